@@ -1,0 +1,58 @@
+import { z } from 'zod';
+
+/**
+ * The parts of OpenAI's GA Realtime API that Holdfast reads or answers itself. Everything else of
+ * a session's configuration passes through untouched, so these objects are loose.
+ * Source: openai/openai-openapi, `openapi.yaml`, Realtime schemas.
+ */
+export const CLIENT_SECRET_TTL_DEFAULT_S = 600;
+export const CLIENT_SECRET_TTL_MIN_S = 10;
+export const CLIENT_SECRET_TTL_MAX_S = 7200;
+
+export const realtimeSessionConfig = z.looseObject({
+  type: z.literal('realtime').default('realtime'),
+  model: z.string().max(200).optional(),
+  instructions: z.string().max(256_000).optional(),
+  output_modalities: z.array(z.enum(['audio', 'text'])).optional(),
+  tools: z
+    .array(z.looseObject({ type: z.string() }))
+    .max(128)
+    .optional(),
+  audio: z.looseObject({}).optional(),
+});
+export type RealtimeSessionConfig = z.infer<typeof realtimeSessionConfig>;
+
+/** `POST /v1/realtime/client_secrets`. `holdfast` is ours and optional. */
+export const clientSecretRequest = z.looseObject({
+  expires_after: z
+    .object({
+      anchor: z.literal('created_at').default('created_at'),
+      seconds: z
+        .number()
+        .int()
+        .min(CLIENT_SECRET_TTL_MIN_S)
+        .max(CLIENT_SECRET_TTL_MAX_S)
+        .default(CLIENT_SECRET_TTL_DEFAULT_S),
+    })
+    .optional(),
+  session: realtimeSessionConfig.optional(),
+  holdfast: z
+    .strictObject({
+      max_sessions: z.number().int().min(1).max(100).default(1),
+      locked: z
+        .array(z.enum(['instructions', 'tools', 'voice', 'model', 'turn_detection', 'all']))
+        .max(10)
+        .default([])
+        .describe('Parts of the configuration that the holder of the secret cannot change.'),
+    })
+    .optional(),
+});
+
+/** The older `POST /sessions` body (flat), as the seeds' frontend sends it. */
+export const legacySessionRequest = z.looseObject({
+  model: z.string().max(200).optional(),
+  voice: z.string().max(100).optional(),
+  instructions: z.string().max(256_000).optional(),
+  modalities: z.array(z.string()).max(4).optional(),
+  tools: z.array(z.looseObject({})).max(128).optional(),
+});

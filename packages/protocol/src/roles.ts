@@ -1,0 +1,10 @@
+import { z } from 'zod';
+
+/**
+ * Roles are per project and nest: an Admin may do what a Developer may, a Developer what a Viewer
+ * may. `Viewer` reads the project's work without recordings and private fields; `Developer` also
+ * starts work and owns what it started; `Admin` sees and ends everything and manages keys.
+ */
+export const ROLES = ['Viewer', 'Developer', 'Admin'] as const;
+export const role = z.enum(ROLES);
+export type Role = z.infer<typeof role>;

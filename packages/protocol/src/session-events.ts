@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { define } from './catalogue.ts';
+
+const usage = z.object({
+  input_tokens: z.number().int(),
+  output_tokens: z.number().int(),
+  total_tokens: z.number().int(),
+  input_audio_tokens: z.number().int().default(0),
+  output_audio_tokens: z.number().int().default(0),
+  cached_tokens: z.number().int().default(0),
+});
+export type UsageCounts = z.infer<typeof usage>;
+
+const replica = z.string().describe('The server process that held the session.');
+
+/** What the log of a voice session may contain. No event carries audio. */
+export const SESSION_EVENTS = {
+  'session.created': define('session', 'The session was registered.', {
+    public: { model: z.string(), voice: z.string().nullable(), transport: z.string() },
+    private: { instructions: z.string().optional() },
+  }),
+  'session.connected': define('session', 'A client is connected and the upstream is open.', {
+    public: {
+      replica,
+      revision: z.string(),
+      transport: z.enum(['websocket', 'webrtc']),
+      protocol: z.enum(['ga', 'preview']),
+    },
+  }),
+  'session.upstream_created': define('session', 'The model accepted the session.', {
+    public: {
+      upstream_session_id: z.string(),
+      upstream_expires_at: z.iso.datetime({ offset: true }).nullable(),
+    },
+  }),
+  'session.updated': define('session', 'The effective configuration changed.', {
+    public: {
+      voice: z.string().nullable(),
+      output_modalities: z.array(z.string()),
+      tools: z.array(z.string()).describe('Names of the tools.'),
+    },
+    private: { instructions: z.string().optional() },
+  }),
+  'session.disconnected': define('session', 'The client is gone; the place is kept for a while.', {
+    public: { replica, close_code: z.number().int().nullable(), reason: z.string() },
+  }),
+  'session.ended': define('session', 'The session ended as somebody wished.', {
+    public: { reason: z.string(), duration_s: z.number() },
+  }),
+  'session.expired': define('session', 'The session ran out of time.', {
+    public: { reason: z.string(), duration_s: z.number() },
+  }),
+  'session.failed': define('session', 'The session broke.', {
+    public: { reason: z.string(), duration_s: z.number() },
+  }),
+  'speech.started': define('session', 'The model heard the user begin to speak.', {
+    public: { audio_start_ms: z.number().nullable(), item_id: z.string().nullable() },
+  }),
+  'speech.stopped': define('session', 'The model heard the user stop.', {
+    public: { audio_end_ms: z.number().nullable(), item_id: z.string().nullable() },
+  }),
+  'item.added': define('session', 'An item entered the conversation.', {
+    public: { item_id: z.string(), item_type: z.string(), role: z.string().nullable() },
+    private: { text: z.string().optional() },
+  }),
+  'item.truncated': define('session', 'What the user had not heard was cut off an answer.', {
+    public: { item_id: z.string(), audio_end_ms: z.number() },
+  }),
+  'transcript.user': define('session', 'What the user said, as the model transcribed it.', {
+    public: { item_id: z.string(), usage_seconds: z.number().nullable() },
+    private: { text: z.string() },
+  }),
+  'transcript.assistant': define('session', 'What the model said.', {
+    public: { item_id: z.string(), response_id: z.string().nullable() },
+    private: { text: z.string() },
+  }),
+  'tool.called': define('session', 'The model called a function.', {
+    public: { item_id: z.string().nullable(), call_id: z.string(), name: z.string() },
+    private: { arguments: z.string() },
+  }),
+  'tool.returned': define('session', 'The client answered a function call.', {
+    public: { call_id: z.string() },
+    private: { output: z.string() },
+  }),
+  'response.done': define('session', 'The model finished, or was stopped.', {
+    public: {
+      response_id: z.string(),
+      status: z.string(),
+      status_reason: z.string().nullable(),
+      usage: usage.nullable(),
+    },
+  }),
+  'rate_limits.updated': define('session', 'What the provider still allows.', {
+    public: {
+      limits: z.array(
+        z.object({ name: z.string(), remaining: z.number(), reset_seconds: z.number() }),
+      ),
+    },
+  }),
+  'upstream.error': define('session', 'The model reported an error; the session may go on.', {
+    public: { error_type: z.string(), error_code: z.string().nullable() },
+    private: { message: z.string().optional() },
+  }),
+  'journal.dropped': define('session', 'Events were lost because the database was away too long.', {
+    public: { count: z.number().int() },
+  }),
+  'recording.uploaded': define('session', 'A recording is complete.', {
+    public: {
+      recording_id: z.string(),
+      audio_type: z.string(),
+      duration_s: z.number(),
+      size_bytes: z.number().int(),
+    },
+  }),
+  'recording.deleted': define('session', 'A recording was deleted.', {
+    public: { recording_id: z.string() },
+  }),
+} as const;

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { listQuery, page, timestamp } from './common.ts';
+
+/** States of a voice session; the last three are final. */
+export const SESSION_STATES = [
+  'created',
+  'connected',
+  'disconnected',
+  'ended',
+  'expired',
+  'failed',
+] as const;
+export const sessionState = z.enum(SESSION_STATES);
+export type SessionState = z.infer<typeof sessionState>;
+
+export const sessionUsage = z.object({
+  responses: z.number().int(),
+  input_tokens: z.number().int(),
+  output_tokens: z.number().int(),
+  total_tokens: z.number().int(),
+  input_audio_tokens: z.number().int(),
+  output_audio_tokens: z.number().int(),
+  cached_tokens: z.number().int(),
+  transcription_seconds: z.number(),
+});
+export type SessionUsage = z.infer<typeof sessionUsage>;
+
+/** `GET /v1/sessions/{id}`. Times are the database's. */
+export const session = z.object({
+  id: z.string().describe('`ses_…`'),
+  project_id: z.string(),
+  created_by: z.string(),
+  state: sessionState,
+  transport: z.enum(['websocket', 'webrtc']),
+  protocol: z.enum(['ga', 'preview']),
+  model: z.string(),
+  voice: z.string().nullable(),
+  upstream_session_id: z.string().nullable(),
+  replica: z.string().nullable(),
+  revision: z.string().nullable(),
+  created_at: timestamp,
+  connected_at: timestamp.nullable(),
+  ended_at: timestamp.nullable(),
+  expires_at: timestamp.nullable(),
+  upstream_expires_at: timestamp.nullable(),
+  last_activity_at: timestamp.nullable(),
+  duration_s: z.number().nullable(),
+  close_reason: z.string().nullable(),
+  usage: sessionUsage,
+  recordings: z.object({ count: z.number().int(), duration_s: z.number() }),
+  last_seq: z.number().int().describe('The newest event of the log.'),
+});
+export type Session = z.infer<typeof session>;
+
+export const sessionListQuery = listQuery.extend({
+  state: sessionState.optional(),
+  active: z.stringbool().optional().describe('True: only sessions that hold a place.'),
+  created_by: z.string().max(200).optional().describe('`me`, or a principal (Admins).'),
+});
+export const sessionPage = page(session);
+
+export const eventListQuery = z.object({
+  after: z.coerce.number().int().min(0).default(0).describe('Only events with a larger `seq`.'),
+  limit: z.coerce.number().int().min(1).max(1000).default(200),
+});
+
+/** The event of ours that follows the provider's `session.created` on a WebSocket. */
+export const holdfastSessionEvent = z.object({
+  type: z.literal('holdfast.session'),
+  event_id: z.string(),
+  session: z.object({
+    id: z.string(),
+    revision: z.string(),
+    replica: z.string(),
+    resume_token: z.string().nullable().describe('Reserved: null until sessions can be resumed.'),
+  }),
+});
+export type HoldfastSessionEvent = z.infer<typeof holdfastSessionEvent>;

@@ -1,0 +1,8 @@
+/**
+ * What every part of the server may lean on: errors, ids, clock, lifecycle.
+ * Knows nothing of HTTP or SQL.
+ */
+export { type Clock, systemClock } from './clock.ts';
+export { type ErrorOptions, HoldfastError, toHoldfastError } from './errors.ts';
+export { type IdPrefix, isId, newId, newUuidV7 } from './ids.ts';
+export { type Component, Lifecycle, type LifecycleState } from './lifecycle.ts';

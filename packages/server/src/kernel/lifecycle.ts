@@ -1,0 +1,105 @@
+/**
+ * Start and stop of one process.
+ *
+ *   starting → ready → draining → stopped
+ *
+ * Components start in the order given and stop in reverse. `drain` runs first, on all components
+ * at once, while they all still work: readiness has already turned false, so that a load balancer
+ * stops sending work, and each component finishes or hands over what it holds. A drain that
+ * outlasts its deadline is cut off; `stop` still runs. Both phases run once however often asked.
+ */
+export type LifecycleState = 'starting' | 'ready' | 'draining' | 'stopped';
+
+export interface Component {
+  readonly name: string;
+  start?(): Promise<void>;
+  /** Finish or hand over; `signal` aborts at the deadline. */
+  drain?(signal: AbortSignal): Promise<void>;
+  /** Release everything; must work after a failed or cut-off drain, and after a failed start. */
+  stop?(): Promise<void>;
+}
+
+export interface LifecycleEvents {
+  onState?(state: LifecycleState): void;
+  onError?(component: string, phase: 'start' | 'drain' | 'stop', error: unknown): void;
+}
+
+export class Lifecycle {
+  #state: LifecycleState = 'starting';
+  readonly #started: Component[] = [];
+  #stopping: Promise<void> | undefined;
+  readonly #hurry = new AbortController();
+  readonly #components: readonly Component[];
+  readonly #events: LifecycleEvents;
+
+  constructor(components: readonly Component[], events: LifecycleEvents = {}) {
+    this.#components = components;
+    this.#events = events;
+  }
+
+  get state(): LifecycleState {
+    return this.#state;
+  }
+
+  /** Starts all; on a failure stops what had started and throws that failure. */
+  async start(): Promise<void> {
+    for (const component of this.#components) {
+      try {
+        this.#started.push(component);
+        await component.start?.();
+      } catch (error) {
+        this.#events.onError?.(component.name, 'start', error);
+        await this.stop({ drainMs: 0 });
+        throw error;
+      }
+    }
+    if (this.#state === 'starting') this.#enter('ready');
+  }
+
+  /** Cuts a drain off, now or when it begins: nobody waits any more. */
+  hurry(): void {
+    this.#hurry.abort();
+  }
+
+  /** Drains for at most `drainMs`, then stops everything. Idempotent. */
+  stop(options: { drainMs: number }): Promise<void> {
+    this.#stopping ??= this.#stop(options.drainMs);
+    return this.#stopping;
+  }
+
+  async #stop(drainMs: number): Promise<void> {
+    if (drainMs > 0) {
+      this.#enter('draining');
+      await this.#drain(drainMs);
+    }
+    for (const component of this.#started.toReversed()) {
+      try {
+        await component.stop?.();
+      } catch (error) {
+        this.#events.onError?.(component.name, 'stop', error);
+      }
+    }
+    this.#enter('stopped');
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    const deadline = AbortSignal.any([AbortSignal.timeout(drainMs), this.#hurry.signal]);
+    if (deadline.aborted) return;
+    const cutOff = new Promise<void>(resolve => {
+      deadline.addEventListener('abort', () => resolve(), { once: true });
+    });
+    const drains = this.#started.map(async component => {
+      try {
+        await component.drain?.(deadline);
+      } catch (error) {
+        this.#events.onError?.(component.name, 'drain', error);
+      }
+    });
+    await Promise.race([Promise.all(drains), cutOff]);
+  }
+
+  #enter(state: LifecycleState): void {
+    this.#state = state;
+    this.#events.onState?.(state);
+  }
+}
