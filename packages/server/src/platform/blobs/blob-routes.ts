@@ -1,0 +1,72 @@
+import type { FastifyPluginAsync, FastifyReply } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { BlobInfo, ByteRange } from './blob-store.ts';
+import { parseByteRange } from './byte-range.ts';
+import type { FilesystemBlobs } from './filesystem-blobs.ts';
+
+const query = z.object({
+  expires: z.coerce.number().int().positive(),
+  signature: z.string().min(1).max(128),
+});
+const params = z.object({ '*': z.string().max(1024) });
+
+/**
+ * `GET /blobs/<key>?expires=…&signature=…`: what signed links of the filesystem adapter point to.
+ * The link is the permission, so nothing else is asked; a wrong or expired one is told apart from
+ * an absent blob only to holders of a genuine link.
+ */
+export function blobRoutes(store: FilesystemBlobs): FastifyPluginAsync {
+  return async plain => {
+    plain.withTypeProvider<ZodTypeProvider>().get(
+      '/blobs/*',
+      {
+        config: { policy: 'public.blobs' },
+        schema: {
+          tags: ['recordings'],
+          summary: 'A blob, through a signed link',
+          params,
+          querystring: query,
+        },
+      },
+      async (request, reply) => {
+        const key = request.params['*'];
+        const { expires, signature } = request.query;
+        if (!store.verify(key, expires, signature)) {
+          throw new HoldfastError('forbidden', 'The link is not valid or has expired.');
+        }
+        return sendBlob(store, key, request.headers.range, reply);
+      },
+    );
+  };
+}
+
+async function sendBlob(
+  store: FilesystemBlobs,
+  key: string,
+  rangeHeader: string | undefined,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const info = await store.head(key);
+  const range = info ? parseByteRange(rangeHeader, info.sizeBytes) : undefined;
+  const blob = info ? await store.get(key, range) : null;
+  if (!info || !blob) throw new HoldfastError('not_found', 'There is no such thing.');
+  setHeaders(reply, info, range);
+  return reply.send(blob.body);
+}
+
+/** Uploads are other people's bytes: whatever they contain, a browser must not run it as a page. */
+function setHeaders(reply: FastifyReply, info: BlobInfo, range: ByteRange | undefined): void {
+  const { sizeBytes } = info;
+  const length = range ? range.end - range.start + 1 : sizeBytes;
+  reply
+    .status(range ? 206 : 200)
+    .header('content-type', info.contentType)
+    .header('content-length', length)
+    .header('accept-ranges', 'bytes')
+    .header('cache-control', 'private, no-cache')
+    .header('content-security-policy', "default-src 'none'; sandbox")
+    .header('x-content-type-options', 'nosniff');
+  if (range) reply.header('content-range', `bytes ${range.start}-${range.end}/${sizeBytes}`);
+}

@@ -1,0 +1,130 @@
+/**
+ * The Kysely driver over `SqlSource`, the same for every adapter. It adds what both need: the guard
+ * against using the database inside one of its own transactions (on a single connection that would
+ * wait for ever), SQL echo without parameters, one statement at a time per session.
+ */
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+} from 'kysely';
+import type { SqlSession, SqlSource } from './session.ts';
+
+/** The longest SQL text that is echoed; more is cut off. */
+export const ECHO_MAX_CHARS = 4_096;
+
+export interface DriverHooks {
+  /** Throws where a new session must not be asked for. */
+  guard(): void;
+  /** How long a transaction that is about to begin may last. */
+  transactionTimeoutMs(): number;
+  echo?: (sql: string) => void;
+}
+
+/** Marks a compiled query as a script; see `runScript`. */
+const SCRIPT = Symbol('script');
+
+class PortConnection implements DatabaseConnection {
+  readonly session: SqlSession;
+  readonly #echo: ((sql: string) => void) | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(session: SqlSession, echo?: (sql: string) => void) {
+    this.session = session;
+    this.#echo = echo;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const result = this.#last.then(() => this.#execute<R>(query));
+    this.#last = result.catch(() => {});
+    try {
+      return await result;
+    } catch (error) {
+      // Where the answer came in says nothing; who asked does.
+      if (error instanceof Error) Error.captureStackTrace(error);
+      throw error;
+    }
+  }
+
+  async #execute<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    this.#echo?.(query.sql.slice(0, ECHO_MAX_CHARS));
+    if (SCRIPT in query) {
+      await this.session.script(query.sql);
+      return { rows: [] };
+    }
+    const { rows, affectedRows } = await this.session.query(query.sql, query.parameters);
+    // The caller of Kysely names the row type; the driver cannot know it.
+    const typed = rows as R[];
+    if (affectedRows === undefined) return { rows: typed };
+    return { rows: typed, numAffectedRows: BigInt(affectedRows) };
+  }
+
+  // biome-ignore lint/correctness/useYield: no adapter streams; refusing is the whole answer.
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('streaming queries is not supported: read in pages');
+  }
+}
+
+class PortDriver implements Driver {
+  readonly #source: SqlSource;
+  readonly #hooks: DriverHooks;
+
+  constructor(source: SqlSource, hooks: DriverHooks) {
+    this.#source = source;
+    this.#hooks = hooks;
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<PortConnection> {
+    this.#hooks.guard();
+    return new PortConnection(await this.#source.acquire(), this.#hooks.echo);
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await sessionOf(connection).begin(this.#hooks.transactionTimeoutMs());
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await sessionOf(connection).commit();
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await sessionOf(connection).rollback();
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    sessionOf(connection).release();
+  }
+
+  async destroy(): Promise<void> {
+    await this.#source.close();
+  }
+}
+
+function sessionOf(connection: DatabaseConnection): SqlSession {
+  if (connection instanceof PortConnection) return connection.session;
+  throw new TypeError('a connection of another driver');
+}
+
+export function createDialect(source: SqlSource, hooks: DriverHooks): Dialect {
+  return {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new PortDriver(source, hooks),
+    createIntrospector: db => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  };
+}
+
+/** Runs several statements at once; Kysely's own `sql.raw` takes only one on PGlite. */
+export async function runScript<T>(executor: Kysely<T>, script: string): Promise<void> {
+  const empty = { kind: 'RawNode', sqlFragments: [script], parameters: [] } as const;
+  const query = { sql: script, parameters: [], query: empty, queryId: { queryId: 'script' } };
+  await executor.executeQuery({ ...query, [SCRIPT]: true } as CompiledQuery);
+}

@@ -1,0 +1,108 @@
+/**
+ * What goes wrong with a database, in two kinds. `SqlError`: the database answered and refused; it
+ * keeps the SQLSTATE and the names of what was violated, and drops PostgreSQL's `detail` and
+ * `where`, which repeat row values. `HoldfastError('unavailable')`: there was no usable answer.
+ */
+import { HoldfastError } from '../../kernel/index.ts';
+
+/** The fields of a server error that name things and repeat no row values. */
+const KEPT = ['code', 'severity', 'schema', 'table', 'column', 'constraint', 'hint', 'routine'];
+
+export interface SqlErrorFields {
+  readonly message: string;
+  /** SQLSTATE, five characters. */
+  readonly code: string;
+  readonly severity?: string;
+  readonly schema?: string;
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
+  readonly hint?: string;
+  readonly routine?: string;
+}
+
+/** The same shape on every adapter; `code` is the SQLSTATE. */
+export class SqlError extends Error {
+  override readonly name = 'SqlError';
+  readonly code: string;
+  readonly severity: string | undefined;
+  readonly schema: string | undefined;
+  readonly table: string | undefined;
+  readonly column: string | undefined;
+  readonly constraint: string | undefined;
+  readonly hint: string | undefined;
+  readonly routine: string | undefined;
+
+  constructor(fields: SqlErrorFields) {
+    super(fields.message);
+    this.code = fields.code;
+    this.severity = fields.severity;
+    this.schema = fields.schema;
+    this.table = fields.table;
+    this.column = fields.column;
+    this.constraint = fields.constraint;
+    this.hint = fields.hint;
+    this.routine = fields.routine;
+  }
+}
+
+/** Whether `error` is a violation of a unique index or primary key (optionally of that name). */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  return isViolation(error, '23505', constraint);
+}
+
+/** Whether `error` is a violation of a foreign key (optionally of that name). */
+export function isForeignKeyViolation(error: unknown, constraint?: string): boolean {
+  return isViolation(error, '23503', constraint);
+}
+
+function isViolation(error: unknown, code: string, constraint?: string): boolean {
+  if (!(error instanceof SqlError) || error.code !== code) return false;
+  return constraint === undefined || error.constraint === constraint;
+}
+
+/** The transaction lost against another one; running it again may succeed. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof SqlError && (error.code === '40001' || error.code === '40P01');
+}
+
+/** A driver's or PGlite's server error, reduced to what we keep; undefined for anything else. */
+export function sqlErrorFields(error: unknown): SqlErrorFields | undefined {
+  if (!(error instanceof Error) || !('severity' in error) || !('code' in error)) return undefined;
+  if (typeof error.code !== 'string') return undefined;
+  const source: Record<string, unknown> = { ...error };
+  const entries = KEPT.map(name => [name, source[name]]).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(entries), message: error.message, code: error.code };
+}
+
+/**
+ * SQLSTATEs by which the server says that it cannot serve now: connection exceptions, too many
+ * connections, out of resources, shutting down or starting, a cancelled (timed out) statement, an
+ * idle transaction cut off.
+ */
+const UNAVAILABLE = /^(08...|53...|57P0[1-5]|57014|25P0[34])$/;
+
+/** Whether the session that answered this is over. */
+export function endsSession(error: SqlErrorFields): boolean {
+  return /^(08...|57P0[1-5]|25P0[34])$/.test(error.code);
+}
+
+/** A value that could not be read or written as its type: the caller's mistake, not an outage. */
+export function isValueError(error: unknown): error is Error {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+}
+
+/** Turns whatever a driver threw into one of the two kinds; mistakes in values stay as they are. */
+export function toDatabaseError(error: unknown): Error {
+  if (error instanceof HoldfastError || error instanceof SqlError) return error;
+  if (isValueError(error)) return error;
+  const fields = sqlErrorFields(error);
+  if (fields && !UNAVAILABLE.test(fields.code)) return new SqlError(fields);
+  if (fields)
+    return unavailable('The database cannot serve the request now.', new SqlError(fields));
+  return unavailable('The database is unavailable.', error);
+}
+
+export function unavailable(detail: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('unavailable', detail, { cause });
+}

@@ -1,0 +1,176 @@
+/**
+ * Sessions from node-postgres's pool. A session whose connection is lost, or that is given up in
+ * the middle of a statement, is destroyed instead of going back.
+ */
+import { AbortedTransactionError } from 'kysely';
+import type pg from 'pg';
+import {
+  endsSession,
+  isValueError,
+  sqlErrorFields,
+  toDatabaseError,
+  unavailable,
+} from '../errors.ts';
+import {
+  ACQUIRE_QUEUE_LIMIT,
+  COMMIT_TIMEOUT_MS,
+  type SqlResult,
+  type SqlSession,
+  type SqlSource,
+} from '../session.ts';
+
+/** The client stops waiting this long after the server should have cancelled a statement. */
+const ANSWER_GRACE_MS = 2_000;
+const CLOSE_TIMEOUT_MS = 5_000;
+const CHANGES_ROWS = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+export class PostgresSource implements SqlSource {
+  readonly #pool: pg.Pool;
+  readonly #statementTimeoutMs: number;
+  readonly #held = new Set<PostgresSession>();
+  #closing: Promise<void> | undefined;
+
+  constructor(pool: pg.Pool, statementTimeoutMs: number) {
+    this.#pool = pool;
+    this.#statementTimeoutMs = statementTimeoutMs;
+  }
+
+  async acquire(): Promise<SqlSession> {
+    if (this.#closing) throw unavailable('The database is closed.');
+    if (this.#pool.waitingCount >= ACQUIRE_QUEUE_LIMIT) {
+      throw unavailable('Too many requests wait for the database.');
+    }
+    const client = await this.#connect();
+    const session = new PostgresSession(client, this.#statementTimeoutMs, () => {
+      this.#held.delete(session);
+    });
+    this.#held.add(session);
+    return session;
+  }
+
+  get waiting(): number {
+    return this.#pool.waitingCount;
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
+
+  /** Waits a while for sessions in use, then cuts them off. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const timer = setTimeout(() => {
+      for (const session of this.#held) session.giveUp().release();
+    }, CLOSE_TIMEOUT_MS);
+    await this.#pool.end();
+    clearTimeout(timer);
+  }
+}
+
+class PostgresSession implements SqlSession {
+  readonly #client: pg.PoolClient;
+  readonly #onReleased: () => void;
+  readonly #onError = () => {
+    this.#broken = true;
+  };
+  #statementTimeoutMs: number;
+  #running = false;
+  #broken = false;
+  #released = false;
+
+  constructor(client: pg.PoolClient, statementTimeoutMs: number, onReleased: () => void) {
+    this.#client = client;
+    this.#statementTimeoutMs = statementTimeoutMs;
+    this.#onReleased = onReleased;
+    // A connection lost between two statements is told as an event; unheard, it ends the process.
+    client.on('error', this.#onError);
+  }
+
+  async query(sql: string, parameters: readonly unknown[]): Promise<SqlResult> {
+    const result = await this.#run(sql, parameters, this.#statementTimeoutMs + ANSWER_GRACE_MS);
+    const affectedRows = CHANGES_ROWS.has(result.command) ? (result.rowCount ?? 0) : undefined;
+    return { rows: result.rows, affectedRows };
+  }
+
+  async script(sql: string): Promise<void> {
+    await this.#run(sql, [], this.#statementTimeoutMs + ANSWER_GRACE_MS);
+  }
+
+  async begin(timeoutMs: number): Promise<void> {
+    this.#statementTimeoutMs = Math.ceil(timeoutMs);
+    const limits = ['statement_timeout', 'idle_in_transaction_session_timeout'];
+    const set = limits.map(name => `set local ${name} = ${this.#statementTimeoutMs}`);
+    await this.#run(`begin; ${set.join('; ')}`, [], timeoutMs + ANSWER_GRACE_MS);
+  }
+
+  async commit(): Promise<void> {
+    if (this.#broken) throw unavailable('The database connection was lost.');
+    let command: string;
+    try {
+      ({ command } = await this.#run('commit', [], COMMIT_TIMEOUT_MS));
+    } catch (error) {
+      if (!this.#broken) throw error;
+      const detail = 'The connection was lost during COMMIT: it may have happened or not.';
+      throw unavailable(detail, error);
+    }
+    if (command === 'ROLLBACK') throw new AbortedTransactionError();
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#running) this.giveUp();
+    if (this.#broken || this.#released) return;
+    try {
+      await this.#run('rollback', [], ANSWER_GRACE_MS);
+    } catch {
+      // The server ends the transaction of a connection that is destroyed.
+      this.#broken = true;
+    }
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#client.off('error', this.#onError);
+    this.#onReleased();
+    this.#client.release(this.#broken);
+  }
+
+  /** Cuts the connection, whatever it does. */
+  giveUp(): this {
+    this.#broken = true;
+    const { connection } = this.#client as unknown as { connection: { stream: SocketLike } };
+    connection.stream.destroy();
+    return this;
+  }
+
+  async #run(text: string, values: readonly unknown[], timeoutMs: number): Promise<PgResult> {
+    if (this.#released) throw unavailable('The transaction is over.');
+    if (this.#broken) throw unavailable('The database connection was lost.');
+    this.#running = true;
+    try {
+      const config = { text, values: [...values], query_timeout: timeoutMs };
+      // A script answers with one result per statement; the last one counts.
+      const result: PgResult | PgResult[] = await this.#client.query(config);
+      return Array.isArray(result) ? result.at(-1)! : result;
+    } catch (error) {
+      const fields = sqlErrorFields(error);
+      if (fields ? endsSession(fields) : !isValueError(error)) this.#broken = true;
+      throw toDatabaseError(error);
+    } finally {
+      this.#running = false;
+    }
+  }
+}
+
+type PgResult = pg.QueryResult<Record<string, unknown>>;
+interface SocketLike {
+  destroy(): void;
+}

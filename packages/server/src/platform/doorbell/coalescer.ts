@@ -1,0 +1,65 @@
+/**
+ * Gathers the subjects rung within `COALESCE_MS` and hands them over as one set; a subject rung
+ * twice stands in it once. What waits is bounded: beyond `RINGS_PENDING_MAX` subjects a ring is
+ * dropped and counted, and the followers' poll makes up for it. While `send` is under way the next
+ * set gathers, so there is never more than one on its way.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Counter } from '@opentelemetry/api';
+
+/** Short against the poll, long enough for the appends of one burst to be one ring. */
+export const COALESCE_MS = 5;
+export const RINGS_PENDING_MAX = 10_000;
+
+export class Coalescer {
+  readonly #send: (subjects: readonly string[]) => Promise<void> | void;
+  readonly #dropped: Counter | undefined;
+  // Whoever rings may be inside a transaction or a request; sending must not be.
+  readonly #outside = AsyncLocalStorage.snapshot();
+  #pending = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #sending = false;
+  #closed = false;
+
+  /** `send` must not throw. */
+  constructor(send: (subjects: readonly string[]) => Promise<void> | void, dropped?: Counter) {
+    this.#send = send;
+    this.#dropped = dropped;
+  }
+
+  add(subject: string): void {
+    if (this.#closed || this.#pending.has(subject)) return;
+    if (this.#pending.size >= RINGS_PENDING_MAX) {
+      this.#dropped?.add(1);
+      return;
+    }
+    this.#pending.add(subject);
+    this.#schedule();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#pending.clear();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#sending || this.#closed) return;
+    this.#outside(() => {
+      this.#timer = setTimeout(() => this.#flush(), COALESCE_MS);
+    });
+  }
+
+  async #flush(): Promise<void> {
+    this.#timer = undefined;
+    const subjects = [...this.#pending];
+    this.#pending = new Set();
+    this.#sending = true;
+    try {
+      await this.#send(subjects);
+    } finally {
+      this.#sending = false;
+      if (this.#pending.size > 0) this.#schedule();
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import { sql } from 'kysely';
+import { type Clock, HoldfastError, newId, systemClock } from '../../kernel/index.ts';
+import type { Database, Executor, Trx } from '../database/index.ts';
+import type { Telemetry } from '../telemetry/index.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { LEASE_TTL_MS, type Lease, type Leases } from './leases.ts';
+import { before, holderLives, leaseTables, replicaLives } from './tables.ts';
+
+export interface LeasesOptions {
+  readonly database: Database;
+  /** What the replica's row tells about the process. */
+  readonly revision: string;
+  readonly roles: readonly string[];
+  /** Where siblings reach this process; for display. */
+  readonly address?: string;
+  /** Default: a new `rep_…` id. */
+  readonly replica?: string;
+  readonly clock?: Clock;
+  readonly telemetry?: Pick<Telemetry, 'log' | 'meter'>;
+}
+
+export function createLeases(options: LeasesOptions): Leases {
+  const replica = options.replica ?? newId('rep');
+  const heartbeat = new Heartbeat({
+    ...options,
+    replica,
+    clock: options.clock ?? systemClock,
+  });
+  return {
+    replica,
+    start: () => heartbeat.start(),
+    stop: () => heartbeat.stop(),
+    sinceHeartbeatMs: () => heartbeat.sinceMs(),
+    async acquire(trx, subject) {
+      if (!heartbeat.started) throw new Error('Leases must be started before the first is taken.');
+      return acquire(trx, replica, subject);
+    },
+    release,
+    expired,
+  };
+}
+
+/**
+ * Two statements on purpose: one that waited for the row lock would see the replicas as they were
+ * before it waited, and could take the lease of a replica that was born meanwhile for dead.
+ */
+async function acquire(trx: Trx, replica: string, subject: string): Promise<Lease | null> {
+  const row = await leaseTables(trx)
+    .selectFrom('subjects')
+    .select(['fence', 'erased_at'])
+    .where('id', '=', subject)
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) throw new HoldfastError('not_found', 'There is no such piece of work.');
+  if (row.erased_at !== null) throw new HoldfastError('gone', 'This piece of work was erased.');
+  const taken = await leaseTables(trx)
+    .updateTable('subjects')
+    .set({
+      fence: row.fence + 1,
+      lease_replica: replica,
+      leased_at: sql<Date>`clock_timestamp()`,
+    })
+    .where('id', '=', subject)
+    .where(eb => eb.or([eb('lease_replica', 'is', null), eb.not(holderLives(eb, LEASE_TTL_MS))]))
+    .where(eb => replicaLives(eb, eb.val(replica), LEASE_TTL_MS))
+    .returning('fence')
+    .executeTakeFirst();
+  if (taken !== undefined) return { subject, replica, fence: taken.fence };
+  await assertAlive(trx, replica);
+  return null;
+}
+
+/** A replica that the others take for dead must not take leases: they would be free at once. */
+async function assertAlive(trx: Trx, replica: string): Promise<void> {
+  const alive = await leaseTables(trx)
+    .selectFrom('replicas')
+    .select('id')
+    .where('id', '=', replica)
+    .where('beat_at', '>', before(LEASE_TTL_MS))
+    .executeTakeFirst();
+  if (alive !== undefined) return;
+  throw new HoldfastError('unavailable', 'This replica has not been heard of for too long.');
+}
+
+async function release(executor: Executor, lease: Lease): Promise<void> {
+  await leaseTables(executor)
+    .updateTable('subjects')
+    .set({ lease_replica: null, leased_at: null })
+    .where('id', '=', lease.subject)
+    .where('lease_replica', '=', lease.replica)
+    .where('fence', '=', lease.fence)
+    .execute();
+}
+
+async function expired(executor: Executor, kind: string, limit: number): Promise<string[]> {
+  const rows = await leaseTables(executor)
+    .selectFrom('subjects')
+    .select('id')
+    .where('kind', '=', kind)
+    .where('lease_replica', 'is not', null)
+    .where('erased_at', 'is', null)
+    .where(eb => eb.not(holderLives(eb, LEASE_TTL_MS)))
+    .orderBy('leased_at')
+    .limit(limit)
+    .execute();
+  return rows.map(row => row.id);
+}

@@ -1,0 +1,51 @@
+import { type Expression, type ExpressionBuilder, type Generated, sql } from 'kysely';
+import type { Executor } from '../database/index.ts';
+
+/** The leases' view of `subjects`; the rest of the row belongs to platform/log. */
+interface LeasedSubjectsTable {
+  id: string;
+  kind: string;
+  fence: number;
+  lease_replica: string | null;
+  leased_at: Date | null;
+  erased_at: Date | null;
+}
+
+interface ReplicasTable {
+  id: string;
+  revision: string;
+  roles: string;
+  address: string | null;
+  started_at: Date;
+  beat_at: Date;
+  created_at: Generated<Date>;
+}
+
+type LeaseTables = { subjects: LeasedSubjectsTable; replicas: ReplicasTable };
+
+export function leaseTables(executor: Executor) {
+  return executor.withTables<LeaseTables>();
+}
+
+type Builder = ExpressionBuilder<LeaseTables, 'subjects'>;
+
+/** Whether the subject's holder has beaten within `ttlMs`, by the database's clock. */
+export function holderLives(eb: Builder, ttlMs: number) {
+  return replicaLives(eb, eb.ref('lease_replica'), ttlMs);
+}
+
+/** Whether that replica has beaten within `ttlMs`, by the database's clock. */
+export function replicaLives(eb: Builder, replica: Expression<string | null>, ttlMs: number) {
+  return eb.exists(
+    eb
+      .selectFrom('replicas')
+      .select('replicas.id')
+      .where('replicas.id', '=', replica as Expression<string>)
+      .where('replicas.beat_at', '>', before(ttlMs)),
+  );
+}
+
+/** The database's time `ms` ago. Not `now()`, which stands still within a transaction. */
+export function before(ms: number) {
+  return sql<Date>`clock_timestamp() - ${sql.lit(ms)} * interval '1 millisecond'`;
+}

@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Certificate, createCertificate } from '../../../../../tools/services/certificate.ts';
+import { type RedisService, startRedis } from '../../../../../tools/services/redis.ts';
+import { type RecordedTelemetry, recordTelemetry } from '../log/testing.ts';
+import { createRedis, type Redis, type RedisOptions } from './redis.ts';
+
+const WAIT = { timeout: 15_000, interval: 20 };
+const COMMAND_MS = 5_000;
+
+const opened: Redis[] = [];
+const started: RedisService[] = [];
+let telemetry: RecordedTelemetry;
+let certificate: Certificate;
+
+beforeAll(async () => {
+  telemetry = await recordTelemetry();
+  certificate = await createCertificate();
+});
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map(redis => redis.close()));
+  await Promise.all(started.splice(0).map(service => service.stop()));
+});
+afterAll(() => telemetry.close());
+
+async function start(options: Parameters<typeof startRedis>[0] = {}): Promise<RedisService> {
+  const service = await startRedis(options);
+  started.push(service);
+  return service;
+}
+
+function open(service: { port: number }, options: Partial<RedisOptions> = {}): Redis {
+  const redis = createRedis({ host: '127.0.0.1', port: service.port, telemetry, ...options });
+  opened.push(redis);
+  return redis;
+}
+
+async function whenReady(redis: Redis): Promise<void> {
+  await vi.waitFor(() => expect(redis.ready).toBe(true), WAIT);
+}
+
+describe('a connection to Redis', () => {
+  it('refuses commands at once while there is no Redis, and harms nobody', async () => {
+    const service = await start();
+    await service.stop();
+    const redis = open(service);
+    await expect(redis.command(['PING'], COMMAND_MS)).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    await expect(redis.ping(COMMAND_MS)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(redis.ready).toBe(false);
+    await vi.waitFor(() => expect(telemetry.events()).toContain('redis.away'), WAIT);
+  });
+
+  it('comes back after Redis does, with its subscriptions, saying so once each', async () => {
+    const service = await start();
+    const before = telemetry.events().length;
+    const redis = open(service);
+    await whenReady(redis);
+    const heard: string[] = [];
+    redis.subscribe('news', message => heard.push(message));
+    const publish = async (message: string) => {
+      await vi.waitFor(async () => {
+        expect(await redis.command(['PUBLISH', 'news', message], COMMAND_MS)).toBe(1);
+      }, WAIT);
+    };
+    await publish('one');
+    await service.stop();
+    await vi.waitFor(() => expect(redis.ready).toBe(false), WAIT);
+    await start({ port: service.port });
+    await whenReady(redis);
+    await publish('two');
+    await vi.waitFor(() => expect(heard).toEqual(['one', 'two']), WAIT);
+    const said = telemetry.events().slice(before);
+    expect(said).toEqual(['redis.away', 'redis.recovered']);
+  });
+
+  it('finds a Redis that went silent without closing, and replaces the connection', async () => {
+    const service = await start();
+    const redis = open(service);
+    await whenReady(redis);
+    const heard: string[] = [];
+    redis.subscribe('news', message => heard.push(message));
+    process.kill(service.pid, 'SIGSTOP');
+    await expect(redis.command(['PING'], 50)).rejects.toMatchObject({ code: 'unavailable' });
+    await vi.waitFor(() => expect(redis.ready).toBe(false), WAIT);
+    process.kill(service.pid, 'SIGCONT');
+    await whenReady(redis);
+    await vi.waitFor(async () => {
+      expect(await redis.command(['PUBLISH', 'news', 'again'], COMMAND_MS)).toBe(1);
+      expect(heard).toContain('again');
+    }, WAIT);
+  }, 40_000);
+
+  it('stops hearing when unsubscribed, one listener at a time', async () => {
+    const redis = open(await start());
+    const heard: string[] = [];
+    const stopFirst = redis.subscribe('news', message => heard.push(`1 ${message}`));
+    const stopSecond = redis.subscribe('news', message => heard.push(`2 ${message}`));
+    await whenReady(redis);
+    const publish = (text: string) => redis.command(['PUBLISH', 'news', text], COMMAND_MS);
+    await vi.waitFor(async () => expect(await publish('a')).toBe(1), WAIT);
+    await vi.waitFor(() => expect(heard).toEqual(['1 a', '2 a']), WAIT);
+    stopFirst();
+    stopFirst();
+    await publish('b');
+    await vi.waitFor(() => expect(heard).toEqual(['1 a', '2 a', '2 b']), WAIT);
+    stopSecond();
+    await vi.waitFor(async () => expect(await publish('c')).toBe(0), WAIT);
+    expect(heard).toHaveLength(3);
+  });
+
+  it('puts its prefix before names', async () => {
+    expect(open(await start(), { prefix: 'blue:' }).name('limit:x')).toBe('blue:limit:x');
+  });
+});
+
+describe('credentials', () => {
+  it('that are wrong keep the connection away, and are not told', async () => {
+    const service = await start({ password: randomBytes(8).toString('hex') });
+    const password = `wrong-${randomBytes(8).toString('hex')}`;
+    const redis = open(service, { password });
+    const events = () => telemetry.events().filter(event => event === 'redis.away').length;
+    const before = events();
+    await vi.waitFor(() => expect(events()).toBeGreaterThan(before), WAIT);
+    await expect(redis.ping(COMMAND_MS)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(telemetry.text()).not.toContain(password);
+  });
+
+  it('by user and password, over TLS from a known authority only', async () => {
+    const [username, password] = ['holdfast', randomBytes(8).toString('hex')];
+    const tls = certificate;
+    const service = await start({ username, password, tls });
+    const options = { host: 'localhost', ssl: true, username, password };
+    const redis = open(service, { ...options, ca: certificate.certPem });
+    await whenReady(redis);
+    await redis.ping(COMMAND_MS);
+    const trusting = open(service, options);
+    await expect(trusting.ping(COMMAND_MS)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(trusting.ready).toBe(false);
+  });
+
+  it('of Entra ID need TLS', () => {
+    const refused = () => createRedis({ host: '127.0.0.1', port: 1, entra: {} });
+    expect(refused).toThrow(/TLS/);
+  });
+
+  it('of Entra ID are the object id and the token, renewed on the open connection', async () => {
+    const oid = '6fbf5e8c-0000-4000-8000-1234567890ab';
+    const token = (n: number) => {
+      const claims = Buffer.from(JSON.stringify({ oid, n })).toString('base64url');
+      return `e30.${claims}.c2ln`;
+    };
+    const service = await start({ username: oid, password: token(1), tls: certificate });
+    let asked = 0;
+    const lifetimesMs = [4_000, 3_600_000];
+    const credential = {
+      async getToken(scopes: string | string[]) {
+        expect(scopes).toContain('https://redis.azure.com/.default');
+        const expiresOnTimestamp = Date.now() + (lifetimesMs[asked] ?? 3_600_000);
+        asked += 1;
+        return { token: token(asked), expiresOnTimestamp };
+      },
+    };
+    const secure = { host: 'localhost', ssl: true, ca: certificate.certPem };
+    const redis = open(service, { ...secure, entra: { credential } });
+    await whenReady(redis);
+    const clientId = await redis.command(['CLIENT', 'ID'], COMMAND_MS);
+    // The second token is good from now on; only a connection that sends it gets to know.
+    await redis.command(['ACL', 'SETUSER', oid, 'resetpass', `>${token(2)}`], COMMAND_MS);
+    await vi.waitFor(() => expect(asked).toBe(2), WAIT);
+    await redis.ping(COMMAND_MS);
+    expect(await redis.command(['CLIENT', 'ID'], COMMAND_MS)).toBe(clientId);
+    expect(telemetry.text()).not.toContain(token(1));
+    expect(telemetry.events()).not.toContain('redis.credentials_stale');
+  });
+});

@@ -1,0 +1,46 @@
+import type { Clock } from '../../kernel/index.ts';
+
+/**
+ * A bounded map whose entries also grow old: the entry unused longest makes room for a new one, and
+ * none is answered after `ttlMs`, however often it is used.
+ */
+export class KeyCache<V> {
+  readonly #entries = new Map<string, { value: V; expiresAtMs: number }>();
+  readonly #clock: Clock;
+  readonly #max: number;
+  readonly #ttlMs: number;
+
+  constructor(clock: Clock, max: number, ttlMs: number) {
+    this.#clock = clock;
+    this.#max = max;
+    this.#ttlMs = ttlMs;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(id: string): V | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(id);
+    if (entry.expiresAtMs <= this.#clock.monotonicMs()) return undefined;
+    this.#entries.set(id, entry);
+    return entry.value;
+  }
+
+  put(id: string, value: V): void {
+    this.#entries.delete(id);
+    if (this.#entries.size >= this.#max) {
+      const oldest = this.#entries.keys().next().value;
+      if (oldest !== undefined) this.#entries.delete(oldest);
+    }
+    this.#entries.set(id, { value, expiresAtMs: this.#clock.monotonicMs() + this.#ttlMs });
+  }
+
+  forget(matches: (value: V) => boolean): void {
+    for (const [id, entry] of this.#entries) {
+      if (matches(entry.value)) this.#entries.delete(id);
+    }
+  }
+}

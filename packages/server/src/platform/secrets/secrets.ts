@@ -1,0 +1,35 @@
+import type { Executor, Trx } from '../database/index.ts';
+
+/** Where named secrets come from: the environment, or Azure Key Vault. Values are never logged. */
+export interface SecretSource {
+  readonly adapter: string;
+  /** Undefined when there is no such secret; throws `unavailable` when the store is away. */
+  get(name: string): Promise<string | undefined>;
+}
+
+/** A value under envelope encryption: AES-256-GCM with the subject's data key. */
+export interface Sealed {
+  /** Names the wrapped data key; erasing that key makes every text sealed by it unreadable. */
+  readonly keyId: string;
+  readonly ciphertext: Uint8Array;
+}
+
+/**
+ * Envelope encryption with a key per subject. The data key is stored wrapped by a master key that
+ * comes from the secret source; `erase` forgets it for good.
+ */
+export interface Sealer {
+  /**
+   * Creates the subject's data key in the given transaction when there is none yet. Throws `gone`
+   * when the subject's key was erased, `unavailable` when the master key cannot be had.
+   */
+  seal(trx: Trx, subject: string, plain: unknown): Promise<Sealed>;
+  /** `seal` for many values of one subject with one look-up of its key, in the same order. */
+  sealAll(trx: Trx, subject: string, plains: readonly unknown[]): Promise<Sealed[]>;
+  /** The value, or undefined when the key was erased. Throws when the ciphertext was altered. */
+  open(executor: Executor, subject: string, sealed: Sealed): Promise<unknown>;
+  /** `open` for many values of one subject with at most one look-up of its key. */
+  openAll(executor: Executor, subject: string, sealed: readonly Sealed[]): Promise<unknown[]>;
+  /** Destroys the subject's data key, or sees to it that there will never be one. */
+  erase(trx: Trx, subject: string): Promise<void>;
+}

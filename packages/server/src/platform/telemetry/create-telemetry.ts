@@ -1,0 +1,126 @@
+import { type Counter, DiagLogLevel, diag } from '@opentelemetry/api';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { LoggerProvider } from '@opentelemetry/sdk-logs';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import {
+  AlwaysOffSampler,
+  NodeTracerProvider,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+} from '@opentelemetry/sdk-trace-node';
+import type { DestinationStream } from 'pino';
+import { type Exporters, type OtlpOptions, openExporters } from './exporters.ts';
+import { logEmitter } from './log-emitter.ts';
+import { createLogger, type LogLevel } from './logger.ts';
+import { observeProcess } from './process-metrics.ts';
+import { declaredViews, ScrapeReader } from './scrape.ts';
+import type { Logger, Telemetry } from './telemetry.ts';
+
+export interface TelemetryOptions {
+  readonly level: LogLevel;
+  readonly format: 'json' | 'text';
+  readonly serviceName: string;
+  readonly revision: string;
+  readonly replica: string;
+  readonly otlp?: OtlpOptions | null;
+  readonly azureConnectionString?: string | null;
+  /** Share of new traces that are kept; a caller's own decision wins. */
+  readonly sampleRatio: number;
+  /** Folder whose volume is measured. */
+  readonly dataDir?: string;
+  /** Where log lines go; default: standard output. */
+  readonly destination?: DestinationStream;
+}
+
+const CLOSE_TIMEOUT_MS = 5_000;
+const EXPORT_FAULT_INTERVAL_MS = 60_000;
+
+/** Log, metrics and traces of one process. The caller closes it last. */
+export async function createTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  const exporters = await openExporters(options);
+  const resource = resourceFromAttributes({
+    'service.name': options.serviceName,
+    'service.version': options.revision,
+    'service.instance.id': options.replica,
+  });
+  const scrape = new ScrapeReader();
+  const readers = [scrape, ...exporters.readers];
+  const meters = new MeterProvider({ resource, readers, views: declaredViews() });
+  const meter = meters.getMeter('holdfast');
+  const lines = new LoggerProvider({ resource, processors: exporters.logs });
+  const { logger: log, close: flushLog } = await openLog(options, exporters, {
+    lines,
+    dropped: meter.createCounter('holdfast_log_lines_dropped_total'),
+    alerts: meter.createCounter('holdfast_log_alerts_total'),
+  });
+  reportExportFaults(log);
+  const tracers = tracerProvider(options, exporters, resource);
+  const { revision, replica } = options;
+  meter
+    .createObservableGauge('holdfast_info')
+    .addCallback(result => result.observe(1, { revision, replica }));
+  const stopObserving = observeProcess(meter, options.dataDir);
+  return {
+    log,
+    meter,
+    tracer: tracers.getTracer('holdfast'),
+    prometheus: () => scrape.text(),
+    async close() {
+      stopObserving();
+      await withinTime([tracers.shutdown(), lines.shutdown(), meters.shutdown()]);
+      flushLog();
+    },
+  };
+}
+
+function openLog(
+  options: TelemetryOptions,
+  exporters: Exporters,
+  sinks: { lines: LoggerProvider; dropped: Counter; alerts: Counter },
+) {
+  const { level, format, destination, serviceName, revision, replica } = options;
+  const base = { service: serviceName, revision, replica };
+  return createLogger(
+    { level, format, base, destination },
+    {
+      onDropped: () => sinks.dropped.add(1),
+      onAlert: event => sinks.alerts.add(1, { event }),
+      onLine: exporters.logs.length > 0 ? logEmitter(sinks.lines) : undefined,
+    },
+  );
+}
+
+function tracerProvider(
+  options: TelemetryOptions,
+  { spans }: Exporters,
+  resource: ReturnType<typeof resourceFromAttributes>,
+): NodeTracerProvider {
+  // Without an exporter spans only carry ids through the log: recording them would be waste.
+  const sampler =
+    spans.length === 0
+      ? new AlwaysOffSampler()
+      : new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(options.sampleRatio) });
+  return new NodeTracerProvider({ resource, sampler, spanProcessors: spans });
+}
+
+/** A collector that is away is said once a minute, not once a batch. */
+function reportExportFaults(log: Logger): void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  const report = (message: string) => {
+    if (performance.now() - lastMs < EXPORT_FAULT_INTERVAL_MS) return;
+    lastMs = performance.now();
+    log.warn('telemetry.export_failed', { message });
+  };
+  const ignore = () => {};
+  diag.setLogger(
+    { error: report, warn: ignore, info: ignore, debug: ignore, verbose: ignore },
+    { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true },
+  );
+}
+
+async function withinTime(work: Promise<unknown>[]): Promise<void> {
+  const timeout = Promise.withResolvers<void>();
+  const timer = setTimeout(timeout.resolve, CLOSE_TIMEOUT_MS);
+  await Promise.race([Promise.allSettled(work), timeout.promise]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,139 @@
+/**
+ * A throw-away PostgreSQL cluster on a free loopback port, with the newest version installed.
+ * Written for tests: it never syncs to disk, and nothing of it is left after `stop()` or after
+ * this process has ended. Needs about a second to start; share one per test run (`shared.ts`).
+ */
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chownSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { findPostgresBinary } from './binaries.ts';
+import { removeFolder, startChild, withFreePort } from './child.ts';
+
+const run = promisify(execFile);
+
+const USER = 'holdfast';
+/** The system user that PostgreSQL runs as when we are root, which it refuses to run as. */
+const SYSTEM_USER = 'postgres';
+
+export interface PostgresOptions {
+  /** Further server settings (`name=value`); they win over ours. */
+  readonly settings?: readonly string[];
+  /** Serve TLS with this certificate (PEM files); plain connections stay possible. */
+  readonly tls?: { readonly certPem: string; readonly keyPem: string };
+}
+
+export interface PostgresService {
+  /** Of the superuser, to the database `postgres`; contains a password made for this cluster. */
+  readonly url: string;
+  readonly port: number;
+  /** The server process, for tests that pause or kill it. */
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Creates and starts a cluster; throws one clear line when PostgreSQL cannot be had. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresService> {
+  const [initdb, postgres] = [
+    await findPostgresBinary('initdb'),
+    await findPostgresBinary('postgres'),
+  ];
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-postgres-'));
+  const cleanUp = () => removeFolder(folder);
+  try {
+    const password = randomBytes(12).toString('hex');
+    const tlsSettings = prepareFolder(folder, password, options);
+    await createCluster(initdb, folder);
+    return await withFreePort(async port => {
+      const settings = [...serverSettings(port), ...tlsSettings, ...(options.settings ?? [])];
+      const child = await startChild({
+        name: 'PostgreSQL',
+        command: postgres,
+        args: ['-D', join(folder, 'data'), ...settings.flatMap(setting => ['-c', setting])],
+        user: systemUser(),
+        ready: /database system is ready to accept connections/,
+        stopSignal: 'SIGINT',
+        cleanUp,
+      });
+      const url = `postgresql://${USER}:${password}@127.0.0.1:${port}/postgres`;
+      return { url, port, pid: child.pid, stop: child.stop };
+    });
+  } catch (error) {
+    cleanUp();
+    throw error;
+  }
+}
+
+function systemUser(): string | undefined {
+  return process.getuid?.() === 0 ? SYSTEM_USER : undefined;
+}
+
+function serverSettings(port: number): string[] {
+  return [
+    `port=${port}`,
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'max_connections=300',
+    'shared_buffers=64MB',
+    'fsync=off',
+    'full_page_writes=off',
+    'synchronous_commit=off',
+    'wal_level=minimal',
+    'max_wal_senders=0',
+    'autovacuum_naptime=1min',
+    'jit=off',
+  ];
+}
+
+/** Writes the password and TLS files, all readable by the server's user alone. */
+function prepareFolder(folder: string, password: string, options: PostgresOptions): string[] {
+  const files: Record<string, string> = { password };
+  if (options.tls) {
+    files['server.crt'] = options.tls.certPem;
+    files['server.key'] = options.tls.keyPem;
+  }
+  for (const [name, content] of Object.entries(files)) {
+    writeFileSync(join(folder, name), content, { mode: 0o600 });
+  }
+  if (systemUser()) {
+    const { uid, gid } = systemUserIds();
+    for (const path of [folder, ...Object.keys(files).map(name => join(folder, name))]) {
+      chownSync(path, uid, gid);
+    }
+  }
+  if (!options.tls) return [];
+  return [
+    'ssl=on',
+    `ssl_cert_file=${join(folder, 'server.crt')}`,
+    `ssl_key_file=${join(folder, 'server.key')}`,
+  ];
+}
+
+function systemUserIds(): { uid: number; gid: number } {
+  try {
+    const { uid, gid } = statSync('/var/lib/postgresql');
+    return { uid, gid };
+  } catch (cause) {
+    throw new Error(
+      'PostgreSQL does not run as root and its system user is missing: run the tests as another ' +
+        'user, or install the package "postgresql"',
+      { cause },
+    );
+  }
+}
+
+async function createCluster(initdb: string, folder: string): Promise<void> {
+  const args = [
+    ...['-D', join(folder, 'data'), '-U', USER, '--pwfile', join(folder, 'password')],
+    ...['-A', 'scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'],
+  ];
+  const user = systemUser();
+  if (!user) {
+    await run(initdb, args);
+    return;
+  }
+  const drop = [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+  await run('setpriv', [...drop, initdb, ...args], { cwd: '/' });
+}

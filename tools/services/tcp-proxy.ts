@@ -1,0 +1,110 @@
+/**
+ * A TCP proxy on loopback that breaks connections on demand, for tests of what a client does when
+ * its server goes away: cut now, cut before a certain answer, refuse, or go silent.
+ */
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+export class TcpProxy {
+  readonly port: number;
+  readonly #listener: Server;
+  readonly #targetPort: number;
+  readonly #pairs = new Set<Pair>();
+  #refusing = false;
+  #silent = false;
+  #trap: { readonly text: string; sprung(): void } | undefined;
+
+  /** Use `startTcpProxy`. */
+  constructor(listener: Server, port: number, targetPort: number) {
+    this.port = port;
+    this.#listener = listener;
+    this.#targetPort = targetPort;
+    listener.on('connection', client => this.#accept(client));
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
+  /** Cuts all connections. */
+  cut(): void {
+    for (const pair of this.#pairs) destroy(pair);
+  }
+
+  /**
+   * The next time a client sends bytes that contain `text`, they are passed on and the connection
+   * is cut when the server answers, before the answer comes through. Resolves when that happened.
+   */
+  cutAfter(text: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#trap = { text, sprung: resolve };
+    return promise;
+  }
+
+  /** New connections are closed at once while true. */
+  refuse(refusing: boolean): void {
+    this.#refusing = refusing;
+  }
+
+  /** Nothing passes in either direction while true; connections stay open. */
+  silence(silent: boolean): void {
+    this.#silent = silent;
+    for (const socket of [...this.#pairs].flatMap(pair => [pair.client, pair.server])) {
+      if (silent) socket.pause();
+      else socket.resume();
+    }
+  }
+
+  async stop(): Promise<void> {
+    const closed = once(this.#listener, 'close');
+    this.#listener.close();
+    this.cut();
+    await closed;
+  }
+
+  #accept(client: Socket): void {
+    if (this.#refusing) {
+      client.destroy();
+      return;
+    }
+    const pair = { client, server: connect(this.#targetPort, '127.0.0.1') };
+    this.#pairs.add(pair);
+    pair.server.on('data', chunk => client.write(chunk));
+    client.on('data', chunk => {
+      this.#spring(pair, chunk);
+      pair.server.write(chunk);
+    });
+    for (const socket of [pair.client, pair.server]) {
+      socket.on('error', () => destroy(pair)).on('close', () => destroy(pair));
+      if (this.#silent) socket.pause();
+    }
+    client.once('close', () => this.#pairs.delete(pair));
+  }
+
+  #spring({ client, server }: Pair, chunk: Buffer): void {
+    if (!this.#trap || !chunk.includes(this.#trap.text)) return;
+    client.once('close', this.#trap.sprung);
+    this.#trap = undefined;
+    server.removeAllListeners('data').once('data', () => client.destroy());
+  }
+}
+
+/** Starts a proxy, on a free port, to another port of this machine. */
+export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const address = listener.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening');
+  return new TcpProxy(listener, address.port, targetPort);
+}
+
+function destroy(pair: Pair): void {
+  pair.client.destroy();
+  pair.server.destroy();
+}
