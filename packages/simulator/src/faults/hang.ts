@@ -1,0 +1,22 @@
+import type { Socket } from 'node:net';
+import { z } from 'zod';
+import { MAX_HUNG_REQUESTS } from '../limits.ts';
+import { defineFault, ruleFields } from './fault.ts';
+
+/** Oldest first; nobody else would ever end them. */
+const hanging = new Set<Socket>();
+
+export const hang = defineFault({
+  description: 'Never answers the request; the connection stays open.',
+  schema: z.strictObject({ fault: z.literal('hang'), ...ruleFields }),
+  onRequest(_params, { socket }) {
+    hanging.add(socket);
+    socket.once('close', () => hanging.delete(socket));
+    for (const oldest of hanging) {
+      if (hanging.size <= MAX_HUNG_REQUESTS) break;
+      hanging.delete(oldest);
+      oldest.destroy();
+    }
+    return true;
+  },
+});

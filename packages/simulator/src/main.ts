@@ -1,0 +1,26 @@
+/**
+ * The process: settings from the environment, one JSON line on standard output when it listens, and
+ * an orderly end when standard input closes (the parent is gone) or on SIGTERM and SIGINT.
+ */
+import { startSimulator } from './server.ts';
+import { SettingsError, settingsFromEnvironment } from './settings.ts';
+
+async function main(): Promise<void> {
+  const simulator = await startSimulator(settingsFromEnvironment(process.env));
+  let ending = false;
+  const end = () => {
+    if (ending) return;
+    ending = true;
+    void simulator.close().finally(() => process.exit(0));
+  };
+  process.once('SIGTERM', end);
+  process.once('SIGINT', end);
+  process.stdin.on('end', end).on('close', end).on('error', end).resume();
+  process.stdout.write(`${JSON.stringify({ event: 'listening', url: simulator.url })}\n`);
+}
+
+main().catch((error: unknown) => {
+  const text = error instanceof SettingsError ? error.message : String(error);
+  process.stderr.write(`${JSON.stringify({ event: 'failed', error: text })}\n`);
+  process.exit(1);
+});
