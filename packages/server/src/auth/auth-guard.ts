@@ -1,0 +1,123 @@
+import type { Guard, GuardedRequest } from '../http/index.ts';
+import { HoldfastError } from '../kernel/index.ts';
+import type { BucketSize, RateLimiter } from '../platform/limits/index.ts';
+import type { ApiKeys } from './api-keys.ts';
+import type { Audit } from './audit.ts';
+import { authorize, Denial } from './authorize.ts';
+import type { ClientSecrets } from './client-secrets.ts';
+import { credentialsOf, isOurs } from './credentials.ts';
+import type { Identity } from './identity.ts';
+import { isUnsafe } from './origin.ts';
+import { findPolicy } from './policies.ts';
+import type { Principal } from './principal.ts';
+import { API_KEY_PREFIX } from './secrets.ts';
+import { noProject, unauthenticated } from './unauthenticated.ts';
+
+export interface AuthGuardDeps {
+  readonly identity: Identity;
+  readonly apiKeys: ApiKeys;
+  readonly clientSecrets: ClientSecrets;
+  readonly audit: Audit;
+  readonly limiter: RateLimiter;
+  readonly rateLimit: BucketSize;
+}
+
+/** Sign-in routes are open to strangers, so they are limited by address. */
+const SIGN_IN_LIMIT: BucketSize = { perMinute: 60, burst: 30 };
+
+/**
+ * Every request, upgrades included, in this order: transport, credential, rate limit, policy. A
+ * request that fails is answered before its body is read and before anything upstream is opened.
+ */
+export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
+  return {
+    checkRoute({ method, url, policy }) {
+      if (policy === undefined || findPolicy(policy) === undefined) {
+        throw new Error(`${method} ${url} names no row of the policy table: ${policy}.`);
+      }
+    },
+
+    async admit(request) {
+      deps.identity.checkTransport(request);
+      const policy = request.policy === undefined ? undefined : findPolicy(request.policy);
+      if (request.policy === undefined || policy === undefined || policy.public) {
+        if (request.policy === 'public.auth') await limitSignIn(deps, request);
+        return undefined;
+      }
+      const principal = await authenticate(deps, request);
+      if (isUnsafe(request)) await limit(deps, request, principal);
+      authorize(request.policy, principal);
+      return principal;
+    },
+
+    refused: (request, error) => auditRefusal(deps.audit, request, error),
+  };
+}
+
+/** A fault of the database must not look like a wrong credential, nor like a fault of the caller. */
+async function authenticate(deps: AuthGuardDeps, request: GuardedRequest): Promise<Principal> {
+  let principal: Principal | undefined;
+  try {
+    const ours = credentialsOf(request).find(credential => isOurs(credential.value));
+    principal =
+      ours === undefined
+        ? await deps.identity.authenticate(request)
+        : await verifyOurs(deps, ours.value, request);
+  } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause;
+    const text = 'Credentials cannot be checked right now.';
+    throw new HoldfastError('unavailable', text, { cause, retryAfterS: 5 });
+  }
+  if (principal === undefined) throw unauthenticated();
+  return principal;
+}
+
+async function verifyOurs(
+  deps: AuthGuardDeps,
+  value: string,
+  request: GuardedRequest,
+): Promise<Principal | undefined> {
+  const principal = value.startsWith(API_KEY_PREFIX)
+    ? await deps.apiKeys.verify(value)
+    : await deps.clientSecrets.verify(value);
+  const wanted = request.headers['x-holdfast-project'];
+  if (principal && wanted !== undefined && wanted !== principal.projectId) throw noProject();
+  return principal;
+}
+
+/** A client secret has a bucket of its own: its holder must not use up its creator's. */
+async function limit(
+  deps: AuthGuardDeps,
+  request: GuardedRequest,
+  principal: Principal,
+): Promise<void> {
+  const who = principal.grant?.secretId ?? principal.id;
+  const decision = await deps.limiter.take(`principal:${who}`, deps.rateLimit);
+  request.setHeader('x-ratelimit-limit', String(deps.rateLimit.perMinute));
+  request.setHeader('x-ratelimit-remaining', String(decision.remaining));
+  if (!decision.allowed) throw tooMany(decision.retryAfterS);
+}
+
+async function limitSignIn(deps: AuthGuardDeps, request: GuardedRequest): Promise<void> {
+  const bucket = `address:${request.clientAddress ?? 'unknown'}`;
+  const decision = await deps.limiter.take(bucket, SIGN_IN_LIMIT);
+  if (!decision.allowed) throw tooMany(decision.retryAfterS);
+}
+
+function tooMany(retryAfterS: number): HoldfastError {
+  return new HoldfastError('rate_limited', 'Too many requests. Try again later.', { retryAfterS });
+}
+
+/** Records who was turned away: by a credential, by a policy, or by the owner of a thing. */
+function auditRefusal(audit: Audit, request: GuardedRequest, error: HoldfastError): void {
+  const denial = error.cause instanceof Denial ? error.cause : undefined;
+  if (denial === undefined && error.status !== 401 && error.status !== 403) return;
+  audit.denied({
+    principal: denial?.principal.id ?? 'anonymous',
+    projectId: denial?.principal.projectId ?? null,
+    action: denial?.policy ?? request.policy ?? 'unmatched',
+    target: request.route ?? null,
+    reason: denial?.message ?? error.detail,
+    requestId: request.requestId,
+  });
+}

@@ -1,0 +1,142 @@
+import { sql } from 'kysely';
+import { newId } from '../kernel/index.ts';
+import type { Database, Trx } from '../platform/database/index.ts';
+import type { Sealer } from '../platform/secrets/index.ts';
+import { authorize } from './authorize.ts';
+import type { Principal } from './principal.ts';
+import { secondsFromNow } from './projects.ts';
+import { CLIENT_SECRET_PREFIX, hashSecret, isSecretShaped, newSecret } from './secrets.ts';
+import { tables } from './tables.ts';
+import { unauthenticated } from './unauthenticated.ts';
+
+export interface NewClientSecret {
+  readonly ttlS: number;
+  /** How many sessions it may open. */
+  readonly maxSessions: number;
+  readonly model: string;
+  /** The session's configuration, GA shape; stored sealed. */
+  readonly session: Record<string, unknown>;
+  /** Parts of it that the holder may not change. */
+  readonly locked: readonly string[];
+}
+
+export interface MintedClientSecret {
+  /** `ek_…`; shown once. */
+  readonly value: string;
+  readonly expiresAt: Date;
+  /** `sec_…` */
+  readonly secretId: string;
+}
+
+/** Narrowed tokens for browsers: short-lived, for a number of sessions of one model. */
+export interface ClientSecrets {
+  /** Throws `forbidden` for callers that may not mint. */
+  mint(by: Principal, request: NewClientSecret): Promise<MintedClientSecret>;
+  /**
+   * The principal behind a secret: acts for its creator, at most as a Developer, and carries the
+   * grant. A used-up secret still verifies until it expires, so that it can end what it opened.
+   */
+  verify(value: string): Promise<Principal | undefined>;
+  /** Takes one of the sessions; throws `unauthenticated` when none is left or it has expired. */
+  consume(trx: Trx, secretId: string): Promise<void>;
+  /** Deletes expired ones; answers how many. */
+  sweep(): Promise<number>;
+}
+
+/**
+ * All secrets of a project are sealed with one data key: they live for hours at most and are
+ * deleted, so there is no need to forget a key for each.
+ */
+const sealSubject = (projectId: string) => `client-secrets:${projectId}`;
+
+export function createClientSecrets(database: Database, sealer: Sealer): ClientSecrets {
+  return {
+    mint: (by, request) => mint(database, sealer, by, request),
+    verify: value => verify(database, sealer, value),
+
+    async consume(trx, secretId) {
+      const taken = await tables(trx)
+        .updateTable('client_secrets')
+        .set(row => ({ used_sessions: row('used_sessions', '+', 1) }))
+        .where('id', '=', secretId)
+        .where('expires_at', '>', sql<Date>`now()`)
+        .whereRef('used_sessions', '<', 'max_sessions')
+        .returning('id')
+        .executeTakeFirst();
+      if (taken === undefined) throw unauthenticated();
+    },
+
+    async sweep() {
+      const { numDeletedRows } = await tables(database.db)
+        .deleteFrom('client_secrets')
+        .where('expires_at', '<', sql<Date>`now()`)
+        .executeTakeFirst();
+      return Number(numDeletedRows);
+    },
+  };
+}
+
+async function mint(
+  database: Database,
+  sealer: Sealer,
+  by: Principal,
+  request: NewClientSecret,
+): Promise<MintedClientSecret> {
+  authorize('realtime.mint', by);
+  const value = newSecret(CLIENT_SECRET_PREFIX);
+  const row = await database.transaction(async trx => {
+    const sealed = await sealer.seal(trx, sealSubject(by.projectId), request.session);
+    return tables(trx)
+      .insertInto('client_secrets')
+      .values({
+        id: newId('sec'),
+        secret_hash: hashSecret(value),
+        project_id: by.projectId,
+        created_by: by.id,
+        creator_name: by.name,
+        model: request.model,
+        locked: [...request.locked],
+        session_key_id: sealed.keyId,
+        session_data: sealed.ciphertext,
+        max_sessions: request.maxSessions,
+        expires_at: secondsFromNow(request.ttlS),
+      })
+      .returning(['id', 'expires_at'])
+      .executeTakeFirstOrThrow();
+  });
+  return { value, expiresAt: row.expires_at, secretId: row.id };
+}
+
+async function verify(
+  database: Database,
+  sealer: Sealer,
+  value: string,
+): Promise<Principal | undefined> {
+  if (!isSecretShaped(CLIENT_SECRET_PREFIX, value)) return undefined;
+  const row = await tables(database.db)
+    .selectFrom('client_secrets')
+    .selectAll()
+    .where('secret_hash', '=', hashSecret(value))
+    .where('expires_at', '>', sql<Date>`now()`)
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const session = await sealer.open(database.db, sealSubject(row.project_id), {
+    keyId: row.session_key_id,
+    ciphertext: row.session_data,
+  });
+  // The project's key was erased: so was everything the secret could open.
+  if (session === undefined) return undefined;
+  return {
+    kind: 'client_secret',
+    id: row.created_by,
+    name: row.creator_name,
+    projectId: row.project_id,
+    role: 'Developer',
+    grant: {
+      secretId: row.id,
+      model: row.model,
+      session: session as Record<string, unknown>,
+      locked: row.locked,
+    },
+  };
+}

@@ -1,0 +1,140 @@
+import type { Guard, HealthCheck } from '../http/index.ts';
+import type { Clock, Component } from '../kernel/index.ts';
+import type { Database } from '../platform/database/index.ts';
+import type { BucketSize, RateLimiter } from '../platform/limits/index.ts';
+import type { Sealer } from '../platform/secrets/index.ts';
+import type { Telemetry } from '../platform/telemetry/index.ts';
+import { type ApiKeys, createApiKeys } from './api-keys.ts';
+import { type Audit, createAudit } from './audit.ts';
+import { createAuthGuard } from './auth-guard.ts';
+import { type ClientSecrets, createClientSecrets } from './client-secrets.ts';
+import { type ConsoleSessions, createConsoleSessions } from './console-sessions.ts';
+import { type Cookies, createCookies } from './cookies.ts';
+import type { Identity } from './identity.ts';
+import { type AdminLinks, createAdminLinks } from './local/admin-link.ts';
+import { createLocalIdentity } from './local/identity.ts';
+import type { ClaimNames } from './oidc/claims.ts';
+import { createOidcIdentity } from './oidc/identity.ts';
+import { createOidcProvider, type OidcOptions, type OidcProvider } from './oidc/provider.ts';
+import { createSignIn, type SignIn } from './oidc/sign-in.ts';
+import type { OriginRules } from './origin.ts';
+import type { Principal } from './principal.ts';
+import { createEnsureProject, type EnsureProject } from './projects.ts';
+import { createSweeper } from './sweeper.ts';
+
+export interface AuthDeps {
+  readonly database: Database;
+  readonly sealer: Sealer;
+  readonly limiter: RateLimiter;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+export interface AuthOptions {
+  /** Null: local mode. */
+  readonly oidc: (OidcOptions & { readonly claims?: Partial<ClaimNames> }) | null;
+  /** Local mode: a one-time token that the launcher made; `mintAdminLink` makes others. */
+  readonly adminLinkToken: string | null;
+  /** The configured listening host; local mode accepts it in `Host`. */
+  readonly host: string;
+  /** Under which browsers reach us, without a trailing slash; null: as `Host` says. */
+  readonly publicUrl: string | null;
+  readonly tls: boolean;
+  readonly corsOrigins: readonly string[];
+  readonly rateLimit: BucketSize;
+}
+
+/** Everything that decides who may call. */
+export interface Auth {
+  readonly mode: 'local' | 'oidc';
+  /** For `createHttpServer`. */
+  readonly guard: Guard<Principal>;
+  readonly apiKeys: ApiKeys;
+  readonly clientSecrets: ClientSecrets;
+  readonly audit: Audit;
+  readonly sessions: ConsoleSessions;
+  readonly cookies: Cookies;
+  readonly origins: OriginRules;
+  readonly publicUrl: string | null;
+  readonly links: AdminLinks;
+  readonly ensureProject: EnsureProject;
+  /** Null in local mode. */
+  readonly oidc: { readonly signIn: SignIn; readonly claimNames: ClaimNames } | null;
+  /** The path and query of a new one-time link to an Admin's session; local mode only. */
+  mintAdminLink(): string;
+  /** Deletes what has expired, hourly; writes pending denials before it stops. */
+  readonly component: Component;
+  readonly healthChecks: readonly HealthCheck[];
+}
+
+export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
+  const { database, limiter, clock } = deps;
+  const audit = createAudit(deps);
+  const apiKeys = createApiKeys(database, audit);
+  const clientSecrets = createClientSecrets(database, deps.sealer);
+  const sessions = createConsoleSessions(database);
+  const cookies = createCookies(options.tls || options.publicUrl?.startsWith('https:') === true);
+  const origins = originRules(options);
+  const ensureProject = createEnsureProject(database);
+  const oidc = options.oidc === null ? null : oidcParts(options.oidc);
+  const shared = { sessions, cookieName: cookies.sessionName };
+  const identity: Identity =
+    oidc === null
+      ? createLocalIdentity({ ...shared, rules: { ...origins, hosts: ownHosts(options) } })
+      : createOidcIdentity({ ...shared, ...oidc, rules: origins, ensureProject });
+  const links = createAdminLinks(clock, options.adminLinkToken ?? undefined);
+  const { rateLimit } = options;
+  return {
+    mode: identity.mode,
+    guard: createAuthGuard({ identity, apiKeys, clientSecrets, audit, limiter, rateLimit }),
+    apiKeys,
+    clientSecrets,
+    audit,
+    sessions,
+    cookies,
+    origins,
+    publicUrl: options.publicUrl,
+    links,
+    ensureProject,
+    oidc,
+    mintAdminLink: () => `/auth/local?token=${links.mint()}`,
+    component: createSweeper({ audit, clientSecrets, sessions, log: deps.telemetry.log }),
+    healthChecks: oidc === null ? [] : [issuerCheck(oidc.provider)],
+  };
+}
+
+function originRules(options: AuthOptions): OriginRules {
+  const { publicUrl, corsOrigins } = options;
+  return {
+    corsOrigins: new Set(corsOrigins),
+    publicOrigin: publicUrl === null ? undefined : new URL(publicUrl).origin,
+  };
+}
+
+function ownHosts(options: AuthOptions): ReadonlySet<string> {
+  const named = options.publicUrl === null ? [] : [new URL(options.publicUrl).hostname];
+  return new Set([options.host, ...named].map(host => host.toLowerCase()));
+}
+
+function oidcParts(options: OidcOptions & { claims?: Partial<ClaimNames> }) {
+  const provider = createOidcProvider(options);
+  const claimNames: ClaimNames = {
+    roles: ['roles', 'groups'],
+    subject: 'sub',
+    roleMap: {},
+    ...options.claims,
+  };
+  return { provider, options, claimNames, signIn: createSignIn(provider, options) };
+}
+
+/** Not critical: API keys, client secrets and signed-in people keep working. */
+function issuerCheck(provider: OidcProvider): HealthCheck {
+  return {
+    name: 'identity_provider',
+    critical: false,
+    async check() {
+      await provider.ping();
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import { parseCookie } from 'cookie';
+import type { GuardedRequest } from '../http/index.ts';
+import { API_KEY_PREFIX, CLIENT_SECRET_PREFIX } from './secrets.ts';
+
+/** Longer ones are not looked at. */
+const CREDENTIAL_MAX_CHARS = 16 * 1024;
+/** How browsers pass a key on a WebSocket. Source: openai-node, `src/realtime/websocket.ts`. */
+const SUBPROTOCOL = 'openai-insecure-api-key.';
+
+export interface Credential {
+  /**
+   * Whether the caller surely means us: `api-key` headers are also sent, with any content, by
+   * clients written for Azure.
+   */
+  readonly meant: boolean;
+  readonly value: string;
+}
+
+/**
+ * The keys and tokens a request carries, the most deliberate first. A subprotocol or a query value
+ * counts on upgrades only, where browsers have nothing better.
+ */
+export function credentialsOf(request: GuardedRequest): Credential[] {
+  const { headers } = request;
+  const found: (Credential | undefined)[] = [
+    request.kind === 'upgrade' ? fromSubprotocol(headers['sec-websocket-protocol']) : undefined,
+    fromAuthorization(headers.authorization),
+    loose(headers['api-key']),
+    request.kind === 'upgrade' ? loose(request.query.get('api-key')) : undefined,
+  ];
+  return found.filter(credential => credential !== undefined);
+}
+
+function fromSubprotocol(header: string | undefined): Credential | undefined {
+  const offered = (header ?? '').split(',').map(part => part.trim());
+  const key = offered.find(part => part.startsWith(SUBPROTOCOL));
+  return key === undefined
+    ? undefined
+    : { meant: true, value: bounded(key.slice(SUBPROTOCOL.length)) };
+}
+
+/** A malformed header is an empty credential, which is refused, and not the absence of one. */
+function fromAuthorization(header: string | undefined): Credential | undefined {
+  if (header === undefined) return undefined;
+  const match = /^Bearer +([^\s,]+)$/i.exec(header);
+  return { meant: true, value: bounded(match?.[1] ?? '') };
+}
+
+function loose(value: unknown): Credential | undefined {
+  return typeof value === 'string' && value !== ''
+    ? { meant: false, value: bounded(value) }
+    : undefined;
+}
+
+function bounded(value: string): string {
+  return value.length <= CREDENTIAL_MAX_CHARS ? value : '';
+}
+
+/** Whether a value claims to be an API key or a client secret of ours. */
+export function isOurs(value: string): boolean {
+  return value.startsWith(API_KEY_PREFIX) || value.startsWith(CLIENT_SECRET_PREFIX);
+}
+
+export function isJwtShaped(value: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
+}
+
+/** The cookies of a request. */
+export function cookiesOf(
+  request: Pick<GuardedRequest, 'headers'>,
+): Record<string, string | undefined> {
+  const header = request.headers.cookie;
+  return header === undefined ? {} : parseCookie(header);
+}

@@ -1,0 +1,23 @@
+/**
+ * Who may call: principals, projects, API keys, OIDC, client secrets, roles, policies, audit.
+ *
+ * Invariants:
+ * - Rights are judged on a principal by one table (`policies.ts`), never on a credential.
+ * - Secrets are stored as SHA-256 hashes and shown once; expiry is judged by the database's clock.
+ * - Missing, malformed, expired, revoked and unknown credentials answer the same 401; absent and
+ *   foreign things the same 404.
+ * - A cookie counts only for requests of our own pages; local mode trusts only direct loopback
+ *   requests that no other site can have caused.
+ */
+export type { ApiKeys } from './api-keys.ts';
+export type { Audit, AuditRecord } from './audit.ts';
+export { authorize, Denial, notFound, type Standing, type Target } from './authorize.ts';
+export type { ClientSecrets, MintedClientSecret, NewClientSecret } from './client-secrets.ts';
+export { type Auth, type AuthDeps, type AuthOptions, createAuth } from './create-auth.ts';
+export { checkExposure, type Exposure, isLoopbackHost } from './exposure.ts';
+export type { OidcOptions } from './oidc/provider.ts';
+export { findPolicy, POLICIES, type Policy, type PolicyId, roleIncludes } from './policies.ts';
+export type { ClientSecretGrant, Principal } from './principal.ts';
+export { authRoutes, type ConsoleInfo, consoleInfo } from './routes.ts';
+export { signInRoutes } from './sign-in-routes.ts';
+export { unauthenticated } from './unauthenticated.ts';

@@ -1,0 +1,77 @@
+import { ROLES, type Role } from '@holdfast/protocol';
+import { roleIncludes } from '../policies.ts';
+import { DEFAULT_PROJECT, isProjectId } from '../projects.ts';
+
+export interface ClaimNames {
+  /** Claims that hold role values; Entra ID has `roles` and `groups`. */
+  readonly roles: readonly string[];
+  /** The claim that names the person for good; it becomes part of the principal's id. */
+  readonly subject: string;
+  /** What other values mean, such as a group's id: `{"<id>": "sales:Developer"}`. */
+  readonly roleMap: Readonly<Record<string, string>>;
+}
+
+export type Claims = Readonly<Record<string, unknown>>;
+
+/** More projects than this of one person are ignored. */
+const PROJECTS_MAX = 100;
+const NAME_MAX_CHARS = 200;
+
+/**
+ * The caller's role by project. A value is `Role` (in the project `default`) or `project:Role`;
+ * the highest of several wins; everything else that stands in the claims is not about us.
+ */
+export function rolesFromClaims(claims: Claims, names: ClaimNames): Record<string, Role> {
+  const roles = new Map<string, Role>();
+  for (const value of names.roles.flatMap(name => valuesOf(claims, name))) {
+    const parsed = parseRole(mapped(value, names.roleMap));
+    if (parsed === undefined) continue;
+    const had = roles.get(parsed.project);
+    if (had === undefined && roles.size >= PROJECTS_MAX) continue;
+    if (had === undefined || roleIncludes(parsed.role, had)) roles.set(parsed.project, parsed.role);
+  }
+  return Object.fromEntries(roles);
+}
+
+/** The principal's id, or undefined when the claims name nobody. */
+export function subjectFromClaims(claims: Claims, names: ClaimNames): string | undefined {
+  const subject = claims[names.subject];
+  const usable = typeof subject === 'string' && subject !== '' && subject.length <= NAME_MAX_CHARS;
+  return usable ? `user:${subject}` : undefined;
+}
+
+/** A name for people to read; never used to judge anything. */
+export function nameFromClaims(claims: Claims): string {
+  const name = [claims.name, claims.preferred_username, claims.email, claims.sub].find(
+    value => typeof value === 'string' && value !== '',
+  );
+  return typeof name === 'string' ? name.slice(0, NAME_MAX_CHARS) : 'unnamed';
+}
+
+/** A claim by its name, or, for nested ones, by a path such as `realm_access.roles`. */
+function valuesOf(claims: Claims, name: string): string[] {
+  const found = Object.hasOwn(claims, name) ? claims[name] : atPath(claims, name.split('.'));
+  const list = Array.isArray(found) ? found : [found];
+  return list.filter(value => typeof value === 'string');
+}
+
+function atPath(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) =>
+      typeof at === 'object' && at !== null && Object.hasOwn(at, key)
+        ? (at as Record<string, unknown>)[key]
+        : undefined,
+    value,
+  );
+}
+
+function mapped(value: string, map: Readonly<Record<string, string>>): string {
+  return Object.hasOwn(map, value) ? (map[value] ?? value) : value;
+}
+
+function parseRole(value: string): { project: string; role: Role } | undefined {
+  const colon = value.lastIndexOf(':');
+  const project = colon < 0 ? DEFAULT_PROJECT : value.slice(0, colon);
+  const role = ROLES.find(one => one === value.slice(colon + 1));
+  return role !== undefined && isProjectId(project) ? { project, role } : undefined;
+}

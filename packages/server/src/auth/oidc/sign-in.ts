@@ -1,0 +1,118 @@
+import {
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  buildEndSessionUrl,
+  calculatePKCECodeChallenge,
+  randomNonce,
+  randomPKCECodeVerifier,
+  randomState,
+} from 'openid-client';
+import { z } from 'zod';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { Claims } from './claims.ts';
+import { issuerAway, type OidcOptions, type OidcProvider } from './provider.ts';
+
+/** A sign-in must be finished within this time. */
+export const SIGN_IN_TTL_S = 600;
+
+/**
+ * What must be remembered between leaving for the identity provider and coming back. It stays in
+ * the browser that started, in an HttpOnly cookie: a callback that another browser was lured to
+ * does not have it, and the server keeps nothing that strangers could fill it with.
+ */
+const pending = z.object({
+  state: z.string(),
+  nonce: z.string(),
+  verifier: z.string(),
+  returnTo: z.string(),
+});
+
+export interface SignIn {
+  /** Where to send the browser, and what to put into its cookie. */
+  begin(baseUrl: string, returnTo: string | undefined): Promise<{ url: string; cookie: string }>;
+  /**
+   * The ID token's claims and where the person wanted to go. Throws `unauthenticated` for whatever
+   * does not fit together: state, nonce, verifier, code, token.
+   */
+  finish(
+    callbackUrl: URL,
+    cookie: string | undefined,
+  ): Promise<{ claims: Claims; returnTo: string }>;
+  /** The identity provider's own sign-out page, if it has one. */
+  signOutUrl(baseUrl: string): Promise<string | undefined>;
+}
+
+export function createSignIn(provider: OidcProvider, options: OidcOptions): SignIn {
+  return {
+    async begin(baseUrl, returnTo) {
+      const { configuration } = await provider.discover();
+      const verifier = randomPKCECodeVerifier();
+      const [state, nonce] = [randomState(), randomNonce()];
+      const url = buildAuthorizationUrl(configuration, {
+        redirect_uri: `${baseUrl}/auth/callback`,
+        scope: options.scopes,
+        code_challenge: await calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+        state,
+        nonce,
+      });
+      const cookie = encode({ state, nonce, verifier, returnTo: ownPath(returnTo) });
+      return { url: url.href, cookie };
+    },
+
+    async finish(callbackUrl, cookie) {
+      const started = decode(cookie);
+      if (started === undefined) throw failed('This browser did not start the sign-in.');
+      const { configuration } = await provider.discover();
+      try {
+        const tokens = await authorizationCodeGrant(configuration, callbackUrl, {
+          pkceCodeVerifier: started.verifier,
+          expectedState: started.state,
+          expectedNonce: started.nonce,
+          idTokenExpected: true,
+        });
+        return { claims: tokens.claims() ?? {}, returnTo: ownPath(started.returnTo) };
+      } catch (error) {
+        throw isNetworkFault(error) ? issuerAway(error) : failed(error);
+      }
+    },
+
+    async signOutUrl(baseUrl) {
+      const { configuration } = await provider.discover();
+      if (configuration.serverMetadata().end_session_endpoint === undefined) return undefined;
+      const parameters = { post_logout_redirect_uri: `${baseUrl}/` };
+      return buildEndSessionUrl(configuration, parameters).href;
+    },
+  };
+}
+
+/** A path of ours, so that a sign-in link cannot lead people elsewhere. */
+export function ownPath(path: string | undefined): string {
+  const own = path !== undefined && path.length <= 512 && /^\/(?![/\\])[\x21-\x7e]*$/.test(path);
+  return own && !path.includes('\\') ? path : '/';
+}
+
+function failed(cause: unknown): HoldfastError {
+  return new HoldfastError('unauthenticated', 'The sign-in failed. Please start again.', { cause });
+}
+
+/** `fetch` reports everything below HTTP as a TypeError, timeouts as a DOMException. */
+function isNetworkFault(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  return (
+    (cause instanceof TypeError && cause.message.includes('fetch failed')) ||
+    (cause instanceof DOMException && cause.name === 'TimeoutError')
+  );
+}
+
+function encode(value: z.infer<typeof pending>): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+function decode(cookie: string | undefined): z.infer<typeof pending> | undefined {
+  try {
+    return pending.parse(JSON.parse(Buffer.from(cookie ?? '', 'base64url').toString()));
+  } catch {
+    return undefined;
+  }
+}

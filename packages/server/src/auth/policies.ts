@@ -1,0 +1,55 @@
+import { ROLES, type Role } from '@holdfast/protocol';
+
+/**
+ * The policy table: who may call what. Every route names one row; a route without a row does not
+ * register, and a test walks every route × role × owner × project against this table.
+ *
+ * - `public` rows need no credential (the transport checks of local mode still apply).
+ * - `role` is the least role in the caller's project; roles nest.
+ * - `clientSecret` rows are open to the narrowed `ek_…` tokens too; all others are closed to them.
+ * - `owner` rows are about one thing, which only its creator and the project's Admins may touch.
+ *   `absent` says what a colleague is told: `hidden` answers like a thing that does not exist,
+ *   `visible` says that it is not theirs, for things they may see anyway.
+ */
+export interface Policy {
+  readonly public?: true;
+  readonly role: Role;
+  readonly clientSecret?: true;
+  readonly owner?: 'hidden' | 'visible';
+}
+
+const PUBLIC = { public: true, role: 'Viewer' } as const;
+
+export const POLICIES = {
+  'public.health': PUBLIC,
+  'public.metrics': PUBLIC,
+  'public.docs': PUBLIC,
+  'public.console': PUBLIC,
+  'public.auth': PUBLIC,
+  'public.blobs': PUBLIC,
+  'public.preflight': PUBLIC,
+  'me.read': { role: 'Viewer' },
+  'models.list': { role: 'Viewer', clientSecret: true },
+  'keys.manage': { role: 'Admin' },
+  'audit.read': { role: 'Admin' },
+  'realtime.mint': { role: 'Developer' },
+  'realtime.connect': { role: 'Developer', clientSecret: true },
+  'realtime.control': { role: 'Developer', clientSecret: true, owner: 'hidden' },
+  'realtime.sideband': { role: 'Developer', owner: 'hidden' },
+  'sessions.read': { role: 'Viewer' },
+  'sessions.control': { role: 'Developer', owner: 'visible' },
+  'recordings.write': { role: 'Developer', owner: 'hidden' },
+  'recordings.read': { role: 'Developer', owner: 'hidden' },
+  'recordings.delete': { role: 'Developer', owner: 'hidden' },
+} as const satisfies Record<string, Policy>;
+
+export type PolicyId = keyof typeof POLICIES;
+
+export function findPolicy(id: string): Policy | undefined {
+  return Object.hasOwn(POLICIES, id) ? POLICIES[id as PolicyId] : undefined;
+}
+
+/** Whether `have` includes the rights of `need`. */
+export function roleIncludes(have: Role, need: Role): boolean {
+  return ROLES.indexOf(have) >= ROLES.indexOf(need);
+}

@@ -1,0 +1,33 @@
+import type { Role } from '@holdfast/protocol';
+
+/**
+ * Who makes a request. `role` is the role in `projectId`, the project this credential acts in.
+ * Rights are always judged on a principal, never on the credential behind it.
+ */
+export interface Principal {
+  readonly kind: 'local' | 'user' | 'api_key' | 'client_secret';
+  /** Stable and unique: `local`, `user:<sub>`, `key_…`. Owner of what it creates. */
+  readonly id: string;
+  readonly name: string;
+  readonly projectId: string;
+  readonly role: Role;
+  /** What a client secret was narrowed to; absent for every other kind. */
+  readonly grant?: ClientSecretGrant;
+}
+
+export interface ClientSecretGrant {
+  /** Row id (`sec_…`) of the secret. */
+  readonly secretId: string;
+  readonly model: string;
+  /** The session configuration fixed when the secret was minted (GA shape). */
+  readonly session: Record<string, unknown>;
+  /** Parts of the configuration the client may not change; empty: all free. */
+  readonly locked: readonly string[];
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set for every route whose policy is not public. */
+    principal: Principal;
+  }
+}

@@ -1,0 +1,312 @@
+import { sql } from 'kysely';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { captureTelemetry } from '../http/testing.ts';
+import type { Database } from '../platform/database/index.ts';
+import { forEachDatabase } from '../platform/database/testing.ts';
+import { createProcessRateLimiter } from '../platform/limits/index.ts';
+import { randomMasterKey } from '../platform/log/testing.ts';
+import { createSealer } from '../platform/secrets/index.ts';
+import { API_KEYS_MAX, type ApiKeys, createApiKeys } from './api-keys.ts';
+import { type Audit, createAudit, DENIALS, PENDING_MAX } from './audit.ts';
+import { type ClientSecrets, createClientSecrets } from './client-secrets.ts';
+import { CONSOLE_IDLE_S, type ConsoleSessions, createConsoleSessions } from './console-sessions.ts';
+import { createEnsureProject } from './projects.ts';
+import { hashSecret } from './secrets.ts';
+import { FROZEN, principal } from './testing/index.ts';
+
+const MINT = { ttlS: 60, maxSessions: 2, model: 'm', session: {}, locked: [] };
+
+forEachDatabase((_name, open) => {
+  let database: Database;
+  let audit: Audit;
+  let keys: ApiKeys;
+  let secrets: ClientSecrets;
+  let sessions: ConsoleSessions;
+  beforeAll(async () => {
+    database = await open();
+    const { telemetry } = await captureTelemetry();
+    audit = createAudit({
+      database,
+      limiter: createProcessRateLimiter({ clock: FROZEN }),
+      telemetry,
+    });
+    keys = createApiKeys(database, audit);
+    secrets = createClientSecrets(
+      database,
+      createSealer({ database, masterKeys: randomMasterKey() }),
+    );
+    sessions = createConsoleSessions(database);
+    await createEnsureProject(database)('sales');
+  });
+  const run = (text: string) => sql.raw(text).execute(database.db);
+  const admin = principal('Admin');
+
+  describe('API keys', () => {
+    it('do not work when unknown, malformed, expired or revoked', async () => {
+      const { key, id } = await keys.create(admin, { name: 'k', role: 'Developer' }, 'r');
+      expect((await keys.verify(key))?.id).toBe(id);
+      for (const wrong of [
+        '',
+        'hf_',
+        `${key}x`,
+        key.slice(0, -1),
+        key.replace('hf_', 'ek_'),
+        hashSecret(key),
+      ]) {
+        expect(await keys.verify(wrong)).toBeUndefined();
+      }
+      await keys.revoke(admin, id, 'r');
+      expect(await keys.verify(key)).toBeUndefined();
+      const late = await keys.create(admin, { name: 'k', role: 'Viewer', expiresInDays: 1 }, 'r');
+      expect(await keys.verify(late.key)).toMatchObject({ role: 'Viewer', kind: 'api_key' });
+      await run(`update api_keys set expires_at = now() where id = '${late.id}'`);
+      expect(await keys.verify(late.key)).toBeUndefined();
+    });
+
+    it('are revoked only by Admins of their project, and take their client secrets with them', async () => {
+      const { key, id } = await keys.create(admin, { name: 'k', role: 'Developer' }, 'r');
+      const machine = await keys.verify(key);
+      const minted = await secrets.mint(machine!, MINT);
+      const foreign = principal('Admin', { projectId: 'sales' });
+      const absent = keys.revoke(admin, 'key_none', 'r').catch(error => error.detail);
+      expect(await keys.revoke(foreign, id, 'r').catch(error => error.detail)).toBe(await absent);
+      expect(await secrets.verify(minted.value)).toBeDefined();
+      await keys.revoke(admin, id, 'r');
+      await keys.revoke(admin, id, 'r');
+      expect(await secrets.verify(minted.value)).toBeUndefined();
+      expect((await keys.list(foreign, { limit: 10 })).data).toEqual([]);
+    });
+
+    it('keep only a hash, and show the key once', async () => {
+      const created = await keys.create(admin, { name: 'k', role: 'Developer' }, 'r');
+      const { rows } = await run('select row_to_json(api_keys)::text as row from api_keys');
+      expect(JSON.stringify(rows)).not.toContain(created.key);
+      const listed = await keys.list(admin, { limit: 1 });
+      expect(listed.data[0]).toMatchObject({ id: created.id, prefix: created.key.slice(0, 9) });
+      expect(JSON.stringify(listed)).not.toContain(created.key.slice(10));
+    });
+
+    it('note their use at most once a minute', async () => {
+      const { key, id } = await keys.create(admin, { name: 'k', role: 'Developer' }, 'r');
+      const used = async () =>
+        (await keys.list(admin, { limit: 100 })).data.find(one => one.id === id)!.last_used_at;
+      expect(await used()).toBeNull();
+      await keys.verify(key);
+      const first = await used();
+      expect(first).not.toBeNull();
+      await keys.verify(key);
+      expect(await used()).toBe(first);
+      await run(
+        `update api_keys set last_used_at = now() - interval '61 seconds' where id = '${id}'`,
+      );
+      await keys.verify(key);
+      expect(Date.parse((await used())!)).toBeGreaterThanOrEqual(Date.parse(first!));
+    });
+
+    it('are listed in pages', async () => {
+      const by = principal('Admin', { projectId: 'sales' });
+      const made = [];
+      for (let count = 0; count < 3; count += 1) {
+        made.unshift((await keys.create(by, { name: `k${count}`, role: 'Viewer' }, 'r')).id);
+      }
+      const first = await keys.list(by, { limit: 2 });
+      const rest = await keys.list(by, { limit: 2, cursor: first.next_cursor! });
+      expect([...first.data, ...rest.data].map(key => key.id)).toEqual(made);
+      expect(rest.next_cursor).toBeNull();
+    });
+
+    it('are bounded for each project', async () => {
+      await createEnsureProject(database)('full');
+      await run(`insert into api_keys (id, project_id, name, role, key_hash, prefix, created_by)
+        select 'key_' || n, 'full', 'k', 'Viewer', 'hash' || n, 'hf_', 'x'
+        from generate_series(1, ${API_KEYS_MAX - 1}) n`);
+      const by = principal('Admin', { projectId: 'full' });
+      await keys.create(by, { name: 'last', role: 'Viewer' }, 'r');
+      await expect(keys.create(by, { name: 'more', role: 'Viewer' }, 'r')).rejects.toThrow(
+        'at most',
+      );
+      await keys.revoke(by, 'key_1', 'r');
+      await keys.create(by, { name: 'more', role: 'Viewer' }, 'r');
+    });
+  });
+
+  describe('client secrets', () => {
+    it('are minted by Developers and Admins only', async () => {
+      await expect(secrets.mint(principal('Viewer'), MINT)).rejects.toMatchObject({
+        code: 'forbidden',
+      });
+      const minted = await secrets.mint(principal('Developer'), MINT);
+      const holder = await secrets.verify(minted.value);
+      await expect(secrets.mint(holder!, MINT)).rejects.toMatchObject({ code: 'forbidden' });
+    });
+
+    it('act for their creator, as a Developer at most, with what was fixed', async () => {
+      const session = { instructions: 'Speak of whales.', audio: { output: { voice: 'marin' } } };
+      const minted = await secrets.mint(admin, {
+        ...MINT,
+        session,
+        locked: ['instructions', 'voice'],
+      });
+      expect(minted.value).toMatch(/^ek_[\w-]{43}$/);
+      expect(minted.expiresAt.getTime() - Date.now()).toBeGreaterThan(50_000);
+      expect(await secrets.verify(minted.value)).toEqual({
+        kind: 'client_secret',
+        id: admin.id,
+        name: admin.name,
+        projectId: 'default',
+        role: 'Developer',
+        grant: {
+          secretId: minted.secretId,
+          model: 'm',
+          session,
+          locked: ['instructions', 'voice'],
+        },
+      });
+      const { rows } = await run(
+        `select secret_hash, encode(session_data, 'escape') as data from client_secrets`,
+      );
+      expect(JSON.stringify(rows)).not.toMatch(/whales|ek_/);
+    });
+
+    it('stop working when they expire, and are swept', async () => {
+      const minted = await secrets.mint(admin, MINT);
+      await run(`update client_secrets set expires_at = now() where id = '${minted.secretId}'`);
+      expect(await secrets.verify(minted.value)).toBeUndefined();
+      const consume = database.transaction(trx => secrets.consume(trx, minted.secretId));
+      await expect(consume).rejects.toMatchObject({ code: 'unauthenticated' });
+      expect(await secrets.sweep()).toBeGreaterThanOrEqual(1);
+      expect(await secrets.verify('ek_')).toBeUndefined();
+    });
+
+    it('open exactly as many sessions as they may, however many race', async () => {
+      const minted = await secrets.mint(admin, { ...MINT, maxSessions: 3 });
+      const tries = Array.from({ length: 12 }, () =>
+        database
+          .transaction(trx => secrets.consume(trx, minted.secretId))
+          .then(
+            () => 'ok',
+            error => error.code as string,
+          ),
+      );
+      const outcomes = await Promise.all(tries);
+      expect(outcomes.filter(one => one === 'ok')).toHaveLength(3);
+      expect(new Set(outcomes)).toEqual(new Set(['ok', 'unauthenticated']));
+      expect(await secrets.verify(minted.value)).toBeDefined();
+    });
+
+    it('give the session back when its transaction fails', async () => {
+      const minted = await secrets.mint(admin, { ...MINT, maxSessions: 1 });
+      const failing = database.transaction(async trx => {
+        await secrets.consume(trx, minted.secretId);
+        throw new Error('later');
+      });
+      await expect(failing).rejects.toThrow('later');
+      await database.transaction(trx => secrets.consume(trx, minted.secretId));
+    });
+  });
+
+  describe('console sessions', () => {
+    const person = { id: 'user:1', name: 'Ann', roles: { default: 'Admin' } as const };
+
+    it('end by sign-out, by a new sign-in, by age and by idleness', async () => {
+      const first = await sessions.start(person, undefined);
+      expect(await sessions.find(first)).toEqual(person);
+      const second = await sessions.start(person, first);
+      expect(await sessions.find(first)).toBeUndefined();
+      await sessions.end(second);
+      expect(await sessions.find(second)).toBeUndefined();
+      const hash = (token: string) => `where token_hash = '${hashSecret(token)}'`;
+      const old = await sessions.start(person, undefined);
+      await run(`update console_sessions set expires_at = now() ${hash(old)}`);
+      expect(await sessions.find(old)).toBeUndefined();
+      const idle = await sessions.start(person, undefined);
+      const back = (seconds: number) =>
+        run(
+          `update console_sessions set last_seen_at = now() - interval '${seconds} s' ${hash(idle)}`,
+        );
+      await back(CONSOLE_IDLE_S - 10);
+      expect(await sessions.find(idle)).toEqual(person);
+      await back(CONSOLE_IDLE_S);
+      expect(await sessions.find(idle)).toBeUndefined();
+      expect(await sessions.sweep()).toBe(2);
+      const { rows } = await run(
+        'select row_to_json(console_sessions)::text as row from console_sessions',
+      );
+      expect(JSON.stringify(rows)).not.toContain(idle);
+    });
+
+    it('are extended by use', async () => {
+      const token = await sessions.start(person, undefined);
+      const seen = async () => {
+        const { rows } = await run(
+          `select last_seen_at > now() - interval '10 s' as fresh from console_sessions where token_hash = '${hashSecret(token)}'`,
+        );
+        return (rows[0] as { fresh: boolean }).fresh;
+      };
+      await run(`update console_sessions set last_seen_at = now() - interval '5 minutes'`);
+      expect(await seen()).toBe(false);
+      await sessions.find(token);
+      expect(await seen()).toBe(true);
+    });
+  });
+
+  describe('the audit log', () => {
+    const denial = (projectId: string | null, reason = 'no') => ({
+      principal: 'user:1',
+      projectId,
+      action: 'keys.manage',
+      reason,
+      requestId: 'r',
+    });
+
+    it('shows a project its own rows, and the default one those of nobody', async () => {
+      await run('delete from audit_log');
+      for (const project of ['default', 'sales', null]) audit.denied(denial(project));
+      await audit.flush();
+      const projects = async (id: string) =>
+        (await audit.list(id, { limit: 10 })).data.map(row => row.project_id).toSorted();
+      expect(await projects('sales')).toEqual(['sales']);
+      expect(await projects('default')).toEqual(['default', null]);
+      expect(await projects('other')).toEqual([]);
+    });
+
+    it('is read in pages, newest first, and swept by age', async () => {
+      await run('delete from audit_log');
+      for (const action of ['a', 'b', 'c']) {
+        await audit.record({ ...denial('sales'), action, outcome: 'allowed' });
+      }
+      const first = await audit.list('sales', { limit: 2 });
+      const rest = await audit.list('sales', { limit: 2, cursor: first.next_cursor! });
+      expect([...first.data, ...rest.data].map(row => row.action)).toEqual(['c', 'b', 'a']);
+      await run(`update audit_log set created_at = now() - interval '31 days' where action = 'a'`);
+      expect(await audit.sweep(30)).toBe(1);
+    });
+
+    it('cuts long texts', async () => {
+      audit.denied(denial('long', 'x'.repeat(5000)));
+      await audit.flush();
+      const { data } = await audit.list('long', { limit: 1 });
+      expect(data[0]!.reason).toHaveLength(300);
+    });
+
+    it('bounds denials, at once and in a minute, and counts the rest', async () => {
+      await run('delete from audit_log');
+      const { telemetry } = await captureTelemetry();
+      const small = createAudit({
+        database,
+        limiter: createProcessRateLimiter({ clock: FROZEN }),
+        telemetry,
+      });
+      for (let count = 0; count < PENDING_MAX + 10; count += 1) small.denied(denial('flood'));
+      await small.flush();
+      for (let count = 0; count < 50; count += 1) small.denied(denial('flood'));
+      await small.flush();
+      const { rows } = await run(
+        `select count(*)::int as n from audit_log where project_id = 'flood'`,
+      );
+      expect(rows).toEqual([{ n: DENIALS.burst }]);
+      const dropped = PENDING_MAX + 10 + 50 - DENIALS.burst;
+      expect(await telemetry.prometheus()).toContain(`holdfast_audit_dropped_total ${dropped}`);
+    });
+  });
+});

@@ -1,0 +1,157 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { HoldfastError } from '../kernel/index.ts';
+import { CONSOLE_MAX_S, type Person } from './console-sessions.ts';
+import type { Auth } from './create-auth.ts';
+import { cookiesOf } from './credentials.ts';
+import { isLoopbackHost } from './exposure.ts';
+import { LOCAL_USER } from './local/identity.ts';
+import { personFromClaims } from './oidc/identity.ts';
+import { SIGN_IN_TTL_S } from './oidc/sign-in.ts';
+import { originOf } from './origin.ts';
+import { DEFAULT_PROJECT } from './projects.ts';
+import { noProject, unauthenticated } from './unauthenticated.ts';
+
+const CONFIG = { policy: 'public.auth' } as const;
+const TAGS = ['sign-in'];
+
+/** How people get their console session, and how they give it back. */
+export function signInRoutes(auth: Auth): FastifyPluginAsyncZod {
+  return async app => {
+    // A link preview that asks by HEAD must not use up a one-time link.
+    const noHead = { exposeHeadRoute: false };
+    app.addHook('onSend', async (_request, reply) => {
+      reply.header('cache-control', 'no-store');
+    });
+    app.get(
+      '/auth/local',
+      {
+        ...noHead,
+        config: CONFIG,
+        schema: {
+          tags: TAGS,
+          summary: 'The one-time link of local mode',
+          querystring: z.object({ token: z.string().max(200) }),
+        },
+      },
+      async (request, reply) => followLink(auth, request, reply, request.query.token),
+    );
+    app.get(
+      '/auth/login',
+      {
+        ...noHead,
+        config: CONFIG,
+        schema: {
+          tags: TAGS,
+          summary: 'Go to the identity provider',
+          querystring: z.object({ return_to: z.string().max(512).optional() }),
+        },
+      },
+      async (request, reply) => login(auth, request, reply, request.query.return_to),
+    );
+    app.get(
+      '/auth/callback',
+      {
+        ...noHead,
+        config: CONFIG,
+        schema: { tags: TAGS, summary: 'Come back from the identity provider' },
+      },
+      async (request, reply) => callback(auth, request, reply),
+    );
+    app.post(
+      '/auth/logout',
+      {
+        config: CONFIG,
+        schema: {
+          tags: TAGS,
+          summary: 'Sign out',
+          response: { 200: z.object({ redirect: z.string().describe('Where to go next.') }) },
+        },
+      },
+      async (request, reply) => reply.send(await logout(auth, request, reply)),
+    );
+  };
+}
+
+async function followLink(auth: Auth, request: FastifyRequest, reply: FastifyReply, token: string) {
+  if (auth.mode !== 'local') throw new HoldfastError('not_found', 'No such route.');
+  if (!auth.links.redeem(token)) {
+    throw new HoldfastError(
+      'unauthenticated',
+      'This link was used or has expired. The server prints a new one when it starts.',
+    );
+  }
+  const person: Person = { ...LOCAL_USER, roles: { [DEFAULT_PROJECT]: 'Admin' } };
+  await startSession(auth, request, reply, person);
+  return reply.redirect('/', 303);
+}
+
+async function login(
+  auth: Auth,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  returnTo: string | undefined,
+) {
+  const { url, cookie } = await signInOf(auth).begin(baseUrl(auth, request), returnTo);
+  reply.header('set-cookie', auth.cookies.signIn(cookie, SIGN_IN_TTL_S));
+  return reply.redirect(url, 302);
+}
+
+async function callback(auth: Auth, request: FastifyRequest, reply: FastifyReply) {
+  const signIn = signInOf(auth);
+  const pending = cookiesOf(request)[auth.cookies.signInName];
+  reply.header('set-cookie', auth.cookies.clearSignIn());
+  const here = new URL(request.url, baseUrl(auth, request));
+  const { claims, returnTo } = await signIn.finish(here, pending);
+  const person = auth.oidc && personFromClaims(claims, auth.oidc.claimNames);
+  if (!person) throw unauthenticated();
+  if (Object.keys(person.roles).length === 0) throw noProject();
+  await startSession(auth, request, reply, person);
+  return reply.redirect(returnTo, 303);
+}
+
+async function startSession(
+  auth: Auth,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  person: Person,
+): Promise<void> {
+  const previous = cookiesOf(request)[auth.cookies.sessionName];
+  const token = await auth.sessions.start(person, previous);
+  reply.header('set-cookie', auth.cookies.session(token, CONSOLE_MAX_S));
+  await auth.audit.record({
+    principal: person.id,
+    projectId: Object.keys(person.roles).toSorted()[0] ?? null,
+    action: 'console.sign_in',
+    outcome: 'allowed',
+    requestId: request.id,
+  });
+}
+
+async function logout(auth: Auth, request: FastifyRequest, reply: FastifyReply) {
+  const secure = 'encrypted' in request.socket;
+  const origin = originOf({ headers: request.headers, secure }, auth.origins);
+  if (origin === 'foreign' || origin === 'listed') {
+    throw new HoldfastError('forbidden', 'Only pages of this server may sign people out.');
+  }
+  const token = cookiesOf(request)[auth.cookies.sessionName];
+  if (token !== undefined) await auth.sessions.end(token);
+  reply.header('set-cookie', auth.cookies.clearSession());
+  const elsewhere = await auth.oidc?.signIn.signOutUrl(baseUrl(auth, request));
+  return { redirect: elsewhere ?? '/' };
+}
+
+function signInOf(auth: Auth) {
+  if (auth.oidc === null) throw new HoldfastError('not_found', 'No such route.');
+  return auth.oidc.signIn;
+}
+
+/** `Host` is believed only where it cannot lead anywhere else. */
+function baseUrl(auth: Auth, request: FastifyRequest): string {
+  if (auth.publicUrl !== null) return auth.publicUrl;
+  const text = `${'encrypted' in request.socket ? 'https' : 'http'}://${request.host}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && isLoopbackHost(url.hostname)) return url.origin;
+  throw new HoldfastError('unavailable', 'Set HOLDFAST_PUBLIC_URL so that people can sign in.');
+}

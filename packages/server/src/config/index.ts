@@ -1,0 +1,29 @@
+/**
+ * Settings: described once (`settings/`), read from the environment and `.env` (`resolve.ts`),
+ * checked (`checks.ts`), nested into the immutable `Config` (`config.ts`), and rendered for people
+ * (`render.ts`, `print.ts`). Read once at start; nothing else in the server reads `process.env`.
+ *
+ * Only `main` and `compose` import this folder: features and platform get plain options.
+ */
+export { crossCheck, hasUpstream } from './checks.ts';
+export type {
+  AzureUpstreamConfig,
+  BlobsConfig,
+  Config,
+  DatabaseConfig,
+  IdentityConfig,
+  OidcConfig,
+  RecordingsConfig,
+  RedisConfig,
+  SecretsConfig,
+  ServerConfig,
+  SessionsConfig,
+  TelemetryConfig,
+  UpstreamsConfig,
+} from './config.ts';
+export { ConfigError, loadConfig, readDotenv } from './load.ts';
+export { isLoopbackHost } from './loopback.ts';
+export { renderEffective, renderEnvExample, renderReference } from './render.ts';
+export { type Resolved, resolveSettings, type Source, type Variables } from './resolve.ts';
+export { Secret } from './secret.ts';
+export type { RoleName } from './settings/server.ts';

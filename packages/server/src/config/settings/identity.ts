@@ -1,0 +1,45 @@
+import { integer, issuerUrl, list, pairs, secret, text } from '../kinds.ts';
+import { optional, setting } from '../setting.ts';
+
+/** Who may call. */
+export const identitySettings = {
+  HOLDFAST_OIDC_ISSUER: optional(issuerUrl, {
+    description:
+      'Issuer of the OIDC provider. Unset: local mode, one local user on loopback and nobody else.',
+    example: 'https://login.microsoftonline.com/<tenant-id>/v2.0',
+  }),
+  HOLDFAST_OIDC_CLIENT_ID: optional(text, {
+    description: 'Client id of the console at the issuer.',
+  }),
+  HOLDFAST_OIDC_CLIENT_SECRET: optional(secret(), {
+    description: 'Client secret, where the issuer wants one besides PKCE.',
+  }),
+  HOLDFAST_OIDC_AUDIENCE: setting(list, '', {
+    description: 'Access tokens must carry one of these audiences. Default: the client id.',
+    example: 'api://holdfast',
+  }),
+  HOLDFAST_OIDC_SCOPES: setting(text, 'openid profile email', {
+    description: 'Scopes asked for at console sign-in, separated by spaces.',
+  }),
+  HOLDFAST_OIDC_ROLES_CLAIM: setting(list, 'roles,groups', {
+    description:
+      'Claims with the roles: `Admin`, `Developer`, `Viewer`, or `<project>:<role>` for one project. A nested claim is a path such as `realm_access.roles`.',
+  }),
+  HOLDFAST_OIDC_ROLE_MAP: setting(pairs, '', {
+    description: 'What other values of these claims mean, such as the ids of groups.',
+    example: '5f3c…=Developer,9d21…=sales:Admin',
+  }),
+  HOLDFAST_OIDC_SUBJECT_CLAIM: setting(text, 'sub', {
+    description: 'Claim that names a person for good; Entra ID: `oid` is the same in all apps.',
+  }),
+  HOLDFAST_ADMIN_LINK_TOKEN: optional(secret(32), {
+    description:
+      'Local mode: token of the one-time console link. `npm start` makes a new one each time.',
+  }),
+  HOLDFAST_RATE_LIMIT_PER_MINUTE: setting(integer(1, 1_000_000), '60', {
+    description: 'Writing requests and connections a minute, for each caller.',
+  }),
+  HOLDFAST_RATE_LIMIT_BURST: setting(integer(1, 1_000_000), '10', {
+    description: 'How many of them may come at once.',
+  }),
+};

@@ -1,0 +1,29 @@
+import type { SettingGroup, ValuesOf } from '../setting.ts';
+import { identitySettings } from './identity.ts';
+import { serverSettings } from './server.ts';
+import { sessionSettings } from './sessions.ts';
+import { storageSettings } from './storage.ts';
+import { telemetrySettings } from './telemetry.ts';
+import { upstreamSettings } from './upstream.ts';
+
+/** Every setting, in the order in which people read them. */
+export const GROUPS: readonly SettingGroup[] = [
+  { title: 'Server', settings: serverSettings },
+  { title: 'Models', settings: upstreamSettings },
+  { title: 'Sessions and recordings', settings: sessionSettings },
+  { title: 'Identity and limits', settings: identitySettings },
+  { title: 'Database, Redis, storage, secrets', settings: storageSettings },
+  { title: 'Telemetry', settings: telemetrySettings },
+];
+
+export const SETTINGS = {
+  ...serverSettings,
+  ...upstreamSettings,
+  ...sessionSettings,
+  ...identitySettings,
+  ...storageSettings,
+  ...telemetrySettings,
+};
+
+export type SettingName = keyof typeof SETTINGS;
+export type Values = ValuesOf<typeof SETTINGS>;

@@ -1,0 +1,54 @@
+import { choices, httpUrl, integer, origins, port, text } from '../kinds.ts';
+import { optional, setting } from '../setting.ts';
+
+export const ROLE_NAMES = ['gateway', 'api', 'worker'] as const;
+export type RoleName = (typeof ROLE_NAMES)[number];
+
+/** Where the server listens, which parts of it run, and how it stops. */
+export const serverSettings = {
+  HOLDFAST_HOST: setting(text, '127.0.0.1', {
+    description:
+      'Address to listen on. Other than loopback it needs an identity provider and an upstream.',
+  }),
+  PORT: setting(port, '8080', { description: 'Port to listen on; 0 takes a free one.' }),
+  HOLDFAST_PUBLIC_URL: optional(httpUrl, {
+    description:
+      'Address under which browsers reach the server, for links and sign-in. Default: the listening address.',
+    example: 'https://holdfast.example.com',
+  }),
+  HOLDFAST_DATA_DIR: setting(text, './data', {
+    description: 'Folder of the embedded database, of files and of generated keys.',
+  }),
+  HOLDFAST_ROLES: setting(choices(ROLE_NAMES), 'gateway,api,worker', {
+    description: 'Parts of the server that run in this process. Fewer than all need DATABASE_URL.',
+  }),
+  HOLDFAST_CORS_ORIGINS: setting(origins, '', {
+    description: 'Other web origins whose pages may call the API, with credentials.',
+    example: 'http://localhost:3000',
+  }),
+  HOLDFAST_TLS_CERT: optional(text, {
+    description: 'File with the certificate chain (PEM). Together with HOLDFAST_TLS_KEY: https.',
+    example: './tls/cert.pem',
+  }),
+  HOLDFAST_TLS_KEY: optional(text, {
+    description: 'File with the private key (PEM).',
+    example: './tls/key.pem',
+  }),
+  HOLDFAST_CONSOLE_DIR: optional(text, {
+    description: 'Folder of the built console. Default: `packages/console/dist`.',
+  }),
+  HOLDFAST_NOTICE: optional(text, {
+    description: 'A notice that the console shows to everybody.',
+    example: 'The model is simulated.',
+  }),
+  HOLDFAST_SHUTDOWN_ACCEPT: setting(integer(0, 60), '5', {
+    description:
+      'Seconds for which new work is still accepted after SIGTERM, until load balancers have noticed.',
+  }),
+  HOLDFAST_SHUTDOWN_GRACE: setting(integer(0, 3600), '25', {
+    description: 'Seconds that running sessions may take to finish after SIGTERM.',
+  }),
+  CONTAINER_APP_REVISION: setting(text, 'local', {
+    description: 'Name of the deployed revision; Azure Container Apps sets it.',
+  }),
+};

@@ -1,0 +1,33 @@
+import { integer, text } from '../kinds.ts';
+import { optional, setting } from '../setting.ts';
+
+const MIB = 1024 * 1024;
+
+/** Voice sessions and their recordings. */
+export const sessionSettings = {
+  HOLDFAST_MAX_ACTIVE_SESSIONS: setting(integer(1, 100_000), '5', {
+    description: 'Active sessions that one owner may have at the same time.',
+  }),
+  HOLDFAST_RECONNECT_WINDOW: setting(integer(0, 3600), '0', {
+    description: 'Seconds for which a disconnected session keeps its place.',
+  }),
+  HOLDFAST_SESSION_DEFAULTS_FILE: optional(text, {
+    description:
+      'Operator file (JSON): instructions, voice and tools of new sessions. Default: built in.',
+    example: './session-defaults.json',
+  }),
+  HOLDFAST_UPLOAD_MAX_BYTES: setting(integer(1024, 10_240 * MIB), String(100 * MIB), {
+    description: 'Largest recording that is accepted, in bytes.',
+  }),
+  HOLDFAST_RECORDING_BITS_PER_SECOND: setting(integer(6_000, 512_000), '32000', {
+    description: 'Bit rate that the console records with.',
+  }),
+  HOLDFAST_RETENTION_SESSIONS_DAYS: optional(integer(1, 36_500), {
+    description: 'Days after which an ended session and its log are erased. Unset: kept.',
+    example: '90',
+  }),
+  HOLDFAST_RETENTION_RECORDINGS_DAYS: optional(integer(1, 36_500), {
+    description: 'Days after which a recording is erased. Unset: kept.',
+    example: '30',
+  }),
+};

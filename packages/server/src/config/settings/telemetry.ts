@@ -1,0 +1,40 @@
+import { choiceWithAliases, httpUrl, integer, port, ratio, secret, text } from '../kinds.ts';
+import { optional, setting } from '../setting.ts';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ['json', 'text'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+const level = choiceWithAliases(LOG_LEVELS, { warning: 'warn', critical: 'fatal' });
+const format = choiceWithAliases(LOG_FORMATS, { console: 'text' });
+
+/** What can be seen of the running server. */
+export const telemetrySettings = {
+  LOG_LEVEL: setting(level, 'info', { description: 'Least important lines that are written.' }),
+  LOG_FORMAT: setting(format, 'json', {
+    description: '`json` for machines, one object a line; `text` for people.',
+  }),
+  HOLDFAST_METRICS_PORT: optional(port, {
+    description: 'Port of its own for `/metrics`. Unset: on the main port.',
+    example: '9464',
+  }),
+  HOLDFAST_HEALTH_INTERVAL: setting(integer(5, 3600), '30', {
+    description: 'Seconds between checks of dependencies that cost something.',
+  }),
+  OTEL_SERVICE_NAME: setting(text, 'holdfast', { description: 'Service name in telemetry.' }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(httpUrl, {
+    description: 'OTLP/HTTP collector for traces and metrics.',
+    example: 'http://localhost:4318',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: optional(secret(), {
+    description: 'Headers for the collector: `name=value`, comma-separated.',
+  }),
+  APPLICATIONINSIGHTS_CONNECTION_STRING: optional(secret(), {
+    description: 'Azure Monitor for traces and metrics.',
+  }),
+  HOLDFAST_TRACE_SAMPLE_RATIO: setting(ratio, '0.1', {
+    description:
+      'Share of traces that are kept when the caller has not decided. Logs are all kept.',
+  }),
+};

@@ -1,0 +1,35 @@
+import { flag, secret, text, upstreamUrl } from '../kinds.ts';
+import { optional, setting } from '../setting.ts';
+
+/** The realtime models behind the gateway. At least one upstream must be set. */
+export const upstreamSettings = {
+  AZURE_OPENAI_ENDPOINT: optional(upstreamUrl, {
+    description: 'Azure OpenAI resource. With AZURE_OPENAI_API_KEY this is all it takes.',
+    example: 'https://<resource>.openai.azure.com',
+  }),
+  AZURE_OPENAI_API_KEY: optional(secret(), { description: 'Key of the Azure OpenAI resource.' }),
+  HOLDFAST_AZURE_OPENAI_ENTRA: setting(flag, 'false', {
+    description: 'Call Azure OpenAI with Entra ID (managed identity) instead of a key.',
+  }),
+  AZURE_OPENAI_DEPLOYMENT: setting(text, 'gpt-realtime', {
+    description: 'Deployment that serves the default model.',
+  }),
+  AZURE_OPENAI_API_VERSION: optional(text, {
+    description: 'API version of the preview protocol. The GA protocol has none.',
+    example: '2025-04-01-preview',
+  }),
+  AZURE_CLIENT_ID: optional(text, {
+    description: 'Client id of the user-assigned managed identity, wherever Entra ID is used.',
+  }),
+  OPENAI_API_KEY: optional(secret(), {
+    description: 'Key for OpenAI or for the compatible server at OPENAI_BASE_URL.',
+  }),
+  OPENAI_BASE_URL: optional(upstreamUrl, {
+    description: 'A server that speaks the OpenAI API. Default with a key: OpenAI itself.',
+    example: 'https://api.openai.com/v1',
+  }),
+  HOLDFAST_MODELS_FILE: optional(text, {
+    description: 'Operator file (JSON) with the model catalogue. Default: the built-in catalogue.',
+    example: './models.json',
+  }),
+};

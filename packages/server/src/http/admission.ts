@@ -1,0 +1,36 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ProxyTrust } from './client-address.ts';
+import type { Guard, GuardedRequest } from './guard.ts';
+import { patternOf } from './observe.ts';
+
+/** Puts the guard before every route and every unmatched request, before a body is read. */
+export function addAdmission(app: FastifyInstance, guard: Guard, trust: ProxyTrust): void {
+  app.decorateRequest('principal');
+  app.addHook('onRequest', async (request, reply) => {
+    const guarded = guardedRequest(request, trust);
+    const principal = await guard.admit({
+      ...guarded,
+      setHeader: (name, value) => reply.header(name, value),
+    });
+    Object.assign(request, { principal });
+  });
+}
+
+/** A request as the guard sees it. Headers can only be set while it is being admitted. */
+export function guardedRequest(request: FastifyRequest, trust: ProxyTrust): GuardedRequest {
+  const matched = request.is404 ? undefined : patternOf(request);
+  const mark = request.url.indexOf('?');
+  return {
+    kind: 'http',
+    method: request.method,
+    headers: request.headers,
+    query: new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1)),
+    remoteAddress: request.socket.remoteAddress,
+    clientAddress: trust.addressOf(request.raw),
+    secure: trust.secureOf(request.raw),
+    requestId: request.id,
+    route: matched,
+    policy: matched === undefined ? undefined : request.routeOptions.config.policy,
+    setHeader: () => {},
+  };
+}

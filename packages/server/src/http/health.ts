@@ -1,0 +1,123 @@
+import type { Health, HealthStatus } from '@holdfast/protocol';
+import type { Clock } from '../kernel/index.ts';
+import type { Logger } from '../platform/telemetry/index.ts';
+import { HEALTH_CACHE_MS, HEALTH_CHECK_TIMEOUT_MS } from './limits.ts';
+
+export interface CheckResult {
+  /** Default: `healthy`. */
+  readonly status?: HealthStatus;
+  readonly message?: string;
+  /** Public: no addresses, no names of people, no secrets. */
+  readonly details?: Record<string, unknown>;
+}
+
+/**
+ * One dependency. `check` resolves when it works and throws when it does not; what it throws is
+ * logged, never shown. A critical one that fails makes the whole `unhealthy`, any other `degraded`.
+ */
+export interface HealthCheck {
+  readonly name: string;
+  readonly critical: boolean;
+  check(): Promise<CheckResult | undefined>;
+}
+
+export interface HealthOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly cacheMs?: number;
+  readonly timeoutMs?: number;
+}
+
+type CheckAnswer = Health['checks'][string];
+
+/** Runs all checks at once, at most once per cache time however many ask. */
+export class HealthRegistry {
+  readonly #checks: HealthCheck[] = [];
+  readonly #failing = new Set<string>();
+  readonly #options: Required<HealthOptions>;
+  #latest: { at: number; answer: Promise<Health> } | undefined;
+
+  constructor(options: HealthOptions) {
+    this.#options = { cacheMs: HEALTH_CACHE_MS, timeoutMs: HEALTH_CHECK_TIMEOUT_MS, ...options };
+  }
+
+  add(check: HealthCheck): void {
+    this.#checks.push(check);
+  }
+
+  read(): Promise<Health> {
+    const now = this.#options.clock.monotonicMs();
+    if (this.#latest === undefined || now - this.#latest.at >= this.#options.cacheMs) {
+      this.#latest = { at: now, answer: this.#run() };
+    }
+    return this.#latest.answer;
+  }
+
+  async #run(): Promise<Health> {
+    const answers = await Promise.all(
+      this.#checks.map(async check => [check, await this.#one(check)] as const),
+    );
+    return {
+      status: worst(answers.map(([check, { status }]) => weigh(check, status))),
+      timestamp: new Date(this.#options.clock.nowMs()).toISOString(),
+      checks: Object.fromEntries(answers.map(([check, answer]) => [check.name, answer])),
+    };
+  }
+
+  async #one(check: HealthCheck): Promise<CheckAnswer> {
+    const { clock, timeoutMs } = this.#options;
+    const started = clock.monotonicMs();
+    const timed = () => Math.round((clock.monotonicMs() - started) * 10) / 10;
+    try {
+      const result = (await within(timeoutMs, check.check())) ?? {};
+      this.#note(check, undefined);
+      return {
+        status: result.status ?? 'healthy',
+        message: result.message ?? 'ok',
+        response_time_ms: timed(),
+        details: result.details ?? null,
+      };
+    } catch (error) {
+      this.#note(check, error);
+      return {
+        status: 'unhealthy',
+        message: 'Does not answer.',
+        response_time_ms: timed(),
+        details: null,
+      };
+    }
+  }
+
+  /** Logs changes only: a failing dependency is asked again every few seconds. */
+  #note(check: HealthCheck, error: unknown): void {
+    const was = this.#failing.has(check.name);
+    if (error !== undefined && !was) {
+      this.#failing.add(check.name);
+      this.#options.log.warn('health.failing', { check: check.name, err: error });
+    } else if (error === undefined && was) {
+      this.#failing.delete(check.name);
+      this.#options.log.info('health.recovered', { check: check.name });
+    }
+  }
+}
+
+function weigh(check: HealthCheck, status: HealthStatus): HealthStatus {
+  return status === 'unhealthy' && !check.critical ? 'degraded' : status;
+}
+
+function worst(statuses: readonly HealthStatus[]): HealthStatus {
+  if (statuses.includes('unhealthy')) return 'unhealthy';
+  return statuses.includes('degraded') ? 'degraded' : 'healthy';
+}
+
+async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`No answer within ${timeoutMs} ms.`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

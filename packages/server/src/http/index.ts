@@ -1,0 +1,27 @@
+/**
+ * The HTTP side of the server: one Fastify with every bound set, one error mapper, one router for
+ * WebSocket upgrades, health, metrics, the built pages. Knows no product words: who may come in is
+ * asked of a `Guard`, what is served is registered by features.
+ *
+ * Invariants:
+ * - No route registers without a policy, and the guard decides before a body is read or an upgrade
+ *   reaches its handler.
+ * - Every error leaves through one mapper; answers never quote internals.
+ * - Logs and metrics name route patterns, never raw paths or queries.
+ * - Headers, URLs, bodies, waits and sockets are bounded (`limits.ts`).
+ */
+export { errorAnswer, openaiErrorBody, problemBody } from './error-body.ts';
+export { faultOf } from './fault.ts';
+export type { Guard, GuardedRequest } from './guard.ts';
+export { type CheckResult, type HealthCheck, HealthRegistry } from './health.ts';
+export { healthRoutes } from './health-routes.ts';
+export { BODY_LIMIT_BYTES, CLOSE_GRACE_MS, HTTP_LIMITS, type HttpLimits } from './limits.ts';
+export { createMetricsServer, type MetricsServer, metricsRoutes } from './metrics-endpoint.ts';
+export type { TlsFiles } from './node-server.ts';
+export { spanOf } from './observe.ts';
+export type { ApiInfo } from './openapi.ts';
+export type { RouteConfig, RouteInfo } from './route.ts';
+export { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
+export type { StaticSite } from './static-site.ts';
+export type { Upgrade, UpgradeRoute } from './upgrade/upgrade.ts';
+export { UpgradeRouter } from './upgrade/upgrade-router.ts';

@@ -1,0 +1,42 @@
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { HttpLimits } from './limits.ts';
+
+export interface TlsFiles {
+  /** PEM. */
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
+const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** Node's server with every bound set. Only WebSocket upgrades leave HTTP; `h2c` is ignored. */
+export function createNodeServer(
+  handler: RequestListener,
+  limits: HttpLimits,
+  tls: TlsFiles | undefined,
+): Server {
+  const options: ServerOptions = {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionsCheckingInterval: limits.checkIntervalMs,
+    shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() === 'websocket',
+    noDelay: true,
+  };
+  const server =
+    tls === undefined
+      ? createServer(options, handler)
+      : createTlsServer(
+          {
+            ...options,
+            ...tls,
+            minVersion: 'TLSv1.2',
+            handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
+          },
+          handler,
+        );
+  server.maxConnections = limits.maxConnections;
+  return server;
+}

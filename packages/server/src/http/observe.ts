@@ -1,0 +1,79 @@
+import type { IncomingMessage } from 'node:http';
+import { type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { incomingContext, type Telemetry } from '../platform/telemetry/index.ts';
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+export interface RequestMetrics {
+  /** Counts one answer; `endpoint` must be a route pattern, never a raw path. */
+  count(method: string, endpoint: string, statusCode: number): void;
+  duration(method: string, endpoint: string, seconds: number): void;
+}
+
+export function createRequestMetrics(telemetry: Telemetry): RequestMetrics {
+  // Descriptions, labels and buckets are declared in `platform/telemetry`.
+  const requests = telemetry.meter.createCounter('api_requests_total');
+  const durations = telemetry.meter.createHistogram('request_duration_seconds');
+  const label = (method: string) => (METHODS.has(method) ? method : 'OTHER');
+  return {
+    count: (method, endpoint, statusCode) =>
+      requests.add(1, { method: label(method), endpoint, status_code: String(statusCode) }),
+    duration: (method, endpoint, seconds) =>
+      durations.record(seconds, { method: label(method), endpoint }),
+  };
+}
+
+const spans = new WeakMap<IncomingMessage, Span>();
+
+/** The span of a request, to be the parent of what its handler does. */
+export function spanOf(request: FastifyRequest): Span | undefined {
+  return spans.get(request.raw);
+}
+
+/** One span, one access log line and two metrics per request, all by route pattern. */
+export function observeRequests(
+  app: FastifyInstance,
+  telemetry: Telemetry,
+  metrics: RequestMetrics,
+): void {
+  app.addHook('onRequest', async request => {
+    const route = patternOf(request);
+    const span = telemetry.tracer.startSpan(
+      `${request.method} ${route}`,
+      {
+        kind: SpanKind.SERVER,
+        attributes: { 'http.request.method': request.method, 'http.route': route },
+      },
+      incomingContext(request.headers),
+    );
+    spans.set(request.raw, span);
+  });
+
+  app.addHook('onResponse', async (request, reply) => {
+    const span = spans.get(request.raw);
+    span?.setAttribute('http.response.status_code', reply.statusCode);
+    if (reply.statusCode >= 500) span?.setStatus({ code: SpanStatusCode.ERROR });
+    span?.end();
+    const endpoint = patternOf(request);
+    metrics.count(request.method, endpoint, reply.statusCode);
+    metrics.duration(request.method, endpoint, reply.elapsedTime / 1000);
+    logAnswer(telemetry, request, reply);
+  });
+}
+
+export function patternOf(request: FastifyRequest): string {
+  return request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
+}
+
+function logAnswer(telemetry: Telemetry, request: FastifyRequest, reply: FastifyReply): void {
+  const quiet = request.routeOptions.config.quiet === true;
+  telemetry.log[quiet ? 'debug' : 'info']('http.answered', {
+    request_id: request.id,
+    method: request.method,
+    route: patternOf(request),
+    status: reply.statusCode,
+    duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+    ...(reply.raw.writableFinished ? {} : { aborted: true }),
+  });
+}

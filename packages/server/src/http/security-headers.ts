@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import type { FastifyInstance } from 'fastify';
+
+export interface HeaderOptions {
+  readonly tls: boolean;
+  readonly corsOrigins: readonly string[];
+  /** Further sources for scripts of our pages to connect to. */
+  readonly connectSrc: readonly string[];
+}
+
+/** Characters of a host and a port; anything else must not reach a header. */
+const HOST = /^[A-Za-z0-9.:[\]-]{1,255}$/;
+
+/**
+ * Security headers on every answer. Our pages run only our own scripts; `blob:` is for audio that
+ * was recorded and for worklets. Styles may be inline, because the component library sets them.
+ */
+export async function addSecurityHeaders(
+  app: FastifyInstance,
+  options: HeaderOptions,
+): Promise<void> {
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:', 'blob:'],
+        fontSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'", request => ownSockets(request), ...options.connectSrc],
+        mediaSrc: ["'self'", 'blob:'],
+        workerSrc: ["'self'", 'blob:'],
+        objectSrc: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    crossOriginEmbedderPolicy: false,
+    hsts: options.tls ? { maxAge: 31_536_000 } : false,
+    referrerPolicy: { policy: 'no-referrer' },
+    xFrameOptions: { action: 'deny' },
+  });
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('permissions-policy', 'microphone=(self), camera=(), geolocation=()');
+  });
+  await addCors(app, options.corsOrigins);
+}
+
+/** Not every browser counts sockets to the page's own host as `'self'`. */
+function ownSockets(request: Pick<IncomingMessage, 'headers'>): string {
+  const host = request.headers.host;
+  return host !== undefined && HOST.test(host) ? `ws://${host} wss://${host}` : "'self'";
+}
+
+/**
+ * Only listed origins may read our answers. Clients that send credentials are let through, but the
+ * guard counts a cookie for our own pages only. Without a list there is no CORS at all.
+ */
+async function addCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
+  await app.register(cors, {
+    origin: origins.length === 0 ? false : [...origins],
+    credentials: true,
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    exposedHeaders: ['x-request-id', 'location', 'retry-after', 'content-range'],
+    maxAge: 600,
+  });
+}

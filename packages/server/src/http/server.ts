@@ -1,0 +1,173 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { HoldfastError } from '../kernel/index.ts';
+import type { Telemetry } from '../platform/telemetry/index.ts';
+import { addAdmission, guardedRequest } from './admission.ts';
+import { createProxyTrust, type ProxyTrust } from './client-address.ts';
+import { answerParserError } from './client-error.ts';
+import { addErrorHandling, answerError, type ErrorHandling } from './errors.ts';
+import type { Guard } from './guard.ts';
+import { BODY_LIMIT_BYTES, CLOSE_GRACE_MS, HTTP_LIMITS, type HttpLimits } from './limits.ts';
+import { createNodeServer, type TlsFiles } from './node-server.ts';
+import { createRequestMetrics, observeRequests, type RequestMetrics } from './observe.ts';
+import { type ApiInfo, addOpenapi } from './openapi.ts';
+import { requestIdOf } from './request-id.ts';
+import type { RouteInfo } from './route.ts';
+import { watchRoutes } from './route-table.ts';
+import { addSecurityHeaders } from './security-headers.ts';
+import { addStaticSite, type StaticSite } from './static-site.ts';
+import { UpgradeRouter } from './upgrade/upgrade-router.ts';
+
+export interface HttpServerOptions<P> {
+  readonly guard: Guard<P>;
+  readonly telemetry: Telemetry;
+  readonly api: ApiInfo;
+  readonly tls?: TlsFiles | undefined;
+  /** Origins of other sites that may call; `https://app.example`, no path. */
+  readonly corsOrigins: readonly string[];
+  /** Proxies whose `X-Forwarded-For` and `-Proto` are believed: addresses or ranges. */
+  readonly trustedProxies?: readonly string[];
+  /** Further sources that our pages may connect to. */
+  readonly csp?: { readonly connectSrc?: readonly string[] };
+  readonly bodyLimitBytes?: number;
+  readonly limits?: Partial<HttpLimits>;
+  readonly site?: StaticSite | undefined;
+}
+
+/** The HTTP side of one process. Register routes on `app` and `upgrades`, then `listen` once. */
+export interface HttpServer<P> {
+  readonly app: FastifyInstance;
+  readonly upgrades: UpgradeRouter<P>;
+  /** Every route and upgrade registered so far. */
+  routes(): RouteInfo[];
+  /** Resolves when requests are accepted; port 0 takes a free one. */
+  listen(address: { host: string; port: number }): Promise<{ host: string; port: number }>;
+  /**
+   * Stops accepting, destroys upgraded sockets, lets requests finish for `graceMs`, cuts off the
+   * rest. Idempotent.
+   */
+  close(graceMs?: number): Promise<void>;
+}
+
+export async function createHttpServer<P>(options: HttpServerOptions<P>): Promise<HttpServer<P>> {
+  const { guard, telemetry } = options;
+  const limits = { ...HTTP_LIMITS, ...options.limits };
+  const metrics = createRequestMetrics(telemetry);
+  const trust = createProxyTrust(options.trustedProxies ?? []);
+  const upgrades = new UpgradeRouter<P>();
+  const onAnswered: ErrorHandling['onAnswered'] = (request, error) =>
+    guard.refused(guardedRequest(request, trust), error);
+  const app = createApp(options, { limits, metrics, onAnswered });
+  const table = watchRoutes(app, guard);
+  const isUpgradePath = (path: string) => upgrades.matches(path);
+  addErrorHandling(app, {
+    log: telemetry.log,
+    table,
+    isUpgradePath,
+    onAnswered,
+    site: options.site,
+  });
+  const closing = { now: false };
+  await addHooks(app, options, { limits, metrics, trust, closing });
+  await addOpenapi(app, options.api);
+  if (options.site) await addStaticSite(app, options.site);
+  upgrades.attach(app.server, { guard, telemetry, metrics, limits, trust });
+  return {
+    app,
+    upgrades,
+    routes: () => [...table.routes(), ...upgrades.routes()],
+    async listen(address) {
+      await app.listen(address);
+      return { host: address.host, port: (app.server.address() as AddressInfo).port };
+    },
+    async close(graceMs = CLOSE_GRACE_MS) {
+      closing.now = true;
+      upgrades.close();
+      await closeApp(app, graceMs);
+    },
+  };
+}
+
+function createApp<P>(
+  options: HttpServerOptions<P>,
+  parts: {
+    limits: HttpLimits;
+    metrics: RequestMetrics;
+    onAnswered: ErrorHandling['onAnswered'];
+  },
+): FastifyInstance {
+  const { limits, metrics, onAnswered } = parts;
+  const { log } = options.telemetry;
+  const app: FastifyInstance = Fastify({
+    logger: false,
+    bodyLimit: options.bodyLimitBytes ?? BODY_LIMIT_BYTES,
+    routerOptions: { maxParamLength: 200 },
+    return503OnClosing: false,
+    requestIdHeader: false,
+    genReqId: requestIdOf,
+    frameworkErrors: (error, request, reply) => {
+      reply.header('x-request-id', request.id);
+      answerError({ log, onAnswered }, request, reply, error);
+    },
+    clientErrorHandler: (error, socket) => {
+      const status = answerParserError(error, socket, limits.refusalLingerMs);
+      if (status !== undefined) metrics.count('OTHER', 'malformed', status);
+    },
+    serverFactory: (handler): Server => createNodeServer(handler, limits, options.tls),
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  setParsers(app);
+  return app;
+}
+
+/** JSON only; an empty JSON body is no body. Routes that take something else add their parser. */
+function setParsers(app: FastifyInstance): void {
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else parseJson(request, body as string, done);
+  });
+}
+
+/** The order matters: answers to strangers carry an id and the security headers too. */
+async function addHooks<P>(
+  app: FastifyInstance,
+  options: HttpServerOptions<P>,
+  parts: {
+    limits: HttpLimits;
+    metrics: RequestMetrics;
+    trust: ProxyTrust;
+    closing: { now: boolean };
+  },
+): Promise<void> {
+  const { limits, metrics, trust, closing } = parts;
+  observeRequests(app, options.telemetry, metrics);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    if (closing.now) reply.header('connection', 'close');
+  });
+  await addSecurityHeaders(app, {
+    tls: options.tls !== undefined,
+    corsOrigins: options.corsOrigins,
+    connectSrc: options.csp?.connectSrc ?? [],
+  });
+  app.addHook('onRequest', async request => {
+    if (request.url.length > limits.maxUrlBytes) {
+      throw new HoldfastError('invalid_request', 'The URL is too long.');
+    }
+  });
+  addAdmission(app, options.guard, trust);
+}
+
+async function closeApp(app: FastifyInstance, graceMs: number): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(cut);
+  }
+}
