@@ -1,0 +1,197 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { HoldfastError } from '../kernel/index.ts';
+
+/**
+ * The operator's model file (`models.json`): which models exist, under which names callers may ask
+ * for them, and where each one runs. It names secrets, never holds them.
+ */
+export const PROVIDERS = ['azure', 'openai', 'compatible'] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/, 'letters, digits and . _ : - only, at most 100');
+
+const price = z.strictObject({
+  from: z.iso.date().describe('First day on which this price holds.'),
+  currency: z.string().length(3).default('USD'),
+  input_text: z.number().min(0).optional().describe('Per million tokens, as are all below.'),
+  input_audio: z.number().min(0).optional(),
+  cached_input: z.number().min(0).optional(),
+  output_text: z.number().min(0).optional(),
+  output_audio: z.number().min(0).optional(),
+});
+
+const endpoint = z.strictObject({
+  provider: z.enum(PROVIDERS),
+  url: z
+    .string()
+    .max(500)
+    .optional()
+    .describe('Azure: the resource. Compatible: the base that ends in `/v1`. OpenAI: left out.'),
+  auth: z.enum(['api_key', 'entra', 'none']).default('api_key'),
+  api_key_secret: z.string().max(200).optional().describe('Name of the secret with the API key.'),
+});
+
+const model = z.strictObject({
+  id: name,
+  aliases: z.array(name).max(50).default([]),
+  endpoint: name.describe('One of `endpoints`.'),
+  deployment: z.string().min(1).max(200).optional().describe('The upstream name; default: `id`.'),
+  protocols: z
+    .array(z.enum(['realtime']))
+    .min(1)
+    .default(['realtime']),
+  prices: z.array(price).max(100).default([]),
+});
+
+export const catalogueFile = z
+  .strictObject({
+    $schema: z.string().optional(),
+    default: name.describe('The model of routes that name none.'),
+    endpoints: z.record(name, endpoint),
+    models: z.array(model).min(1).max(200),
+  })
+  .superRefine((file, context) => {
+    for (const fault of catalogueFaults(file)) context.addIssue({ code: 'custom', ...fault });
+  });
+export type CatalogueFile = z.infer<typeof catalogueFile>;
+export type CatalogueInput = z.input<typeof catalogueFile>;
+export type Model = CatalogueFile['models'][number];
+export type Endpoint = CatalogueFile['endpoints'][string];
+
+interface Fault {
+  path: (string | number)[];
+  message: string;
+}
+
+/** What a shape check cannot see: names that clash and names that lead nowhere. */
+function catalogueFaults(file: {
+  default: string;
+  endpoints: Record<string, Endpoint>;
+  models: readonly { id: string; aliases: readonly string[]; endpoint: string }[];
+}): Fault[] {
+  const faults: Fault[] = [];
+  const taken = new Set<string>();
+  file.models.forEach((entry, index) => {
+    for (const known of [entry.id, ...entry.aliases]) {
+      if (taken.has(known)) {
+        faults.push({ path: ['models', index], message: `the name ${known} is used twice` });
+      }
+      taken.add(known);
+    }
+    if (!Object.hasOwn(file.endpoints, entry.endpoint)) {
+      faults.push({
+        path: ['models', index, 'endpoint'],
+        message: `no endpoint ${entry.endpoint}`,
+      });
+    }
+  });
+  if (!taken.has(file.default)) faults.push({ path: ['default'], message: 'names no model' });
+  for (const [key, value] of Object.entries(file.endpoints)) {
+    const path = ['endpoints', key];
+    const fault = endpointFault(value);
+    if (fault) faults.push({ path, message: fault });
+  }
+  return faults;
+}
+
+function endpointFault(value: Endpoint): string | undefined {
+  if (value.auth === 'entra' && value.provider !== 'azure') return 'entra is for azure only';
+  if (value.auth === 'api_key' && value.api_key_secret === undefined) {
+    return 'api_key_secret is missing';
+  }
+  if (value.url === undefined) {
+    return value.provider === 'openai' ? undefined : 'url is missing';
+  }
+  return urlFault(value.url);
+}
+
+/** Why `value` must not be an upstream address, or undefined when it may. */
+export function urlFault(value: string): string | undefined {
+  const url = URL.parse(value);
+  if (url === null) return 'url is not an absolute URL';
+  if (url.username !== '' || url.password !== '') return 'url must not contain credentials';
+  if (url.search !== '' || url.hash !== '') return 'url must not have a query or fragment';
+  if (url.protocol === 'https:' || url.protocol === 'wss:') return undefined;
+  if (url.protocol !== 'http:' && url.protocol !== 'ws:') return 'url must be https or wss';
+  const host = url.hostname;
+  const loopback = host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+  return loopback ? undefined : 'url must be https unless it is a loopback address';
+}
+
+/** The JSON Schema of `models.json`, for editors and the reference pages. */
+export function catalogueJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(catalogueFile, { io: 'input' }) as Record<string, unknown>;
+}
+
+/** Checks parsed JSON; one error names every fault with its place. */
+export function parseCatalogue(value: unknown): CatalogueFile {
+  const result = catalogueFile.safeParse(value);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`);
+  throw new HoldfastError('invalid_request', `models.json: ${faults.join('; ')}.`);
+}
+
+/** Reads and checks the operator's file. */
+export async function loadCatalogue(path: string): Promise<CatalogueFile> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new HoldfastError('invalid_request', `Cannot read the model file ${path} as JSON.`, {
+      cause,
+    });
+  }
+  return parseCatalogue(value);
+}
+
+/** Names that clients of earlier releases send for the two models there are. */
+const REALTIME_ALIASES = [
+  'gpt-4o-realtime-preview',
+  'gpt-4o-realtime-preview-2024-10-01',
+  'gpt-4o-realtime-preview-2024-12-17',
+  'gpt-4o-realtime-preview-2025-06-03',
+  'gpt-realtime-preview',
+  'gpt-realtime-2025-08-28',
+];
+const MINI_ALIASES = [
+  'gpt-4o-mini-realtime-preview',
+  'gpt-4o-mini-realtime-preview-2024-12-17',
+  'gpt-realtime-mini-2025-10-06',
+];
+
+export interface DefaultCatalogueSettings {
+  readonly provider: Provider;
+  /** Azure: the resource's address. Compatible: the base ending in `/v1`. */
+  readonly url?: string;
+  readonly auth: 'api_key' | 'entra' | 'none';
+  /** Name of the secret that holds the API key. */
+  readonly apiKeySecret?: string;
+  /** Azure's deployment of `gpt-realtime`. */
+  readonly deployment?: string;
+}
+
+/**
+ * The catalogue when the operator gives none. An Azure resource has one deployment we know of, so
+ * every name leads to it; other upstreams know both models by their own names.
+ */
+export function defaultCatalogue(settings: DefaultCatalogueSettings): CatalogueFile {
+  const { provider, url, auth } = settings;
+  const deployment = settings.deployment ?? 'gpt-realtime';
+  const azure = provider === 'azure';
+  const names = azure
+    ? ['gpt-realtime-mini', ...REALTIME_ALIASES, ...MINI_ALIASES, deployment]
+    : [...REALTIME_ALIASES, deployment];
+  const aliases = [...new Set(names)].filter(
+    alias => alias !== 'gpt-realtime' && (azure || alias !== 'gpt-realtime-mini'),
+  );
+  const realtime = { id: 'gpt-realtime', aliases, endpoint: 'default', deployment };
+  const mini = { id: 'gpt-realtime-mini', aliases: MINI_ALIASES, endpoint: 'default' };
+  return parseCatalogue({
+    default: 'gpt-realtime',
+    endpoints: { default: { provider, url, auth, api_key_secret: settings.apiKeySecret } },
+    models: azure ? [realtime] : [realtime, mini],
+  } satisfies CatalogueInput);
+}

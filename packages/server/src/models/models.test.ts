@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest';
+import { HoldfastError } from '../kernel/index.ts';
+import {
+  catalogueJsonSchema,
+  createModels,
+  defaultCatalogue,
+  entraTokens,
+  type Models,
+  parseCatalogue,
+} from './index.ts';
+
+const secrets: Record<string, string> = { KEY: 'k-123' };
+const credentials = { secret: async (name: string) => secrets[name] };
+
+function azure(overrides: Record<string, unknown> = {}): Models {
+  const catalogue = defaultCatalogue({
+    provider: 'azure',
+    url: 'https://res.openai.azure.com/',
+    auth: 'api_key',
+    apiKeySecret: 'KEY',
+    deployment: 'voice',
+    ...overrides,
+  });
+  return createModels({ catalogue, credentials });
+}
+
+function faultOf(work: () => unknown): HoldfastError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof HoldfastError) return error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('resolve', () => {
+  it.each([undefined, null, '', 'gpt-3', 'constructor', '__proto__'])('refuses %s', name => {
+    const error = faultOf(() => azure().resolve(name));
+    expect(error.code).toBe('unknown_model');
+    expect(error.status).toBe(400);
+    expect(error.allowed).toEqual(['gpt-realtime']);
+    expect(error.detail).toContain('gpt-realtime');
+  });
+
+  it('knows ids, aliases of older clients and the deployment', () => {
+    const models = azure();
+    for (const name of ['gpt-realtime', 'gpt-4o-realtime-preview', 'gpt-realtime-mini', 'voice']) {
+      expect(models.resolve(name).id).toBe('gpt-realtime');
+    }
+  });
+
+  it('keeps both models apart where the upstream has both', () => {
+    const catalogue = defaultCatalogue({
+      provider: 'openai',
+      auth: 'api_key',
+      apiKeySecret: 'KEY',
+    });
+    const models = createModels({ catalogue, credentials });
+    expect(models.resolve('gpt-4o-mini-realtime-preview').id).toBe('gpt-realtime-mini');
+    expect(models.resolve('gpt-4o-realtime-preview').id).toBe('gpt-realtime');
+  });
+});
+
+describe('operator file', () => {
+  const base = {
+    default: 'a',
+    endpoints: { e: { provider: 'compatible', url: 'http://127.0.0.1:9', auth: 'none' } },
+    models: [{ id: 'a', endpoint: 'e' }],
+  };
+  const endpoint = (value: Record<string, unknown>) => ({
+    ...base,
+    endpoints: { e: { provider: 'compatible', auth: 'none', ...value } },
+  });
+
+  it.each([
+    ['no model', { ...base, models: [] }, 'models'],
+    ['a default that is none', { ...base, default: 'b' }, 'default'],
+    ['a name used twice', { ...base, models: [...base.models, ...base.models] }, 'used twice'],
+    ['an unknown endpoint', { ...base, models: [{ id: 'a', endpoint: 'x' }] }, 'no endpoint x'],
+    ['an unknown key', { ...base, secret: 'x' }, 'secret'],
+    ['plain http elsewhere', endpoint({ url: 'http://example.org/v1' }), 'https'],
+    ['plain ws elsewhere', endpoint({ url: 'ws://10.0.0.1' }), 'https'],
+    ['a host that only looks local', endpoint({ url: 'http://127.0.0.1.example.org' }), 'https'],
+    ['credentials in the URL', endpoint({ url: 'https://u:p@example.org' }), 'credentials'],
+    ['a query in the URL', endpoint({ url: 'https://example.org/?key=1' }), 'query'],
+    ['another scheme', endpoint({ url: 'file:///etc/passwd' }), 'https'],
+    ['a key without a name', endpoint({ auth: 'api_key', url: 'https://example.org' }), 'secret'],
+    ['entra elsewhere', endpoint({ auth: 'entra', url: 'https://example.org' }), 'azure only'],
+  ])('refuses %s', (_, value, text) => {
+    const error = faultOf(() => parseCatalogue(value));
+    expect(error.detail).toContain(text);
+  });
+
+  it('lists every fault in one message', () => {
+    const error = faultOf(() =>
+      parseCatalogue({ ...base, default: 'b', models: [{ id: 'a', endpoint: 'x' }] }),
+    );
+    expect(error.detail).toMatch(/no endpoint x.*names no model|names no model.*no endpoint x/);
+  });
+
+  it('has a JSON Schema', () => {
+    expect(catalogueJsonSchema()).toMatchObject({ type: 'object', required: expect.any(Array) });
+  });
+});
+
+describe('upstream', () => {
+  it('speaks to Azure under its GA paths without api-version', async () => {
+    const models = azure();
+    const upstream = models.upstream(models.defaultModel);
+    expect(upstream.wsUrl()).toBe('wss://res.openai.azure.com/openai/v1/realtime?model=voice');
+    expect(upstream.callsUrl).toBe('https://res.openai.azure.com/openai/v1/realtime/calls');
+    expect(upstream.hangupUrl('rtc_a/b')).toBe(`${upstream.callsUrl}/rtc_a%2Fb/hangup`);
+    expect(await upstream.headers()).toEqual({ 'api-key': 'k-123' });
+  });
+
+  it('attaches to a call with exactly one parameter', () => {
+    const models = azure();
+    const url = new URL(models.upstream(models.defaultModel).wsUrl({ callId: 'rtc_1' }));
+    expect([...url.searchParams]).toEqual([['call_id', 'rtc_1']]);
+  });
+
+  it.each([
+    ['http://127.0.0.1:9100', 'ws://127.0.0.1:9100/v1/realtime?model=gpt-realtime'],
+    ['http://127.0.0.1:9100/v1/', 'ws://127.0.0.1:9100/v1/realtime?model=gpt-realtime'],
+    ['wss://example.org/base', 'wss://example.org/base/realtime?model=gpt-realtime'],
+  ])('builds on the compatible base %s', (url, expected) => {
+    const catalogue = defaultCatalogue({ provider: 'compatible', url, auth: 'none' });
+    const models = createModels({ catalogue, credentials });
+    expect(models.upstream(models.defaultModel).wsUrl()).toBe(expected);
+  });
+
+  it('says upstream_rejected, without the reason, when the key is missing', async () => {
+    const models = azure({ apiKeySecret: 'ABSENT' });
+    const failure = models.upstream(models.defaultModel).headers();
+    await expect(failure).rejects.toMatchObject({ code: 'upstream_rejected' });
+    await expect(failure).rejects.not.toThrow(/ABSENT/);
+  });
+
+  it('asks Entra ID once and keeps the token while it is fresh', async () => {
+    let asked = 0;
+    const entraToken = entraTokens({
+      getToken: async scopes => {
+        asked += 1;
+        expect([scopes].flat()).toEqual(['https://cognitiveservices.azure.com/.default']);
+        return { token: `t${asked}`, expiresOnTimestamp: Date.now() + 3_600_000 };
+      },
+    });
+    const catalogue = defaultCatalogue({
+      provider: 'azure',
+      url: 'https://res.openai.azure.com',
+      auth: 'entra',
+    });
+    const models = createModels({ catalogue, credentials: { ...credentials, entraToken } });
+    const upstream = models.upstream(models.defaultModel);
+    expect(await upstream.headers()).toEqual({ authorization: 'Bearer t1' });
+    expect(await upstream.headers()).toEqual({ authorization: 'Bearer t1' });
+  });
+});

@@ -1,0 +1,51 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Models } from './models.ts';
+
+const modelList = z.object({
+  object: z.literal('list'),
+  data: z.array(
+    z.object({
+      id: z.string(),
+      object: z.literal('model'),
+      created: z.number().int(),
+      owned_by: z.string(),
+      holdfast: z.object({
+        aliases: z.array(z.string()),
+        protocols: z.array(z.string()),
+        default: z.boolean(),
+      }),
+    }),
+  ),
+});
+
+/** `GET /v1/models` in OpenAI's list shape. `created` says nothing here and is 0. */
+export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
+  return async app => {
+    app.get(
+      '/v1/models',
+      {
+        config: { policy: 'models.list', errors: 'openai' },
+        schema: {
+          tags: ['models'],
+          summary: 'List the models that may be asked for',
+          response: { 200: modelList },
+        },
+      },
+      async () => ({
+        object: 'list' as const,
+        data: models.list.map(model => ({
+          id: model.id,
+          object: 'model' as const,
+          created: 0,
+          owned_by: 'holdfast',
+          holdfast: {
+            aliases: model.aliases,
+            protocols: model.protocols,
+            default: model.id === models.defaultModel.id,
+          },
+        })),
+      }),
+    );
+  };
+}

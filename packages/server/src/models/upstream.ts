@@ -1,0 +1,87 @@
+import { HoldfastError } from '../kernel/index.ts';
+import type { Endpoint, Model } from './catalogue.ts';
+
+/**
+ * Addresses and credentials of one model's upstream, in the GA Realtime protocol.
+ * Sources: openai-openapi `openapi.yaml` (calls, hangup); Azure's "Realtime API via WebSockets":
+ * the GA path takes no `api-version`.
+ */
+export interface Upstream {
+  readonly provider: Endpoint['provider'];
+  /** The model's name over there. */
+  readonly deployment: string;
+  /** A new session, or the sideband of a call when the provider's call id is given. */
+  wsUrl(target?: { callId: string }): string;
+  readonly callsUrl: string;
+  hangupUrl(callId: string): string;
+  /** Credentials only. Throws `upstream_rejected` when there are none to be had. */
+  headers(): Promise<Record<string, string>>;
+}
+
+export interface UpstreamCredentials {
+  /** The secret of that name, or undefined when there is none. */
+  secret(name: string): Promise<string | undefined>;
+  /** A valid Entra ID token for Azure's models; caches and refreshes by itself. */
+  entraToken?(): Promise<string>;
+}
+
+const OPENAI_BASE = 'https://api.openai.com/v1';
+
+export function createUpstream(
+  model: Model,
+  endpoint: Endpoint,
+  credentials: UpstreamCredentials,
+): Upstream {
+  const base = httpBase(endpoint);
+  const deployment = model.deployment ?? model.id;
+  const callsUrl = `${base}/realtime/calls`;
+  return {
+    provider: endpoint.provider,
+    deployment,
+    callsUrl,
+    wsUrl(target) {
+      const url = new URL(`${base}/realtime`);
+      url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+      if (target) url.searchParams.set('call_id', target.callId);
+      else url.searchParams.set('model', deployment);
+      return url.href;
+    },
+    hangupUrl: callId => `${callsUrl}/${encodeURIComponent(callId)}/hangup`,
+    headers: () => headersFor(endpoint, credentials),
+  };
+}
+
+function httpBase(endpoint: Endpoint): string {
+  if (endpoint.provider === 'openai' && endpoint.url === undefined) return OPENAI_BASE;
+  const url = new URL(endpoint.url!);
+  if (url.protocol === 'ws:') url.protocol = 'http:';
+  if (url.protocol === 'wss:') url.protocol = 'https:';
+  const path = url.pathname.replace(/\/+$/, '');
+  if (endpoint.provider === 'azure') {
+    return `${url.origin}${path.endsWith('/openai/v1') ? path : `${path}/openai/v1`}`;
+  }
+  return `${url.origin}${path === '' ? '/v1' : path}`;
+}
+
+async function headersFor(
+  endpoint: Endpoint,
+  credentials: UpstreamCredentials,
+): Promise<Record<string, string>> {
+  if (endpoint.auth === 'none') return {};
+  if (endpoint.auth === 'entra') {
+    if (!credentials.entraToken) throw noCredentials(new Error('Entra ID is not configured'));
+    const token = await credentials.entraToken().catch((cause: unknown) => {
+      throw noCredentials(cause);
+    });
+    return { authorization: `Bearer ${token}` };
+  }
+  const key = await credentials.secret(endpoint.api_key_secret!);
+  if (!key) throw noCredentials(new Error(`secret ${endpoint.api_key_secret} is not set`));
+  return endpoint.provider === 'azure' ? { 'api-key': key } : { authorization: `Bearer ${key}` };
+}
+
+function noCredentials(cause: unknown): HoldfastError {
+  return new HoldfastError('upstream_rejected', 'The model cannot be used: no valid credentials.', {
+    cause,
+  });
+}

@@ -1,0 +1,53 @@
+import type { Principal } from '../../auth/index.ts';
+import type { Upgrade } from '../../http/index.ts';
+import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
+import { dial } from '../dial.ts';
+import { closeCodeOf, eventOf } from '../errors.ts';
+import { acceptUpgrade, Relay, rejectSession } from '../relay/index.ts';
+import type { SocketDeps } from '../socket.ts';
+import type { Calls } from './service.ts';
+
+/**
+ * A client's own sideband of a call (`?call_id=rtc_…`): relayed to the provider's sideband of that
+ * call. It is no session, takes no place, and its end ends nothing: the session's log and usage come
+ * from our own sideband.
+ */
+export async function openClientSideband(
+  deps: SocketDeps & { readonly calls: Calls },
+  upgrade: Upgrade<Principal>,
+  callId: string,
+): Promise<void> {
+  const { live, models, ticker, telemetry } = deps;
+  live.assertAdmitting();
+  const row = await deps.calls.forSideband(upgrade.principal, callId);
+  const log = telemetry.log.child({ session_id: row.id, request_id: upgrade.requestId });
+  const client = acceptUpgrade(upgrade);
+  log.info('client.connected', { transport: 'sideband' });
+  try {
+    const { peer } = await dial({
+      upstream: models.upstream(models.resolve(row.model)),
+      callId: row.upstream_call_id!,
+      timeoutMs: deps.dialTimeoutMs,
+    });
+    const relay = new Relay({
+      client,
+      upstream: peer,
+      ticker,
+      ...(deps.relayLimits && { limits: deps.relayLimits }),
+      upstreamFailureEvent: () =>
+        eventOf(new HoldfastError('upstream_error', 'The connection to the model was lost.')),
+    });
+    const sideband = { close: (code: number, reason: string) => relay.close(code, reason) };
+    live.sidebands.add(sideband);
+    relay.start();
+    const { clientCode, initiator } = await relay.closed;
+    live.sidebands.delete(sideband);
+    log.info('client.disconnected', { by: initiator, close_code: clientCode });
+  } catch (thrown) {
+    const error = toHoldfastError(thrown);
+    log.error('bridge.failed', { code: error.code, error: error.cause });
+    deps.metrics.upstreamErrors.add(1, { reason: error.code });
+    const code = closeCodeOf(error);
+    await rejectSession({ client, events: [eventOf(error)], code, reason: error.code });
+  }
+}

@@ -1,0 +1,180 @@
+import { authorize, type Principal } from '../../auth/index.ts';
+import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
+import type { Models } from '../../models/index.ts';
+import { type AdmissionDeps, openSession } from '../admission.ts';
+import { connectSession, moveSession } from '../lifecycle.ts';
+import type { LiveSessions } from '../live.ts';
+import type { Json } from '../preview/session.ts';
+import { findByCall } from '../queries.ts';
+import type { AuditLog, Caller } from '../service.ts';
+import { isFinal } from '../session.ts';
+import { modelFor } from '../socket.ts';
+import * as store from '../store.ts';
+import type { SessionRow } from '../tables.ts';
+import { CallSession } from './call-session.ts';
+import { createUpstreamCall, hangUpUpstream } from './upstream-call.ts';
+
+/** The verbs on WebRTC calls. */
+export interface Calls {
+  /** Places the browser's offer at the provider, as a session of ours. */
+  create(principal: Principal, offer: Offer): Promise<Placed>;
+  /** Hangs up, wherever the call is held. Hanging up again is no error. */
+  hangUp(caller: Caller, callId: string): Promise<void>;
+  /** The call, for somebody who wants its sideband: creator and Admins. */
+  forSideband(principal: Principal, callId: string): Promise<SessionRow>;
+  /** Takes a call over whose holder is gone; false when somebody else was faster. */
+  takeOver(sessionId: string): Promise<boolean>;
+}
+
+export interface Offer {
+  readonly sdp: string;
+  readonly model: string | null;
+  /** GA shape; ignored where a client secret has fixed it. */
+  readonly config: Json;
+}
+
+export interface Placed {
+  readonly sdp: string;
+  /** Ours (`rtc_…`). */
+  readonly callId: string;
+  readonly sessionId: string;
+}
+
+export interface CallsDeps extends AdmissionDeps {
+  readonly models: Models;
+  readonly live: LiveSessions;
+  readonly audit: AuditLog;
+  /** Makes the replica that holds a session look at its orders. */
+  readonly ringReplica: (replica: string) => void;
+}
+
+export function createCalls(deps: CallsDeps): Calls {
+  return {
+    create: (principal, offer) => create(deps, principal, offer),
+    hangUp: (caller, callId) => hangUp(deps, caller, callId),
+    forSideband: async (principal, callId) => {
+      const row = await findByCall(deps.database.db, callId);
+      authorize('realtime.sideband', principal, row === undefined ? null : targetOf(row));
+      if (isFinal(row!.state) || row!.upstream_call_id === null) {
+        throw new HoldfastError('gone', 'This call is over.');
+      }
+      return row!;
+    },
+    takeOver: sessionId => takeOver(deps, sessionId),
+  };
+}
+
+function targetOf(row: SessionRow) {
+  return { projectId: row.project_id, createdBy: row.created_by, secretId: row.secret_id };
+}
+
+async function create(deps: CallsDeps, principal: Principal, offer: Offer): Promise<Placed> {
+  deps.live.assertAdmitting();
+  const { live, models, telemetry } = deps;
+  const model = modelFor(models, principal, offer.model);
+  const upstream = models.upstream(model);
+  const config = principal.grant?.session ?? offer.config;
+  const locked = principal.grant?.locked ?? [];
+  const { lease, row } = await openSession(deps, {
+    principal,
+    model: model.id,
+    transport: 'webrtc',
+    protocol: 'ga',
+    config,
+  });
+  const actor = `replica:${lease.replica}`;
+  let placed = '';
+  try {
+    const filtered = locked.length > 0;
+    const answer = await createUpstreamCall(upstream, {
+      sdp: offer.sdp,
+      session: config,
+      filtered,
+    });
+    placed = answer.callId;
+    await store.setUpstream(deps.database.db, row.id, { upstreamCallId: placed });
+    const connected = await connectSession(deps, { lease, transport: 'webrtc', protocol: 'ga' });
+    if (!connected) throw new HoldfastError('gone', 'The session was ended.');
+    live.add(new CallSession(deps, { lease, upstream, callId: placed, config, locked }));
+    telemetry.log.info('client.connected', { session_id: row.id, transport: 'webrtc' });
+    return { sdp: answer.sdp, callId: row.call_id!, sessionId: row.id };
+  } catch (thrown) {
+    const error = toHoldfastError(thrown);
+    const cause = error.cause;
+    telemetry.log.error('bridge.failed', { session_id: row.id, code: error.code, error: cause });
+    deps.metrics.upstreamErrors.add(1, { reason: error.code });
+    if (placed !== '') await hangUpUpstream(upstream, placed).catch(() => {});
+    const failed = { type: 'fail' as const, reason: error.code };
+    await moveSession(deps, row.id, failed, { actor, lease }).catch((failure: unknown) => {
+      telemetry.log.warn('session.release_failed', { session_id: row.id, error: failure });
+    });
+    throw error;
+  }
+}
+
+async function hangUp(deps: CallsDeps, caller: Caller, callId: string): Promise<void> {
+  const { principal, requestId } = caller;
+  const row = await findByCall(deps.database.db, callId);
+  const target = row === undefined ? null : targetOf(row);
+  if (authorize('realtime.control', principal, target) === 'admin') {
+    await deps.audit.record({
+      principal: principal.id,
+      projectId: principal.projectId,
+      action: 'calls.hangup',
+      target: callId,
+      outcome: 'allowed',
+      requestId,
+    });
+  }
+  const { id, replica, model, upstream_call_id } = row!;
+  const moved = await moveSession(
+    deps,
+    id,
+    { type: 'end', reason: 'end_requested' },
+    { actor: principal.id, ...(replica !== null && { control: 'end' }) },
+  );
+  if (moved?.to === null) return;
+  // Its holder hangs up; a call that nobody holds is hung up here.
+  if (replica !== null) deps.ringReplica(replica);
+  else if (upstream_call_id !== null) {
+    await hangUpUpstream(deps.models.upstream(deps.models.resolve(model)), upstream_call_id);
+  }
+}
+
+async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
+  const { database, leases, models, telemetry } = deps;
+  const taken = await database.transaction(async trx => {
+    const lease = await leases.acquire(trx, sessionId);
+    return lease === null ? null : { lease, row: (await store.lock(trx, sessionId))! };
+  });
+  if (taken === null) return false;
+  const { lease, row } = taken;
+  const callId = row.upstream_call_id;
+  const holds = await connectSession(deps, { lease, transport: 'webrtc', protocol: 'ga' });
+  if (!holds || callId === null) {
+    await leases.release(database.db, lease);
+    return false;
+  }
+  telemetry.log.info('session.taken_over', { session_id: sessionId });
+  const upstream = models.upstream(models.resolve(row.model));
+  // What was fixed is not known here; whatever holds now must stay.
+  const locked = row.locked === '' ? [] : row.locked.split(',');
+  const options = { lease, upstream, callId, usage: usageOf(row), config: {}, locked };
+  deps.live.add(new CallSession(deps, options));
+  return true;
+}
+
+function usageOf(row: SessionRow) {
+  const { responses, input_tokens, output_tokens, total_tokens } = row;
+  const { input_audio_tokens, output_audio_tokens, cached_tokens, transcription_seconds } = row;
+  return {
+    responses,
+    input_tokens,
+    output_tokens,
+    total_tokens,
+    input_audio_tokens,
+    output_audio_tokens,
+    cached_tokens,
+    transcription_seconds,
+  };
+}

@@ -1,0 +1,86 @@
+import { WebSocket } from 'ws';
+import type { Upstream } from '../../models/index.ts';
+
+/**
+ * One attachment to a call's sideband at the provider: a WebSocket on which the provider tells what
+ * happens in the call. Kept alive by pings; silence for long enough counts as a loss.
+ */
+export const ATTACH_TIMEOUT_MS = 10_000;
+const PING_INTERVAL_MS = 15_000;
+const DEAD_AFTER_MS = 45_000;
+/** Events may carry audio; the provider's own bound on messages is 15 MiB. */
+const MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
+
+export interface SidebandEnd {
+  /** `refused`: it never opened, with the HTTP status if there was one. */
+  readonly kind: 'refused' | 'closed';
+  readonly status: number | undefined;
+  readonly code: number;
+  readonly reason: string;
+}
+
+export interface SidebandEvents {
+  onOpen(): void;
+  /** A text message that is not audio. */
+  onText(text: string): void;
+  /** Called once, whatever happened. */
+  onEnd(end: SidebandEnd): void;
+}
+
+export interface Sideband {
+  close(): void;
+}
+
+export async function attachSideband(
+  upstream: Upstream,
+  callId: string,
+  events: SidebandEvents,
+): Promise<Sideband> {
+  const socket = new WebSocket(upstream.wsUrl({ callId }), {
+    headers: await upstream.headers(),
+    handshakeTimeout: ATTACH_TIMEOUT_MS,
+    maxPayload: MESSAGE_MAX_BYTES,
+    perMessageDeflate: false,
+    followRedirects: false,
+  });
+  let heardAtMs = performance.now();
+  let status: number | undefined;
+  let opened = false;
+  const timer = setInterval(() => {
+    if (performance.now() - heardAtMs >= DEAD_AFTER_MS) socket.terminate();
+    else if (socket.readyState === WebSocket.OPEN) socket.ping();
+  }, PING_INTERVAL_MS);
+  timer.unref();
+  socket.on('open', () => {
+    opened = true;
+    events.onOpen();
+  });
+  socket.on('pong', () => {
+    heardAtMs = performance.now();
+  });
+  socket.on('message', (data, isBinary) => {
+    heardAtMs = performance.now();
+    if (!isBinary && !isAudio(data as Buffer)) events.onText(String(data));
+  });
+  socket.on('unexpected-response', (request, response) => {
+    status = response.statusCode;
+    response.resume();
+    request.destroy();
+    // Without this the socket would wait for an answer that was already given.
+    socket.emit('close', 1006, Buffer.alloc(0));
+  });
+  socket.on('error', () => {});
+  socket.once('close', (code, reason) => {
+    clearInterval(timer);
+    events.onEnd({ kind: opened ? 'closed' : 'refused', status, code, reason: reason.toString() });
+  });
+  return { close: () => socket.close(1000) };
+}
+
+const AUDIO_TYPE = /"type"\s*:\s*"response\.(output_)?audio\.delta"/;
+const TYPE_WITHIN_BYTES = 192;
+
+/** Whether a message is audio, by its beginning alone. */
+function isAudio(message: Buffer): boolean {
+  return AUDIO_TYPE.test(message.toString('latin1', 0, TYPE_WITHIN_BYTES));
+}

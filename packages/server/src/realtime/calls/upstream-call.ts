@@ -1,0 +1,117 @@
+import { HoldfastError } from '../../kernel/index.ts';
+import type { Upstream } from '../../models/index.ts';
+import { upstreamStatusError, upstreamTimeout, upstreamUnreachable } from '../errors.ts';
+import type { Json } from '../preview/session.ts';
+
+/**
+ * The provider's REST side of a WebRTC call. Media flows between the browser and the provider; only
+ * the session description passes through here.
+ * Source: openai-openapi `POST /realtime/calls` (multipart form, 201 with `Location`), `…/hangup`.
+ */
+export const CALL_TIMEOUT_MS = 15_000;
+export const HANGUP_TIMEOUT_MS = 10_000;
+/** The largest session description that is taken from either side. */
+export const SDP_MAX_BYTES = 64 * 1024;
+const CALL_ID = /^[A-Za-z0-9_-]{1,200}$/;
+
+export interface CallAnswer {
+  readonly sdp: string;
+  /** The provider's id of the call. */
+  readonly callId: string;
+}
+
+export interface CallOffer {
+  readonly sdp: string;
+  /** GA shape, without the model. */
+  readonly session: Json;
+  /** Asks Azure to keep the session's configuration from the browser's data channel. */
+  readonly filtered: boolean;
+}
+
+/** Throws the `HoldfastError` that the caller is to be told. */
+export async function createUpstreamCall(
+  upstream: Upstream,
+  offer: CallOffer,
+): Promise<CallAnswer> {
+  const form = new FormData();
+  const session = { ...offer.session, type: 'realtime', model: upstream.deployment };
+  form.set('sdp', new Blob([offer.sdp], { type: 'application/sdp' }));
+  form.set('session', new Blob([JSON.stringify(session)], { type: 'application/json' }));
+  const url = new URL(upstream.callsUrl);
+  if (offer.filtered && upstream.provider === 'azure') url.searchParams.set('webrtcfilter', 'on');
+  const response = await post(upstream, url, { body: form, timeoutMs: CALL_TIMEOUT_MS });
+  if (response.status !== 201 && response.status !== 200) throw await refusal(response);
+  const callId = lastSegment(response.headers.get('location') ?? '');
+  const sdp = await boundedText(response);
+  if (!CALL_ID.test(callId) || !sdp.startsWith('v=0')) {
+    throw new HoldfastError('upstream_error', 'The model failed.', {
+      cause: new Error('the answer to an offer has no call id or no session description'),
+    });
+  }
+  return { sdp, callId };
+}
+
+function lastSegment(location: string): string {
+  const [path = ''] = location.split('?', 1);
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Ends the call at the provider; a call that is gone already is no error. */
+export async function hangUpUpstream(upstream: Upstream, callId: string): Promise<void> {
+  const url = new URL(upstream.hangupUrl(callId));
+  const response = await post(upstream, url, { timeoutMs: HANGUP_TIMEOUT_MS });
+  await response.body?.cancel();
+  if (response.ok || response.status === 404 || response.status === 410) return;
+  throw upstreamStatusError(response.status, new Error(`hang-up answered ${response.status}`));
+}
+
+async function post(
+  upstream: Upstream,
+  url: URL,
+  request: { body?: FormData; timeoutMs: number },
+): Promise<Response> {
+  const headers = await upstream.headers();
+  const signal = AbortSignal.timeout(request.timeoutMs);
+  try {
+    return await fetch(url, {
+      method: 'POST',
+      headers,
+      signal,
+      redirect: 'error',
+      ...(request.body && { body: request.body }),
+    });
+  } catch (cause) {
+    throw signal.aborted ? upstreamTimeout(cause) : upstreamUnreachable(cause);
+  }
+}
+
+async function refusal(response: Response): Promise<HoldfastError> {
+  await response.body?.cancel();
+  const requestId = response.headers.get('x-request-id') ?? response.headers.get('apim-request-id');
+  const cause = new Error(`offer answered ${response.status}, request ${requestId ?? 'unknown'}`);
+  if (response.status === 400 || response.status === 422) {
+    return new HoldfastError('invalid_request', 'The model refused this offer.', {
+      field: 'sdp',
+      cause,
+    });
+  }
+  return upstreamStatusError(response.status, cause);
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk as Uint8Array, { stream: true });
+      if (text.length > SDP_MAX_BYTES) {
+        throw new HoldfastError('upstream_error', 'The model failed.', {
+          cause: new Error('the answer to an offer is too long'),
+        });
+      }
+    }
+  } catch (error) {
+    throw error instanceof HoldfastError ? error : upstreamTimeout(error);
+  }
+  return text + decoder.decode();
+}

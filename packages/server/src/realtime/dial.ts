@@ -1,0 +1,52 @@
+import { HoldfastError } from '../kernel/index.ts';
+import type { Upstream } from '../models/index.ts';
+import { upstreamStatusError, upstreamTimeout, upstreamUnreachable } from './errors.ts';
+import { type DialFailure, dialUpstream, type RelayPeer } from './relay/index.ts';
+
+export interface DialRequest {
+  readonly upstream: Upstream;
+  /** The provider's id, to attach to a call instead of opening a session. */
+  readonly callId?: string;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Dialled {
+  readonly peer: RelayPeer;
+  /** The upstream's id of our request; for the log only. */
+  readonly upstreamRequestId: string | undefined;
+}
+
+/** The cause of a failed dial: what the log may say, and nothing else. */
+export class DialError extends Error {
+  override readonly name = 'DialError';
+  readonly failure: DialFailure;
+
+  constructor(failure: DialFailure) {
+    super(`upstream ${failure.kind}: ${failure.detail}`);
+    this.failure = failure;
+  }
+}
+
+/** Connects to the upstream; throws the `HoldfastError` that the caller is to be told. */
+export async function dial(request: DialRequest): Promise<Dialled> {
+  const { upstream, callId, timeoutMs, signal } = request;
+  const result = await dialUpstream({
+    url: new URL(callId === undefined ? upstream.wsUrl() : upstream.wsUrl({ callId })),
+    headers: await upstream.headers(),
+    timeoutMs,
+    ...(signal && { signal }),
+  });
+  if (result.ok) return { peer: result.peer, upstreamRequestId: result.requestId };
+  throw dialFault(result.failure);
+}
+
+function dialFault(failure: DialFailure): HoldfastError {
+  const cause = new DialError(failure);
+  if (failure.kind === 'refused') return upstreamStatusError(failure.status ?? 0, cause);
+  if (failure.kind === 'timeout') return upstreamTimeout(cause);
+  if (failure.kind === 'malformed') {
+    return new HoldfastError('upstream_error', 'The model failed.', { cause });
+  }
+  return upstreamUnreachable(cause);
+}

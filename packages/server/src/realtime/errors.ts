@@ -1,0 +1,76 @@
+import type { ErrorCode } from '@holdfast/protocol';
+import { HoldfastError, newId } from '../kernel/index.ts';
+
+/**
+ * Errors as a realtime client sees them: an `error` event in the GA shape (which the preview shares)
+ * and a close code that may stand in a close frame.
+ * Source: openai-openapi `RealtimeServerEventError`.
+ */
+export interface ErrorEvent {
+  readonly type: 'invalid_request_error' | 'server_error' | 'rate_limit_error';
+  readonly code: string;
+  /** For people; tells nothing internal. */
+  readonly message: string;
+  readonly param?: string | null;
+  /** The client's event at fault, if it gave it an id. */
+  readonly eventId?: unknown;
+}
+
+export function errorEvent(error: ErrorEvent): string {
+  const { type, code, message, param = null, eventId } = error;
+  return JSON.stringify({
+    type: 'error',
+    event_id: newId('evt'),
+    error: {
+      type,
+      code,
+      message,
+      param,
+      event_id: typeof eventId === 'string' ? eventId.slice(0, 512) : null,
+    },
+  });
+}
+
+/** Close codes for failures before a session worked. 1013: the same may succeed later. */
+const CLOSE_CODES: Partial<Record<ErrorCode, number>> = {
+  upstream_rate_limited: 1013,
+  session_limit: 1013,
+  draining: 1012,
+};
+
+export function closeCodeOf(error: HoldfastError): number {
+  return CLOSE_CODES[error.code] ?? 1011;
+}
+
+export function eventOf(error: HoldfastError): string {
+  const type =
+    error.status === 429
+      ? 'rate_limit_error'
+      : error.status < 500
+        ? 'invalid_request_error'
+        : 'server_error';
+  return errorEvent({ type, code: error.code, message: error.detail, param: error.field ?? null });
+}
+
+/** What an upstream's HTTP status means to our caller. Its own words stay in the log. */
+export function upstreamStatusError(status: number, cause: unknown): HoldfastError {
+  if (status === 401 || status === 403) {
+    return new HoldfastError('upstream_rejected', 'The model refused our credentials.', { cause });
+  }
+  if (status === 429) {
+    return new HoldfastError('upstream_rate_limited', 'The model is rate limited. Try later.', {
+      cause,
+      retryAfterS: 5,
+    });
+  }
+  if (status === 408 || status === 504) return upstreamTimeout(cause);
+  return new HoldfastError('upstream_error', 'The model failed.', { cause });
+}
+
+export function upstreamTimeout(cause: unknown): HoldfastError {
+  return new HoldfastError('upstream_timeout', 'The model did not answer in time.', { cause });
+}
+
+export function upstreamUnreachable(cause: unknown): HoldfastError {
+  return new HoldfastError('upstream_unreachable', 'The model cannot be reached.', { cause });
+}

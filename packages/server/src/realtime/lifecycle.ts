@@ -1,0 +1,142 @@
+import type { SessionState } from '@holdfast/protocol';
+import { newUuidV7 } from '../kernel/index.ts';
+import type { Database, Trx } from '../platform/database/index.ts';
+import type { Lease, Leases } from '../platform/leases/index.ts';
+import type { Log, NewEvent } from '../platform/log/index.ts';
+import type { Telemetry } from '../platform/telemetry/index.ts';
+import type { RealtimeMetrics } from './metrics.ts';
+import { isFinal, nextState, type SessionInput } from './session.ts';
+import * as store from './store.ts';
+import type { Control, Protocol, SessionRow } from './tables.ts';
+
+/**
+ * Moves sessions through their states: one transaction each, that locks the row, asks the state
+ * machine, writes the row and appends what happened to the log. An input that changes nothing
+ * writes nothing, so that every move may be tried again.
+ */
+export interface LifecycleDeps {
+  readonly database: Database;
+  readonly log: Log;
+  readonly leases: Leases;
+  readonly telemetry: Telemetry;
+  readonly metrics: RealtimeMetrics;
+  /** How long a lost session keeps its place; 0 until sessions can be resumed. */
+  readonly reconnectWindowMs: number;
+  readonly revision: string;
+}
+
+export interface MoveOptions {
+  /** Whose act this is: a principal, or `replica:<id>`. */
+  readonly actor: string;
+  readonly closeCode?: number | null;
+  /** The holder's lease: fences the move, and is given up with it unless the session goes on. */
+  readonly lease?: Lease;
+  /** What the replica that holds the session must be told. */
+  readonly control?: Control;
+}
+
+export interface Moved {
+  readonly row: SessionRow;
+  /** Null where the input changed nothing. */
+  readonly to: SessionState | null;
+}
+
+export async function moveSession(
+  deps: LifecycleDeps,
+  id: string,
+  input: Exclude<SessionInput, { type: 'connect' }>,
+  options: MoveOptions,
+): Promise<Moved | undefined> {
+  const appendId = newUuidV7();
+  const moved = await deps.database.transaction(async trx => {
+    const row = await store.lock(trx, id);
+    if (row === undefined) return undefined;
+    const step = await write(deps, trx, row, { input, options });
+    if (options.lease) await deps.leases.release(trx, options.lease);
+    if (step === null) return { row, to: null, livedS: 0 };
+    await deps.log.append(trx, {
+      subject: id,
+      actor: options.actor,
+      appendId,
+      events: step.events,
+      ...(options.lease && { fence: options.lease.fence }),
+    });
+    return { row: step.after, to: step.after.state, livedS: step.after.lived_s };
+  });
+  if (!moved || moved.to === null) return moved;
+  deps.log.ring(id);
+  const { row, to, livedS } = moved;
+  const reason = row.close_reason ?? 'unknown';
+  if (isFinal(to)) deps.metrics.durationS.record(livedS, { reason: to });
+  deps.telemetry.log.info(`session.${to}`, { session_id: id, reason, duration_s: livedS });
+  return { row, to };
+}
+
+interface Step {
+  readonly after: store.Moved;
+  readonly events: NewEvent[];
+}
+
+async function write(
+  deps: LifecycleDeps,
+  trx: Trx,
+  row: SessionRow,
+  move: { input: Exclude<SessionInput, { type: 'connect' }>; options: MoveOptions },
+): Promise<Step | null> {
+  const { input, options } = move;
+  const to = nextState(row.state, input);
+  if (to === null) return null;
+  const closeCode = options.closeCode ?? null;
+  const control = options.control ?? null;
+  if (to !== 'disconnected') {
+    const end = { state: to, reason: input.reason, closeCode, control };
+    const after = await store.setFinal(trx, row.id, end);
+    return { after, events: [finalEvent(after, input.reason)] };
+  }
+  // A drain leaves its sessions to be taken up elsewhere; they expire by the sweep.
+  const windowMs = deps.reconnectWindowMs;
+  const loss = { reason: input.reason, closeCode, windowMs };
+  const lost = await store.setDisconnected(trx, row.id, loss);
+  const replica = row.replica ?? '';
+  const events: NewEvent[] = [
+    {
+      type: 'session.disconnected',
+      data: { replica, close_code: closeCode, reason: input.reason },
+    },
+  ];
+  if (windowMs > 0 || input.reason === 'drain') return { after: lost, events };
+  const end = { state: 'expired' as const, reason: 'window_over', closeCode, control };
+  const after = await store.setFinal(trx, row.id, end);
+  return { after, events: [...events, finalEvent(after, 'window_over')] };
+}
+
+function finalEvent(row: store.Moved, reason: string): NewEvent {
+  const type = `session.${row.state}` as 'session.ended' | 'session.expired' | 'session.failed';
+  return { type, data: { reason, duration_s: row.lived_s } };
+}
+
+/** Marks a session connected; false when it is no longer there to be connected. */
+export async function connectSession(
+  deps: LifecycleDeps,
+  holder: { lease: Lease; transport: 'websocket' | 'webrtc'; protocol: Protocol },
+): Promise<boolean> {
+  const { lease, transport, protocol } = holder;
+  const { replica } = deps.leases;
+  const { revision } = deps;
+  const appendId = newUuidV7();
+  const connected = await deps.database.transaction(async trx => {
+    const row = await store.lock(trx, lease.subject);
+    if (row === undefined || isFinal(row.state)) return false;
+    await store.setConnected(trx, row.id, { replica, revision });
+    await deps.log.append(trx, {
+      subject: row.id,
+      actor: `replica:${replica}`,
+      appendId,
+      fence: lease.fence,
+      events: [{ type: 'session.connected', data: { replica, revision, transport, protocol } }],
+    });
+    return true;
+  });
+  if (connected) deps.log.ring(lease.subject);
+  return connected;
+}

@@ -1,0 +1,177 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Component, HoldfastError } from '../kernel/index.ts';
+import type { Doorbell } from '../platform/doorbell/index.ts';
+import type { Holder } from './holder.ts';
+import type { LifecycleDeps } from './lifecycle.ts';
+import * as queries from './queries.ts';
+import * as store from './store.ts';
+import type { Transport } from './tables.ts';
+
+/**
+ * The sessions this process holds, and what it does about them besides relaying: once a second it
+ * asks the database what it was told to end and whose time is over (a ring makes that sooner),
+ * every few seconds it writes usage and activity in one statement, and it drains.
+ *
+ *   open ──drain──▶ accepting late-comers ──acceptMs──▶ refusing ──all gone or deadline──▶ closed
+ *
+ * At the deadline every WebSocket is closed with 1012 and left `disconnected`, reason `drain`;
+ * calls go on at the provider, and their leases are given up for another replica to take.
+ */
+export type StopReason = 'end' | 'erase' | 'expired' | 'drain' | 'lost';
+
+export interface LiveSession {
+  readonly holder: Holder;
+  readonly transport: Transport;
+  /** Milliseconds since a byte last came from either side. */
+  idleMs(): number;
+  /** Ends it, once; later calls change nothing. */
+  stop(reason: StopReason): void;
+  /** Resolves when nothing of it is left. Never rejects. */
+  readonly done: Promise<void>;
+}
+
+export const POLL_INTERVAL_MS = 1_000;
+export const HEARTBEAT_EVERY_POLLS = 5;
+/** How long `stop` waits for closing handshakes and last writes. */
+export const STOP_TIMEOUT_MS = 12_000;
+const ORDERS_MAX = 500;
+const FACTS_MAX = 500;
+
+export interface LiveOptions {
+  readonly deps: LifecycleDeps;
+  readonly doorbell: Doorbell;
+  /** How long a draining process still takes new sessions. */
+  readonly drainAcceptMs: number;
+}
+
+/** What to ring to make a replica look at its orders. */
+export const orderBell = (replica: string) => `orders:${replica}`;
+
+export class LiveSessions implements Component {
+  readonly name = 'realtime';
+  /** Clients' sidebands of calls: they are nobody's session, but are closed with this process. */
+  readonly sidebands = new Set<{ close(code: number, reason: string): void }>();
+  readonly #options: LiveOptions;
+  readonly #sessions = new Map<string, LiveSession>();
+  #refusing = false;
+  #timer: NodeJS.Timeout | undefined;
+  #unsubscribe: (() => void) | undefined;
+  #polls = 0;
+  #looking: Promise<void> | undefined;
+  #again = false;
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Open WebSockets of clients. */
+  get socketCount(): number {
+    let count = this.sidebands.size;
+    for (const session of this.#sessions.values()) {
+      if (session.transport === 'websocket') count += 1;
+    }
+    return count;
+  }
+
+  has(id: string): boolean {
+    return this.#sessions.has(id);
+  }
+
+  /** Throws `draining` once this process takes no more sessions. */
+  assertAdmitting(): void {
+    if (!this.#refusing) return;
+    throw new HoldfastError('draining', 'The server is shutting down. Connect again.', {
+      retryAfterS: 1,
+    });
+  }
+
+  add(session: LiveSession): void {
+    const { id } = session.holder;
+    this.#sessions.set(id, session);
+    void session.done.then(() => {
+      if (this.#sessions.get(id) === session) this.#sessions.delete(id);
+    });
+  }
+
+  async start(): Promise<void> {
+    const bell = orderBell(this.#options.deps.leases.replica);
+    this.#unsubscribe = this.#options.doorbell.onRing(subjects => {
+      if (subjects.includes(bell)) void this.look();
+    });
+    this.#timer = setInterval(() => {
+      this.#polls += 1;
+      void this.look();
+      if (this.#polls % HEARTBEAT_EVERY_POLLS === 0) void this.#writeFacts();
+    }, POLL_INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    await delay(this.#options.drainAcceptMs, undefined, { signal, ref: false }).catch(() => {});
+    this.#refusing = true;
+    const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
+    await Promise.race([this.#emptied(), aborted]);
+    await this.stop();
+  }
+
+  async stop(): Promise<void> {
+    this.#refusing = true;
+    clearInterval(this.#timer);
+    this.#unsubscribe?.();
+    const left = [...this.#sessions.values()];
+    for (const session of left) session.stop('drain');
+    for (const sideband of this.sidebands) sideband.close(1012, 'drain');
+    const done = Promise.all(left.map(session => session.done));
+    await Promise.race([done, delay(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+  }
+
+  async #emptied(): Promise<void> {
+    while (this.#sessions.size > 0) {
+      await Promise.all([...this.#sessions.values()].map(session => session.done));
+    }
+  }
+
+  /** Looks at this replica's orders; calls during a look make it look once more. */
+  look(): Promise<void> {
+    this.#again = this.#looking !== undefined;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+      if (this.#again) void this.look();
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { database, leases, telemetry } = this.#options.deps;
+    if (this.#sessions.size === 0) return;
+    try {
+      for (const order of await queries.orders(database.db, leases.replica, ORDERS_MAX)) {
+        this.#sessions.get(order.id)?.stop(order.control ?? 'expired');
+        if (order.control !== null) await store.clearControl(database.db, order.id);
+      }
+    } catch (error) {
+      telemetry.log.warn('realtime.poll_failed', { error });
+    }
+  }
+
+  async #writeFacts(): Promise<void> {
+    const { database, leases, telemetry } = this.#options.deps;
+    const facts = [...this.#sessions.values()].map(session => ({
+      id: session.holder.id,
+      idleMs: session.idleMs(),
+      usage: session.holder.tap.usage,
+    }));
+    try {
+      for (let at = 0; at < facts.length; at += FACTS_MAX) {
+        await store.writeLive(database.db, leases.replica, facts.slice(at, at + FACTS_MAX));
+      }
+    } catch (error) {
+      telemetry.log.warn('realtime.heartbeat_failed', { error });
+    }
+  }
+}

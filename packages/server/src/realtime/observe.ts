@@ -1,0 +1,176 @@
+import { EVENT_DATA_MAX_BYTES } from '@holdfast/protocol';
+import type { NewEvent } from '../platform/log/index.ts';
+import { entry, isObject, type Json } from './preview/session.ts';
+import { responseUsage } from './usage.ts';
+
+/**
+ * What the log keeps of a realtime conversation: one GA event in, at most one log event out. Pure.
+ * Audio never enters: only the fields named here are copied. Texts (transcripts, arguments,
+ * results, instructions) go to the private part and are cut to what one log event may hold.
+ * Source of the field names: openai-openapi `RealtimeServerEvent*`, `RealtimeClientEvent*`.
+ */
+
+/** The share of an event's data that one text may take; the rest is for ids and JSON. */
+export const TEXT_MAX_BYTES = EVENT_DATA_MAX_BYTES / 2;
+const WORD_MAX_CHARS = 200;
+const LIST_MAX = 128;
+
+/** What the upstream said. */
+export function observeServer(event: Json): NewEvent | null {
+  return entry(SERVER, event.type)?.(event) ?? null;
+}
+
+/** What the client said. */
+export function observeClient(event: Json): NewEvent | null {
+  if (event.type !== 'conversation.item.create' || !isObject(event.item)) return null;
+  const { item } = event;
+  if (item.type !== 'function_call_output') return null;
+  return {
+    type: 'tool.returned',
+    data: { call_id: word(item.call_id) },
+    private: { output: text(item.output) },
+  };
+}
+
+const SERVER: Readonly<Record<string, (event: Json) => NewEvent | null>> = {
+  'session.updated': event => (isObject(event.session) ? sessionUpdated(event.session) : null),
+  'input_audio_buffer.speech_started': event => ({
+    type: 'speech.started',
+    data: { audio_start_ms: number(event.audio_start_ms), item_id: wordOrNull(event.item_id) },
+  }),
+  'input_audio_buffer.speech_stopped': event => ({
+    type: 'speech.stopped',
+    data: { audio_end_ms: number(event.audio_end_ms), item_id: wordOrNull(event.item_id) },
+  }),
+  'conversation.item.added': itemAdded,
+  'conversation.item.created': itemAdded,
+  'conversation.item.truncated': event => ({
+    type: 'item.truncated',
+    data: { item_id: word(event.item_id), audio_end_ms: number(event.audio_end_ms) ?? 0 },
+  }),
+  'conversation.item.input_audio_transcription.completed': event => ({
+    type: 'transcript.user',
+    data: { item_id: word(event.item_id), usage_seconds: transcriptionSeconds(event) },
+    private: { text: text(event.transcript) },
+  }),
+  'response.output_audio_transcript.done': event => transcript(event, event.transcript),
+  'response.output_text.done': event => transcript(event, event.text),
+  'response.function_call_arguments.done': event => ({
+    type: 'tool.called',
+    data: {
+      item_id: wordOrNull(event.item_id),
+      call_id: word(event.call_id),
+      name: word(event.name),
+    },
+    private: { arguments: text(event.arguments) },
+  }),
+  'response.done': event => (isObject(event.response) ? responseDone(event.response) : null),
+  'rate_limits.updated': event => ({
+    type: 'rate_limits.updated',
+    data: { limits: list(event.rate_limits).filter(isObject).map(rateLimit) },
+  }),
+  error: event => (isObject(event.error) ? upstreamError(event.error) : null),
+};
+
+function itemAdded(event: Json): NewEvent | null {
+  if (!isObject(event.item)) return null;
+  const { item } = event;
+  const parts = list(item.content).filter(isObject);
+  const written = parts.map(part => part.text).filter(part => typeof part === 'string');
+  return {
+    type: 'item.added',
+    data: {
+      item_id: word(item.id),
+      item_type: word(item.type),
+      role: wordOrNull(item.role),
+    },
+    ...(written.length > 0 && { private: { text: text(written.join('\n')) } }),
+  };
+}
+
+function transcript(event: Json, spoken: unknown): NewEvent {
+  return {
+    type: 'transcript.assistant',
+    data: { item_id: word(event.item_id), response_id: wordOrNull(event.response_id) },
+    private: { text: text(spoken) },
+  };
+}
+
+function sessionUpdated(session: Json): NewEvent {
+  const { instructions } = session;
+  return {
+    type: 'session.updated',
+    data: {
+      voice: voiceOf(session),
+      output_modalities: list(session.output_modalities).map(word),
+      tools: list(session.tools)
+        .filter(isObject)
+        .map(tool => word(tool.name ?? tool.type)),
+    },
+    ...(typeof instructions === 'string' && { private: { instructions: text(instructions) } }),
+  };
+}
+
+function responseDone(response: Json): NewEvent {
+  const details = isObject(response.status_details) ? response.status_details : {};
+  return {
+    type: 'response.done',
+    data: {
+      response_id: word(response.id),
+      status: word(response.status),
+      status_reason: wordOrNull(details.reason ?? details.type),
+      usage: responseUsage(response),
+    },
+  };
+}
+
+function rateLimit(limit: Json) {
+  return {
+    name: word(limit.name),
+    remaining: number(limit.remaining) ?? 0,
+    reset_seconds: number(limit.reset_seconds) ?? 0,
+  };
+}
+
+function upstreamError(error: Json): NewEvent {
+  return {
+    type: 'upstream.error',
+    data: { error_type: word(error.type), error_code: wordOrNull(error.code) },
+    ...(typeof error.message === 'string' && { private: { message: text(error.message) } }),
+  };
+}
+
+/** The voice a GA session object names. */
+export function voiceOf(session: Json): string | null {
+  const audio = isObject(session.audio) ? session.audio : {};
+  const output = isObject(audio.output) ? audio.output : {};
+  const { voice } = output;
+  return wordOrNull(isObject(voice) ? voice.id : voice);
+}
+
+export function transcriptionSeconds(event: Json): number | null {
+  const { usage } = event;
+  return isObject(usage) && usage.type === 'duration' ? number(usage.seconds) : null;
+}
+
+const list = (value: unknown): unknown[] => (Array.isArray(value) ? value.slice(0, LIST_MAX) : []);
+
+const word = (value: unknown): string =>
+  typeof value === 'string' ? value.slice(0, WORD_MAX_CHARS) : '';
+
+const wordOrNull = (value: unknown): string | null =>
+  typeof value === 'string' ? word(value) : null;
+
+const number = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isFinite(value) ? value : null;
+
+/** Cut by its size as JSON, which is what the log bounds. */
+export function text(value: unknown): string {
+  let cut = typeof value === 'string' ? value.slice(0, TEXT_MAX_BYTES) : '';
+  for (;;) {
+    const sizeBytes = Buffer.byteLength(JSON.stringify(cut));
+    if (sizeBytes <= TEXT_MAX_BYTES) return cut;
+    const kept = Math.floor((cut.length * TEXT_MAX_BYTES) / sizeBytes) - 1;
+    cut = cut.slice(0, Math.max(0, kept));
+  }
+}

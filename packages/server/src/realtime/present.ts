@@ -1,0 +1,44 @@
+import type { Session } from '@holdfast/protocol';
+import type { SessionView } from './queries.ts';
+
+const iso = (date: Date | null) => date?.toISOString() ?? null;
+
+/** A session as the API shows it. */
+export function presentSession(
+  row: SessionView,
+  recordings: { readonly count: number; readonly durationS: number } | undefined,
+): Session {
+  return {
+    id: row.id,
+    project_id: row.project_id,
+    created_by: row.created_by,
+    state: row.state,
+    transport: row.transport,
+    protocol: row.protocol,
+    model: row.model,
+    voice: row.voice,
+    upstream_session_id: row.upstream_session_id,
+    replica: row.replica,
+    revision: row.revision,
+    created_at: row.created_at.toISOString(),
+    connected_at: iso(row.connected_at),
+    ended_at: iso(row.ended_at),
+    expires_at: iso(row.expires_at),
+    upstream_expires_at: iso(row.upstream_expires_at),
+    last_activity_at: iso(row.last_activity_at),
+    duration_s: row.duration_s,
+    close_reason: row.close_reason,
+    usage: {
+      responses: row.responses,
+      input_tokens: row.input_tokens,
+      output_tokens: row.output_tokens,
+      total_tokens: row.total_tokens,
+      input_audio_tokens: row.input_audio_tokens,
+      output_audio_tokens: row.output_audio_tokens,
+      cached_tokens: row.cached_tokens,
+      transcription_seconds: row.transcription_seconds,
+    },
+    recordings: { count: recordings?.count ?? 0, duration_s: recordings?.durationS ?? 0 },
+    last_seq: row.last_seq,
+  };
+}

@@ -1,0 +1,106 @@
+import type { FastifyPluginAsync } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Principal } from '../auth/index.ts';
+import type { UpgradeRoute } from '../http/index.ts';
+import type { Component } from '../kernel/index.ts';
+import type { Models } from '../models/index.ts';
+import type { Database } from '../platform/database/index.ts';
+import type { Doorbell } from '../platform/doorbell/index.ts';
+import type { Leases } from '../platform/leases/index.ts';
+import type { Log } from '../platform/log/index.ts';
+import type { Telemetry } from '../platform/telemetry/index.ts';
+import { createCalls } from './calls/service.ts';
+import type { SessionDefaults } from './defaults.ts';
+import { LiveSessions, orderBell } from './live.ts';
+import { createMetrics, observeLive } from './metrics.ts';
+import type { SessionRecordings } from './recordings-port.ts';
+import { type RelayLimits, RelayTicker } from './relay/index.ts';
+import { addCallRoutes } from './routes/calls.ts';
+import { addLegacyRoutes } from './routes/legacy.ts';
+import { addSessionRoutes } from './routes/sessions.ts';
+import { realtimeUpgrades } from './routes/upgrades.ts';
+import type { ClientSecretIssuer } from './secrets.ts';
+import { type AuditLog, createSessions, type Sessions } from './service.ts';
+import { SessionSweep } from './sweep.ts';
+
+/** Everything the feature needs from outside; compose provides it. */
+export interface RealtimeDeps {
+  readonly database: Database;
+  readonly log: Log;
+  readonly leases: Leases;
+  readonly doorbell: Doorbell;
+  readonly telemetry: Telemetry;
+  readonly models: Models;
+  readonly clientSecrets: ClientSecretIssuer;
+  readonly recordings: SessionRecordings;
+  readonly audit: AuditLog;
+  readonly defaults: SessionDefaults;
+  readonly revision: string;
+  /** Places per owner. */
+  readonly maxActiveSessions: number;
+  /** The longest a session may last; default one hour. */
+  readonly maxSessionMs?: number;
+  /** How long a lost session keeps its place; 0 until sessions can be resumed. */
+  readonly reconnectWindowMs: number;
+  /** How long finished sessions and their logs are kept; null: for ever. */
+  readonly retentionMs: number | null;
+  /** How long a draining process still takes new sessions; default 5 s. */
+  readonly drainAcceptMs?: number;
+  /** How long an upstream may take to open; default 10 s. */
+  readonly dialTimeoutMs?: number;
+  readonly relayLimits?: Partial<RelayLimits>;
+}
+
+export interface Realtime {
+  readonly sessions: Sessions;
+  readonly live: LiveSessions;
+  readonly sweep: SessionSweep;
+  /** In starting order, after database and leases. */
+  readonly components: readonly Component[];
+  readonly routes: FastifyPluginAsync;
+  readonly upgrades: readonly UpgradeRoute<Principal>[];
+}
+
+export const MAX_SESSION_MS = 3_600_000;
+export const DRAIN_ACCEPT_MS = 5_000;
+export const DIAL_TIMEOUT_MS = 10_000;
+
+export function createRealtime(deps: RealtimeDeps): Realtime {
+  const { doorbell, telemetry } = deps;
+  const metrics = createMetrics(telemetry.meter);
+  const common = {
+    ...deps,
+    metrics,
+    maxSessionMs: deps.maxSessionMs ?? MAX_SESSION_MS,
+    dialTimeoutMs: deps.dialTimeoutMs ?? DIAL_TIMEOUT_MS,
+    ringReplica: (replica: string) => doorbell.ring(orderBell(replica)),
+    ticker: new RelayTicker(),
+  };
+  const drainAcceptMs = deps.drainAcceptMs ?? DRAIN_ACCEPT_MS;
+  const live = new LiveSessions({ deps: common, doorbell, drainAcceptMs });
+  observeLive(telemetry.meter, { sessions: () => live.size, sockets: () => live.socketCount });
+  const sessions = createSessions(common);
+  const withLive = { ...common, live };
+  const calls = createCalls(withLive);
+  const { takeOver } = calls;
+  const { retentionMs } = deps;
+  const sweep = new SessionSweep({ deps: common, live, sessions, takeOver, retentionMs });
+  return {
+    sessions,
+    live,
+    sweep,
+    components: [live, sweep],
+    upgrades: realtimeUpgrades({ ...withLive, calls }),
+    routes: async plain => {
+      const app = plain.withTypeProvider<ZodTypeProvider>();
+      addSessionRoutes(app, sessions);
+      // Each in a scope of its own: both take SDP bodies, only one takes forms.
+      await app.register(async scope => {
+        await addCallRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, common);
+      });
+      await app.register(async scope => {
+        addLegacyRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, common);
+      });
+    },
+  };
+}

@@ -1,0 +1,475 @@
+import { sql } from 'kysely';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Principal } from '../auth/index.ts';
+import { newId } from '../kernel/index.ts';
+import type { Database } from '../platform/database/index.ts';
+import { forEachDatabase } from '../platform/database/testing.ts';
+import { createLeases, type Leases } from '../platform/leases/index.ts';
+import { openTestLog, recordTelemetry } from '../platform/log/testing.ts';
+import { type AdmissionDeps, mintSession, openSession } from './admission.ts';
+import { connectSession, moveSession } from './lifecycle.ts';
+import { createMetrics } from './metrics.ts';
+import * as queries from './queries.ts';
+import { createSessions, type Sessions } from './service.ts';
+import * as store from './store.ts';
+import { SessionSweep } from './sweep.ts';
+import { noUsage } from './usage.ts';
+
+const person = (role: Principal['role'] = 'Developer', projectId = 'default'): Principal => {
+  const id = newId('evt');
+  return { kind: 'user', id, name: id, projectId, role };
+};
+
+interface Bench {
+  deps: AdmissionDeps;
+  sessions: Sessions;
+  erased: string[];
+  audited: unknown[];
+  rung: string[];
+  sweep: (options?: { live?: string[]; retentionMs?: number }) => Promise<void>;
+  /** A second replica on the same database. */
+  leases: Leases;
+}
+
+async function open(database: Database): Promise<Bench> {
+  const telemetry = await recordTelemetry();
+  const { log } = openTestLog(database, { telemetry });
+  const leases = createLeases({ database, revision: 'r1', roles: ['gateway'] });
+  await leases.start();
+  const erased: string[] = [];
+  const audited: unknown[] = [];
+  const rung: string[] = [];
+  const deps = {
+    database,
+    log,
+    leases,
+    telemetry,
+    metrics: createMetrics(telemetry.meter),
+    reconnectWindowMs: 0,
+    revision: 'r1',
+    maxActiveSessions: 5,
+    maxSessionMs: 3_600_000,
+    clientSecrets: {
+      mint: () => Promise.reject(new Error('not here')),
+      consume: async () => {},
+    },
+    recordings: {
+      totals: async () => new Map(),
+      eraseSession: async (_trx: unknown, id: string) => void erased.push(id),
+      purge: async () => {},
+    },
+    audit: { record: async (record: unknown) => void audited.push(record) },
+    ringReplica: (replica: string) => void rung.push(replica),
+  };
+  const sessions = createSessions(deps);
+  const sweep = ({ live = [] as string[], retentionMs = undefined as number | undefined } = {}) =>
+    new SessionSweep({
+      deps,
+      live: { has: (id: string) => live.includes(id) },
+      sessions,
+      takeOver: async () => false,
+      retentionMs: retentionMs ?? null,
+    }).sweep();
+  return { deps, sessions, erased, audited, rung, leases, sweep };
+}
+
+const request = (principal: Principal, change: Record<string, unknown> = {}) => ({
+  principal,
+  model: 'gpt-realtime',
+  transport: 'websocket' as const,
+  protocol: 'ga' as const,
+  config: { instructions: 'Be brief.', audio: { output: { voice: 'alloy' } } },
+  ...change,
+});
+
+const actor = 'replica:test';
+
+forEachDatabase((name, openDatabase) => {
+  let database: Database;
+  let bench: Bench;
+  const admit = (principal: Principal, change = {}) =>
+    openSession(bench.deps, request(principal, change));
+  const connected = async (principal: Principal) => {
+    const opened = await admit(principal);
+    const holder = {
+      lease: opened.lease,
+      transport: 'websocket' as const,
+      protocol: 'ga' as const,
+    };
+    await connectSession(bench.deps, holder);
+    return opened;
+  };
+  const state = async (id: string) => (await queries.find(database.db, id))?.state;
+  const types = async (id: string) =>
+    (
+      await bench.deps.log.read(database.db, {
+        subject: id,
+        after: 0,
+        limit: 99,
+        includePrivate: true,
+      })
+    ).map(event => event.type);
+  const shift = (id: string, column: string, seconds: number) =>
+    sql`update sessions set ${sql.ref(column)} = now() + ${seconds} * interval '1 second'
+        where id = ${id}`.execute(database.db);
+
+  beforeAll(async () => {
+    database = await openDatabase();
+    bench = await open(database);
+  });
+
+  describe('admission', () => {
+    it('takes five places and refuses the sixth, until one is free', async () => {
+      const ann = person();
+      const opened = [];
+      for (let i = 0; i < 5; i++) opened.push(await admit(ann));
+      const sixth = admit(ann);
+      await expect(sixth).rejects.toMatchObject({ code: 'session_limit', retryAfterS: 10 });
+      await admit(person());
+      const { lease } = opened[0]!;
+      const input = { type: 'fail' as const, reason: 'upstream_error' };
+      await moveSession(bench.deps, lease.subject, input, { actor, lease });
+      await admit(ann);
+    });
+
+    it('leaves nothing behind when it refuses', async () => {
+      const ann = person();
+      for (let i = 0; i < 5; i++) await admit(ann);
+      await admit(ann).catch(() => {});
+      const rows = await queries.list(database.db, {
+        projectId: 'default',
+        createdBy: ann.id,
+        limit: 9,
+      });
+      expect(rows).toHaveLength(5);
+    });
+
+    it('does not count what was only minted', async () => {
+      const ann = person();
+      for (let i = 0; i < 7; i++) await mint(ann);
+      expect(await store.countPlaces(database.db, ann.id)).toBe(0);
+      for (let i = 0; i < 5; i++) await admit(ann);
+    });
+
+    it('lets a place go at the end of its window, sweep or not', async () => {
+      const ann = person();
+      const { lease } = await connected(ann);
+      const deps = { ...bench.deps, reconnectWindowMs: 60_000 };
+      await moveSession(
+        deps,
+        lease.subject,
+        { type: 'lose', reason: 'client_lost' },
+        { actor, lease },
+      );
+      expect(await state(lease.subject)).toBe('disconnected');
+      expect(await store.countPlaces(database.db, ann.id)).toBe(1);
+      await shift(lease.subject, 'reconnect_until', -1);
+      expect(await store.countPlaces(database.db, ann.id)).toBe(0);
+    });
+
+    it('admits the session that was minted with a secret, once', async () => {
+      const ann = person();
+      const secretId = newId('sec');
+      const minted = await mint(ann, secretId);
+      const grant = { secretId, model: 'gpt-realtime', session: {}, locked: [] };
+      const holder: Principal = { ...ann, kind: 'client_secret', grant };
+      const { row } = await admit(holder, { transport: 'webrtc' });
+      expect(row).toMatchObject({ id: minted.id, holds_place: true, transport: 'webrtc' });
+      expect(row.call_id).toMatch(/^rtc_/);
+      const again = await admit(holder);
+      expect(again.row.id).not.toBe(minted.id);
+      await expect(admit(holder, { sessionId: minted.id })).rejects.toMatchObject({
+        code: 'conflict',
+      });
+    });
+  });
+
+  const mint = (principal: Principal, secretId: string = newId('sec')) =>
+    database.transaction(trx =>
+      mintSession(bench.deps, trx, {
+        principal,
+        model: 'gpt-realtime',
+        config: {},
+        secretId,
+        locked: [],
+        expiresInMs: 60_000,
+      }),
+    );
+
+  describe('lifecycle', () => {
+    it('writes row and log together', async () => {
+      const { lease } = await connected(person());
+      const id = lease.subject;
+      await moveSession(bench.deps, id, { type: 'end', reason: 'client_closed' }, { actor, lease });
+      expect(await types(id)).toEqual(['session.created', 'session.connected', 'session.ended']);
+      expect(await queries.find(database.db, id)).toMatchObject({
+        state: 'ended',
+        holds_place: false,
+        close_reason: 'client_closed',
+        last_seq: 3,
+      });
+    });
+
+    it('expires a lost session at once while the window is 0, and keeps why it was lost', async () => {
+      const { lease } = await connected(person());
+      const id = lease.subject;
+      const input = { type: 'lose' as const, reason: 'client_lost' as const };
+      await moveSession(bench.deps, id, input, { actor, lease, closeCode: 1006 });
+      expect(await types(id)).toEqual([
+        'session.created',
+        'session.connected',
+        'session.disconnected',
+        'session.expired',
+      ]);
+      expect(await queries.find(database.db, id)).toMatchObject({
+        state: 'expired',
+        close_reason: 'client_lost',
+        close_code: 1006,
+      });
+    });
+
+    it('leaves a drained session disconnected, for the sweep', async () => {
+      const { lease } = await connected(person());
+      const id = lease.subject;
+      await moveSession(bench.deps, id, { type: 'lose', reason: 'drain' }, { actor, lease });
+      expect(await queries.find(database.db, id)).toMatchObject({
+        state: 'disconnected',
+        close_reason: 'drain',
+      });
+      await bench.sweep();
+      expect(await queries.find(database.db, id)).toMatchObject({
+        state: 'expired',
+        close_reason: 'drain',
+      });
+    });
+
+    it('does nothing twice', async () => {
+      const { lease } = await connected(person());
+      const id = lease.subject;
+      const input = { type: 'end' as const, reason: 'client_closed' as const };
+      await moveSession(bench.deps, id, input, { actor, lease });
+      const again = await moveSession(bench.deps, id, input, { actor, lease });
+      expect(again?.to).toBeNull();
+      expect(await types(id)).toHaveLength(3);
+    });
+
+    it('refuses a holder whose lease was taken', async () => {
+      const { lease } = await connected(person());
+      const stale = { ...lease, fence: lease.fence - 1 };
+      const input = { type: 'end' as const, reason: 'client_closed' as const };
+      await expect(
+        moveSession(bench.deps, lease.subject, input, { actor, lease: stale }),
+      ).rejects.toMatchObject({ code: 'conflict' });
+      expect(await state(lease.subject)).toBe('connected');
+    });
+
+    it('does not connect what has ended meanwhile', async () => {
+      const ann = person();
+      const { lease } = await admit(ann);
+      await bench.sessions.end({ principal: ann, requestId: 'r' }, lease.subject);
+      const holder = { lease, transport: 'websocket' as const, protocol: 'ga' as const };
+      expect(await connectSession(bench.deps, holder)).toBe(false);
+    });
+
+    it('writes usage and activity of many sessions at once, as totals', async () => {
+      const [one, two] = [await connected(person()), await connected(person())];
+      const usage = { ...noUsage(), responses: 2, transcription_seconds: 1.5 };
+      const facts = [
+        { id: one.lease.subject, idleMs: 0, usage },
+        { id: two.lease.subject, idleMs: 5_000, usage: noUsage() },
+      ];
+      const { replica } = bench.leases;
+      for (let i = 0; i < 2; i++) await store.writeLive(database.db, replica, facts);
+      await store.writeLive(database.db, 'rep_other', [{ ...facts[0]!, usage: noUsage() }]);
+      expect(await queries.find(database.db, one.lease.subject)).toMatchObject({
+        responses: 2,
+        transcription_seconds: 1.5,
+      });
+    });
+  });
+
+  describe('sweep', () => {
+    it('expires what was minted and never came', async () => {
+      const { id } = await mint(person());
+      await bench.sweep();
+      expect(await state(id)).toBe('created');
+      await shift(id, 'expires_at', -1);
+      await bench.sweep();
+      expect(await queries.find(database.db, id)).toMatchObject({
+        state: 'expired',
+        close_reason: 'never_connected',
+      });
+    });
+
+    it('tells the holder when it has to end a session itself', async () => {
+      const { lease } = await connected(person());
+      await shift(lease.subject, 'expires_at', -5);
+      await bench.sweep();
+      expect(await state(lease.subject)).toBe('connected');
+      await shift(lease.subject, 'expires_at', -11);
+      await bench.sweep({ live: [lease.subject] });
+      expect(await state(lease.subject)).toBe('expired');
+      const orders = await queries.orders(database.db, bench.leases.replica, 99);
+      expect(orders).toContainEqual({ id: lease.subject, control: 'end' });
+      await store.clearControl(database.db, lease.subject);
+    });
+
+    it('loses the sessions of a dead replica', async () => {
+      const dead = createLeases({ database, revision: 'r1', roles: ['gateway'] });
+      await dead.start();
+      const deps = { ...bench.deps, leases: dead };
+      const { lease } = await openSession(deps, request(person()));
+      const holder = { lease, transport: 'websocket' as const, protocol: 'ga' as const };
+      await connectSession(deps, holder);
+      const half = await openSession(deps, request(person()));
+      await bench.sweep();
+      expect(await state(lease.subject)).toBe('connected');
+      await dead.stop();
+      await bench.sweep();
+      expect(await types(lease.subject)).toEqual([
+        'session.created',
+        'session.connected',
+        'session.disconnected',
+        'session.expired',
+      ]);
+      expect(await state(half.lease.subject)).toBe('expired');
+      // What the dead one still wants to write is refused.
+      const late = { type: 'end' as const, reason: 'client_closed' as const };
+      const moved = await moveSession(deps, lease.subject, late, { actor, lease });
+      expect(moved?.to).toBeNull();
+    });
+
+    it('finds rows that name this process and that it does not hold', async () => {
+      const [forgotten, held] = [await connected(person()), await connected(person())];
+      for (const { lease } of [forgotten, held]) await shift(lease.subject, 'created_at', -61);
+      await bench.sweep({ live: [held.lease.subject] });
+      expect(await state(forgotten.lease.subject)).toBe('expired');
+      expect(await state(held.lease.subject)).toBe('connected');
+    });
+
+    it('erases what is older than its retention', async () => {
+      const { lease } = await connected(person());
+      const id = lease.subject;
+      await moveSession(bench.deps, id, { type: 'end', reason: 'client_closed' }, { actor, lease });
+      await bench.sweep({ retentionMs: 3_600_000 });
+      expect(await state(id)).toBe('ended');
+      await shift(id, 'ended_at', -3_601);
+      await bench.sweep({ retentionMs: 3_600_000 });
+      expect(await state(id)).toBeUndefined();
+      expect(bench.erased).toContain(id);
+      expect(await bench.deps.log.subject(database.db, id)).toMatchObject({
+        erasedAt: expect.any(Date),
+      });
+    });
+  });
+
+  describe('verbs', () => {
+    const caller = (principal: Principal) => ({ principal, requestId: 'req_1' });
+
+    it('answers the same for absent, foreign and malformed', async () => {
+      const { lease } = await admit(person());
+      const stranger = person('Admin', 'prj_other');
+      const answers = [];
+      for (const id of [lease.subject, newId('ses'), 'nonsense']) {
+        for (const verb of [
+          () => bench.sessions.get(stranger, id),
+          () => bench.sessions.events(stranger, id, { after: 0, limit: 9 }),
+          () => bench.sessions.end(caller(stranger), id),
+          () => bench.sessions.erase(caller(stranger), id),
+        ]) {
+          const error = await verb().catch((thrown: unknown) => thrown);
+          answers.push(`${(error as { code: string }).code}: ${(error as Error).message}`);
+        }
+      }
+      expect(new Set(answers)).toEqual(new Set([expect.stringMatching(/^not_found/)]));
+    });
+
+    it('keeps a colleague from ending, and shows no private field', async () => {
+      const ann = person();
+      const { lease } = await connected(ann);
+      const bob = person();
+      await expect(bench.sessions.end(caller(bob), lease.subject)).rejects.toMatchObject({
+        code: 'forbidden',
+      });
+      const page = { after: 0, limit: 9 };
+      const [shown] = await bench.sessions.events(bob, lease.subject, page);
+      expect(shown).toMatchObject({ type: 'session.created', redacted: true });
+      expect(shown?.data).not.toHaveProperty('instructions');
+      const [own] = await bench.sessions.events(ann, lease.subject, page);
+      expect(own?.data).toMatchObject({ instructions: 'Be brief.' });
+    });
+
+    it('ends at once, tells the holder, and records an Admin', async () => {
+      const ann = person();
+      const { lease } = await connected(ann);
+      const admin = person('Admin');
+      const ended = await bench.sessions.end(caller(admin), lease.subject);
+      expect(ended).toMatchObject({ state: 'ended', close_reason: 'end_requested' });
+      expect(await store.countPlaces(database.db, ann.id)).toBe(0);
+      expect(bench.rung).toContain(bench.leases.replica);
+      expect(bench.audited).toContainEqual(
+        expect.objectContaining({ action: 'sessions.end', target: lease.subject }),
+      );
+      const orders = await queries.orders(database.db, bench.leases.replica, 99);
+      expect(orders).toContainEqual({ id: lease.subject, control: 'end' });
+      expect(await bench.sessions.end(caller(ann), lease.subject)).toMatchObject({
+        state: 'ended',
+      });
+    });
+
+    it('erases to a tombstone', async () => {
+      const ann = person();
+      const { lease } = await connected(ann);
+      await bench.sessions.erase(caller(ann), lease.subject);
+      await expect(bench.sessions.get(ann, lease.subject)).rejects.toMatchObject({
+        code: 'not_found',
+      });
+      expect(await store.countPlaces(database.db, ann.id)).toBe(0);
+      expect(bench.erased).toContain(lease.subject);
+      const late = bench.deps.log.appendNow({
+        subject: lease.subject,
+        actor,
+        appendId: '019a0000-0000-7000-8000-000000000000',
+        events: [{ type: 'journal.dropped', data: { count: 1 } }],
+      });
+      await expect(late).rejects.toMatchObject({ code: 'gone' });
+    });
+
+    it('pages through a list, newest first, and filters it', async () => {
+      const ann = person();
+      const ids = [];
+      for (let i = 0; i < 5; i++) ids.unshift((await connected(ann)).lease.subject);
+      await bench.sessions.end(caller(ann), ids[4]!);
+      const query = { limit: 2, createdBy: 'me' };
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await bench.sessions.list(ann, { ...query, cursor });
+        seen.push(...page.data.map(session => session.id));
+        cursor = page.nextCursor ?? undefined;
+      } while (cursor !== undefined);
+      expect(seen).toEqual(ids);
+      const active = await bench.sessions.list(ann, { limit: 9, createdBy: 'me', active: true });
+      expect(active.data.map(session => session.id)).toEqual(ids.slice(0, 4));
+      const ended = await bench.sessions.list(ann, { limit: 9, createdBy: 'me', state: 'ended' });
+      expect(ended.data).toHaveLength(1);
+      await expect(
+        bench.sessions.list(ann, { limit: 9, createdBy: 'somebody' }),
+      ).rejects.toMatchObject({ code: 'forbidden' });
+      await expect(
+        bench.sessions.list(ann, { limit: 9, cursor: 'bm9uc2Vuc2U' }),
+      ).rejects.toMatchObject({ code: 'invalid_request', field: 'cursor' });
+      expect((await bench.sessions.list(person('Viewer'), { limit: 1 })).data).toHaveLength(1);
+    });
+  });
+
+  if (name === 'PostgreSQL') {
+    it('never admits the sixth, however many race', async () => {
+      const ann = person();
+      const answers = await Promise.allSettled(Array.from({ length: 12 }, () => admit(ann)));
+      const admitted = answers.filter(answer => answer.status === 'fulfilled');
+      expect(admitted).toHaveLength(5);
+      expect(await store.countPlaces(database.db, ann.id)).toBe(5);
+    });
+  }
+});

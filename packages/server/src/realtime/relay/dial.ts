@@ -1,0 +1,209 @@
+/**
+ * The client's half of the opening handshake (RFC 6455 §4.1), towards an upstream.
+ *
+ * A plain socket is made to read into one buffer that all upstream sockets of the process share
+ * (`onread`), which saves an allocation per chunk and all memory for reading per session. During
+ * the handshake what was read is copied and pushed to Node's HTTP client; after it, chunks go to
+ * the relay, valid only during the call. Node has no such reading for TLS, where chunks are our
+ * own. No extension and no subprotocol is offered.
+ */
+import { randomBytes } from 'node:crypto';
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+
+import { isIP, connect as netConnect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { TLSSocket, connect as tlsConnect } from 'node:tls';
+import { acceptKey, prepareSocket } from './accept.ts';
+import { readBufferBytes } from './limits.ts';
+import type { RelayPeer } from './side.ts';
+
+export interface DialOptions {
+  /** `ws:`, `wss:`, `http:` or `https:`. */
+  readonly url: URL;
+  /** Sent as they are; may hold credentials, which no failure repeats. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** For the whole handshake, from resolving the name to the 101. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Certificate authorities for `wss:`, if not the system's. */
+  readonly ca?: string | Buffer;
+}
+
+/**
+ * Why there is no connection:
+ * - `unreachable`: no connection could be made (`detail`: the system's error code)
+ * - `refused`: the upstream answered with another status than 101
+ * - `timeout`: no answer within `timeoutMs`
+ * - `died`: the connection was lost before an answer
+ * - `malformed`: the 101 is not a correct one
+ * - `aborted`: by `signal`
+ */
+export type DialFailureKind =
+  | 'unreachable'
+  | 'refused'
+  | 'timeout'
+  | 'died'
+  | 'malformed'
+  | 'aborted';
+
+export interface DialFailure {
+  readonly kind: DialFailureKind;
+  /** A short word for logs, without addresses or credentials. */
+  readonly detail: string;
+  /** Of `refused`. */
+  readonly status?: number;
+  /** Of `refused`: its Retry-After header as it came. */
+  readonly retryAfter?: string;
+  /** The upstream's id for the request, for our log only. */
+  readonly requestId?: string;
+}
+
+export type DialResult =
+  | { readonly ok: true; readonly peer: RelayPeer; readonly requestId?: string }
+  | { readonly ok: false; readonly failure: DialFailure };
+
+type Take = (chunk: Buffer) => void;
+
+/** Connects and shakes hands. Never rejects. On success the caller owns the peer's socket. */
+export function dialUpstream(options: DialOptions): Promise<DialResult> {
+  return new Promise(resolve => {
+    const key = randomBytes(16).toString('base64');
+    const link = { take: null as Take | null, connected: false };
+    const request = openRequest(options, key, link);
+    let settled = false;
+    const settle = (result: DialResult) => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', abort);
+      if (!result.ok) request.destroy();
+      resolve(result);
+    };
+    const fail = (failure: DialFailure) => settle({ ok: false, failure });
+    const abort = () => fail({ kind: 'aborted', detail: 'aborted' });
+    const timer = setTimeout(() => fail({ kind: 'timeout', detail: 'timeout' }), options.timeoutMs);
+    request.on('error', error => fail(lost(error, link.connected)));
+    request.on('response', response => {
+      response.resume();
+      fail(refused(response));
+    });
+    request.on('upgrade', (response, socket, head) => {
+      const fault = responseFault(response, key);
+      if (fault !== null) {
+        socket.destroy();
+        fail({ kind: 'malformed', detail: fault, requestId: requestId(response) });
+      } else settle({ ok: true, peer: peerOf(socket, head, link), requestId: requestId(response) });
+    });
+    if (options.signal?.aborted) abort();
+    else options.signal?.addEventListener('abort', abort);
+    request.end();
+  });
+}
+
+interface Link {
+  /** Where chunks go once the relay reads. */
+  take: Take | null;
+  connected: boolean;
+}
+
+function openRequest(options: DialOptions, key: string, link: Link): ClientRequest {
+  const { url } = options;
+  return httpRequest({
+    method: 'GET',
+    path: url.pathname + url.search,
+    headers: {
+      ...options.headers,
+      Host: url.host,
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': key,
+    },
+    createConnection: () => openSocket(options, link),
+  });
+}
+
+/** One buffer for all upstream sockets: each chunk is dealt with before the next is read. */
+const readBuffer = Buffer.allocUnsafeSlow(readBufferBytes);
+
+function openSocket(options: DialOptions, link: Link): Socket {
+  const { url, ca } = options;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const port = Number(url.port);
+  const secure = url.protocol === 'wss:' || url.protocol === 'https:';
+  const socket = secure
+    ? tlsConnect({
+        host,
+        port: port === 0 ? 443 : port,
+        ca,
+        servername: isIP(host) === 0 ? host : '',
+        ALPNProtocols: ['http/1.1'],
+      })
+    : plainSocket(host, port === 0 ? 80 : port, link);
+  socket.once(secure ? 'secureConnect' : 'connect', () => {
+    link.connected = true;
+  });
+  return socket;
+}
+
+function plainSocket(host: string, port: number, link: Link): Socket {
+  const callback = (bytes: number): boolean => {
+    const chunk = readBuffer.subarray(0, bytes);
+    if (link.take === null) return socket.push(Buffer.from(chunk));
+    link.take(chunk);
+    return true;
+  };
+  const onread = { buffer: readBuffer, callback };
+  const socket: Socket = netConnect({ host, port, onread });
+  return socket;
+}
+
+/** Hands the socket over, paused, so that nothing is read before the relay starts. */
+function peerOf(socket: Duplex, head: Buffer, link: Link): RelayPeer {
+  prepareSocket(socket);
+  socket.pause();
+  if (socket instanceof TLSSocket) return { socket, head };
+  const read = (take: Take) => {
+    link.take = take;
+    // A paused socket still reads as much as its stream holds.
+    const early = socket.read() as Buffer | null;
+    if (early !== null) take(early);
+  };
+  return { socket, head, read };
+}
+
+function lost(error: Error & { code?: string }, connected: boolean): DialFailure {
+  return { kind: connected ? 'died' : 'unreachable', detail: error.code ?? 'error' };
+}
+
+function refused(response: IncomingMessage): DialFailure {
+  const retryAfter = response.headers['retry-after'];
+  return {
+    kind: 'refused',
+    detail: `status ${response.statusCode}`,
+    status: response.statusCode!,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+    requestId: requestId(response),
+  };
+}
+
+const REQUEST_ID_HEADERS = ['x-request-id', 'apim-request-id', 'x-ms-request-id'];
+const MAX_REQUEST_ID_LENGTH = 128;
+
+function requestId(response: IncomingMessage): string | undefined {
+  for (const name of REQUEST_ID_HEADERS) {
+    const value = response.headers[name];
+    if (typeof value === 'string') return value.slice(0, MAX_REQUEST_ID_LENGTH);
+  }
+  return undefined;
+}
+
+/** What is wrong with a 101, or `null`. Nothing was offered, so nothing may be chosen. */
+function responseFault(response: IncomingMessage, key: string): string | null {
+  const { headers } = response;
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return 'upgrade';
+  if (headers['sec-websocket-accept'] !== acceptKey(key)) return 'accept key';
+  if (headers['sec-websocket-extensions'] !== undefined) return 'extension';
+  if (headers['sec-websocket-protocol'] !== undefined) return 'subprotocol';
+  return null;
+}

@@ -1,0 +1,48 @@
+/**
+ * The frame-level voice relay: carries a realtime WebSocket between a client and an upstream.
+ *
+ * Use: `handshakeFault` and `acceptUpgrade` on the client's side, `dialUpstream` on the other, then
+ * `new Relay({client, upstream, …}).start()`; `rejectSession` where the upstream could not be had.
+ * From `start` on the relay owns both sockets. One `RelayTicker` serves a whole process.
+ *
+ * Invariants:
+ * - Frames are forwarded as they came and in order; own frames stand only where the protocol lets
+ *   them. Audio is never decoded, and no tap delays a byte.
+ * - Everything that waits is bounded (`limits.ts`): a slow reader pauses its source, a stalled one
+ *   is closed.
+ * - Whatever happens, both sockets are closed within `closeTimeoutMs` of the first reason to.
+ * - A guarded direction forwards nothing that its guard has not seen, but canonical audio appends.
+ *
+ * Knows nothing of HTTP routes, identity, SQL or the session's record.
+ */
+export {
+  type AcceptOptions,
+  acceptKey,
+  acceptUpgrade,
+  type HandshakeFault,
+  handshakeFault,
+  selectProtocol,
+} from './accept.ts';
+export { CLOSE_NO_CODE, isLegalCloseCode, sendableCloseCode } from './close-codes.ts';
+export type { DirectionCounters, RelayCounters } from './counters.ts';
+export {
+  type DialFailure,
+  type DialFailureKind,
+  type DialOptions,
+  type DialResult,
+  dialUpstream,
+} from './dial.ts';
+export { type ErrorEvent, errorEvent } from './error-events.ts';
+export { defaultLimits, type RelayLimits } from './limits.ts';
+export type { FilterVerdict } from './message-guard.ts';
+export type { RelayGuard } from './pumps.ts';
+export { type RejectOptions, rejectSession } from './reject.ts';
+export {
+  Relay,
+  type RelayCause,
+  type RelayInitiator,
+  type RelayOptions,
+  type RelayOutcome,
+} from './relay.ts';
+export type { RelayPeer } from './side.ts';
+export { RelayTicker } from './ticker.ts';

@@ -1,0 +1,60 @@
+/**
+ * Finds keys that stand twice in one object. Parsers differ in which of two they keep, so a text
+ * with such a key means different things to a filter and to the upstream behind it.
+ */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COLON = 0x3a;
+const isSpace = (code: number) => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+
+/**
+ * The first key that stands twice in one object of `json`, compared after decoding escapes, or
+ * `null`. `json` must be valid JSON (parse it first): it is walked, not checked.
+ */
+export function duplicateKey(json: string): string | null {
+  // One entry per open container: the keys seen of an object, null for an array.
+  const open: (Set<string> | null)[] = [];
+  let at = 0;
+  while (at < json.length) {
+    const code = json.charCodeAt(at);
+    if (code === OPEN_BRACE) open.push(new Set());
+    else if (code === OPEN_BRACKET) open.push(null);
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) open.pop();
+    else if (code === QUOTE) {
+      const end = stringEnd(json, at);
+      if (isKey(json, end)) {
+        const key = JSON.parse(json.slice(at, end)) as string;
+        const keys = open.at(-1)!;
+        if (keys.has(key)) return key;
+        keys.add(key);
+      }
+      at = end - 1;
+    }
+    at++;
+  }
+  return null;
+}
+
+/** The index after the closing quote of the string that opens at `at`. */
+function stringEnd(json: string, at: number): number {
+  let end = json.indexOf('"', at + 1);
+  while (escaped(json, end)) end = json.indexOf('"', end + 1);
+  return end + 1;
+}
+
+function escaped(json: string, quoteAt: number): boolean {
+  let backslashes = 0;
+  while (json.charCodeAt(quoteAt - 1 - backslashes) === BACKSLASH) backslashes++;
+  return backslashes % 2 === 1;
+}
+
+function isKey(json: string, after: number): boolean {
+  let at = after;
+  while (isSpace(json.charCodeAt(at))) at++;
+  return json.charCodeAt(at) === COLON;
+}

@@ -1,0 +1,62 @@
+/**
+ * Every bound of the relay, named. A session can be given other values (`RelayLimits`), for
+ * instance shorter times; what is not given is taken from `defaultLimits`.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Bounds and times of one relayed session. Sizes in bytes, times in milliseconds. */
+export interface RelayLimits {
+  /** Longest message either side may send. Providers take appends of 15 MiB. */
+  readonly maxMessageBytes: number;
+  /** Longest non-audio message that is assembled for a tap; longer ones pass untapped. */
+  readonly maxTapBytes: number;
+  /** Bytes waiting for one reader at which its source is paused. */
+  readonly highWaterBytes: number;
+  /** Bytes of own events that may wait for a message boundary or a slow reader. */
+  readonly maxInjectBytes: number;
+  /** A canonical append longer than this is checked while it streams instead of being held. */
+  readonly streamAppendBytes: number;
+  /** Own ping to each side. */
+  readonly pingIntervalMs: number;
+  /** A side that sent no byte for so long is dead. Any byte counts, not only pongs. */
+  readonly deadAfterMs: number;
+  /** A reader that took nothing for so long while its source was paused is closed. */
+  readonly stallAfterMs: number;
+  /** From the first close frame until both sockets are destroyed. */
+  readonly closeTimeoutMs: number;
+}
+
+export const defaultLimits: RelayLimits = {
+  maxMessageBytes: 16 * MIB + 64 * KIB,
+  maxTapBytes: MIB,
+  highWaterBytes: 128 * KIB,
+  maxInjectBytes: MIB,
+  streamAppendBytes: MIB,
+  pingIntervalMs: 15_000,
+  deadAfterMs: 45_000,
+  stallAfterMs: 10_000,
+  closeTimeoutMs: 5_000,
+};
+
+/** How often pings, silence, stalls and close deadlines of all sessions are looked at. */
+export const tickIntervalMs = 1_000;
+
+/** Longest payload of a control frame (RFC 6455 §5.5). */
+export const maxControlBytes = 125;
+
+/** Longest reason that fits a close frame beside its code. */
+export const maxCloseReasonBytes = maxControlBytes - 2;
+
+/** How far into a message its `type` is looked for before it counts as "not audio". */
+export const maxTypePrefixBytes = 192;
+
+/** Pongs are not sent to a reader that lets more than this wait; the latest is kept for later. */
+export const maxPongBacklogBytes = 16 * KIB;
+
+/** Size of the read buffer that all upstream sockets share. */
+export const readBufferBytes = 64 * KIB;
+
+/** Size of one block from which bytes on their way out of the shared read buffer are cut. */
+export const slabBlockBytes = 256 * KIB;

@@ -1,0 +1,71 @@
+/**
+ * Decides what becomes of one decoded message of a guarded direction: rewritten (protocol
+ * translation), filtered (locked configuration), or both, in this order.
+ */
+import { errorEvent } from './error-events.ts';
+import { duplicateKey } from './json-guard.ts';
+
+/** A filter's answer: send this text on, or refuse and send this `error` event back. */
+export type FilterVerdict = { readonly forward: string } | { readonly refuse: string };
+
+/** What becomes of one message. */
+export interface GuardVerdict {
+  /** Messages to send on, in order, perhaps none. */
+  readonly forward: readonly string[];
+  /** Messages for the tap: always in the protocol that the upstream speaks. */
+  readonly tap: readonly string[];
+  /** Events to send back to the sender. */
+  readonly refusals: readonly string[];
+}
+
+export type MessageGuard = (text: string) => GuardVerdict;
+
+/** Rewrites what the upstream says for the client. */
+export function serverRewriteGuard(rewrite: (text: string) => readonly string[]): MessageGuard {
+  return text => ({ forward: rewrite(text), tap: [text], refusals: [] });
+}
+
+/** Rewrites what the client says for the upstream. */
+export function clientRewriteGuard(rewrite: (text: string) => readonly string[]): MessageGuard {
+  return text => {
+    const forward = rewrite(text);
+    return { forward, tap: forward, refusals: [] };
+  };
+}
+
+/**
+ * A guard that filters. The filter sees valid JSON without duplicate keys only; what is not that is
+ * refused here. `rewrite`, if given, is applied first to such a text, and the filter sees its
+ * results.
+ */
+export function filterGuard(
+  filter: (text: string) => FilterVerdict,
+  rewrite?: (text: string) => readonly string[],
+): MessageGuard {
+  return text => {
+    const refusal = unambiguous(text);
+    if (refusal !== null) return { forward: [], tap: [], refusals: [refusal] };
+    const forward: string[] = [];
+    const refusals: string[] = [];
+    for (const part of rewrite === undefined ? [text] : rewrite(text)) {
+      const verdict = filter(part);
+      if ('forward' in verdict) forward.push(verdict.forward);
+      else refusals.push(verdict.refuse);
+    }
+    return { forward, tap: forward, refusals };
+  };
+}
+
+function unambiguous(text: string): string | null {
+  try {
+    JSON.parse(text);
+  } catch {
+    return refusal('invalid_json', 'The message is not valid JSON.');
+  }
+  if (duplicateKey(text) === null) return null;
+  return refusal('duplicate_key', 'A key stands twice in one object of the message.');
+}
+
+function refusal(code: string, message: string): string {
+  return errorEvent({ type: 'invalid_request_error', code, message });
+}

@@ -1,0 +1,106 @@
+/**
+ * Watches one direction that is forwarded as it comes. Audio is recognised by its first bytes and
+ * only counted; other text messages are assembled and kept, unmasked, for the pump to decode after
+ * it forwarded the bytes they came in.
+ *
+ * Per message: idle → deciding (too few bytes yet) → counting (audio) | assembling | skipping
+ * (binary, too long, or nobody listens) → idle. A message that lies whole in one chunk, as nearly
+ * all do, goes through in one step without copying when it is audio.
+ */
+import { Assembler, unmaskedPiece } from './assembler.ts';
+import { AUDIO, type Classifier, OTHER, UNDECIDED } from './classify.ts';
+import type { DirectionCounters } from './counters.ts';
+import { type FrameScanner, OPCODE_TEXT } from './frame-scanner.ts';
+
+const DECIDING = 0;
+const COUNTING = 1;
+const ASSEMBLING = 2;
+const SKIPPING = 3;
+type Mode = typeof DECIDING | typeof COUNTING | typeof ASSEMBLING | typeof SKIPPING;
+
+export interface MessageTapOptions {
+  readonly classifier: Classifier;
+  readonly counters: DirectionCounters;
+  readonly maxTapBytes: number;
+  /** Whether anybody wants the texts; if not, nothing is assembled. */
+  readonly wantsText: boolean;
+}
+
+export class MessageTap {
+  /** Payloads of whole text messages, for the pump to take. */
+  readonly messages: Buffer[] = [];
+  readonly #options: MessageTapOptions;
+  #mode: Mode = DECIDING;
+  #audioBytes = 0;
+  #assembler: Assembler | null = null;
+
+  constructor(options: MessageTapOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the data piece that `scanner` just found in `chunk`. */
+  piece(chunk: Buffer, scanner: FrameScanner): void {
+    if (scanner.messageStart) this.#begin(chunk, scanner);
+    else if (this.#mode === COUNTING) this.#audioBytes += scanner.pieceEnd - scanner.pieceStart;
+    else if (this.#mode !== SKIPPING) this.#more(chunk, scanner);
+    if (scanner.messageEnd) this.#end();
+  }
+
+  #begin(chunk: Buffer, scanner: FrameScanner): void {
+    const { pieceStart, pieceEnd } = scanner;
+    const kind =
+      scanner.opcode === OPCODE_TEXT
+        ? this.#options.classifier.classify(chunk, pieceStart, pieceEnd, scanner.mask)
+        : OTHER;
+    if (kind === AUDIO) {
+      this.#mode = COUNTING;
+      this.#audioBytes = pieceEnd - pieceStart;
+    } else if (kind === OTHER && (scanner.opcode !== OPCODE_TEXT || !this.#options.wantsText)) {
+      this.#mode = SKIPPING;
+      if (scanner.opcode !== OPCODE_TEXT) this.#options.counters.untappedMessages++;
+    } else if (scanner.messageEnd) this.#whole(unmaskedPiece(chunk, scanner));
+    else {
+      this.#mode = kind === UNDECIDED ? DECIDING : ASSEMBLING;
+      this.#assemble(chunk, scanner);
+    }
+  }
+
+  /** A message other than audio that lies whole in one chunk. */
+  #whole(bytes: Buffer): void {
+    this.#mode = SKIPPING;
+    if (!this.#options.wantsText) return;
+    if (bytes.length > this.#options.maxTapBytes) this.#options.counters.untappedMessages++;
+    else this.messages.push(bytes);
+  }
+
+  #more(chunk: Buffer, scanner: FrameScanner): void {
+    this.#assemble(chunk, scanner);
+    if (this.#mode !== DECIDING) return;
+    const bytes = this.#assembler!.bytes();
+    const kind = this.#options.classifier.classify(bytes, 0, bytes.length, 0);
+    if (kind === AUDIO) {
+      this.#mode = COUNTING;
+      this.#audioBytes = bytes.length;
+      this.#assembler = null;
+    } else if (kind === OTHER) this.#mode = ASSEMBLING;
+  }
+
+  #assemble(chunk: Buffer, scanner: FrameScanner): void {
+    this.#assembler ??= new Assembler();
+    const size = this.#assembler.sizeBytes + scanner.pieceEnd - scanner.pieceStart;
+    if (size > this.#options.maxTapBytes) {
+      this.#assembler = null;
+      this.#mode = SKIPPING;
+      this.#options.counters.untappedMessages++;
+    } else this.#assembler.add(chunk, scanner);
+  }
+
+  #end(): void {
+    if (this.#mode === COUNTING) {
+      this.#options.counters.audioMessages++;
+      this.#options.counters.audioBytes += this.#audioBytes;
+    } else if (this.#mode !== SKIPPING) this.#whole(this.#assembler!.bytes());
+    this.#mode = DECIDING;
+    this.#assembler = null;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * The way out to one side: forwarded bytes, and between them what Holdfast has to say itself.
+ *
+ * The pump that forwards tells after each write whether it stopped inside a frame or a message
+ * (`mark`). Own frames wait until they may stand there: control frames (pong, ping, close) at frame
+ * boundaries, own events at message boundaries. What waits is bounded: one pong (the latest, RFC
+ * 6455 §5.5.3), one ping, one close, and `maxInjectBytes` of events. After the close frame nothing
+ * is written any more.
+ *
+ * Several writes for one chunk are corked (`begin`/`end`), so that they leave in one system call.
+ */
+import type { Duplex } from 'node:stream';
+import { encodeClose, encodePing, encodePong, encodeText } from './frame-encoder.ts';
+import { maxPongBacklogBytes } from './limits.ts';
+import type { Slab } from './slab.ts';
+
+export interface OutletOptions {
+  readonly socket: Duplex;
+  /** Frames made here are masked: true towards an upstream. */
+  readonly masked: boolean;
+  readonly maxInjectBytes: number;
+  readonly slab: Slab;
+}
+
+export class Outlet {
+  readonly socket: Duplex;
+  /** A close frame was written, or the socket is gone: everything further is dropped. */
+  closed = false;
+  insideFrame = false;
+  insideMessage = false;
+  /** Own frames wait for a boundary; pumps look at this at each frame's end. */
+  waiting = false;
+
+  readonly #masked: boolean;
+  readonly #maxInjectBytes: number;
+  readonly #slab: Slab;
+  #corked = false;
+  #pong: Buffer | null = null;
+  #ping = false;
+  #close: Buffer | null = null;
+  #events: Buffer[] | null = null;
+  #eventBytes = 0;
+
+  constructor(options: OutletOptions) {
+    this.socket = options.socket;
+    this.#masked = options.masked;
+    this.#maxInjectBytes = options.maxInjectBytes;
+    this.#slab = options.slab;
+  }
+
+  /** Bytes that the reader has not taken yet. */
+  get backlogBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  /** Forwards `[from, to)` of `chunk`; copies it first if the chunk is only `borrowed`. */
+  forward(chunk: Buffer, from: number, to: number, borrowed: boolean): void {
+    if (from === to || this.closed) return;
+    if (borrowed) {
+      const copy = this.#slab.copy(chunk, from, to);
+      this.socket.write(copy);
+      if (this.socket.writableLength === 0) this.#slab.giveBack(copy);
+    } else {
+      this.socket.write(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to));
+    }
+  }
+
+  /** Writes a whole message or header bytes that are the caller's to give away. */
+  write(bytes: Buffer): void {
+    if (!this.closed) this.socket.write(bytes);
+  }
+
+  /** From here on, several writes for one chunk follow. */
+  cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.socket.cork();
+  }
+
+  uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.socket.uncork();
+  }
+
+  /** Says where the forwarded bytes stopped. Lets out what may leave there. */
+  mark(insideFrame: boolean, insideMessage: boolean): void {
+    this.insideFrame = insideFrame;
+    this.insideMessage = insideMessage;
+    if (this.waiting) this.release();
+  }
+
+  /** Lets out what waits and may leave at this point. */
+  release(): void {
+    if (this.insideFrame || this.closed) return;
+    if (!this.insideMessage) this.#releaseEvents();
+    if (this.#pong !== null && this.backlogBytes <= maxPongBacklogBytes) {
+      this.write(encodePong(this.#pong, this.#masked));
+      this.#pong = null;
+    }
+    if (this.#ping) {
+      this.write(encodePing(this.#masked));
+      this.#ping = false;
+    }
+    if (this.#close !== null) {
+      this.write(this.#close);
+      this.closed = true;
+      this.#events = null;
+    }
+    this.waiting = this.#pong !== null || this.#events !== null;
+  }
+
+  #releaseEvents(): void {
+    if (this.#events === null) return;
+    for (const event of this.#events) this.write(event);
+    this.#events = null;
+    this.#eventBytes = 0;
+  }
+
+  /** Answers a ping. Of several that could not be answered yet, only the latest is. */
+  pong(payload: Buffer): void {
+    this.#pong = payload;
+    this.#wait();
+  }
+
+  ping(): void {
+    this.#ping = true;
+    this.#wait();
+  }
+
+  /** Sends an own event at the next message boundary; false if too much is waiting already. */
+  inject(text: string): boolean {
+    if (this.closed || this.#close !== null) return false;
+    const frame = encodeText(text, this.#masked);
+    const backlogBytes = this.#eventBytes + this.backlogBytes;
+    if (backlogBytes + frame.length > this.#maxInjectBytes) return false;
+    this.#events ??= [];
+    this.#events.push(frame);
+    this.#eventBytes += frame.length;
+    this.#wait();
+    return true;
+  }
+
+  /** Sends a close frame at the next frame boundary; the first one counts. */
+  close(code: number, reason: string): void {
+    if (this.closed || this.#close !== null) return;
+    this.#close = encodeClose(code, reason, this.#masked);
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.waiting = true;
+    this.release();
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * What carries one direction: takes the chunks that came from one side and writes to the other.
+ * Two implementations: `DirectPump` forwards bytes as they came, `GuardedPump` decides per message.
+ */
+import type { FrameViolation } from './frame-scanner.ts';
+
+/** What a pump tells the session. */
+export interface PumpEvents {
+  /** A whole control frame came; everything before it was forwarded and tapped. */
+  control(opcode: number, payload: Buffer): void;
+  /** The source broke a rule; what came before was forwarded. The pump takes no more chunks. */
+  violated(violation: FrameViolation): void;
+  /** A message other than audio, after its bytes were forwarded. */
+  text(text: string): void;
+  /** A message was not forwarded; `errorEvent` is to be sent back to its sender. */
+  refused(errorEvent: string): void;
+}
+
+export interface Pump {
+  /** `borrowed`: the chunk is only valid during this call. */
+  chunk(chunk: Buffer, borrowed: boolean): void;
+}

@@ -1,0 +1,93 @@
+/** Builds the pump of each direction: direct, unless that direction is filtered or rewritten. */
+import { clientAudio, serverAudio } from './classify.ts';
+import type { RelayCounters } from './counters.ts';
+import { DirectPump } from './direct-pump.ts';
+import { FrameScanner } from './frame-scanner.ts';
+import { GuardedPump } from './guarded-pump.ts';
+import type { RelayLimits } from './limits.ts';
+import {
+  clientRewriteGuard,
+  type FilterVerdict,
+  filterGuard,
+  type MessageGuard,
+  serverRewriteGuard,
+} from './message-guard.ts';
+import { MessageTap } from './message-tap.ts';
+import type { Outlet } from './outlet.ts';
+import type { Pump, PumpEvents } from './pump.ts';
+
+/**
+ * What stands between the sides besides taps. Each of these makes its direction go message by
+ * message. Called synchronously; one that throws ends the session with 1011.
+ */
+export interface RelayGuard {
+  /**
+   * Locked configuration: every client message but canonical audio appends is asked about. Sees
+   * valid JSON without duplicate keys, after `rewriteClientMessage`. `refuse` is an event's text.
+   */
+  readonly filterClientMessage?: (text: string) => FilterVerdict;
+  /** Protocol translation; canonical audio appends, the same in all protocols, pass untouched. */
+  readonly rewriteClientMessage?: (text: string) => readonly string[];
+  /** Protocol translation; sees every text message, audio too. */
+  readonly rewriteServerMessage?: (text: string) => readonly string[];
+}
+
+export interface PumpParts {
+  readonly guard: RelayGuard;
+  readonly limits: RelayLimits;
+  readonly counters: RelayCounters;
+  readonly outlet: Outlet;
+  readonly events: PumpEvents;
+  readonly wantsText: boolean;
+}
+
+export function clientPump(parts: PumpParts): Pump {
+  const scanner = scannerFor(true, parts.limits);
+  const { filterClientMessage: filter, rewriteClientMessage: rewrite } = parts.guard;
+  const counters = parts.counters.clientToUpstream;
+  if (filter === undefined && rewrite === undefined) {
+    const tap = new MessageTap({ classifier: clientAudio, counters, ...tapPart(parts) });
+    return new DirectPump({ ...parts, counters, scanner, tap });
+  }
+  return new GuardedPump({
+    ...parts,
+    counters,
+    scanner,
+    masked: true,
+    guard: filter === undefined ? clientRewriteGuard(rewrite!) : filterGuard(filter, rewrite),
+    classifier: clientAudio,
+    passAppends: true,
+    rejectBinary: filter !== undefined,
+    streamAppendBytes: parts.limits.streamAppendBytes,
+  });
+}
+
+export function upstreamPump(parts: PumpParts): Pump {
+  const scanner = scannerFor(false, parts.limits);
+  const rewrite = parts.guard.rewriteServerMessage;
+  const counters = parts.counters.upstreamToClient;
+  if (rewrite === undefined) {
+    const tap = new MessageTap({ classifier: serverAudio, counters, ...tapPart(parts) });
+    return new DirectPump({ ...parts, counters, scanner, tap });
+  }
+  const guard: MessageGuard = serverRewriteGuard(rewrite);
+  return new GuardedPump({
+    ...parts,
+    counters,
+    scanner,
+    masked: false,
+    guard,
+    classifier: serverAudio,
+    passAppends: false,
+    rejectBinary: false,
+    streamAppendBytes: parts.limits.streamAppendBytes,
+  });
+}
+
+function scannerFor(masked: boolean, limits: RelayLimits): FrameScanner {
+  return new FrameScanner({ masked, maxMessageBytes: limits.maxMessageBytes });
+}
+
+function tapPart(parts: PumpParts): { maxTapBytes: number; wantsText: boolean } {
+  return { maxTapBytes: parts.limits.maxTapBytes, wantsText: parts.wantsText };
+}

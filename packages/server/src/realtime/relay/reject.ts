@@ -1,0 +1,39 @@
+/**
+ * Ends a WebSocket that was accepted but will not be relayed, because the upstream failed: sends
+ * events (usually one `error`), then a close frame, and waits a bounded time for the client's own.
+ */
+import { sendableCloseCode } from './close-codes.ts';
+import { encodeClose, encodeText } from './frame-encoder.ts';
+import { defaultLimits } from './limits.ts';
+import type { RelayPeer } from './side.ts';
+
+export interface RejectOptions {
+  readonly client: RelayPeer;
+  readonly events: readonly string[];
+  readonly code: number;
+  readonly reason: string;
+  readonly closeTimeoutMs?: number;
+}
+
+/**
+ * Resolves when the socket is closed. What the client still sends is thrown away; its reading is
+ * left to end with its FIN, because closing earlier could take the close frame away from it.
+ */
+export function rejectSession(options: RejectOptions): Promise<void> {
+  const { socket } = options.client;
+  return new Promise(resolve => {
+    if (socket.closed) return resolve();
+    const timeoutMs = options.closeTimeoutMs ?? defaultLimits.closeTimeoutMs;
+    const timer = setTimeout(() => socket.destroy(), timeoutMs);
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.cork();
+    for (const event of options.events) socket.write(encodeText(event, false));
+    socket.end(encodeClose(sendableCloseCode(options.code), options.reason, false));
+    socket.uncork();
+    socket.resume();
+  });
+}

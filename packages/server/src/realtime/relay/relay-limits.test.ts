@@ -1,0 +1,179 @@
+/** Slow readers, silent peers, broken rules: what happens at the relay's bounds. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Bed, type BedOptions, rawFrame, startBed, until, within } from './testbed.ts';
+
+let bed: Bed;
+afterEach(() => bed.stop());
+
+async function start(options: BedOptions = {}): Promise<Bed> {
+  bed = await startBed(options);
+  return bed;
+}
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+const MIB = 1024 * 1024;
+
+/** Bytes held by this process after a collection. */
+function heldBytes(): number {
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+const m = { masked: true };
+const violations: [string, number, Buffer][] = [
+  ['reserved bits', 1002, rawFrame(1, 'a', { ...m, rsv: 4 })],
+  ['unmasked client frame', 1002, rawFrame(1, 'a')],
+  ['bad opcode', 1002, rawFrame(5, 'a', m)],
+  ['control frame > 125 bytes', 1002, rawFrame(9, 'a'.repeat(126), m)],
+  ['continuation without start', 1002, rawFrame(0, 'a', m)],
+  ['invalid UTF-8 in a decoded payload', 1007, rawFrame(1, Buffer.from([0x7b, 0xff]), m)],
+  ['10 GB announced', 1009, rawFrame(1, '', { ...m, length: 10 * 2 ** 30 })],
+];
+
+describe('broken rules', () => {
+  for (const [name, code, bytes] of violations) {
+    it(`closes a client with ${code}: ${name}`, async () => {
+      const { client, upstream } = await start({ onClientEvent: () => undefined });
+      client.text('before');
+      client.socket.write(bytes);
+      expect((await client.nextClose()).code).toBe(code);
+      expect(await upstream.nextText()).toBe('before');
+      await until(() => upstream.frames.at(-1)?.opcode === 8, 'close');
+      expect(upstream.frames.at(-1)!.payload.readUInt16BE(0)).toBe(1001);
+      upstream.close(1001);
+      expect(await within(bed.relay.closed, 'outcome')).toMatchObject({
+        initiator: 'client',
+        cause: 'violation',
+        clientCode: code,
+      });
+    });
+  }
+
+  it('does not let a broken upstream look like the client’s fault', async () => {
+    const { client, upstream } = await start();
+    upstream.socket.write(rawFrame(1, 'a', { masked: true }));
+    expect(JSON.parse(await client.nextText()).error.code).toBe('upstream_failed');
+    expect((await client.nextClose()).code).toBe(1011);
+    expect((await upstream.nextClose()).code).toBe(1002);
+  });
+
+  it('keeps memory flat while a client pours into a refused message', async () => {
+    const { client } = await start({ limits: { closeTimeoutMs: 2_000 } });
+    const before = heldBytes();
+    client.socket.write(rawFrame(2, '', { ...m, length: 10 * 2 ** 30 }));
+    expect((await client.nextClose()).code).toBe(1009);
+    const flood = Buffer.alloc(MIB);
+    for (let i = 0; i < 64 && !client.ended; i++) {
+      await new Promise<void>(resolve => client.socket.write(flood, () => resolve()));
+    }
+    expect(heldBytes() - before).toBeLessThan(8 * MIB);
+  });
+});
+
+describe('slow readers', () => {
+  /** Sends frames until the relay stops reading, or all were taken. */
+  async function flood(from: 'client' | 'upstream', totalBytes: number): Promise<number> {
+    const peer = bed[from];
+    let sentBytes = 0;
+    const frame = rawFrame(2, Buffer.alloc(64 * 1024), { masked: from === 'client' });
+    while (sentBytes < totalBytes && !peer.ended) {
+      sentBytes += frame.length;
+      if (peer.socket.write(frame)) continue;
+      const drained = new Promise<void>(resolve => peer.socket.once('drain', resolve));
+      let timer: NodeJS.Timeout | undefined;
+      const stuck = new Promise<string>(resolve => {
+        timer = setTimeout(() => resolve('stuck'), 300);
+      });
+      const result = await Promise.race([drained, stuck]);
+      clearTimeout(timer);
+      if (result === 'stuck') break;
+    }
+    return sentBytes;
+  }
+
+  it('pauses the source of a reader that does not read, and goes on when it does', async () => {
+    const { client, upstream, relay } = await start();
+    client.socket.pause();
+    const before = heldBytes();
+    const sentBytes = await flood('upstream', 256 * MIB);
+    expect(sentBytes).toBeLessThan(256 * MIB);
+    expect(relay.counters.upstreamToClient.pauses).toBeGreaterThan(0);
+    // What the relay holds is bounded; the rest is in the kernel's buffers and with the sender.
+    expect(heldBytes() - before).toBeLessThan(4 * MIB);
+    client.socket.resume();
+    upstream.text('the end');
+    const frameCount = sentBytes / rawFrame(2, Buffer.alloc(64 * 1024)).length;
+    await until(() => client.frames.length === frameCount + 1, 'everything');
+    expect(client.frames.at(-1)!.payload.toString()).toBe('the end');
+  });
+
+  for (const [reader, source, code] of [
+    ['client', 'upstream', 1013],
+    ['upstream', 'client', 1011],
+  ] as const) {
+    it(`closes a stalled ${reader} with 1013`, async () => {
+      const limits = { stallAfterMs: 150, closeTimeoutMs: 100 };
+      const { relay } = await start({ limits });
+      bed[reader].socket.pause();
+      await flood(source, 64 * MIB);
+      expect(await within(relay.closed, 'outcome')).toMatchObject({
+        initiator: reader,
+        cause: 'stalled',
+        clientCode: code,
+        [`${reader}Code`]: 1013,
+      });
+    });
+  }
+
+  it('does not take a source it does not read for dead', async () => {
+    const limits = { deadAfterMs: 400, stallAfterMs: 60_000, pingIntervalMs: 20 };
+    const { client, upstream, relay } = await start({ limits });
+    client.socket.pause();
+    await flood('upstream', 64 * MIB);
+    const pong = setInterval(() => client.send(10), 50);
+    const fromMs = bed.ticker.nowMs;
+    await until(() => bed.ticker.nowMs - fromMs > 1_500, 'time');
+    clearInterval(pong);
+    expect(relay.closing).toBe(false);
+    expect(upstream.ended).toBe(false);
+  });
+});
+
+describe('silence', () => {
+  const limits = { pingIntervalMs: 50, deadAfterMs: 300, closeTimeoutMs: 100 };
+
+  /** Any byte counts: a pong or not. */
+  function talk(peer: Bed['client'], opcode: number): NodeJS.Timeout {
+    return setInterval(() => peer.send(opcode, 'x'), 50);
+  }
+
+  it('ends a session whose client is silent', async () => {
+    const { upstream, relay } = await start({ limits });
+    const talking = talk(upstream, 1);
+    const outcome = await within(relay.closed, 'outcome').finally(() => clearInterval(talking));
+    expect(outcome).toMatchObject({ initiator: 'client', cause: 'silent', clientCode: 1006 });
+  });
+
+  it('ends a session whose upstream is silent, and says so', async () => {
+    const { client, relay } = await start({ limits });
+    const talking = talk(client, 10);
+    const outcome = await within(relay.closed, 'outcome').finally(() => clearInterval(talking));
+    expect(outcome).toMatchObject({ initiator: 'upstream', cause: 'silent', clientCode: 1011 });
+    const last = client.frames.filter(frame => frame.opcode !== 9);
+    expect(last.map(frame => frame.opcode)).toEqual([1, 8]);
+  });
+
+  it('keeps a session that answers its pings', async () => {
+    const { client, upstream, relay, ticker } = await start({ limits });
+    const talking = [talk(client, 10), talk(upstream, 10)];
+    const fromMs = ticker.nowMs;
+    await until(() => ticker.nowMs - fromMs > 1_000, 'time');
+    for (const timer of talking) clearInterval(timer);
+    expect(relay.closing).toBe(false);
+    expect(relay.counters.lastActivityMs).toBeGreaterThan(500);
+  });
+});

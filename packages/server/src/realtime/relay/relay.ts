@@ -1,0 +1,288 @@
+/**
+ * One relayed session: two pumps between a client and an upstream, and the end of it.
+ *
+ * Both peers come with their handshakes done. Pings are hop by hop: a peer's ping is answered here
+ * and its pongs end here, so each side sees a pong however slow the other is. No extension is ever
+ * negotiated on either side.
+ *
+ *     open ──(first of: close frame, loss, violation, silence, stall, close())──▶ closing
+ *     closing ──(both sockets closed, or closeTimeoutMs and then destroyed)──▶ closed
+ *
+ * The first event decides the outcome; what comes later changes nothing. In `closing` each side is
+ * sent its close frame at the next frame boundary (or destroyed, if it is gone or stuck in a frame
+ * that nobody will complete), and what still comes is only tapped and searched for its own close.
+ *
+ * Knows nothing of HTTP routes, identity or storage. Imports nothing from outside this folder.
+ */
+import { readClose, sendableCloseCode } from './close-codes.ts';
+import { type RelayCounters, relayCounters } from './counters.ts';
+import { errorEvent } from './error-events.ts';
+import { type FrameViolation, OPCODE_CLOSE, OPCODE_PING } from './frame-scanner.ts';
+import { defaultLimits, type RelayLimits } from './limits.ts';
+import { Outlet } from './outlet.ts';
+import type { Pump, PumpEvents } from './pump.ts';
+import { clientPump, type RelayGuard, upstreamPump } from './pumps.ts';
+import { type RelayPeer, Side, type SideEvents } from './side.ts';
+import { Slab } from './slab.ts';
+import type { RelayTicker, Ticking } from './ticker.ts';
+
+/** Who ended the session. `server` is us. */
+export type RelayInitiator = 'client' | 'upstream' | 'server';
+
+/** Why: a close frame, bytes lost, a broken rule, silence, a stalled reader, or `close()`. */
+export type RelayCause = 'close' | 'lost' | 'violation' | 'silent' | 'stalled' | 'server';
+
+/** How a session ended, as decided by the first event. */
+export interface RelayOutcome {
+  readonly initiator: RelayInitiator;
+  readonly cause: RelayCause;
+  /** What the client's close frame said, or what it was sent. 1005: no code; 1006: it vanished. */
+  readonly clientCode: number;
+  /** The same for the upstream. */
+  readonly upstreamCode: number;
+  readonly reason: string;
+}
+
+export interface RelayOptions {
+  readonly client: RelayPeer;
+  readonly upstream: RelayPeer;
+  readonly ticker: RelayTicker;
+  readonly limits?: Partial<RelayLimits>;
+  readonly guard?: RelayGuard;
+  /**
+   * Each text message from the upstream, but audio and over-long ones, after it was forwarded.
+   * Called synchronously: keep it short. What it throws is counted and dropped.
+   */
+  readonly onServerEvent?: (text: string) => void;
+  /** The same for messages from the client that were forwarded. */
+  readonly onClientEvent?: (text: string) => void;
+  /** The outcome, once it is decided and before the sockets are closed. */
+  readonly onClosing?: (outcome: RelayOutcome) => void;
+  /** The `error` event that a client gets before its close when the upstream failed. */
+  readonly upstreamFailureEvent?: (cause: RelayCause) => string;
+}
+
+/** One slab for all sessions of the process: its use never outlasts one call (`slab.ts`). */
+const slab = new Slab();
+
+export class Relay implements Ticking, SideEvents {
+  readonly counters: RelayCounters;
+  /** Resolves once both sockets are closed. Never rejects. */
+  readonly closed: Promise<RelayOutcome>;
+  readonly #options: RelayOptions;
+  readonly #limits: RelayLimits;
+  readonly #client: Side;
+  readonly #upstream: Side;
+  readonly #clientPump: Pump;
+  readonly #upstreamPump: Pump;
+  #outcome: RelayOutcome | null = null;
+  #deadlineMs = 0;
+  #resolveClosed!: (outcome: RelayOutcome) => void;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.counters = relayCounters(options.ticker.nowMs);
+    this.closed = new Promise(resolve => {
+      this.#resolveClosed = resolve;
+    });
+    this.#client = this.#side('client', options.client);
+    this.#upstream = this.#side('upstream', options.upstream);
+    const guard = options.guard ?? {};
+    const common = { guard, limits: this.#limits, counters: this.counters };
+    this.#clientPump = clientPump({
+      ...common,
+      outlet: this.#upstream.outlet,
+      events: this.#pumpEvents(this.#client, options.onClientEvent),
+      wantsText: options.onClientEvent !== undefined,
+    });
+    this.#upstreamPump = upstreamPump({
+      ...common,
+      outlet: this.#client.outlet,
+      events: this.#pumpEvents(this.#upstream, options.onServerEvent),
+      wantsText: options.onServerEvent !== undefined,
+    });
+  }
+
+  /** Starts pumping. Own events injected before this stand before everything forwarded. */
+  start(): void {
+    const { nowMs } = this.#options.ticker;
+    this.#options.ticker.add(this);
+    this.#upstream.start(this, nowMs);
+    this.#client.start(this, nowMs);
+  }
+
+  /**
+   * Sends an own event to the client at the next message boundary. False if it was dropped: the
+   * session is closing, or `maxInjectBytes` wait already.
+   */
+  inject(text: string): boolean {
+    return this.#count(this.#client.outlet.inject(text));
+  }
+
+  /** The same towards the upstream. */
+  injectUpstream(text: string): boolean {
+    return this.#count(this.#upstream.outlet.inject(text));
+  }
+
+  #count(sent: boolean): boolean {
+    if (sent) this.counters.injectedEvents++;
+    else this.counters.droppedEvents++;
+    return sent;
+  }
+
+  /** Ends the session from our side. The client gets `code`, the upstream 1000 unless given. */
+  close(code: number, reason: string, upstreamCode = 1000): void {
+    this.#end({
+      initiator: 'server',
+      cause: 'server',
+      clientCode: sendableCloseCode(code),
+      upstreamCode,
+      reason,
+    });
+  }
+
+  /** Whether the outcome is decided. */
+  get closing(): boolean {
+    return this.#outcome !== null;
+  }
+
+  #side(name: 'client' | 'upstream', peer: RelayPeer): Side {
+    const { maxInjectBytes } = this.#limits;
+    const masked = name === 'upstream';
+    return new Side(name, peer, new Outlet({ socket: peer.socket, masked, maxInjectBytes, slab }));
+  }
+
+  #pumpEvents(side: Side, tap: ((text: string) => void) | undefined): PumpEvents {
+    return {
+      control: (opcode, payload) => this.#control(side, opcode, payload),
+      violated: violation => this.#violated(side, violation),
+      refused: event => this.#count(side.outlet.inject(event)),
+      text: text => {
+        try {
+          tap?.(text);
+        } catch {
+          this.counters.tapErrors++;
+        }
+      },
+    };
+  }
+
+  /** @internal Bytes from one side. */
+  chunk(side: Side, chunk: Buffer, borrowed: boolean): void {
+    const fromClient = side === this.#client;
+    const reader = fromClient ? this.#upstream : this.#client;
+    (fromClient ? this.#clientPump : this.#upstreamPump).chunk(chunk, borrowed);
+    if (this.#outcome !== null) this.#settle();
+    else if (reader.backlogBytes >= this.#limits.highWaterBytes && side.pauseFor(reader)) {
+      const { clientToUpstream, upstreamToClient } = this.counters;
+      (fromClient ? clientToUpstream : upstreamToClient).pauses++;
+    }
+  }
+
+  #control(side: Side, opcode: number, payload: Buffer): void {
+    if (opcode === OPCODE_PING) side.outlet.pong(payload);
+    if (opcode !== OPCODE_CLOSE) return;
+    const { code, reason } = readClose(payload, side === this.#client);
+    side.closeReceived = true;
+    const sent = sendableCloseCode(code);
+    this.#end({
+      initiator: side.name,
+      cause: 'close',
+      clientCode: sent,
+      upstreamCode: sent,
+      reason,
+    });
+  }
+
+  #violated(side: Side, violation: FrameViolation): void {
+    // Nothing more is expected of this side: its own close frame could not be understood.
+    side.closeReceived = true;
+    if (side === this.#client)
+      this.#clientFailed('violation', violation.closeCode, violation.message);
+    else this.#upstreamFailed('violation', violation.closeCode);
+  }
+
+  #clientFailed(cause: RelayCause, clientCode: number, reason: string): void {
+    this.#end({ initiator: 'client', cause, clientCode, upstreamCode: 1001, reason });
+  }
+
+  #upstreamFailed(cause: RelayCause, upstreamCode: number): void {
+    const event = (this.#options.upstreamFailureEvent ?? defaultFailureEvent)(cause);
+    const reason = 'upstream failed';
+    this.#end({ initiator: 'upstream', cause, clientCode: 1011, upstreamCode, reason }, event);
+  }
+
+  /** @internal No more bytes will come from `side`. */
+  gone(side: Side): void {
+    if (this.#outcome === null) this.#lost(side, 'lost');
+    side.gone = true;
+    this.#settle();
+  }
+
+  /** A side went away without a close frame, or is as good as gone. */
+  #lost(side: Side, cause: 'lost' | 'silent'): void {
+    side.gone = true;
+    if (side === this.#upstream) this.#upstreamFailed(cause, ABNORMAL);
+    else this.#clientFailed(cause, ABNORMAL, `client ${cause}`);
+  }
+
+  /** The session ends; the first call decides how. `event` goes to the client before its close. */
+  #end(outcome: RelayOutcome, event?: string): void {
+    if (this.#outcome !== null) return;
+    this.#outcome = outcome;
+    this.#deadlineMs = this.#options.ticker.nowMs + this.#limits.closeTimeoutMs;
+    if (event !== undefined) this.#count(this.#client.outlet.inject(event));
+    this.#client.sendClose(outcome.clientCode, outcome.reason);
+    this.#upstream.sendClose(outcome.upstreamCode, outcome.reason);
+    this.#options.onClosing?.(outcome);
+    this.#settle();
+  }
+
+  /** Ends the sockets of sides with which the closing handshake is through. */
+  #settle(): void {
+    this.#client.settle(this.#upstream.gone);
+    this.#upstream.settle(this.#client.gone);
+  }
+
+  /** @internal One socket is closed. */
+  shut(): void {
+    if (!this.#client.isShut || !this.#upstream.isShut) return;
+    this.#options.ticker.remove(this);
+    this.#resolveClosed(this.#outcome!);
+  }
+
+  /** @internal Once per tick. */
+  tick(nowMs: number): void {
+    if (this.#outcome !== null) {
+      if (nowMs >= this.#deadlineMs) this.#destroy();
+      return;
+    }
+    this.#check(this.#client, this.#upstream, nowMs);
+    if (this.#outcome === null) this.#check(this.#upstream, this.#client, nowMs);
+    this.counters.lastActivityMs = Math.max(this.#client.heardAtMs, this.#upstream.heardAtMs);
+  }
+
+  #check(side: Side, source: Side, nowMs: number): void {
+    const ailment = side.check(nowMs, this.#limits, source.paused);
+    if (ailment === 'silent') this.#lost(side, 'silent');
+    if (ailment !== 'stalled') return;
+    if (side === this.#client) this.#clientFailed('stalled', 1013, 'reader stalled');
+    else this.#upstreamFailed('stalled', 1013);
+  }
+
+  #destroy(): void {
+    this.#client.socket.destroy();
+    this.#upstream.socket.destroy();
+  }
+}
+
+const ABNORMAL = 1006;
+
+function defaultFailureEvent(): string {
+  return errorEvent({
+    type: 'server_error',
+    code: 'upstream_failed',
+    message: 'The connection to the model was lost.',
+  });
+}

@@ -1,0 +1,251 @@
+import type { HoldfastSessionEvent } from '@holdfast/protocol';
+import { HoldfastError, newId, toHoldfastError } from '../kernel/index.ts';
+import type { Upstream } from '../models/index.ts';
+import type { Lease } from '../platform/leases/index.ts';
+import type { Logger } from '../platform/telemetry/index.ts';
+import { configurationEvent, lockFilter } from './config.ts';
+import { dial } from './dial.ts';
+import { closeCodeOf, errorEvent, eventOf } from './errors.ts';
+import { createHolder, type Holder } from './holder.ts';
+import { connectSession } from './lifecycle.ts';
+import type { LiveSession, StopReason } from './live.ts';
+import type { Json } from './preview/session.ts';
+import { previewHooks } from './preview/translate.ts';
+import {
+  Relay,
+  type RelayGuard,
+  type RelayOutcome,
+  type RelayPeer,
+  rejectSession,
+} from './relay/index.ts';
+import { judgeEnd, type SessionInput } from './session.ts';
+import type { SocketDeps } from './socket.ts';
+import type { Protocol } from './tables.ts';
+
+/**
+ * One session over a WebSocket, from the accepted handshake to the released lease.
+ *
+ *   dialling ──upstream open──▶ relaying ──closed──▶ releasing ──▶ done
+ *       └── refused, unreachable, late, stopped ──▶ error event, close ──▶ releasing
+ *
+ * Order on the wire to the client: the provider's `session.created` as it came, then our
+ * `holdfast.session`, then everything else. A configuration of ours goes upstream ahead of all that
+ * the client says, so whatever the client sets afterwards wins unless it is locked; the provider's
+ * `session.updated` that answers it is passed on, because it tells the client the truth, and
+ * hiding it would cost the parsing of every message.
+ */
+export interface RelayedSessionOptions {
+  /** The client's socket, its handshake answered; ours from here on. */
+  readonly client: RelayPeer;
+  readonly requestId: string;
+  readonly lease: Lease;
+  readonly upstream: Upstream;
+  readonly model: string;
+  readonly protocol: Protocol;
+  readonly config: Json;
+  readonly locked: readonly string[];
+}
+
+type Ending = Exclude<SessionInput, { type: 'connect' }>;
+
+/** What each way of being stopped means for the client and for the session. */
+const STOPS: Readonly<Record<StopReason, { code: number; ending: Ending }>> = {
+  end: { code: 1000, ending: { type: 'end', reason: 'end_requested' } },
+  erase: { code: 1000, ending: { type: 'end', reason: 'deleted' } },
+  expired: { code: 1001, ending: { type: 'expire', reason: 'session_expired' } },
+  drain: { code: 1012, ending: { type: 'lose', reason: 'drain' } },
+  lost: { code: 1012, ending: { type: 'lose', reason: 'replica_lost' } },
+};
+
+export class RelayedSession implements LiveSession {
+  readonly transport = 'websocket';
+  readonly holder: Holder;
+  readonly done: Promise<void>;
+  readonly #deps: SocketDeps;
+  readonly #options: RelayedSessionOptions;
+  readonly #log: Logger;
+  readonly #dialling = new AbortController();
+  #stopped: StopReason | undefined;
+  #relay: Relay | undefined;
+
+  constructor(deps: SocketDeps, options: RelayedSessionOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    const { lease, model, protocol, requestId } = options;
+    this.#log = deps.telemetry.log.child({
+      session_id: lease.subject,
+      request_id: requestId,
+      model,
+      protocol,
+    });
+    this.holder = createHolder(deps, {
+      lease,
+      onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
+      onCreated: () => this.#introduce(),
+    });
+    this.done = this.#run();
+  }
+
+  idleMs(): number {
+    const counters = this.#relay?.counters;
+    return counters ? Math.max(0, this.#deps.ticker.nowMs - counters.lastActivityMs) : 0;
+  }
+
+  stop(reason: StopReason): void {
+    if (this.#stopped !== undefined) return;
+    this.#stopped = reason;
+    this.#dialling.abort();
+    if (reason === 'expired') this.#relay?.inject(expiryEvent());
+    this.#relay?.close(STOPS[reason].code, reason === 'expired' ? 'session_expired' : reason);
+  }
+
+  async #run(): Promise<void> {
+    const { client } = this.#options;
+    const gone = () => this.#dialling.abort();
+    client.socket.once('close', gone);
+    this.#log.info('client.connected');
+    try {
+      const upstream = await this.#dial();
+      await this.#relayBetween(client, upstream);
+    } catch (thrown) {
+      await this.#refuse(client, toHoldfastError(thrown));
+    } finally {
+      client.socket.off('close', gone);
+    }
+  }
+
+  async #dial(): Promise<RelayPeer> {
+    const startedMs = performance.now();
+    const { upstream, lease, protocol } = this.#options;
+    const { peer, upstreamRequestId } = await dial({
+      upstream,
+      timeoutMs: this.#deps.dialTimeoutMs,
+      signal: this.#dialling.signal,
+    });
+    this.#log.info('upstream.connected', {
+      upstream_request_id: upstreamRequestId,
+      duration_ms: Math.round(performance.now() - startedMs),
+    });
+    const connected = await connectSession(this.#deps, {
+      lease,
+      transport: this.transport,
+      protocol,
+    }).catch((error: unknown) => {
+      peer.socket.destroy();
+      throw error;
+    });
+    if (connected && this.#stopped === undefined) return peer;
+    peer.socket.destroy();
+    this.#stopped ??= 'end';
+    throw new HoldfastError('gone', 'The session was ended.');
+  }
+
+  async #relayBetween(client: RelayPeer, upstream: RelayPeer): Promise<void> {
+    const { tap } = this.holder;
+    const { config, lease } = this.#options;
+    const { ticker, relayLimits } = this.#deps;
+    const relay = new Relay({
+      client,
+      upstream,
+      ticker,
+      guard: this.#guard(),
+      ...(relayLimits && { limits: relayLimits }),
+      onServerEvent: text => tap.server(text),
+      onClientEvent: text => tap.client(text),
+      upstreamFailureEvent: () =>
+        eventOf(new HoldfastError('upstream_error', 'The connection to the model was lost.')),
+    });
+    this.#relay = relay;
+    const configuration = configurationEvent(config, newId('evt'));
+    if (configuration !== null) relay.injectUpstream(configuration);
+    relay.start();
+    this.#log.info('bridge.started');
+    const outcome = await relay.closed;
+    this.#report(outcome);
+    const ending = this.#endingOf(outcome);
+    const code = outcome.initiator === 'upstream' ? outcome.upstreamCode : outcome.clientCode;
+    await this.holder.release(ending, code);
+    this.#log.info('bridge.completed', { session_id: lease.subject, ...figures(relay) });
+  }
+
+  #endingOf(outcome: RelayOutcome): Ending {
+    if (outcome.initiator === 'server') return STOPS[this.#stopped ?? 'end'].ending;
+    return judgeEnd({ ...outcome, upstreamExpired: this.holder.tap.upstreamExpired });
+  }
+
+  #report(outcome: RelayOutcome): void {
+    const { initiator, cause } = outcome;
+    this.#log.info('client.disconnected', {
+      by: initiator,
+      cause,
+      close_code: outcome.clientCode,
+      upstream_close_code: outcome.upstreamCode,
+    });
+    if (initiator === 'upstream' && cause !== 'close') {
+      this.#deps.metrics.upstreamErrors.add(1, { reason: `upstream_${cause}` });
+      this.#log.warn('bridge.failed', { cause });
+    }
+  }
+
+  #guard(): RelayGuard {
+    const { protocol, config, locked } = this.#options;
+    const filter = lockFilter(config, locked);
+    return {
+      ...(filter && { filterClientMessage: filter }),
+      ...(protocol === 'preview' && previewHooks(event => void this.#relay?.inject(event))),
+    };
+  }
+
+  /** Says who we are, right after the provider has said who it is. */
+  #introduce(): void {
+    const event: HoldfastSessionEvent = {
+      type: 'holdfast.session',
+      event_id: newId('evt'),
+      session: {
+        id: this.holder.id,
+        revision: this.#deps.revision,
+        replica: this.#deps.leases.replica,
+        resume_token: null,
+      },
+    };
+    this.#relay?.inject(JSON.stringify(event));
+  }
+
+  /** There is no upstream: says so, closes, and lets go of the session. */
+  async #refuse(client: RelayPeer, error: HoldfastError): Promise<void> {
+    const stopped = this.#stopped;
+    const clientGone = client.socket.closed;
+    const code = stopped === undefined ? closeCodeOf(error) : STOPS[stopped].code;
+    const ending: Ending =
+      stopped !== undefined && stopped !== 'drain'
+        ? STOPS[stopped].ending
+        : { type: 'fail', reason: clientGone ? 'client_lost' : (stopped ?? error.code) };
+    if (stopped === undefined && !clientGone) {
+      this.#deps.metrics.upstreamErrors.add(1, { reason: error.code });
+      this.#log.error('bridge.failed', { code: error.code, error: error.cause });
+    }
+    const events = stopped === undefined ? [eventOf(error)] : [];
+    const reason = stopped ?? error.code;
+    await rejectSession({ client, events, code, reason });
+    this.#log.info('client.disconnected', { by: 'server', close_code: code });
+    await this.holder.release(ending, code);
+  }
+}
+
+function expiryEvent(): string {
+  return errorEvent({
+    type: 'invalid_request_error',
+    code: 'session_expired',
+    message: 'The session has reached its maximum duration.',
+  });
+}
+
+function figures(relay: Relay): Record<string, number> {
+  const { clientToUpstream, upstreamToClient } = relay.counters;
+  return {
+    client_bytes: clientToUpstream.bytes,
+    client_messages: clientToUpstream.messages,
+    upstream_bytes: upstreamToClient.bytes,
+    upstream_messages: upstreamToClient.messages,
+  };
+}

@@ -1,0 +1,158 @@
+import multipart from '@fastify/multipart';
+import { clientSecretRequest, realtimeSessionConfig } from '@holdfast/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { faultOf } from '../../http/index.ts';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { Calls } from '../calls/service.ts';
+import { SDP_MAX_BYTES } from '../calls/upstream-call.ts';
+import type { Json } from '../preview/session.ts';
+import { mintSecret, type SecretsDeps } from '../secrets.ts';
+import type { App } from './app.ts';
+
+/**
+ * The provider-shaped REST routes, under OpenAI's path and under Azure's.
+ * Source: openai-openapi `openapi.yaml`, `/realtime/client_secrets`, `/realtime/calls`.
+ */
+const BASES = ['/v1/realtime', '/openai/v1/realtime'];
+const TAGS = ['realtime'];
+/** Instructions and tools of a call's session. */
+const SESSION_MAX_BYTES = 512 * 1024;
+const callParams = z.object({ id: z.string().max(200) });
+const callQuery = z.looseObject({ model: z.string().max(200).optional() });
+
+export async function addCallRoutes(app: App, calls: Calls, secrets: SecretsDeps): Promise<void> {
+  await app.register(multipart, {
+    limits: {
+      fields: 2,
+      files: 2,
+      parts: 2,
+      fieldSize: SESSION_MAX_BYTES,
+      fileSize: SESSION_MAX_BYTES,
+    },
+  });
+  addSdpParser(app);
+  for (const base of BASES) {
+    addMint(app, base, secrets);
+    addCreate(app, base, calls);
+    addHangUp(app, base, calls);
+  }
+}
+
+/** Session descriptions are text; their own bound is far below that of JSON. */
+export function addSdpParser(app: App): void {
+  app.addContentTypeParser(
+    'application/sdp',
+    { parseAs: 'string', bodyLimit: SDP_MAX_BYTES },
+    (_request, body, done) => done(null, body),
+  );
+}
+
+function addMint(app: App, base: string, secrets: SecretsDeps): void {
+  app.post(
+    `${base}/client_secrets`,
+    {
+      config: { policy: 'realtime.mint', errors: 'openai' },
+      schema: {
+        tags: TAGS,
+        summary: 'A short-lived token for one browser',
+        body: clientSecretRequest.nullish(),
+      },
+    },
+    async request => mintSecret(secrets, request.principal, request.body ?? {}),
+  );
+}
+
+function addCreate(app: App, base: string, calls: Calls): void {
+  app.post(
+    `${base}/calls`,
+    {
+      config: { policy: 'realtime.connect', errors: 'openai' },
+      schema: {
+        tags: TAGS,
+        summary: 'Place a WebRTC call: SDP offer in, SDP answer out',
+        consumes: ['application/sdp', 'multipart/form-data'],
+        querystring: callQuery,
+      },
+    },
+    async (request, reply) => {
+      const { sdp, config } = await readOffer(request);
+      const model = request.query.model ?? stringOrNull(config.model);
+      const placed = await calls.create(request.principal, { sdp, model, config });
+      sdpAnswer(reply, placed.sessionId);
+      return reply
+        .status(201)
+        .header('location', `${base}/calls/${placed.callId}`)
+        .send(placed.sdp);
+    },
+  );
+}
+
+/** The browser's media goes to the provider; our session's id tells it where to upload to. */
+export function sdpAnswer(reply: FastifyReply, sessionId: string): void {
+  reply.header('content-type', 'application/sdp').header('holdfast-session', sessionId);
+}
+
+function addHangUp(app: App, base: string, calls: Calls): void {
+  app.post(
+    `${base}/calls/:id/hangup`,
+    {
+      config: { policy: 'realtime.control', errors: 'openai' },
+      schema: { tags: TAGS, summary: 'Hang up a call', params: callParams },
+    },
+    async (request, reply) => {
+      const { principal, id: requestId, params } = request;
+      await calls.hangUp({ principal, requestId }, params.id);
+      return reply.status(200).send();
+    },
+  );
+}
+
+async function readOffer(request: FastifyRequest): Promise<{ sdp: string; config: Json }> {
+  if (!request.isMultipart()) return { sdp: offerOf(request.body), config: {} };
+  const parts: Record<string, string> = {};
+  try {
+    for await (const part of request.parts()) {
+      const value = part.type === 'file' ? (await part.toBuffer()).toString('utf8') : part.value;
+      parts[part.fieldname] = String(value);
+    }
+  } catch (error) {
+    throw faultOf(error);
+  }
+  return { sdp: offerOf(parts.sdp), config: sessionOf(parts.session) };
+}
+
+export function offerOf(value: unknown): string {
+  if (typeof value !== 'string' || value === '') {
+    throw new HoldfastError('invalid_request', 'The session description (sdp) is missing.', {
+      field: 'sdp',
+    });
+  }
+  if (Buffer.byteLength(value) > SDP_MAX_BYTES) {
+    throw new HoldfastError('payload_too_large', 'The session description is too long.', {
+      field: 'sdp',
+    });
+  }
+  if (!value.startsWith('v=0') || !/^m=audio /m.test(value)) {
+    throw new HoldfastError('invalid_request', 'The session description offers no audio.', {
+      field: 'sdp',
+    });
+  }
+  return value;
+}
+
+function sessionOf(text: string | undefined): Json {
+  if (text === undefined) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new HoldfastError('invalid_request', 'session is not valid JSON.', {
+      field: 'session',
+      cause,
+    });
+  }
+  return realtimeSessionConfig.parse(value);
+}
+
+const stringOrNull = (value: unknown) => (typeof value === 'string' ? value : null);

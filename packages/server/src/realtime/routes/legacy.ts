@@ -1,0 +1,56 @@
+import { legacySessionRequest } from '@holdfast/protocol';
+import { z } from 'zod';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { Calls } from '../calls/service.ts';
+import { mintLegacySession, type SecretsDeps } from '../secrets.ts';
+import type { App } from './app.ts';
+import { addSdpParser, offerOf, sdpAnswer } from './calls.ts';
+
+/**
+ * The seeds' REST routes, in the shapes their frontend knows: `POST /sessions` answers a flat session
+ * with its client secret, `POST /realtime?model=` takes an offer with that secret as bearer and
+ * answers the provider's SDP. An `api-key` header of the caller names nobody and is not looked at
+ * here: who calls was decided before.
+ */
+const TAGS = ['legacy'];
+
+export function addLegacyRoutes(app: App, calls: Calls, secrets: SecretsDeps): void {
+  addSdpParser(app);
+  for (const path of ['/sessions', '/sessions/']) {
+    app.post(
+      path,
+      {
+        config: { policy: 'realtime.mint' },
+        schema: { tags: TAGS, summary: 'Mint a session', body: legacySessionRequest.nullish() },
+      },
+      async (request, reply) => {
+        const minted = await mintLegacySession(secrets, request.principal, request.body ?? {});
+        return reply.status(201).send(minted);
+      },
+    );
+  }
+  for (const path of ['/realtime', '/realtime/']) {
+    app.post(
+      path,
+      {
+        config: { policy: 'realtime.connect' },
+        schema: {
+          tags: TAGS,
+          summary: 'Place a WebRTC call',
+          consumes: ['application/sdp'],
+          querystring: z.looseObject({ model: z.string().max(200).optional() }),
+        },
+      },
+      async (request, reply) => {
+        if (request.query.model === undefined && request.principal.grant === undefined) {
+          throw new HoldfastError('unknown_model', 'The model is missing.', { field: 'model' });
+        }
+        const sdp = offerOf(request.body);
+        const model = request.query.model ?? null;
+        const placed = await calls.create(request.principal, { sdp, model, config: {} });
+        sdpAnswer(reply, placed.sessionId);
+        return reply.status(200).send(placed.sdp);
+      },
+    );
+  }
+}

@@ -1,0 +1,107 @@
+import { authorize, type Principal } from '../../auth/index.ts';
+import type { Upgrade, UpgradeRoute } from '../../http/index.ts';
+import { HoldfastError, isId } from '../../kernel/index.ts';
+import { openClientSideband } from '../calls/client-sideband.ts';
+import type { Calls } from '../calls/service.ts';
+import { type SessionDefaults, withDefaults } from '../defaults.ts';
+import { find } from '../queries.ts';
+import { openSocket, type SocketDeps } from '../socket.ts';
+
+/**
+ * The WebSocket routes: the provider's GA paths, its preview path, and the seeds'.
+ *
+ * `?resume=` is reserved: a client that sends one is told so instead of getting a session it did not
+ * ask for.
+ */
+export interface UpgradeDeps extends SocketDeps {
+  readonly calls: Calls;
+  readonly defaults: SessionDefaults;
+}
+
+type Route = UpgradeRoute<Principal>;
+
+export function realtimeUpgrades(deps: UpgradeDeps): Route[] {
+  const config = { policy: 'realtime.connect', errors: 'openai' } as const;
+  return [
+    { path: '/v1/realtime', config, handle: upgrade => ga(deps, upgrade) },
+    { path: '/openai/v1/realtime', config, handle: upgrade => ga(deps, upgrade) },
+    { path: '/openai/realtime', config, handle: upgrade => preview(deps, upgrade) },
+    {
+      path: '/ws',
+      config: { policy: 'realtime.connect', errors: 'problem' },
+      handle: upgrade => bridge(deps, upgrade),
+    },
+    {
+      path: '/api/v1/realtime/webrtc/:session_id',
+      config: { policy: 'realtime.connect', errors: 'problem' },
+      handle: upgrade => mintedSession(deps, upgrade),
+    },
+  ];
+}
+
+async function ga(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
+  const { searchParams } = upgrade.url;
+  refuseResume(searchParams);
+  const callId = searchParams.get('call_id');
+  if (searchParams.has('intent')) {
+    throw new HoldfastError('invalid_request', 'Sessions with an intent are not offered here.', {
+      field: 'intent',
+    });
+  }
+  if (callId === null) {
+    const model = searchParams.get('model');
+    return openSocket(deps, upgrade, { protocol: 'ga', model, config: {} });
+  }
+  if (searchParams.has('model')) {
+    throw new HoldfastError('invalid_request', 'Give model or call_id, not both.', {
+      field: 'call_id',
+    });
+  }
+  return openClientSideband(deps, upgrade, callId);
+}
+
+/** Azure's preview path names a deployment; `model` is what OpenAI's preview clients sent. */
+async function preview(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
+  const { searchParams } = upgrade.url;
+  refuseResume(searchParams);
+  const model = searchParams.get('deployment') ?? searchParams.get('model');
+  return openSocket(deps, upgrade, { protocol: 'preview', model, config: {} });
+}
+
+/** The seed's bridge: one model, no parameters, the operator's defaults. */
+async function bridge(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
+  const { searchParams } = upgrade.url;
+  refuseResume(searchParams);
+  const granted = upgrade.principal.grant?.model;
+  const model = searchParams.get('model') ?? granted ?? deps.models.defaultModel.id;
+  return openSocket(deps, upgrade, {
+    protocol: 'ga',
+    model,
+    config: withDefaults({}, deps.defaults),
+  });
+}
+
+/** The session that `POST /sessions` minted, by its id; with its secret, or by its creator. */
+async function mintedSession(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
+  const sessionId = upgrade.params.session_id ?? '';
+  refuseResume(upgrade.url.searchParams);
+  const row = isId('ses', sessionId) ? await find(deps.database.db, sessionId) : undefined;
+  const target =
+    row === undefined
+      ? null
+      : { projectId: row.project_id, createdBy: row.created_by, secretId: row.secret_id };
+  authorize('realtime.control', upgrade.principal, target);
+  return openSocket(deps, upgrade, {
+    protocol: 'ga',
+    model: row!.model,
+    config: withDefaults({}, deps.defaults),
+    sessionId,
+  });
+}
+
+function refuseResume(query: URLSearchParams): void {
+  if (!query.has('resume')) return;
+  throw new HoldfastError('invalid_request', 'Sessions cannot be resumed yet.', {
+    field: 'resume',
+  });
+}

@@ -1,0 +1,108 @@
+import type { SessionState } from '@holdfast/protocol';
+
+/**
+ * The life of a voice session.
+ *
+ *   created ──connect──▶ connected ──lose──▶ disconnected
+ *      │                   ▲   │                │    │
+ *      │                   └───│───connect──────┘    │
+ *      └──────── end, expire, fail (from any of the three) ──▶ ended | expired | failed
+ *
+ * `created`: the row exists. A session that was only minted holds no place; one that was admitted
+ * does, and its upstream is being dialled. `connected`: a client and the upstream are joined.
+ * `disconnected`: one of them is gone without a farewell; the place is kept until the reconnect
+ * window is over, then the session expires. The last three states are final: whatever comes later
+ * (a second end, a late loss) changes nothing. `ended` is somebody's wish, `expired` is time
+ * running out, `failed` is a session that never worked.
+ *
+ * A session holds a place from admission until it is final, or until its window is over.
+ */
+export type SessionInput =
+  | { readonly type: 'connect' }
+  | { readonly type: 'lose'; readonly reason: LossReason }
+  | { readonly type: 'end'; readonly reason: EndReason }
+  | { readonly type: 'expire'; readonly reason: ExpiryReason }
+  | { readonly type: 'fail'; readonly reason: string };
+
+/** Why a connection was lost. Any of these keeps the place for the reconnect window. */
+export type LossReason =
+  | 'client_lost'
+  | 'client_protocol_error'
+  | 'client_stalled'
+  | 'upstream_lost'
+  | 'replica_lost'
+  | 'drain';
+export type EndReason =
+  | 'client_closed'
+  | 'upstream_closed'
+  | 'end_requested'
+  | 'deleted'
+  | 'locked_configuration';
+export type ExpiryReason =
+  | 'session_expired'
+  | 'upstream_expired'
+  | 'window_over'
+  | 'never_connected'
+  | 'replica_lost';
+
+const FINAL: ReadonlySet<SessionState> = new Set<SessionState>(['ended', 'expired', 'failed']);
+
+export function isFinal(state: SessionState): boolean {
+  return FINAL.has(state);
+}
+
+/** The state after `input`, or null where `input` changes nothing. */
+export function nextState(state: SessionState, input: SessionInput): SessionState | null {
+  if (isFinal(state)) return null;
+  switch (input.type) {
+    case 'connect':
+      return state === 'connected' ? null : 'connected';
+    case 'lose':
+      return state === 'connected' ? 'disconnected' : null;
+    case 'end':
+      return 'ended';
+    case 'expire':
+      return 'expired';
+    case 'fail':
+      return state === 'created' ? 'failed' : null;
+  }
+}
+
+/** 1005 stands for a close frame without a code, which is what `close()` of a browser sends. */
+const FAREWELLS: ReadonlySet<number> = new Set([1000, 1001, 1005]);
+const EXPIRY_WORDS = /expired|maximum duration/i;
+
+/** How a relayed connection ended; the relay's outcome, and what the tap has heard. */
+export interface RelayEnd {
+  readonly initiator: 'client' | 'upstream' | 'server';
+  readonly cause: string;
+  readonly clientCode: number;
+  readonly upstreamCode: number;
+  readonly reason: string;
+  /** The upstream announced that its session has expired. */
+  readonly upstreamExpired: boolean;
+}
+
+/**
+ * What a connection that one of the two sides ended means. The client's 1000, 1001 or empty close
+ * frame is a farewell, and so is the upstream's 1000; its 1001 about the session's time is expiry;
+ * all else is a loss.
+ */
+export function judgeEnd(end: RelayEnd): Exclude<SessionInput, { type: 'connect' }> {
+  if (end.initiator === 'client') return judgeClient(end);
+  if (end.cause === 'close' && end.upstreamCode === 1000) {
+    return { type: 'end', reason: 'upstream_closed' };
+  }
+  const saysExpired = end.upstreamCode === 1001 && EXPIRY_WORDS.test(end.reason);
+  if (end.upstreamExpired || saysExpired) return { type: 'expire', reason: 'upstream_expired' };
+  return { type: 'lose', reason: 'upstream_lost' };
+}
+
+function judgeClient(end: RelayEnd): Exclude<SessionInput, { type: 'connect' }> {
+  if (end.cause === 'close' && FAREWELLS.has(end.clientCode)) {
+    return { type: 'end', reason: 'client_closed' };
+  }
+  if (end.cause === 'stalled') return { type: 'lose', reason: 'client_stalled' };
+  if (end.cause === 'violation') return { type: 'lose', reason: 'client_protocol_error' };
+  return { type: 'lose', reason: 'client_lost' };
+}

@@ -1,0 +1,314 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { sessionIdOf, useBench } from './testing/bench.ts';
+import { connectClient, eventually, type Refusal, type TestClient } from './testing/client.ts';
+import { openRealtimeHost } from './testing/host.ts';
+
+const bench = useBench();
+const path = '/v1/realtime?model=gpt-realtime';
+const json = { 'content-type': 'application/json' };
+
+const open = () => connectClient(bench.host.wsUrl + path);
+const say = (client: TestClient, text: string) => {
+  client.send({
+    type: 'conversation.item.create',
+    item: { type: 'message', role: 'user', content: [{ type: 'input_text', text }] },
+  });
+  client.send({ type: 'response.create' });
+};
+
+async function mint(body: Record<string, unknown> = {}, caller = 'Developer:ann:default') {
+  const response = await bench.host.request('/v1/realtime/client_secrets', {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify(body),
+    caller,
+  });
+  expect(response.status).toBe(200);
+  return (await response.json()) as {
+    value: string;
+    expires_at: number;
+    session: Record<string, unknown>;
+  };
+}
+
+describe('a session over a WebSocket', () => {
+  it('passes session.created, then says who we are', async () => {
+    const client = await open();
+    const id = await sessionIdOf(client);
+    expect(client.events.map(event => event.type).slice(0, 2)).toEqual([
+      'session.created',
+      'holdfast.session',
+    ]);
+    const event = await client.event('holdfast.session');
+    expect(event.session).toMatchObject({ revision: 'test', resume_token: null });
+    client.socket.close(1000);
+    expect((await client.closed).code).toBe(1000);
+    await bench.settled(id, 'ended');
+    expect(await bench.logged(id)).toEqual([
+      'session.created',
+      'session.connected',
+      'session.upstream_created',
+      'session.ended',
+    ]);
+  });
+
+  it('carries audio byte for byte, and logs a conversation without it', async () => {
+    const client = await open();
+    const id = await sessionIdOf(client);
+    const audio = Buffer.alloc(48_000, 7);
+    client.send({ type: 'input_audio_buffer.append', audio: audio.toString('base64') });
+    say(client, 'Hello there');
+    await client.event('response.done');
+    client.socket.close(1000);
+    const session = await bench.settled(id, 'ended');
+    expect(session.usage.responses).toBe(1);
+    expect(session.usage.total_tokens).toBeGreaterThan(0);
+    const types = await bench.logged(id);
+    for (const type of ['item.added', 'transcript.assistant', 'response.done']) {
+      expect(types).toContain(type);
+    }
+    const events = await bench.host.request(`/v1/sessions/${id}/events?limit=1000`);
+    expect(await events.text()).not.toContain(audio.toString('base64').slice(0, 64));
+    const upstream = (await bench.simulator.sessions()).find(
+      record => record.id === session.upstream_session_id,
+    );
+    expect(upstream?.audio_sha256).toBe(createHash('sha256').update(audio).digest('hex'));
+  });
+
+  it('gets no defaults of ours when it comes with a full credential', async () => {
+    const client = await open();
+    await sessionIdOf(client);
+    client.send({ type: 'session.update', session: { type: 'realtime', instructions: 'Mine.' } });
+    const updated = await client.event('session.updated');
+    expect(updated.session).toMatchObject({ instructions: 'Mine.', tools: [] });
+    client.socket.close(1000);
+  });
+
+  it('ends by /end, from anywhere', async () => {
+    const client = await open();
+    const id = await sessionIdOf(client);
+    const response = await bench.host.request(`/v1/sessions/${id}/end`, { method: 'POST' });
+    expect(await response.json()).toMatchObject({ state: 'ended', close_reason: 'end_requested' });
+    expect((await client.closed).code).toBe(1000);
+    await eventually(() => bench.host.realtime.live.size === 0);
+  });
+
+  it('ends and is erased by DELETE', async () => {
+    const client = await open();
+    const id = await sessionIdOf(client);
+    const gone = await bench.host.request(`/v1/sessions/${id}`, { method: 'DELETE' });
+    expect(gone.status).toBe(204);
+    expect((await client.closed).code).toBe(1000);
+    expect((await bench.host.request(`/v1/sessions/${id}`)).status).toBe(404);
+  });
+});
+
+describe('the end of our own time', () => {
+  it('is told by the event of the protocol, and a close', async () => {
+    const { database, simulator } = bench;
+    const host = await openRealtimeHost(database, {
+      upstreamUrl: simulator.url,
+      maxSessionMs: 500,
+    });
+    try {
+      const client = await connectClient(host.wsUrl + path);
+      const id = await sessionIdOf(client);
+      expect(await client.event('error')).toMatchObject({ error: { code: 'session_expired' } });
+      expect((await client.closed).code).toBe(1001);
+      expect(await bench.settled(id, 'expired')).toMatchObject({ close_reason: 'session_expired' });
+    } finally {
+      await host.close();
+    }
+  });
+});
+
+describe('another replica', () => {
+  it('ends a session that is held here', async () => {
+    const { database, simulator } = bench;
+    const other = await openRealtimeHost(database, { upstreamUrl: simulator.url });
+    try {
+      const client = await open();
+      const id = await sessionIdOf(client);
+      await other.request(`/v1/sessions/${id}/end`, { method: 'POST' });
+      expect((await client.closed).code).toBe(1000);
+    } finally {
+      await other.close();
+    }
+  });
+});
+
+describe('a drain', () => {
+  it('refuses newcomers, closes with 1012 at the deadline, and leaves sessions disconnected', async () => {
+    const { database, simulator } = bench;
+    const host = await openRealtimeHost(database, { upstreamUrl: simulator.url });
+    const client = await connectClient(host.wsUrl + path);
+    const id = await sessionIdOf(client);
+    const deadline = new AbortController();
+    const drained = host.realtime.live.drain(deadline.signal);
+    const refusal = await eventually(async () => {
+      const answer = await connectClient(host.wsUrl + path).catch((error: Refusal) => error);
+      if (answer instanceof Error) return answer;
+      answer.socket.close(1000);
+      return undefined;
+    });
+    expect(refusal).toMatchObject({ status: 503, body: { error: { code: 'draining' } } });
+    expect(client.socket.readyState).toBe(client.socket.OPEN);
+    deadline.abort();
+    expect((await client.closed).code).toBe(1012);
+    await drained;
+    const session = await bench.session(id);
+    expect(session).toMatchObject({ close_reason: 'drain' });
+    expect(['disconnected', 'expired']).toContain(session.state);
+    expect(await bench.logged(id)).toContain('session.disconnected');
+    await host.close();
+  });
+});
+
+describe('client secrets', () => {
+  it('open one session of the minter, with the configuration fixed', async () => {
+    const { value, session } = await mint({
+      session: { type: 'realtime', model: 'gpt-realtime', instructions: 'Be brief.' },
+    });
+    expect(value).toMatch(/^ek_/);
+    expect(session).toMatchObject({ object: 'realtime.session', instructions: 'Be brief.' });
+    const client = await connectClient(`${bench.host.wsUrl}/v1/realtime`, { bearer: value });
+    const id = await sessionIdOf(client);
+    const updated = await client.event('session.updated');
+    expect(updated.session).toMatchObject({ instructions: 'Be brief.' });
+    expect(await bench.session(id)).toMatchObject({ created_by: 'ann' });
+    const again = await connectClient(`${bench.host.wsUrl}/v1/realtime`, { bearer: value }).catch(
+      (error: Refusal) => error,
+    );
+    expect(again).toMatchObject({ status: 401 });
+    client.socket.close(1000);
+  });
+
+  it('get the operator’s defaults when nothing is asked', async () => {
+    const { value } = await mint();
+    const client = await connectClient(`${bench.host.wsUrl}/v1/realtime`, { bearer: value });
+    const updated = (await client.event('session.updated')) as {
+      session: { tools: { name: string }[] };
+    };
+    expect(updated.session.tools.map(tool => tool.name)).toContain('changeBackgroundColor');
+    client.socket.close(1000);
+  });
+
+  it('refuse another model', async () => {
+    const { value } = await mint({ session: { type: 'realtime', model: 'gpt-realtime-mini' } });
+    const refusal = await connectClient(bench.host.wsUrl + path, { bearer: value }).catch(
+      (error: Refusal) => error,
+    );
+    expect(refusal).toMatchObject({ status: 403 });
+  });
+
+  it('keep locked parts locked', async () => {
+    const { value } = await mint({
+      session: { type: 'realtime', model: 'gpt-realtime', instructions: 'Be brief.' },
+      holdfast: { locked: ['instructions'] },
+    });
+    const client = await connectClient(bench.host.wsUrl + path, { bearer: value });
+    await client.event('session.updated');
+    client.socket.send(
+      '{"\\u0074ype":"session.update","event_id":"e1","session":{"type":"realtime","instructions":"x"}}',
+    );
+    expect(await client.event('error')).toMatchObject({
+      error: { code: 'locked_configuration', param: 'session.instructions', event_id: 'e1' },
+    });
+    say(client, 'Hello');
+    await client.event('response.done');
+    const updates = client.events.filter(event => event.type === 'session.updated');
+    expect(updates).toHaveLength(1);
+    client.socket.close(1000);
+  });
+});
+
+describe('the preview protocol', () => {
+  it('is spoken both ways', async () => {
+    const url = `${bench.host.wsUrl}/openai/realtime?api-version=2025-04-01-preview&deployment=gpt-4o-realtime-preview`;
+    const client = await connectClient(url);
+    const created = await client.event('session.created');
+    expect(created.session).toMatchObject({
+      input_audio_format: 'pcm16',
+      modalities: ['text', 'audio'],
+    });
+    client.send({
+      type: 'session.update',
+      session: { instructions: 'Old.', voice: 'echo', input_audio_format: 'g711_ulaw' },
+    });
+    const updated = await client.event('session.updated');
+    expect(updated.session).toMatchObject({
+      instructions: 'Old.',
+      voice: 'echo',
+      input_audio_format: 'g711_ulaw',
+    });
+    say(client, 'Hello there');
+    await client.event('response.audio.delta');
+    await client.event('response.audio_transcript.done');
+    const done = await client.event('response.done');
+    expect(done.response).toMatchObject({ modalities: ['text', 'audio'] });
+    const types = client.events.map(event => String(event.type));
+    expect(types).toContain('conversation.item.created');
+    expect(types.filter(type => /output_audio|item\.(added|done)$/.test(type))).toEqual([
+      ...types.filter(type => type === 'response.output_item.done').slice(0, 0),
+    ]);
+    client.send({ type: 'session.update', event_id: 'e9', session: { temperature: 1.2 } });
+    expect(await client.event('error')).toMatchObject({
+      error: { param: 'session.temperature', event_id: 'e9' },
+    });
+    const id = await sessionIdOf(client);
+    client.socket.close(1000);
+    await bench.settled(id, 'ended');
+    expect(await bench.logged(id)).toContain('transcript.assistant');
+    expect(await bench.session(id)).toMatchObject({ protocol: 'preview' });
+  });
+});
+
+describe("the seeds' routes", () => {
+  it('/ws: one model, no parameters, their tools', async () => {
+    const client = await connectClient(`${bench.host.wsUrl}/ws`);
+    const updated = (await client.event('session.updated')) as { session: { tools: unknown[] } };
+    expect(updated.session.tools).toHaveLength(3);
+    say(client, 'Hello');
+    await client.event('response.done');
+    client.socket.close(1000);
+  });
+
+  it('POST /sessions, then /api/v1/realtime/webrtc/{id}', async () => {
+    for (const slash of ['', '/']) {
+      const response = await bench.host.request(`/sessions${slash}`, {
+        method: 'POST',
+        headers: { ...json, 'api-key': 'dummy_key' },
+        body: JSON.stringify({ model: 'gpt-4o-realtime-preview', voice: 'alloy' }),
+      });
+      expect(response.status).toBe(201);
+      const minted = (await response.json()) as {
+        id: string;
+        voice: string;
+        client_secret: { value: string; expires_at: number };
+      };
+      expect(minted).toMatchObject({ voice: 'alloy', client_secret: { value: /^ek_/ } as never });
+      expect(await bench.session(minted.id)).toMatchObject({ state: 'created' });
+      const url = `${bench.host.wsUrl}/api/v1/realtime/webrtc/${minted.id}`;
+      const bearer = minted.client_secret.value;
+      const stranger = await connectClient(url, { caller: 'Developer:eve:default' }).catch(
+        (error: Refusal) => error,
+      );
+      expect(stranger).toMatchObject({ status: 404 });
+      const client = await connectClient(url, { bearer });
+      expect(await sessionIdOf(client)).toBe(minted.id);
+      client.socket.close(1000);
+      await bench.settled(minted.id, 'ended');
+    }
+  });
+
+  it('POST /sessions refuses what cannot be translated, by name', async () => {
+    const response = await bench.host.request('/sessions', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ input_audio_format: 'opus' }),
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ field: 'input_audio_format' });
+  });
+});

@@ -1,0 +1,78 @@
+import type { Principal } from '../auth/index.ts';
+import type { Upgrade } from '../http/index.ts';
+import { HoldfastError } from '../kernel/index.ts';
+import type { Models } from '../models/index.ts';
+import { type AdmissionDeps, openSession } from './admission.ts';
+import type { LiveSessions } from './live.ts';
+import type { Json } from './preview/session.ts';
+import { acceptUpgrade, type RelayLimits, type RelayTicker } from './relay/index.ts';
+import { RelayedSession } from './relayed-session.ts';
+import type { Protocol } from './tables.ts';
+
+/**
+ * A client's WebSocket becomes a session: resolve the model, take a place and the lease, answer the
+ * handshake, and hand over to `RelayedSession`. What fails before the handshake is answered with an
+ * HTTP error and leaves nothing behind; what fails later is told by an `error` event and a close.
+ */
+export interface SocketDeps extends AdmissionDeps {
+  readonly models: Models;
+  readonly live: LiveSessions;
+  readonly ticker: RelayTicker;
+  /** From the first packet to the upstream until its 101. */
+  readonly dialTimeoutMs: number;
+  readonly relayLimits?: Partial<RelayLimits>;
+}
+
+export interface SocketRequest {
+  readonly protocol: Protocol;
+  /** As the client named it; a client secret knows its own. */
+  readonly model: string | null;
+  /** Sent upstream before the client's first event (GA shape); empty: nothing is sent. */
+  readonly config: Json;
+  /** The minted session that the client wants, where its URL says so. */
+  readonly sessionId?: string;
+}
+
+export async function openSocket(
+  deps: SocketDeps,
+  upgrade: Upgrade<Principal>,
+  request: SocketRequest,
+): Promise<void> {
+  const { principal } = upgrade;
+  deps.live.assertAdmitting();
+  const model = modelFor(deps.models, principal, request.model);
+  const config = principal.grant?.session ?? request.config;
+  const { protocol, sessionId } = request;
+  const opened = await openSession(deps, {
+    principal,
+    model: model.id,
+    transport: 'websocket',
+    protocol,
+    config,
+    ...(sessionId !== undefined && { sessionId }),
+  });
+  const session = new RelayedSession(deps, {
+    client: acceptUpgrade(upgrade),
+    requestId: upgrade.requestId,
+    lease: opened.lease,
+    upstream: deps.models.upstream(model),
+    model: model.id,
+    protocol,
+    config,
+    locked: principal.grant?.locked ?? [],
+  });
+  deps.live.add(session);
+}
+
+/** The model a caller gets. A client secret is for one model; naming another is refused. */
+export function modelFor(models: Models, principal: Principal, name: string | null) {
+  const granted = principal.grant?.model;
+  const model = models.resolve(name ?? granted);
+  if (granted !== undefined && models.resolve(granted).id !== model.id) {
+    throw new HoldfastError('forbidden', 'This client secret is for another model.', {
+      field: 'model',
+      allowed: [granted],
+    });
+  }
+  return model;
+}

@@ -1,0 +1,282 @@
+import type { SessionState, SessionUsage } from '@holdfast/protocol';
+import { sql } from 'kysely';
+import type { Executor, Trx } from '../platform/database/index.ts';
+import { type Control, type Protocol, type SessionRow, type Transport, tables } from './tables.ts';
+
+/** The writes of the session registry. Every instant is the database's. */
+
+export interface NewSession {
+  readonly id: string;
+  readonly projectId: string;
+  readonly createdBy: string;
+  readonly transport: Transport;
+  readonly protocol: Protocol;
+  readonly model: string;
+  readonly voice: string | null;
+  readonly secretId: string | null;
+  readonly locked: readonly string[];
+  readonly callId: string | null;
+  readonly expiresInMs: number;
+  /** The replica that dials now and holds the place; null for a session that is only minted. */
+  readonly replica: string | null;
+  readonly revision: string | null;
+}
+
+const afterMs = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`;
+
+export async function insert(trx: Trx, session: NewSession): Promise<SessionRow> {
+  return await tables(trx)
+    .insertInto('sessions')
+    .values({
+      id: session.id,
+      project_id: session.projectId,
+      created_by: session.createdBy,
+      state: 'created',
+      holds_place: session.replica !== null,
+      transport: session.transport,
+      protocol: session.protocol,
+      model: session.model,
+      voice: session.voice,
+      secret_id: session.secretId,
+      locked: session.locked.join(','),
+      call_id: session.callId,
+      replica: session.replica,
+      revision: session.revision,
+      expires_at: afterMs(session.expiresInMs),
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** What becomes of a minted session when its client arrives. */
+export interface Admission {
+  readonly transport: Transport;
+  readonly protocol: Protocol;
+  readonly callId: string | null;
+  readonly replica: string;
+  readonly revision: string;
+  readonly expiresInMs: number;
+}
+
+/** Gives a minted session its place; undefined when it is no longer free to be used. */
+export async function admit(
+  trx: Trx,
+  id: string,
+  admission: Admission,
+): Promise<SessionRow | undefined> {
+  return await tables(trx)
+    .updateTable('sessions')
+    .set({
+      holds_place: true,
+      transport: admission.transport,
+      protocol: admission.protocol,
+      call_id: admission.callId,
+      replica: admission.replica,
+      revision: admission.revision,
+      expires_at: afterMs(admission.expiresInMs),
+    })
+    .where('id', '=', id)
+    .where('state', '=', 'created')
+    .where('holds_place', '=', false)
+    .where('expires_at', '>', sql<Date>`now()`)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/**
+ * Serialises admissions of one owner until the transaction ends: without this, two replicas could
+ * both count four sessions and admit a fifth and a sixth.
+ */
+export async function lockOwner(trx: Trx, owner: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`session-places:${owner}`}, 0))`.execute(
+    trx,
+  );
+}
+
+/** Places the owner holds. One whose reconnect window is over is free even before the sweep. */
+export async function countPlaces(executor: Executor, owner: string): Promise<number> {
+  const row = await tables(executor)
+    .selectFrom('sessions')
+    .select(eb => eb.fn.countAll<number>().as('places'))
+    .where('created_by', '=', owner)
+    .where('holds_place', '=', true)
+    .where(eb =>
+      eb.or([eb('reconnect_until', 'is', null), eb('reconnect_until', '>', sql<Date>`now()`)]),
+    )
+    .executeTakeFirstOrThrow();
+  return row.places;
+}
+
+export async function lock(trx: Trx, id: string): Promise<SessionRow | undefined> {
+  return await tables(trx)
+    .selectFrom('sessions')
+    .selectAll()
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+/** How a session's row looks after a transition, and for how long it had been connected. */
+export type Moved = SessionRow & { readonly lived_s: number };
+
+const livedS = sql<number>`coalesce(
+  extract(epoch from coalesce(ended_at, now()) - connected_at), 0)::float8`;
+
+export async function setConnected(
+  trx: Trx,
+  id: string,
+  holder: { replica: string; revision: string },
+): Promise<Moved> {
+  return await tables(trx)
+    .updateTable('sessions')
+    .set({
+      state: 'connected',
+      holds_place: true,
+      connected_at: sql`coalesce(connected_at, now())`,
+      disconnected_at: null,
+      reconnect_until: null,
+      last_activity_at: sql`now()`,
+      replica: holder.replica,
+      revision: holder.revision,
+    })
+    .where('id', '=', id)
+    .returningAll()
+    .returning(livedS.as('lived_s'))
+    .executeTakeFirstOrThrow();
+}
+
+export async function setDisconnected(
+  trx: Trx,
+  id: string,
+  loss: { reason: string; closeCode: number | null; windowMs: number },
+): Promise<Moved> {
+  return await tables(trx)
+    .updateTable('sessions')
+    .set({
+      state: 'disconnected',
+      disconnected_at: sql`now()`,
+      reconnect_until: afterMs(loss.windowMs),
+      close_reason: loss.reason,
+      close_code: loss.closeCode,
+    })
+    .where('id', '=', id)
+    .returningAll()
+    .returning(livedS.as('lived_s'))
+    .executeTakeFirstOrThrow();
+}
+
+export async function setFinal(
+  trx: Trx,
+  id: string,
+  end: {
+    state: SessionState;
+    reason: string;
+    closeCode: number | null;
+    control: Control | null;
+  },
+): Promise<Moved> {
+  return await tables(trx)
+    .updateTable('sessions')
+    .set(eb => ({
+      state: end.state,
+      holds_place: false,
+      reconnect_until: null,
+      ended_at: sql<Date>`now()`,
+      // A loss says more than the end of its window does.
+      close_reason: sql<string>`case when ${eb.ref('state')} = 'disconnected'
+        then coalesce(close_reason, ${end.reason}) else ${end.reason} end`,
+      close_code: sql<number>`coalesce(close_code, ${end.closeCode})`,
+      control: end.control,
+    }))
+    .where('id', '=', id)
+    .returningAll()
+    .returning(livedS.as('lived_s'))
+    .executeTakeFirstOrThrow();
+}
+
+export interface UpstreamFacts {
+  readonly upstreamSessionId?: string;
+  /** Seconds since the epoch, as the provider says. */
+  readonly upstreamExpiresAtS?: number | null;
+  readonly upstreamCallId?: string;
+  readonly voice?: string | null;
+}
+
+export async function setUpstream(
+  executor: Executor,
+  id: string,
+  facts: UpstreamFacts,
+): Promise<void> {
+  const { upstreamSessionId, upstreamExpiresAtS, upstreamCallId, voice } = facts;
+  const values = {
+    ...(upstreamSessionId !== undefined && { upstream_session_id: upstreamSessionId }),
+    ...(upstreamCallId !== undefined && { upstream_call_id: upstreamCallId }),
+    ...(voice !== undefined && { voice }),
+    ...(typeof upstreamExpiresAtS === 'number' && {
+      upstream_expires_at: new Date(upstreamExpiresAtS * 1000),
+    }),
+  };
+  if (Object.keys(values).length === 0) return;
+  await tables(executor).updateTable('sessions').set(values).where('id', '=', id).execute();
+}
+
+/** What a holder knows of one of its live sessions, written in batches. */
+export interface LiveFacts {
+  readonly id: string;
+  /** Milliseconds since a byte last came from either side. */
+  readonly idleMs: number;
+  /** Totals of the whole session, so that writing them twice changes nothing. */
+  readonly usage: SessionUsage;
+}
+
+export async function writeLive(
+  executor: Executor,
+  replica: string,
+  facts: readonly LiveFacts[],
+): Promise<void> {
+  const rows = facts.map(({ id, idleMs, usage }) => ({ id, idle_ms: idleMs, ...usage }));
+  await sql`
+    update sessions s set
+      last_activity_at = greatest(
+        s.last_activity_at, now() - v.idle_ms * interval '1 millisecond'),
+      responses = v.responses,
+      input_tokens = v.input_tokens,
+      output_tokens = v.output_tokens,
+      total_tokens = v.total_tokens,
+      input_audio_tokens = v.input_audio_tokens,
+      output_audio_tokens = v.output_audio_tokens,
+      cached_tokens = v.cached_tokens,
+      transcription_seconds = v.transcription_seconds
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as v(
+      id text, idle_ms float8, responses bigint, input_tokens bigint, output_tokens bigint,
+      total_tokens bigint, input_audio_tokens bigint, output_audio_tokens bigint,
+      cached_tokens bigint, transcription_seconds float8)
+    where s.id = v.id and s.replica = ${replica}`.execute(executor);
+}
+
+/** Hides the session for good; the subject's row is the tombstone. */
+export async function setErased(trx: Trx, id: string): Promise<void> {
+  await tables(trx)
+    .updateTable('sessions')
+    .set({ erased_at: sql`now()`, voice: null, upstream_session_id: null, upstream_call_id: null })
+    .where('id', '=', id)
+    .execute();
+}
+
+export async function clearControl(executor: Executor, id: string): Promise<void> {
+  await tables(executor)
+    .updateTable('sessions')
+    .set({ control: null })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Leaves a call that goes on for another replica to take. */
+export async function orphan(executor: Executor, id: string, replica: string): Promise<void> {
+  await tables(executor)
+    .updateTable('sessions')
+    .set({ replica: null })
+    .where('id', '=', id)
+    .where('replica', '=', replica)
+    .execute();
+}

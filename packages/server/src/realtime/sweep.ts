@@ -1,0 +1,164 @@
+import { type Component, HoldfastError } from '../kernel/index.ts';
+import { moveSession } from './lifecycle.ts';
+import type { LiveSessions } from './live.ts';
+import * as queries from './queries.ts';
+import type { Sessions, SessionsDeps } from './service.ts';
+import * as store from './store.ts';
+
+/**
+ * Finds sessions that nobody looks after, judged by the database's clock, and moves them on:
+ * - reconnect windows and lifetimes that are over, and minted sessions whose client never came;
+ * - sessions of dead replicas: calls are taken over, WebSockets are lost;
+ * - calls that a draining replica gave up;
+ * - rows that say this process holds a session which it does not (a release that failed);
+ * - finished sessions older than their retention, which are erased.
+ *
+ * Every process sweeps. Two that sweep the same session do no harm: the row's lock orders them and
+ * the state machine lets the second do nothing.
+ */
+export const SWEEP_INTERVAL_MS = 2_000;
+export const RETENTION_EVERY_SWEEPS = 30;
+/** A holder has so long to end its own session before the sweep does. */
+export const EXPIRY_GRACE_MS = 10_000;
+const HELD_MIN_AGE_MS = 60_000;
+const BATCH = 100;
+
+export interface SweepOptions {
+  readonly deps: SessionsDeps;
+  readonly live: Pick<LiveSessions, 'has'>;
+  readonly sessions: Pick<Sessions, 'eraseRetired'>;
+  readonly takeOver: (sessionId: string) => Promise<boolean>;
+  /** How long finished sessions and their logs are kept; null: for ever. */
+  readonly retentionMs: number | null;
+}
+
+export class SessionSweep implements Component {
+  readonly name = 'realtime-sweep';
+  readonly #options: SweepOptions;
+  readonly #actor: string;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #draining = false;
+  #sweeps = 0;
+
+  constructor(options: SweepOptions) {
+    this.#options = options;
+    this.#actor = `replica:${options.deps.leases.replica}`;
+  }
+
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => void this.sweep(), SWEEP_INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  /** A draining process takes nothing over. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  /** One sweep; a call during a sweep joins it. Never rejects. */
+  sweep(): Promise<void> {
+    this.#running ??= this.#sweep().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #sweep(): Promise<void> {
+    const steps = [() => this.#overdue(), () => this.#dead(), () => this.#orphans()];
+    if (this.#sweeps % RETENTION_EVERY_SWEEPS === 0) {
+      steps.push(
+        () => this.#forgotten(),
+        () => this.#retired(),
+      );
+    }
+    this.#sweeps += 1;
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        this.#options.deps.telemetry.log.warn('realtime.sweep_failed', { error });
+      }
+    }
+  }
+
+  async #overdue(): Promise<void> {
+    const { deps } = this.#options;
+    const options = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
+    for (const row of await queries.overdue(deps.database.db, options)) {
+      const reason = !row.holds_place
+        ? 'never_connected'
+        : row.reconnect_until !== null
+          ? 'window_over'
+          : 'session_expired';
+      const control = row.replica !== null && row.state === 'connected' ? 'end' : undefined;
+      const input = { type: 'expire' as const, reason: reason as 'window_over' };
+      await moveSession(deps, row.id, input, { actor: this.#actor, ...(control && { control }) });
+    }
+  }
+
+  async #dead(): Promise<void> {
+    const { deps } = this.#options;
+    for (const id of await deps.leases.expired(deps.database.db, 'session', BATCH)) {
+      await this.#adopt(id);
+    }
+  }
+
+  async #orphans(): Promise<void> {
+    if (this.#draining) return;
+    const { deps, takeOver } = this.#options;
+    for (const id of await queries.orphanedCalls(deps.database.db, BATCH)) await takeOver(id);
+  }
+
+  /** A session whose holder is dead: taking its lease first keeps a late writer out of its log. */
+  async #adopt(id: string): Promise<void> {
+    const { deps, takeOver } = this.#options;
+    const row = await queries.find(deps.database.db, id);
+    if (row?.transport === 'webrtc' && row.state === 'connected') {
+      if (!this.#draining) await takeOver(id);
+      return;
+    }
+    const lease = await deps.database
+      .transaction(trx => deps.leases.acquire(trx, id))
+      .catch((error: unknown) => {
+        if (error instanceof HoldfastError && error.code === 'gone') return null;
+        throw error;
+      });
+    if (lease === null) return;
+    const lost = row?.state === 'connected';
+    const input = lost
+      ? { type: 'lose' as const, reason: 'replica_lost' as const }
+      : { type: 'expire' as const, reason: 'replica_lost' as const };
+    if (row?.state === 'disconnected') await deps.leases.release(deps.database.db, lease);
+    else await moveSession(deps, id, input, { actor: this.#actor, lease });
+  }
+
+  async #forgotten(): Promise<void> {
+    const { deps, live } = this.#options;
+    const options = { minAgeMs: HELD_MIN_AGE_MS, limit: BATCH };
+    const held = await queries.heldBy(deps.database.db, deps.leases.replica, options);
+    for (const id of held.filter(id => !live.has(id))) {
+      const row = await queries.find(deps.database.db, id);
+      const input =
+        row?.state === 'connected'
+          ? { type: 'lose' as const, reason: 'replica_lost' as const }
+          : { type: 'expire' as const, reason: 'replica_lost' as const };
+      await moveSession(deps, id, input, { actor: this.#actor });
+      await store.clearControl(deps.database.db, id);
+    }
+  }
+
+  async #retired(): Promise<void> {
+    const { deps, sessions, retentionMs } = this.#options;
+    if (retentionMs === null) return;
+    const options = { olderThanMs: retentionMs, limit: BATCH };
+    for (const id of await queries.retired(deps.database.db, options)) {
+      await sessions.eraseRetired(id);
+    }
+  }
+}

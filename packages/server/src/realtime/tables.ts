@@ -1,0 +1,49 @@
+import type { SessionState, SessionUsage } from '@holdfast/protocol';
+import type { Generated, Selectable } from 'kysely';
+import type { Executor } from '../platform/database/index.ts';
+
+/** What a replica that holds a session was told to do. */
+export type Control = 'end' | 'erase';
+export type Transport = 'websocket' | 'webrtc';
+export type Protocol = 'ga' | 'preview';
+
+type UsageColumns = { [K in keyof SessionUsage]: Generated<number> };
+
+export interface SessionsTable extends UsageColumns {
+  id: string;
+  project_id: string;
+  created_by: string;
+  state: SessionState;
+  holds_place: boolean;
+  transport: Transport;
+  protocol: Protocol;
+  model: string;
+  voice: string | null;
+  secret_id: string | null;
+  locked: Generated<string>;
+  call_id: string | null;
+  upstream_call_id: string | null;
+  upstream_session_id: string | null;
+  replica: string | null;
+  revision: string | null;
+  control: Control | null;
+  created_at: Generated<Date>;
+  connected_at: Date | null;
+  disconnected_at: Date | null;
+  reconnect_until: Date | null;
+  ended_at: Date | null;
+  expires_at: Date;
+  upstream_expires_at: Date | null;
+  last_activity_at: Date | null;
+  erased_at: Date | null;
+  close_reason: string | null;
+  close_code: number | null;
+}
+export type SessionRow = Selectable<SessionsTable>;
+
+export type Tables = { sessions: SessionsTable };
+
+/** This feature's view of the database. */
+export function tables(executor: Executor) {
+  return executor.withTables<Tables>();
+}

@@ -1,0 +1,117 @@
+import type { SessionUsage } from '@holdfast/protocol';
+import type { NewEvent } from '../platform/log/index.ts';
+import { observeClient, observeServer, voiceOf } from './observe.ts';
+import { isObject, type Json } from './preview/session.ts';
+import { addUsage, noUsage } from './usage.ts';
+
+/**
+ * Reads along with one session, in GA: what passes becomes log events, usage, and a few facts the
+ * session's holder acts on. Never delays or changes anything, and never sees audio. The same for a
+ * relayed WebSocket and for the sideband of a call.
+ */
+export interface TapListener {
+  /** An event for the journal. */
+  record(event: NewEvent): void;
+  /** The upstream has opened its session. Called once. */
+  onCreated(session: UpstreamSession): void;
+  /** The effective configuration, whenever the upstream reports it. */
+  onConfiguration?(session: Json): void;
+  /** The voice has changed. */
+  onVoice?(voice: string): void;
+}
+
+export interface UpstreamSession {
+  readonly id: string;
+  /** Seconds since the epoch, if the provider says when it will end the session. */
+  readonly expiresAtS: number | null;
+  readonly voice: string | null;
+}
+
+/** Finds the type without parsing; frequent pieces of transcripts need no more than that. */
+const TYPE = /^\s*\{\s*(?:"event_id"\s*:\s*"[^"\\]*"\s*,\s*)?"type"\s*:\s*"([^"\\]*)"/;
+const ID_MAX_CHARS = 200;
+
+export class SessionTap {
+  usage: SessionUsage;
+  /** The upstream said that its session's time is over; its close will follow. */
+  upstreamExpired = false;
+  #created = false;
+  #voice: string | null = null;
+  readonly #listener: TapListener;
+
+  constructor(listener: TapListener, usage: SessionUsage = noUsage()) {
+    this.#listener = listener;
+    this.usage = usage;
+  }
+
+  server(text: string): void {
+    const type = TYPE.exec(text)?.[1];
+    if (type?.endsWith('.delta')) return;
+    const event = parse(text);
+    if (event === undefined) return;
+    this.usage = addUsage(this.usage, event);
+    if (event.type === 'session.created') this.#onCreated(event.session);
+    if (event.type === 'session.updated') this.#onUpdated(event.session);
+    if (event.type === 'error' && isObject(event.error)) {
+      this.upstreamExpired ||= event.error.code === 'session_expired';
+    }
+    const observed = observeServer(event);
+    if (observed !== null) this.#listener.record(observed);
+  }
+
+  client(text: string): void {
+    // Only results of functions are kept; everything else comes back from the upstream.
+    if (!text.includes('function_call_output')) return;
+    const event = parse(text);
+    const observed = event === undefined ? null : observeClient(event);
+    if (observed !== null) this.#listener.record(observed);
+  }
+
+  #onCreated(value: unknown): void {
+    if (this.#created || !isObject(value)) return;
+    this.#created = true;
+    const { id, expires_at } = value;
+    const session = {
+      id: typeof id === 'string' ? id.slice(0, ID_MAX_CHARS) : '',
+      expiresAtS: saneTime(expires_at),
+      voice: voiceOf(value),
+    };
+    this.#voice = session.voice;
+    this.#listener.record({
+      type: 'session.upstream_created',
+      data: {
+        upstream_session_id: session.id,
+        upstream_expires_at:
+          session.expiresAtS === null ? null : new Date(session.expiresAtS * 1000).toISOString(),
+      },
+    });
+    this.#listener.onCreated(session);
+    this.#listener.onConfiguration?.(value);
+  }
+
+  #onUpdated(value: unknown): void {
+    if (!isObject(value)) return;
+    const voice = voiceOf(value);
+    if (voice !== null && voice !== this.#voice) {
+      this.#voice = voice;
+      this.#listener.onVoice?.(voice);
+    }
+    this.#listener.onConfiguration?.(value);
+  }
+}
+
+/** The year 2100; what lies beyond is not seconds, and some of it is no date at all. */
+const LATEST_S = 4_102_444_800;
+
+function saneTime(value: unknown): number | null {
+  return typeof value === 'number' && value > 0 && value < LATEST_S ? value : null;
+}
+
+function parse(text: string): Json | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,137 @@
+import type { Role } from '@holdfast/protocol';
+import { createClientSecrets } from '../../auth/client-secrets.ts';
+import type { Principal } from '../../auth/index.ts';
+import { createHttpServer, type Guard } from '../../http/index.ts';
+import { HoldfastError } from '../../kernel/index.ts';
+import { createModels, defaultCatalogue } from '../../models/index.ts';
+import type { Database } from '../../platform/database/index.ts';
+import { createProcessDoorbell, type Doorbell } from '../../platform/doorbell/index.ts';
+import { createLeases, type Leases } from '../../platform/leases/index.ts';
+import { createLog, type Log } from '../../platform/log/index.ts';
+import {
+  type RecordedTelemetry,
+  randomMasterKey,
+  recordTelemetry,
+} from '../../platform/log/testing.ts';
+import { createSealer } from '../../platform/secrets/index.ts';
+import { createRealtime, type Realtime, type RealtimeDeps, SEED_DEFAULTS } from '../index.ts';
+
+/**
+ * For tests: the feature behind a real HTTP server, on a real database and log. The header
+ * `x-caller` says who calls, as `role:id:project`; a bearer that starts with `ek_` is a client
+ * secret of ours.
+ */
+export interface RealtimeHost {
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly realtime: Realtime;
+  readonly log: Log;
+  readonly leases: Leases;
+  readonly database: Database;
+  readonly telemetry: RecordedTelemetry;
+  /** What the audit log was told. */
+  readonly audited: Record<string, unknown>[];
+  request(path: string, init?: RequestInit & { caller?: string }): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export interface HostOptions extends Partial<RealtimeDeps> {
+  /** The upstream's base address. */
+  readonly upstreamUrl: string;
+  readonly doorbell?: Doorbell;
+}
+
+const CALLER = 'Developer:ann:default';
+
+export async function openRealtimeHost(
+  database: Database,
+  options: HostOptions,
+): Promise<RealtimeHost> {
+  const telemetry = await recordTelemetry();
+  const sealer = createSealer({ database, masterKeys: randomMasterKey() });
+  const doorbell = options.doorbell ?? createProcessDoorbell();
+  const log = createLog({ database, sealer, doorbell });
+  const leases = createLeases({ database, revision: 'test', roles: ['gateway'] });
+  await leases.start();
+  const clientSecrets = createClientSecrets(database, sealer);
+  const catalogue = defaultCatalogue({
+    provider: 'compatible',
+    url: options.upstreamUrl,
+    auth: 'none',
+  });
+  const models = createModels({ catalogue, credentials: { secret: async () => undefined } });
+  const audited: Record<string, unknown>[] = [];
+  const realtime = createRealtime({
+    database,
+    log,
+    leases,
+    doorbell,
+    telemetry,
+    models,
+    clientSecrets,
+    recordings: {
+      totals: async () => new Map(),
+      eraseSession: async () => {},
+      purge: async () => {},
+    },
+    audit: { record: async record => void audited.push({ ...record }) },
+    defaults: SEED_DEFAULTS,
+    revision: 'test',
+    maxActiveSessions: 5,
+    reconnectWindowMs: 0,
+    retentionMs: null,
+    drainAcceptMs: 0,
+    dialTimeoutMs: 2_000,
+    ...options,
+  });
+  const server = await createHttpServer<Principal>({
+    guard: testGuard(clientSecrets),
+    telemetry,
+    api: { title: 'test', version: '1' },
+    corsOrigins: [],
+  });
+  await server.app.register(realtime.routes);
+  for (const upgrade of realtime.upgrades) server.upgrades.add(upgrade);
+  for (const component of realtime.components) await component.start?.();
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    url,
+    wsUrl: `ws://127.0.0.1:${port}`,
+    realtime,
+    log,
+    leases,
+    database,
+    telemetry,
+    audited,
+    request: (path, init = {}) =>
+      fetch(url + path, {
+        ...init,
+        headers: { 'x-caller': init.caller ?? CALLER, ...(init.headers as Record<string, string>) },
+      }),
+    async close() {
+      for (const component of realtime.components.toReversed()) await component.stop?.();
+      await server.close(0);
+      await leases.stop();
+      await telemetry.close();
+    },
+  };
+}
+
+function testGuard(secrets: ReturnType<typeof createClientSecrets>): Guard<Principal> {
+  return {
+    checkRoute: () => {},
+    refused: () => {},
+    async admit(request) {
+      const bearer = request.headers.authorization?.replace(/^Bearer /, '');
+      if (bearer?.startsWith('ek_')) {
+        const principal = await secrets.verify(bearer);
+        if (principal) return principal;
+        throw new HoldfastError('unauthenticated', 'No.');
+      }
+      const caller = String(request.headers['x-caller'] ?? CALLER).split(':');
+      const [role = 'Developer', id = 'ann', projectId = 'default'] = caller;
+      return { kind: 'user', id, name: id, projectId, role: role as Role };
+    },
+  };
+}

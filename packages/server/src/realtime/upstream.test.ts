@@ -1,0 +1,224 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { sessionIdOf, useBench } from './testing/bench.ts';
+import { connectClient, eventually, type Refusal } from './testing/client.ts';
+import { openRealtimeHost } from './testing/host.ts';
+
+/** The rows of the upstream's failures: what the client is told, and what becomes of the session. */
+const bench = useBench({ dialTimeoutMs: 1_500 });
+const path = '/v1/realtime?model=gpt-realtime';
+
+afterEach(() => bench.simulator.clearFaults());
+
+async function failing(url = bench.host.wsUrl) {
+  const client = await connectClient(url + path);
+  const { code, reason } = await client.closed;
+  const error = client.events.find(event => event.type === 'error')?.error;
+  return { error: error as { code: string; type: string }, code, reason, events: client.events };
+}
+
+async function lastSession(host = bench.host) {
+  return await eventually(async () => {
+    const list = await host.request('/v1/sessions?limit=1');
+    const { data } = (await list.json()) as {
+      data: { id: string; state: string; close_reason: string }[];
+    };
+    return data[0]?.state === 'failed' && data[0];
+  });
+}
+
+describe('an upstream that cannot be had', () => {
+  it.each([
+    [401, 'upstream_rejected', 1011],
+    [403, 'upstream_rejected', 1011],
+    [404, 'upstream_error', 1011],
+    [429, 'upstream_rate_limited', 1013],
+    [500, 'upstream_error', 1011],
+    [503, 'upstream_error', 1011],
+    [504, 'upstream_timeout', 1011],
+  ])('%d: an error event, a legal close, a failed session', async (status, code, closeCode) => {
+    const message = 'words of the provider';
+    await bench.simulator.fault({ fault: 'refuse', status, message, times: 1 });
+    const failure = await failing();
+    expect(failure).toMatchObject({ error: { code }, code: closeCode, reason: code });
+    expect(JSON.stringify(failure.events)).not.toContain(message);
+    expect(await lastSession()).toMatchObject({ state: 'failed', close_reason: code });
+  });
+
+  it("keeps the upstream's request id for the log", async () => {
+    await bench.simulator.fault({ fault: 'refuse', status: 503, times: 1 });
+    const failure = await failing();
+    expect(JSON.stringify(failure.events)).not.toContain('req_');
+    expect(bench.host.telemetry.text()).toMatch(/bridge\.failed/);
+    expect(await bench.host.telemetry.metric('holdfast_upstream_errors_total')).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['hangs', { fault: 'hang', times: 1 }, 'upstream_timeout'],
+    ['dies before it opens', { fault: 'reset_before_open', times: 1 }, 'upstream_unreachable'],
+  ])('%s', async (_, fault, code) => {
+    await bench.simulator.fault(fault);
+    expect(await failing()).toMatchObject({ error: { code }, code: 1011 });
+  });
+
+  it('is not there at all', async () => {
+    const closed = await listenerThat(socket => socket.destroy());
+    closed.server.close();
+    const host = await openRealtimeHost(bench.database, { upstreamUrl: closed.url });
+    try {
+      expect(await failing(host.wsUrl)).toMatchObject({
+        error: { code: 'upstream_unreachable', type: 'server_error' },
+        code: 1011,
+      });
+    } finally {
+      await host.close();
+    }
+  });
+
+  it('speaks something else', async () => {
+    const other = await listenerThat(socket => socket.end('HTTP/1.1 101 Whatever\r\n\r\n'));
+    const host = await openRealtimeHost(bench.database, { upstreamUrl: other.url });
+    try {
+      expect((await failing(host.wsUrl)).code).toBe(1011);
+      await lastSession(host);
+    } finally {
+      await host.close();
+      other.server.close();
+    }
+  });
+
+  it('frees the place at once', async () => {
+    for (let i = 0; i < 7; i++) {
+      await bench.simulator.fault({ fault: 'refuse', status: 503, times: 1 });
+      await failing();
+      await lastSession();
+    }
+  });
+});
+
+describe('before any upstream is asked', () => {
+  it.each([
+    ['', 400, 'unknown_model'],
+    ['?model=', 400, 'unknown_model'],
+    ['?model=gpt-3', 400, 'unknown_model'],
+    ['?model=gpt-realtime&call_id=rtc_1', 400, 'invalid_request'],
+    ['?model=gpt-realtime&intent=transcription', 400, 'invalid_request'],
+    ['?model=gpt-realtime&resume=x', 400, 'invalid_request'],
+    ['?call_id=rtc_unknown', 404, 'not_found'],
+  ])('%s is refused over HTTP in the shape of the protocol', async (query, status, code) => {
+    const before = (await bench.simulator.sessions()).length;
+    const refusal = (await connectClient(`${bench.host.wsUrl}/v1/realtime${query}`).catch(
+      error => error,
+    )) as Refusal;
+    expect(refusal).toMatchObject({ status, body: { error: { code } } });
+    if (code === 'unknown_model') expect(JSON.stringify(refusal.body)).toContain('gpt-realtime');
+    expect(await bench.simulator.sessions()).toHaveLength(before);
+  });
+
+  it('says 429 with Retry-After to the sixth', async () => {
+    const caller = 'Developer:greedy:default';
+    const clients = [];
+    for (let i = 0; i < 5; i++)
+      clients.push(await connectClient(bench.host.wsUrl + path, { caller }));
+    const refusal = (await connectClient(bench.host.wsUrl + path, { caller }).catch(
+      error => error,
+    )) as Refusal;
+    expect(refusal).toMatchObject({ status: 429, body: { error: { code: 'session_limit' } } });
+    expect(Number(refusal.headers['retry-after'])).toBeGreaterThan(0);
+    clients[0]!.socket.close(1000);
+    const free = await eventually(() =>
+      connectClient(bench.host.wsUrl + path, { caller }).catch(() => undefined),
+    );
+    for (const client of [free, ...clients]) client.socket.close(1000);
+  });
+});
+
+describe('an upstream that fails later', () => {
+  const opened = async () => {
+    const client = await connectClient(bench.host.wsUrl + path);
+    return { client, id: await sessionIdOf(client) };
+  };
+
+  it('expires: the error and the close pass, the session is expired', async () => {
+    await bench.simulator.fault({ fault: 'expire', after_ms: 300, times: 1 });
+    const { client, id } = await opened();
+    expect(await client.event('error')).toMatchObject({ error: { code: 'session_expired' } });
+    expect((await client.closed).code).toBe(1001);
+    expect(await bench.settled(id, 'expired')).toMatchObject({ close_reason: 'upstream_expired' });
+  });
+
+  it('stores when the upstream will expire', async () => {
+    const { client, id } = await opened();
+    const session = await eventually(async () => {
+      const found = await bench.session(id);
+      return found.upstream_expires_at !== null && found;
+    });
+    expect(session.upstream_session_id).toMatch(/^sess_/);
+    client.socket.close(1000);
+  });
+
+  it('is cut: an error event, 1011, and the session is lost', async () => {
+    await bench.simulator.fault({ fault: 'drop', after_ms: 300, times: 1 });
+    const { client, id } = await opened();
+    expect(await client.event('error')).toMatchObject({ error: { type: 'server_error' } });
+    expect((await client.closed).code).toBe(1011);
+    expect(await bench.settled(id, 'expired')).toMatchObject({ close_reason: 'upstream_lost' });
+    expect(await bench.logged(id)).toContain('session.disconnected');
+  });
+
+  it.each([
+    [1011, 1011],
+    [4001, 4001],
+    [1006, 1011],
+    [999, 1011],
+  ])('closes with %d: the client gets %d', async (code, clientCode) => {
+    await bench.simulator.fault({ fault: 'close', code, after_ms: 300, times: 1 });
+    const { client } = await opened();
+    expect((await client.closed).code).toBe(clientCode);
+  });
+});
+
+describe('a client', () => {
+  it.each([
+    ['1000', 1000, 'ended', 'client_closed'],
+    ['1001', 1001, 'ended', 'client_closed'],
+    ['no code', undefined, 'ended', 'client_closed'],
+    ['another code', 4000, 'expired', 'client_lost'],
+  ])('that closes with %s', async (_, code, state, reason) => {
+    const client = await connectClient(bench.host.wsUrl + path);
+    const id = await sessionIdOf(client);
+    client.socket.close(code);
+    const session = await bench.settled(id, state as 'ended');
+    expect(session.close_reason).toBe(reason);
+  });
+
+  it('that vanishes loses its session, and its place is free', async () => {
+    const client = await connectClient(bench.host.wsUrl + path);
+    const id = await sessionIdOf(client);
+    client.socket.terminate();
+    expect(await bench.settled(id, 'expired')).toMatchObject({ close_reason: 'client_lost' });
+  });
+
+  it('that breaks the rules of the framing is closed with 1002', async () => {
+    const client = await connectClient(bench.host.wsUrl + path);
+    const id = await sessionIdOf(client);
+    const raw = (client.socket as unknown as { _socket: Socket })._socket;
+    raw.write(Buffer.from([0xf1, 0x80, 0, 0, 0, 0]));
+    expect((await client.closed).code).toBe(1002);
+    expect(await bench.settled(id, 'expired')).toMatchObject({
+      close_reason: 'client_protocol_error',
+    });
+  });
+});
+
+async function listenerThat(
+  answer: (socket: Socket) => void,
+): Promise<{ server: Server; url: string }> {
+  const server = createServer(socket => {
+    socket.on('error', () => {});
+    socket.once('data', () => answer(socket));
+  });
+  await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return { server, url: `http://127.0.0.1:${port}` };
+}
