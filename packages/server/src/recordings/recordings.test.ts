@@ -1,0 +1,393 @@
+import { connect } from 'node:net';
+import { Readable } from 'node:stream';
+import type { Recording, RecordingList } from '@holdfast/protocol';
+import { sql } from 'kysely';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { HoldfastError } from '../kernel/index.ts';
+import type { BlobStore } from '../platform/blobs/index.ts';
+import type { Database } from '../platform/database/index.ts';
+import { forEachDatabase } from '../platform/database/testing.ts';
+import { createRecordingSweep } from './index.ts';
+import {
+  declared,
+  fixture,
+  openRecordingHost,
+  type RecordingHost,
+  UPLOAD_MAX_BYTES,
+} from './testing.ts';
+
+interface Upload {
+  session?: string;
+  file?: Buffer | string;
+  name?: string;
+  metadata?: unknown;
+  caller?: string;
+  more?: (form: FormData) => void;
+}
+
+forEachDatabase((_name, open) => {
+  let database: Database;
+  let host: RecordingHost;
+  /** Set to make the blob store refuse writes. */
+  let storageFull = false;
+
+  beforeAll(async () => {
+    database = await open();
+    host = await openRecordingHost(database, faulty);
+  });
+  afterAll(() => host.close());
+  afterEach(() => {
+    storageFull = false;
+  });
+
+  function faulty(blobs: BlobStore): BlobStore {
+    const real = blobs.put.bind(blobs);
+    const put: BlobStore['put'] = async (key, body, options) => {
+      if (!storageFull) return real(key, body, options);
+      body.destroy();
+      throw new HoldfastError('storage_full', 'There is no room.');
+    };
+    return Object.assign(blobs, { put });
+  }
+
+  async function upload(session: string, change: Upload = {}): Promise<Response> {
+    const form = new FormData();
+    const file = change.file ?? (await fixture('webm'));
+    form.append('audio_file', new Blob([file as BlobPart]), change.name ?? 'session.webm');
+    const metadata = change.metadata ?? declared();
+    form.append('metadata', typeof metadata === 'string' ? metadata : JSON.stringify(metadata));
+    change.more?.(form);
+    return fetch(`${host.url}/audio/upload`, {
+      method: 'POST',
+      headers: {
+        'session-id': change.session ?? session,
+        'x-caller': change.caller ?? 'Developer:ann',
+      },
+      body: form,
+    });
+  }
+
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(`${host.url}${path}`, { headers });
+  const rows = async () =>
+    (await sql<{ n: number }>`select count(*) n from recordings`.execute(database.db)).rows[0]!.n;
+  const blobs = async () => (await Array.fromAsync(host.blobs.list(''))).length;
+  const spooled = async () => (await host.spool.list()).length;
+
+  /** Neither row nor blob nor spool file may be left of what is refused. */
+  async function refused(answer: Response, status: number, field?: string): Promise<void> {
+    const body = (await answer.json()) as { field?: string };
+    expect([answer.status, body.field]).toEqual([status, field]);
+  }
+
+  describe('refuses', () => {
+    let session: string;
+    let before: [number, number];
+    beforeAll(async () => {
+      session = await host.newSession('ann');
+      before = [await rows(), await blobs()];
+    });
+    afterEach(async () => {
+      await expect.poll(spooled).toBe(0);
+      expect([await rows(), await blobs()]).toEqual(before);
+    });
+
+    it('an empty file', async () => {
+      await refused(await upload(session, { file: '' }), 400, 'audio_file');
+    });
+    it('what is not audio', async () => {
+      await refused(await upload(session, { file: 'not audio at all' }), 422, 'audio_file');
+    });
+    it('a truncated file', async () => {
+      const cut = (await fixture('wav')).subarray(0, 20_000);
+      const metadata = declared({ format: 'wav' });
+      await refused(await upload(session, { file: cut, metadata }), 422, 'audio_file');
+      const short = (await fixture('webm')).subarray(0, 2_000);
+      await refused(await upload(session, { file: short }), 422, 'audio_file');
+    });
+    it('another container than declared', async () => {
+      const metadata = declared({ format: 'ogg' });
+      await refused(await upload(session, { metadata }), 422, 'metadata.format');
+    });
+    it('a duration that is not true', async () => {
+      const metadata = declared({ duration: 5.2 });
+      await refused(await upload(session, { metadata }), 422, 'metadata.duration');
+    });
+    it('metadata that is no JSON, or incomplete', async () => {
+      await refused(await upload(session, { metadata: '{' }), 400, 'metadata');
+      const metadata = declared({ audio_type: 'noise' });
+      await refused(await upload(session, { metadata }), 422, 'metadata.audio_type');
+    });
+    it('two files', async () => {
+      const file = await fixture('webm');
+      const more = (form: FormData) =>
+        form.append('audio_file', new Blob([file as BlobPart]), 'b.webm');
+      await refused(await upload(session, { more }), 400, 'audio_file');
+    });
+    it('parts that nobody asked for', async () => {
+      const more = (form: FormData) => form.append('extra', 'x');
+      await refused(await upload(session, { more }), 400, 'extra');
+    });
+    it.each(['../../etc/passwd', '..', 'a/b.webm', 'a\\b.webm'])('the file name %s', async name => {
+      await refused(await upload(session, { name }), 400, 'audio_file');
+    });
+    it('a file over the limit', async () => {
+      const file = Buffer.alloc(UPLOAD_MAX_BYTES + 1, 1);
+      await refused(await upload(session, { file }), 413, 'audio_file');
+    });
+    it('a session that is foreign, absent or malformed', async () => {
+      const foreign = await host.newSession('bob');
+      const answers = await Promise.all([
+        upload(session, { session: foreign }),
+        upload(session, { session: 'ses_00000000000000000000000000000000' }),
+        upload(session, { caller: 'Developer:ann:other' }),
+      ]);
+      const texts = await Promise.all(answers.map(answer => answer.json()));
+      expect(answers.map(({ status }) => status)).toEqual([404, 404, 404]);
+      expect(new Set(texts.map(text => (text as { detail: string }).detail)).size).toBe(1);
+      await refused(await upload(session, { session: '../up' }), 400, 'session-id');
+      expect((await upload(session, { caller: 'Viewer:ann' })).status).toBe(403);
+    });
+    it('what is not multipart', async () => {
+      const answer = await fetch(`${host.url}/audio/upload`, {
+        method: 'POST',
+        headers: { 'session-id': session, 'content-type': 'application/json' },
+        body: '{}',
+      });
+      expect(answer.status).toBe(415);
+    });
+    it('a client that goes away half-way', async () => {
+      const { hostname, port } = new URL(host.url);
+      const socket = connect(Number(port), hostname);
+      const head =
+        '--b\r\ncontent-disposition: form-data; name="audio_file"; filename="a.webm"\r\n\r\n';
+      socket.write(
+        `POST /audio/upload HTTP/1.1\r\nhost: x\r\nsession-id: ${session}\r\n` +
+          'content-type: multipart/form-data; boundary=b\r\ncontent-length: 100000\r\n\r\n' +
+          `${head}${'x'.repeat(5000)}`,
+      );
+      await expect.poll(spooled).toBe(1);
+      socket.destroy();
+      await expect.poll(spooled).toBe(0);
+    });
+  });
+
+  describe('an upload', () => {
+    it.each(['webm', 'ogg', 'mp4', 'wav'] as const)('of %s is stored and played', async format => {
+      const session = await host.newSession('ann');
+      const file = await fixture(format);
+      const answer = await upload(session, { file, metadata: declared({ format }) });
+      expect(answer.status).toBe(201);
+      const body = (await answer.json()) as Record<string, string | number>;
+      expect(body).toMatchObject({ session_id: session, size_bytes: file.length });
+      const key = `user_speech/2026/11/22/${session}/${body.audio_id}.${format}`;
+      expect(String(body.blob_url)).toContain(key);
+      const audio = await get(`/v1/recordings/${body.audio_id}/audio`);
+      expect(Buffer.from(await audio.arrayBuffer()).equals(file)).toBe(true);
+      expect(audio.headers.get('content-type')).toBe(`audio/${format}`);
+    });
+
+    it('is told to the session’s log, with the measured values', async () => {
+      const session = await host.newSession('ann');
+      await upload(session, { metadata: declared({ channels: 2, duration: 4 }) });
+      const [event] = await host.log.read(database.db, {
+        subject: session,
+        after: 0,
+        limit: 10,
+        includePrivate: false,
+      });
+      expect(event).toMatchObject({ seq: 1, type: 'recording.uploaded' });
+      const list = (await (
+        await get(`/v1/sessions/${session}/recordings`)
+      ).json()) as RecordingList;
+      expect(list.audio_files[0]).toMatchObject({
+        metadata: { channels: 2, duration: 4 },
+        measured: { channels: 1, container: 'webm', codec: 'opus' },
+      });
+    });
+
+    it('that is sent again is the same recording', async () => {
+      const session = await host.newSession('ann');
+      const first = (await (await upload(session)).json()) as { audio_id: string };
+      const second = (await (await upload(session)).json()) as { audio_id: string };
+      expect(second.audio_id).toBe(first.audio_id);
+      const list = (await (
+        await get(`/v1/sessions/${session}/recordings`)
+      ).json()) as RecordingList;
+      expect(list.summary.total_files).toBe(1);
+    });
+
+    it('keeps the transcription encrypted', async () => {
+      const session = await host.newSession('ann');
+      const metadata = declared({ transcription: 'a very private sentence' });
+      const { audio_id } = (await (await upload(session, { metadata })).json()) as {
+        audio_id: string;
+      };
+      const stored = await sql<{ text: string }>`
+        select recordings::text as text from recordings where id = ${audio_id}`.execute(
+        database.db,
+      );
+      expect(stored.rows[0]!.text).not.toContain('private sentence');
+      const one = (await (await get(`/v1/recordings/${audio_id}`)).json()) as Recording;
+      expect(one.metadata.transcription).toBe('a very private sentence');
+    });
+  });
+
+  describe('a stored recording', () => {
+    let session: string;
+    let id: string;
+    beforeAll(async () => {
+      session = await host.newSession('ann');
+      id = ((await (await upload(session)).json()) as { audio_id: string }).audio_id;
+    });
+
+    it('is hidden from everybody but its creator and Admins', async () => {
+      for (const caller of ['Developer:bob', 'Developer:ann:other', 'Admin:eve:other']) {
+        const headers = { 'x-caller': caller };
+        for (const path of [`/v1/recordings/${id}`, `/v1/recordings/${id}/audio`]) {
+          expect([caller, (await get(path, headers)).status]).toEqual([caller, 404]);
+        }
+        const deleted = await fetch(`${host.url}/v1/recordings/${id}`, {
+          method: 'DELETE',
+          headers,
+        });
+        expect(deleted.status).toBe(404);
+      }
+      expect((await get(`/v1/recordings/${id}`, { 'x-caller': 'Viewer:ann' })).status).toBe(403);
+      expect((await get(`/v1/recordings/${id}`, { 'x-caller': 'Admin:eve' })).status).toBe(200);
+    });
+
+    it('is played in ranges, which note the access', async () => {
+      const file = await fixture('webm');
+      const part = await get(`/v1/recordings/${id}/audio`, { range: 'bytes=10-19' });
+      expect(part.status).toBe(206);
+      expect(part.headers.get('content-range')).toBe(`bytes 10-19/${file.length}`);
+      expect(Buffer.from(await part.arrayBuffer()).equals(file.subarray(10, 20))).toBe(true);
+      const behind = await get(`/v1/recordings/${id}/audio`, { range: `bytes=${file.length}-` });
+      expect(behind.status).toBe(416);
+      const one = (await (await get(`/v1/recordings/${id}`)).json()) as Recording;
+      expect(one.last_accessed).not.toBeNull();
+    });
+
+    it('is listed in pages with a true has_more and a summary of all', async () => {
+      const paged = await host.newSession('ann');
+      await upload(paged);
+      await upload(paged, { file: await fixture('ogg'), metadata: declared({ format: 'ogg' }) });
+      await upload(paged, { metadata: declared({ audio_type: 'ai_response' }) });
+      const page = async (query: string) =>
+        (await (await get(`/v1/sessions/${paged}/recordings?${query}`)).json()) as RecordingList;
+      expect((await page('limit=2')).pagination).toEqual({ limit: 2, offset: 0, has_more: true });
+      expect((await page('limit=2&offset=1')).pagination.has_more).toBe(false);
+      expect((await page('limit=3')).pagination.has_more).toBe(false);
+      const speech = await page('audio_type=user_speech');
+      expect(speech.audio_files).toHaveLength(2);
+      expect(speech.summary).toMatchObject({
+        total_files: 3,
+        by_type: { user_speech: 2, ai_response: 1 },
+      });
+      expect(speech.summary.total_duration).toBeCloseTo(9, 0);
+    });
+
+    it('goes with its blob when it is deleted, and the log says so', async () => {
+      const before = await blobs();
+      const answer = await fetch(`${host.url}/v1/recordings/${id}`, { method: 'DELETE' });
+      expect(answer.status).toBe(204);
+      expect((await get(`/v1/recordings/${id}/audio`)).status).toBe(404);
+      expect(await blobs()).toBe(before - 1);
+      const events = await host.log.read(database.db, {
+        subject: session,
+        after: 0,
+        limit: 10,
+        includePrivate: false,
+      });
+      expect(events.map(({ type }) => type)).toEqual(['recording.uploaded', 'recording.deleted']);
+    });
+  });
+
+  describe('storage without room', () => {
+    it('answers 507, alerts, and completes the upload when there is room again', async () => {
+      const session = await host.newSession('ann');
+      storageFull = true;
+      const answer = await upload(session);
+      expect(answer.status).toBe(507);
+      expect(host.telemetry.events()).toContain('storage.full');
+      expect(await host.telemetry.metric('holdfast_storage_full_total')).toBeGreaterThan(0);
+      await expect.poll(spooled).toBe(1);
+      storageFull = false;
+      expect(await host.recordings.uploads.retryKept()).toBe(1);
+      const list = (await (
+        await get(`/v1/sessions/${session}/recordings`)
+      ).json()) as RecordingList;
+      expect(list.summary.total_files).toBe(1);
+      expect(await spooled()).toBe(0);
+    });
+
+    it('lets the client send the same bytes again', async () => {
+      const session = await host.newSession('ann');
+      storageFull = true;
+      await upload(session);
+      storageFull = false;
+      expect((await upload(session)).status).toBe(201);
+      expect(await host.recordings.uploads.retryKept()).toBe(0);
+      const list = (await (
+        await get(`/v1/sessions/${session}/recordings`)
+      ).json()) as RecordingList;
+      expect(list.summary.total_files).toBe(1);
+    });
+  });
+
+  it('sweeps what a crash left behind, and only that', async () => {
+    const session = await host.newSession('ann');
+    const { audio_id } = (await (await upload(session)).json()) as { audio_id: string };
+    // A crash between the blob and its completion, an hour ago.
+    await sql`update recordings set state = 'pending', created_at = now() - interval '2 hours'
+      where id = ${audio_id}`.execute(database.db);
+    const young = await host.newSession('ann');
+    const { audio_id: working } = (await (await upload(young)).json()) as { audio_id: string };
+    await sql`update recordings set state = 'pending' where id = ${working}`.execute(database.db);
+    const before = await blobs();
+    const { recordings, spool, telemetry } = host;
+    const sweep = createRecordingSweep({
+      database,
+      recordings,
+      spool,
+      telemetry,
+      intervalMs: 60_000,
+      retentionDays: undefined,
+    });
+    await sweep.run();
+    expect(await blobs()).toBe(before - 1);
+    const left = await sql<{ id: string }>`select id from recordings
+      where id in (${audio_id}, ${working})`.execute(database.db);
+    expect(left.rows).toEqual([{ id: working }]);
+  });
+
+  it('deletes what is older than its retention', async () => {
+    const session = await host.newSession('ann');
+    const { audio_id } = (await (await upload(session)).json()) as { audio_id: string };
+    await sql`update recordings set completed_at = now() - interval '31 days'
+      where id = ${audio_id}`.execute(database.db);
+    const { recordings, spool, telemetry } = host;
+    const deps = { database, recordings, spool, telemetry, intervalMs: 60_000, retentionDays: 30 };
+    await createRecordingSweep(deps).run();
+    expect((await get(`/v1/recordings/${audio_id}`)).status).toBe(404);
+  });
+
+  it('erases everything of a session', async () => {
+    const session = await host.newSession('ann');
+    await upload(session);
+    const before = await blobs();
+    await database.transaction(trx => host.recordings.eraseSession(trx, session));
+    await host.recordings.purge();
+    expect(await blobs()).toBe(before - 1);
+  });
+});
+
+it('refuses a body that is larger than it says without holding it', async () => {
+  const { readUploadForm } = await import('./multipart.ts');
+  const part = { type: 'field', fieldname: 'metadata', value: '{', valueTruncated: true };
+  const parts = Readable.from([part]) as unknown as Parameters<typeof readUploadForm>[0];
+  await expect(readUploadForm(parts, async () => ({ sizeBytes: 1, sha256: '' }))).rejects.toThrow(
+    /at most/,
+  );
+});

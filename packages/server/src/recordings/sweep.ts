@@ -1,0 +1,67 @@
+import type { Component } from '../kernel/index.ts';
+import type { Database } from '../platform/database/index.ts';
+import type { Telemetry } from '../platform/telemetry/index.ts';
+import { PURGE_BATCH, type Recordings } from './service.ts';
+import type { Spool } from './spool.ts';
+import * as store from './store.ts';
+import { BLOB_WRITE_TIMEOUT_MS } from './uploads.ts';
+
+/** A pending row older than this belongs to no upload that still runs. */
+export const PENDING_MAX_S = (2 * BLOB_WRITE_TIMEOUT_MS) / 1000;
+/** A spool file that nothing wrote to for this long and no row waits for is left from a crash. */
+export const SPOOL_MAX_AGE_MS = 25 * 3600_000;
+
+export interface SweepDeps {
+  readonly database: Database;
+  readonly recordings: Recordings;
+  readonly spool: Spool;
+  readonly telemetry: Telemetry;
+  readonly intervalMs: number;
+  /** Complete recordings older than this are deleted; undefined: never. */
+  readonly retentionDays: number | undefined;
+}
+
+/**
+ * Upkeep, at start and every `intervalMs`: finishes what waited for room, gives up what a crash
+ * left pending, removes what is marked or outdated. Every step may run on any number of replicas
+ * at once, and again after a crash in the middle.
+ */
+export function createRecordingSweep(deps: SweepDeps): Component & { run(): Promise<void> } {
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  const run = () => {
+    running ??= sweep(deps)
+      .catch(error => deps.telemetry.log.error('recording.sweep_failed', { error }))
+      .finally(() => {
+        running = undefined;
+      });
+    return running;
+  };
+  return {
+    name: 'recording sweep',
+    run,
+    start: async () => {
+      timer = setInterval(run, deps.intervalMs);
+      void run();
+    },
+    stop: async () => {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
+
+async function sweep(deps: SweepDeps): Promise<void> {
+  const { database, recordings } = deps;
+  await recordings.uploads.retryKept();
+  await store.abandonOld(database.db, PENDING_MAX_S);
+  if (deps.retentionDays !== undefined) {
+    for (const row of await store.outdated(database.db, deps.retentionDays, PURGE_BATCH)) {
+      await store.markDeleting(database.db, row.id);
+    }
+  }
+  while ((await recordings.purge()) === PURGE_BATCH);
+  for (const file of await deps.spool.list()) {
+    if (Date.now() - file.changedMs > SPOOL_MAX_AGE_MS) await deps.spool.remove(file.id);
+  }
+}
