@@ -1,0 +1,214 @@
+/**
+ * Turns settings into a running set of parts. This is the only file that names adapters: which
+ * database, doorbell, limiter, blob store and secret source stand behind the ports. Everything
+ * else gets a port.
+ */
+import { hkdfSync } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Config, Variables } from './config/index.ts';
+import { newId } from './kernel/index.ts';
+import {
+  type BlobStore,
+  type FilesystemBlobs,
+  openAzureBlobs,
+  openFilesystemBlobs,
+} from './platform/blobs/index.ts';
+import { type Database, migrate, openPglite, openPostgres } from './platform/database/index.ts';
+import {
+  createPostgresDoorbell,
+  createProcessDoorbell,
+  createRedisDoorbell,
+  type Doorbell,
+} from './platform/doorbell/index.ts';
+import { createLeases, type Leases } from './platform/leases/index.ts';
+import {
+  createProcessRateLimiter,
+  createRedisRateLimiter,
+  type RateLimiter,
+} from './platform/limits/index.ts';
+import { createLog, type Log } from './platform/log/index.ts';
+import { createRedis, type Redis } from './platform/redis/index.ts';
+import {
+  createEnvironmentSecrets,
+  createKeyVaultSecrets,
+  createSealer,
+  localMasterKey,
+  type MasterKeySource,
+  type Sealer,
+  type SecretSource,
+  secretMasterKey,
+} from './platform/secrets/index.ts';
+import { createTelemetry, type Telemetry } from './platform/telemetry/index.ts';
+
+const MIGRATIONS_DIR = fileURLToPath(new URL('../migrations', import.meta.url));
+
+/** The open ports of one process. Opened in this order, closed in reverse. */
+export interface Platform {
+  readonly telemetry: Telemetry;
+  readonly secrets: SecretSource;
+  readonly database: Database;
+  readonly redis: Redis | undefined;
+  readonly doorbell: Doorbell;
+  readonly limiter: RateLimiter;
+  readonly sealer: Sealer;
+  readonly log: Log;
+  readonly leases: Leases;
+  /** `FilesystemBlobs` where its signed links must be served. */
+  readonly blobs: BlobStore | FilesystemBlobs;
+  /** Where this process is reached; the listening port is known only later. */
+  readonly address: { baseUrl: string };
+  close(): Promise<void>;
+}
+
+/**
+ * Opens every port; closes what it had opened when one fails. `environment` is where named secrets
+ * come from, unless Key Vault is configured.
+ */
+export async function openPlatform(config: Config, environment: Variables): Promise<Platform> {
+  const replica = newId('rep');
+  const address = { baseUrl: config.server.publicUrl ?? '' };
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+    opened.push(part);
+    return part;
+  };
+  const close = async () => {
+    for (const part of opened.toReversed()) await part.close();
+  };
+  try {
+    const telemetry = keep(await openTelemetry(config, replica));
+    const secrets = openSecrets(config, environment);
+    const database = keep(await openDatabase(config, telemetry));
+    await migrate(database, MIGRATIONS_DIR);
+    const redis = openRedis(config, telemetry);
+    if (redis) keep(redis);
+    const doorbell = keep(await openDoorbell(database, redis, telemetry));
+    const limiter = keep(openLimiter(redis, telemetry));
+    const keys = masterKeys(config, secrets);
+    const sealer = createSealer({ database, masterKeys: keys });
+    const log = createLog({ database, sealer, doorbell, telemetry });
+    const { revision, roles } = config.server;
+    const leases = createLeases({ database, revision, roles, replica, telemetry });
+    const blobs = keep(await openBlobs(config, address, keys));
+    const ports = { telemetry, secrets, database, redis, doorbell, limiter, sealer, log, leases };
+    return { ...ports, blobs, address, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function openTelemetry(config: Config, replica: string): Promise<Telemetry> {
+  const { telemetry, server } = config;
+  return createTelemetry({
+    level: telemetry.level,
+    format: telemetry.format,
+    serviceName: telemetry.serviceName,
+    revision: server.revision,
+    replica,
+    otlp: telemetry.otlp && {
+      endpoint: telemetry.otlp.endpoint,
+      headers: telemetry.otlp.headers?.reveal() ?? null,
+    },
+    azureConnectionString: telemetry.azureConnectionString?.reveal() ?? null,
+    sampleRatio: telemetry.sampleRatio,
+    dataDir: server.dataDir,
+  });
+}
+
+function openSecrets(config: Config, environment: Variables): SecretSource {
+  const { keyVaultUrl, azureClientId } = config.secrets;
+  if (keyVaultUrl === null) return createEnvironmentSecrets(environment);
+  return createKeyVaultSecrets({
+    vaultUrl: keyVaultUrl,
+    ...(azureClientId !== null && { managedIdentityClientId: azureClientId }),
+  });
+}
+
+function masterKeys(config: Config, secrets: SecretSource): MasterKeySource {
+  const { keyVaultUrl, masterKey } = config.secrets;
+  if (masterKey !== null || keyVaultUrl !== null) {
+    return secretMasterKey(secrets, 'HOLDFAST_MASTER_KEY');
+  }
+  return localMasterKey(config.server.dataDir);
+}
+
+async function openDatabase(config: Config, telemetry: Telemetry): Promise<Database> {
+  const { url, echo, idleConnections, maxConnections } = config.database;
+  const echoSql = echo
+    ? (sql: string) => telemetry.log.debug('database.query', { sql })
+    : undefined;
+  if (url === null) return openPglite({ dataDir: config.server.dataDir, echo: echoSql });
+  return openPostgres({
+    url: url.reveal(),
+    poolSize: idleConnections,
+    maxOverflow: maxConnections - idleConnections,
+    applicationName: `${config.telemetry.serviceName} ${config.server.revision}`,
+    echo: echoSql,
+    log: telemetry.log,
+  });
+}
+
+function openRedis(config: Config, telemetry: Telemetry): Redis | undefined {
+  const { redis } = config;
+  if (redis === null) return undefined;
+  return createRedis({
+    host: redis.host,
+    port: redis.port,
+    ssl: redis.tls,
+    ...(redis.username !== null && { username: redis.username }),
+    ...(redis.password !== null && { password: redis.password.reveal() }),
+    ...(redis.entra && {
+      entra: {
+        ...(redis.azureClientId !== null && { managedIdentityClientId: redis.azureClientId }),
+      },
+    }),
+    telemetry,
+  });
+}
+
+/** Redis where there is one; NOTIFY where other processes may share the database; else in process. */
+function openDoorbell(
+  database: Database,
+  redis: Redis | undefined,
+  telemetry: Telemetry,
+): Doorbell | Promise<Doorbell> {
+  if (redis) return createRedisDoorbell({ redis, telemetry });
+  if (database.capabilities.sharedAcrossProcesses) {
+    return createPostgresDoorbell({ database, telemetry });
+  }
+  return createProcessDoorbell({ telemetry });
+}
+
+function openLimiter(redis: Redis | undefined, telemetry: Telemetry): RateLimiter {
+  return redis ? createRedisRateLimiter({ redis, telemetry }) : createProcessRateLimiter();
+}
+
+async function openBlobs(
+  config: Config,
+  address: { readonly baseUrl: string },
+  keys: MasterKeySource,
+): Promise<BlobStore | FilesystemBlobs> {
+  const { adapter, connectionString, accountUrl, container, azureClientId } = config.blobs;
+  if (adapter === 'filesystem') {
+    const { dataDir } = config.server;
+    return openFilesystemBlobs({
+      dir: join(dataDir, 'blobs'),
+      baseUrl: () => address.baseUrl,
+      signingKey: await linkKey(keys),
+    });
+  }
+  return openAzureBlobs({
+    connectionString: connectionString?.reveal() ?? null,
+    accountUrl,
+    container,
+    azureClientId,
+  });
+}
+
+/** Replicas that share a folder share the master key, so each can check the other's links. */
+async function linkKey(keys: MasterKeySource): Promise<Uint8Array> {
+  const [current] = await keys.load();
+  return new Uint8Array(hkdfSync('sha256', current!.key, '', 'holdfast blob links', 32));
+}

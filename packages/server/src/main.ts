@@ -1,0 +1,54 @@
+/**
+ * One server process: settings → compose → start → signal → drain → stop.
+ *
+ * SIGTERM and SIGINT drain: readiness turns false, new work is accepted a little longer for load
+ * balancers that are slow to notice, sessions may finish within the grace period. A second signal
+ * ends the wait. Exit codes: 0 after an orderly stop, 1 for a failed start or a crash, 2 for faults
+ * in the settings.
+ */
+import { createApplication } from './application.ts';
+import { openPlatform } from './compose.ts';
+import { ConfigError, loadConfig, readDotenv } from './config/index.ts';
+import { HoldfastError } from './kernel/index.ts';
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+async function main(): Promise<void> {
+  const dotenv = readDotenv('.env');
+  const config = loadConfig(process.env, dotenv);
+  const platform = await openPlatform(config, { ...dotenv, ...process.env });
+  const { log } = platform.telemetry;
+  const application = await createApplication(config, platform);
+  process.on('uncaughtException', error => {
+    log.error('process.crashed', { error });
+    process.exitCode = 1;
+    application.stop({ hurry: true });
+  });
+  for (const signal of SIGNALS) {
+    let count = 0;
+    process.on(signal, () => {
+      count += 1;
+      log.info('signal.received', { signal, count });
+      application.stop({ hurry: count > 1 });
+    });
+  }
+  await application.start();
+  await application.stopped;
+  await platform.close();
+}
+
+main().then(
+  // Whatever still holds the event loop open has been told to stop and must not delay the end.
+  () => process.exit(),
+  error => {
+    console.error(describe(error));
+    process.exit(error instanceof ConfigError ? 2 : 1);
+  },
+);
+
+/** Faults in settings and refusals are for the operator to read; all else needs its stack. */
+function describe(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof HoldfastError && error.cause === undefined) return error.detail;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
