@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises';
+
+/** The parts of Vitest's JSON report that are read (its `json` reporter). */
+export interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
+}
+
+/** Share of lines of server, protocol and client that tests must reach, in percent. */
+export const COVERAGE_LINES_MIN = 90;
+
+/** Vitest's arguments: one run, the usual output, and a report for the closing line. */
+export function vitestArguments(given: readonly string[], reportFile: string): string[] {
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
+  return ['run', ...given, ...reporters, ...(given.includes('--coverage') ? COVERAGE : [])];
+}
+
+const COVERAGE = [
+  '--coverage.autoAttachSubprocess=true',
+  `--coverage.thresholds.lines=${COVERAGE_LINES_MIN}`,
+];
+
+/** Null when the run ended before it could report. */
+export async function readReport(file: string): Promise<Report | null> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Report;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * What stands below the run, and the exit code. A file that could not be loaded counts as one
+ * failure, a run without a test too, and whatever else made Vitest end with an error (an unhandled
+ * rejection, too little coverage) as at least one: the line never says less than the exit code.
+ */
+export function closing(
+  report: Report | null,
+  vitestCode: number,
+): { lines: string[]; exitCode: number } {
+  const passed = report?.numPassedTests ?? 0;
+  const counted = (report?.numFailedTests ?? 0) + brokenFiles(report);
+  const reason = hiddenFailure(report, vitestCode, counted, passed);
+  const failed = counted + (reason === undefined ? 0 : 1);
+  return {
+    lines: [...(reason === undefined ? [] : [reason]), `${passed} passed, ${failed} failed`],
+    exitCode: failed > 0 ? 1 : 0,
+  };
+}
+
+/** Files that failed as a whole, with no failed test of their own. */
+function brokenFiles(report: Report | null): number {
+  const files = report?.testResults ?? [];
+  return files.filter(
+    file =>
+      file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed'),
+  ).length;
+}
+
+function hiddenFailure(
+  report: Report | null,
+  vitestCode: number,
+  counted: number,
+  passed: number,
+): string | undefined {
+  if (report === null) return 'The run ended before it could report.';
+  if (counted > 0) return undefined;
+  if (vitestCode !== 0) return 'No test failed, but the run did: the reason stands above.';
+  return passed === 0 ? 'Not a single test ran.' : undefined;
+}

@@ -1,0 +1,41 @@
+import type { Exception, Fault, Rule } from './fault.ts';
+import type { Project } from './project.ts';
+import { noCycles } from './rules/cycles.ts';
+import { directions } from './rules/directions.ts';
+import { linksExist } from './rules/links.ts';
+import { sizes } from './rules/sizes.ts';
+import { noLeftOutTests } from './rules/tests.ts';
+import { plainText } from './rules/text.ts';
+import { equalTranslations } from './rules/translations.ts';
+
+const RULES: readonly Rule[] = [
+  sizes,
+  directions,
+  noCycles,
+  noLeftOutTests,
+  plainText,
+  equalTranslations,
+  linksExist,
+];
+
+/** All faults that no exception allows, and the exceptions that allow nothing. */
+export function checkAll(project: Project, exceptions: readonly Exception[]): Fault[] {
+  const used = new Set<Exception>();
+  const faults = RULES.flatMap(rule => [...rule(project)]).filter(fault => {
+    const allowed = exceptions.find(e => e.rule === fault.rule && e.file === fault.file);
+    if (allowed) used.add(allowed);
+    return !allowed || fault.final;
+  });
+  const stale = exceptions
+    .filter(exception => !used.has(exception))
+    .map(({ rule, file }) => ({
+      rule: 'stale-exception',
+      file,
+      message: `does not break "${rule}" (any more): remove its exception`,
+    }));
+  return [...faults, ...stale];
+}
+
+export function showFault({ file, line, rule, message }: Fault): string {
+  return `${file}${line === undefined ? '' : `:${line}`}: ${message} [${rule}]`;
+}
