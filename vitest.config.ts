@@ -9,8 +9,8 @@ export default defineConfig({
     environment: 'node',
     globalSetup: ['tools/services/global-setup.ts'],
     pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     teardownTimeout: 20_000,
     // A rejection that nobody handled, or a test that was left out by mistake, fails the run.
     dangerouslyIgnoreUnhandledErrors: false,

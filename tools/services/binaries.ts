@@ -81,8 +81,8 @@ function canInstall(): boolean {
 async function install(request: BinaryRequest): Promise<void> {
   // `flock` serialises test processes that miss the same program; the second finds it installed.
   const lock = join(tmpdir(), 'holdfast-apt.lock');
-  const script =
-    'apt-get -qq update && apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=120 install "$1"';
+  const options = '-qq -y --no-install-recommends -o DPkg::Lock::Timeout=120';
+  const script = `apt-get -qq update && apt-get ${options} install "$1"`;
   try {
     await run('flock', [lock, 'sh', '-c', script, 'sh', request.aptPackage], {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },

@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,7 +104,10 @@ describe('a child', () => {
       import { startPostgres } from '${postgres}';
       console.log((await startRedis()).pid);
       console.log((await startPostgres()).pid);`;
+    // Killed, it leaves its folders behind: in ours, which PostgreSQL's user must get through.
+    chmodSync(folder, 0o755);
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      env: { ...process.env, TMPDIR: folder },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const lines = createInterface({ input: parent.stdout })[Symbol.asyncIterator]();

@@ -23,8 +23,6 @@ import {
 import { rolesOf } from './roles.ts';
 
 const RECORDING_SWEEP_MS = 60_000;
-/** After the grace period: for journals, close frames and the last requests. */
-const CLOSING_MS = 4_000;
 
 /** The features of one process, with everything that reaches them from outside. */
 export interface Application {
@@ -156,7 +154,7 @@ function runnable({ config, http, auth }: Parts, lifecycle: Lifecycle): Applicat
     start: () => lifecycle.start(),
     stop: ({ hurry }) => {
       if (hurry) lifecycle.hurry();
-      const drainMs = shutdownAcceptMs + shutdownGraceMs + CLOSING_MS;
+      const drainMs = shutdownAcceptMs + shutdownGraceMs;
       lifecycle.stop({ drainMs }).then(resolve, reject);
     },
   };

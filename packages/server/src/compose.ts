@@ -80,7 +80,7 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     const telemetry = keep(await openTelemetry(config, replica));
     const secrets = openSecrets(config, environment);
     const database = keep(await openDatabase(config, telemetry));
-    await migrate(database, MIGRATIONS_DIR);
+    await migrateSchema(database, telemetry);
     const redis = openRedis(config, telemetry);
     if (redis) keep(redis);
     const doorbell = keep(await openDoorbell(database, redis, telemetry));
@@ -97,6 +97,13 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     await close();
     throw error;
   }
+}
+
+/** A newer revision's migrations are no fault: they only expand what this revision uses. */
+async function migrateSchema(database: Database, telemetry: Telemetry): Promise<void> {
+  const { applied, unknown } = await migrate(database, MIGRATIONS_DIR);
+  if (applied.length > 0) telemetry.log.info('database.migrated', { applied });
+  if (unknown.length > 0) telemetry.log.warn('database.newer', { unknown });
 }
 
 function openTelemetry(config: Config, replica: string): Promise<Telemetry> {

@@ -17,7 +17,7 @@ export const clientSecretRequest = z.strictObject({
       seconds: z.number().int().min(10).max(7_200).default(DEFAULT_TTL_S),
     })
     .default({ anchor: 'created_at', seconds: DEFAULT_TTL_S }),
-  session: z.unknown(),
+  session: z.unknown().optional(),
 });
 
 export interface ClientSecret {

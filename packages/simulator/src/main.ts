@@ -5,6 +5,9 @@
 import { startSimulator } from './server.ts';
 import { SettingsError, settingsFromEnvironment } from './settings.ts';
 
+/** By then whoever started us has read the line; the first call should not have to wait. */
+const WARM_UP_MS = 500;
+
 async function main(): Promise<void> {
   const simulator = await startSimulator(settingsFromEnvironment(process.env));
   let ending = false;
@@ -17,6 +20,7 @@ async function main(): Promise<void> {
   process.once('SIGINT', end);
   process.stdin.on('end', end).on('close', end).on('error', end).resume();
   process.stdout.write(`${JSON.stringify({ event: 'listening', url: simulator.url })}\n`);
+  setTimeout(() => void import('./webrtc/call.ts'), WARM_UP_MS).unref();
 }
 
 main().catch((error: unknown) => {

@@ -1,6 +1,7 @@
 /**
  * The simulator as a server: one HTTP listener for the provider's routes, its WebSockets and the
- * inspection routes. `close()` ends every session and connection and resolves when the port is free.
+ * inspection routes. `close()` ends every session and connection and resolves when the port is
+ * free.
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';

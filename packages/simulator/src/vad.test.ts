@@ -1,4 +1,7 @@
-/** Speech detection: what starts and ends an utterance, and that cutting the stream changes nothing. */
+/**
+ * Speech detection: what starts and ends an utterance, and that cutting the stream changes
+ * nothing.
+ */
 import { describe, expect, it } from 'vitest';
 import { concat, samplesOf } from './audio/pcm.ts';
 import { MAX_UTTERANCE_MS } from './limits.ts';

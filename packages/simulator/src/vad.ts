@@ -1,10 +1,10 @@
 /**
  * Voice activity detection on signal energy.
  *
- * Audio arrives in pieces of any size and is judged in windows of 20 ms. Silence becomes speech when
- * three windows in a row are loud (a click is not speech); speech becomes silence when no window was
- * loud for `silenceDurationMs`. Time is counted in samples since the session began, so the verdict
- * depends on the audio alone, never on when it arrived.
+ * Audio arrives in pieces of any size and is judged in windows of 20 ms. Silence becomes speech
+ * when three windows in a row are loud (a click is not speech); speech becomes silence when no
+ * window was loud for `silenceDurationMs`. Time is counted in samples since the session began, so
+ * the verdict depends on the audio alone, never on when it arrived.
  *
  * States: silent -> (onset) speaking -> (hangover, or MAX_UTTERANCE_MS) silent.
  */

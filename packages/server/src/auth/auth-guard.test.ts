@@ -229,7 +229,7 @@ describe('exposure', () => {
     const check = (hasIdentityProvider: boolean, hasUpstream: boolean) => () =>
       checkExposure({ host, hasIdentityProvider, hasUpstream });
     expect(check(false, true)).toThrow('HOLDFAST_OIDC_ISSUER');
-    expect(check(true, false)).toThrow('upstream');
+    expect(check(true, false)).toThrow('AZURE_OPENAI_ENDPOINT');
     expect(check(true, true)).not.toThrow();
   });
 

@@ -54,7 +54,7 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
   };
 }
 
-/** A fault of the database must not look like a wrong credential, nor like a fault of the caller. */
+/** A fault of the database must not look like a wrong credential. */
 async function authenticate(deps: AuthGuardDeps, request: GuardedRequest): Promise<Principal> {
   let principal: Principal | undefined;
   try {

@@ -24,7 +24,7 @@ export function checkExposure(exposure: Exposure): void {
   if (!exposure.hasUpstream) {
     throw new HoldfastError(
       'invalid_request',
-      'HOLDFAST_HOST: other than loopback needs an upstream (AZURE_OPENAI_ENDPOINT or OPENAI_API_KEY).',
+      'HOLDFAST_HOST: other than loopback needs AZURE_OPENAI_ENDPOINT or OPENAI_API_KEY.',
       { field: 'HOLDFAST_HOST' },
     );
   }

@@ -86,7 +86,7 @@ const BY_STATUS: Readonly<Record<number, Rule>> = {
 
 /** @fastify/busboy throws plain errors for a torn multipart body, with exactly these texts. */
 const TORN_MULTIPART =
-  /^Multipart: Boundary not found$|^Unexpected end of multipart data$|terminated early due to unexpected end of multipart data$/;
+  /^Multipart: Boundary not found$|^(.+ early due to )?unexpected end of multipart data$/i;
 
 function frameworkFault(thrown: unknown): HoldfastError | undefined {
   if (!(thrown instanceof Error)) return undefined;

@@ -241,7 +241,8 @@ describe('raw HTTP', () => {
     const port = await listen();
     expect(await exchange(port, 'GET / HTTP/1.1\r\nhost: x\r\n')).toMatch(/^HTTP\/1\.1 408 /);
     const body =
-      'POST /things HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{';
+      'POST /things HTTP/1.1\r\nhost: x\r\n' +
+      'content-type: application/json\r\ncontent-length: 9\r\n\r\n{';
     expect(await exchange(port, body)).toMatch(/^HTTP\/1\.1 408 /);
   });
 
@@ -262,14 +263,18 @@ describe('raw HTTP', () => {
       await gate.promise;
       return { done: true };
     });
-    http.app.get('/never', { config: { policy: 'open' } }, () => new Promise<never>(() => {}));
+    const stuck = Promise.withResolvers<void>();
+    http.app.get('/never', { config: { policy: 'open' } }, () => {
+      stuck.resolve();
+      return new Promise<never>(() => {});
+    });
     const port = await listen();
     const slow = fetch(`http://127.0.0.1:${port}/slow`);
     await entered.promise;
     const never = new Promise(resolve => {
       httpRequest({ port, path: '/never' }).on('error', resolve).end();
     });
-    await eventually(() => http.app.server.listening);
+    await stuck.promise;
     const closed = http.close(300);
     gate.resolve();
     expect(await (await slow).json()).toEqual({ done: true });

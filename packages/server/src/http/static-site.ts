@@ -73,5 +73,6 @@ function sendIndex(index: string, site: StaticSite, reply: FastifyReply): Fastif
 
 function notBuiltPage(text: string): string {
   const safe = text.replace(/[&<>"]/g, char => `&#${char.charCodeAt(0)};`);
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Not built</title><p>${safe}</p></html>\n`;
+  const head = '<meta charset="utf-8"><title>Not built</title>';
+  return `<!doctype html><html lang="en">${head}<p>${safe}</p></html>\n`;
 }

@@ -13,11 +13,14 @@ export type LifecycleState = 'starting' | 'ready' | 'draining' | 'stopped';
 export interface Component {
   readonly name: string;
   start?(): Promise<void>;
-  /** Finish or hand over; `signal` aborts at the deadline. */
+  /** Finish or hand over. When `signal` aborts, give up waiting and close what is left. */
   drain?(signal: AbortSignal): Promise<void>;
   /** Release everything; must work after a failed or cut-off drain, and after a failed start. */
   stop?(): Promise<void>;
 }
+
+/** What a drain may take after its deadline, for last messages and closing handshakes. */
+export const DRAIN_CLOSING_MS = 5_000;
 
 export interface LifecycleEvents {
   onState?(state: LifecycleState): void;
@@ -56,22 +59,20 @@ export class Lifecycle {
     if (this.#state === 'starting') this.#enter('ready');
   }
 
-  /** Cuts a drain off, now or when it begins: nobody waits any more. */
+  /** Ends a drain's waiting, now or when it begins. */
   hurry(): void {
     this.#hurry.abort();
   }
 
-  /** Drains for at most `drainMs`, then stops everything. Idempotent. */
+  /** Drains until `drainMs` are over, closes what is left, stops everything. Idempotent. */
   stop(options: { drainMs: number }): Promise<void> {
     this.#stopping ??= this.#stop(options.drainMs);
     return this.#stopping;
   }
 
   async #stop(drainMs: number): Promise<void> {
-    if (drainMs > 0) {
-      this.#enter('draining');
-      await this.#drain(drainMs);
-    }
+    this.#enter('draining');
+    await this.#drain(drainMs);
     for (const component of this.#started.toReversed()) {
       try {
         await component.stop?.();
@@ -83,23 +84,31 @@ export class Lifecycle {
   }
 
   async #drain(drainMs: number): Promise<void> {
-    const deadline = AbortSignal.any([AbortSignal.timeout(drainMs), this.#hurry.signal]);
-    if (deadline.aborted) return;
-    const cutOff = new Promise<void>(resolve => {
-      deadline.addEventListener('abort', () => resolve(), { once: true });
-    });
+    const deadline = new AbortController();
+    const signal = AbortSignal.any([deadline.signal, this.#hurry.signal]);
+    const timer = setTimeout(() => deadline.abort(), drainMs);
     const drains = this.#started.map(async component => {
       try {
-        await component.drain?.(deadline);
+        await component.drain?.(signal);
       } catch (error) {
         this.#events.onError?.(component.name, 'drain', error);
       }
     });
-    await Promise.race([Promise.all(drains), cutOff]);
+    await Promise.race([Promise.all(drains), closed(signal)]);
+    clearTimeout(timer);
   }
 
   #enter(state: LifecycleState): void {
     this.#state = state;
     this.#events.onState?.(state);
   }
+}
+
+/** Resolves `DRAIN_CLOSING_MS` after the signal aborts. */
+function closed(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const wait = () => setTimeout(resolve, DRAIN_CLOSING_MS).unref();
+    if (signal.aborted) wait();
+    else signal.addEventListener('abort', wait, { once: true });
+  });
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@holdfast/protocol';
+import { openaiErrorBody } from '../http/index.ts';
 import { HoldfastError, newId } from '../kernel/index.ts';
 
 /**
@@ -7,7 +8,8 @@ import { HoldfastError, newId } from '../kernel/index.ts';
  * Source: openai-openapi `RealtimeServerEventError`.
  */
 export interface ErrorEvent {
-  readonly type: 'invalid_request_error' | 'server_error' | 'rate_limit_error';
+  /** Class of error, for instance `invalid_request_error`. */
+  readonly type: string;
   readonly code: string;
   /** For people; tells nothing internal. */
   readonly message: string;
@@ -42,14 +44,10 @@ export function closeCodeOf(error: HoldfastError): number {
   return CLOSE_CODES[error.code] ?? 1011;
 }
 
+/** The same error object as over HTTP, in the event of the protocol. */
 export function eventOf(error: HoldfastError): string {
-  const type =
-    error.status === 429
-      ? 'rate_limit_error'
-      : error.status < 500
-        ? 'invalid_request_error'
-        : 'server_error';
-  return errorEvent({ type, code: error.code, message: error.detail, param: error.field ?? null });
+  const { message, type, code, param } = openaiErrorBody(error).error;
+  return errorEvent({ type, code: code ?? error.code, message, param });
 }
 
 /** What an upstream's HTTP status means to our caller. Its own words stay in the log. */

@@ -1,7 +1,7 @@
 /**
  * The three audio formats of the protocol and the way between their bytes and 24 kHz samples. A
- * codec belongs to one direction of one session and keeps what a stream cut at random needs: the odd
- * byte of PCM16, the filter state of G.711.
+ * codec belongs to one direction of one session and keeps what a stream cut at random needs: the
+ * odd byte of PCM16, the filter state of G.711.
  */
 import { decodeG711, encodeG711, type Law } from './g711.ts';
 import { SAMPLE_RATE, toBytes, toSamples } from './pcm.ts';

@@ -1,10 +1,10 @@
 /**
  * Opus, by libopus compiled to WebAssembly. Opus codes at any of its rates whatever the other side
- * uses, so both directions run at our 24 kHz mono and no resampling is needed, although the SDP says
- * `opus/48000/2` as it must.
+ * uses, so both directions run at our 24 kHz mono and no resampling is needed, although the SDP
+ * says `opus/48000/2` as it must.
  *
- * Ownership: a codec holds memory of a fixed heap until `close()`; MAX_OPEN_CALLS keeps the number of
- * codecs far below what fits.
+ * Ownership: a codec holds memory of a fixed heap until `close()`; MAX_OPEN_CALLS keeps the number
+ * of codecs far below what fits.
  */
 import OpusScript from 'opusscript';
 import { SAMPLE_RATE, toBytes, toSamples, WINDOW_SAMPLES } from './pcm.ts';

@@ -1,6 +1,6 @@
 /**
- * The faults there are, and the book of those that are active. A rule names a fault, what it is told,
- * and which requests it befalls; with `times` it uses itself up.
+ * The faults there are, and the book of those that are active. A rule names a fault, what it is
+ * told, and which requests it befalls; with `times` it uses itself up.
  */
 import { z } from 'zod';
 import { MAX_FAULT_RULES } from '../limits.ts';

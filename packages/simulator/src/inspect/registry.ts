@@ -1,5 +1,6 @@
 /**
- * All sessions, open and recently ended, newest last. Ended ones keep their record, not their audio.
+ * All sessions, open and recently ended, newest last. Ended ones keep their record, not their
+ * audio.
  */
 import type { FaultTarget } from '../faults/fault.ts';
 import { MAX_ENDED_SESSIONS, MAX_OPEN_SESSIONS } from '../limits.ts';

@@ -1,6 +1,6 @@
 /**
- * `/_simulator/…`: what tests read and change. Answers only direct loopback requests that no web page
- * sent, because it hands out request headers and switches faults.
+ * `/_simulator/…`: what tests read and change. Answers only direct loopback requests that no web
+ * page sent, because it hands out request headers and switches faults.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';

@@ -1,7 +1,7 @@
 /**
- * Reading `input_audio_buffer.append`, by far the most frequent client event. Written the usual way
- * (`{"type":"input_audio_buffer.append","audio":"…"}`) it is cut out of the message without parsing;
- * any other spelling goes through the parser and ends up here too.
+ * Reading `input_audio_buffer.append`, by far the most frequent client event. Written the usual
+ * way (`{"type":"input_audio_buffer.append","audio":"…"}`) it is cut out of the message without
+ * parsing; any other spelling goes through the parser and ends up here too.
  */
 import { MAX_APPEND_BASE64_BYTES } from '../limits.ts';
 import { ProtocolError } from './errors.ts';

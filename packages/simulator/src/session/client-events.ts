@@ -1,6 +1,6 @@
 /**
- * The client events of the GA protocol, checked before anything happens. Source: openai/openai-openapi,
- * `RealtimeClientEvent`. Unknown fields are refused, as the API does.
+ * The client events of the GA protocol, checked before anything happens. Source: openai/openai-
+ * openapi, `RealtimeClientEvent`. Unknown fields are refused, as the API does.
  */
 import { z } from 'zod';
 import { ProtocolError } from './errors.ts';

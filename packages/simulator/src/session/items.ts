@@ -1,6 +1,7 @@
 /**
- * Conversation items as they stand on the wire, GA shapes. `transcript` may be null (a user's audio
- * before its transcription), which the published types do not say but the API does and clients expect.
+ * Conversation items as they stand on the wire, GA shapes. `transcript` may be null (a user's
+ * audio before its transcription), which the published types do not say but the API does and
+ * clients expect.
  */
 export type ItemStatus = 'in_progress' | 'completed' | 'incomplete';
 

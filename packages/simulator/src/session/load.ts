@@ -1,10 +1,10 @@
 /**
- * The load stream: audio without end, at a fixed size and rate, cheap enough for hundreds of sessions
- * on part of a core. It ends with `response.cancel` or the connection.
+ * The load stream: audio without end, at a fixed size and rate, cheap enough for hundreds of
+ * sessions on part of a core. It ends with `response.cancel` or the connection.
  *
  * The schedule is absolute (what is due since the start, not one frame per timer), so a late timer
- * loses nothing. Rate 0 sends as fast as the reader reads: the response's own watch on the backlog is
- * then the only brake.
+ * loses nothing. Rate 0 sends as fast as the reader reads: the response's own watch on the backlog
+ * is then the only brake.
  */
 import type { Random } from '../random.ts';
 import type { MessageItem } from './items.ts';

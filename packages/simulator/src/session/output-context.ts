@@ -1,6 +1,6 @@
 /**
- * What all kinds of output items share: their place in a response, opening and closing them, and the
- * account of what they cost.
+ * What all kinds of output items share: their place in a response, opening and closing them, and
+ * the account of what they cost.
  */
 import type { FormatName } from '../audio/format.ts';
 import type { SessionHost } from './host.ts';

@@ -1,7 +1,8 @@
 /**
- * Streams one output item of a response: opens it, sends it piece by piece, closes it. Each function
- * is a generator that yields the milliseconds to wait before its next piece; returning it early
- * (cancellation) closes the item as `incomplete`, with every closing event the protocol asks for.
+ * Streams one output item of a response: opens it, sends it piece by piece, closes it. Each
+ * function is a generator that yields the milliseconds to wait before its next piece; returning it
+ * early (cancellation) closes the item as `incomplete`, with every closing event the protocol asks
+ * for.
  */
 import { AudioEncoder } from '../audio/format.ts';
 import { msOf, samplesOf } from '../audio/pcm.ts';

@@ -1,9 +1,10 @@
 /**
- * One response: `in_progress` -> `completed` | `incomplete` (out of tokens) | `cancelled` | `failed`.
+ * One response: `in_progress` -> `completed` | `incomplete` (out of tokens) | `cancelled` |
+ * `failed`.
  *
  * It owns its timer and nothing else. Generation is a generator that yields pauses; a reader that
- * cannot keep up stretches them. Cancelling closes whatever is open and then sends `response.done`,
- * so a client always sees every opening event answered.
+ * cannot keep up stretches them. Cancelling closes whatever is open and then sends
+ * `response.done`, so a client always sees every opening event answered.
  */
 import type { FormatName } from '../audio/format.ts';
 import type { Cancel } from '../clock.ts';

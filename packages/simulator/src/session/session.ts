@@ -6,8 +6,8 @@
  * `close()` ends it silently. At the end of its lifetime it sends `session_expired` and asks its
  * transport to close with 1001.
  *
- * Invariants: at most one response in the conversation at a time; a client's fault is answered with an
- * `error` event and changes nothing; after `close()` nothing is sent.
+ * Invariants: at most one response in the conversation at a time; a client's fault is answered
+ * with an `error` event and changes nothing; after `close()` nothing is sent.
  */
 import { AudioDecoder } from '../audio/format.ts';
 import type { Cancel, Clock } from '../clock.ts';
@@ -130,10 +130,21 @@ export class RealtimeSession implements TurnHost {
       eventId = idOf(value);
       handle(this, parseClientEvent(value));
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      this.#answer(error, eventId);
+    }
+  }
+
+  /** The client's fault is told to the client; our own also to whoever runs the process. */
+  #answer(error: unknown, eventId: string | null): void {
+    if (error instanceof ProtocolError) {
       const { type, code, message, param } = error;
       this.emit({ type: 'error', error: { type, code, message, param, event_id: eventId } });
+      return;
     }
+    console.error(error);
+    const message = 'The server had an error while processing your request.';
+    const rest = { code: null, param: null, event_id: eventId };
+    this.emit({ type: 'error', error: { type: 'server_error', message, ...rest } });
   }
 
   #parse(message: Buffer): unknown {
@@ -229,7 +240,8 @@ export class RealtimeSession implements TurnHost {
   }
 
   emitAudio(place: AudioPlace, outputIndex: number, audio: Buffer): void {
-    if (!this.#closed) this.#sinks.emitAudio(place, outputIndex, audio);
+    if (this.#closed) return;
+    this.#sinks.emitAudio(place, outputIndex, audio, this.media === undefined);
   }
 
   get wantsAudioEvents(): boolean {

@@ -1,6 +1,6 @@
 /**
- * Where a session's events go: its WebSocket, its data channel, any number of sidebands. An event is
- * written once and handed to all; audio goes only to those that take it in events.
+ * Where a session's events go: its WebSocket, its data channel, any number of sidebands. An event
+ * is written once and handed to all; audio goes only to those that take it in events.
  */
 import type { SessionRecord } from '../inspect/record.ts';
 import { MAX_SEND_BACKLOG_BYTES, SEND_HIGH_WATER_BYTES } from '../limits.ts';
@@ -55,15 +55,18 @@ export class Sinks {
     else for (const sink of this.#sinks) this.#send(sink, json);
   }
 
-  /** One audio delta, put together by hand because there are thousands a second. */
-  emitAudio(place: AudioPlace, outputIndex: number, audio: Buffer): void {
+  /**
+   * One audio delta, put together by hand because there are thousands a second. `counted` is false
+   * when the same audio is counted as it plays on a media track.
+   */
+  emitAudio(place: AudioPlace, outputIndex: number, audio: Buffer, counted: boolean): void {
     const json =
       `{"type":"response.output_audio.delta","event_id":"${this.#ids.next()}",` +
       `"response_id":"${place.responseId}","item_id":"${place.itemId}",` +
       `"output_index":${outputIndex},"content_index":${place.contentIndex},` +
       `"delta":"${audio.toString('base64')}"}`;
     this.#record.sent.count('response.output_audio.delta', json.length);
-    this.#record.sent.audio(audio);
+    if (counted) this.#record.sent.audio(audio);
     for (const sink of this.#sinks) if (sink.takesAudio) this.#send(sink, json);
   }
 

@@ -1,7 +1,7 @@
 /**
  * When the simulated model calls a function, and with what. A real model understands; this one
- * matches words: a typed message that names a tool (`changeBackgroundColor`), or enough of its words
- * ("make the background #aabbcc"), calls it. The same text always gives the same call.
+ * matches words: a typed message that names a tool (`changeBackgroundColor`), or enough of its
+ * words ("make the background #aabbcc"), calls it. The same text always gives the same call.
  */
 import type { Random } from '../random.ts';
 import type { SessionConfig, Tool } from './config.ts';

@@ -1,10 +1,10 @@
 /**
  * Turn taking: from the user's audio to a conversation item, its transcription, and a response.
  *
- * Turn detection decides when a turn begins (which interrupts the model, if so configured) and ends
- * (which commits it and asks for a response, if so configured). Without detection the client commits,
- * and asks itself. When the model has spoken and the user stays silent for `idle_timeout_ms`, the
- * empty stretch is committed and the model asked to go on.
+ * Turn detection decides when a turn begins (which interrupts the model, if so configured) and
+ * ends (which commits it and asks for a response, if so configured). Without detection the client
+ * commits, and asks itself. When the model has spoken and the user stays silent for
+ * `idle_timeout_ms`, the empty stretch is committed and the model asked to go on.
  */
 import { msOf, toBytes } from '../audio/pcm.ts';
 import type { Cancel } from '../clock.ts';

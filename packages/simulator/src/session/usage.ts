@@ -1,7 +1,7 @@
 /**
  * Token counts. Audio is counted as the provider documents it (a user's: one token per 100 ms, the
- * model's: one per 50 ms), text by the rule of thumb of four characters a token. What the model read
- * in its previous response counts as cached, in steps of 64.
+ * model's: one per 50 ms), text by the rule of thumb of four characters a token. What the model
+ * read in its previous response counts as cached, in steps of 64.
  */
 import { msOf } from '../audio/pcm.ts';
 import type { SessionConfig } from './config.ts';

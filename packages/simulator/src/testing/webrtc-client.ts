@@ -1,6 +1,6 @@
 /**
- * A caller over WebRTC for tests: werift on this side too, with its own Opus codec, so that both ends
- * are exercised without a browser.
+ * A caller over WebRTC for tests: werift on this side too, with its own Opus codec, so that both
+ * ends are exercised without a browser.
  */
 import {
   MediaStreamTrack,

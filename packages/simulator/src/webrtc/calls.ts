@@ -1,5 +1,8 @@
 /**
  * The open calls by their id (`rtc_…`): making them from an offer, finding them, ending them all.
+ *
+ * The WebRTC stack takes longer to load than everything else together, so it is loaded by the first
+ * call, or by the process when it is up, and never before it listens.
  */
 import { type App, createSession } from '../app.ts';
 import { befallSession, type FaultRule } from '../faults/rules.ts';
@@ -8,7 +11,7 @@ import type { RequestInfo } from '../inspect/record.ts';
 import { MAX_OPEN_CALLS } from '../limits.ts';
 import type { SessionRequest } from '../session/config.ts';
 import type { Behaviour } from '../settings.ts';
-import { Call } from './call.ts';
+import type { Call, CallOptions } from './call.ts';
 
 export interface NewCall {
   offerSdp: string;
@@ -28,8 +31,10 @@ export class Calls {
 
   /** Throws `HttpError` when there is no room or the offer cannot be answered. */
   async create(app: App, options: NewCall): Promise<{ call: Call; answerSdp: string }> {
+    const { Call } = await import('./call.ts');
+    // Checked after the only wait, so that two callers cannot both be the last.
     if (this.#calls.size >= MAX_OPEN_CALLS) throw new HttpError(429, 'Too many calls are open.');
-    const call = this.#open(app, options);
+    const call = new Call(this.#optionsFor(app, options));
     this.#calls.set(call.id, call);
     app.registry.connect(call.session.record, call);
     try {
@@ -42,9 +47,9 @@ export class Calls {
     }
   }
 
-  #open(app: App, options: NewCall): Call {
+  #optionsFor(app: App, options: NewCall): CallOptions {
     const { model, requests, request, behaviour } = options;
-    return new Call({
+    return {
       id: app.random.id('rtc'),
       clock: app.clock,
       openSession: (call, media) =>
@@ -65,7 +70,7 @@ export class Calls {
         record.end({ by, code: null, reason }, app.clock.nowMs());
         app.registry.ended(record);
       },
-    });
+    };
   }
 
   /** Ends all calls. */

@@ -57,6 +57,11 @@ export class ChannelSink implements EventSink {
     if (this.#channel?.readyState === 'open') this.#channel.send(json);
   }
 
+  /** Events waiting for the channel. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
   get backlogBytes(): number {
     return this.#channel?.bufferedAmount ?? 0;
   }

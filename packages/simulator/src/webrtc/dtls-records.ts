@@ -1,10 +1,11 @@
 /**
  * Keeps the first data-channel messages from getting lost.
  *
- * werift 0.24 numbers the record of its DTLS Finished message within epoch 1 by the handshake's count
- * (6 after a usual handshake) and then counts application records from 1. The sixth of those repeats a
- * number, so the peer drops it as a replay (RFC 6347 §4.1.2.6), and SCTP sends the message again only
- * after its timeout of a second. Counting on from beyond any handshake avoids it.
+ * werift 0.24 numbers the record of its DTLS Finished message within epoch 1 by the handshake's
+ * count (6 after a usual handshake) and then counts application records from 1. The sixth of those
+ * repeats a number, so the peer drops it as a replay (RFC 6347 §4.1.2.6), and SCTP sends the
+ * message again only after its timeout of a second. Counting on from beyond any handshake avoids
+ * it.
  *
  * Seen with Chromium 156: the event after `session.created` came 1.2 s late, every time.
  */

@@ -2,9 +2,9 @@
  * The model's voice on a media track: a queue of samples played as Opus packets, one every 20 ms,
  * silence when there is nothing to say.
  *
- * Per response: queued -> playing (`onStarted`, with its first packet) -> over (`onStopped`, when the
- * queue has run through its end) or cut off (`clear`). The pace is absolute: packets that a late timer
- * missed are sent at once, up to MAX_CATCH_UP; beyond that the schedule starts anew.
+ * Per response: queued -> playing (`onStarted`, with its first packet) -> over (`onStopped`, when
+ * the queue has run through its end) or cut off (`clear`). The pace is absolute: packets that a
+ * late timer missed are sent at once, up to MAX_CATCH_UP; beyond that the schedule starts anew.
  */
 import { randomInt } from 'node:crypto';
 import { type MediaStreamTrack, RtpHeader, RtpPacket } from 'werift';

@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { concat } from '../audio/pcm.ts';
 import { type Simulator, startSimulator } from '../index.ts';
+import { MAX_OPEN_CALLS } from '../limits.ts';
 import { until } from '../testing/events.ts';
 import { babble, bestCorrelation, envelope, silence } from '../testing/sound.ts';
 import { WebRtcClient } from '../testing/webrtc-client.ts';
@@ -169,6 +170,45 @@ describe('a call', () => {
     expect((await sideband.closed).code).toBe(1000);
     await client.closed;
     expect((await view(callId)).close).toMatchObject({ by: 'server', reason: 'hangup' });
+  });
+
+  it('gives a sideband the voice too when asked, and counts it once', async () => {
+    const settings = { method: 'PATCH', body: JSON.stringify({ sidebandAudio: true }) };
+    await fetch(`${simulator.url}/_simulator/settings`, settings);
+    const { callId } = await call();
+    await client.events.next('session.created');
+    const sideband = await WebSocketClient.open(simulator, `/v1/realtime?call_id=${callId}`, KEY);
+    sideband.send({ type: 'response.create' });
+    await sideband.events.next('output_audio_buffer.stopped');
+    const deltas = sideband.events.of('response.output_audio.delta').map(event => event.delta);
+    const voice = Buffer.concat(deltas.map(delta => Buffer.from(delta as string, 'base64')));
+    expect((await view(callId)).sent.audio_bytes).toBe(voice.length);
+    expect(client.events.of('response.output_audio.delta')).toEqual([]);
+    await sideband.close();
+  });
+
+  it('expires with an error on the data channel, and 1001 for the sideband', async () => {
+    const settings = { method: 'PATCH', body: JSON.stringify({ sessionLifetimeMs: 2_000 }) };
+    await fetch(`${simulator.url}/_simulator/settings`, settings);
+    const { callId } = await call();
+    const sideband = await WebSocketClient.open(simulator, `/v1/realtime?call_id=${callId}`, KEY);
+    expect((await client.events.next('error')).error.code).toBe('session_expired');
+    expect((await sideband.closed).code).toBe(1001);
+    await client.closed;
+  });
+
+  it('refuses a call beyond the limit', async () => {
+    const offer = await client.offer();
+    const post = () =>
+      fetch(`${simulator.url}/v1/realtime/calls?model=m`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/sdp' },
+        body: offer,
+      });
+    const statuses: number[] = [];
+    for (let count = 0; count <= MAX_OPEN_CALLS; count++) statuses.push((await post()).status);
+    expect(statuses.filter(status => status === 201)).toHaveLength(MAX_OPEN_CALLS);
+    expect(statuses.at(-1)).toBe(429);
   });
 
   it('ends when the caller closes', async () => {

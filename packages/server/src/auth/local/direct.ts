@@ -26,7 +26,8 @@ export function checkDirect(request: GuardedRequest, rules: DirectRules): void {
   );
   if (forwarding !== undefined) {
     throw refused(
-      `This request came through a proxy (${forwarding}). Without an identity provider only direct requests from this machine are served; set HOLDFAST_OIDC_ISSUER to serve others.`,
+      `This request came through a proxy (${forwarding}). Without an identity provider only ` +
+        'direct requests from this machine are served; set HOLDFAST_OIDC_ISSUER to serve others.',
     );
   }
   if (!isLoopback(request.remoteAddress)) {

@@ -27,7 +27,7 @@ export interface OidcIdentityDeps {
   readonly cookieName: string;
 }
 
-/** People known by an identity provider: a bearer token, or the cookie that signing in gave them. */
+/** People known by an identity provider: by a bearer token, or by the cookie of their sign-in. */
 export function createOidcIdentity(deps: OidcIdentityDeps): Identity {
   return {
     mode: 'oidc',

@@ -19,7 +19,7 @@ function sampleRoutes(things: Map<string, Target>, judge: typeof authorize): Fas
   return async app => {
     for (const policy of Object.keys(POLICIES)) {
       const owned = findPolicy(policy)?.owner !== undefined || policy === 'sessions.read';
-      for (const method of ['GET', 'DELETE'] as const) {
+      for (const method of owned ? (['DELETE'] as const) : (['GET', 'PUT'] as const)) {
         app.route({
           method,
           url: `/sample/${policy}${owned ? '/:id' : ''}`,
@@ -74,11 +74,11 @@ async function walkSample(judge: typeof authorize, oidc: boolean) {
   return steps;
 }
 
-describe('the walk', () => {
+describe('the walk', { timeout: 60_000 }, () => {
   it.each([true, false])('finds nothing wrong here (OIDC: %s)', async oidc => {
     const steps = await walkSample(authorize, oidc);
     expect(wrongSteps(steps)).toEqual([]);
-    expect(steps.length).toBeGreaterThan(1000);
+    expect(steps.length).toBeGreaterThan(500);
     expect(new Set(steps.map(step => step.expected))).toEqual(
       new Set(oidc ? [401, 403, 404, 'in', 'alike'] : [403, 404, 'in', 'alike']),
     );

@@ -115,7 +115,7 @@ export function wrongSteps(steps: readonly WalkStep[]): WalkStep[] {
 async function walkRoute(options: WalkOptions, route: RouteInfo): Promise<WalkStep[]> {
   const { callers } = options;
   const owners = callers.flatMap(({ label, principal }) =>
-    principal === null || principal.kind === 'client_secret' ? [] : [{ label, principal }],
+    principal?.kind !== 'api_key' || principal.role === 'Viewer' ? [] : [{ label, principal }],
   );
   const steps: WalkStep[] = [];
   for (const one of callers) {

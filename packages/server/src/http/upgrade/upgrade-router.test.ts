@@ -87,7 +87,7 @@ describe('refused upgrades', () => {
     expect(post.statusCode).toBe(404);
   });
 
-  it('get the error in the shape of the route, with request id and the headers of the guard', async () => {
+  it('get the error in the shape of the route, with id and headers', async () => {
     const { port, server } = await start();
     const openai = await exchange(port, handshake('/echo/a', { 'sec-websocket-key': 'x' }));
     expect(JSON.parse(openai.split('\r\n\r\n')[1]!).error.param).toBe('sec-websocket-key');
@@ -114,7 +114,7 @@ describe('refused upgrades', () => {
     expect(text + JSON.stringify(server.lines())).not.toMatch(/hidden|nowhere-private/);
   });
 
-  it('pass the principal to the handler, which may still refuse, once', async () => {
+  it('hand over the principal to the handler, which may still refuse, once', async () => {
     const { port, upgrades } = await start();
     const answer = await exchange(port, handshake('/closed', { 'x-pass': 'me' }));
     expect(answer).toMatch(/^HTTP\/1\.1 404 /);

@@ -104,7 +104,7 @@ export class UpgradeRouter<P = unknown> {
   }
 
   async #enter(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    // From here on the socket is nobody's but ours, and an error without a listener ends the process.
+    // The socket is ours alone now, and an error without a listener would end the process.
     socket.on('error', () => socket.destroy());
     const attempt: Attempt<P> = {
       request,

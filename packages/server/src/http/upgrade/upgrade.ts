@@ -17,7 +17,7 @@ export interface Upgrade<P = unknown> {
   readonly principal: P;
   /**
    * Answers an HTTP error in the route's shape and closes. Only before the handshake; afterwards
-   * the socket is destroyed, since HTTP would be noise in a WebSocket stream. Later calls do nothing.
+   * the socket is destroyed, since HTTP would be noise in a WebSocket. Later calls do nothing.
    */
   refuse(error: HoldfastError): void;
 }

@@ -5,9 +5,6 @@
  */
 import { HoldfastError } from '../../kernel/index.ts';
 
-/** The fields of a server error that name things and repeat no row values. */
-const KEPT = ['code', 'severity', 'schema', 'table', 'column', 'constraint', 'hint', 'routine'];
-
 export interface SqlErrorFields {
   readonly message: string;
   /** SQLSTATE, five characters. */
@@ -70,9 +67,13 @@ export function isRetryable(error: unknown): boolean {
 export function sqlErrorFields(error: unknown): SqlErrorFields | undefined {
   if (!(error instanceof Error) || !('severity' in error) || !('code' in error)) return undefined;
   if (typeof error.code !== 'string') return undefined;
-  const source: Record<string, unknown> = { ...error };
-  const entries = KEPT.map(name => [name, source[name]]).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(entries), message: error.message, code: error.code };
+  return pick(error as Error & SqlErrorFields);
+}
+
+/** The fields that name things; all others may repeat row values. */
+function pick(error: SqlErrorFields): SqlErrorFields {
+  const { message, code, severity, schema, table, column, constraint, hint, routine } = error;
+  return { message, code, severity, schema, table, column, constraint, hint, routine };
 }
 
 /**

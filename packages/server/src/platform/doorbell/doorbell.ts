@@ -4,7 +4,7 @@
  */
 export interface Doorbell {
   readonly adapter: string;
-  /** Tells every process, this one included. Coalesced: many rings soon after each other are one. */
+  /** Tells every process, this one included. Many rings soon after each other are one. */
   ring(subject: string): void;
   /** Calls back with subjects that may have grown. Returns the unsubscribe function. */
   onRing(listener: (subjects: readonly string[]) => void): () => void;

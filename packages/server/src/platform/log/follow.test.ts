@@ -223,6 +223,36 @@ describe('followers', () => {
     for (const follower of joined) followers.leave(follower);
   });
 
+  it('throw when the first read fails, and try a later one again', async () => {
+    const { url, drop } = await createTestDatabase();
+    let reads = 0;
+    const echo = (text: string) => {
+      if (/^select .* from "events"/.test(text)) reads += 1;
+    };
+    const database = await openPostgres({ url, poolSize: 2, echo });
+    const { log, newSession } = openTestLog(database);
+    const subject = await newSession();
+    const aborter = new AbortController();
+    const page = { subject, after: 0, limit: 10, includePrivate: false };
+    const follow = () => log.follow(page, aborter.signal)[Symbol.asyncIterator]();
+    await appendTo(log, subject);
+    const reader = follow();
+    expect(await next(reader)).toEqual([1]);
+    const later = next(reader);
+    await sql`alter table events rename to away`.execute(database.db);
+    await expect(next(follow())).rejects.toMatchObject({ code: '42P01' });
+    const before = reads;
+    log.ring(subject);
+    await vi.waitFor(() => expect(reads).toBeGreaterThan(before), 5_000);
+    await sql`alter table away rename to events`.execute(database.db);
+    await appendTo(log, subject);
+    expect(await later).toEqual([2]);
+    aborter.abort();
+    expect(await next(reader)).toBe('done');
+    await database.close();
+    await drop();
+  });
+
   it('wait out an outage of the poll and say so once', async () => {
     const telemetry = await recordTelemetry();
     const { url, drop } = await createTestDatabase();

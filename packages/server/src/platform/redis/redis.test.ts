@@ -145,33 +145,58 @@ describe('credentials', () => {
     expect(refused).toThrow(/TLS/);
   });
 
-  it('of Entra ID are the object id and the token, renewed on the open connection', async () => {
+  describe('of Entra ID', () => {
     const oid = '6fbf5e8c-0000-4000-8000-1234567890ab';
     const token = (n: number) => {
       const claims = Buffer.from(JSON.stringify({ oid, n })).toString('base64url');
       return `e30.${claims}.c2ln`;
     };
-    const service = await start({ username: oid, password: token(1), tls: certificate });
-    let asked = 0;
-    const lifetimesMs = [4_000, 3_600_000];
-    const credential = {
-      async getToken(scopes: string | string[]) {
-        expect(scopes).toContain('https://redis.azure.com/.default');
-        const expiresOnTimestamp = Date.now() + (lifetimesMs[asked] ?? 3_600_000);
-        asked += 1;
-        return { token: token(asked), expiresOnTimestamp };
-      },
-    };
-    const secure = { host: 'localhost', ssl: true, ca: certificate.certPem };
-    const redis = open(service, { ...secure, entra: { credential } });
-    await whenReady(redis);
-    const clientId = await redis.command(['CLIENT', 'ID'], COMMAND_MS);
-    // The second token is good from now on; only a connection that sends it gets to know.
-    await redis.command(['ACL', 'SETUSER', oid, 'resetpass', `>${token(2)}`], COMMAND_MS);
-    await vi.waitFor(() => expect(asked).toBe(2), WAIT);
-    await redis.ping(COMMAND_MS);
-    expect(await redis.command(['CLIENT', 'ID'], COMMAND_MS)).toBe(clientId);
-    expect(telemetry.text()).not.toContain(token(1));
-    expect(telemetry.events()).not.toContain('redis.credentials_stale');
+    const secure = { host: 'localhost', ssl: true };
+
+    /** Hands out token 1, 2, 3…; the first one expires soon. */
+    function issuer() {
+      const tokens = { asked: 0 };
+      const credential = {
+        async getToken(scopes: string | string[]) {
+          expect(scopes).toContain('https://redis.azure.com/.default');
+          tokens.asked += 1;
+          const lifetimeMs = tokens.asked === 1 ? 3_000 : 3_600_000;
+          return { token: token(tokens.asked), expiresOnTimestamp: Date.now() + lifetimeMs };
+        },
+      };
+      return { tokens, entra: { credential } };
+    }
+
+    it('are the object id and the token, renewed on the open connection', async () => {
+      const service = await start({ username: oid, password: token(1), tls: certificate });
+      const { tokens, entra } = issuer();
+      const redis = open(service, { ...secure, ca: certificate.certPem, entra });
+      await whenReady(redis);
+      const clientId = await redis.command(['CLIENT', 'ID'], COMMAND_MS);
+      // Only the second token is good from now on; the connection must come to know by itself.
+      await redis.command(['ACL', 'SETUSER', oid, 'resetpass', `>${token(2)}`], COMMAND_MS);
+      await vi.waitFor(() => expect(tokens.asked).toBe(2), WAIT);
+      await redis.ping(COMMAND_MS);
+      expect(await redis.command(['CLIENT', 'ID'], COMMAND_MS)).toBe(clientId);
+      expect(telemetry.text()).not.toContain(token(1));
+      expect(telemetry.events()).not.toContain('redis.credentials_stale');
+    });
+
+    it('are asked for anew, on a new connection, when the renewed ones are refused', async () => {
+      const service = await start({ username: oid, password: token(1), tls: certificate });
+      const { tokens, entra } = issuer();
+      const redis = open(service, { ...secure, ca: certificate.certPem, entra });
+      await whenReady(redis);
+      const clientId = await redis.command(['CLIENT', 'ID'], COMMAND_MS);
+      // The second token, of the renewal, will be refused.
+      await redis.command(['ACL', 'SETUSER', oid, `>${token(3)}`], COMMAND_MS);
+      await vi.waitFor(() => {
+        expect(telemetry.events()).toContain('redis.credentials_stale');
+        expect(tokens.asked).toBe(3);
+      }, WAIT);
+      await whenReady(redis);
+      expect(await redis.command(['CLIENT', 'ID'], COMMAND_MS)).not.toBe(clientId);
+      expect(telemetry.text()).not.toMatch(/e30\./);
+    });
   });
 });

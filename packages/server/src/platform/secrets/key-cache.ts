@@ -16,10 +16,6 @@ export class KeyCache<V> {
     this.#ttlMs = ttlMs;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   get(id: string): V | undefined {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;

@@ -50,7 +50,7 @@ export async function createLogger(options: LogOptions, hooks: LogHooks): Promis
     stream,
   );
   const flush = () => stdout?.flushSync();
-  return { logger: wrap(root, {}, hooks, flush), close: flush };
+  return { logger: wrap(root, options.base, hooks, flush), close: flush };
 }
 
 function openStdout(hooks: LogHooks) {
@@ -77,7 +77,7 @@ async function prettyStream(target: DestinationStream): Promise<DestinationStrea
 function wrap(target: Pino, inherited: LogFields, hooks: LogHooks, flush: () => void): Logger {
   const write = (level: LogLevel, event: string, fields?: LogFields) => {
     if (!target.isLevelEnabled(level)) return;
-    const bounded = fields ? boundFields(fields) : {};
+    const bounded = fields ? without(boundFields(fields), inherited) : {};
     const name = boundText(event, 200);
     target[level](bounded, name);
     hooks.onLine?.(level, name, { ...inherited, ...bounded });
@@ -93,8 +93,15 @@ function wrap(target: Pino, inherited: LogFields, hooks: LogHooks, flush: () => 
       flush();
     },
     child: fields => {
-      const bounded = boundFields(fields);
+      const bounded = without(boundFields(fields), inherited);
       return wrap(target.child(bounded), { ...inherited, ...bounded }, hooks, flush);
     },
   };
+}
+
+/** No name twice in one line: what stands in it already, with the same value, is left out. */
+function without(fields: LogFields, inherited: LogFields): LogFields {
+  const entries = Object.entries(fields);
+  const fresh = entries.filter(([name, value]) => inherited[name] !== value);
+  return fresh.length === entries.length ? fields : Object.fromEntries(fresh);
 }

@@ -61,6 +61,13 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
     PER_OWNER,
   ),
 
+  holdfast_upstream_errors_total: counter('Upstreams that could not be used or were lost.', [
+    'reason',
+  ]),
+  holdfast_recording_bytes_total: counter('Bytes of recordings stored.', ['audio_type']),
+  holdfast_uploads_active: gauge('Uploads that are being received.'),
+  holdfast_storage_full_total: counter('Writes refused because storage is full.'),
+
   holdfast_log_events_total: counter('Events appended to logs.'),
   holdfast_log_followers: gauge('Open readers of logs.'),
   holdfast_journal_dropped_total: counter('Journal events that did not reach the log.', ['reason']),

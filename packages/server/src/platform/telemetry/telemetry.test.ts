@@ -45,6 +45,14 @@ describe('log', () => {
     ]);
   });
 
+  it('says nothing twice in one line', async () => {
+    const { telemetry, lines } = await open();
+    const log = telemetry.log.child({ session_id: 'ses_1', replica: 'rep_1' });
+    log.info('listening', { session_id: 'ses_1', replica: 'rep_1' });
+    expect(lines[0]!.match(/replica/g)).toHaveLength(1);
+    expect(lines[0]!.match(/session_id/g)).toHaveLength(1);
+  });
+
   it('leaves out what is below the level', async () => {
     const { telemetry, lines } = await open({ level: 'warn' });
     telemetry.log.info('quiet');

@@ -110,11 +110,11 @@ function addHangUp(app: App, base: string, calls: Calls): void {
 
 async function readOffer(request: FastifyRequest): Promise<{ sdp: string; config: Json }> {
   if (!request.isMultipart()) return { sdp: offerOf(request.body), config: {} };
-  const parts: Record<string, string> = {};
+  const parts: Record<string, unknown> = {};
   try {
     for await (const part of request.parts()) {
-      const value = part.type === 'file' ? (await part.toBuffer()).toString('utf8') : part.value;
-      parts[part.fieldname] = String(value);
+      const isFile = part.type === 'file';
+      parts[part.fieldname] = isFile ? (await part.toBuffer()).toString('utf8') : part.value;
     }
   } catch (error) {
     throw faultOf(error);
@@ -141,11 +141,12 @@ export function offerOf(value: unknown): string {
   return value;
 }
 
-function sessionOf(text: string | undefined): Json {
-  if (text === undefined) return {};
+/** A part of type `application/json` comes parsed, any other as text. */
+function sessionOf(part: unknown): Json {
+  if (part === undefined) return {};
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = typeof part === 'string' ? JSON.parse(part) : part;
   } catch (cause) {
     throw new HoldfastError('invalid_request', 'session is not valid JSON.', {
       field: 'session',

@@ -153,15 +153,25 @@ describe('in a folder', () => {
     await sql`create table things (id integer)`.execute(database.db);
     const heard = Promise.withResolvers<string>();
     await database.listen('still', heard.resolve);
+    const [killed, newcomer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const straggler = database.transaction(async trx => {
       await sql`insert into things values (1)`.execute(trx);
       await database.lite.link.kill();
+      killed.resolve();
+      await newcomer.promise;
       await sql`insert into things values (2)`.execute(trx);
     });
-    await expect(straggler).rejects.toMatchObject({ code: 'unavailable' });
+    const refused = expect(straggler).rejects.toMatchObject({ code: 'unavailable' });
+    await killed.promise;
+    await database.transaction(async trx => {
+      await sql`insert into things values (3)`.execute(trx);
+      newcomer.resolve();
+      await refused;
+    });
     await database.notify('still', 'here');
     expect(await heard.promise).toBe('here');
-    expect((await count.execute(database.db)).rows).toEqual([{ n: 0 }]);
+    const { rows } = await sql`select id from things`.execute(database.db);
+    expect(rows).toEqual([{ id: 3 }]);
     await database.close();
   });
 

@@ -49,10 +49,8 @@ export class PortServer {
     this.#lastTransaction = parts.firstTransaction;
   }
 
-  /** Answers exactly once. A crash of PGlite itself is thrown on and ends the thread. */ async handle({
-    id,
-    request,
-  }: NumberedRequest): Promise<void> {
+  /** Answers exactly once. A crash of PGlite itself is thrown on and ends the thread. */
+  async handle({ id, request }: NumberedRequest): Promise<void> {
     let answer: Answer;
     try {
       answer = { id, ok: true, value: await this.#run(request) };

@@ -1,0 +1,104 @@
+import { describe, expect, it, vi } from 'vitest';
+import { type Component, DRAIN_CLOSING_MS, Lifecycle, type LifecycleState } from './lifecycle.ts';
+
+function recorder() {
+  const steps: string[] = [];
+  const part = (name: string, more: Partial<Component> = {}): Component => ({
+    name,
+    start: async () => void steps.push(`start ${name}`),
+    drain: async () => void steps.push(`drain ${name}`),
+    stop: async () => void steps.push(`stop ${name}`),
+    ...more,
+  });
+  return { steps, part };
+}
+
+describe('Lifecycle', () => {
+  it('stops what had started when a start fails, and throws that failure', async () => {
+    const { steps, part } = recorder();
+    const failing = part('b', { start: async () => Promise.reject(new Error('no')) });
+    const errors: string[] = [];
+    const lifecycle = new Lifecycle([part('a'), failing, part('c')], {
+      onError: (name, phase) => errors.push(`${phase} ${name}`),
+    });
+    await expect(lifecycle.start()).rejects.toThrow('no');
+    expect(steps).not.toContain('start c');
+    expect(steps.slice(-2)).toEqual(['stop b', 'stop a']);
+    expect(errors).toEqual(['start b']);
+    expect(lifecycle.state).toBe('stopped');
+  });
+
+  it('starts in order, drains all, stops in reverse, once however often it is asked', async () => {
+    const { steps, part } = recorder();
+    const states: LifecycleState[] = [];
+    const lifecycle = new Lifecycle([part('a'), part('b')], {
+      onState: state => states.push(state),
+    });
+    await lifecycle.start();
+    await Promise.all([lifecycle.stop({ drainMs: 1000 }), lifecycle.stop({ drainMs: 0 })]);
+    expect(steps).toEqual(['start a', 'start b', 'drain a', 'drain b', 'stop b', 'stop a']);
+    expect(states).toEqual(['ready', 'draining', 'stopped']);
+  });
+
+  it('lets a drain close what is left after its deadline, and cuts off one that does not end', async () => {
+    vi.useFakeTimers();
+    try {
+      const { steps, part } = recorder();
+      const aborted = (signal: AbortSignal) =>
+        new Promise<void>(resolve => {
+          signal.addEventListener('abort', () => resolve(), { once: true });
+        });
+      const polite = part('polite', {
+        drain: async signal => {
+          await aborted(signal);
+          await new Promise(resolve => setTimeout(resolve, DRAIN_CLOSING_MS - 1));
+          steps.push('closed polite');
+        },
+      });
+      const stuck = part('stuck', { drain: () => new Promise(() => {}) });
+      const lifecycle = new Lifecycle([polite, stuck]);
+      await lifecycle.start();
+      const stopped = lifecycle.stop({ drainMs: 1000 });
+      await vi.advanceTimersByTimeAsync(999 + DRAIN_CLOSING_MS);
+      expect(steps.at(-1)).toBe('closed polite');
+      await vi.advanceTimersByTimeAsync(1);
+      await stopped;
+      expect(steps.slice(-2)).toEqual(['stop stuck', 'stop polite']);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('does not wait for work when it is hurried', async () => {
+    const { part } = recorder();
+    const busy = part('busy', {
+      drain: signal =>
+        new Promise(resolve => {
+          if (signal.aborted) resolve();
+          signal.addEventListener('abort', () => resolve(), { once: true });
+        }),
+    });
+    const lifecycle = new Lifecycle([busy]);
+    await lifecycle.start();
+    const stopped = lifecycle.stop({ drainMs: 3_600_000 });
+    lifecycle.hurry();
+    await stopped;
+    expect(lifecycle.state).toBe('stopped');
+  });
+
+  it('goes on stopping when a part fails to', async () => {
+    const { steps, part } = recorder();
+    const broken = part('broken', {
+      drain: async () => Promise.reject(new Error('drain')),
+      stop: async () => Promise.reject(new Error('stop')),
+    });
+    const errors: string[] = [];
+    const lifecycle = new Lifecycle([part('a'), broken], {
+      onError: (name, phase) => errors.push(`${phase} ${name}`),
+    });
+    await lifecycle.start();
+    await lifecycle.stop({ drainMs: 10 });
+    expect(errors).toEqual(['drain broken', 'stop broken']);
+    expect(steps.at(-1)).toBe('stop a');
+  });
+});

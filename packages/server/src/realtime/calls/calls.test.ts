@@ -1,0 +1,304 @@
+import { describe, expect, it } from 'vitest';
+import { WebRtcClient } from '../../../../simulator/src/testing/webrtc-client.ts';
+import { useBench } from '../testing/bench.ts';
+import { connectClient, eventually, type Refusal } from '../testing/client.ts';
+import { openRealtimeHost, type RealtimeHost } from '../testing/host.ts';
+
+const bench = useBench({}, { SIMULATOR_DATA_CHANNEL_DELAY_MS: '0' });
+const sdpType = { 'content-type': 'application/sdp' };
+const json = { 'content-type': 'application/json' };
+
+interface Placed {
+  readonly client: WebRtcClient;
+  readonly status: number;
+  /** Ours. */
+  readonly callId: string;
+  readonly sessionId: string;
+}
+
+async function place(
+  options: {
+    host?: RealtimeHost;
+    bearer?: string;
+    form?: Record<string, unknown>;
+    base?: string;
+  } = {},
+): Promise<Placed> {
+  const { host = bench.host, bearer, form, base = '/v1/realtime' } = options;
+  const client = new WebRtcClient();
+  const sdp = await client.offer();
+  const body = new FormData();
+  body.set('sdp', new Blob([sdp], { type: 'application/sdp' }));
+  body.set('session', new Blob([JSON.stringify(form)], { type: 'application/json' }));
+  const response = await host.request(`${base}/calls?model=gpt-realtime`, {
+    method: 'POST',
+    headers: {
+      ...(form === undefined && sdpType),
+      ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+    },
+    body: form === undefined ? sdp : body,
+  });
+  const answer = await response.text();
+  expect(response.status, answer).toBe(201);
+  expect(response.headers.get('content-type')).toContain('application/sdp');
+  await client.accept(answer);
+  // The data channel is open too: what is sent or closed before that is lost.
+  await client.events.next('session.created');
+  const location = response.headers.get('location') ?? '';
+  expect(location).toMatch(new RegExp(`^${base}/calls/rtc_`));
+  return {
+    client,
+    status: response.status,
+    callId: location.split('/').at(-1)!,
+    sessionId: response.headers.get('holdfast-session')!,
+  };
+}
+
+const upstreamCall = async (sessionId: string) => {
+  const { upstream_session_id } = await eventually(async () => {
+    const session = await bench.session(sessionId);
+    return session.upstream_session_id !== null && session;
+  });
+  return (await bench.simulator.sessions()).find(record => record.id === upstream_session_id);
+};
+
+const endOf = (sessionId: string) =>
+  bench.host.request(`/v1/sessions/${sessionId}/end`, { method: 'POST' });
+
+const ask = (client: WebRtcClient, text: string) => {
+  const content = [{ type: 'input_text', text }];
+  client.send({
+    type: 'conversation.item.create',
+    item: { type: 'message', role: 'user', content },
+  });
+  client.send({ type: 'response.create' });
+};
+
+describe('offers that are none', () => {
+  const post = (body: BodyInit, headers: Record<string, string> = sdpType) =>
+    bench.host.request('/v1/realtime/calls?model=gpt-realtime', { method: 'POST', headers, body });
+  const form = (parts: Record<string, string>) => {
+    const data = new FormData();
+    for (const [name, value] of Object.entries(parts)) data.set(name, value);
+    return data;
+  };
+
+  it.each([
+    ['empty', () => post(''), 400],
+    ['not SDP', () => post('hello'), 400],
+    ['SDP without audio', () => post('v=0\r\nm=video 9 X 0\r\n'), 400],
+    ['over the limit', () => post(`v=0\r\nm=audio ${'x'.repeat(70_000)}`), 413],
+    ['of another type', () => post('v=0', { 'content-type': 'text/html' }), 415],
+    ['a form without sdp', () => post(form({ session: '{}' }), {}), 400],
+    [
+      'a form with a broken session',
+      () => post(form({ sdp: 'v=0\nm=audio 9\n', session: '{' }), {}),
+      400,
+    ],
+    [
+      'a form with a wrong session',
+      () => post(form({ sdp: 'v=0\nm=audio 9\n', session: '{"type":"nonsense"}' }), {}),
+      400,
+    ],
+    [
+      'for no model',
+      () =>
+        bench.host.request('/v1/realtime/calls', {
+          method: 'POST',
+          headers: sdpType,
+          body: 'v=0\nm=audio 9\n',
+        }),
+      400,
+    ],
+    ['refused by the model', () => post('v=0\nm=audio 9\n'), 400],
+  ])('%s', async (_, send, status) => {
+    const response = await send();
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ error: { message: expect.any(String) } });
+  });
+
+  it.each([
+    [401, 502],
+    [429, 429],
+    [500, 503],
+  ])('an upstream that answers %d: %d, and the place is free', async (status, expected) => {
+    await bench.simulator.fault({ fault: 'refuse', status, times: 1, routes: ['calls'] });
+    const response = await post('v=0\nm=audio 9\n');
+    expect(response.status).toBe(expected);
+    if (status === 429) expect(response.headers.get('retry-after')).not.toBeNull();
+    const list = await bench.host.request('/v1/sessions?limit=1');
+    expect(await list.json()).toMatchObject({ data: [{ state: 'failed', transport: 'webrtc' }] });
+  });
+});
+
+describe('a call', () => {
+  it('is logged and metered through its sideband, and hung up', async () => {
+    const { client, callId, sessionId } = await place({
+      form: { type: 'realtime', model: 'gpt-realtime', instructions: 'Be brief.' },
+    });
+    await upstreamCall(sessionId);
+    ask(client, 'Hello there');
+    const session = await eventually(async () => {
+      const found = await bench.session(sessionId);
+      return found.usage.responses > 0 && found;
+    });
+    expect(session).toMatchObject({ state: 'connected', transport: 'webrtc' });
+    expect(await bench.logged(sessionId)).toEqual(
+      expect.arrayContaining(['session.upstream_created', 'transcript.assistant', 'response.done']),
+    );
+    const stranger = 'Developer:eve:default';
+    const path = `/v1/realtime/calls/${callId}/hangup`;
+    const refused = await bench.host.request(path, { method: 'POST', caller: stranger });
+    expect(refused.status).toBe(404);
+    const hungUp = await bench.host.request(path, { method: 'POST' });
+    expect(hungUp.status).toBe(200);
+    expect(await bench.settled(sessionId, 'ended')).toMatchObject({
+      close_reason: 'end_requested',
+    });
+    await client.closed;
+    await eventually(() => bench.host.realtime.live.size === 0);
+    await client.close();
+  });
+
+  it('ends when the provider says that the browser is gone', async () => {
+    await bench.simulator.fault({
+      fault: 'close',
+      code: 1000,
+      after_ms: 300,
+      times: 1,
+      routes: ['sideband'],
+    });
+    const form = { type: 'realtime' };
+    const { client, sessionId } = await place({ form, base: '/openai/v1/realtime' });
+    expect(await bench.settled(sessionId, 'ended')).toMatchObject({
+      close_reason: 'client_closed',
+    });
+    await client.close();
+  });
+
+  it('survives the loss of its sideband', async () => {
+    await bench.simulator.fault({ fault: 'drop', after_ms: 300, times: 1, routes: ['sideband'] });
+    const { client, sessionId } = await place({ form: { type: 'realtime' } });
+    await eventually(() => {
+      const opened = bench.host.telemetry
+        .text()
+        .split('\n')
+        .filter(line => line.includes(sessionId) && line.includes('upstream.connected'));
+      return opened.length === 2;
+    });
+    ask(client, 'Hello again');
+    await eventually(async () => (await bench.session(sessionId)).usage.responses > 0);
+    await endOf(sessionId);
+    await client.close();
+  });
+
+  it('is hung up at the end of our own time', async () => {
+    const { database, simulator } = bench;
+    const host = await openRealtimeHost(database, {
+      upstreamUrl: simulator.url,
+      maxSessionMs: 1_000,
+    });
+    try {
+      const { client, sessionId } = await place({ host, form: { type: 'realtime' } });
+      await client.closed;
+      expect(await bench.settled(sessionId, 'expired')).toMatchObject({
+        close_reason: 'session_expired',
+      });
+      await client.close();
+    } finally {
+      await host.close();
+    }
+  });
+
+  it('goes on through a drain, and another replica takes it', async () => {
+    const { database, simulator, host } = bench;
+    const first = await openRealtimeHost(database, { upstreamUrl: simulator.url });
+    const { client, sessionId } = await place({ host: first, form: { type: 'realtime' } });
+    await upstreamCall(sessionId);
+    await first.close();
+    const session = await eventually(async () => {
+      const found = await bench.session(sessionId);
+      return found.replica === host.leases.replica && found;
+    });
+    expect(session.state).toBe('connected');
+    ask(client, 'Still there?');
+    await eventually(async () => (await bench.session(sessionId)).usage.responses > 0);
+    const end = await host.request(`/v1/sessions/${sessionId}/end`, { method: 'POST' });
+    expect(end.status).toBe(200);
+    await client.closed;
+    await client.close();
+  });
+
+  it('is hung up when its client changes what a secret had locked', async () => {
+    const minted = await bench.host.request('/v1/realtime/client_secrets', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({
+        session: { type: 'realtime', model: 'gpt-realtime', instructions: 'Be brief.' },
+        holdfast: { locked: ['instructions'] },
+      }),
+    });
+    const { value } = (await minted.json()) as { value: string };
+    const { client, sessionId } = await place({ bearer: value });
+    await upstreamCall(sessionId);
+    client.send({
+      type: 'session.update',
+      session: { type: 'realtime', instructions: 'Be rude.' },
+    });
+    await client.closed;
+    expect(await bench.settled(sessionId, 'ended')).toMatchObject({
+      close_reason: 'locked_configuration',
+    });
+    await client.close();
+  });
+});
+
+describe("a client's own sideband", () => {
+  it('is for creator and Admins, and sees the call', async () => {
+    const { client, callId, sessionId } = await place({ form: { type: 'realtime' } });
+    await upstreamCall(sessionId);
+    const url = `${bench.host.wsUrl}/v1/realtime?call_id=${callId}`;
+    const stranger = await connectClient(url, { caller: 'Developer:eve:default' }).catch(
+      (error: Refusal) => error,
+    );
+    expect(stranger).toMatchObject({ status: 404 });
+    const sideband = await connectClient(url, { caller: 'Admin:root:default' });
+    await sideband.event('session.created');
+    sideband.send({ type: 'session.update', session: { type: 'realtime', instructions: 'New.' } });
+    await sideband.event('session.updated');
+    sideband.socket.close(1000);
+    expect((await sideband.closed).code).toBe(1000);
+    expect(await bench.session(sessionId)).toMatchObject({ state: 'connected' });
+    await endOf(sessionId);
+    await client.close();
+    const late = await connectClient(url).catch((error: Refusal) => error);
+    expect(late).toMatchObject({ status: 410 });
+  });
+});
+
+describe("the seeds' way", () => {
+  it('POST /sessions, then POST /realtime with its secret', async () => {
+    const minted = (await (
+      await bench.host.request('/sessions', {
+        method: 'POST',
+        headers: { ...json, 'api-key': 'dummy_key' },
+        body: JSON.stringify({ model: 'gpt-4o-realtime-preview', voice: 'alloy' }),
+      })
+    ).json()) as { id: string; client_secret: { value: string } };
+    const client = new WebRtcClient();
+    const response = await bench.host.request('/realtime?model=gpt-4o-realtime-preview', {
+      method: 'POST',
+      headers: { ...sdpType, authorization: `Bearer ${minted.client_secret.value}` },
+      body: await client.offer(),
+    });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toContain('application/sdp');
+    expect(response.headers.get('holdfast-session')).toBe(minted.id);
+    await client.accept(await response.text());
+    await client.events.next('session.created');
+    const record = await upstreamCall(minted.id);
+    expect(record).toBeDefined();
+    await endOf(minted.id);
+    await client.close();
+  });
+});

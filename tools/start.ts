@@ -1,0 +1,14 @@
+import { ConfigError } from '../packages/server/src/config/index.ts';
+import { launch } from './start/launch.ts';
+
+/**
+ * `npm start`: the server, with what it needs around it. Without an upstream in the settings it
+ * gets the simulated model; without fresh pages the console is built. Exit code: the server's.
+ */
+launch().then(
+  code => process.exit(code),
+  error => {
+    console.error(error instanceof ConfigError ? error.message : error);
+    process.exit(error instanceof ConfigError ? 2 : 1);
+  },
+);
