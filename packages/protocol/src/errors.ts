@@ -36,7 +36,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 export const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
 
-/** `application/problem+json` (RFC 9457) of native routes; `error` repeats `detail` as the seeds do. */
+/** `application/problem+json` (RFC 9457) of native routes; `error` repeats `detail`. */
 export const problem = z.object({
   type: z.string().describe('`about:blank`; the code says what happened.'),
   title: z.string(),

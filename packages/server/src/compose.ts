@@ -175,7 +175,7 @@ function openRedis(config: Config, telemetry: Telemetry): Redis | undefined {
   });
 }
 
-/** Redis where there is one; NOTIFY where other processes may share the database; else in process. */
+/** Redis where there is one; NOTIFY where processes may share the database; else in process. */
 function openDoorbell(
   database: Database,
   redis: Redis | undefined,

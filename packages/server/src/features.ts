@@ -98,8 +98,8 @@ async function openCatalogue(config: Config): Promise<CatalogueFile> {
   }
   throw new HoldfastError(
     'invalid_request',
-    'There is no model: set AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY, or OPENAI_API_KEY, or ' +
-      'HOLDFAST_MODELS_FILE. `npm start` runs with a simulated one.',
+    'There is no model: set AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY, or OPENAI_API_KEY, ' +
+      'or HOLDFAST_MODELS_FILE. `npm start` runs with a simulated one.',
   );
 }
 

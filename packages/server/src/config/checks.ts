@@ -33,7 +33,7 @@ const rules: readonly Rule[] = [
     isOpen(v) &&
     v.HOLDFAST_ROLES.includes('gateway') &&
     !hasUpstream(v) &&
-    'HOLDFAST_HOST: other than loopback needs an upstream (AZURE_OPENAI_ENDPOINT or OPENAI_API_KEY).',
+    'HOLDFAST_HOST: other than loopback needs an upstream, such as AZURE_OPENAI_ENDPOINT.',
   v =>
     v.HOLDFAST_OIDC_ISSUER &&
     !v.HOLDFAST_OIDC_CLIENT_ID &&

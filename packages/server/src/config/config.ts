@@ -23,11 +23,12 @@ export interface Config {
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
-  readonly isLoopback: boolean;
   /** Without a trailing slash; null: the listening address. */
   readonly publicUrl: string | null;
   readonly roles: readonly RoleName[];
   readonly corsOrigins: readonly string[];
+  /** Addresses and ranges (CIDR) of proxies whose forwarding headers are believed. */
+  readonly trustedProxies: readonly string[];
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
   readonly dataDir: string;
   readonly consoleDir: string;
@@ -72,8 +73,6 @@ export interface AzureUpstreamConfig {
   /** Null: Entra ID. */
   readonly apiKey: Secret | null;
   readonly deployment: string;
-  /** Of the preview protocol only. */
-  readonly apiVersion: string | null;
 }
 
 export interface SessionsConfig {

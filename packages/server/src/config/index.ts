@@ -24,6 +24,12 @@ export type {
 export { ConfigError, loadConfig, readDotenv } from './load.ts';
 export { isLoopbackHost } from './loopback.ts';
 export { renderEffective, renderEnvExample, renderReference } from './render.ts';
-export { type Resolved, resolveSettings, type Source, type Variables } from './resolve.ts';
+export {
+  mergeVariables,
+  type Resolved,
+  resolveSettings,
+  type Source,
+  type Variables,
+} from './resolve.ts';
 export { Secret } from './secret.ts';
 export type { RoleName } from './settings/server.ts';

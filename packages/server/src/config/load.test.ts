@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ConfigError, loadConfig, readDotenv, Secret } from './index.ts';
+import { ConfigError, loadConfig, mergeVariables, readDotenv, Secret } from './index.ts';
 
 function faultsOf(environment: Record<string, string>, dotenv: Record<string, string> = {}) {
   try {
@@ -114,7 +114,7 @@ describe('rules across settings', () => {
 describe('values', () => {
   it('needs nothing at all', () => {
     const config = loadConfig({}, {});
-    expect(config.server).toMatchObject({ host: '127.0.0.1', port: 8080, isLoopback: true });
+    expect(config.server).toMatchObject({ host: '127.0.0.1', port: 8080 });
     expect(config.upstreams).toMatchObject({ azure: null, openai: null });
     expect(config.recordings.uploadMaxBytes).toBe(100 * 1024 * 1024);
     expect(config.redis).toBeNull();
@@ -180,6 +180,13 @@ describe('Secret', () => {
     expect(texts.join()).not.toContain('hunter2');
     expect(texts.every(text => text.includes('***'))).toBe(true);
     expect(secret.reveal()).toBe('hunter2');
+  });
+});
+
+describe('mergeVariables', () => {
+  it('takes what the settings take: the environment, unless it is empty there', () => {
+    const merged = mergeVariables({ A: '1', B: ' ', C: '' }, { A: '2', B: '2', D: '3' });
+    expect(merged).toEqual({ A: '1', B: '2', C: '', D: '3' });
   });
 });
 

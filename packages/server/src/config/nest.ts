@@ -7,7 +7,6 @@ import type {
   TelemetryConfig,
   UpstreamsConfig,
 } from './config.ts';
-import { isLoopbackHost } from './loopback.ts';
 import type { Values } from './settings/index.ts';
 
 const OPENAI_BASE_URL = 'https://api.openai.com/v1';
@@ -42,10 +41,10 @@ function serverConfig(v: Values): ServerConfig {
   return {
     host: v.HOLDFAST_HOST,
     port: v.PORT,
-    isLoopback: isLoopbackHost(v.HOLDFAST_HOST),
     publicUrl: v.HOLDFAST_PUBLIC_URL ?? null,
     roles: v.HOLDFAST_ROLES,
     corsOrigins: v.HOLDFAST_CORS_ORIGINS,
+    trustedProxies: v.HOLDFAST_TRUSTED_PROXIES,
     tls: certFile && keyFile ? { certFile, keyFile } : null,
     dataDir: v.HOLDFAST_DATA_DIR,
     consoleDir: v.HOLDFAST_CONSOLE_DIR ?? CONSOLE_DIR,
@@ -89,7 +88,6 @@ function upstreamsConfig(v: Values): UpstreamsConfig {
         endpoint: v.AZURE_OPENAI_ENDPOINT,
         apiKey: v.HOLDFAST_AZURE_OPENAI_ENTRA ? null : (v.AZURE_OPENAI_API_KEY ?? null),
         deployment: v.AZURE_OPENAI_DEPLOYMENT,
-        apiVersion: v.AZURE_OPENAI_API_VERSION ?? null,
       }
     : null;
   const openai = v.OPENAI_API_KEY

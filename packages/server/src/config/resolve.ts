@@ -44,6 +44,14 @@ export function resolveSettings(environment: Variables, dotenv: Variables): Reso
   };
 }
 
+/** All variables by the same rule: the environment, and `.env` where that is silent or empty. */
+export function mergeVariables(environment: Variables, dotenv: Variables): Variables {
+  const said = Object.entries(environment).filter(
+    ([name, value]) => value?.trim() || !dotenv[name],
+  );
+  return { ...dotenv, ...Object.fromEntries(said) };
+}
+
 function pick(name: string, environment: Variables, dotenv: Variables) {
   const own = environment[name]?.trim();
   if (own) return { raw: own, source: 'environment' as const };

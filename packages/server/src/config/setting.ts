@@ -17,7 +17,7 @@ export interface Setting<T> {
   readonly fallback: string | undefined;
   /** One or two sentences: what it does, and its unit. */
   readonly description: string;
-  /** A value for the sample file, where neither fallback nor an empty value would teach anything. */
+  /** A value for the sample file, where neither fallback nor an empty one would teach anything. */
   readonly example: string | undefined;
   /** Only carries the type; never set. */
   readonly type?: T;

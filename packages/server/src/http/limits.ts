@@ -4,7 +4,7 @@ export interface HttpLimits {
   readonly maxHeaderBytes: number;
   /** A longer request target (path and query) is answered 400. */
   readonly maxUrlBytes: number;
-  /** Open sockets of every kind; the kernel's queue holds further ones. */
+  /** Open sockets of every kind; further ones are closed unanswered. */
   readonly maxConnections: number;
   /** The time from connection (or the previous answer) to complete headers. */
   readonly headersTimeoutMs: number;

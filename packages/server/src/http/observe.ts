@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { incomingContext, type Telemetry } from '../platform/telemetry/index.ts';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
@@ -31,13 +31,20 @@ export function spanOf(request: FastifyRequest): Span | undefined {
   return spans.get(request.raw);
 }
 
-/** One span, one access log line and two metrics per request, all by route pattern. */
+/** What is counted and logged for a request whose client went away before it was answered. */
+const CLIENT_GONE = 499;
+
+/**
+ * One span, one access log line and two metrics per request, all by route pattern. They are made
+ * when the response is out or its connection gone: Fastify's own hook misses the latter.
+ */
 export function observeRequests(
   app: FastifyInstance,
   telemetry: Telemetry,
   metrics: RequestMetrics,
 ): void {
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', async (request, reply) => {
+    const startedAt = performance.now();
     const route = patternOf(request);
     const span = telemetry.tracer.startSpan(
       `${request.method} ${route}`,
@@ -48,17 +55,18 @@ export function observeRequests(
       incomingContext(request.headers),
     );
     spans.set(request.raw, span);
-  });
-
-  app.addHook('onResponse', async (request, reply) => {
-    const span = spans.get(request.raw);
-    span?.setAttribute('http.response.status_code', reply.statusCode);
-    if (reply.statusCode >= 500) span?.setStatus({ code: SpanStatusCode.ERROR });
-    span?.end();
-    const endpoint = patternOf(request);
-    metrics.count(request.method, endpoint, reply.statusCode);
-    metrics.duration(request.method, endpoint, reply.elapsedTime / 1000);
-    logAnswer(telemetry, request, reply);
+    let done = false;
+    const end = () => {
+      if (done) return;
+      done = true;
+      const status = reply.raw.writableEnded ? reply.raw.statusCode : CLIENT_GONE;
+      const seconds = (performance.now() - startedAt) / 1000;
+      endSpan(span, status);
+      metrics.count(request.method, route, status);
+      metrics.duration(request.method, route, seconds);
+      logAnswer(telemetry, request, status, seconds);
+    };
+    reply.raw.once('finish', end).once('close', end);
   });
 }
 
@@ -66,14 +74,24 @@ export function patternOf(request: FastifyRequest): string {
   return request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
 }
 
-function logAnswer(telemetry: Telemetry, request: FastifyRequest, reply: FastifyReply): void {
+function endSpan(span: Span, status: number): void {
+  span.setAttribute('http.response.status_code', status);
+  if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+  span.end();
+}
+
+function logAnswer(
+  telemetry: Telemetry,
+  request: FastifyRequest,
+  status: number,
+  seconds: number,
+): void {
   const quiet = request.routeOptions.config.quiet === true;
   telemetry.log[quiet ? 'debug' : 'info']('http.answered', {
     request_id: request.id,
     method: request.method,
     route: patternOf(request),
-    status: reply.statusCode,
-    duration_ms: Math.round(reply.elapsedTime * 10) / 10,
-    ...(reply.raw.writableFinished ? {} : { aborted: true }),
+    status,
+    duration_ms: Math.round(seconds * 10_000) / 10,
   });
 }

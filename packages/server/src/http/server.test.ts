@@ -1,9 +1,11 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { HoldfastError } from '../kernel/index.ts';
-import { BODY_LIMIT_BYTES } from './limits.ts';
+import { problemBody } from './error-body.ts';
+import { BODY_LIMIT_BYTES, DETAIL_MAX_CHARS } from './limits.ts';
 import { createTestServer, eventually, exchange, type TestServer } from './testing.ts';
 
 let server: TestServer | undefined;
@@ -132,6 +134,24 @@ describe('refusals', () => {
     });
   });
 
+  it('cuts prose at the limit', async () => {
+    const { http } = await start();
+    const detailOf = async (chars: number) => {
+      const url = `/long-${chars}`;
+      http.app.get(url, { config: { policy: 'open' } }, async () => {
+        throw new HoldfastError('conflict', 'x'.repeat(chars));
+      });
+      return (await http.app.inject(url)).json().detail.length;
+    };
+    expect(await detailOf(DETAIL_MAX_CHARS)).toBe(DETAIL_MAX_CHARS);
+    // The cut is marked by one more character.
+    expect(
+      problemBody(new HoldfastError('conflict', 'x'.repeat(DETAIL_MAX_CHARS + 1)), 'r'),
+    ).toMatchObject({
+      detail: `${'x'.repeat(DETAIL_MAX_CHARS)}…`,
+    });
+  });
+
   it('rounds Retry-After up and forgets headers of the answer that failed', async () => {
     const { http } = await start();
     const answer = await http.app.inject('/busy');
@@ -244,6 +264,27 @@ describe('raw HTTP', () => {
       'POST /things HTTP/1.1\r\nhost: x\r\n' +
       'content-type: application/json\r\ncontent-length: 9\r\n\r\n{';
     expect(await exchange(port, body)).toMatch(/^HTTP\/1\.1 408 /);
+  });
+
+  it('closes idle connections, and connections beyond the limit unanswered', async () => {
+    const { http, listen } = await start({
+      limits: { maxConnections: 2, keepAliveTimeoutMs: 20, checkIntervalMs: 10 },
+    });
+    const port = await listen();
+    const get = 'GET /numbers?n=1 HTTP/1.1\r\nhost: x\r\n\r\n';
+    const held = [1, 2].map(() => connect(port, '127.0.0.1'));
+    await Promise.all(held.map(socket => new Promise(resolve => socket.once('connect', resolve))));
+    expect(await exchange(port, get)).toBe('');
+    for (const socket of held) socket.destroy();
+    let open = held.length;
+    await eventually(() => {
+      http.app.server.getConnections((_error, count) => {
+        open = count;
+      });
+      return open === 0;
+    });
+    const idle = await exchange(port, get);
+    expect(idle).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it('treats an upgrade to something else as plain HTTP', async () => {

@@ -40,7 +40,7 @@ describe('Lifecycle', () => {
     expect(states).toEqual(['ready', 'draining', 'stopped']);
   });
 
-  it('lets a drain close what is left after its deadline, and cuts off one that does not end', async () => {
+  it('lets a drain close what is left, and cuts off one that does not end', async () => {
     vi.useFakeTimers();
     try {
       const { steps, part } = recorder();

@@ -1,4 +1,4 @@
-import type { Principal } from '../auth/index.ts';
+import type { ClientSecrets, Principal } from '../auth/index.ts';
 import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
@@ -6,7 +6,6 @@ import type { LifecycleDeps } from './lifecycle.ts';
 import { text, voiceOf } from './observe.ts';
 import type { Json } from './preview/session.ts';
 import { findMinted } from './queries.ts';
-import type { ClientSecretIssuer } from './secrets.ts';
 import * as store from './store.ts';
 import type { Protocol, SessionRow, Transport } from './tables.ts';
 
@@ -21,7 +20,7 @@ export interface AdmissionDeps extends LifecycleDeps {
   readonly maxActiveSessions: number;
   /** The longest a session may last. */
   readonly maxSessionMs: number;
-  readonly clientSecrets: ClientSecretIssuer;
+  readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume'>;
 }
 
 export interface OpenRequest {
@@ -75,7 +74,7 @@ function limitReached(limit: number): HoldfastError {
   );
 }
 
-/** The session that was minted for this client, with its place; or undefined where there is none. */
+/** The session that was minted for this client, with its place; undefined where there is none. */
 async function takeMinted(
   deps: AdmissionDeps,
   trx: Trx,

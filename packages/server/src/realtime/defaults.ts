@@ -8,9 +8,10 @@ import type { Json } from './preview/session.ts';
  *
  * Who gets them: sessions that are minted (`client_secrets`, the seeds' `POST /sessions`) and the
  * seeds' `/ws`, where the caller says neither what the model should do (instructions, prompt) nor
- * with which tools. A caller that says either gets exactly that, plus the voice and transcription it
- * left out. A provider-shaped WebSocket opened with a full credential gets no defaults: it behaves as
- * it would at the provider, so that other people's clients meet no tools they do not know.
+ * with which tools. A caller that says either gets exactly that, plus the voice and transcription
+ * it left out. A provider-shaped WebSocket opened with a full credential gets no defaults: it
+ * behaves as it would at the provider, so that other people's clients meet no tools they do not
+ * know.
  */
 export const sessionDefaultsFile = z.strictObject({
   $schema: z.string().optional(),

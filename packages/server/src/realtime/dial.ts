@@ -8,8 +8,13 @@ export interface DialRequest {
   /** The provider's id, to attach to a call instead of opening a session. */
   readonly callId?: string;
   readonly timeoutMs: number;
+  /** Ours; sent along so that both sides' logs can be held against each other. */
+  readonly requestId: string;
   readonly signal?: AbortSignal;
 }
+
+/** What OpenAI logs as the caller's own id of a request. */
+export const REQUEST_ID_HEADER = 'x-client-request-id';
 
 export interface Dialled {
   readonly peer: RelayPeer;
@@ -30,10 +35,10 @@ export class DialError extends Error {
 
 /** Connects to the upstream; throws the `HoldfastError` that the caller is to be told. */
 export async function dial(request: DialRequest): Promise<Dialled> {
-  const { upstream, callId, timeoutMs, signal } = request;
+  const { upstream, callId, timeoutMs, signal, requestId } = request;
   const result = await dialUpstream({
     url: new URL(callId === undefined ? upstream.wsUrl() : upstream.wsUrl({ callId })),
-    headers: await upstream.headers(),
+    headers: { ...(await upstream.headers()), [REQUEST_ID_HEADER]: requestId },
     timeoutMs,
     ...(signal && { signal }),
   });

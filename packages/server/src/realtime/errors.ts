@@ -3,8 +3,8 @@ import { openaiErrorBody } from '../http/index.ts';
 import { HoldfastError, newId } from '../kernel/index.ts';
 
 /**
- * Errors as a realtime client sees them: an `error` event in the GA shape (which the preview shares)
- * and a close code that may stand in a close frame.
+ * Errors as a realtime client sees them: an `error` event in the GA shape, which the preview
+ * shares, and a close code that may stand in a close frame.
  * Source: openai-openapi `RealtimeServerEventError`.
  */
 export interface ErrorEvent {

@@ -47,58 +47,67 @@ export interface Holder {
 }
 
 export function createHolder(deps: LifecycleDeps, options: HolderOptions): Holder {
-  const { lease } = options;
+  const { lease, onLost } = options;
   const { database, log, leases, telemetry } = deps;
   const id = lease.subject;
   const actor = `replica:${leases.replica}`;
-  const note = (facts: store.UpstreamFacts) => {
-    store.setUpstream(database.db, id, facts).catch((error: unknown) => {
-      telemetry.log.warn('session.facts_lost', { session_id: id, error });
+  const { fence } = lease;
+  const journal = createJournal({ log, subject: id, actor, fence, telemetry, onLost });
+  const tap = createTap(deps, { id, journal }, options);
+  const letGo = async (work: () => Promise<void>) => {
+    await journal.flush(FLUSH_ON_RELEASE_MS);
+    journal.close();
+    await persist(deps, id, async () => {
+      await store.writeLive(database.db, leases.replica, [{ id, idleMs: 0, usage: tap.usage }]);
+      await work();
     });
   };
-  const { fence } = lease;
-  const { onLost } = options;
-  const journal = createJournal({ log, subject: id, actor, fence, telemetry, onLost });
-  const tap = new SessionTap(
-    {
-      record: event => void journal.push(event),
-      onCreated: session => {
-        note({
-          upstreamSessionId: session.id,
-          upstreamExpiresAtS: session.expiresAtS,
-          ...(session.voice !== null && { voice: session.voice }),
-        });
-        options.onCreated?.();
-      },
-      onVoice: voice => note({ voice }),
-      ...(options.onConfiguration && { onConfiguration: options.onConfiguration }),
-    },
-    options.usage,
-  );
   return {
     id,
     lease,
     journal,
     tap,
-    async release(input, closeCode) {
-      await journal.flush(FLUSH_ON_RELEASE_MS);
-      journal.close();
-      const move = async () => {
-        await store.writeLive(database.db, leases.replica, [{ id, idleMs: 0, usage: tap.usage }]);
+    release: (input, closeCode) =>
+      letGo(async () => {
         await moveSession(deps, id, input, { actor, closeCode, lease });
-      };
-      await persist(deps, id, move);
-    },
-    async handOver() {
-      await journal.flush(FLUSH_ON_RELEASE_MS);
-      journal.close();
-      await persist(deps, id, async () => {
-        await store.writeLive(database.db, leases.replica, [{ id, idleMs: 0, usage: tap.usage }]);
+      }),
+    handOver: () =>
+      letGo(async () => {
         await store.orphan(database.db, id, leases.replica);
         await leases.release(database.db, lease);
-      });
-    },
+      }),
   };
+}
+
+/** What the tap learns goes to the journal, to the row, and to whoever holds the session. */
+function createTap(
+  deps: LifecycleDeps,
+  session: { id: string; journal: Journal },
+  options: HolderOptions,
+): SessionTap {
+  const { id, journal } = session;
+  const note = (facts: store.UpstreamFacts) => {
+    store.setUpstream(deps.database.db, id, facts).catch((error: unknown) => {
+      deps.telemetry.log.warn('session.facts_lost', { session_id: id, error });
+    });
+  };
+  const { onConfiguration } = options;
+  return new SessionTap(
+    {
+      record: event => void journal.push(event),
+      onCreated: upstream => {
+        note({
+          upstreamSessionId: upstream.id,
+          upstreamExpiresAtS: upstream.expiresAtS,
+          ...(upstream.voice !== null && { voice: upstream.voice }),
+        });
+        options.onCreated?.();
+      },
+      onVoice: voice => note({ voice }),
+      ...(onConfiguration && { onConfiguration }),
+    },
+    options.usage,
+  );
 }
 
 async function persist(deps: LifecycleDeps, id: string, work: () => Promise<void>): Promise<void> {

@@ -2,9 +2,9 @@
  * Voice sessions: a person talks with a realtime model, and this is in between.
  *
  * A session is a subject with a log, a lease and a row of its own (`session.ts` tells its life,
- * `lifecycle.ts` moves it). Over a WebSocket the frames pass through `relay/`; over WebRTC the media
- * goes between browser and provider, and this holds the provider's sideband (`calls/`). Preview-shape
- * clients are translated at the edge (`preview/`); inside everything is GA.
+ * `lifecycle.ts` moves it). Over a WebSocket the frames pass through `relay/`; over WebRTC media
+ * goes between browser and provider, and this holds the provider's sideband (`calls/`).
+ * Preview-shape clients are translated at the edge (`preview/`); inside everything is GA.
  *
  * Invariants:
  * - The provider's credentials never leave the server; clients hold credentials of ours.
@@ -23,6 +23,4 @@ export {
 } from './defaults.ts';
 export type { LiveSessions } from './live.ts';
 export { createRealtime, type Realtime, type RealtimeDeps } from './realtime.ts';
-export type { SessionRecordings } from './recordings-port.ts';
-export type { ClientSecretIssuer } from './secrets.ts';
-export type { AuditLog, Sessions } from './service.ts';
+export type { Sessions } from './service.ts';

@@ -33,7 +33,7 @@ export interface LiveSession {
 
 export const POLL_INTERVAL_MS = 1_000;
 export const HEARTBEAT_EVERY_POLLS = 5;
-/** How long `stop` waits for closing handshakes and last writes. */
+/** How long `stop` waits for closing handshakes and last writes; a drain should leave as much. */
 export const STOP_TIMEOUT_MS = 12_000;
 const ORDERS_MAX = 500;
 const FACTS_MAX = 500;
@@ -43,6 +43,8 @@ export interface LiveOptions {
   readonly doorbell: Doorbell;
   /** How long a draining process still takes new sessions. */
   readonly drainAcceptMs: number;
+  /** How long after that its sessions may go on; unset: until the drain's deadline. */
+  readonly drainGraceMs?: number | undefined;
 }
 
 /** What to ring to make a replica look at its orders. */
@@ -60,6 +62,7 @@ export class LiveSessions implements Component {
   #polls = 0;
   #looking: Promise<void> | undefined;
   #again = false;
+  #failing = false;
 
   constructor(options: LiveOptions) {
     this.#options = options;
@@ -106,7 +109,7 @@ export class LiveSessions implements Component {
     this.#timer = setInterval(() => {
       this.#polls += 1;
       void this.look();
-      if (this.#polls % HEARTBEAT_EVERY_POLLS === 0) void this.#writeFacts();
+      if (this.#polls % HEARTBEAT_EVERY_POLLS === 0) void this.writeFacts();
     }, POLL_INTERVAL_MS);
     this.#timer.unref();
   }
@@ -114,8 +117,14 @@ export class LiveSessions implements Component {
   async drain(signal: AbortSignal): Promise<void> {
     await delay(this.#options.drainAcceptMs, undefined, { signal, ref: false }).catch(() => {});
     this.#refusing = true;
-    const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
-    await Promise.race([this.#emptied(), aborted]);
+    const { drainGraceMs } = this.#options;
+    const ended = new AbortController();
+    const over = AbortSignal.any([signal, ended.signal]);
+    const grace =
+      drainGraceMs === undefined ? [] : [delay(drainGraceMs, undefined, { signal: over, ref: false })];
+    const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort', { signal: over });
+    await Promise.race([this.#emptied(), aborted, ...grace]).catch(() => {});
+    ended.abort();
     await this.stop();
   }
 
@@ -154,12 +163,16 @@ export class LiveSessions implements Component {
         this.#sessions.get(order.id)?.stop(order.control ?? 'expired');
         if (order.control !== null) await store.clearControl(database.db, order.id);
       }
+      this.#failing = false;
     } catch (error) {
-      telemetry.log.warn('realtime.poll_failed', { error });
+      // Once per outage: sessions go on meanwhile.
+      if (!this.#failing) telemetry.log.warn('realtime.poll_failed', { error });
+      this.#failing = true;
     }
   }
 
-  async #writeFacts(): Promise<void> {
+  /** Writes usage and activity of all sessions. Never rejects: the next beat writes the same. */
+  async writeFacts(): Promise<void> {
     const { database, leases, telemetry } = this.#options.deps;
     const facts = [...this.#sessions.values()].map(session => ({
       id: session.holder.id,
@@ -171,7 +184,7 @@ export class LiveSessions implements Component {
         await store.writeLive(database.db, leases.replica, facts.slice(at, at + FACTS_MAX));
       }
     } catch (error) {
-      telemetry.log.warn('realtime.heartbeat_failed', { error });
+      if (!this.#failing) telemetry.log.warn('realtime.heartbeat_failed', { error });
     }
   }
 }

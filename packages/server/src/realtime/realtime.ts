@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { Principal } from '../auth/index.ts';
+import type { Audit, ClientSecrets, Principal } from '../auth/index.ts';
 import type { UpgradeRoute } from '../http/index.ts';
 import type { Component } from '../kernel/index.ts';
 import type { Models } from '../models/index.ts';
@@ -9,18 +9,17 @@ import type { Doorbell } from '../platform/doorbell/index.ts';
 import type { Leases } from '../platform/leases/index.ts';
 import type { Log } from '../platform/log/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
+import type { Recordings } from '../recordings/index.ts';
 import { createCalls } from './calls/service.ts';
 import type { SessionDefaults } from './defaults.ts';
 import { LiveSessions, orderBell } from './live.ts';
 import { createMetrics, observeLive } from './metrics.ts';
-import type { SessionRecordings } from './recordings-port.ts';
 import { type RelayLimits, RelayTicker } from './relay/index.ts';
 import { addCallRoutes } from './routes/calls.ts';
 import { addLegacyRoutes } from './routes/legacy.ts';
 import { addSessionRoutes } from './routes/sessions.ts';
 import { realtimeUpgrades } from './routes/upgrades.ts';
-import type { ClientSecretIssuer } from './secrets.ts';
-import { type AuditLog, createSessions, type Sessions } from './service.ts';
+import { createSessions, type Sessions } from './service.ts';
 import { SessionSweep } from './sweep.ts';
 
 /** Everything the feature needs from outside; compose provides it. */
@@ -31,9 +30,9 @@ export interface RealtimeDeps {
   readonly doorbell: Doorbell;
   readonly telemetry: Telemetry;
   readonly models: Models;
-  readonly clientSecrets: ClientSecretIssuer;
-  readonly recordings: SessionRecordings;
-  readonly audit: AuditLog;
+  readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume'>;
+  readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
+  readonly audit: Pick<Audit, 'record'>;
   readonly defaults: SessionDefaults;
   readonly revision: string;
   /** Places per owner. */

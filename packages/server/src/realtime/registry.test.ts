@@ -56,7 +56,7 @@ async function open(database: Database): Promise<Bench> {
     recordings: {
       totals: async () => new Map(),
       eraseSession: async (_trx: unknown, id: string) => void erased.push(id),
-      purge: async () => {},
+      purge: async () => 0,
     },
     audit: { record: async (record: unknown) => void audited.push(record) },
     ringReplica: (replica: string) => void rung.push(replica),
@@ -210,7 +210,7 @@ forEachDatabase((name, openDatabase) => {
       });
     });
 
-    it('expires a lost session at once while the window is 0, and keeps why it was lost', async () => {
+    it('expires a lost session at once while the window is 0, and keeps its reason', async () => {
       const { lease } = await connected(person());
       const id = lease.subject;
       const input = { type: 'lose' as const, reason: 'client_lost' as const };

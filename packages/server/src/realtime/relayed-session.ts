@@ -116,9 +116,10 @@ export class RelayedSession implements LiveSession {
 
   async #dial(): Promise<RelayPeer> {
     const startedMs = performance.now();
-    const { upstream, lease, protocol } = this.#options;
+    const { upstream, lease, protocol, requestId } = this.#options;
     const { peer, upstreamRequestId } = await dial({
       upstream,
+      requestId,
       timeoutMs: this.#deps.dialTimeoutMs,
       signal: this.#dialling.signal,
     });

@@ -4,29 +4,10 @@ import type { z } from 'zod';
 import type { Principal } from '../auth/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
 import type { Models } from '../models/index.ts';
-import type { Trx } from '../platform/database/index.ts';
 import { type AdmissionDeps, mintSession } from './admission.ts';
 import { type SessionDefaults, withDefaults } from './defaults.ts';
 import type { Json } from './preview/session.ts';
 import { sessionToGa, sessionToPreview, Untranslatable } from './preview/session.ts';
-
-/** What this feature needs of client secrets; `auth/` provides it. */
-export interface ClientSecretIssuer {
-  /** Throws `forbidden` for callers that may not mint. The value is shown once, stored hashed. */
-  mint(
-    by: Principal,
-    request: {
-      readonly ttlS: number;
-      readonly maxSessions: number;
-      /** The catalogue's id. */
-      readonly model: string;
-      readonly session: Json;
-      readonly locked: readonly string[];
-    },
-  ): Promise<{ readonly value: string; readonly expiresAt: Date; readonly secretId: string }>;
-  /** Takes one of its sessions; throws `unauthenticated` when there is none left. */
-  consume(trx: Trx, secretId: string): Promise<void>;
-}
 
 export interface SecretsDeps extends AdmissionDeps {
   readonly models: Models;

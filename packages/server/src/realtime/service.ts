@@ -1,11 +1,11 @@
 import type { EventEnvelope, Session, SessionState } from '@holdfast/protocol';
-import { authorize, type Principal } from '../auth/index.ts';
+import { type Audit, authorize, type Principal } from '../auth/index.ts';
 import { HoldfastError, isId } from '../kernel/index.ts';
+import type { Recordings } from '../recordings/index.ts';
 import type { LifecycleDeps } from './lifecycle.ts';
 import { moveSession } from './lifecycle.ts';
 import { presentSession } from './present.ts';
 import * as queries from './queries.ts';
-import type { SessionRecordings } from './recordings-port.ts';
 import { isFinal } from './session.ts';
 import * as store from './store.ts';
 
@@ -36,18 +36,6 @@ export interface Caller {
   readonly requestId: string;
 }
 
-/** The part of `auth/`'s audit log that is written here. */
-export interface AuditLog {
-  record(record: {
-    readonly principal: string;
-    readonly projectId: string;
-    readonly action: string;
-    readonly target: string;
-    readonly outcome: 'allowed';
-    readonly requestId: string;
-  }): Promise<void>;
-}
-
 export interface ListQuery {
   readonly limit: number;
   readonly cursor?: string | undefined;
@@ -58,8 +46,8 @@ export interface ListQuery {
 }
 
 export interface SessionsDeps extends LifecycleDeps {
-  readonly recordings: SessionRecordings;
-  readonly audit: AuditLog;
+  readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
+  readonly audit: Pick<Audit, 'record'>;
   /** Makes the replica that holds a session look at its orders. */
   readonly ringReplica: (replica: string) => void;
 }

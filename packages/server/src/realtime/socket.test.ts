@@ -76,6 +76,21 @@ describe('a session over a WebSocket', () => {
     expect(upstream?.audio_sha256).toBe(createHash('sha256').update(audio).digest('hex'));
   });
 
+  it('shows usage and activity while it runs', async () => {
+    const client = await open();
+    const id = await sessionIdOf(client);
+    say(client, 'Hello there');
+    await client.event('response.done');
+    await bench.host.realtime.live.writeFacts();
+    const session = await bench.session(id);
+    expect(session).toMatchObject({ state: 'connected', usage: { responses: 1 } });
+    expect(Date.parse(session.last_activity_at!)).toBeGreaterThan(Date.parse(session.created_at));
+    expect(await bench.host.telemetry.metric('active_sessions_count')).toBeGreaterThan(0);
+    expect(await bench.host.telemetry.metric('websocket_connections_count')).toBeGreaterThan(0);
+    client.socket.close(1000);
+    await bench.settled(id, 'ended');
+  });
+
   it('gets no defaults of ours when it comes with a full credential', async () => {
     const client = await open();
     await sessionIdOf(client);
@@ -101,6 +116,24 @@ describe('a session over a WebSocket', () => {
     expect(gone.status).toBe(204);
     expect((await client.closed).code).toBe(1000);
     expect((await bench.host.request(`/v1/sessions/${id}`)).status).toBe(404);
+  });
+});
+
+describe('the description of the API', () => {
+  it('holds every route of ours', async () => {
+    const response = await bench.host.request('/openapi.json');
+    expect(response.status).toBe(200);
+    const { paths } = (await response.json()) as { paths: Record<string, unknown> };
+    expect(Object.keys(paths)).toEqual(
+      expect.arrayContaining([
+        '/v1/sessions',
+        '/v1/sessions/{id}/events',
+        '/v1/realtime/client_secrets',
+        '/openai/v1/realtime/calls/{id}/hangup',
+        '/sessions/',
+        '/realtime',
+      ]),
+    );
   });
 });
 
@@ -139,7 +172,7 @@ describe('another replica', () => {
 });
 
 describe('a drain', () => {
-  it('refuses newcomers, closes with 1012 at the deadline, and leaves sessions disconnected', async () => {
+  it('refuses newcomers, closes with 1012, and leaves sessions disconnected', async () => {
     const { database, simulator } = bench;
     const host = await openRealtimeHost(database, { upstreamUrl: simulator.url });
     const client = await connectClient(host.wsUrl + path);
@@ -210,7 +243,7 @@ describe('client secrets', () => {
     const client = await connectClient(bench.host.wsUrl + path, { bearer: value });
     await client.event('session.updated');
     client.socket.send(
-      '{"\\u0074ype":"session.update","event_id":"e1","session":{"type":"realtime","instructions":"x"}}',
+      '{"\\u0074ype":"session.update","event_id":"e1","session":{"instructions":"x"}}',
     );
     expect(await client.event('error')).toMatchObject({
       error: { code: 'locked_configuration', param: 'session.instructions', event_id: 'e1' },
@@ -225,7 +258,8 @@ describe('client secrets', () => {
 
 describe('the preview protocol', () => {
   it('is spoken both ways', async () => {
-    const url = `${bench.host.wsUrl}/openai/realtime?api-version=2025-04-01-preview&deployment=gpt-4o-realtime-preview`;
+    const query = 'api-version=2025-04-01-preview&deployment=gpt-4o-realtime-preview';
+    const url = `${bench.host.wsUrl}/openai/realtime?${query}`;
     const client = await connectClient(url);
     const created = await client.event('session.created');
     expect(created.session).toMatchObject({

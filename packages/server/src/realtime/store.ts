@@ -88,9 +88,8 @@ export async function admit(
  * both count four sessions and admit a fifth and a sixth.
  */
 export async function lockOwner(trx: Trx, owner: string): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`session-places:${owner}`}, 0))`.execute(
-    trx,
-  );
+  const name = `session-places:${owner}`;
+  await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(trx);
 }
 
 /** Places the owner holds. One whose reconnect window is over is free even before the sweep. */

@@ -4,7 +4,7 @@ import { sessionIdOf, useBench } from './testing/bench.ts';
 import { connectClient, eventually, type Refusal } from './testing/client.ts';
 import { openRealtimeHost } from './testing/host.ts';
 
-/** The rows of the upstream's failures: what the client is told, and what becomes of the session. */
+/** Each failure of an upstream: what the client is told, and what becomes of the session. */
 const bench = useBench({ dialTimeoutMs: 1_500 });
 const path = '/v1/realtime?model=gpt-realtime';
 

@@ -58,7 +58,7 @@ async function receiveFile(
   part: MultipartFile,
   receive: (part: MultipartFile) => Promise<SpooledFile>,
 ): Promise<SpooledFile> {
-  // The name is used for nothing; one that tries to leave a folder shows a hostile or broken client.
+  // The name is used for nothing; one that tries to leave a folder shows a broken client.
   if (/[/\\]|\.\.|\0/.test(part.filename)) {
     throw invalid('audio_file', 'The file name of audio_file may not contain a path.');
   }

@@ -4,10 +4,10 @@ import { HoldfastError } from '../kernel/index.ts';
 /**
  * A recording's life:
  *
- *   (nothing) ─spooled, measured─▶ pending ─blob whole─▶ complete ─▶ deleting ─blob gone─▶ (nothing)
- *                                   │ │ ▲                              ▲
- *                        storage full │ └─ kept for a retry            │
- *                                     └───── abandoned ────────────────┘
+ *   (none) ─spooled, measured─▶ pending ─blob whole─▶ complete ─▶ deleting ─blob gone─▶ (none)
+ *                                │ │ ▲                              ▲
+ *                     storage full │ └─ kept for a retry            │
+ *                                  └───── abandoned ────────────────┘
  *
  * Only `complete` is visible. A recording refused before `pending` leaves neither row nor blob;
  * from then on the row outlives the blob, so that after any crash the sweep finds what to mend.

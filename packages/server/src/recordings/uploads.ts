@@ -21,7 +21,7 @@ export const STORAGE_FULL_KEEP_S = 24 * 3600;
  * complete row and log event). Until the pending row nothing has to be undone but the spool file.
  */
 export interface Uploads {
-  /** Admits one upload or throws `rate_limited`; call `release` when it is over, however it ended. */
+  /** Admits one upload or throws `rate_limited`; call `release` when it is over, in any way. */
   admit(): { id: string; release(): Promise<void> };
   receive(id: string, body: Readable): Promise<SpooledFile>;
   finish(upload: FinishUpload): Promise<store.RecordingRow>;

@@ -23,7 +23,8 @@ export const identitySettings = {
   }),
   HOLDFAST_OIDC_ROLES_CLAIM: setting(list, 'roles,groups', {
     description:
-      'Claims with the roles: `Admin`, `Developer`, `Viewer`, or `<project>:<role>` for one project. A nested claim is a path such as `realm_access.roles`.',
+      'Claims with the roles: `Admin`, `Developer`, `Viewer`, or `<project>:<role>` for one ' +
+      'project. A nested claim is a path such as `realm_access.roles`.',
   }),
   HOLDFAST_OIDC_ROLE_MAP: setting(pairs, '', {
     description: 'What other values of these claims mean, such as the ids of groups.',

@@ -1,4 +1,4 @@
-import { choices, httpUrl, integer, origins, port, text } from '../kinds.ts';
+import { choices, httpUrl, integer, list, origins, port, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
 export const ROLE_NAMES = ['gateway', 'api', 'worker'] as const;
@@ -13,7 +13,8 @@ export const serverSettings = {
   PORT: setting(port, '8080', { description: 'Port to listen on; 0 takes a free one.' }),
   HOLDFAST_PUBLIC_URL: optional(httpUrl, {
     description:
-      'Address under which browsers reach the server, for links and sign-in. Default: the listening address.',
+      'Address under which browsers reach the server, for links and sign-in. Default: the ' +
+      'listening address.',
     example: 'https://holdfast.example.com',
   }),
   HOLDFAST_DATA_DIR: setting(text, './data', {
@@ -25,6 +26,11 @@ export const serverSettings = {
   HOLDFAST_CORS_ORIGINS: setting(origins, '', {
     description: 'Other web origins whose pages may call the API, with credentials.',
     example: 'http://localhost:3000',
+  }),
+  HOLDFAST_TRUSTED_PROXIES: setting(list, '', {
+    description:
+      'Proxies in front of the server, as addresses or ranges, whose `X-Forwarded-…` is believed.',
+    example: '10.0.0.0/16',
   }),
   HOLDFAST_TLS_CERT: optional(text, {
     description: 'File with the certificate chain (PEM). Together with HOLDFAST_TLS_KEY: https.',
@@ -43,7 +49,7 @@ export const serverSettings = {
   }),
   HOLDFAST_SHUTDOWN_ACCEPT: setting(integer(0, 60), '5', {
     description:
-      'Seconds for which new work is still accepted after SIGTERM, until load balancers have noticed.',
+      'Seconds for which new work is still accepted after SIGTERM, until load balancers notice.',
   }),
   HOLDFAST_SHUTDOWN_GRACE: setting(integer(0, 3600), '25', {
     description: 'Seconds that running sessions may take to finish after SIGTERM.',

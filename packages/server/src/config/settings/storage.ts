@@ -43,6 +43,7 @@ export const storageSettings = {
   }),
   HOLDFAST_MASTER_KEY: optional(key256, {
     description:
-      'Key that wraps the keys of private data: 32 bytes in base64. Unset: generated in HOLDFAST_DATA_DIR.',
+      'Key that wraps the keys of private data. Unset: generated in HOLDFAST_DATA_DIR, beside ' +
+      'the data.',
   }),
 };

@@ -15,8 +15,9 @@ export const upstreamSettings = {
     description: 'Deployment that serves the default model.',
   }),
   AZURE_OPENAI_API_VERSION: optional(text, {
-    description: 'API version of the preview protocol. The GA protocol has none.',
-    example: '2025-04-01-preview',
+    description:
+      'Accepted from older deployments and without effect: upstreams speak the GA protocol, ' +
+      'which has no version, and preview clients name their own.',
   }),
   AZURE_CLIENT_ID: optional(text, {
     description: 'Client id of the user-assigned managed identity, wherever Entra ID is used.',

@@ -51,12 +51,19 @@ describe('with Entra ID', () => {
       request.resume();
       calls += 1;
       const time = (ms: number) => new Date(Date.now() + ms).toISOString();
-      response.writeHead(200, { 'content-type': 'application/xml' }).end(
-        `<?xml version="1.0" encoding="utf-8"?><UserDelegationKey><SignedOid>${randomUUID()}</SignedOid>
-        <SignedTid>${randomUUID()}</SignedTid><SignedStart>${time(0)}</SignedStart>
-        <SignedExpiry>${time(86_400_000)}</SignedExpiry><SignedService>b</SignedService>
-        <SignedVersion>2020-10-02</SignedVersion><Value>${btoa('k'.repeat(32))}</Value></UserDelegationKey>`,
-      );
+      const fields = {
+        SignedOid: randomUUID(),
+        SignedTid: randomUUID(),
+        SignedStart: time(0),
+        SignedExpiry: time(86_400_000),
+        SignedService: 'b',
+        SignedVersion: '2020-10-02',
+        Value: btoa('k'.repeat(32)),
+      };
+      const inner = Object.entries(fields).map(([name, value]) => `<${name}>${value}</${name}>`);
+      response
+        .writeHead(200, { 'content-type': 'application/xml' })
+        .end(`<UserDelegationKey>${inner.join('')}</UserDelegationKey>`);
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -104,7 +111,9 @@ describe('failures', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     server.close();
-    const connectionString = `DefaultEndpointsProtocol=http;AccountName=a;AccountKey=${btoa('k')};BlobEndpoint=http://127.0.0.1:${port}/a;`;
+    const endpoint = `http://127.0.0.1:${port}/a`;
+    const account = `DefaultEndpointsProtocol=http;AccountName=a;AccountKey=${btoa('k')}`;
+    const connectionString = `${account};BlobEndpoint=${endpoint};`;
     const store = await openAzureBlobs({ connectionString, container: 'abc' });
     const error = await store.ping(5_000).catch(reason => reason);
     expect(error).toMatchObject({ code: 'unavailable', detail: 'Blob storage is unavailable.' });

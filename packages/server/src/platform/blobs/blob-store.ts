@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream';
 
 /**
  * The port for large things: audio, archives. Keys are relative paths of `[A-Za-z0-9._/-]`, never
- * with `..` or an empty segment; an adapter refuses others (`invalid_request`). A blob appears whole
- * or not at all: readers never see a partial write, also after a kill.
+ * with `..` or an empty segment; an adapter refuses others (`invalid_request`). A blob appears
+ * whole or not at all: readers never see a partial write, also after a kill.
  */
 export interface PutOptions {
   readonly contentType: string;

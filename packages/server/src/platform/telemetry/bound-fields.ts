@@ -11,8 +11,8 @@ export const DEPTH_MAX = 5;
 export const ENTRIES_MAX = 50;
 
 const MASK = '***';
-const SECRET_NAME =
-  /^(authorization|cookie|set-cookie|.*(password|secret|token|api[-_]?key|signature|connection[-_]?string|credential))$/i;
+const SECRET_WORDS = 'password|secret|token|api[-_]?key|signature|connection[-_]?string|credential';
+const SECRET_NAME = new RegExp(`^(authorization|(set-)?cookie|.*(${SECRET_WORDS}))$`, 'i');
 // Counts of tokens are no secrets: `input_tokens` does not match, `token_count` neither.
 const SECRET_TEXT = new RegExp(
   [

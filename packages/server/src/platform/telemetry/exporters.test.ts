@@ -98,7 +98,8 @@ describe('Azure Monitor', () => {
     const { keyPem: key, certPem: cert } = await createCertificate();
     setDefaultCACertificates([...getCACertificates(), cert]);
     const { url, received } = await collector(200, { key, cert });
-    const azureConnectionString = `InstrumentationKey=00000000-0000-0000-0000-000000000001;IngestionEndpoint=${url}`;
+    const key0 = `${'0'.repeat(8)}-0000-0000-0000-${'0'.repeat(11)}1`;
+    const azureConnectionString = `InstrumentationKey=${key0};IngestionEndpoint=${url}`;
     const telemetry = await createTelemetry({ ...COMMON, azureConnectionString, sampleRatio: 0 });
     const span = telemetry.tracer.startSpan('unsampled');
     telemetry.log.info('client.connected', { session_id: 'ses_1', api_key: 'hunter2' });

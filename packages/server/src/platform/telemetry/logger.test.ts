@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 const SCRIPT = fileURLToPath(new URL('./testing/chatty.ts', import.meta.url));
 
-/** A process that logs much more than the buffer holds, then says on standard error what it lost. */
+/** A process that logs much more than the buffer holds, then says what it lost. */
 function chatty() {
   const child = spawn(process.execPath, [SCRIPT], { stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));

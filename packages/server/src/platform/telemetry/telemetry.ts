@@ -12,14 +12,14 @@ export interface Logger {
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
   error(event: string, fields?: LogFields): void;
-  /** Somebody must act now (storage full, data at risk); logged at level `fatal` with `alert: true`. */
+  /** Somebody must act now (storage full, data at risk): level `fatal`, with `alert: true`. */
   alert(event: string, fields?: LogFields): void;
   child(fields: LogFields): Logger;
 }
 
 export interface Telemetry {
   readonly log: Logger;
-  /** OpenTelemetry's meter; the Prometheus endpoint and any OTLP collector read the same metrics. */
+  /** OpenTelemetry's meter; the Prometheus endpoint and any collector read the same metrics. */
   readonly meter: Meter;
   readonly tracer: Tracer;
   /** The Prometheus text exposition. */

@@ -14,7 +14,7 @@ import { hangUpUpstream } from './upstream-call.ts';
 
 /**
  * One WebRTC call. Its media never passes here, so what this holds is the sideband: log, usage and
- * expiry come from it, and the hang-up goes out when the session's time is over or somebody ends it.
+ * expiry come from it, and the hang-up goes out when the time is over or somebody ends it.
  *
  *   attaching ──open──▶ attached ──lost──▶ attaching (backing off, a bounded number of times)
  *   attached ──1000, expired, or refused as gone when attaching again──▶ over

@@ -9,8 +9,8 @@ import type { Calls } from './service.ts';
 
 /**
  * A client's own sideband of a call (`?call_id=rtc_…`): relayed to the provider's sideband of that
- * call. It is no session, takes no place, and its end ends nothing: the session's log and usage come
- * from our own sideband.
+ * call. It is no session, takes no place, and its end ends nothing: the session's log and usage
+ * come from our own sideband.
  */
 export async function openClientSideband(
   deps: SocketDeps & { readonly calls: Calls },
@@ -27,6 +27,7 @@ export async function openClientSideband(
     const { peer } = await dial({
       upstream: models.upstream(models.resolve(row.model)),
       callId: row.upstream_call_id!,
+      requestId: upgrade.requestId,
       timeoutMs: deps.dialTimeoutMs,
     });
     const relay = new Relay({

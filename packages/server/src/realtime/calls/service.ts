@@ -1,12 +1,13 @@
-import { authorize, type Principal } from '../../auth/index.ts';
+import { type Audit, authorize, type Principal } from '../../auth/index.ts';
 import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
 import type { Models } from '../../models/index.ts';
+import type { Lease } from '../../platform/leases/index.ts';
 import { type AdmissionDeps, openSession } from '../admission.ts';
 import { connectSession, moveSession } from '../lifecycle.ts';
 import type { LiveSessions } from '../live.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
-import type { AuditLog, Caller } from '../service.ts';
+import type { Caller } from '../service.ts';
 import { isFinal } from '../session.ts';
 import { modelFor } from '../socket.ts';
 import * as store from '../store.ts';
@@ -17,7 +18,7 @@ import { createUpstreamCall, hangUpUpstream } from './upstream-call.ts';
 /** The verbs on WebRTC calls. */
 export interface Calls {
   /** Places the browser's offer at the provider, as a session of ours. */
-  create(principal: Principal, offer: Offer): Promise<Placed>;
+  create(caller: Caller, offer: Offer): Promise<Placed>;
   /** Hangs up, wherever the call is held. Hanging up again is no error. */
   hangUp(caller: Caller, callId: string): Promise<void>;
   /** The call, for somebody who wants its sideband: creator and Admins. */
@@ -43,14 +44,14 @@ export interface Placed {
 export interface CallsDeps extends AdmissionDeps {
   readonly models: Models;
   readonly live: LiveSessions;
-  readonly audit: AuditLog;
+  readonly audit: Pick<Audit, 'record'>;
   /** Makes the replica that holds a session look at its orders. */
   readonly ringReplica: (replica: string) => void;
 }
 
 export function createCalls(deps: CallsDeps): Calls {
   return {
-    create: (principal, offer) => create(deps, principal, offer),
+    create: (caller, offer) => create(deps, caller, offer),
     hangUp: (caller, callId) => hangUp(deps, caller, callId),
     forSideband: async (principal, callId) => {
       const row = await findByCall(deps.database.db, callId);
@@ -68,9 +69,10 @@ function targetOf(row: SessionRow) {
   return { projectId: row.project_id, createdBy: row.created_by, secretId: row.secret_id };
 }
 
-async function create(deps: CallsDeps, principal: Principal, offer: Offer): Promise<Placed> {
-  deps.live.assertAdmitting();
+async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Placed> {
   const { live, models, telemetry } = deps;
+  const { principal, requestId } = caller;
+  live.assertAdmitting();
   const model = modelFor(models, principal, offer.model);
   const upstream = models.upstream(model);
   const config = principal.grant?.session ?? offer.config;
@@ -82,34 +84,39 @@ async function create(deps: CallsDeps, principal: Principal, offer: Offer): Prom
     protocol: 'ga',
     config,
   });
-  const actor = `replica:${lease.replica}`;
   let placed = '';
   try {
     const filtered = locked.length > 0;
-    const answer = await createUpstreamCall(upstream, {
-      sdp: offer.sdp,
-      session: config,
-      filtered,
-    });
+    const { sdp } = offer;
+    const request = { sdp, session: config, filtered, requestId };
+    const answer = await createUpstreamCall(upstream, request);
     placed = answer.callId;
     await store.setUpstream(deps.database.db, row.id, { upstreamCallId: placed });
     const connected = await connectSession(deps, { lease, transport: 'webrtc', protocol: 'ga' });
     if (!connected) throw new HoldfastError('gone', 'The session was ended.');
     live.add(new CallSession(deps, { lease, upstream, callId: placed, config, locked }));
-    telemetry.log.info('client.connected', { session_id: row.id, transport: 'webrtc' });
+    const facts = { session_id: row.id, request_id: requestId, transport: 'webrtc' };
+    telemetry.log.info('client.connected', facts);
     return { sdp: answer.sdp, callId: row.call_id!, sessionId: row.id };
   } catch (thrown) {
-    const error = toHoldfastError(thrown);
-    const cause = error.cause;
-    telemetry.log.error('bridge.failed', { session_id: row.id, code: error.code, error: cause });
-    deps.metrics.upstreamErrors.add(1, { reason: error.code });
     if (placed !== '') await hangUpUpstream(upstream, placed).catch(() => {});
-    const failed = { type: 'fail' as const, reason: error.code };
-    await moveSession(deps, row.id, failed, { actor, lease }).catch((failure: unknown) => {
-      telemetry.log.warn('session.release_failed', { session_id: row.id, error: failure });
-    });
-    throw error;
+    throw await fail(deps, lease, thrown);
   }
+}
+
+/** Puts on record that a call could not be placed; answers the error for the caller. */
+async function fail(deps: CallsDeps, lease: Lease, thrown: unknown): Promise<HoldfastError> {
+  const error = toHoldfastError(thrown);
+  const { log } = deps.telemetry;
+  const session_id = lease.subject;
+  log.error('bridge.failed', { session_id, code: error.code, error: error.cause });
+  deps.metrics.upstreamErrors.add(1, { reason: error.code });
+  const input = { type: 'fail' as const, reason: error.code };
+  const actor = `replica:${lease.replica}`;
+  await moveSession(deps, session_id, input, { actor, lease }).catch((failure: unknown) => {
+    log.warn('session.release_failed', { session_id, error: failure });
+  });
+  return error;
 }
 
 async function hangUp(deps: CallsDeps, caller: Caller, callId: string): Promise<void> {

@@ -43,23 +43,13 @@ export async function attachSideband(
     perMessageDeflate: false,
     followRedirects: false,
   });
-  let heardAtMs = performance.now();
   let status: number | undefined;
   let opened = false;
-  const timer = setInterval(() => {
-    if (performance.now() - heardAtMs >= DEAD_AFTER_MS) socket.terminate();
-    else if (socket.readyState === WebSocket.OPEN) socket.ping();
-  }, PING_INTERVAL_MS);
-  timer.unref();
   socket.on('open', () => {
     opened = true;
     events.onOpen();
   });
-  socket.on('pong', () => {
-    heardAtMs = performance.now();
-  });
   socket.on('message', (data, isBinary) => {
-    heardAtMs = performance.now();
     if (!isBinary && !isAudio(data as Buffer)) events.onText(String(data));
   });
   socket.on('unexpected-response', (request, response) => {
@@ -71,10 +61,26 @@ export async function attachSideband(
   });
   socket.on('error', () => {});
   socket.once('close', (code, reason) => {
-    clearInterval(timer);
     events.onEnd({ kind: opened ? 'closed' : 'refused', status, code, reason: reason.toString() });
   });
+  keepAlive(socket);
   return { close: () => socket.close(1000) };
+}
+
+/** Pings, and ends a connection that has been silent for too long. */
+function keepAlive(socket: WebSocket): void {
+  let heardAtMs = performance.now();
+  const heard = () => {
+    heardAtMs = performance.now();
+  };
+  socket.on('pong', heard);
+  socket.on('message', heard);
+  const timer = setInterval(() => {
+    if (performance.now() - heardAtMs >= DEAD_AFTER_MS) socket.terminate();
+    else if (socket.readyState === WebSocket.OPEN) socket.ping();
+  }, PING_INTERVAL_MS);
+  timer.unref();
+  socket.once('close', () => clearInterval(timer));
 }
 
 const AUDIO_TYPE = /"type"\s*:\s*"response\.(output_)?audio\.delta"/;

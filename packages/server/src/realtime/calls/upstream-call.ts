@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Upstream } from '../../models/index.ts';
+import { REQUEST_ID_HEADER } from '../dial.ts';
 import { upstreamStatusError, upstreamTimeout, upstreamUnreachable } from '../errors.ts';
 import type { Json } from '../preview/session.ts';
 
@@ -26,6 +27,8 @@ export interface CallOffer {
   readonly session: Json;
   /** Asks Azure to keep the session's configuration from the browser's data channel. */
   readonly filtered: boolean;
+  /** Ours. */
+  readonly requestId: string;
 }
 
 /** Throws the `HoldfastError` that the caller is to be told. */
@@ -39,7 +42,11 @@ export async function createUpstreamCall(
   form.set('session', new Blob([JSON.stringify(session)], { type: 'application/json' }));
   const url = new URL(upstream.callsUrl);
   if (offer.filtered && upstream.provider === 'azure') url.searchParams.set('webrtcfilter', 'on');
-  const response = await post(upstream, url, { body: form, timeoutMs: CALL_TIMEOUT_MS });
+  const response = await post(upstream, url, {
+    body: form,
+    timeoutMs: CALL_TIMEOUT_MS,
+    headers: { [REQUEST_ID_HEADER]: offer.requestId },
+  });
   if (response.status !== 201 && response.status !== 200) throw await refusal(response);
   const callId = lastSegment(response.headers.get('location') ?? '');
   const sdp = await boundedText(response);
@@ -68,9 +75,9 @@ export async function hangUpUpstream(upstream: Upstream, callId: string): Promis
 async function post(
   upstream: Upstream,
   url: URL,
-  request: { body?: FormData; timeoutMs: number },
+  request: { body?: FormData; timeoutMs: number; headers?: Record<string, string> },
 ): Promise<Response> {
-  const headers = await upstream.headers();
+  const headers = { ...(await upstream.headers()), ...request.headers };
   const signal = AbortSignal.timeout(request.timeoutMs);
   try {
     return await fetch(url, {

@@ -78,7 +78,8 @@ function addCreate(app: App, base: string, calls: Calls): void {
     async (request, reply) => {
       const { sdp, config } = await readOffer(request);
       const model = request.query.model ?? stringOrNull(config.model);
-      const placed = await calls.create(request.principal, { sdp, model, config });
+      const { principal, id: requestId } = request;
+      const placed = await calls.create({ principal, requestId }, { sdp, model, config });
       sdpAnswer(reply, placed.sessionId);
       return reply
         .status(201)

@@ -1,16 +1,15 @@
 import { legacySessionRequest } from '@holdfast/protocol';
 import { z } from 'zod';
-import { HoldfastError } from '../../kernel/index.ts';
 import type { Calls } from '../calls/service.ts';
 import { mintLegacySession, type SecretsDeps } from '../secrets.ts';
 import type { App } from './app.ts';
 import { addSdpParser, offerOf, sdpAnswer } from './calls.ts';
 
 /**
- * The seeds' REST routes, in the shapes their frontend knows: `POST /sessions` answers a flat session
- * with its client secret, `POST /realtime?model=` takes an offer with that secret as bearer and
- * answers the provider's SDP. An `api-key` header of the caller names nobody and is not looked at
- * here: who calls was decided before.
+ * The seeds' REST routes, in the shapes their frontend knows: `POST /sessions` answers a flat
+ * session with its client secret, `POST /realtime?model=` takes an offer with that secret as bearer
+ * and answers the provider's SDP. An `api-key` header of the caller is not looked at here: who
+ * calls was decided before.
  */
 const TAGS = ['legacy'];
 
@@ -42,12 +41,10 @@ export function addLegacyRoutes(app: App, calls: Calls, secrets: SecretsDeps): v
         },
       },
       async (request, reply) => {
-        if (request.query.model === undefined && request.principal.grant === undefined) {
-          throw new HoldfastError('unknown_model', 'The model is missing.', { field: 'model' });
-        }
         const sdp = offerOf(request.body);
         const model = request.query.model ?? null;
-        const placed = await calls.create(request.principal, { sdp, model, config: {} });
+        const { principal, id: requestId } = request;
+        const placed = await calls.create({ principal, requestId }, { sdp, model, config: {} });
         sdpAnswer(reply, placed.sessionId);
         return reply.status(200).send(placed.sdp);
       },

@@ -39,6 +39,11 @@ export function addSessionRoutes(app: App, sessions: Sessions): void {
     },
     async request => sessions.get(request.principal, request.params.id),
   );
+  addEvents(app, sessions);
+  addControls(app, sessions);
+}
+
+function addEvents(app: App, sessions: Sessions): void {
   app.get(
     '/v1/sessions/:id/events',
     {
@@ -61,7 +66,6 @@ export function addSessionRoutes(app: App, sessions: Sessions): void {
       return { data, next_cursor: data.length === 0 ? null : String(data.at(-1)!.seq) };
     },
   );
-  addControls(app, sessions);
 }
 
 function addControls(app: App, sessions: Sessions): void {

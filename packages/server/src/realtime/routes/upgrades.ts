@@ -10,8 +10,8 @@ import { openSocket, type SocketDeps } from '../socket.ts';
 /**
  * The WebSocket routes: the provider's GA paths, its preview path, and the seeds'.
  *
- * `?resume=` is reserved: a client that sends one is told so instead of getting a session it did not
- * ask for.
+ * `?resume=` is reserved: a client that sends one is told so instead of getting a session that it
+ * did not ask for.
  */
 export interface UpgradeDeps extends SocketDeps {
   readonly calls: Calls;

@@ -1,12 +1,12 @@
 import type { Role } from '@holdfast/protocol';
-import { createClientSecrets } from '../../auth/client-secrets.ts';
-import type { Principal } from '../../auth/index.ts';
+import { type Auth, createAuth, type Principal } from '../../auth/index.ts';
 import { createHttpServer, type Guard } from '../../http/index.ts';
-import { HoldfastError } from '../../kernel/index.ts';
+import { HoldfastError, systemClock } from '../../kernel/index.ts';
 import { createModels, defaultCatalogue } from '../../models/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import { createProcessDoorbell, type Doorbell } from '../../platform/doorbell/index.ts';
 import { createLeases, type Leases } from '../../platform/leases/index.ts';
+import { createProcessRateLimiter } from '../../platform/limits/index.ts';
 import { createLog, type Log } from '../../platform/log/index.ts';
 import {
   type RecordedTelemetry,
@@ -47,32 +47,19 @@ export async function openRealtimeHost(
   database: Database,
   options: HostOptions,
 ): Promise<RealtimeHost> {
-  const telemetry = await recordTelemetry();
-  const sealer = createSealer({ database, masterKeys: randomMasterKey() });
-  const doorbell = options.doorbell ?? createProcessDoorbell();
-  const log = createLog({ database, sealer, doorbell });
-  const leases = createLeases({ database, revision: 'test', roles: ['gateway'] });
-  await leases.start();
-  const clientSecrets = createClientSecrets(database, sealer);
-  const catalogue = defaultCatalogue({
-    provider: 'compatible',
-    url: options.upstreamUrl,
-    auth: 'none',
-  });
-  const models = createModels({ catalogue, credentials: { secret: async () => undefined } });
+  const ports = await openPorts(database, options.doorbell ?? createProcessDoorbell());
+  const { telemetry, leases, log } = ports;
+  const { clientSecrets } = openAuth(ports);
   const audited: Record<string, unknown>[] = [];
+  const { upstreamUrl, ...overrides } = options;
   const realtime = createRealtime({
-    database,
-    log,
-    leases,
-    doorbell,
-    telemetry,
-    models,
+    ...ports,
+    models: modelsAt(upstreamUrl),
     clientSecrets,
     recordings: {
       totals: async () => new Map(),
       eraseSession: async () => {},
-      purge: async () => {},
+      purge: async () => 0,
     },
     audit: { record: async record => void audited.push({ ...record }) },
     defaults: SEED_DEFAULTS,
@@ -82,7 +69,7 @@ export async function openRealtimeHost(
     retentionMs: null,
     drainAcceptMs: 0,
     dialTimeoutMs: 2_000,
-    ...options,
+    ...overrides,
   });
   const server = await createHttpServer<Principal>({
     guard: testGuard(clientSecrets),
@@ -118,7 +105,38 @@ export async function openRealtimeHost(
   };
 }
 
-function testGuard(secrets: ReturnType<typeof createClientSecrets>): Guard<Principal> {
+async function openPorts(database: Database, doorbell: Doorbell) {
+  const telemetry = await recordTelemetry();
+  const sealer = createSealer({ database, masterKeys: randomMasterKey() });
+  const log = createLog({ database, sealer, doorbell });
+  const leases = createLeases({ database, revision: 'test', roles: ['gateway'] });
+  await leases.start();
+  return { database, doorbell, telemetry, sealer, log, leases };
+}
+
+/** The real issuer of client secrets; who calls otherwise is said by a header. */
+function openAuth(ports: Awaited<ReturnType<typeof openPorts>>): Auth {
+  const limiter = createProcessRateLimiter();
+  return createAuth(
+    { ...ports, limiter, clock: systemClock },
+    {
+      oidc: null,
+      adminLinkToken: null,
+      host: '127.0.0.1',
+      publicUrl: null,
+      tls: false,
+      corsOrigins: [],
+      rateLimit: { perMinute: 60, burst: 10 },
+    },
+  );
+}
+
+function modelsAt(url: string) {
+  const catalogue = defaultCatalogue({ provider: 'compatible', url, auth: 'none' });
+  return createModels({ catalogue, credentials: { secret: async () => undefined } });
+}
+
+function testGuard(secrets: Auth['clientSecrets']): Guard<Principal> {
   return {
     checkRoute: () => {},
     refused: () => {},
