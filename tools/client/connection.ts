@@ -26,8 +26,9 @@ const CLOSE_TIMEOUT_MS = 5_000;
 const MESSAGE_MAX_BYTES = 32 * 1024 * 1024;
 
 /**
- * Opens one connection and keeps it until `end` is aborted or it fails. Reads everything that comes,
- * as a client that listens would, and counts a pong only when it answers its own ping in time.
+ * Opens one connection and keeps it until `end` is aborted or it fails. Reads everything that
+ * comes, as a client that listens would, and counts a pong only when it answers its own ping in
+ * time.
  */
 export function holdConnection(
   number: number,
@@ -76,7 +77,8 @@ class Connection {
     });
     this.#socket.on('close', (code, reason) => {
       clearInterval(this.#pingTimer);
-      this.#report.lifeMs = performance.now() - (this.#openedAt ?? performance.now());
+      const now = performance.now();
+      this.#report.lifeMs = now - (this.#openedAt ?? now);
       this.#report.closeCode = this.#openedAt === undefined ? null : code;
       if (!this.#ending) this.#fail(`closed by the server: ${code} ${reason.toString()}`.trim());
       resolve(this.#report);

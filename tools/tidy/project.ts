@@ -53,8 +53,7 @@ function* walk(root: string, folder: string): Generator<string> {
 
 function isIgnored(entry: Dirent): boolean {
   if (entry.name === '.env' || /\.(log|tgz)$/.test(entry.name)) return true;
-  // A build in the making: `dist.<pid>`.
-  return IGNORED.has(entry.name) || /^dist\.\d+$/.test(entry.name);
+  return IGNORED.has(entry.name);
 }
 
 function readText(root: string, path: string): string {

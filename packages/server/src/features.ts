@@ -68,7 +68,12 @@ export function openAuth(config: Config, platform: Platform): Auth {
 export async function openModels(config: Config, platform: Platform): Promise<Models> {
   return createModels({
     catalogue: await openCatalogue(config),
-    credentials: { secret: name => platform.secrets.get(name), entraToken: entraTokens() },
+    credentials: {
+      secret: name => platform.secrets.get(name),
+      entraToken: entraTokens({
+        managedIdentityClientId: config.upstreams.azureClientId ?? undefined,
+      }),
+    },
   });
 }
 
@@ -138,6 +143,7 @@ export async function openHttp(
       ? { cert: await readFile(server.tls.certFile), key: await readFile(server.tls.keyFile) }
       : undefined,
     corsOrigins: server.corsOrigins,
+    trustedProxies: server.trustedProxies,
     site: server.roles.includes('api')
       ? {
           directory: server.consoleDir,

@@ -8,7 +8,7 @@
  */
 import { createApplication } from './application.ts';
 import { openPlatform } from './compose.ts';
-import { ConfigError, loadConfig, readDotenv } from './config/index.ts';
+import { ConfigError, loadConfig, mergeVariables, readDotenv } from './config/index.ts';
 import { HoldfastError } from './kernel/index.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -16,7 +16,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 async function main(): Promise<void> {
   const dotenv = readDotenv('.env');
   const config = loadConfig(process.env, dotenv);
-  const platform = await openPlatform(config, { ...dotenv, ...process.env });
+  const platform = await openPlatform(config, mergeVariables(process.env, dotenv));
   const { log } = platform.telemetry;
   const application = await createApplication(config, platform);
   process.on('uncaughtException', error => {

@@ -11,8 +11,8 @@ const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFu
 
 /**
  * Budgets: files, functions, parameters, columns. The soft limit may be passed with an exception,
- * the hard one never. Components are mostly markup, so functions in `.tsx` files have the hard limit
- * only. Tests are lists of cases: their files have the hard limit only, and the callbacks of
+ * the hard one never. Components are mostly markup, so functions in `.tsx` files have the hard
+ * limit only. Tests are lists of cases: their files have the hard limit only, and the callbacks of
  * `describe` none.
  */
 export function* sizes({ sources }: Project): Generator<Fault> {

@@ -14,7 +14,6 @@ export type { Audit, AuditRecord } from './audit.ts';
 export { authorize, Denial, notFound, type Standing, type Target } from './authorize.ts';
 export type { ClientSecrets, MintedClientSecret, NewClientSecret } from './client-secrets.ts';
 export { type Auth, type AuthDeps, type AuthOptions, createAuth } from './create-auth.ts';
-export { checkExposure, type Exposure, isLoopbackHost } from './exposure.ts';
 export type { OidcOptions } from './oidc/provider.ts';
 export { findPolicy, POLICIES, type Policy, type PolicyId, roleIncludes } from './policies.ts';
 export type { ClientSecretGrant, Principal } from './principal.ts';

@@ -1,11 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod, ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { HoldfastError } from '../kernel/index.ts';
+import { HoldfastError, isLoopbackHost } from '../kernel/index.ts';
 import { CONSOLE_MAX_S, type Person } from './console-sessions.ts';
 import type { Auth } from './create-auth.ts';
 import { cookiesOf } from './credentials.ts';
-import { isLoopbackHost } from './exposure.ts';
 import { LOCAL_USER } from './local/identity.ts';
 import { personFromClaims } from './oidc/identity.ts';
 import { SIGN_IN_TTL_S } from './oidc/sign-in.ts';

@@ -1,4 +1,4 @@
-import { isLoopbackHost } from './loopback.ts';
+import { isLoopbackHost } from '../kernel/index.ts';
 import type { Values } from './settings/index.ts';
 import { ROLE_NAMES } from './settings/server.ts';
 

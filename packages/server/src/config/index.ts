@@ -22,7 +22,7 @@ export type {
   UpstreamsConfig,
 } from './config.ts';
 export { ConfigError, loadConfig, readDotenv } from './load.ts';
-export { isLoopbackHost } from './loopback.ts';
+
 export { renderEffective, renderEnvExample, renderReference } from './render.ts';
 export {
   mergeVariables,

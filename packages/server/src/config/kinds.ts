@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isLoopbackHost } from './loopback.ts';
+import { isLoopbackHost } from '../kernel/index.ts';
 import { Secret } from './secret.ts';
 import type { Kind } from './setting.ts';
 

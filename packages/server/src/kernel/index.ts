@@ -6,3 +6,4 @@ export { type Clock, systemClock } from './clock.ts';
 export { type ErrorOptions, HoldfastError, toHoldfastError } from './errors.ts';
 export { type IdPrefix, isId, newId, newUuidV7 } from './ids.ts';
 export { type Component, DRAIN_CLOSING_MS, Lifecycle, type LifecycleState } from './lifecycle.ts';
+export { isLoopbackHost } from './loopback.ts';

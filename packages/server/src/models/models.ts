@@ -35,10 +35,7 @@ export function createModels(deps: {
       const model = name ? byName.get(name) : undefined;
       if (model) return model;
       const detail = name ? 'There is no such model.' : 'The model is missing.';
-      throw new HoldfastError('unknown_model', `${detail} Allowed: ${allowed.join(', ')}.`, {
-        field: 'model',
-        allowed,
-      });
+      throw new HoldfastError('unknown_model', detail, { field: 'model', allowed });
     },
     upstream: model => upstreams.get(model.id)!,
   };

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Component, HoldfastError } from '../kernel/index.ts';
 import type { Doorbell } from '../platform/doorbell/index.ts';
@@ -35,6 +34,8 @@ export const POLL_INTERVAL_MS = 1_000;
 export const HEARTBEAT_EVERY_POLLS = 5;
 /** How long `stop` waits for closing handshakes and last writes; a drain should leave as much. */
 export const STOP_TIMEOUT_MS = 12_000;
+/** The longest time a timer can wait: 24 days. */
+const FOREVER_MS = 2 ** 31 - 1;
 const ORDERS_MAX = 500;
 const FACTS_MAX = 500;
 
@@ -117,14 +118,12 @@ export class LiveSessions implements Component {
   async drain(signal: AbortSignal): Promise<void> {
     await delay(this.#options.drainAcceptMs, undefined, { signal, ref: false }).catch(() => {});
     this.#refusing = true;
-    const { drainGraceMs } = this.#options;
-    const ended = new AbortController();
-    const over = AbortSignal.any([signal, ended.signal]);
-    const grace =
-      drainGraceMs === undefined ? [] : [delay(drainGraceMs, undefined, { signal: over, ref: false })];
-    const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort', { signal: over });
-    await Promise.race([this.#emptied(), aborted, ...grace]).catch(() => {});
-    ended.abort();
+    const emptied = new AbortController();
+    const over = AbortSignal.any([signal, emptied.signal]);
+    const { drainGraceMs = FOREVER_MS } = this.#options;
+    const grace = delay(drainGraceMs, undefined, { signal: over, ref: false }).catch(() => {});
+    await Promise.race([this.#emptied(), grace]);
+    emptied.abort();
     await this.stop();
   }
 

@@ -45,6 +45,8 @@ export interface RealtimeDeps {
   readonly retentionMs: number | null;
   /** How long a draining process still takes new sessions; default 5 s. */
   readonly drainAcceptMs?: number;
+  /** How long its sessions may go on after that; unset: until the drain's deadline. */
+  readonly drainGraceMs?: number;
   /** How long an upstream may take to open; default 10 s. */
   readonly dialTimeoutMs?: number;
   readonly relayLimits?: Partial<RelayLimits>;
@@ -75,8 +77,8 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     ringReplica: (replica: string) => doorbell.ring(orderBell(replica)),
     ticker: new RelayTicker(),
   };
-  const drainAcceptMs = deps.drainAcceptMs ?? DRAIN_ACCEPT_MS;
-  const live = new LiveSessions({ deps: common, doorbell, drainAcceptMs });
+  const { drainAcceptMs = DRAIN_ACCEPT_MS, drainGraceMs } = deps;
+  const live = new LiveSessions({ deps: common, doorbell, drainAcceptMs, drainGraceMs });
   observeLive(telemetry.meter, { sessions: () => live.size, sockets: () => live.socketCount });
   const sessions = createSessions(common);
   const withLive = { ...common, live };

@@ -198,6 +198,32 @@ describe('a drain', () => {
   });
 });
 
+describe('a drain with a grace period of its own', () => {
+  it('closes in time for a deadline that never comes', async () => {
+    const { database, simulator } = bench;
+    const options = { upstreamUrl: simulator.url, drainGraceMs: 100 };
+    const host = await openRealtimeHost(database, options);
+    const client = await connectClient(host.wsUrl + path);
+    await sessionIdOf(client);
+    await host.realtime.live.drain(new AbortController().signal);
+    expect((await client.closed).code).toBe(1012);
+    expect(host.realtime.live.size).toBe(0);
+    await host.close();
+  });
+
+  it('is over as soon as its sessions are', async () => {
+    const { database, simulator } = bench;
+    const host = await openRealtimeHost(database, { upstreamUrl: simulator.url });
+    const client = await connectClient(host.wsUrl + path);
+    const id = await sessionIdOf(client);
+    const drained = host.realtime.live.drain(new AbortController().signal);
+    client.socket.close(1000);
+    await drained;
+    expect(await bench.session(id)).toMatchObject({ state: 'ended' });
+    await host.close();
+  });
+});
+
 describe('client secrets', () => {
   it('open one session of the minter, with the configuration fixed', async () => {
     const { value, session } = await mint({

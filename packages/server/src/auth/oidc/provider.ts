@@ -6,8 +6,7 @@ import {
   enableNonRepudiationChecks,
   None,
 } from 'openid-client';
-import { HoldfastError } from '../../kernel/index.ts';
-import { isLoopbackHost } from '../exposure.ts';
+import { HoldfastError, isLoopbackHost } from '../../kernel/index.ts';
 
 export interface OidcOptions {
   readonly issuer: string;

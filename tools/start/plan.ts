@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import {
+  ConfigError,
+  crossCheck,
+  hasUpstream,
+  resolveSettings,
+  type Variables,
+} from '../../packages/server/src/config/index.ts';
+import { isLoopbackHost } from '../../packages/server/src/kernel/index.ts';
+
+/** What has to be started, and with which settings besides those that people gave. */
+export interface Plan {
+  /** No upstream is set, so the simulated model stands in. */
+  readonly simulate: boolean;
+  readonly buildConsole: boolean;
+  /** Null: no local mode, people sign in. */
+  readonly adminToken: string | null;
+  /** Where the server is reached from this machine, once its port is known. */
+  readonly origin: (port: number) => string;
+  /** Settings that the launcher adds; they never replace one that is set. */
+  readonly added: Readonly<Record<string, string>>;
+}
+
+/** Throws `ConfigError` for every fault that the server itself would refuse to start with. */
+export function planStart(environment: Variables, dotenv: Variables): Plan {
+  const { values, sources, faults } = resolveSettings(environment, dotenv);
+  const all = [...faults, ...crossCheck(values)];
+  if (all.length > 0) throw new ConfigError(all);
+  const isLocal = values.HOLDFAST_OIDC_ISSUER === undefined;
+  const adminToken = isLocal
+    ? (values.HOLDFAST_ADMIN_LINK_TOKEN?.reveal() ?? randomBytes(32).toString('base64url'))
+    : null;
+  // An open door without an upstream is a fault that the checks have already refused.
+  const simulate = !hasUpstream(values) && isLoopbackHost(values.HOLDFAST_HOST);
+  const added: Record<string, string> = {};
+  if (simulate && values.HOLDFAST_NOTICE === undefined) added.HOLDFAST_NOTICE = SIMULATED_NOTICE;
+  if (adminToken !== null) added.HOLDFAST_ADMIN_LINK_TOKEN = adminToken;
+  // No load balancer stands before a server that a person starts, so nobody needs the time.
+  if (sources.HOLDFAST_SHUTDOWN_ACCEPT === 'default') added.HOLDFAST_SHUTDOWN_ACCEPT = '0';
+  if (sources.LOG_FORMAT === 'default' && process.stdout.isTTY) added.LOG_FORMAT = 'text';
+  return {
+    simulate,
+    buildConsole: values.HOLDFAST_CONSOLE_DIR === undefined,
+    adminToken,
+    origin: originOf(values.HOLDFAST_HOST, values.HOLDFAST_TLS_CERT !== undefined),
+    added,
+  };
+}
+
+/** Browsers give microphone and clipboard to `localhost` as they do to https. */
+function originOf(host: string, tls: boolean): (port: number) => string {
+  const everywhere = isLoopbackHost(host) || host === '0.0.0.0' || host === '::';
+  const name = everywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return port => `${tls ? 'https' : 'http'}://${name}:${port}`;
+}
+
+/** The settings that make the simulator the server's upstream: the same as for any other. */
+export function simulatedUpstream(url: string): Record<string, string> {
+  return { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: 'simulated' };
+}
+
+const SIMULATED_NOTICE =
+  'The model is simulated: it speaks the protocol, but it understands nothing. ' +
+  'Set AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY (or OPENAI_API_KEY) for a real one.';

@@ -1,0 +1,228 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ConfigError } from '../../packages/server/src/config/index.ts';
+import { METRICS } from '../../packages/server/src/platform/telemetry/index.ts';
+import { banner } from './banner.ts';
+import { ROOT, whenEnded } from './children.ts';
+import { hashSources } from './console-build.ts';
+import { firstLine, listeningPort, listeningUrl } from './output.ts';
+import { planStart, simulatedUpstream } from './plan.ts';
+
+async function temporaryFolder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'holdfast-start-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+describe('plan', () => {
+  it('refuses what the server would refuse', () => {
+    expect(() => planStart({ PORT: 'x', HOLDFAST_HSOT: 'y' }, {})).toThrow(ConfigError);
+    expect(() => planStart({ HOLDFAST_HOST: '0.0.0.0' }, {})).toThrow(/HOLDFAST_OIDC_ISSUER/);
+  });
+
+  it('simulates only when nothing else is set', () => {
+    expect(planStart({}, {})).toMatchObject({ simulate: true, buildConsole: true });
+    const real = [
+      { OPENAI_API_KEY: 'k' },
+      { AZURE_OPENAI_ENDPOINT: 'https://a.example', AZURE_OPENAI_API_KEY: 'k' },
+      { HOLDFAST_MODELS_FILE: 'models.json' },
+    ];
+    for (const environment of real) {
+      expect(planStart(environment, {}).simulate).toBe(false);
+      expect(planStart({}, environment).simulate).toBe(false);
+      expect(planStart(environment, {}).added).not.toHaveProperty('HOLDFAST_NOTICE');
+    }
+  });
+
+  it('makes a new admin token each time, in local mode only, and keeps one that is given', () => {
+    const [first, second] = [planStart({}, {}), planStart({}, {})];
+    expect(first.adminToken).toMatch(/^[\w-]{43}$/);
+    expect(first.adminToken).not.toBe(second.adminToken);
+    expect(first.added.HOLDFAST_ADMIN_LINK_TOKEN).toBe(first.adminToken);
+    const given = 'g'.repeat(40);
+    expect(planStart({ HOLDFAST_ADMIN_LINK_TOKEN: given }, {}).adminToken).toBe(given);
+    const oidc = { HOLDFAST_OIDC_ISSUER: 'https://i.example', HOLDFAST_OIDC_CLIENT_ID: 'c' };
+    expect(planStart(oidc, {}).adminToken).toBeNull();
+  });
+
+  it('replaces no setting', () => {
+    const plan = planStart({}, { HOLDFAST_NOTICE: 'mine', HOLDFAST_SHUTDOWN_ACCEPT: '7' });
+    expect(plan.added).not.toHaveProperty('HOLDFAST_NOTICE');
+    expect(plan.added).not.toHaveProperty('HOLDFAST_SHUTDOWN_ACCEPT');
+  });
+
+  it('hands the simulator over as an ordinary upstream', () => {
+    const settings = { ...planStart({}, {}).added, ...simulatedUpstream('http://127.0.0.1:1') };
+    expect(planStart(settings, {}).simulate).toBe(false);
+  });
+
+  it.each([
+    [{}, 'http://localhost:1'],
+    [{ HOLDFAST_HOST: '127.0.0.1' }, 'http://localhost:1'],
+    [{ HOLDFAST_HOST: '::1' }, 'http://localhost:1'],
+    [{ HOLDFAST_TLS_CERT: 'c', HOLDFAST_TLS_KEY: 'k' }, 'https://localhost:1'],
+  ])('%j is reached at %s', (environment, origin) => {
+    expect(planStart(environment, {}).origin(1)).toBe(origin);
+  });
+});
+
+describe('banner', () => {
+  const facts = {
+    url: 'http://localhost:8080',
+    adminToken: 't',
+    simulated: true,
+    consoleFault: null,
+  };
+
+  it('says where the console is and what would make the model real', () => {
+    const text = banner(facts);
+    expect(text).toContain('http://localhost:8080/auth/local?token=t');
+    expect(text).toContain('simulated');
+    expect(text).toContain('AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY');
+  });
+
+  it('keeps quiet about what is not so', () => {
+    const text = banner({ ...facts, adminToken: null, simulated: false });
+    expect(text).not.toMatch(/token|simulated|AZURE/);
+  });
+
+  it('shows why the console is missing', () => {
+    expect(banner({ ...facts, consoleFault: 'line 1\nline 2' })).toContain('    line 2');
+  });
+});
+
+describe('output', () => {
+  it('is searched line by line, however it arrives', async () => {
+    const stream = new PassThrough();
+    const found = firstLine(stream, listeningPort);
+    for (const part of [
+      'noise\n{"event":"liste',
+      'ning","port":81}\n{"event":"listening","port":9}\n',
+    ]) {
+      stream.write(part);
+    }
+    expect(await found).toBe(81);
+  });
+
+  it('that ends without the line is null', async () => {
+    const stream = new PassThrough();
+    const found = firstLine(stream, listeningUrl);
+    stream.end('nothing\n');
+    stream.resume();
+    expect(await found).toBeNull();
+  });
+
+  it.each([
+    ['{"event":"listening","url":"http://127.0.0.1:1"}', 'http://127.0.0.1:1'],
+    ['[12:00:00] INFO: listening {"url":"http://localhost:1","port":1}', 'http://localhost:1'],
+    ['{"event":"started","url":"http://127.0.0.1:1"}', undefined],
+  ])('%s', (line, url) => {
+    expect(listeningUrl(line)).toBe(url);
+  });
+});
+
+describe('the hash of sources', () => {
+  it('changes with a name or a content, but not with tests', async () => {
+    const root = await temporaryFolder();
+    await mkdir(join(root, 'src'));
+    const hash = () => hashSources(root, ['src', 'index.html']);
+    const seen = [await hash()];
+    await writeFile(join(root, 'src/a.ts'), '1');
+    seen.push(await hash());
+    await writeFile(join(root, 'src/a.ts'), '2');
+    seen.push(await hash());
+    await writeFile(join(root, 'index.html'), '');
+    seen.push(await hash());
+    await writeFile(join(root, 'src/a.test.ts'), '1');
+    expect(await hash()).toBe(seen[3]);
+    expect(new Set(seen).size).toBe(4);
+  });
+});
+
+describe('npm start', () => {
+  interface Started {
+    readonly launcher: ChildProcess;
+    readonly ended: Promise<{ code: number }>;
+    output(): string;
+  }
+
+  async function start(settings: Record<string, string> = {}): Promise<Started> {
+    const dir = await temporaryFolder();
+    const env = { PORT: '0', HOLDFAST_DATA_DIR: dir, LOG_FORMAT: 'json', ...settings };
+    const launcher = spawn(process.execPath, [join(ROOT, 'tools/start.ts')], {
+      env: { ...cleanEnvironment(), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const ended = whenEnded(launcher);
+    onTestFinished(async () => {
+      launcher.kill('SIGINT');
+      launcher.kill('SIGINT');
+      await ended;
+    });
+    let output = '';
+    for (const stream of [launcher.stdout, launcher.stderr]) {
+      stream!.setEncoding('utf8').on('data', chunk => {
+        output += chunk;
+        launcher.emit('output');
+      });
+    }
+    return { launcher, ended, output: () => output };
+  }
+
+  /** Nothing that the machine of the test has set may reach the server. */
+  function cleanEnvironment(): NodeJS.ProcessEnv {
+    const own = /^(HOLDFAST_|AZURE_|OPENAI_|DATABASE_|REDIS_|PORT$|VITEST|SIMULATOR_)/;
+    return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)));
+  }
+
+  function printed({ launcher, output }: Started, pattern: RegExp): Promise<RegExpExecArray> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const match = pattern.exec(output());
+        if (match) resolve(match);
+      };
+      launcher.on('output', look);
+      launcher.once('exit', () => reject(new Error(`it ended:\n${output()}`)));
+      look();
+    });
+  }
+
+  it('brings up everything and, at Ctrl-C, ends everything, the server first', async () => {
+    const started = await start();
+    await printed(started, /Ctrl-C stops everything/);
+    const link = /http:\/\/localhost:\d+\/auth\/local\?token=\S+/.exec(started.output())![0];
+    const { origin } = new URL(link);
+    expect((await fetch(`${origin}/readyz`)).status).toBe(200);
+    expect((await fetch(`${origin}/`)).headers.get('content-type')).toContain('text/html');
+    const exposed = await (await fetch(`${origin}/metrics`)).text();
+    const names = [...exposed.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(match => match[1]!);
+    expect(names.length).toBeGreaterThan(15);
+    expect(names.filter(name => !Object.hasOwn(METRICS, name))).toEqual([]);
+    const signIn = await fetch(link, { redirect: 'manual' });
+    expect(signIn.headers.get('set-cookie')).toContain('HttpOnly');
+    expect((await fetch(link, { redirect: 'manual' })).headers.get('set-cookie')).toBeNull();
+    started.launcher.kill('SIGINT');
+    expect(await started.ended).toEqual({ code: 0 });
+    expect(started.output()).toMatch(/"signal":"SIGTERM"/);
+    expect(started.output()).not.toContain('ended unexpectedly');
+    await expect(fetch(`${origin}/readyz`)).rejects.toThrow();
+  }, 120_000);
+
+  it('passes the exit code of a server that cannot start', async () => {
+    const started = await start({
+      HOLDFAST_TLS_CERT: '/nonexistent',
+      HOLDFAST_TLS_KEY: '/nonexistent',
+    });
+    expect((await started.ended).code).toBe(1);
+  }, 120_000);
+
+  it('starts nothing when settings are wrong', async () => {
+    const started = await start({ HOLDFAST_PORT: '8080' });
+    expect((await started.ended).code).toBe(2);
+    expect(started.output()).toContain('HOLDFAST_PORT: no such setting');
+  }, 60_000);
+});
