@@ -27,7 +27,7 @@ describe('stopping', () => {
   const get = async <T>(path: string) => (await (await fetch(`${stack.url}${path}`)).json()) as T;
   const session = (id: string) => get<Session>(`/v1/sessions/${id}`);
 
-  it('on SIGTERM turns unready, lets sessions finish, closes the rest with 1012 and exits 0', async () => {
+  it('on SIGTERM lets sessions finish, closes the rest with 1012 and exits 0', async () => {
     const server = await stack.addServer({
       HOLDFAST_SHUTDOWN_ACCEPT: '1',
       HOLDFAST_SHUTDOWN_GRACE: '4',

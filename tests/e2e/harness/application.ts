@@ -1,10 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type Application,
-  createApplication,
-} from '../../../packages/server/src/application.ts';
+import { type Application, createApplication } from '../../../packages/server/src/application.ts';
 import { openPlatform, type Platform } from '../../../packages/server/src/compose.ts';
 import { loadConfig } from '../../../packages/server/src/config/index.ts';
 import type { RouteInfo } from '../../../packages/server/src/http/index.ts';

@@ -27,7 +27,7 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** Starts a TypeScript file with the Node that runs the tests. Only `env` is handed on, and PATH. */
+/** Starts a TypeScript file with the Node that runs the tests, with `env` and PATH alone. */
 export function startProcess(script: string, env: Record<string, string>): TestProcess {
   const child = spawn(process.execPath, [script], {
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -65,7 +65,13 @@ async function addCors(app: FastifyInstance, origins: readonly string[]): Promis
     origin: origins.length === 0 ? false : [...origins],
     credentials: true,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: ['x-request-id', 'location', 'retry-after', 'content-range'],
+    exposedHeaders: [
+      'x-request-id',
+      'location',
+      'retry-after',
+      'content-range',
+      'holdfast-session',
+    ],
     maxAge: 600,
   });
 }

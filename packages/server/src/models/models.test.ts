@@ -145,13 +145,6 @@ describe('upstream', () => {
         return { token: `t${asked}`, expiresOnTimestamp: Date.now() + 3_600_000 };
       },
     };
-    const credential = {
-      getToken: async (scopes: string | string[]) => {
-        asked += 1;
-        expect([scopes].flat()).toEqual(['https://cognitiveservices.azure.com/.default']);
-        return { token: `t${asked}`, expiresOnTimestamp: Date.now() + 3_600_000 };
-      },
-    };
     const entraToken = entraTokens({ credential });
     const catalogue = defaultCatalogue({
       provider: 'azure',

@@ -21,6 +21,7 @@ import { addSessionRoutes } from './routes/sessions.ts';
 import { realtimeUpgrades } from './routes/upgrades.ts';
 import { createSessions, type Sessions } from './service.ts';
 import { SessionSweep } from './sweep.ts';
+import { Traffic } from './traffic.ts';
 
 /** Everything the feature needs from outside; compose provides it. */
 export interface RealtimeDeps {
@@ -76,9 +77,11 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     dialTimeoutMs: deps.dialTimeoutMs ?? DIAL_TIMEOUT_MS,
     ringReplica: (replica: string) => doorbell.ring(orderBell(replica)),
     ticker: new RelayTicker(),
+    traffic: new Traffic(),
   };
   const { drainAcceptMs = DRAIN_ACCEPT_MS, drainGraceMs } = deps;
   const live = new LiveSessions({ deps: common, doorbell, drainAcceptMs, drainGraceMs });
+  common.traffic.observe(telemetry.meter);
   observeLive(telemetry.meter, { sessions: () => live.size, sockets: () => live.socketCount });
   const sessions = createSessions(common);
   const withLive = { ...common, live };

@@ -143,7 +143,7 @@ export class RelayedSession implements LiveSession {
 
   async #relayBetween(client: RelayPeer, upstream: RelayPeer): Promise<void> {
     const { tap } = this.holder;
-    const { config, lease } = this.#options;
+    const { config } = this.#options;
     const { ticker, relayLimits } = this.#deps;
     const relay = new Relay({
       client,
@@ -157,16 +157,18 @@ export class RelayedSession implements LiveSession {
         eventOf(new HoldfastError('upstream_error', 'The connection to the model was lost.')),
     });
     this.#relay = relay;
+    this.#deps.traffic.add(relay.counters);
     const configuration = configurationEvent(config, newId('evt'));
     if (configuration !== null) relay.injectUpstream(configuration);
     relay.start();
     this.#log.info('bridge.started');
     const outcome = await relay.closed;
+    this.#deps.traffic.settle(relay.counters);
     this.#report(outcome);
     const ending = this.#endingOf(outcome);
     const code = outcome.initiator === 'upstream' ? outcome.upstreamCode : outcome.clientCode;
     await this.holder.release(ending, code);
-    this.#log.info('bridge.completed', { session_id: lease.subject, ...figures(relay) });
+    this.#log.info('bridge.completed', figures(relay));
   }
 
   #endingOf(outcome: RelayOutcome): Ending {

@@ -8,6 +8,7 @@ import type { Json } from './preview/session.ts';
 import { acceptUpgrade, type RelayLimits, type RelayTicker } from './relay/index.ts';
 import { RelayedSession } from './relayed-session.ts';
 import type { Protocol } from './tables.ts';
+import type { Traffic } from './traffic.ts';
 
 /**
  * A client's WebSocket becomes a session: resolve the model, take a place and the lease, answer the
@@ -18,6 +19,7 @@ export interface SocketDeps extends AdmissionDeps {
   readonly models: Models;
   readonly live: LiveSessions;
   readonly ticker: RelayTicker;
+  readonly traffic: Traffic;
   /** From the first packet to the upstream until its 101. */
   readonly dialTimeoutMs: number;
   readonly relayLimits?: Partial<RelayLimits>;

@@ -40,6 +40,15 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
   sessions_created_total: counter('Sessions created.', ['model']),
   active_sessions_count: gauge('Sessions that are active in this process.'),
   websocket_connections_count: gauge('Open WebSocket connections of clients.'),
+  holdfast_relay_bytes_total: counter(
+    'Bytes that relays carried; direction `in` is from clients, `out` from upstreams.',
+    ['direction'],
+  ),
+  holdfast_relay_frames_total: counter('Frames that relays carried.', ['direction']),
+  holdfast_relay_pauses_total: counter(
+    'How often a source was paused because its reader was slow.',
+    ['direction'],
+  ),
   api_requests_total: counter('HTTP requests answered.', ['method', 'endpoint', 'status_code']),
   request_duration_seconds: histogram('Time to answer an HTTP request.', REQUEST_S, [
     'method',

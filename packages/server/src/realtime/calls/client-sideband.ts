@@ -40,9 +40,11 @@ export async function openClientSideband(
     });
     const sideband = { close: (code: number, reason: string) => relay.close(code, reason) };
     live.sidebands.add(sideband);
+    deps.traffic.add(relay.counters);
     relay.start();
     const { clientCode, initiator } = await relay.closed;
     live.sidebands.delete(sideband);
+    deps.traffic.settle(relay.counters);
     log.info('client.disconnected', { by: initiator, close_code: clientCode });
   } catch (thrown) {
     const error = toHoldfastError(thrown);

@@ -108,7 +108,7 @@ describe('session, GA → preview', () => {
       output_audio_format: 'pcm16',
       input_audio_transcription: null,
       input_audio_noise_reduction: null,
-      turn_detection: null,
+      turn_detection: { type: 'server_vad' },
       tools: [],
       tool_choice: 'auto',
       temperature: 0.8,

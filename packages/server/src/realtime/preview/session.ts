@@ -99,6 +99,14 @@ function formatToGa(value: unknown, at: string): Json {
   throw new Untranslatable(at, `${at} must be one of ${Object.keys(FORMATS).join(', ')}.`);
 }
 
+/** What the preview's models did, and GA's do, when nobody says otherwise. */
+const SERVER_VAD = {
+  type: 'server_vad',
+  threshold: 0.5,
+  prefix_padding_ms: 300,
+  silence_duration_ms: 200,
+};
+
 /** Nested → flat, with the preview's defaults where GA leaves a field out. */
 export function sessionToPreview(nested: Json): Json {
   const audio = isObject(nested.audio) ? nested.audio : {};
@@ -116,7 +124,7 @@ export function sessionToPreview(nested: Json): Json {
     output_audio_format: formatToPreview(output.format),
     input_audio_transcription: input.transcription ?? null,
     input_audio_noise_reduction: input.noise_reduction ?? null,
-    turn_detection: input.turn_detection ?? null,
+    turn_detection: input.turn_detection === undefined ? SERVER_VAD : input.turn_detection,
     tools: nested.tools ?? [],
     tool_choice: nested.tool_choice ?? 'auto',
     temperature: PREVIEW_TEMPERATURE,

@@ -1,0 +1,156 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
+import { sql } from 'kysely';
+import type { Auth, Principal } from '../../../packages/server/src/auth/index.ts';
+import type { WalkThing } from '../../../packages/server/src/auth/testing/walk.ts';
+import type { RouteInfo } from '../../../packages/server/src/http/index.ts';
+import type { Database } from '../../../packages/server/src/platform/database/index.ts';
+import { offerCall } from './webrtc.ts';
+
+/** A WAV of three seconds, 24 kHz, one channel. */
+export const WAV = fileURLToPath(
+  new URL('../../../packages/server/src/recordings/fixtures/tone.wav', import.meta.url),
+);
+
+export const BOUNDARY = 'parts-of-a-recording';
+
+/** The body of `POST /audio/upload`; the boundary is `BOUNDARY`. */
+export async function uploadBody(change: Record<string, unknown> = {}): Promise<Buffer> {
+  const metadata = {
+    audio_type: 'user_speech',
+    format: 'wav',
+    duration: 3,
+    timestamp_start: '2026-11-22T10:00:00Z',
+    timestamp_end: '2026-11-22T10:00:03Z',
+    ...change,
+  };
+  const text =
+    `--${BOUNDARY}\r\ncontent-disposition: form-data; name="metadata"\r\n\r\n` +
+    `${JSON.stringify(metadata)}\r\n--${BOUNDARY}\r\n` +
+    'content-disposition: form-data; name="audio_file"; filename="a.wav"\r\n' +
+    'content-type: audio/wav\r\n\r\n';
+  return Buffer.concat([
+    Buffer.from(text),
+    await readFile(WAV),
+    Buffer.from(`\r\n--${BOUNDARY}--\r\n`),
+  ]);
+}
+
+export const UPLOAD_TYPE = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` };
+
+type Kind = 'session' | 'upload' | 'recording' | 'call' | 'key';
+
+/** Which kind of thing a route is about; undefined for routes that are about none. */
+function kindOf(url: string): Kind | undefined {
+  if (url === '/audio/upload') return 'upload';
+  if (url.startsWith('/v1/api-keys/:')) return 'key';
+  if (url.startsWith('/v1/recordings/:')) return 'recording';
+  if (url.includes('/calls/:') || url.includes('call_id=:')) return 'call';
+  return url.includes('/:') ? 'session' : undefined;
+}
+
+export interface ThingsDeps {
+  readonly app: FastifyInstance;
+  readonly auth: Auth;
+  readonly database: Database;
+  /** Host and credential of each principal that may own something, by its id. */
+  readonly headersOf: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
+
+/**
+ * Things of every kind, made through the front door by whom they shall belong to. One of a kind and
+ * owner serves until somebody changed it; then there is a new one.
+ */
+export class OwnedThings {
+  readonly #deps: ThingsDeps;
+  readonly #ids = new Map<string, string>();
+
+  constructor(deps: ThingsDeps) {
+    this.#deps = deps;
+  }
+
+  /** What a step of the walk is about. */
+  async forRoute(route: RouteInfo, owner: Principal): Promise<WalkThing | undefined> {
+    const kind = kindOf(route.url);
+    if (kind === undefined) return undefined;
+    const id = await this.of(kind, owner);
+    return {
+      params: { id, session_id: id },
+      target: { projectId: owner.projectId, createdBy: owner.id },
+      ...(kind === 'upload' && { headers: { 'session-id': id, ...UPLOAD_TYPE } }),
+    };
+  }
+
+  /** The id of an untouched thing of that kind and owner. */
+  async of(kind: Kind, owner: Principal): Promise<string> {
+    const name = `${kind === 'upload' ? 'session' : kind} ${owner.id}`;
+    const known = this.#ids.get(name);
+    if (known !== undefined && (await this.#isUntouched(known))) return known;
+    const id = await this.#make(kind, owner);
+    this.#ids.set(name, id);
+    return id;
+  }
+
+  async #isUntouched(id: string): Promise<boolean> {
+    // Hanging up twice is no error, so one call serves for all.
+    if (id.startsWith('rtc_')) return true;
+    const { rows } = await sql`
+      select from sessions where id = ${id} and state = 'created' and erased_at is null
+      union all select from recordings where id = ${id} and state = 'complete'
+      union all select from api_keys where id = ${id} and revoked_at is null
+    `.execute(this.#deps.database.db);
+    return rows.length === 1;
+  }
+
+  #make(kind: Kind, owner: Principal): Promise<string> {
+    if (kind === 'key') return this.#makeKey(owner);
+    if (kind === 'call') return this.#makeCall(owner);
+    return kind === 'recording' ? this.#makeRecording(owner) : this.#makeSession(owner);
+  }
+
+  async #makeSession(owner: Principal): Promise<string> {
+    const { id } = await this.#post(owner, '/sessions', {});
+    return String(id);
+  }
+
+  async #makeRecording(owner: Principal): Promise<string> {
+    const headers = { 'session-id': await this.of('session', owner), ...UPLOAD_TYPE };
+    const { audio_id } = await this.#post(owner, '/audio/upload', headers, await uploadBody());
+    return String(audio_id);
+  }
+
+  async #makeKey(owner: Principal): Promise<string> {
+    const wanted = { name: 'thing', role: 'Viewer' } as const;
+    return (await this.#deps.auth.apiKeys.create(owner, wanted, 'things')).id;
+  }
+
+  async #makeCall(owner: Principal): Promise<string> {
+    const call = await offerCall();
+    const answer = await this.#deps.app.inject({
+      method: 'POST',
+      url: '/v1/realtime/calls?model=gpt-realtime',
+      headers: { ...this.#deps.headersOf.get(owner.id), 'content-type': 'application/sdp' },
+      payload: call.sdp,
+    });
+    await call.close();
+    if (answer.statusCode !== 201) throw new Error(`No call: ${answer.body}`);
+    return String(answer.headers.location).split('/').at(-1)!;
+  }
+
+  async #post(
+    owner: Principal,
+    url: string,
+    headers: Record<string, string>,
+    payload?: Buffer,
+  ): Promise<Record<string, unknown>> {
+    const answer = await this.#deps.app.inject({
+      method: 'POST',
+      url,
+      headers: { ...this.#deps.headersOf.get(owner.id), ...headers },
+      ...(payload && { payload }),
+    });
+    if (answer.statusCode !== 201) throw new Error(`${url} answered ${answer.body}`);
+    return answer.json();
+  }
+}
