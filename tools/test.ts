@@ -4,26 +4,39 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { closing, readReport, vitestArguments } from './test/summary.ts';
+import { coverageTable, readCoverage, shortfalls } from './test/coverage.ts';
+import { closing, measuresCoverage, readReport, vitestArguments } from './test/summary.ts';
 
 /**
  * `npm test`: all tests, in Vitest, with its arguments passed through (`npm test -- <files> -t
- * <name>`; `--coverage` also measures the processes that tests start). The last line is always
- * `N passed, N failed`, and the exit code agrees with it.
+ * <name>`; `--coverage` measures lines, also those of the processes that tests start, and fails when
+ * they are too few). The last line is always `N passed, N failed`, and the exit code agrees with it.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+const COVERAGE_DIR = join(ROOT, 'coverage');
+
 async function main(): Promise<number> {
+  const given = process.argv.slice(2);
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
   try {
     const reportFile = join(folder, 'report.json');
-    const code = await runVitest(vitestArguments(process.argv.slice(2), reportFile));
+    const testCode = await runVitest(vitestArguments(given, reportFile));
+    const code = measuresCoverage(given) ? await tellCoverage(testCode) : testCode;
     const { lines, exitCode } = closing(await readReport(reportFile), code);
     for (const line of lines) console.log(line);
     return exitCode;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Answers the exit code that the run has with its coverage. */
+async function tellCoverage(testCode: number): Promise<number> {
+  const summary = await readCoverage(COVERAGE_DIR, ROOT);
+  const faults = shortfalls(summary);
+  for (const line of [...(summary ? coverageTable(summary) : []), ...faults]) console.log(line);
+  return faults.length > 0 ? testCode || 1 : testCode;
 }
 
 function runVitest(args: readonly string[]): Promise<number> {

@@ -47,7 +47,7 @@ describe('arguments', () => {
     expect(vitestArguments(['--coverage'], 'r.json')).toEqual(
       expect.arrayContaining([
         '--coverage.autoAttachSubprocess=true',
-        '--coverage.thresholds.lines=90',
+        '--coverage.reportOnFailure=true',
       ]),
     );
   });

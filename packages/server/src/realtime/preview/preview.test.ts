@@ -23,7 +23,12 @@ describe('session, preview → GA', () => {
         output_audio_format: 'g711_ulaw',
         input_audio_transcription: { model: 'whisper-1' },
         input_audio_noise_reduction: null,
-        turn_detection: { type: 'server_vad' },
+        turn_detection: {
+        type: 'server_vad',
+        threshold: 0.5,
+        prefix_padding_ms: 300,
+        silence_duration_ms: 200,
+      },
         tools: [],
         tool_choice: 'auto',
         temperature: 0.8,
