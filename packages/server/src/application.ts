@@ -79,7 +79,7 @@ function componentsOf(parts: Parts, sweep: Component): Component[] {
   return [
     { name: 'leases', start: () => leases.start(), stop: () => leases.stop() },
     auth.component,
-    ...realtime.components,
+    ...(rolesOf(config.server.roles).gateway ? realtime.components : []),
     ...(rolesOf(config.server.roles).worker ? [sweep] : []),
     ...(metricsPort === null
       ? []
@@ -123,12 +123,15 @@ async function addRoutes(parts: Parts, lifecycle: Lifecycle): Promise<void> {
   if (roles.api) {
     await app.register(signInRoutes(auth));
     await app.register(authRoutes(auth, consoleInfo(parts)));
+    await app.register(realtime.sessionRoutes);
     await app.register(recordingRoutes(recordings, platform.blobs));
     if ('verify' in platform.blobs) await app.register(blobRoutes(platform.blobs));
   }
   await app.register(modelsRoutes(models));
-  await app.register(realtime.routes);
-  if (roles.gateway) for (const route of realtime.upgrades) upgrades.add(route);
+  if (roles.gateway) {
+    await app.register(realtime.gatewayRoutes);
+    for (const route of realtime.upgrades) upgrades.add(route);
+  }
 }
 
 function consoleInfo({ config, platform }: Parts) {

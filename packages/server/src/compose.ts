@@ -30,8 +30,10 @@ import {
 import { createLog, type Log } from './platform/log/index.ts';
 import { createRedis, type Redis } from './platform/redis/index.ts';
 import {
+  checkMasterKeys,
   createEnvironmentSecrets,
   createKeyVaultSecrets,
+  createLayeredSecrets,
   createSealer,
   localMasterKey,
   type MasterKeySource,
@@ -74,7 +76,11 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     return part;
   };
   const close = async () => {
-    for (const part of opened.toReversed()) await part.close();
+    const failures: unknown[] = [];
+    for (const part of opened.splice(0).toReversed()) {
+      await part.close().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'Not every port closed.');
   };
   try {
     const telemetry = keep(await openTelemetry(config, replica));
@@ -86,6 +92,8 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     const doorbell = keep(await openDoorbell(database, redis, telemetry));
     const limiter = keep(openLimiter(redis, telemetry));
     const keys = masterKeys(config, secrets);
+    const missing = await checkMasterKeys(database, keys);
+    if (missing.length > 0) telemetry.log.warn('secrets.master_keys_missing', { missing });
     const sealer = createSealer({ database, masterKeys: keys });
     const log = createLog({ database, sealer, doorbell, telemetry });
     const { revision, roles } = config.server;
@@ -126,11 +134,13 @@ function openTelemetry(config: Config, replica: string): Promise<Telemetry> {
 
 function openSecrets(config: Config, environment: Variables): SecretSource {
   const { keyVaultUrl, azureClientId } = config.secrets;
-  if (keyVaultUrl === null) return createEnvironmentSecrets(environment);
-  return createKeyVaultSecrets({
+  const own = createEnvironmentSecrets(environment);
+  if (keyVaultUrl === null) return own;
+  const vault = createKeyVaultSecrets({
     vaultUrl: keyVaultUrl,
     ...(azureClientId !== null && { managedIdentityClientId: azureClientId }),
   });
+  return createLayeredSecrets(own, vault);
 }
 
 function masterKeys(config: Config, secrets: SecretSource): MasterKeySource {

@@ -85,7 +85,7 @@ async function openCatalogue(config: Config): Promise<CatalogueFile> {
       provider: 'azure',
       url: azure.endpoint,
       deployment: azure.deployment,
-      ...(azure.apiKey === null
+      ...(azure.entra
         ? { auth: 'entra' }
         : { auth: 'api_key', apiKeySecret: 'AZURE_OPENAI_API_KEY' }),
     });

@@ -16,7 +16,9 @@ const rules: readonly Rule[] = [
     v.AZURE_OPENAI_ENDPOINT &&
     !v.AZURE_OPENAI_API_KEY &&
     !v.HOLDFAST_AZURE_OPENAI_ENTRA &&
-    'AZURE_OPENAI_ENDPOINT: needs AZURE_OPENAI_API_KEY or HOLDFAST_AZURE_OPENAI_ENTRA=true.',
+    !v.HOLDFAST_KEY_VAULT_URL &&
+    'AZURE_OPENAI_ENDPOINT: needs AZURE_OPENAI_API_KEY (here or in Key Vault) or ' +
+      'HOLDFAST_AZURE_OPENAI_ENTRA=true.',
   v =>
     v.HOLDFAST_AZURE_OPENAI_ENTRA &&
     !v.AZURE_OPENAI_ENDPOINT &&
@@ -50,6 +52,12 @@ const rules: readonly Rule[] = [
     v.AZURE_STORAGE_CONNECTION_STRING &&
     v.HOLDFAST_AZURE_STORAGE_URL &&
     'AZURE_STORAGE_CONNECTION_STRING and HOLDFAST_AZURE_STORAGE_URL: only one may be set.',
+  v =>
+    v.DATABASE_URL &&
+    !v.HOLDFAST_MASTER_KEY &&
+    !v.HOLDFAST_KEY_VAULT_URL &&
+    'DATABASE_URL: needs HOLDFAST_MASTER_KEY (or HOLDFAST_KEY_VAULT_URL), which every process on ' +
+      'that database shares. Make one with: openssl rand -base64 32',
   v => v.HOLDFAST_REDIS_ENTRA && !v.REDIS_HOST && 'HOLDFAST_REDIS_ENTRA: needs REDIS_HOST.',
   v =>
     v.HOLDFAST_REDIS_ENTRA &&

@@ -71,7 +71,9 @@ export interface UpstreamsConfig {
 export interface AzureUpstreamConfig {
   readonly endpoint: string;
   /** Null: Entra ID. */
+  /** Null: in Key Vault, or not needed with Entra ID. */
   readonly apiKey: Secret | null;
+  readonly entra: boolean;
   readonly deployment: string;
 }
 

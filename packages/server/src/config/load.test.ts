@@ -85,6 +85,11 @@ describe('rules across settings', () => {
     ['an issuer without client', { HOLDFAST_OIDC_ISSUER: 'https://x.example' }, /CLIENT_ID/],
     ['a client without issuer', { HOLDFAST_OIDC_CLIENT_ID: 'c' }, /HOLDFAST_OIDC_ISSUER/],
     ['split roles on the embedded database', { HOLDFAST_ROLES: 'api' }, /DATABASE_URL/],
+    [
+      'a shared database without a shared key',
+      { DATABASE_URL: 'postgresql://u:p@h/d' },
+      /HOLDFAST_MASTER_KEY/,
+    ],
     ['Redis by Entra without host', { HOLDFAST_REDIS_ENTRA: 'true' }, /REDIS_HOST/],
     [
       'Redis by Entra without TLS',
@@ -141,7 +146,9 @@ describe('values', () => {
   });
 
   it('takes a SQLAlchemy URL as the older services had it', () => {
-    const { url } = loadConfig({ DATABASE_URL: 'postgresql+asyncpg://u:p@h/d' }, {}).database;
+    const HOLDFAST_MASTER_KEY = Buffer.alloc(32).toString('base64');
+    const DATABASE_URL = 'postgresql+asyncpg://u:p@h/d';
+    const { url } = loadConfig({ DATABASE_URL, HOLDFAST_MASTER_KEY }, {}).database;
     expect(url!.reveal()).toBe('postgresql://u:p@h/d');
   });
 

@@ -86,7 +86,8 @@ function upstreamsConfig(v: Values): UpstreamsConfig {
   const azure = v.AZURE_OPENAI_ENDPOINT
     ? {
         endpoint: v.AZURE_OPENAI_ENDPOINT,
-        apiKey: v.HOLDFAST_AZURE_OPENAI_ENTRA ? null : (v.AZURE_OPENAI_API_KEY ?? null),
+        apiKey: v.AZURE_OPENAI_API_KEY ?? null,
+        entra: v.HOLDFAST_AZURE_OPENAI_ENTRA,
         deployment: v.AZURE_OPENAI_DEPLOYMENT,
       }
     : null;

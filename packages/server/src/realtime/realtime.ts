@@ -59,7 +59,10 @@ export interface Realtime {
   readonly sweep: SessionSweep;
   /** In starting order, after database and leases. */
   readonly components: readonly Component[];
-  readonly routes: FastifyPluginAsync;
+  /** The session registry: list, log, end, erase. Needs no upstream. */
+  readonly sessionRoutes: FastifyPluginAsync;
+  /** What opens sessions and calls. */
+  readonly gatewayRoutes: FastifyPluginAsync;
   readonly upgrades: readonly UpgradeRoute<Principal>[];
 }
 
@@ -95,9 +98,10 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     sweep,
     components: [live, sweep],
     upgrades: realtimeUpgrades({ ...withLive, calls }),
-    routes: async plain => {
-      const app = plain.withTypeProvider<ZodTypeProvider>();
-      addSessionRoutes(app, sessions);
+    sessionRoutes: async plain => {
+      addSessionRoutes(plain.withTypeProvider<ZodTypeProvider>(), sessions);
+    },
+    gatewayRoutes: async app => {
       // Each in a scope of its own: both take SDP bodies, only one takes forms.
       await app.register(async scope => {
         await addCallRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, common);

@@ -11,6 +11,8 @@
  */
 export { createEnvironmentSecrets } from './environment-secrets.ts';
 export { createKeyVaultSecrets, type KeyVaultSecretsOptions } from './key-vault-secrets.ts';
+export { checkMasterKeys } from './check-master-keys.ts';
+export { createLayeredSecrets, SECRET_FRESH_MS, SECRET_STALE_MS } from './layered-secrets.ts';
 export {
   localMasterKey,
   MASTER_KEY_FILE,

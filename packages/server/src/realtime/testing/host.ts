@@ -77,7 +77,8 @@ export async function openRealtimeHost(
     api: { title: 'test', version: '1' },
     corsOrigins: [],
   });
-  await server.app.register(realtime.routes);
+  await server.app.register(realtime.sessionRoutes);
+  await server.app.register(realtime.gatewayRoutes);
   for (const upgrade of realtime.upgrades) server.upgrades.add(upgrade);
   for (const component of realtime.components) await component.start?.();
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
