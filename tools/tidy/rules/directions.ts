@@ -87,7 +87,7 @@ function isDoor(target: string, fromTest: boolean): boolean {
 
 function mayImport(from: string, to: string): boolean {
   if (from === 'top') return true;
-  if (to === 'kernel') return from !== 'config';
+  if (to === 'kernel') return true;
   if (to.startsWith('platform/')) return from !== 'kernel' && from !== 'config';
   if (to === 'http') return from in FEATURES;
   return FEATURES[from]?.includes(to) ?? false;

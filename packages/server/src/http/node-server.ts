@@ -23,6 +23,8 @@ export function createNodeServer(
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: limits.checkIntervalMs,
     shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() === 'websocket',
+    // Node's own answer to a missing Host is empty; the application says what is missing.
+    requireHostHeader: false,
     noDelay: true,
   };
   const server =
@@ -37,6 +39,8 @@ export function createNodeServer(
           },
           handler,
         );
+  // An unknown `Expect` may be ignored (RFC 9110 §10.1.1); Node's answer would bypass the guard.
+  server.on('checkExpectation', handler);
   server.maxConnections = limits.maxConnections;
   return server;
 }

@@ -254,6 +254,18 @@ describe('raw HTTP', () => {
     ).toMatch(/^HTTP\/1\.1 40[04] /);
   });
 
+  it('says that the Host is missing, and ignores expectations that it does not know', async () => {
+    const test = await start();
+    const port = await test.listen();
+    const close = 'connection: close\r\n\r\n';
+    const hostless = await exchange(port, `GET /numbers?n=1 HTTP/1.1\r\n${close}`);
+    expect(hostless).toMatch(/^HTTP\/1\.1 400[\s\S]*x-request-id[\s\S]*"field":"host"/);
+    const head = `GET /numbers?n=1 HTTP/1.1\r\nhost: x\r\nexpect: wonders\r\n${close}`;
+    expect(await exchange(port, head)).toMatch(/^HTTP\/1\.1 200[\s\S]*x-request-id/);
+    const closed = head.replace('/numbers?n=1', '/things/1');
+    expect(await exchange(port, closed)).toMatch(/^HTTP\/1\.1 401/);
+  });
+
   it('cuts off a request that trickles in', async () => {
     const { listen } = await start({
       limits: { headersTimeoutMs: 50, requestTimeoutMs: 60, checkIntervalMs: 10 },

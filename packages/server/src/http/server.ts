@@ -159,6 +159,9 @@ async function addHooks<P>(
     if (request.url.length > limits.maxUrlBytes) {
       throw new HoldfastError('invalid_request', 'The URL is too long.');
     }
+    if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
+      throw new HoldfastError('invalid_request', 'The Host header is missing.', { field: 'host' });
+    }
   });
   addAdmission(app, options.guard, trust);
 }

@@ -23,6 +23,9 @@ export function checkHandshake(request: IncomingMessage): HoldfastError | undefi
   if (method !== 'GET') {
     return new HoldfastError('method_not_allowed', 'A WebSocket is opened with GET.');
   }
+  if (headers.host === undefined) {
+    return new HoldfastError('invalid_request', 'The Host header is missing.', { field: 'host' });
+  }
   if (Number(headers['content-length'] ?? 0) !== 0 || headers['transfer-encoding'] !== undefined) {
     return new HoldfastError('invalid_request', 'A WebSocket request has no body.');
   }

@@ -110,6 +110,16 @@ forEachDatabase((name, open) => {
       await sql`delete from things`.execute(database.db);
     });
 
+    it('blame the caller for text that no column can hold', async () => {
+      const statements = [sql`select ${'a\u0000b'}::text`, sql`select ${'{"a":"\\u0000"}'}::jsonb`];
+      for (const statement of statements) {
+        const error = await statement.execute(database.db).catch(caught => caught);
+        expect(error).toMatchObject({ code: 'invalid_request', detail: expect.any(String) });
+        expect(error.detail).not.toMatch(/byte sequence|escape/);
+      }
+      expect(await ids()).toEqual([]);
+    });
+
     it('keep the stack of the caller', async () => {
       const query = async function namedCaller() {
         await sql`select nothing_like_this`.execute(database.db);

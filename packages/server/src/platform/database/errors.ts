@@ -1,7 +1,8 @@
 /**
- * What goes wrong with a database, in two kinds. `SqlError`: the database answered and refused; it
- * keeps the SQLSTATE and the names of what was violated, and drops PostgreSQL's `detail` and
+ * What goes wrong with a database, in three kinds. `SqlError`: the database answered and refused;
+ * it keeps the SQLSTATE and the names of what was violated, and drops PostgreSQL's `detail` and
  * `where`, which repeat row values. `HoldfastError('unavailable')`: there was no usable answer.
+ * `HoldfastError('invalid_request')`: a caller's text that no column can hold.
  */
 import { HoldfastError } from '../../kernel/index.ts';
 
@@ -93,12 +94,23 @@ export function isValueError(error: unknown): error is Error {
   return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
 }
 
-/** Turns whatever a driver threw into one of the two kinds; mistakes in values stay as they are. */
+/** SQLSTATEs for text that PostgreSQL cannot hold: U+0000, which JSON and URLs allow. */
+const UNSTORABLE_TEXT = new Set(['22021', '22P05']);
+
+/** What a server's refusal is to whoever ran the statement. */
+export function refusalOf(fields: SqlErrorFields): Error {
+  const refusal = new SqlError(fields);
+  if (!UNSTORABLE_TEXT.has(fields.code)) return refusal;
+  const detail = 'Text may not contain the character U+0000.';
+  return new HoldfastError('invalid_request', detail, { cause: refusal });
+}
+
+/** Turns whatever a driver threw into one of the kinds; mistakes in values stay as they are. */
 export function toDatabaseError(error: unknown): Error {
   if (error instanceof HoldfastError || error instanceof SqlError) return error;
   if (isValueError(error)) return error;
   const fields = sqlErrorFields(error);
-  if (fields && !UNAVAILABLE.test(fields.code)) return new SqlError(fields);
+  if (fields && !UNAVAILABLE.test(fields.code)) return refusalOf(fields);
   if (fields)
     return unavailable('The database cannot serve the request now.', new SqlError(fields));
   return unavailable('The database is unavailable.', error);

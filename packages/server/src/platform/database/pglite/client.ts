@@ -11,7 +11,7 @@
  * same files. A database in memory is gone with its worker and stays failed.
  */
 import { AbortedTransactionError } from 'kysely';
-import { SqlError, unavailable } from '../errors.ts';
+import { refusalOf, unavailable } from '../errors.ts';
 import { ACQUIRE_QUEUE_LIMIT } from '../session.ts';
 import type { Answer, Notification, Request, StatementResult, WorkerSettings } from './messages.ts';
 import { WorkerLink } from './worker-link.ts';
@@ -198,7 +198,7 @@ export class PgliteClient {
 /** The value of an answer; throws what went wrong, with the stack of whoever asked. */
 function interpret(answer: Answer): unknown {
   if (answer.ok) return answer.value;
-  if ('sql' in answer) throw new SqlError(answer.sql);
+  if ('sql' in answer) throw refusalOf(answer.sql);
   switch (answer.refusal) {
     case 'aborted':
       throw new AbortedTransactionError();
