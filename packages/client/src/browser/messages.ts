@@ -1,0 +1,12 @@
+import type { Piece } from '../audio/playback-queue.ts';
+import type { PlayedPosition } from '../voice/audio.ts';
+
+/** What the page and the speaker's audio thread say to each other. */
+export type ToSpeaker = { type: 'enqueue'; piece: Piece } | { type: 'clear'; id: number };
+
+export type FromSpeaker =
+  | { type: 'playing'; playing: boolean }
+  | { type: 'cleared'; id: number; position: PlayedPosition | null };
+
+export const CAPTURE_PROCESSOR = 'holdfast-capture';
+export const SPEAKER_PROCESSOR = 'holdfast-speaker';

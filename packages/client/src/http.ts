@@ -1,0 +1,139 @@
+import { ApiError, errorFromAnswer, networkError } from './api-error.ts';
+import { delayMs, RETRY_DEFAULT, type RetryPolicy, wait } from './backoff.ts';
+
+/**
+ * How a client proves who it is. `cookie` is a page served by the server itself; `bearer` is an API
+ * key, a client secret or a JWT, or a function that gives a fresh one before each request.
+ */
+export type Credentials =
+  | { kind: 'cookie' }
+  | { kind: 'bearer'; token: string | (() => string | Promise<string>) };
+
+export interface HttpOptions {
+  /** Where the server is; '' or absent means the page's own origin. */
+  baseUrl?: string | undefined;
+  fetch?: typeof fetch | undefined;
+  credentials?: Credentials | undefined;
+  retry?: Partial<RetryPolicy> | undefined;
+  /** For one try, not for all of them together. */
+  timeoutMs?: number | undefined;
+}
+
+export interface HttpRequest {
+  method?: 'GET' | 'POST' | 'DELETE';
+  query?: Record<string, string | number | boolean | undefined> | undefined;
+  /** Sent as JSON. */
+  json?: unknown;
+  /** Sent as it is. */
+  body?: BodyInit;
+  headers?: Record<string, string>;
+  signal?: AbortSignal | undefined;
+}
+
+const TIMEOUT_DEFAULT_MS = 30_000;
+
+/**
+ * One request to the server: address, credentials, retries, errors. Only a GET is tried again; of
+ * a POST or DELETE whose answer is lost nobody knows whether it was done.
+ */
+export class Http {
+  readonly baseUrl: string;
+  readonly credentials: Credentials;
+  readonly retry: RetryPolicy;
+  private readonly fetchImpl: typeof fetch;
+  private readonly timeoutMs: number;
+  private readonly options: HttpOptions;
+
+  constructor(options: HttpOptions = {}) {
+    this.options = options;
+    this.baseUrl = (options.baseUrl ?? '').replace(/\/+$/, '');
+    this.credentials = options.credentials ?? { kind: 'cookie' };
+    this.retry = { ...RETRY_DEFAULT, ...options.retry };
+    this.fetchImpl = options.fetch ?? ((input, init) => fetch(input, init));
+    this.timeoutMs = options.timeoutMs ?? TIMEOUT_DEFAULT_MS;
+  }
+
+  /** The same server as somebody else. */
+  as(credentials: Credentials): Http {
+    return new Http({ ...this.options, credentials });
+  }
+
+  /** The answer's JSON, or undefined for an empty one. Throws ApiError, or the signal's reason. */
+  async json<T>(path: string, request: HttpRequest = {}): Promise<T> {
+    const response = await this.request(path, request);
+    const body = await response.text();
+    return (body === '' ? undefined : JSON.parse(body)) as T;
+  }
+
+  /** The successful answer itself. Throws ApiError, or the signal's reason when aborted. */
+  async request(path: string, request: HttpRequest = {}): Promise<Response> {
+    const retries = (request.method ?? 'GET') === 'GET' ? this.retry.retries : 0;
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.once(path, request);
+      if (outcome instanceof Response) return outcome;
+      if (attempt > retries || !outcome.transient) throw outcome;
+      await wait(delayMs(this.retry, attempt, outcome.retryAfterMs), request.signal);
+    }
+  }
+
+  /** The full address of a path, as a browser element may load it. */
+  url(path: string, query: HttpRequest['query'] = {}): string {
+    const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
+    const search = new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]));
+    return `${this.baseUrl}${path}${pairs.length === 0 ? '' : `?${search}`}`;
+  }
+
+  /** The current token; null where the browser's cookie speaks for the caller. */
+  async token(): Promise<string | null> {
+    if (this.credentials.kind === 'cookie') return null;
+    const { token } = this.credentials;
+    return typeof token === 'string' ? token : await token();
+  }
+
+  /** One try, whatever its status. Throws ApiError only where no answer came. */
+  async fetchOnce(path: string, request: HttpRequest = {}): Promise<Response> {
+    const init = await this.init(request);
+    try {
+      return await this.fetchImpl(this.url(path, request.query), init);
+    } catch (cause) {
+      if (request.signal?.aborted) throw request.signal.reason;
+      throw networkError(cause);
+    }
+  }
+
+  private async once(path: string, request: HttpRequest): Promise<Response | ApiError> {
+    let response: Response;
+    try {
+      response = await this.fetchOnce(path, request);
+    } catch (error) {
+      if (error instanceof ApiError) return error;
+      throw error;
+    }
+    if (response.ok) return response;
+    return errorFromAnswer({
+      status: response.status,
+      body: await response.text().catch(() => ''),
+      header: name => response.headers.get(name),
+    });
+  }
+
+  private async init(request: HttpRequest): Promise<RequestInit> {
+    const headers: Record<string, string> = { accept: 'application/json', ...request.headers };
+    const token = await this.token();
+    if (token !== null) headers.authorization = `Bearer ${token}`;
+    const timeout = AbortSignal.timeout(this.timeoutMs);
+    const init: RequestInit = {
+      method: request.method ?? 'GET',
+      headers,
+      credentials: this.credentials.kind === 'cookie' ? 'same-origin' : 'omit',
+      signal: request.signal ? AbortSignal.any([request.signal, timeout]) : timeout,
+    };
+    if (request.json !== undefined) {
+      headers['content-type'] = 'application/json';
+      init.body = JSON.stringify(request.json);
+    } else if (request.body !== undefined) {
+      init.body = request.body;
+    }
+    return init;
+  }
+}

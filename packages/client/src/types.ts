@@ -1,0 +1,73 @@
+import type {
+  apiKeyRequest,
+  auditEntry,
+  clientSecretRequest,
+  createdApiKey,
+  EventEnvelope,
+  sessionListQuery,
+  uploadAnswer,
+} from '@holdfast/protocol';
+
+/** The shapes of the HTTP API, derived from the protocol's schemas without carrying them along. */
+type Output<T extends { _zod: { output: unknown } }> = T['_zod']['output'];
+type Input<T extends { _zod: { input: unknown } }> = T['_zod']['input'];
+
+export type AuditEntry = Output<typeof auditEntry>;
+export type CreatedApiKey = Output<typeof createdApiKey>;
+export type UploadAnswer = Output<typeof uploadAnswer>;
+export type ApiKeyRequest = Input<typeof apiKeyRequest>;
+export type ClientSecretRequest = Input<typeof clientSecretRequest>;
+
+export interface Page<T> {
+  data: T[];
+  next_cursor: string | null;
+}
+
+export interface PageQuery {
+  limit?: number | undefined;
+  cursor?: string | undefined;
+}
+
+export interface SessionQuery extends PageQuery {
+  state?: Output<typeof sessionListQuery>['state'];
+  active?: boolean | undefined;
+  created_by?: string | undefined;
+}
+
+/** `GET /v1/console`: what a page needs to know about the server it was loaded from. */
+export interface ConsoleInfo {
+  mode: 'local' | 'oidc';
+  /** A sentence every page must show, such as that the model is simulated; null when none. */
+  notice: string | null;
+  revision: string;
+  replica: string;
+  recording: { bits_per_second: number; max_bytes: number };
+  webrtc: boolean;
+}
+
+/** `GET /v1/models`: OpenAI's list, with what we know beyond it. */
+export interface Model {
+  id: string;
+  object: 'model';
+  owned_by?: string;
+  holdfast?: { aliases: string[]; protocols: string[]; default: boolean };
+}
+
+export interface ClientSecret {
+  /** `ek_…`; hand it to the browser that shall open the session. */
+  value: string;
+  /** Unix seconds. */
+  expires_at: number;
+  session: Record<string, unknown>;
+}
+
+/** One call over WebRTC, as `POST /v1/realtime/calls` answers it. */
+export interface CallAnswer {
+  sdp: string;
+  /** `rtc_…`; null where the server named none. */
+  callId: string | null;
+  /** `ses_…`; null where the server named none. */
+  sessionId: string | null;
+}
+
+export type EventPage = Page<EventEnvelope>;

@@ -1,0 +1,66 @@
+import './home.css';
+import '../timeline/timeline.css';
+import { Button } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { healthQuery, liveSessionsQuery, recentSessionsQuery } from '../app/queries.ts';
+import { Icon } from '../ui/icons.tsx';
+import { Empty, Page, Section } from '../ui/page.tsx';
+import { Problem } from '../ui/problem.tsx';
+import { FirstSteps } from './first-steps.tsx';
+import { HealthList } from './health-list.tsx';
+import { LiveSession } from './live-session.tsx';
+import { Needs } from './needs.tsx';
+import { Recently } from './recently.tsx';
+
+/** Is everything well, what is alive, what needs me; on an empty server, the first steps. */
+export function HomePage() {
+  const { t } = useTranslation('home');
+  const live = useQuery(liveSessionsQuery);
+  const recent = useQuery(recentSessionsQuery);
+  const fresh = recent.data?.data.length === 0;
+  return (
+    <Page
+      title={t('title')}
+      actions={
+        <Button component={Link} to="/voice" leftSection={<Icon name="mic" />}>
+          {t('talk')}
+        </Button>
+      }
+    >
+      <div className="hf-home">
+        <div className="hf-stack">
+          {fresh && <FirstSteps />}
+          <Section title={t('live.title')} id="live">
+            {live.error && <Problem error={live.error} onRetry={() => void live.refetch()} />}
+            {live.isPending && <div className="hf-row-skeleton" />}
+            {live.data?.data.length === 0 && <Empty title={t('live.none')}>{t('live.what')}</Empty>}
+            <ul className="hf-plain">
+              {live.data?.data.map(session => (
+                <LiveSession key={session.id} session={session} />
+              ))}
+            </ul>
+          </Section>
+          {recent.data && !fresh && <Recently sessions={recent.data.data} />}
+        </div>
+        <div className="hf-stack">
+          <Needs recent={recent.data?.data ?? []} />
+          <HealthSection />
+        </div>
+      </div>
+    </Page>
+  );
+}
+
+function HealthSection() {
+  const { t } = useTranslation('home');
+  const health = useQuery(healthQuery);
+  return (
+    <Section title={t('health.title')} id="health">
+      {health.error && <Problem error={health.error} onRetry={() => void health.refetch()} />}
+      {health.isPending && <div className="hf-row-skeleton" />}
+      {health.data && <HealthList health={health.data} />}
+    </Section>
+  );
+}

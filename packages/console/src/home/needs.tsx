@@ -1,0 +1,66 @@
+import type { Session } from '@holdfast/protocol';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useSyncExternalStore } from 'react';
+import { useTranslation } from 'react-i18next';
+import { apiKeysQuery, meQuery } from '../app/queries.ts';
+import { uploads } from '../app/services.ts';
+import { Icon } from '../ui/icons.tsx';
+import { Section } from '../ui/page.tsx';
+import { When } from '../ui/when.tsx';
+import { expiringKeys, recentFailures } from './needs.ts';
+
+/** What waits for a person: uploads that failed, sessions that failed, keys about to expire. */
+export function Needs({ recent }: { recent: readonly Session[] }) {
+  const { t } = useTranslation('home');
+  const me = useQuery(meQuery);
+  const keys = useQuery({ ...apiKeysQuery, enabled: me.data?.role === 'Admin' });
+  const kept = useSyncExternalStore(
+    listener => uploads.subscribe(listener),
+    () => uploads.snapshot,
+  ).filter(upload => upload.state === 'failed');
+  const failed = recentFailures(recent, Date.now());
+  const expiring = expiringKeys(keys.data?.data ?? [], Date.now());
+  const nothing = kept.length + failed.length + expiring.length === 0;
+  return (
+    <Section title={t('needs.title')} id="needs">
+      {nothing && (
+        <p className="hf-nothing">
+          <Icon name="check" /> {t('needs.nothing')}
+        </p>
+      )}
+      <ul className="hf-plain hf-needs">
+        {kept.length > 0 && (
+          <li>
+            <Icon name="upload" />
+            <Link to="/voice" hash="uploads">
+              {t('needs.uploads', { count: kept.length })}
+            </Link>
+          </li>
+        )}
+        {failed.map(session => (
+          <li key={session.id}>
+            <Icon name="alert" />
+            <Link to="/sessions/$id" params={{ id: session.id }}>
+              {t('needs.failed', { model: session.model })}
+            </Link>
+            <span className="hf-soft hf-push">
+              <When at={session.ended_at ?? session.created_at} />
+            </span>
+          </li>
+        ))}
+        {expiring.map(key => (
+          <li key={key.id}>
+            <Icon name="key" />
+            <Link to="/settings" hash="keys">
+              {t('needs.key', { name: key.name })}
+            </Link>
+            <span className="hf-soft hf-push">
+              <When at={key.expires_at!} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}

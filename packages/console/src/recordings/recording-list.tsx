@@ -1,0 +1,67 @@
+import type { Recording } from '@holdfast/protocol';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { client, isApiError } from '../app/services.ts';
+import { useFormats } from '../i18n/format.ts';
+import { Confirm } from '../ui/confirm.tsx';
+import { Section } from '../ui/page.tsx';
+import { Problem } from '../ui/problem.tsx';
+import { useAnnounce } from '../ui/use-announce.tsx';
+import { RecordingRow } from './recording-row.tsx';
+import type { Player } from './use-player.ts';
+
+/** The recordings of a session, to be played, saved and deleted. */
+export function RecordingList(props: {
+  sessionId: string;
+  query: { error: unknown; isPending: boolean; refetch: () => unknown };
+  files: readonly Recording[];
+  player: Player;
+}) {
+  const { t } = useTranslation('recordings');
+  const formats = useFormats();
+  const queries = useQueryClient();
+  const announce = useAnnounce();
+  const [doomed, setDoomed] = useState<Recording | null>(null);
+  const { error, isPending } = props.query;
+  const refused = isApiError(error) && (error.code === 'forbidden' || error.code === 'not_found');
+  const remove = async () => {
+    if (doomed) await client.recordings.delete(doomed.audio_id);
+    announce(t('deleted'));
+    await queries.invalidateQueries({ queryKey: ['recordings', props.sessionId] });
+    await queries.invalidateQueries({ queryKey: ['session', props.sessionId] });
+  };
+  return (
+    <Section title={t('title')} id="recordings">
+      {refused && <p className="hf-soft">{t('forbidden')}</p>}
+      {error !== null && !refused && (
+        <Problem error={error} onRetry={() => void props.query.refetch()} />
+      )}
+      {isPending && <div className="hf-row-skeleton" />}
+      {!isPending && error === null && props.files.length === 0 && (
+        <p className="hf-soft">{t('none')}</p>
+      )}
+      <ul className="hf-plain">
+        {props.files.map(file => (
+          <RecordingRow
+            key={file.audio_id}
+            recording={file}
+            player={props.player}
+            onDelete={() => setDoomed(file)}
+          />
+        ))}
+      </ul>
+      <Confirm
+        opened={doomed !== null}
+        title={t('confirm.title')}
+        text={t('confirm.text', {
+          name: doomed ? t(`type.${doomed.audio_type}`) : '',
+          length: formats.clock(doomed?.measured.duration_s ?? 0),
+        })}
+        confirm={t('confirm.button')}
+        onConfirm={remove}
+        onClose={() => setDoomed(null)}
+      />
+    </Section>
+  );
+}

@@ -1,0 +1,42 @@
+import type { Session } from '@holdfast/protocol';
+import { useTranslation } from 'react-i18next';
+import { useFormats } from '../i18n/format.ts';
+import { Section } from '../ui/page.tsx';
+
+const ROWS = [
+  'responses',
+  'input_tokens',
+  'input_audio_tokens',
+  'cached_tokens',
+  'output_tokens',
+  'output_audio_tokens',
+  'total_tokens',
+] as const;
+/** Parts of the row above them. */
+const PARTS = new Set<string>(['input_audio_tokens', 'cached_tokens', 'output_audio_tokens']);
+
+/** What the model counted for a session. */
+export function UsageTable({ session }: { session: Session }) {
+  const { t } = useTranslation('sessions');
+  const formats = useFormats();
+  return (
+    <Section title={t('usage.title')} id="usage">
+      <table className="hf-table hf-usage">
+        <tbody>
+          {ROWS.map(row => (
+            <tr key={row} data-part={PARTS.has(row) || undefined}>
+              <th scope="row">{t(`usage.${row}`)}</th>
+              <td className="hf-right hf-num">{formats.number(session.usage[row])}</td>
+            </tr>
+          ))}
+          <tr>
+            <th scope="row">{t('usage.transcription')}</th>
+            <td className="hf-right hf-num">
+              {formats.clock(session.usage.transcription_seconds)}
+            </td>
+          </tr>
+        </tbody>
+      </table>
+    </Section>
+  );
+}

@@ -1,0 +1,69 @@
+import { Button } from '@mantine/core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useTranslation } from 'react-i18next';
+import { auditQuery } from '../app/queries.ts';
+import { Section } from '../ui/page.tsx';
+import { Problem } from '../ui/problem.tsx';
+import { When } from '../ui/when.tsx';
+
+/** Who did what as an Admin, and who was refused. */
+export function Audit() {
+  const { t } = useTranslation('settings');
+  const audit = useInfiniteQuery(auditQuery);
+  const entries = audit.data?.pages.flatMap(page => page.data) ?? [];
+  const columns = ['at', 'principal', 'action', 'target', 'outcome'] as const;
+  return (
+    <Section title={t('audit.title')} id="audit">
+      {audit.error && <Problem error={audit.error} onRetry={() => void audit.refetch()} />}
+      {audit.isSuccess && entries.length === 0 && <p className="hf-soft">{t('audit.none')}</p>}
+      {entries.length > 0 && (
+        <table className="hf-table hf-cards">
+          <thead>
+            <tr>
+              {columns.map(column => (
+                <th key={column} scope="col">
+                  {t(`audit.column.${column}`)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {entries.map(entry => (
+              <tr key={entry.id}>
+                <td>
+                  <When at={entry.at} />
+                </td>
+                <td data-label={t('audit.column.principal')}>{entry.principal}</td>
+                <td data-label={t('audit.column.action')}>
+                  <code>{entry.action}</code>
+                </td>
+                <td data-label={t('audit.column.target')} className="hf-cut">
+                  {entry.target ?? '—'}
+                </td>
+                <td data-label={t('audit.column.outcome')}>
+                  <span className={`hf-state hf-outcome-${entry.outcome}`}>
+                    <span aria-hidden="true">{entry.outcome === 'allowed' ? '✓' : '✕'}</span>{' '}
+                    {t(`audit.${entry.outcome}`)}
+                  </span>{' '}
+                  {entry.reason && <span className="hf-soft">{entry.reason}</span>}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {audit.hasNextPage && (
+        <div className="hf-more">
+          <Button
+            variant="default"
+            size="xs"
+            loading={audit.isFetchingNextPage}
+            onClick={() => void audit.fetchNextPage()}
+          >
+            {t('audit.more')}
+          </Button>
+        </div>
+      )}
+    </Section>
+  );
+}

@@ -1,0 +1,29 @@
+import '../sessions/sessions.css';
+import { useQuery } from '@tanstack/react-query';
+import { useTranslation } from 'react-i18next';
+import { consoleQuery, meQuery } from '../app/queries.ts';
+import { Page } from '../ui/page.tsx';
+import { ApiKeys } from './api-keys.tsx';
+import { Audit } from './audit.tsx';
+import { Preferences } from './preferences-section.tsx';
+import { WhoAmI } from './who-am-i.tsx';
+
+/** Who I am, what this browser remembers, and for Admins the keys and the audit log. */
+export function SettingsPage() {
+  const { t } = useTranslation('settings');
+  const me = useQuery(meQuery).data;
+  const server = useQuery(consoleQuery).data;
+  const admin = me?.role === 'Admin';
+  return (
+    <Page title={t('title')}>
+      <div className="hf-stack">
+        <div className="hf-two hf-two-even">
+          <Preferences server={server} />
+          <WhoAmI me={me} server={server} />
+        </div>
+        <ApiKeys me={me} />
+        {admin && <Audit />}
+      </div>
+    </Page>
+  );
+}

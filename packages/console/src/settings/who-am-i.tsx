@@ -1,0 +1,47 @@
+import type { ConsoleInfo } from '@holdfast/client';
+import type { Me } from '@holdfast/protocol';
+import { Button } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import { client } from '../app/services.ts';
+import { Section } from '../ui/page.tsx';
+
+/** Whom the server takes the reader for, and which server that is. */
+export function WhoAmI(props: { me: Me | undefined; server: ConsoleInfo | undefined }) {
+  const { t } = useTranslation('settings');
+  const shell = useTranslation('shell').t;
+  const { me, server } = props;
+  const signOut = async () => {
+    await client.signOut().catch(() => undefined);
+    window.location.assign('/');
+  };
+  return (
+    <Section
+      title={t('who.title')}
+      id="who"
+      actions={
+        me?.kind === 'user' && (
+          <Button size="xs" variant="default" onClick={() => void signOut()}>
+            {t('who.signOut')}
+          </Button>
+        )
+      }
+    >
+      <dl className="hf-facts">
+        <dt>{t('who.name')}</dt>
+        <dd>{me?.name ?? '—'}</dd>
+        <dt>{t('who.id')}</dt>
+        <dd>
+          <code>{me?.id ?? '—'}</code>
+        </dd>
+        <dt>{t('who.role')}</dt>
+        <dd>{me ? shell(`role.${me.role}`) : '—'}</dd>
+        <dt>{t('who.project')}</dt>
+        <dd>{me?.project_id ?? '—'}</dd>
+        <dt>{t('who.mode')}</dt>
+        <dd>{me ? t(`who.modes.${me.mode}`) : '—'}</dd>
+        <dt>{t('who.server')}</dt>
+        <dd>{server ? `${server.replica} · ${server.revision}` : '—'}</dd>
+      </dl>
+    </Section>
+  );
+}

@@ -1,0 +1,42 @@
+import { Button } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { Empty, Page } from '../ui/page.tsx';
+import { Problem } from '../ui/problem.tsx';
+
+/** An address that leads nowhere. */
+export function NotFound() {
+  const { t } = useTranslation('shell');
+  return (
+    <Page title={t('notFound.title')}>
+      <Empty
+        title={t('notFound.text')}
+        action={
+          <Button component={Link} to="/" variant="default">
+            {t('notFound.home')}
+          </Button>
+        }
+      />
+    </Page>
+  );
+}
+
+/** A page that broke, or whose code could not be loaded. */
+export function PageError({ error, reset }: { error: unknown; reset: () => void }) {
+  const { t } = useTranslation('shell');
+  return (
+    <Page title={t('broken.title')}>
+      <Problem error={error} onRetry={reset} />
+    </Page>
+  );
+}
+
+/** Holds the place of a page whose code is on its way. */
+export function PagePending() {
+  const { t } = useTranslation('ui');
+  return (
+    <p className="hf-pending" role="status">
+      {t('loading')}
+    </p>
+  );
+}

@@ -1,0 +1,45 @@
+import { Kbd, Modal } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+
+const KEYS = [
+  ['help', ['?']],
+  ['search', ['/']],
+  ['home', ['g', 'h']],
+  ['voice', ['g', 'v']],
+  ['sessions', ['g', 's']],
+  ['settings', ['g', 'e']],
+  ['space', ['Space']],
+  ['events', ['←', '→']],
+  ['ends', ['Home', 'End']],
+  ['zoom', ['+', '−', '0']],
+  ['table', ['t']],
+] as const;
+
+/** Lists the keys. */
+export function HelpDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
+  const { t } = useTranslation('shell');
+  const ui = useTranslation('ui').t;
+  return (
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={t('help.title')}
+      centered
+      closeButtonProps={{ 'aria-label': ui('close') }}
+    >
+      <dl className="hf-keys">
+        {KEYS.map(([name, keys]) => (
+          <div key={name}>
+            <dt>
+              {keys.map(key => (
+                <Kbd key={key}>{key}</Kbd>
+              ))}
+            </dt>
+            <dd>{t(`keys.${name}`)}</dd>
+          </div>
+        ))}
+      </dl>
+      <p className="hf-soft">{t('keys.off')}</p>
+    </Modal>
+  );
+}

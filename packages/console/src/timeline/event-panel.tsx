@@ -1,0 +1,74 @@
+import type { EventEnvelope } from '@holdfast/protocol';
+import { Text } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import { useFormats } from '../i18n/format.ts';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { nameKey } from './describe.ts';
+
+/** The event under the cursor: what, when, by whom, its data, and a link that leads back to it. */
+export function EventPanel(props: { event: EventEnvelope | undefined; startMs: number }) {
+  const { t } = useTranslation('timeline');
+  const formats = useFormats();
+  const { event } = props;
+  if (!event) {
+    return (
+      <section className="hf-event" aria-label={t('panel')}>
+        <Text size="sm" c="var(--hf-ink-soft)">
+          {t('choose')}
+        </Text>
+      </section>
+    );
+  }
+  const at = Date.parse(event.at);
+  return (
+    <section className="hf-event" aria-label={t('panel')}>
+      <div className="hf-event-head">
+        <div>
+          <h3>{t(nameKey(event.type) as never, { defaultValue: event.type })}</h3>
+          <code className="hf-soft">{event.type}</code>
+        </div>
+        <CopyButton value={linkTo(event.seq)} label={t('copyLink')} text={t('link')} />
+      </div>
+      <dl className="hf-facts">
+        <dt>{t('field.seq')}</dt>
+        <dd className="hf-num">{event.seq}</dd>
+        <dt>{t('field.at')}</dt>
+        <dd className="hf-num">
+          {formats.clock((at - props.startMs) / 1000)} <small>{formats.exact(at)}</small>
+        </dd>
+        <dt>{t('field.actor')}</dt>
+        <dd>{event.actor}</dd>
+      </dl>
+      <Data data={event.data} />
+      {event.redacted && <p className="hf-soft">{t('redacted')}</p>}
+    </section>
+  );
+}
+
+function Data({ data }: { data: Record<string, unknown> }) {
+  const entries = Object.entries(data).filter(([, value]) => value !== undefined);
+  if (entries.length === 0) return null;
+  return (
+    <dl className="hf-data">
+      {entries.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{show(value)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function show(value: unknown) {
+  if (value === null) return <span className="hf-soft">—</span>;
+  if (typeof value === 'object') return <pre>{JSON.stringify(value, null, 2)}</pre>;
+  return String(value);
+}
+
+function linkTo(seq: number): string {
+  const url = new URL(window.location.href);
+  url.search = `?at=${seq}`;
+  url.hash = '';
+  return url.href;
+}

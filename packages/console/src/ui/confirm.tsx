@@ -1,0 +1,54 @@
+import { Button, Group, Modal, Text } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Problem } from './problem.tsx';
+
+/** Asks before something that cannot be undone, in words that name the thing. */
+export function Confirm(props: {
+  opened: boolean;
+  title: string;
+  text: string;
+  confirm: string;
+  onConfirm: () => Promise<unknown>;
+  onClose: () => void;
+}) {
+  const { t } = useTranslation('ui');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const close = () => {
+    setError(null);
+    props.onClose();
+  };
+  const act = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      await props.onConfirm();
+      close();
+    } catch (caught) {
+      setError(caught);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Modal
+      opened={props.opened}
+      onClose={close}
+      title={props.title}
+      centered
+      closeButtonProps={{ 'aria-label': t('close') }}
+    >
+      <Text mb="md">{props.text}</Text>
+      {error !== null && <Problem error={error} />}
+      <Group justify="flex-end" mt="md">
+        <Button variant="default" onClick={close} data-autofocus>
+          {t('cancel')}
+        </Button>
+        <Button color="red.8" loading={busy} onClick={() => void act()}>
+          {props.confirm}
+        </Button>
+      </Group>
+    </Modal>
+  );
+}

@@ -1,0 +1,62 @@
+import { Group, Title } from '@mantine/core';
+import { type ReactNode, useEffect, useRef } from 'react';
+
+/**
+ * The frame of a page: its heading, which names the tab and receives the focus after navigation so
+ * that a screen reader begins there, and what can be done with the whole page.
+ */
+export function Page(props: { title: string; actions?: ReactNode; children: ReactNode }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = `${props.title} · Holdfast`;
+  }, [props.title]);
+  useEffect(() => {
+    // Not on the first load: there the browser's own order is right. Nor from a field of the page
+    // that has asked for the focus already.
+    const taken = heading.current?.closest('main')?.querySelector(':focus');
+    if (taken || !(window.history.state?.__TSR_index > 0)) return;
+    heading.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <>
+      <Group justify="space-between" align="center" mb="md" mih={40} gap="sm">
+        <Title order={1} ref={heading} tabIndex={-1} className="hf-title">
+          {props.title}
+        </Title>
+        {props.actions && <Group gap="xs">{props.actions}</Group>}
+      </Group>
+      {props.children}
+    </>
+  );
+}
+
+/** A part of a page with a heading of its own. */
+export function Section(props: {
+  title: string;
+  id: string;
+  actions?: ReactNode;
+  children: ReactNode;
+}) {
+  return (
+    <section aria-labelledby={props.id} className="hf-card">
+      <Group justify="space-between" align="center" mb="sm" mih={30} gap="sm">
+        <Title order={2} size="h4" id={props.id}>
+          {props.title}
+        </Title>
+        {props.actions}
+      </Group>
+      {props.children}
+    </section>
+  );
+}
+
+/** What a page is for when there is nothing on it yet, and the first step. */
+export function Empty(props: { title: string; children?: ReactNode; action?: ReactNode }) {
+  return (
+    <div className="hf-empty">
+      <p className="hf-empty-title">{props.title}</p>
+      {props.children && <p>{props.children}</p>}
+      {props.action}
+    </div>
+  );
+}

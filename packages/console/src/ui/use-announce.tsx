@@ -1,0 +1,22 @@
+import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react';
+
+/** One polite live region for the whole page: short words about what has just changed. */
+const Announce = createContext<(text: string) => void>(() => undefined);
+
+export function AnnounceProvider({ children }: { children: ReactNode }) {
+  const [text, setText] = useState('');
+  const announce = useCallback((next: string) => setText(next), []);
+  const live = useMemo(() => <div className="hf-live">{text}</div>, [text]);
+  return (
+    <Announce.Provider value={announce}>
+      {children}
+      <div role="status" aria-live="polite" className="hf-visually-hidden">
+        {live}
+      </div>
+    </Announce.Provider>
+  );
+}
+
+export function useAnnounce(): (text: string) => void {
+  return useContext(Announce);
+}

@@ -1,0 +1,21 @@
+import { useSyncExternalStore } from 'react';
+
+/** Whether a voice session is open in this tab; told to the navigation without loading the page. */
+let active = false;
+const listeners = new Set<() => void>();
+
+export function setVoiceActive(next: boolean): void {
+  if (active === next) return;
+  active = next;
+  for (const listener of [...listeners]) listener();
+}
+
+export function useVoiceActive(): boolean {
+  return useSyncExternalStore(
+    listener => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => active,
+  );
+}

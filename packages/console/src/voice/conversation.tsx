@@ -1,0 +1,127 @@
+import type { Turn } from '@holdfast/client';
+import { Button } from '@mantine/core';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useFormats } from '../i18n/format.ts';
+import { Icon } from '../ui/icons.tsx';
+import { Empty } from '../ui/page.tsx';
+import { MessageForm } from './message-form.tsx';
+import type { VoiceView } from './voice-store.ts';
+
+const AT_END_PX = 40;
+
+/** What both sides said and which tools ran, newest at the bottom, with a field to type into. */
+export function Conversation({ view, active }: { view: VoiceView; active: boolean }) {
+  const { t } = useTranslation('voice');
+  const turns = view.session?.turns ?? [];
+  const scroll = useFollow(turns);
+  return (
+    <section className="hf-card hf-conversation" aria-labelledby="conversation">
+      <h2 id="conversation">{t('conversation')}</h2>
+      <section
+        ref={scroll.frame}
+        className="hf-turns"
+        aria-label={t('transcript')}
+        onScroll={scroll.onScroll}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
+        tabIndex={0}
+      >
+        {turns.length === 0 && <Empty title={t('silent')}>{t('silentHint')}</Empty>}
+        <ol className="hf-plain">
+          {turns.map(turn => (
+            <TurnRow key={turn.id} turn={turn} over={!active} />
+          ))}
+        </ol>
+      </section>
+      {!scroll.following && (
+        <Button size="xs" variant="default" className="hf-newest" onClick={scroll.follow}>
+          {t('newest')}
+        </Button>
+      )}
+      <Spoken turns={turns} />
+      <MessageForm active={active && view.openedAtMs !== null} />
+    </section>
+  );
+}
+
+/** `over`: nothing more will come, not even the words of what was just said. */
+function TurnRow({ turn, over }: { turn: Turn; over: boolean }) {
+  const { t } = useTranslation('voice');
+  const formats = useFormats();
+  const time = (
+    <time dateTime={new Date(turn.startedAt).toISOString()} className="hf-num hf-turn-time">
+      {formats.time(turn.startedAt)}
+    </time>
+  );
+  if (turn.tool) {
+    return (
+      <li className="hf-turn" data-role="tool" data-status={turn.tool.status}>
+        <Icon name="tool" size={16} />
+        <span className="hf-turn-tool">
+          <strong>{turn.tool.name}</strong> <code>{turn.tool.arguments}</code>
+        </span>
+        <span className="hf-soft">{t(`tool.${turn.tool.status}`)}</span>
+        {time}
+      </li>
+    );
+  }
+  const nothing = turn.final || over ? t('noTranscript') : '…';
+  return (
+    <li className="hf-turn" data-role={turn.role} data-final={turn.final || undefined}>
+      <div className="hf-turn-head">
+        <span className="hf-turn-who">{t(turn.role === 'user' ? 'you' : 'model')}</span>
+        {time}
+      </div>
+      <p>
+        {turn.text || <span className="hf-soft">{nothing}</span>}
+        {turn.interrupted && <span className="hf-interrupted">{t('interrupted')}</span>}
+      </p>
+    </li>
+  );
+}
+
+/** Keeps the newest in sight until the reader scrolls up; the button brings that back. */
+function useFollow(turns: readonly Turn[]) {
+  const frame = useRef<HTMLElement>(null);
+  const [following, setFollowing] = useState(true);
+  const toEnd = () => {
+    const element = frame.current;
+    if (element) element.scrollTop = element.scrollHeight;
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: new words are the trigger
+  useLayoutEffect(() => {
+    if (following) toEnd();
+  }, [turns, following]);
+  return {
+    frame,
+    following,
+    follow: () => setFollowing(true),
+    onScroll: () => {
+      const element = frame.current;
+      if (!element) return;
+      const left = element.scrollHeight - element.scrollTop - element.clientHeight;
+      setFollowing(left < AT_END_PX);
+    },
+  };
+}
+
+/** For screen readers: whole turns only, because half words would be read again and again. */
+function Spoken({ turns }: { turns: readonly Turn[] }) {
+  const { t } = useTranslation('voice');
+  const [text, setText] = useState('');
+  const said = useRef(new Set<string>());
+  useEffect(() => {
+    for (const turn of turns) {
+      if (!turn.final || turn.text === '' || said.current.has(turn.id)) continue;
+      said.current.add(turn.id);
+      setText(
+        `${t(turn.role === 'user' ? 'you' : turn.tool ? 'toolName' : 'model')}: ${turn.text}`,
+      );
+    }
+  }, [turns, t]);
+  return (
+    <div className="hf-visually-hidden" role="log" aria-live="polite">
+      {text}
+    </div>
+  );
+}

@@ -1,0 +1,27 @@
+import { useEffect, useRef } from 'react';
+import { voice } from './use-voice.ts';
+
+const FALL = 0.82;
+
+/**
+ * How loud the microphone is. Moved past React, 25 times a second, and hidden from screen readers:
+ * there it would only chatter, and the state says in words that one is heard.
+ */
+export function LevelMeter({ active, muted }: { active: boolean; muted: boolean }) {
+  const bar = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    let shown = 0;
+    const show = (value: number) => {
+      shown = value;
+      if (bar.current) bar.current.style.transform = `scaleX(${value.toFixed(3)})`;
+    };
+    show(0);
+    if (!active) return;
+    return voice.onLevel(level => show(Math.max(level, shown * FALL)));
+  }, [active]);
+  return (
+    <div className="hf-level" data-muted={muted || undefined} aria-hidden="true">
+      <div ref={bar} className="hf-level-bar" />
+    </div>
+  );
+}

@@ -1,0 +1,19 @@
+import { Button } from '@mantine/core';
+import { useSyncExternalStore } from 'react';
+import { useTranslation } from 'react-i18next';
+import { colours, resetColours } from './page-tools.ts';
+
+/** The way back after the model has painted the page. */
+export function PageColours() {
+  const { t } = useTranslation('voice');
+  const changed = useSyncExternalStore(colours.subscribe, colours.changed);
+  if (!changed) return null;
+  return (
+    <div className="hf-card hf-line">
+      <span>{t('painted')}</span>
+      <Button size="xs" variant="default" onClick={resetColours}>
+        {t('resetColours')}
+      </Button>
+    </div>
+  );
+}

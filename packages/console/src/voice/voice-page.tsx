@@ -1,0 +1,52 @@
+import './voice.css';
+import { useEffect, useRef } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useShortcut } from '../shell/shortcuts.ts';
+import { Page } from '../ui/page.tsx';
+import { useAnnounce } from '../ui/use-announce.tsx';
+import { Controls } from './controls.tsx';
+import { Conversation } from './conversation.tsx';
+import { Details } from './details.tsx';
+import { Options } from './options.tsx';
+import { PageColours } from './page-colours.tsx';
+import { UploadList } from './upload-list.tsx';
+import { useLeaveGuard, useUploads, useVoice, voice } from './use-voice.ts';
+
+/** Talk with a model: one large button, the state in words, the transcript of both sides. */
+export function VoicePage() {
+  const { t } = useTranslation('voice');
+  const view = useVoice();
+  const uploads = useUploads();
+  const state = view.session?.state ?? 'idle';
+  const active = state !== 'idle' && state !== 'ended' && state !== 'failed';
+  useAnnounceState(state);
+  useLeaveGuard(active || uploads.some(upload => upload.state === 'sending'));
+  useShortcut('space', () => {
+    if (active) voice.mute(!(view.session?.muted ?? false));
+  });
+  return (
+    <Page title={t('title')}>
+      <div className="hf-voice">
+        <div className="hf-stack hf-voice-side">
+          <Controls view={view} active={active} />
+          <UploadList uploads={uploads} />
+          <Options active={active} />
+          <PageColours />
+          <Details view={view} />
+        </div>
+        <Conversation view={view} active={active} />
+      </div>
+    </Page>
+  );
+}
+
+function useAnnounceState(state: string): void {
+  const { t } = useTranslation('voice');
+  const announce = useAnnounce();
+  const before = useRef(state);
+  useEffect(() => {
+    if (before.current === state) return;
+    before.current = state;
+    announce(t(`state.${state}` as never));
+  }, [state, announce, t]);
+}
