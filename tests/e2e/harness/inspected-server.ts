@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -39,6 +40,7 @@ export async function startInspectedServer(
     undo.push(() => pool.end());
     const env = {
       DATABASE_URL: database.url,
+      HOLDFAST_MASTER_KEY: randomBytes(32).toString('base64'),
       OPENAI_BASE_URL: `${simulator.url}/v1`,
       OPENAI_API_KEY: UPSTREAM_KEY,
       ...settings,

@@ -1,0 +1,219 @@
+/**
+ * Who may call what, on the application as it is composed: every route and upgrade it registers,
+ * walked by every kind of caller, against the policy table.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findPolicy, POLICIES } from '../../packages/server/src/auth/index.ts';
+import { type WalkStep, walk, wrongSteps } from '../../packages/server/src/auth/testing/walk.ts';
+import type { RouteInfo } from '../../packages/server/src/http/index.ts';
+import { newId } from '../../packages/server/src/kernel/index.ts';
+import { type AccessWorld, startAccessWorld } from './harness/access-world.ts';
+import { uploadBody } from './harness/owned-things.ts';
+import { offerCall } from './harness/webrtc.ts';
+
+let world: AccessWorld;
+beforeAll(async () => {
+  world = await startAccessWorld();
+});
+afterAll(() => world?.stop());
+
+/** Upgrades whose handler asks for more than their row, because of what their URL names. */
+const NARROWER: Readonly<Record<string, string>> = {
+  '/api/v1/realtime/webrtc/:session_id': 'realtime.control',
+};
+const SIDEBANDS: readonly RouteInfo[] = ['/v1/realtime', '/openai/v1/realtime'].map(path => ({
+  method: 'WS',
+  url: `${path}?call_id=:id`,
+  policy: 'realtime.sideband',
+  errors: 'openai',
+}));
+
+function routes(): RouteInfo[] {
+  const registered = world.application.http.routes().map(route => ({
+    ...route,
+    policy: (route.method === 'WS' && NARROWER[route.url]) || route.policy,
+  }));
+  return [...registered, ...SIDEBANDS];
+}
+
+const closedRoutes = () => routes().filter(route => !findPolicy(route.policy)?.public);
+const fill = (url: string, id: string) => url.replace(/:\w+/, id).replace('*', 'x');
+
+describe('without a valid credential', () => {
+  it('every closed route gives one and the same answer, and nothing upstream is opened', async () => {
+    const before = await world.upstreamSessions();
+    const texts = new Map<string, Set<string>>();
+    let asked = 0;
+    for (const route of closedRoutes()) {
+      for (const [label, headers] of world.bad) {
+        const answer = await world.ask(route.method, fill(route.url, newId('ses')), headers);
+        expect([route.method, route.url, label, answer.status]).toEqual([
+          route.method,
+          route.url,
+          label,
+          401,
+        ]);
+        if (route.method === 'HEAD') continue;
+        const seen = texts.get(route.errors) ?? new Set();
+        texts.set(route.errors, seen.add(answer.body));
+        asked += 1;
+      }
+    }
+    expect(asked).toBeGreaterThan(400);
+    expect([...texts].map(([shape, seen]) => [shape, seen.size])).toEqual([
+      ['problem', 1],
+      ['openai', 1],
+    ]);
+    expect([...texts.values()].flatMap(seen => [...seen]).join()).not.toMatch(/revoked|unknown/i);
+    expect(await world.upstreamSessions()).toBe(before);
+  });
+
+  it.each([
+    ['a subprotocol', (key: string) => ['', { 'sec-websocket-protocol': subprotocol(key) }]],
+    ['a query value', (key: string) => [`&api-key=${key}`, {}]],
+  ] as [string, (key: string) => [string, Record<string, string>]][])(
+    'upgrades that show an unknown key by %s are refused like all others',
+    async (_name, present) => {
+      const [query, headers] = present(`ek_${'x'.repeat(43)}`);
+      const shown = await world.ask('WS', `/v1/realtime?model=gpt-realtime${query}`, headers);
+      expect(shown).toEqual(await world.ask('WS', '/v1/realtime?model=gpt-realtime'));
+      expect(shown.status).toBe(401);
+    },
+  );
+});
+
+function subprotocol(key: string): string {
+  return `realtime, openai-insecure-api-key.${key}`;
+}
+
+describe('the policy table', () => {
+  it('has a row for every route, and no row that no route uses', () => {
+    const used = new Set(routes().map(route => route.policy));
+    expect([...used].filter(policy => findPolicy(policy) === undefined)).toEqual([]);
+    expect(Object.keys(POLICIES).filter(policy => !used.has(policy))).toEqual([]);
+  });
+
+  it('says who gets in: every route × caller × owner × project', async () => {
+    const before = await world.upstreamSessions();
+    const upload = await uploadBody();
+    const { application, port, callers, things } = world;
+    const steps = await walk({
+      http: { ...application.http, routes },
+      port,
+      callers,
+      thing: (route, owner) => things.forRoute(route, owner),
+      request: ({ method, url }) => ({
+        ...(method === 'WS' && !url.includes('?') && { query: '?model=gpt-realtime' }),
+        ...(url === '/audio/upload' && { payload: upload }),
+      }),
+    });
+    expect(wrongSteps(steps)).toEqual([]);
+    expect(new Set(steps.map(step => step.expected))).toEqual(
+      new Set([401, 403, 404, 'in', 'alike']),
+    );
+    expect(new Set(steps.map(step => step.route)).size).toBe(
+      routes().filter(({ method }) => method !== 'HEAD' && method !== 'OPTIONS').length,
+    );
+    const connecting = (step: WalkStep) => step.expected === 'in' && /^WS|calls/.test(step.route);
+    const opened = (await world.upstreamSessions()) - before;
+    // Owners' calls, of which there is one each, came about outside of the steps.
+    expect(opened).toBeLessThanOrEqual(steps.filter(connecting).length + callers.length);
+    expect(opened).toBeGreaterThan(0);
+  });
+});
+
+describe('things of others', () => {
+  const about: [string, string, Parameters<AccessWorld['things']['of']>[0]][] = [
+    ['GET', '/v1/sessions/:id', 'session'],
+    ['GET', '/v1/sessions/:id/events', 'session'],
+    ['POST', '/v1/sessions/:id/end', 'session'],
+    ['DELETE', '/v1/sessions/:id', 'session'],
+    ['GET', '/v1/sessions/:id/recordings', 'session'],
+    ['POST', '/audio/upload', 'upload'],
+    ['GET', '/v1/recordings/:id', 'recording'],
+    ['GET', '/v1/recordings/:id/audio', 'recording'],
+    ['DELETE', '/v1/recordings/:id', 'recording'],
+    ['DELETE', '/v1/api-keys/:id', 'key'],
+    ['POST', '/v1/realtime/calls/:id/hangup', 'call'],
+    ['POST', '/openai/v1/realtime/calls/:id/hangup', 'call'],
+    ['WS', '/api/v1/realtime/webrtc/:id', 'session'],
+    ['WS', '/v1/realtime?call_id=:id', 'call'],
+    ['WS', '/openai/v1/realtime?call_id=:id', 'call'],
+  ];
+  const PREFIX = {
+    session: 'ses',
+    upload: 'ses',
+    recording: 'rec',
+    key: 'key',
+    call: 'rtc',
+  } as const;
+
+  it.each(about)(
+    '%s %s tells foreign ones from absent ones by nothing',
+    async (method, url, kind) => {
+      const owner = world.caller('Developer in default').principal;
+      const stranger = world.caller('Admin in walk');
+      const foreign = await world.things.of(kind, owner);
+      const answers = new Set<string>();
+      for (const id of [foreign, newId(PREFIX[kind]), `${PREFIX[kind]}_${'0'.repeat(32)}`]) {
+        const upload = kind === 'upload' && {
+          'session-id': id,
+          'content-type': 'multipart/form-data; boundary=x',
+        };
+        const headers = { ...stranger.headers, ...upload };
+        const answer = await world.ask(method, url.replace(':id', id), headers);
+        expect([id, answer.status]).toEqual([id, 404]);
+        answers.add(answer.body);
+      }
+      expect(answers.size).toBe(1);
+      // It is still there, for those who may know.
+      expect(await world.things.of(kind, owner)).toBe(foreign);
+    },
+  );
+
+  it.each([
+    ['/v1/sessions?limit=100', 'session'],
+    ['/v1/api-keys?limit=100', 'key'],
+    ['/v1/audit?limit=100', 'key'],
+  ] as const)('stand in no list of another project: %s', async (url, kind) => {
+    const id = await world.things.of(kind, world.caller('Admin in default').principal);
+    const list = async (label: string) => world.ask('GET', url, world.caller(label).headers);
+    expect((await list('Admin in default')).body).toContain(id);
+    const seen = await list('Admin in walk');
+    expect([seen.status, seen.body.includes(id)]).toEqual([200, false]);
+  });
+
+  it('projects that exist are not told from those that do not', async () => {
+    const token = await world.issuer.token({ sub: 'dan', roles: ['Developer'] });
+    const texts = [];
+    for (const project of ['walk', 'no-such-project']) {
+      const headers = { authorization: `Bearer ${token}`, 'x-holdfast-project': project };
+      texts.push(await world.ask('GET', '/v1/sessions', headers));
+    }
+    expect(texts[0]).toEqual(texts[1]);
+    expect(texts[0]!.status).toBe(403);
+  });
+
+  it('a client secret ends the call that it placed, and no other of its creator', async () => {
+    const creator = world.caller('Developer in default').headers;
+    const mint = async () => {
+      const { body } = await world.ask('POST', '/v1/realtime/client_secrets', creator);
+      return { authorization: `Bearer ${(JSON.parse(body) as { value: string }).value}` };
+    };
+    const [mine, other] = [await mint(), await mint()];
+    const call = await offerCall();
+    const answer = await world.application.http.app.inject({
+      method: 'POST',
+      url: '/v1/realtime/calls',
+      headers: { ...mine, 'content-type': 'application/sdp' },
+      payload: call.sdp,
+    });
+    await call.close();
+    expect(answer.statusCode).toBe(201);
+    const hangUp = `${answer.headers.location}/hangup`;
+    const sideband = `/v1/realtime?call_id=${hangUp.split('/').at(-2)}`;
+    expect((await world.ask('POST', hangUp, other)).status).toBe(404);
+    expect((await world.ask('WS', sideband, mine)).status).toBe(403);
+    expect((await world.ask('POST', hangUp, mine)).status).toBe(200);
+  });
+});

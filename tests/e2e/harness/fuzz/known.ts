@@ -1,0 +1,54 @@
+import type { InspectedServer } from '../inspected-server.ts';
+import { UPLOAD_TYPE, uploadBody } from '../owned-things.ts';
+import { offerCall } from '../webrtc.ts';
+import type { Known } from './requests.ts';
+
+const SESSIONS = 40;
+const RECORDINGS = 20;
+const KEYS = 20;
+
+/** Makes things on the server for requests to find, through its front door. */
+export async function discoverKnown(server: InspectedServer): Promise<Known> {
+  const cookie = await signIn(server);
+  const post = async (path: string, headers: Record<string, string>, body?: Buffer) => {
+    const init = { method: 'POST', headers: { cookie, ...headers } };
+    const answer = await fetch(
+      server.url + path,
+      body ? { ...init, body: new Uint8Array(body) } : init,
+    );
+    if (!answer.ok) throw new Error(`${path} answered ${await answer.text()}`);
+    return (await answer.json()) as Record<string, string> & { client_secret?: { value: string } };
+  };
+  const sessions = [];
+  let secret = '';
+  for (let count = 0; count < SESSIONS; count++) {
+    const made = await post('/sessions', {});
+    sessions.push(made.id!);
+    secret = made.client_secret!.value;
+  }
+  const recordings = [];
+  let link = '';
+  for (let count = 0; count < RECORDINGS; count++) {
+    const headers = { 'session-id': sessions[count]!, ...UPLOAD_TYPE };
+    const made = await post('/audio/upload', headers, await uploadBody());
+    recordings.push(made.audio_id!);
+    link = new URL(made.sas_url!).pathname + new URL(made.sas_url!).search;
+  }
+  const keys = [];
+  for (let count = 0; count < KEYS; count++) {
+    const body = Buffer.from(JSON.stringify({ name: `key ${count}` }));
+    keys.push((await post('/v1/api-keys', { 'content-type': 'application/json' }, body)).id!);
+  }
+  const call = await offerCall();
+  const { sdp } = call;
+  await call.close();
+  const { host } = new URL(server.url);
+  const upload = await uploadBody();
+  return { host, sessions, recordings, keys, sdp, upload, cookie, secret, link };
+}
+
+async function signIn(server: InspectedServer): Promise<string> {
+  const link = `${server.url}/auth/local?token=${server.adminToken}`;
+  const answer = await fetch(link, { redirect: 'manual' });
+  return answer.headers.getSetCookie()[0]!.split(';')[0]!;
+}

@@ -1,0 +1,41 @@
+import type { InspectedServer } from '../inspected-server.ts';
+
+/** What each query finds should not be. */
+const ORPHAN_ROWS: Readonly<Record<string, string>> = {
+  'a session that holds a place': 'select id from sessions where holds_place',
+  'a session that is open': `select id from sessions where state in ('connected', 'disconnected')`,
+  'a session with an order that nobody carried out':
+    'select id from sessions where control is not null',
+  'a subject without its session': `select id from subjects s where kind = 'session'
+    and not exists (select from sessions x where x.id = s.id)`,
+  'a lease that was not given back': 'select id from subjects where lease_replica is not null',
+  'a log with holes': `select s.id from subjects s where erased_at is null and
+    last_seq <> (select count(*) from events e where e.subject = s.id)`,
+  'an event of something erased': `select e.subject as id from events e
+    join subjects s on s.id = e.subject where s.erased_at is not null and e.type <> 'erased'`,
+  'a recording that is not complete': `select id from recordings where state <> 'complete'`,
+  'a recording of something erased': `select r.id from recordings r
+    join subjects s on s.id = r.session_id where s.erased_at is not null`,
+  'a key of nothing': `select subject as id from subject_keys k where erased_at is null
+    and subject not like 'client-secrets:%'
+    and not exists (select from subjects s where s.id = k.subject and s.erased_at is null)`,
+  'a client secret of nothing': `select id from client_secrets c
+    where not exists (select from projects p where p.id = c.project_id)`,
+};
+
+/** Every row, blob and file that belongs to nothing, by what is wrong with it. */
+export async function orphans(server: InspectedServer): Promise<string[]> {
+  const found = [];
+  for (const [name, sql] of Object.entries(ORPHAN_ROWS)) {
+    for (const { id } of await server.query<{ id: string }>(sql)) found.push(`${name}: ${id}`);
+  }
+  const rows = await server.query<{ blob_key: string }>('select blob_key from recordings');
+  const keys = new Set(rows.map(row => row.blob_key));
+  const blobs = await server.blobs();
+  found.push(...blobs.filter(key => !keys.has(key)).map(key => `a blob without a row: ${key}`));
+  found.push(
+    ...[...keys].filter(key => !blobs.includes(key)).map(key => `a row without a blob: ${key}`),
+  );
+  found.push(...(await server.leftovers()).map(name => `a file that was left: ${name}`));
+  return found;
+}

@@ -1,0 +1,167 @@
+/**
+ * Requests of every kind for every route: plain ones that are right, ones with something wrong in
+ * any part, and bytes that are no HTTP. All follow from a seed.
+ */
+import fc from 'fast-check';
+import type { RouteInfo } from '../../../../packages/server/src/http/index.ts';
+import { bodyFor, validBody } from './bodies.ts';
+import { headersFor } from './headers.ts';
+import { rawBytes } from './raw.ts';
+import { nastyText } from './values.ts';
+
+export interface FuzzRequest {
+  /** `METHOD pattern` of the route it was made for. */
+  readonly route: string;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+  /** Sent as they are, instead of all else. */
+  readonly raw?: Buffer;
+}
+
+/** What exists on the server, for requests that are to find something. */
+export interface Known {
+  readonly host: string;
+  readonly sessions: readonly string[];
+  readonly recordings: readonly string[];
+  readonly keys: readonly string[];
+  /** A valid offer. */
+  readonly sdp: string;
+  /** The body of a valid upload. */
+  readonly upload: Buffer;
+  /** A cookie of an Admin's session. */
+  readonly cookie: string;
+  /** A client secret. */
+  readonly secret: string;
+  /** Path and query of a signed link to a blob. */
+  readonly link: string;
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'];
+const QUERY_NAMES = [
+  ...['model', 'deployment', 'call_id', 'api-version', 'resume', 'intent', 'limit', 'offset'],
+  ...['cursor', 'after', 'state', 'active', 'created_by', 'audio_type', 'token', 'return_to'],
+  ...['code', 'error', 'expires', 'signature', 'api-key', '__proto__', 'a[b]', 'limit[]', ''],
+];
+
+/** One plain and right request for each route. */
+export function plainRequests(routes: readonly RouteInfo[], known: Known): FuzzRequest[] {
+  return routes.map(route => ({
+    route: `${route.method} ${route.url}`,
+    method: route.method,
+    path: fill(route, known, 0) + plainQuery(route, known),
+    headers: {
+      cookie: known.cookie,
+      ...(route.url === '/audio/upload' && { 'session-id': known.sessions.at(-1)! }),
+      ...validBody(route, known).headers,
+    },
+    body: validBody(route, known).body,
+  }));
+}
+
+/** A request with something wrong; now and then with nothing. */
+export function wrongRequest(
+  routes: readonly RouteInfo[],
+  known: Known,
+): fc.Arbitrary<FuzzRequest> {
+  const wrong = fc
+    .constantFrom(...routes)
+    .chain(route =>
+      fc.record({
+        route: fc.constant(`${route.method} ${route.url}`),
+        method: fc.oneof(
+          { weight: 5, arbitrary: fc.constant(route.method) },
+          { weight: 1, arbitrary: fc.constantFrom(...METHODS) },
+        ),
+        path: fc.tuple(pathFor(route, known), queryFor(route, known)).map(parts => parts.join('')),
+        headers: headersFor(known),
+        content: bodyFor(route, known),
+      }),
+    )
+    .map(({ headers, content, ...rest }) => ({
+      ...rest,
+      headers: { ...content.headers, ...headers },
+      body: content.body,
+    }));
+  const raw = fc.record({
+    route: fc.constant('raw bytes'),
+    method: fc.constant('RAW'),
+    path: fc.constant(''),
+    headers: fc.constant({}),
+    raw: fc.constantFrom(...routes).chain(route => rawBytes(fill(route, known, 0), known)),
+  });
+  return fc.oneof({ weight: 12, arbitrary: wrong }, { weight: 1, arbitrary: raw });
+}
+
+function plainQuery(route: RouteInfo, known: Known): string {
+  if (route.url.startsWith('/blobs/')) return known.link.slice(known.link.indexOf('?'));
+  return /\/realtime\/?$|\/calls$/.test(route.url) ? '?model=gpt-realtime' : '';
+}
+
+/** The route's path about a thing that exists, or did when the run began. */
+function fill(route: RouteInfo, known: Known, pick: number): string {
+  const { url } = route;
+  if (url.startsWith('/blobs/')) return known.link.split('?')[0]!;
+  const pool = url.includes('/recordings/')
+    ? known.recordings
+    : url.includes('api-keys')
+      ? known.keys
+      : known.sessions;
+  const id = url.includes('/calls/') ? `rtc_${'0'.repeat(32)}` : pool[pick % pool.length]!;
+  return url.replace(/:\w+/, id).replace(/\*$/, 'index.js');
+}
+
+function pathFor(route: RouteInfo, known: Known): fc.Arbitrary<string> {
+  const plain = fc.nat({ max: 1000 }).map(pick => fill(route, known, pick));
+  const odd = nastyText.map(text => route.url.replace(/:\w+|\*$/, escaped(text)));
+  const bent = fc.tuple(plain, fc.constantFrom(...BENDS)).map(([path, bend]) => bend(path));
+  const other = fc
+    .array(nastyText, { maxLength: 4 })
+    .map(parts => `/${parts.map(escaped).join('/')}`);
+  return fc.oneof(
+    { weight: 8, arbitrary: plain },
+    { weight: 3, arbitrary: odd },
+    { weight: 2, arbitrary: bent },
+    { weight: 1, arbitrary: other },
+  );
+}
+
+const BENDS: readonly ((path: string) => string)[] = [
+  path => `/${path}`,
+  path => `${path}/`,
+  path => `${path}/..`,
+  path => `/.${path}`,
+  path => `/x/..${path}`,
+  path => path.toUpperCase(),
+  path => path.replaceAll('/', '%2f'),
+  path => path.replaceAll('/', '\\'),
+  path => `${path};x=1`,
+  path => `${path}%00`,
+  path => `${path}%`,
+  path => `${path}%c0%af`,
+  path => `${path}\u00e9`,
+  path => `${path}${'/x'.repeat(500)}`,
+  path => `${path}#fragment`,
+  path => path + 'x'.repeat(9000),
+];
+
+function queryFor(route: RouteInfo, known: Known): fc.Arbitrary<string> {
+  const pair = fc
+    .tuple(fc.constantFrom(...QUERY_NAMES), nastyText)
+    .map(([name, value]) => `${name}=${escaped(value)}`);
+  const pairs = fc.array(pair, { minLength: 1, maxLength: 5 }).map(all => `?${all.join('&')}`);
+  return fc.oneof(
+    { weight: 3, arbitrary: fc.constant(plainQuery(route, known)) },
+    { weight: 3, arbitrary: pairs },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('?', '?&&&', '?=', '?%', '?a', `?${'a=1&'.repeat(1500)}`),
+    },
+  );
+}
+
+/** Percent-encoded where it has to be to fit a request line; half of a pair becomes U+FFFD. */
+function escaped(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
+}
