@@ -52,7 +52,7 @@ export async function createApplication(config: Config, platform: Platform): Pro
   const models = await openModels(config, platform);
   const spool = await openSpool(join(config.server.dataDir, 'spool'));
   const { uploadMaxBytes, retentionDays } = config.recordings;
-  const recordings = createRecordings({ ...platform, spool, uploadMaxBytes });
+  const recordings = createRecordings({ ...platform, spool, uploadMaxBytes, audit: auth.audit });
   const realtime = await openRealtime(config, platform, { auth, models, recordings });
   const http = await openHttp(config, platform, auth);
   const parts = { config, platform, auth, models, recordings, realtime, http };
@@ -76,11 +76,13 @@ function componentsOf(parts: Parts, sweep: Component): Component[] {
   const { config, platform, auth, realtime } = parts;
   const { leases, telemetry } = platform;
   const { metricsPort } = config.telemetry;
+  const roles = rolesOf(config.server.roles);
   return [
     { name: 'leases', start: () => leases.start(), stop: () => leases.stop() },
     auth.component,
-    ...(rolesOf(config.server.roles).gateway ? realtime.components : []),
-    ...(rolesOf(config.server.roles).worker ? [sweep] : []),
+    ...(roles.gateway ? realtime.components : []),
+    // Also where uploads arrive: what waits in this process's spool is finished by nobody else.
+    ...(roles.worker || roles.api ? [sweep] : []),
     ...(metricsPort === null
       ? []
       : [createMetricsServer(telemetry, { host: config.server.host, port: metricsPort })]),

@@ -6,8 +6,8 @@ import { HoldfastError } from '../kernel/index.ts';
  *
  *   (none) ─spooled, measured─▶ pending ─blob whole─▶ complete ─▶ deleting ─blob gone─▶ (none)
  *                                │ │ ▲                              ▲
- *                     storage full │ └─ kept for a retry            │
- *                                  └───── abandoned ────────────────┘
+ *                    write failed┘ │ └─sent or tried again          │
+ *                                  └─────── given up ───────────────┘
  *
  * Only `complete` is visible. A recording refused before `pending` leaves neither row nor blob;
  * from then on the row outlives the blob, so that after any crash the sweep finds what to mend.

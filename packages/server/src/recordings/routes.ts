@@ -20,6 +20,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError, isId } from '../kernel/index.ts';
 import { type BlobStore, parseByteRange } from '../platform/blobs/index.ts';
+import type { Caller } from './access.ts';
 import { MULTIPART_LIMITS, readUploadForm } from './multipart.ts';
 import { presentMeasured } from './present.ts';
 import { type Recordings, SIGNED_URL_TTL_S } from './service.ts';
@@ -58,7 +59,7 @@ export function recordingRoutes(recordings: Recordings, blobs: BlobStore): Fasti
         schema: { tags: TAGS, summary: 'Delete a recording', params: idParams },
       },
       async (request, reply) => {
-        await recordings.delete(request.principal, request.params.id);
+        await recordings.delete(callerOf(request), request.params.id);
         return reply.status(204).send();
       },
     );
@@ -98,7 +99,7 @@ function addReading(app: App, recordings: Recordings): void {
         response: { 200: recordingList },
       },
     },
-    async request => presentList(recordings, request.principal, request.params.id, request.query),
+    async request => presentList(recordings, callerOf(request), request.params.id, request.query),
   );
   app.get(
     '/v1/recordings/:id',
@@ -111,13 +112,17 @@ function addReading(app: App, recordings: Recordings): void {
         response: { 200: recording },
       },
     },
-    async request => recordings.get(request.principal, request.params.id),
+    async request => recordings.get(callerOf(request), request.params.id),
   );
   app.get(
     '/v1/recordings/:id/audio',
     { config, schema: { tags: TAGS, summary: 'The audio, with range requests', params: idParams } },
     async (request, reply) => sendAudio(recordings, request, request.params.id, reply),
   );
+}
+
+function callerOf(request: FastifyRequest): Caller {
+  return { principal: request.principal, requestId: request.id };
 }
 
 async function upload(recordings: Recordings, request: FastifyRequest): Promise<RecordingRow> {
@@ -133,7 +138,7 @@ async function upload(recordings: Recordings, request: FastifyRequest): Promise<
       allowed: ['multipart/form-data'],
     });
   }
-  const session = await recordings.uploadTarget(request.principal, sessionId);
+  const session = await recordings.uploadTarget(callerOf(request), sessionId);
   const { uploads } = recordings;
   const admitted = uploads.admit();
   try {
@@ -165,12 +170,12 @@ async function presentUpload(blobs: BlobStore, row: RecordingRow) {
 
 async function presentList(
   recordings: Recordings,
-  principal: FastifyRequest['principal'],
+  caller: Caller,
   sessionId: string,
   query: z.infer<typeof listQuery>,
 ) {
   const { audio_type, limit, offset } = query;
-  const found = await recordings.list(principal, {
+  const found = await recordings.list(caller, {
     sessionId,
     audioType: audio_type,
     limit,
@@ -197,7 +202,7 @@ async function sendAudio(
   id: string,
   reply: FastifyReply,
 ) {
-  const audio = await recordings.play(request.principal, id, sizeBytes =>
+  const audio = await recordings.play(callerOf(request), id, sizeBytes =>
     parseByteRange(request.headers.range, sizeBytes),
   );
   reply

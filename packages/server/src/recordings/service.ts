@@ -1,13 +1,16 @@
 import type { Readable } from 'node:stream';
 import type { AudioType, Recording, RecordingMetadata } from '@holdfast/protocol';
-import { authorize, notFound, type Principal } from '../auth/index.ts';
-import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
+import { notFound } from '../auth/index.ts';
+import { HoldfastError } from '../kernel/index.ts';
 import type { BlobStore, ByteRange } from '../platform/blobs/index.ts';
-import type { Database, Executor, Trx } from '../platform/database/index.ts';
-import type { Log, Subject } from '../platform/log/index.ts';
+import type { Executor, Trx } from '../platform/database/index.ts';
+import type { Leases } from '../platform/leases/index.ts';
+import type { Subject } from '../platform/log/index.ts';
 import type { Sealer } from '../platform/secrets/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
+import { type AccessDeps, accessRecording, accessSession, type Caller } from './access.ts';
 import { presentRecording } from './present.ts';
+import { hide, purge, purgeRow, retire } from './removal.ts';
 import type { Spool } from './spool.ts';
 import * as store from './store.ts';
 import { createUploads, type Uploads } from './uploads.ts';
@@ -15,13 +18,13 @@ import { createUploads, type Uploads } from './uploads.ts';
 /** How long a signed playback link stays readable. */
 export const SIGNED_URL_TTL_S = 3600;
 
-export interface RecordingsDeps {
-  readonly database: Database;
-  readonly log: Log;
+export interface RecordingsDeps extends AccessDeps {
   readonly blobs: BlobStore;
   readonly sealer: Sealer;
   readonly spool: Spool;
   readonly telemetry: Telemetry;
+  /** Names the process in the log where no person acts. */
+  readonly leases: Pick<Leases, 'replica'>;
   readonly uploadMaxBytes: number;
 }
 
@@ -39,25 +42,28 @@ export interface SessionRecordings {
 export interface Recordings {
   readonly uploadMaxBytes: number;
   /** Who may upload to a session, decided before a byte is read. */
-  uploadTarget(principal: Principal, sessionId: string): Promise<Subject>;
+  uploadTarget(caller: Caller, sessionId: string): Promise<Subject>;
   readonly uploads: Uploads;
   list(
-    principal: Principal,
+    caller: Caller,
     query: { sessionId: string; audioType?: AudioType | undefined; limit: number; offset: number },
   ): Promise<SessionRecordings>;
-  get(principal: Principal, id: string): Promise<Recording>;
+  get(caller: Caller, id: string): Promise<Recording>;
   /** Opens the audio and notes the access; the caller consumes or destroys the body. */
   play(
-    principal: Principal,
+    caller: Caller,
     id: string,
     range: (sizeBytes: number) => ByteRange | undefined,
   ): Promise<Playback>;
-  delete(principal: Principal, id: string): Promise<void>;
+  /** Hides it at once; a blob that cannot be deleted now is left to the sweep. */
+  delete(caller: Caller, id: string): Promise<void>;
   /** For a session's view: complete recordings of each session. */
   totals(executor: Executor, sessionIds: readonly string[]): Promise<Map<string, RecordingTotals>>;
   /** Marks everything of a session for deletion; call `purge` after the commit. */
   eraseSession(trx: Trx, sessionId: string): Promise<void>;
-  /** Deletes the blobs and rows that are marked, a bounded number at a time. */
+  /** Marks complete recordings past their retention, a bounded number at a time. */
+  retire(retentionDays: number): Promise<void>;
+  /** Deletes marked blobs and rows; answers how many it took up, `PURGE_BATCH` at most. */
   purge(): Promise<number>;
 }
 
@@ -70,63 +76,23 @@ export interface Playback {
   readonly body: Readable;
 }
 
-/** One purge handles at most so many rows. */
-export const PURGE_BATCH = 100;
-
 export function createRecordings(deps: RecordingsDeps): Recordings {
-  const { database } = deps;
   return {
     uploadMaxBytes: deps.uploadMaxBytes,
     uploads: createUploads(deps),
-    uploadTarget: (principal, sessionId) =>
-      authorizeSession(deps, 'recordings.write', principal, sessionId),
-    list: (principal, query) => list(deps, principal, query),
-    get: async (principal, id) => {
-      const row = await authorizeRecording(deps, 'recordings.read', principal, id);
+    uploadTarget: (caller, sessionId) => accessSession(deps, 'recordings.write', caller, sessionId),
+    list: (caller, query) => list(deps, caller, query),
+    get: async (caller, id) => {
+      const row = await accessRecording(deps, 'recordings.read', caller, id);
       return presentRecording(row, await openPrivate(deps, row));
     },
-    play: (principal, id, range) => play(deps, principal, id, range),
-    delete: (principal, id) => remove(deps, principal, id),
+    play: (caller, id, range) => play(deps, caller, id, range),
+    delete: (caller, id) => remove(deps, caller, id),
     totals: (executor, sessionIds) => sumBySession(executor, sessionIds),
     eraseSession: (trx, sessionId) => store.markSessionDeleting(trx, sessionId),
-    purge: async () => {
-      const rows = await store.deleting(database.db, PURGE_BATCH);
-      for (const row of rows) {
-        await deps.blobs.delete(row.blob_key);
-        await deps.spool.remove(row.id);
-        await store.removeDeleted(database.db, row.id);
-      }
-      return rows.length;
-    },
+    retire: retentionDays => retire(deps, retentionDays),
+    purge: () => purge(deps),
   };
-}
-
-async function authorizeSession(
-  deps: RecordingsDeps,
-  policy: string,
-  principal: Principal,
-  sessionId: string,
-): Promise<Subject> {
-  const subject = await deps.log.subject(deps.database.db, sessionId);
-  if (subject === null || subject.kind !== 'session' || subject.erasedAt !== null) {
-    throw notFound();
-  }
-  authorize(policy, principal, { projectId: subject.projectId, createdBy: subject.createdBy });
-  return subject;
-}
-
-async function authorizeRecording(
-  deps: RecordingsDeps,
-  policy: string,
-  principal: Principal,
-  id: string,
-): Promise<store.RecordingRow> {
-  const row = await store.find(deps.database.db, id);
-  if (row === undefined || row.state !== 'complete') {
-    throw notFound();
-  }
-  await authorizeSession(deps, policy, principal, row.session_id);
-  return row;
 }
 
 async function openPrivate(
@@ -141,10 +107,10 @@ async function openPrivate(
 
 async function list(
   deps: RecordingsDeps,
-  principal: Principal,
+  caller: Caller,
   query: { sessionId: string; audioType?: AudioType | undefined; limit: number; offset: number },
 ): Promise<SessionRecordings> {
-  await authorizeSession(deps, 'recordings.read', principal, query.sessionId);
+  await accessSession(deps, 'recordings.read', caller, query.sessionId);
   const { db } = deps.database;
   // One row more than asked for tells whether there are more.
   const rows = await store.listComplete(db, { ...query, limit: query.limit + 1 });
@@ -160,18 +126,21 @@ async function list(
 
 async function play(
   deps: RecordingsDeps,
-  principal: Principal,
+  caller: Caller,
   id: string,
   chooseRange: (sizeBytes: number) => ByteRange | undefined,
 ): Promise<Playback> {
-  const row = await authorizeRecording(deps, 'recordings.read', principal, id);
+  const row = await accessRecording(deps, 'recordings.read', caller, id);
   const range = chooseRange(row.size_bytes);
   const blob = await deps.blobs.get(row.blob_key, range);
-  if (blob === null) {
-    deps.telemetry.log.alert('recording.blob_missing', { recording_id: id });
-    throw new HoldfastError('unavailable', 'The audio of this recording cannot be read now.');
+  if (blob === null) throw await faultOfMissing(deps, id);
+  try {
+    await store.touch(deps.database.db, id);
+  } catch (error) {
+    // Nobody else will consume it, and it holds a file or a connection.
+    blob.body.destroy();
+    throw error;
   }
-  await store.touch(deps.database.db, id);
   return {
     contentType: row.content_type,
     sizeBytes: row.size_bytes,
@@ -182,21 +151,18 @@ async function play(
   };
 }
 
-async function remove(deps: RecordingsDeps, principal: Principal, id: string): Promise<void> {
-  const row = await authorizeRecording(deps, 'recordings.delete', principal, id);
-  const appendId = newUuidV7();
-  await deps.database.transaction(async trx => {
-    if ((await store.markDeleting(trx, id)) === undefined) return;
-    await deps.log.append(trx, {
-      subject: row.session_id,
-      actor: principal.id,
-      appendId,
-      events: [{ type: 'recording.deleted', data: { recording_id: id } }],
-    });
-  });
-  deps.log.ring(row.session_id);
-  await deps.blobs.delete(row.blob_key);
-  await store.removeDeleted(deps.database.db, id);
+/** A blob that is not there: of a recording that somebody just deleted, or lost. */
+async function faultOfMissing(deps: RecordingsDeps, id: string): Promise<HoldfastError> {
+  const row = await store.find(deps.database.db, id);
+  if (row?.state !== 'complete') return notFound();
+  deps.telemetry.log.alert('recording.blob_missing', { recording_id: id });
+  return new HoldfastError('unavailable', 'The audio of this recording cannot be read now.');
+}
+
+async function remove(deps: RecordingsDeps, caller: Caller, id: string): Promise<void> {
+  const row = await accessRecording(deps, 'recordings.delete', caller, id);
+  await hide(deps, row, caller.principal.id);
+  await purgeRow(deps, row);
 }
 
 async function sumBySession(

@@ -24,6 +24,10 @@ interface RecordingsTable {
   created_at: Generated<Date>;
   completed_at: Date | null;
   last_accessed: Date | null;
+  /**
+   * Pending: until when its upload waits for room in its replica's spool. Deleting: until when a
+   * blob that could not be deleted is left alone.
+   */
   kept_until: Date | null;
 }
 type Tables = { recordings: RecordingsTable };
@@ -100,10 +104,13 @@ export function markComplete(executor: Executor, id: string): Promise<RecordingR
     .executeTakeFirst();
 }
 
+/** Lets a pending row wait; one that waits already does not wait longer for it. */
 export async function keepPending(executor: Executor, id: string, keepS: number): Promise<void> {
   await tables(executor)
     .updateTable('recordings')
-    .set({ kept_until: sql<Date>`now() + make_interval(secs => ${keepS})` })
+    .set({
+      kept_until: sql<Date>`coalesce(kept_until, now() + make_interval(secs => ${keepS}))`,
+    })
     .where('id', '=', id)
     .where('state', '=', 'pending')
     .execute();
@@ -181,7 +188,7 @@ export function markDeleting(executor: Executor, id: string): Promise<RecordingR
     .executeTakeFirst();
 }
 
-/** Gives up a pending row whose upload failed; a row completed meanwhile is left alone. */
+/** Gives up a pending row whose session is erased; a row completed meanwhile is left alone. */
 export async function markAbandoned(executor: Executor, id: string): Promise<void> {
   await tables(executor)
     .updateTable('recordings')
@@ -197,6 +204,16 @@ export async function markSessionDeleting(executor: Executor, sessionId: string)
     .updateTable('recordings')
     .set({ state: 'deleting', kept_until: null })
     .where('session_id', '=', sessionId)
+    .execute();
+}
+
+/** Leaves a marked row out of `deleting` for a while. */
+export async function postponePurge(executor: Executor, id: string, retryS: number): Promise<void> {
+  await tables(executor)
+    .updateTable('recordings')
+    .set({ kept_until: sql<Date>`now() + make_interval(secs => ${retryS})` })
+    .where('id', '=', id)
+    .where('state', '=', 'deleting')
     .execute();
 }
 
@@ -220,12 +237,13 @@ export async function abandonOld(executor: Executor, olderThanS: number): Promis
     .execute();
 }
 
-/** Rows whose blobs are to be removed. */
+/** Rows whose blobs are to be removed now. */
 export function deleting(executor: Executor, limit: number): Promise<RecordingRow[]> {
   return tables(executor)
     .selectFrom('recordings')
     .selectAll()
     .where('state', '=', 'deleting')
+    .where(eb => eb.or([eb('kept_until', 'is', null), eb('kept_until', '<', sql<Date>`now()`)]))
     .orderBy('created_at')
     .limit(limit)
     .execute();

@@ -1,7 +1,8 @@
 import type { Component } from '../kernel/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
-import { PURGE_BATCH, type Recordings } from './service.ts';
+import { PURGE_BATCH } from './removal.ts';
+import type { Recordings } from './service.ts';
 import type { Spool } from './spool.ts';
 import * as store from './store.ts';
 import { BLOB_WRITE_TIMEOUT_MS } from './uploads.ts';
@@ -10,6 +11,9 @@ import { BLOB_WRITE_TIMEOUT_MS } from './uploads.ts';
 export const PENDING_MAX_S = (2 * BLOB_WRITE_TIMEOUT_MS) / 1000;
 /** A spool file that nothing wrote to for this long and no row waits for is left from a crash. */
 export const SPOOL_MAX_AGE_MS = 25 * 3600_000;
+
+/** Purges in one sweep; what is left then has to wait for the next. */
+export const PURGES_MAX = 20;
 
 export interface SweepDeps {
   readonly database: Database;
@@ -24,7 +28,8 @@ export interface SweepDeps {
 /**
  * Upkeep, at start and every `intervalMs`: finishes what waited for room, gives up what a crash
  * left pending, removes what is marked or outdated. Every step may run on any number of replicas
- * at once, and again after a crash in the middle.
+ * at once, and again after a crash in the middle. It runs in every process that takes uploads: what
+ * waits in a spool is seen by nobody else.
  */
 export function createRecordingSweep(deps: SweepDeps): Component & { run(): Promise<void> } {
   let timer: NodeJS.Timeout | undefined;
@@ -55,12 +60,10 @@ async function sweep(deps: SweepDeps): Promise<void> {
   const { database, recordings } = deps;
   await recordings.uploads.retryKept();
   await store.abandonOld(database.db, PENDING_MAX_S);
-  if (deps.retentionDays !== undefined) {
-    for (const row of await store.outdated(database.db, deps.retentionDays, PURGE_BATCH)) {
-      await store.markDeleting(database.db, row.id);
-    }
+  if (deps.retentionDays !== undefined) await recordings.retire(deps.retentionDays);
+  for (let n = 0; n < PURGES_MAX; n++) {
+    if ((await recordings.purge()) < PURGE_BATCH) break;
   }
-  while ((await recordings.purge()) === PURGE_BATCH);
   for (const file of await deps.spool.list()) {
     if (Date.now() - file.changedMs > SPOOL_MAX_AGE_MS) await deps.spool.remove(file.id);
   }

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RecordingMetadata, Role } from '@holdfast/protocol';
-import type { Principal } from '../auth/index.ts';
+import type { AuditRecord, Principal } from '../auth/index.ts';
 import { createHttpServer, type Guard } from '../http/index.ts';
 import { newId } from '../kernel/index.ts';
 import { type BlobStore, openFilesystemBlobs } from '../platform/blobs/index.ts';
@@ -38,6 +38,10 @@ export interface RecordingHost {
   readonly spool: Spool;
   readonly recordings: Recordings;
   readonly telemetry: RecordedTelemetry;
+  /** What went to the audit log. */
+  readonly audited: AuditRecord[];
+  /** Set to make the audit log refuse. */
+  auditFails: boolean;
   /** A session of `owner`; answers its id. */
   newSession(owner: string): Promise<string>;
   close(): Promise<void>;
@@ -61,7 +65,18 @@ export async function openRecordingHost(
   );
   const spool = await openSpool(join(dir, 'spool'));
   const ports = { database, log, blobs, sealer, spool, telemetry };
-  const recordings = createRecordings({ ...ports, uploadMaxBytes: UPLOAD_MAX_BYTES });
+  const audited: AuditRecord[] = [];
+  const recordings = createRecordings({
+    ...ports,
+    audit: {
+      record: async record => {
+        if (host.auditFails) throw new Error('no audit log');
+        audited.push(record);
+      },
+    },
+    leases: { replica: 'rep_test' },
+    uploadMaxBytes: UPLOAD_MAX_BYTES,
+  });
   const server = await createHttpServer<Principal>({
     guard: callerGuard,
     telemetry,
@@ -70,9 +85,11 @@ export async function openRecordingHost(
   });
   await server.app.register(recordingRoutes(recordings, blobs));
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
-  return {
+  const host: RecordingHost = {
     ...ports,
     recordings,
+    audited,
+    auditFails: false,
     url: `http://127.0.0.1:${port}`,
     newSession: async owner => {
       const id = newId('ses');
@@ -87,6 +104,16 @@ export async function openRecordingHost(
       await rm(dir, { recursive: true });
     },
   };
+  return host;
+}
+
+/** Uploads the WebM fixture to a session of ann's, as she. */
+export async function sendUpload(host: RecordingHost, session: string): Promise<Response> {
+  const form = new FormData();
+  form.append('audio_file', new Blob([(await fixture('webm')) as BlobPart]), 'a.webm');
+  form.append('metadata', JSON.stringify(declared()));
+  const headers = { 'session-id': session, 'x-caller': 'Developer:ann' };
+  return fetch(`${host.url}/audio/upload`, { method: 'POST', headers, body: form });
 }
 
 const callerGuard: Guard<Principal> = {

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
-import type { RecordingMetadata } from '@holdfast/protocol';
-import { notFound, type Principal } from '../auth/index.ts';
+import type { ErrorCode, RecordingMetadata } from '@holdfast/protocol';
+import type { Principal } from '../auth/index.ts';
 import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
-import type { Subject } from '../platform/log/index.ts';
+import type { AppendRequest, Subject } from '../platform/log/index.ts';
+import { createInstruments } from './instruments.ts';
 import { measureAudio } from './measure.ts';
 import { blobKey, CONTAINERS, type Container, checkDeclaration } from './recording.ts';
 import type { RecordingsDeps } from './service.ts';
@@ -16,16 +17,28 @@ export const BLOB_WRITE_TIMEOUT_MS = 15 * 60_000;
 /** How long an upload that found the storage full waits for room. */
 export const STORAGE_FULL_KEEP_S = 24 * 3600;
 
+/** When to ask again about bytes that another upload is writing, or that are being deleted. */
+const BUSY_RETRY_S = 5;
+
 /**
  * An upload goes: `receive` (bytes to the spool) → `finish` (measure, check, pending row, blob,
  * complete row and log event). Until the pending row nothing has to be undone but the spool file.
+ *
+ * A pending row whose upload failed stays: the same bytes sent again complete it, and the sweep
+ * gives it up when nobody does. One of them writes at a time. Within a process `Live` tells who
+ * does, and another one is answered `conflict` with a time to ask again. Writers of two replicas
+ * write the same bytes under the same key: either the later one finds the row complete, or the blob
+ * store refuses one with `conflict`, which is then judged by the row.
  */
 export interface Uploads {
   /** Admits one upload or throws `rate_limited`; call `release` when it is over, in any way. */
   admit(): { id: string; release(): Promise<void> };
   receive(id: string, body: Readable): Promise<SpooledFile>;
   finish(upload: FinishUpload): Promise<store.RecordingRow>;
-  /** Tries again what waits for room; answers how many became complete. */
+  /**
+   * Tries again what waits for room in this process's spool; answers how many became complete.
+   * What fails goes on waiting, until its time is over and the sweep gives it up.
+   */
   retryKept(): Promise<number>;
 }
 
@@ -37,46 +50,82 @@ export interface FinishUpload {
   readonly file: SpooledFile;
 }
 
+/** What this process is working on. */
+interface Live {
+  /** Ids of admitted uploads; the row that an upload inserts bears its id. */
+  readonly active: Set<string>;
+  /** Ids of rows whose blob is being written. */
+  readonly writing: Set<string>;
+}
+
+interface Written {
+  readonly row: store.RecordingRow;
+  /** False when somebody else had completed it. */
+  readonly completed: boolean;
+}
+
+interface Context {
+  readonly deps: RecordingsDeps;
+  readonly live: Live;
+  readonly instruments: ReturnType<typeof createInstruments>;
+}
+
 export function createUploads(deps: RecordingsDeps): Uploads {
-  const active = new Set<string>();
-  const instruments = createInstruments(deps, active);
+  const live: Live = { active: new Set(), writing: new Set() };
+  const instruments = createInstruments(deps.telemetry, live.active);
+  const context = { deps, live, instruments };
   return {
     admit() {
-      if (active.size >= UPLOADS_MAX) {
+      if (live.active.size >= UPLOADS_MAX) {
         throw new HoldfastError('rate_limited', 'Too many uploads at once; try again shortly.', {
           retryAfterS: 5,
         });
       }
       const id = newId('rec');
-      active.add(id);
-      return {
-        id,
-        release: async () => {
-          active.delete(id);
-          const row = await store.find(deps.database.db, id).catch(() => undefined);
-          if (row?.kept_until == null) await deps.spool.remove(id);
-        },
-      };
+      live.active.add(id);
+      return { id, release: () => release(context, id) };
     },
     receive: (id, body) =>
       deps.spool.write(id, body, deps.uploadMaxBytes).catch(error => {
         instruments.noteStorageFull(error);
         throw error;
       }),
-    finish: async upload => {
-      const startedMs = performance.now();
-      const row = await finish(deps, upload).catch(error => {
+    finish: upload =>
+      finish(context, upload).catch(error => {
         instruments.noteStorageFull(error);
         throw error;
-      });
-      instruments.noteSaved(row, performance.now() - startedMs);
-      return row;
-    },
-    retryKept: () => retryKept(deps, active),
+      }),
+    retryKept: () => retryKept(context),
   };
 }
 
-async function finish(deps: RecordingsDeps, upload: FinishUpload): Promise<store.RecordingRow> {
+/** Removes the spool file unless its row waits for room, or that cannot be known. */
+async function release({ deps, live }: Context, id: string): Promise<void> {
+  live.active.delete(id);
+  try {
+    const row = await store.find(deps.database.db, id);
+    const isKept = row?.state === 'pending' && row.kept_until !== null;
+    if (!isKept) await deps.spool.remove(id);
+  } catch (error) {
+    // The sweep removes it when nothing can need it any more.
+    deps.telemetry.log.warn('recording.spool_left', { recording_id: id, error });
+  }
+}
+
+async function finish(context: Context, upload: FinishUpload): Promise<store.RecordingRow> {
+  const { live } = context;
+  const startedMs = performance.now();
+  const row = await insertPending(context.deps, upload);
+  if (row.state === 'deleting') throw beingDeleted();
+  if (row.state === 'complete') return row;
+  if (row.id !== upload.id && live.active.has(row.id)) throw beingWritten();
+  return (await writeBlob(context, { row, spoolId: upload.id, startedMs })).row;
+}
+
+async function insertPending(
+  deps: RecordingsDeps,
+  upload: FinishUpload,
+): Promise<store.RecordingRow> {
   const measured = await measureAudio(deps.spool.path(upload.id));
   checkDeclaration(upload.metadata, measured);
   const container = measured.container as Container;
@@ -105,111 +154,122 @@ async function finish(deps: RecordingsDeps, upload: FinishUpload): Promise<store
       uploadedBy: upload.principal.id,
     }),
   );
-  if (row.state === 'deleting') {
-    throw new HoldfastError('conflict', 'The same recording is just being deleted; try again.', {
-      retryAfterS: 5,
-    });
-  }
-  return row.state === 'complete' ? row : writeBlob(deps, row, upload.id);
+  return row;
 }
 
-/** Writes the blob of a pending row from the spool file `spoolId` and completes the row. */
-async function writeBlob(
-  deps: RecordingsDeps,
-  row: store.RecordingRow,
-  spoolId: string,
-): Promise<store.RecordingRow> {
-  const { db } = deps.database;
+interface BlobWrite {
+  readonly row: store.RecordingRow;
+  /** Whose file holds the bytes. */
+  readonly spoolId: string;
+  readonly startedMs: number;
+}
+
+/** Writes the blob of a pending row and completes the row, unless somebody is doing so. */
+async function writeBlob(context: Context, { row, spoolId, startedMs }: BlobWrite) {
+  const { deps, live, instruments } = context;
+  if (live.writing.has(row.id)) throw beingWritten();
+  live.writing.add(row.id);
   try {
     await deps.blobs.put(row.blob_key, deps.spool.read(spoolId), {
       contentType: row.content_type,
       maxBytes: deps.uploadMaxBytes,
       signal: AbortSignal.timeout(BLOB_WRITE_TIMEOUT_MS),
     });
-    return await complete(deps, row);
+    const written = await complete(deps, row);
+    if (written.completed) instruments.noteSaved(written.row, performance.now() - startedMs);
+    return written;
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'storage_full') {
-      // Only the file under the row's own id is found again; a second upload's file goes.
-      if (spoolId === row.id) await store.keepPending(db, row.id, STORAGE_FULL_KEEP_S);
-    } else {
-      await store.markAbandoned(db, row.id);
+    if (hasCode(error, 'conflict')) return await afterConflict(deps, row);
+    // Only the file under the row's own id is found again; a second upload's file goes.
+    if (hasCode(error, 'storage_full') && spoolId === row.id) {
+      await store.keepPending(deps.database.db, row.id, STORAGE_FULL_KEEP_S);
     }
     throw error;
+  } finally {
+    live.writing.delete(row.id);
   }
+}
+
+/** Another replica got in the way: it has stored these bytes, or is about to, or deleted them. */
+async function afterConflict(deps: RecordingsDeps, pending: store.RecordingRow): Promise<Written> {
+  const row = await store.find(deps.database.db, pending.id);
+  if (row?.state === 'complete') return { row, completed: false };
+  throw row?.state === 'pending' ? beingWritten() : beingDeleted();
 }
 
 /** Complete row and log event in one transaction; a second completion changes nothing. */
-async function complete(
-  deps: RecordingsDeps,
-  pending: store.RecordingRow,
-): Promise<store.RecordingRow> {
+async function complete(deps: RecordingsDeps, pending: store.RecordingRow): Promise<Written> {
   const appendId = newUuidV7();
-  const row = await deps.database.transaction(async trx => {
-    const completed = await store.markComplete(trx, pending.id);
-    if (completed === undefined) return store.find(trx, pending.id);
-    await deps.log.append(trx, {
-      subject: completed.session_id,
-      actor: completed.uploaded_by,
-      appendId,
-      events: [
-        {
-          type: 'recording.uploaded',
-          data: {
-            recording_id: completed.id,
-            audio_type: completed.audio_type,
-            duration_s: completed.duration_s,
-            size_bytes: completed.size_bytes,
-          },
-        },
-      ],
+  const completed = await deps.database
+    .transaction(async trx => {
+      const row = await store.markComplete(trx, pending.id);
+      if (row !== undefined) await deps.log.append(trx, uploaded(row, appendId));
+      return row;
+    })
+    .catch(async error => {
+      // The session was erased meanwhile: what came too late goes with the next purge.
+      if (hasCode(error, 'gone')) await store.markAbandoned(deps.database.db, pending.id);
+      throw error;
     });
-    return completed;
-  });
-  if (row === undefined || row.state !== 'complete') {
-    throw notFound();
+  if (completed !== undefined) {
+    deps.log.ring(completed.session_id);
+    return { row: completed, completed: true };
   }
-  deps.log.ring(row.session_id);
-  return row;
+  const row = await store.find(deps.database.db, pending.id);
+  if (row?.state === 'complete') return { row, completed: false };
+  // Given up or deleted while its bytes were on their way. Whoever removed the blob may have done
+  // so before these arrived, and the key is this row's alone.
+  await deps.blobs.delete(pending.blob_key);
+  throw beingDeleted();
 }
 
-async function retryKept(deps: RecordingsDeps, active: ReadonlySet<string>): Promise<number> {
+function uploaded(row: store.RecordingRow, appendId: string): AppendRequest {
+  const data = {
+    recording_id: row.id,
+    audio_type: row.audio_type,
+    duration_s: row.duration_s,
+    size_bytes: row.size_bytes,
+  };
+  const events = [{ type: 'recording.uploaded' as const, data }];
+  return { subject: row.session_id, actor: row.uploaded_by, appendId, events };
+}
+
+async function retryKept(context: Context): Promise<number> {
+  const { deps, live } = context;
   let completed = 0;
   for (const { id } of await deps.spool.list()) {
-    if (active.has(id)) continue;
+    if (live.active.has(id)) continue;
     const row = await store.find(deps.database.db, id);
-    if (row?.state !== 'pending' || row.kept_until === null) continue;
+    const isKept = row?.state === 'pending' && row.kept_until !== null;
     try {
-      await writeBlob(deps, row, id);
-      await deps.spool.remove(id);
-      completed += 1;
+      if (isKept) {
+        const written = await writeBlob(context, {
+          row,
+          spoolId: id,
+          startedMs: performance.now(),
+        });
+        if (written.completed) completed += 1;
+      }
+      // Sent again meanwhile, perhaps to another replica: nobody needs the file any more.
+      if (isKept || row?.state === 'complete') await deps.spool.remove(id);
     } catch (error) {
-      if (error instanceof HoldfastError && error.code === 'storage_full') return completed;
+      if (hasCode(error, 'storage_full')) return completed;
       deps.telemetry.log.error('recording.retry_failed', { recording_id: id, error });
     }
   }
   return completed;
 }
 
-function createInstruments(deps: RecordingsDeps, active: ReadonlySet<string>) {
-  const { meter, log } = deps.telemetry;
-  const saved = meter.createCounter('audio_files_saved_total');
-  const duration = meter.createHistogram('audio_processing_duration_seconds');
-  const bytes = meter.createCounter('holdfast_recording_bytes_total');
-  const full = meter.createCounter('holdfast_storage_full_total');
-  meter
-    .createObservableGauge('holdfast_uploads_active')
-    .addCallback(result => result.observe(active.size));
-  return {
-    noteSaved(row: store.RecordingRow, elapsedMs: number): void {
-      saved.add(1, { audio_type: row.audio_type });
-      bytes.add(row.size_bytes, { audio_type: row.audio_type });
-      duration.record(elapsedMs / 1000, { audio_type: row.audio_type });
-      log.info('recording.saved', { recording_id: row.id, size_bytes: row.size_bytes });
-    },
-    noteStorageFull(error: unknown): void {
-      if (!(error instanceof HoldfastError) || error.code !== 'storage_full') return;
-      full.add(1);
-      log.alert('storage.full', { what: 'recordings' });
-    },
-  };
+function hasCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof HoldfastError && error.code === code;
+}
+
+function beingWritten(): HoldfastError {
+  const detail = 'The same recording is being stored just now; send it again shortly.';
+  return new HoldfastError('conflict', detail, { retryAfterS: BUSY_RETRY_S });
+}
+
+function beingDeleted(): HoldfastError {
+  const detail = 'The same recording is just being deleted; try again.';
+  return new HoldfastError('conflict', detail, { retryAfterS: BUSY_RETRY_S });
 }
