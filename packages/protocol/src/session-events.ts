@@ -44,6 +44,15 @@ export const SESSION_EVENTS = {
   'session.disconnected': define('session', 'The client is gone; the place is kept for a while.', {
     public: { replica, close_code: z.number().int().nullable(), reason: z.string() },
   }),
+  'session.gap': define('session', 'Another process took over; events in between may be missing.', {
+    public: {
+      reason: z.string().describe('`drain` or `replica_lost`.'),
+      since: z.iso
+        .datetime({ offset: true })
+        .nullable()
+        .describe('When the former holder last heard anything.'),
+    },
+  }),
   'session.ended': define('session', 'The session ended as somebody wished.', {
     public: { reason: z.string(), duration_s: z.number() },
   }),

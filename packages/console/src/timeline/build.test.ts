@@ -111,6 +111,23 @@ describe('buildTimeline', () => {
     ]);
   });
 
+  it('shows the time in which a lost server was missed as held by nobody', () => {
+    const since = new Date(at(1500)).toISOString();
+    const timeline = buildTimeline(
+      log(
+        [0, 'session.connected', { replica: 'a', revision: 'r1' }],
+        [4000, 'session.gap', { reason: 'replica_lost', since }],
+        [4000, 'session.connected', { replica: 'b', revision: 'r1' }],
+      ),
+      at(6000),
+    );
+    expect(timeline.holdings.map(({ replica, endMs }) => [replica, endMs])).toEqual([
+      ['a', at(1500)],
+      ['b', at(6000)],
+    ]);
+    expect(timeline.marks[1]).toMatchObject({ type: 'session.gap', shape: 'life' });
+  });
+
   it('is not stretched by facts that came days later', () => {
     const day = 86_400_000;
     const timeline = buildTimeline(

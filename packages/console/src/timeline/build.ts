@@ -186,7 +186,7 @@ function mark(event: EventEnvelope, endMs: number): Mark {
   return { seq: event.seq, atMs: Math.min(endMs, Date.parse(event.at)), type: event.type, shape };
 }
 
-const RELEASES = new Set(['session.disconnected', ...FINALS]);
+const RELEASES = new Set(['session.disconnected', 'session.gap', ...FINALS]);
 
 function holdings(events: readonly EventEnvelope[], endMs: number): Holding[] {
   const found: Holding[] = [];
@@ -194,7 +194,7 @@ function holdings(events: readonly EventEnvelope[], endMs: number): Holding[] {
   for (const event of events) {
     const atMs = Date.parse(event.at);
     if (held && (RELEASES.has(event.type) || event.type === 'session.connected')) {
-      found.push({ ...held, endMs: atMs });
+      found.push({ ...held, endMs: heldUntil(event, held.startMs) });
       held = null;
     }
     if (event.type === 'session.connected') {
@@ -203,4 +203,11 @@ function holdings(events: readonly EventEnvelope[], endMs: number): Holding[] {
     }
   }
   return held ? [...found, { ...held, endMs }] : found;
+}
+
+/** A server that was lost held the work until it last heard anything, not until it was missed. */
+function heldUntil(event: EventEnvelope, startMs: number): number {
+  const { since } = event.data;
+  const lost = event.type === 'session.gap' && typeof since === 'string';
+  return Math.max(startMs, Date.parse(lost ? since : event.at));
 }

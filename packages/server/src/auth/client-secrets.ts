@@ -3,7 +3,7 @@ import { newId } from '../kernel/index.ts';
 import type { Database, Trx } from '../platform/database/index.ts';
 import type { Sealer } from '../platform/secrets/index.ts';
 import { authorize } from './authorize.ts';
-import type { Principal } from './principal.ts';
+import type { ClientSecretGrant, Principal } from './principal.ts';
 import { secondsFromNow } from './projects.ts';
 import { CLIENT_SECRET_PREFIX, hashSecret, isSecretShaped, newSecret } from './secrets.ts';
 import { tables } from './tables.ts';
@@ -37,6 +37,8 @@ export interface ClientSecrets {
    * grant. A used-up secret still verifies until it expires, so that it can end what it opened.
    */
   verify(value: string): Promise<Principal | undefined>;
+  /** What a secret that has not expired was minted for, for those who act for its creator. */
+  grantOf(secretId: string): Promise<ClientSecretGrant | undefined>;
   /** Takes one of the sessions; throws `unauthenticated` when none is left or it has expired. */
   consume(trx: Trx, secretId: string): Promise<void>;
   /** Deletes expired ones; answers how many. */
@@ -53,6 +55,7 @@ export function createClientSecrets(database: Database, sealer: Sealer): ClientS
   return {
     mint: (by, request) => mint(database, sealer, by, request),
     verify: value => verify(database, sealer, value),
+    grantOf: async secretId => (await load(database, sealer, { id: secretId }))?.grant,
 
     async consume(trx, secretId) {
       const taken = await tables(trx)
@@ -113,10 +116,18 @@ async function verify(
   value: string,
 ): Promise<Principal | undefined> {
   if (!isSecretShaped(CLIENT_SECRET_PREFIX, value)) return undefined;
+  return load(database, sealer, { secret_hash: hashSecret(value) });
+}
+
+async function load(
+  database: Database,
+  sealer: Sealer,
+  key: { id: string } | { secret_hash: string },
+): Promise<(Principal & { readonly grant: ClientSecretGrant }) | undefined> {
   const row = await tables(database.db)
     .selectFrom('client_secrets')
     .selectAll()
-    .where('secret_hash', '=', hashSecret(value))
+    .where(eb => eb.and(key))
     .where('expires_at', '>', sql<Date>`now()`)
     .executeTakeFirst();
   if (row === undefined) return undefined;

@@ -15,6 +15,7 @@ export { faultOf } from './fault.ts';
 export type { Guard, GuardedRequest } from './guard.ts';
 export { type CheckResult, type HealthCheck, HealthRegistry } from './health.ts';
 export { healthRoutes } from './health-routes.ts';
+export { assertShallow, JSON_DEPTH_MAX } from './json-depth.ts';
 export { BODY_LIMIT_BYTES, CLOSE_GRACE_MS, HTTP_LIMITS, type HttpLimits } from './limits.ts';
 export { createMetricsServer, type MetricsServer, metricsRoutes } from './metrics-endpoint.ts';
 export type { TlsFiles } from './node-server.ts';

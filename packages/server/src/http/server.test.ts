@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { HoldfastError } from '../kernel/index.ts';
 import { problemBody } from './error-body.ts';
+import { JSON_DEPTH_MAX } from './json-depth.ts';
 import { BODY_LIMIT_BYTES, DETAIL_MAX_CHARS } from './limits.ts';
 import { createTestServer, eventually, exchange, type TestServer } from './testing.ts';
 
@@ -232,6 +233,21 @@ describe('refusals', () => {
     expect((await post(BODY_LIMIT_BYTES)).statusCode).toBe(200);
     const answer = await post(BODY_LIMIT_BYTES + 1);
     expect([answer.statusCode, answer.json().code]).toEqual([413, 'payload_too_large']);
+  });
+});
+
+describe('nesting', () => {
+  it('is taken up to the limit, and refused beyond it however deep it is', async () => {
+    const { http } = await start();
+    const post = async (depth: number) => {
+      const payload = `{"name":"x","deep":${'{"size":'.repeat(depth - 1)}1${'}'.repeat(depth)}`;
+      const headers = { 'content-type': 'application/json' };
+      return (await http.app.inject({ method: 'POST', url: '/things', headers, payload })).json();
+    };
+    expect((await post(JSON_DEPTH_MAX)).detail).not.toContain('nested');
+    for (const depth of [JSON_DEPTH_MAX + 1, 100_000]) {
+      expect((await post(depth)).detail).toBe('The body is nested too deeply.');
+    }
   });
 });
 

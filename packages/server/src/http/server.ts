@@ -9,6 +9,7 @@ import { createProxyTrust, type ProxyTrust } from './client-address.ts';
 import { answerParserError } from './client-error.ts';
 import { addErrorHandling, answerError, type ErrorHandling } from './errors.ts';
 import type { Guard } from './guard.ts';
+import { assertShallow } from './json-depth.ts';
 import { BODY_LIMIT_BYTES, CLOSE_GRACE_MS, HTTP_LIMITS, type HttpLimits } from './limits.ts';
 import { createNodeServer, type TlsFiles } from './node-server.ts';
 import { createRequestMetrics, observeRequests, type RequestMetrics } from './observe.ts';
@@ -123,13 +124,21 @@ function createApp<P>(
   return app;
 }
 
-/** JSON only; an empty JSON body is no body. Routes that take something else add their parser. */
+/** JSON of bounded depth only; an empty JSON body is no body. Routes that take something else add their parser. */
 function setParsers(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined);
-    else parseJson(request, body as string, done);
+    if (body === '') return done(null, undefined);
+    parseJson(request, body as string, (error, value) => {
+      if (error) return done(error);
+      try {
+        assertShallow(value);
+        done(null, value);
+      } catch (fault) {
+        done(fault as Error);
+      }
+    });
   });
 }
 

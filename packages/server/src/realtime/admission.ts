@@ -20,7 +20,7 @@ export interface AdmissionDeps extends LifecycleDeps {
   readonly maxActiveSessions: number;
   /** The longest a session may last. */
   readonly maxSessionMs: number;
-  readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume'>;
+  readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume' | 'grantOf'>;
 }
 
 export interface OpenRequest {

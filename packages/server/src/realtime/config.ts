@@ -119,6 +119,8 @@ function changed(
   }
   for (const part of locked) {
     for (const path of PATHS[part as keyof typeof PATHS] ?? []) {
+      const blocked = blockedAt(value, path);
+      if (blocked !== undefined) return `${name}.${blocked}`;
       const wanted = at(value, path);
       if (wanted !== undefined && !isDeepStrictEqual(wanted, at(config, path))) {
         return `${name}.${path.join('.')}`;
@@ -142,6 +144,20 @@ function at(value: unknown, path: readonly string[]): unknown {
     found = keys.length === 1 ? inner[keys[0]!] : keys.map(key => inner[key]);
   }
   return found;
+}
+
+/**
+ * Where something that is no object stands in the way to a locked part, if anywhere. What an
+ * upstream makes of `audio: null` is its own affair: it may well reset everything below.
+ */
+function blockedAt(value: unknown, path: readonly string[]): string | undefined {
+  for (let length = 1; length < path.length; length++) {
+    const stem = path.slice(0, length);
+    const found = at(value, stem);
+    if (found === undefined) return undefined;
+    if (!isObject(found)) return stem.join('.');
+  }
+  return undefined;
 }
 
 function isSystemItem(item: unknown): boolean {

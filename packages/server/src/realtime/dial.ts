@@ -1,12 +1,19 @@
 import { HoldfastError } from '../kernel/index.ts';
 import type { Upstream } from '../models/index.ts';
-import { upstreamStatusError, upstreamTimeout, upstreamUnreachable } from './errors.ts';
+import { upstreamHeaders } from './credentials.ts';
+import {
+  UpstreamFault,
+  upstreamStatusError,
+  upstreamTimeout,
+  upstreamUnreachable,
+} from './errors.ts';
 import { type DialFailure, dialUpstream, type RelayPeer } from './relay/index.ts';
 
 export interface DialRequest {
   readonly upstream: Upstream;
   /** The provider's id, to attach to a call instead of opening a session. */
   readonly callId?: string;
+  /** For credentials and handshake together. */
   readonly timeoutMs: number;
   /** Ours; sent along so that both sides' logs can be held against each other. */
   readonly requestId: string;
@@ -23,12 +30,12 @@ export interface Dialled {
 }
 
 /** The cause of a failed dial: what the log may say, and nothing else. */
-export class DialError extends Error {
+export class DialError extends UpstreamFault {
   override readonly name = 'DialError';
   readonly failure: DialFailure;
 
   constructor(failure: DialFailure) {
-    super(`upstream ${failure.kind}: ${failure.detail}`);
+    super(`upstream ${failure.kind}: ${failure.detail}`, failure.requestId);
     this.failure = failure;
   }
 }
@@ -36,10 +43,12 @@ export class DialError extends Error {
 /** Connects to the upstream; throws the `HoldfastError` that the caller is to be told. */
 export async function dial(request: DialRequest): Promise<Dialled> {
   const { upstream, callId, timeoutMs, signal, requestId } = request;
+  const startedMs = performance.now();
+  const credentials = await upstreamHeaders(upstream, { timeoutMs, ...(signal && { signal }) });
   const result = await dialUpstream({
     url: new URL(callId === undefined ? upstream.wsUrl() : upstream.wsUrl({ callId })),
-    headers: { ...(await upstream.headers()), [REQUEST_ID_HEADER]: requestId },
-    timeoutMs,
+    headers: { ...credentials, [REQUEST_ID_HEADER]: requestId },
+    timeoutMs: Math.max(1, timeoutMs - (performance.now() - startedMs)),
     ...(signal && { signal }),
   });
   if (result.ok) return { peer: result.peer, upstreamRequestId: result.requestId };

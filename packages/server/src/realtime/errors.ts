@@ -65,6 +65,29 @@ export function upstreamStatusError(status: number, cause: unknown): HoldfastErr
   return new HoldfastError('upstream_error', 'The model failed.', { cause });
 }
 
+/** The cause of an error that came from an upstream: what the log may say, and nothing else. */
+export class UpstreamFault extends Error {
+  override readonly name: string = 'UpstreamFault';
+  /** The upstream's id of our request; for our log only. */
+  readonly requestId: string | undefined;
+
+  constructor(message: string, requestId?: string) {
+    super(requestId === undefined ? message : `${message}, request ${requestId}`);
+    this.requestId = requestId;
+  }
+}
+
+/** What the log says about a connection or call that could not be made. */
+export function failureFields(error: HoldfastError): Record<string, unknown> {
+  const { code, cause } = error;
+  const requestId = cause instanceof UpstreamFault ? cause.requestId : undefined;
+  return {
+    code,
+    error: cause,
+    ...(requestId !== undefined && { upstream_request_id: requestId }),
+  };
+}
+
 export function upstreamTimeout(cause: unknown): HoldfastError {
   return new HoldfastError('upstream_timeout', 'The model did not answer in time.', { cause });
 }

@@ -5,7 +5,7 @@ import type { Lease } from '../platform/leases/index.ts';
 import { createJournal, type Journal, type JournalLoss } from '../platform/log/index.ts';
 import { type LifecycleDeps, moveSession } from './lifecycle.ts';
 import type { Json } from './preview/session.ts';
-import type { SessionInput } from './session.ts';
+import { isFinal, type SessionInput } from './session.ts';
 import * as store from './store.ts';
 import { SessionTap } from './tap.ts';
 
@@ -42,8 +42,11 @@ export interface Holder {
     input: Exclude<SessionInput, { type: 'connect' }>,
     closeCode: number | null,
   ): Promise<void>;
-  /** Gives up the lease of a call that goes on without us. */
-  handOver(): Promise<void>;
+  /**
+   * Gives up the lease of a call that goes on without us. False when somebody has ended it and we
+   * had not been told yet: then the call is still ours to hang up.
+   */
+  handOver(): Promise<boolean>;
 }
 
 export function createHolder(deps: LifecycleDeps, options: HolderOptions): Holder {
@@ -71,11 +74,15 @@ export function createHolder(deps: LifecycleDeps, options: HolderOptions): Holde
       letGo(async () => {
         await moveSession(deps, id, input, { actor, closeCode, lease });
       }),
-    handOver: () =>
-      letGo(async () => {
-        await store.orphan(database.db, id, leases.replica);
+    async handOver() {
+      let goesOn = true;
+      await letGo(async () => {
+        const state = await store.orphan(database.db, id, leases.replica);
+        if (state !== undefined) goesOn = !isFinal(state);
         await leases.release(database.db, lease);
-      }),
+      });
+      return goesOn;
+    },
   };
 }
 

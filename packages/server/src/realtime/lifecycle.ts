@@ -115,12 +115,17 @@ function finalEvent(row: store.Moved, reason: string): NewEvent {
   return { type, data: { reason, duration_s: row.lived_s } };
 }
 
+export interface NewHolder {
+  readonly lease: Lease;
+  readonly transport: 'websocket' | 'webrtc';
+  readonly protocol: Protocol;
+  /** Set when the session is taken over: what was heard meanwhile is in no log. */
+  readonly gap?: { readonly reason: 'drain' | 'replica_lost'; readonly since: Date | null };
+}
+
 /** Marks a session connected; false when it is no longer there to be connected. */
-export async function connectSession(
-  deps: LifecycleDeps,
-  holder: { lease: Lease; transport: 'websocket' | 'webrtc'; protocol: Protocol },
-): Promise<boolean> {
-  const { lease, transport, protocol } = holder;
+export async function connectSession(deps: LifecycleDeps, holder: NewHolder): Promise<boolean> {
+  const { lease, transport, protocol, gap } = holder;
   const { replica } = deps.leases;
   const { revision } = deps;
   const appendId = newUuidV7();
@@ -133,10 +138,18 @@ export async function connectSession(
       actor: `replica:${replica}`,
       appendId,
       fence: lease.fence,
-      events: [{ type: 'session.connected', data: { replica, revision, transport, protocol } }],
+      events: [
+        ...(gap ? [gapEvent(gap)] : []),
+        { type: 'session.connected', data: { replica, revision, transport, protocol } },
+      ],
     });
     return true;
   });
   if (connected) deps.log.ring(lease.subject);
   return connected;
+}
+
+function gapEvent(gap: NonNullable<NewHolder['gap']>): NewEvent {
+  const { reason, since } = gap;
+  return { type: 'session.gap', data: { reason, since: since?.toISOString() ?? null } };
 }

@@ -30,12 +30,18 @@ export interface LiveSession {
   readonly done: Promise<void>;
 }
 
+/** A client's sideband of a call, as far as it is closed with this process. */
+export interface ClientSideband {
+  close(code: number, reason: string): void;
+}
+
 export const POLL_INTERVAL_MS = 1_000;
 export const HEARTBEAT_EVERY_POLLS = 5;
 /** How long `stop` waits for closing handshakes and last writes; a drain should leave as much. */
 export const STOP_TIMEOUT_MS = 12_000;
 /** The longest time a timer can wait: 24 days. */
 const FOREVER_MS = 2 ** 31 - 1;
+const DRAIN_CLOSE = [1012, 'drain'] as const;
 const ORDERS_MAX = 500;
 const FACTS_MAX = 500;
 
@@ -54,10 +60,11 @@ export const orderBell = (replica: string) => `orders:${replica}`;
 export class LiveSessions implements Component {
   readonly name = 'realtime';
   /** Clients' sidebands of calls: they are nobody's session, but are closed with this process. */
-  readonly sidebands = new Set<{ close(code: number, reason: string): void }>();
+  readonly #sidebands = new Set<ClientSideband>();
   readonly #options: LiveOptions;
   readonly #sessions = new Map<string, LiveSession>();
   #refusing = false;
+  #stopping = false;
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe: (() => void) | undefined;
   #polls = 0;
@@ -75,7 +82,7 @@ export class LiveSessions implements Component {
 
   /** Open WebSockets of clients. */
   get socketCount(): number {
-    let count = this.sidebands.size;
+    let count = this.#sidebands.size;
     for (const session of this.#sessions.values()) {
       if (session.transport === 'websocket') count += 1;
     }
@@ -94,12 +101,21 @@ export class LiveSessions implements Component {
     });
   }
 
+  /** An admission that was under way when the process stopped is let go of at once. */
   add(session: LiveSession): void {
     const { id } = session.holder;
     this.#sessions.set(id, session);
     void session.done.then(() => {
       if (this.#sessions.get(id) === session) this.#sessions.delete(id);
     });
+    if (this.#stopping) session.stop('drain');
+  }
+
+  /** The same for a client's sideband; answers what to call when it is over. */
+  addSideband(sideband: ClientSideband): () => void {
+    this.#sidebands.add(sideband);
+    if (this.#stopping) sideband.close(...DRAIN_CLOSE);
+    return () => void this.#sidebands.delete(sideband);
   }
 
   async start(): Promise<void> {
@@ -129,13 +145,12 @@ export class LiveSessions implements Component {
 
   async stop(): Promise<void> {
     this.#refusing = true;
+    this.#stopping = true;
     clearInterval(this.#timer);
     this.#unsubscribe?.();
-    const left = [...this.#sessions.values()];
-    for (const session of left) session.stop('drain');
-    for (const sideband of this.sidebands) sideband.close(1012, 'drain');
-    const done = Promise.all(left.map(session => session.done));
-    await Promise.race([done, delay(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+    for (const session of this.#sessions.values()) session.stop('drain');
+    for (const sideband of this.#sidebands) sideband.close(...DRAIN_CLOSE);
+    await Promise.race([this.#emptied(), delay(STOP_TIMEOUT_MS, undefined, { ref: false })]);
   }
 
   async #emptied(): Promise<void> {

@@ -87,15 +87,20 @@ export async function list(executor: Executor, filter: ListFilter): Promise<Sess
 
 const OPEN: SessionState[] = ['created', 'connected', 'disconnected'];
 
+export type Overdue = Pick<
+  SessionRow,
+  'id' | 'state' | 'transport' | 'holds_place' | 'reconnect_until' | 'replica'
+>;
+
 /** Open sessions whose time is over by the database's clock, and why. */
 export async function overdue(
   executor: Executor,
   options: { graceMs: number; limit: number },
-): Promise<Pick<SessionRow, 'id' | 'state' | 'holds_place' | 'reconnect_until' | 'replica'>[]> {
+): Promise<Overdue[]> {
   const cutoff = sql<Date>`now() - ${options.graceMs} * interval '1 millisecond'`;
   return await tables(executor)
     .selectFrom('sessions')
-    .select(['id', 'state', 'holds_place', 'reconnect_until', 'replica'])
+    .select(['id', 'state', 'transport', 'holds_place', 'reconnect_until', 'replica'])
     .where('state', 'in', OPEN)
     .where(eb =>
       eb.or([

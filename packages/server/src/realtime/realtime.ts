@@ -10,7 +10,9 @@ import type { Leases } from '../platform/leases/index.ts';
 import type { Log } from '../platform/log/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
 import type { Recordings } from '../recordings/index.ts';
-import { createCalls } from './calls/service.ts';
+import { type HangUpDeps, hangUpOrphan } from './calls/hang-up.ts';
+import type { CallLimits } from './calls/limits.ts';
+import { type Calls, createCalls } from './calls/service.ts';
 import type { SessionDefaults } from './defaults.ts';
 import { LiveSessions, orderBell } from './live.ts';
 import { createMetrics, observeLive } from './metrics.ts';
@@ -19,8 +21,10 @@ import { addCallRoutes } from './routes/calls.ts';
 import { addLegacyRoutes } from './routes/legacy.ts';
 import { addSessionRoutes } from './routes/sessions.ts';
 import { realtimeUpgrades } from './routes/upgrades.ts';
+import type { SecretsDeps } from './secrets.ts';
 import { createSessions, type Sessions } from './service.ts';
 import { SessionSweep } from './sweep.ts';
+import type { SessionRow } from './tables.ts';
 import { Traffic } from './traffic.ts';
 
 /** Everything the feature needs from outside; compose provides it. */
@@ -31,7 +35,7 @@ export interface RealtimeDeps {
   readonly doorbell: Doorbell;
   readonly telemetry: Telemetry;
   readonly models: Models;
-  readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume'>;
+  readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume' | 'grantOf'>;
   readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
   readonly audit: Pick<Audit, 'record'>;
   readonly defaults: SessionDefaults;
@@ -51,6 +55,7 @@ export interface RealtimeDeps {
   /** How long an upstream may take to open; default 10 s. */
   readonly dialTimeoutMs?: number;
   readonly relayLimits?: Partial<RelayLimits>;
+  readonly callLimits?: Partial<CallLimits>;
 }
 
 export interface Realtime {
@@ -73,12 +78,14 @@ export const DIAL_TIMEOUT_MS = 10_000;
 export function createRealtime(deps: RealtimeDeps): Realtime {
   const { doorbell, telemetry } = deps;
   const metrics = createMetrics(telemetry.meter);
+  const hangUp: HangUpDeps = { models: deps.models, telemetry };
   const common = {
     ...deps,
     metrics,
     maxSessionMs: deps.maxSessionMs ?? MAX_SESSION_MS,
     dialTimeoutMs: deps.dialTimeoutMs ?? DIAL_TIMEOUT_MS,
     ringReplica: (replica: string) => doorbell.ring(orderBell(replica)),
+    hangUpOrphan: (row: SessionRow, requestId?: string) => hangUpOrphan(hangUp, row, requestId),
     ticker: new RelayTicker(),
     traffic: new Traffic(),
   };
@@ -101,14 +108,18 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     sessionRoutes: async plain => {
       addSessionRoutes(plain.withTypeProvider<ZodTypeProvider>(), sessions);
     },
-    gatewayRoutes: async app => {
-      // Each in a scope of its own: both take SDP bodies, only one takes forms.
-      await app.register(async scope => {
-        await addCallRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, common);
-      });
-      await app.register(async scope => {
-        addLegacyRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, common);
-      });
-    },
+    gatewayRoutes: gatewayRoutes(calls, common),
+  };
+}
+
+/** Each in a scope of its own: both take SDP bodies, only one takes forms. */
+function gatewayRoutes(calls: Calls, secrets: SecretsDeps): FastifyPluginAsync {
+  return async app => {
+    await app.register(async scope => {
+      await addCallRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, secrets);
+    });
+    await app.register(async scope => {
+      addLegacyRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, secrets);
+    });
   };
 }

@@ -26,6 +26,8 @@ interface Bench {
   erased: string[];
   audited: unknown[];
   rung: string[];
+  /** Calls without a holder that were hung up. */
+  hungUp: string[];
   sweep: (options?: { live?: string[]; retentionMs?: number }) => Promise<void>;
   /** A second replica on the same database. */
   leases: Leases;
@@ -39,6 +41,7 @@ async function open(database: Database): Promise<Bench> {
   const erased: string[] = [];
   const audited: unknown[] = [];
   const rung: string[] = [];
+  const hungUp: string[] = [];
   const deps = {
     database,
     log,
@@ -52,6 +55,7 @@ async function open(database: Database): Promise<Bench> {
     clientSecrets: {
       mint: () => Promise.reject(new Error('not here')),
       consume: async () => {},
+      grantOf: async () => undefined,
     },
     recordings: {
       totals: async () => new Map(),
@@ -60,6 +64,7 @@ async function open(database: Database): Promise<Bench> {
     },
     audit: { record: async (record: unknown) => void audited.push(record) },
     ringReplica: (replica: string) => void rung.push(replica),
+    hangUpOrphan: async (row: { id: string }) => void hungUp.push(row.id),
   };
   const sessions = createSessions(deps);
   const sweep = ({ live = [] as string[], retentionMs = undefined as number | undefined } = {}) =>
@@ -70,7 +75,7 @@ async function open(database: Database): Promise<Bench> {
       takeOver: async () => false,
       retentionMs: retentionMs ?? null,
     }).sweep();
-  return { deps, sessions, erased, audited, rung, leases, sweep };
+  return { deps, sessions, erased, audited, rung, hungUp, leases, sweep };
 }
 
 const request = (principal: Principal, change: Record<string, unknown> = {}) => ({
@@ -89,14 +94,12 @@ forEachDatabase((name, openDatabase) => {
   let bench: Bench;
   const admit = (principal: Principal, change = {}) =>
     openSession(bench.deps, request(principal, change));
-  const connected = async (principal: Principal) => {
-    const opened = await admit(principal);
-    const holder = {
-      lease: opened.lease,
-      transport: 'websocket' as const,
-      protocol: 'ga' as const,
-    };
-    await connectSession(bench.deps, holder);
+  const connected = async (
+    principal: Principal,
+    transport: 'websocket' | 'webrtc' = 'websocket',
+  ) => {
+    const opened = await admit(principal, { transport });
+    await connectSession(bench.deps, { lease: opened.lease, transport, protocol: 'ga' });
     return opened;
   };
   const state = async (id: string) => (await queries.find(database.db, id))?.state;
@@ -314,6 +317,21 @@ forEachDatabase((name, openDatabase) => {
       await store.clearControl(database.db, lease.subject);
     });
 
+    it('hangs up a call whose holder died before it could', async () => {
+      const dead = createLeases({ database, revision: 'r1', roles: ['gateway'] });
+      await dead.start();
+      const ann = person();
+      const deps = { ...bench.deps, leases: dead };
+      const { lease } = await openSession(deps, request(ann, { transport: 'webrtc' }));
+      await connectSession(deps, { lease, transport: 'webrtc', protocol: 'ga' });
+      await bench.sessions.end({ principal: ann, requestId: 'r' }, lease.subject);
+      await bench.sweep();
+      expect(bench.hungUp).not.toContain(lease.subject);
+      await dead.stop();
+      await bench.sweep();
+      expect(bench.hungUp).toContain(lease.subject);
+    });
+
     it('loses the sessions of a dead replica', async () => {
       const dead = createLeases({ database, revision: 'r1', roles: ['gateway'] });
       await dead.start();
@@ -373,7 +391,7 @@ forEachDatabase((name, openDatabase) => {
       for (const id of [lease.subject, newId('ses'), 'nonsense']) {
         for (const verb of [
           () => bench.sessions.get(stranger, id),
-          () => bench.sessions.events(stranger, id, { after: 0, limit: 9 }),
+          () => bench.sessions.events(caller(stranger), id, { after: 0, limit: 9 }),
           () => bench.sessions.end(caller(stranger), id),
           () => bench.sessions.erase(caller(stranger), id),
         ]) {
@@ -392,11 +410,18 @@ forEachDatabase((name, openDatabase) => {
         code: 'forbidden',
       });
       const page = { after: 0, limit: 9 };
-      const [shown] = await bench.sessions.events(bob, lease.subject, page);
+      const [shown] = await bench.sessions.events(caller(bob), lease.subject, page);
       expect(shown).toMatchObject({ type: 'session.created', redacted: true });
       expect(shown?.data).not.toHaveProperty('instructions');
-      const [own] = await bench.sessions.events(ann, lease.subject, page);
+      const [own] = await bench.sessions.events(caller(ann), lease.subject, page);
       expect(own?.data).toMatchObject({ instructions: 'Be brief.' });
+      const record = { action: 'sessions.events', target: lease.subject };
+      expect(bench.audited).not.toContainEqual(expect.objectContaining(record));
+      const admin = person('Admin');
+      await bench.sessions.events(caller(admin), lease.subject, page);
+      expect(bench.audited).toContainEqual(
+        expect.objectContaining({ ...record, principal: admin.id, requestId: 'req_1' }),
+      );
     });
 
     it('ends at once, tells the holder, and records an Admin', async () => {

@@ -5,7 +5,7 @@ import type { Lease } from '../platform/leases/index.ts';
 import type { Logger } from '../platform/telemetry/index.ts';
 import { configurationEvent, lockFilter } from './config.ts';
 import { dial } from './dial.ts';
-import { closeCodeOf, errorEvent, eventOf } from './errors.ts';
+import { closeCodeOf, errorEvent, eventOf, failureFields } from './errors.ts';
 import { createHolder, type Holder } from './holder.ts';
 import { connectSession } from './lifecycle.ts';
 import type { LiveSession, StopReason } from './live.ts';
@@ -225,7 +225,7 @@ export class RelayedSession implements LiveSession {
         : { type: 'fail', reason: clientGone ? 'client_lost' : (stopped ?? error.code) };
     if (stopped === undefined && !clientGone) {
       this.#deps.metrics.upstreamErrors.add(1, { reason: error.code });
-      this.#log.error('bridge.failed', { code: error.code, error: error.cause });
+      this.#log.error('bridge.failed', failureFields(error));
     }
     const events = stopped === undefined ? [eventOf(error)] : [];
     const reason = stopped ?? error.code;

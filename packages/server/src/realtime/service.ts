@@ -1,13 +1,15 @@
 import type { EventEnvelope, Session, SessionState } from '@holdfast/protocol';
-import { type Audit, authorize, type Principal } from '../auth/index.ts';
+import { type Audit, authorize, type Principal, type Standing } from '../auth/index.ts';
 import { HoldfastError, isId } from '../kernel/index.ts';
 import type { Recordings } from '../recordings/index.ts';
+import { isOrphan } from './calls/hang-up.ts';
 import type { LifecycleDeps } from './lifecycle.ts';
 import { moveSession } from './lifecycle.ts';
 import { presentSession } from './present.ts';
 import * as queries from './queries.ts';
 import { isFinal } from './session.ts';
 import * as store from './store.ts';
+import type { SessionRow } from './tables.ts';
 
 /** The verbs on sessions that people use through the API. */
 export interface Sessions {
@@ -16,15 +18,18 @@ export interface Sessions {
     query: ListQuery,
   ): Promise<{ data: Session[]; nextCursor: string | null }>;
   get(principal: Principal, id: string): Promise<Session>;
-  /** The log; private fields for its creator and Admins only. */
+  /** The log; private fields for its creator and Admins only, whose reading is put on record. */
   events(
-    principal: Principal,
+    caller: Caller,
     id: string,
     page: { after: number; limit: number },
   ): Promise<EventEnvelope[]>;
-  /** Ends a session wherever it runs; its place is free at once. Ending again is no error. */
+  /**
+   * Ends a session wherever it runs; its place is free at once. Ending again is no error. A call
+   * that nobody holds is hung up first: throws, and changes nothing, when its upstream does not.
+   */
   end(caller: Caller, id: string): Promise<Session>;
-  /** Ends it and erases log, recordings and blobs; only a tombstone stays. */
+  /** The same, and erases log, recordings and blobs; only a tombstone stays. */
   erase(caller: Caller, id: string): Promise<void>;
   /** The same for the retention sweep, which has no principal. */
   eraseRetired(id: string): Promise<void>;
@@ -48,6 +53,8 @@ export interface ListQuery {
 export interface SessionsDeps extends LifecycleDeps {
   readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
   readonly audit: Pick<Audit, 'record'>;
+  /** Hangs up a call that nobody holds at its provider; throws when that does not work. */
+  readonly hangUpOrphan: (row: SessionRow, requestId?: string) => Promise<void>;
   /** Makes the replica that holds a session look at its orders. */
   readonly ringReplica: (replica: string) => void;
 }
@@ -58,10 +65,11 @@ export function createSessions(deps: SessionsDeps): Sessions {
     async get(principal, id) {
       return present(deps, await visible(deps, 'sessions.read', principal, id));
     },
-    events: (principal, id, page) => events(deps, principal, { id, ...page }),
+    events: (caller, id, page) => events(deps, caller, { id, ...page }),
     end: (caller, id) => end(deps, caller, id),
     async erase(caller, id) {
-      await controlled(deps, caller, id, 'sessions.erase');
+      const row = await controlled(deps, caller, id, 'sessions.erase');
+      if (isOrphan(row)) await deps.hangUpOrphan(row, caller.requestId);
       await erase(deps, id, caller.principal.id);
     },
     eraseRetired: id => erase(deps, id, `replica:${deps.leases.replica}`),
@@ -87,15 +95,24 @@ async function controlled(
   id: string,
   action: string,
 ): Promise<queries.SessionView> {
-  const { principal, requestId } = caller;
+  const { principal } = caller;
   const row = isId('ses', id) ? await queries.find(deps.database.db, id) : undefined;
   const standing = authorize('sessions.control', principal, row === undefined ? null : target(row));
-  if (standing === 'admin') {
-    const { id: by, projectId } = principal;
-    const outcome = 'allowed';
-    await deps.audit.record({ principal: by, projectId, action, target: id, outcome, requestId });
-  }
+  await recordAdmin(deps.audit, standing, { caller, action, target: id });
   return row!;
+}
+
+/** Puts on record what an Admin did with somebody else's session; nothing for anybody else. */
+export async function recordAdmin(
+  audit: Pick<Audit, 'record'>,
+  standing: Standing,
+  act: { readonly caller: Caller; readonly action: string; readonly target: string },
+): Promise<void> {
+  if (standing !== 'admin') return;
+  const { principal, requestId } = act.caller;
+  const { id, projectId } = principal;
+  const { action, target } = act;
+  await audit.record({ principal: id, projectId, action, target, outcome: 'allowed', requestId });
 }
 
 function target(row: queries.SessionView) {
@@ -144,21 +161,28 @@ function cursorId(cursor: string): string {
 
 async function events(
   deps: SessionsDeps,
-  principal: Principal,
+  caller: Caller,
   page: { id: string; after: number; limit: number },
 ): Promise<EventEnvelope[]> {
+  const { principal } = caller;
   const row = await visible(deps, 'sessions.read', principal, page.id);
-  const includePrivate = principal.role === 'Admin' || principal.id === row.created_by;
-  return await deps.log.read(deps.database.db, {
+  const own = principal.id === row.created_by;
+  const includePrivate = own || principal.role === 'Admin';
+  const read = await deps.log.read(deps.database.db, {
     subject: row.id,
     after: page.after,
     limit: page.limit,
     includePrivate,
   });
+  // What everybody in the project may see is no act of an Admin; the private fields are.
+  const standing = includePrivate && !own && read.length > 0 ? 'admin' : 'member';
+  await recordAdmin(deps.audit, standing, { caller, action: 'sessions.events', target: row.id });
+  return read;
 }
 
 async function end(deps: SessionsDeps, caller: Caller, id: string): Promise<Session> {
   const row = await controlled(deps, caller, id, 'sessions.end');
+  if (isOrphan(row)) await deps.hangUpOrphan(row, caller.requestId);
   await moveSession(
     deps,
     id,

@@ -43,6 +43,7 @@ export type ExpiryReason =
   | 'upstream_expired'
   | 'window_over'
   | 'never_connected'
+  | 'model_gone'
   | 'replica_lost';
 
 const FINAL: ReadonlySet<SessionState> = new Set<SessionState>(['ended', 'expired', 'failed']);

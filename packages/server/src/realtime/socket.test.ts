@@ -362,6 +362,36 @@ describe("the seeds' routes", () => {
     }
   });
 
+  it.each([
+    ['its creator', 'Developer:ann:default', false],
+    ['an Admin', 'Admin:root:default', true],
+  ])('%s opens what was minted, without its secret', async (_, caller, recorded) => {
+    const response = await bench.host.request('/sessions', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ voice: 'echo', instructions: 'As minted.' }),
+    });
+    const minted = (await response.json()) as { id: string; client_secret: { value: string } };
+    const url = `${bench.host.wsUrl}/api/v1/realtime/webrtc/${minted.id}`;
+    const client = await connectClient(url, { caller });
+    expect(await sessionIdOf(client)).toBe(minted.id);
+    expect(await client.event('session.updated')).toMatchObject({
+      session: { instructions: 'As minted.', audio: { output: { voice: 'echo' } } },
+    });
+    const again = await connectClient(url, { caller }).catch((error: Refusal) => error);
+    expect(again).toMatchObject({ status: 409 });
+    const bearer = minted.client_secret.value;
+    const model = `${bench.host.wsUrl}/v1/realtime?model=gpt-realtime`;
+    const spent = await connectClient(model, { bearer }).catch((error: Refusal) => error);
+    expect(spent).toMatchObject({ status: 401 });
+    const record = { action: 'sessions.open', target: minted.id, principal: 'root' };
+    const told = bench.host.audited.some(one => one.target === minted.id);
+    expect(told).toBe(recorded);
+    if (recorded) expect(bench.host.audited).toContainEqual(expect.objectContaining(record));
+    client.socket.close(1000);
+    await bench.settled(minted.id, 'ended');
+  });
+
   it('POST /sessions refuses what cannot be translated, by name', async () => {
     const response = await bench.host.request('/sessions', {
       method: 'POST',

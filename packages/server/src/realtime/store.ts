@@ -270,12 +270,21 @@ export async function clearControl(executor: Executor, id: string): Promise<void
     .execute();
 }
 
-/** Leaves a call that goes on for another replica to take. */
-export async function orphan(executor: Executor, id: string, replica: string): Promise<void> {
-  await tables(executor)
+/**
+ * Leaves a call that goes on for another replica to take. Answers its state, which may be final by
+ * now; undefined when `replica` does not hold it.
+ */
+export async function orphan(
+  executor: Executor,
+  id: string,
+  replica: string,
+): Promise<SessionState | undefined> {
+  const row = await tables(executor)
     .updateTable('sessions')
     .set({ replica: null })
     .where('id', '=', id)
     .where('replica', '=', replica)
-    .execute();
+    .returning('state')
+    .executeTakeFirst();
+  return row?.state;
 }

@@ -1,8 +1,10 @@
 import { type Component, HoldfastError } from '../kernel/index.ts';
+import { hangUpPersistently } from './calls/hang-up.ts';
 import { moveSession } from './lifecycle.ts';
 import type { LiveSessions } from './live.ts';
 import * as queries from './queries.ts';
 import type { Sessions, SessionsDeps } from './service.ts';
+import { isFinal } from './session.ts';
 import * as store from './store.ts';
 
 /**
@@ -70,7 +72,8 @@ export class SessionSweep implements Component {
   }
 
   async #sweep(): Promise<void> {
-    const steps = [() => this.#overdue(), () => this.#dead(), () => this.#orphans()];
+    // Calls are taken over before anything expires: only a holder hangs up what is overdue.
+    const steps = [() => this.#dead(), () => this.#orphans(), () => this.#overdue()];
     if (this.#sweeps % RETENTION_EVERY_SWEEPS === 0) {
       steps.push(
         () => this.#forgotten(),
@@ -91,6 +94,9 @@ export class SessionSweep implements Component {
     const { deps } = this.#options;
     const options = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
     for (const row of await queries.overdue(deps.database.db, options)) {
+      // Somebody takes it over first, and hangs it up then.
+      const call = row.transport === 'webrtc' && row.state === 'connected';
+      if (call && (this.#draining || row.replica === null)) continue;
       const reason = !row.holds_place
         ? 'never_connected'
         : row.reconnect_until !== null
@@ -104,15 +110,27 @@ export class SessionSweep implements Component {
 
   async #dead(): Promise<void> {
     const { deps } = this.#options;
-    for (const id of await deps.leases.expired(deps.database.db, 'session', BATCH)) {
-      await this.#adopt(id);
-    }
+    const ids = await deps.leases.expired(deps.database.db, 'session', BATCH);
+    await this.#each(ids, id => this.#adopt(id));
   }
 
   async #orphans(): Promise<void> {
     if (this.#draining) return;
     const { deps, takeOver } = this.#options;
-    for (const id of await queries.orphanedCalls(deps.database.db, BATCH)) await takeOver(id);
+    const ids = await queries.orphanedCalls(deps.database.db, BATCH);
+    await this.#each(ids, takeOver);
+  }
+
+  /** One session that cannot be moved on keeps no other from it. */
+  async #each(ids: readonly string[], work: (id: string) => Promise<unknown>): Promise<void> {
+    for (const id of ids) {
+      try {
+        await work(id);
+      } catch (error) {
+        const { log } = this.#options.deps.telemetry;
+        log.warn('realtime.sweep_failed', { session_id: id, error });
+      }
+    }
   }
 
   /** A session whose holder is dead: taking its lease first keeps a late writer out of its log. */
@@ -122,6 +140,10 @@ export class SessionSweep implements Component {
     if (row?.transport === 'webrtc' && row.state === 'connected') {
       if (!this.#draining) await takeOver(id);
       return;
+    }
+    // It was told to end a call, and died before it could.
+    if (row?.transport === 'webrtc' && isFinal(row.state) && row.control !== null) {
+      await hangUpPersistently(deps.telemetry.log, () => deps.hangUpOrphan(row));
     }
     const lease = await deps.database
       .transaction(trx => deps.leases.acquire(trx, id))

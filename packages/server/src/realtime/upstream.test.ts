@@ -50,7 +50,11 @@ describe('an upstream that cannot be had', () => {
     await bench.simulator.fault({ fault: 'refuse', status: 503, times: 1 });
     const failure = await failing();
     expect(JSON.stringify(failure.events)).not.toContain('req_');
-    expect(bench.host.telemetry.text()).toMatch(/bridge\.failed/);
+    const failures = bench.host.telemetry
+      .text()
+      .split('\n')
+      .filter(line => line.includes('bridge.failed'));
+    expect(failures.at(-1)).toMatch(/"upstream_request_id":"req_/);
     expect(await bench.host.telemetry.metric('holdfast_upstream_errors_total')).toBeGreaterThan(0);
   });
 

@@ -9,6 +9,8 @@ import type { LifecycleDeps } from '../lifecycle.ts';
 import type { LiveSession, StopReason } from '../live.ts';
 import type { Json } from '../preview/session.ts';
 import { judgeEnd, type SessionInput } from '../session.ts';
+import { hangUpPersistently } from './hang-up.ts';
+import { type CallLimits, defaultCallLimits } from './limits.ts';
 import { attachSideband, type Sideband, type SidebandEnd } from './sideband.ts';
 import { hangUpUpstream } from './upstream-call.ts';
 
@@ -22,19 +24,17 @@ import { hangUpUpstream } from './upstream-call.ts';
  *
  * A call whose sideband cannot be had any more is hung up: what cannot be metered must not go on.
  */
-export const ATTACH_ATTEMPTS = 8;
-const BACKOFF_MIN_MS = 250;
-const BACKOFF_MAX_MS = 8_000;
-const HANGUP_ATTEMPTS = 3;
-
 export interface CallSessionOptions {
   readonly lease: Lease;
   readonly upstream: Upstream;
   /** The provider's id. */
   readonly callId: string;
+  /** Ours, of the request that placed or took over the call; sent along upstream. */
+  readonly requestId: string;
   readonly config: Json;
   readonly locked: readonly string[];
   readonly usage?: SessionUsage;
+  readonly limits?: Partial<CallLimits>;
 }
 
 type Ending = Exclude<SessionInput, { type: 'connect' }>;
@@ -51,19 +51,26 @@ export class CallSession implements LiveSession {
   readonly done: Promise<void>;
   readonly #deps: LifecycleDeps;
   readonly #options: CallSessionOptions;
+  readonly #limits: CallLimits;
   readonly #log: Logger;
   readonly #waiting = new AbortController();
   #first: Json | undefined;
   #sideband: Sideband | undefined;
   #stopped: StopReason | undefined;
   #lockBroken = false;
+  /** Since the last attachment that lasted. */
   #attempts = 0;
+  #openedAtMs: number | undefined;
   #heardAtMs = performance.now();
 
   constructor(deps: LifecycleDeps, options: CallSessionOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#log = deps.telemetry.log.child({ session_id: options.lease.subject });
+    this.#limits = { ...defaultCallLimits, ...options.limits };
+    this.#log = deps.telemetry.log.child({
+      session_id: options.lease.subject,
+      request_id: options.requestId,
+    });
     this.holder = createHolder(deps, {
       lease: options.lease,
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
@@ -93,7 +100,10 @@ export class CallSession implements LiveSession {
       if (ending === undefined && this.#stopped === undefined) await this.#backOff();
     }
     const stopped = this.#stopped;
-    if (stopped === 'drain') return this.holder.handOver();
+    if (stopped === 'drain') {
+      if (!(await this.holder.handOver())) await this.#hangUp();
+      return;
+    }
     if (stopped === 'lost') return this.holder.journal.close();
     ending = stopped === undefined ? ending! : STOPS[stopped];
     if (stopped !== undefined || ending.type === 'lose') await this.#hangUp();
@@ -102,13 +112,16 @@ export class CallSession implements LiveSession {
 
   /** One attachment, from the handshake to its end. */
   async #attachment(): Promise<SidebandEnd> {
-    const { upstream, callId } = this.#options;
+    const { upstream, callId, requestId } = this.#options;
     const { promise, resolve } = Promise.withResolvers<SidebandEnd>();
+    const { signal } = this.#waiting;
     this.#attempts += 1;
+    this.#openedAtMs = undefined;
     try {
-      this.#sideband = await attachSideband(upstream, callId, {
+      const target = { upstream, callId, requestId, signal };
+      this.#sideband = await attachSideband(target, {
         onOpen: () => {
-          this.#attempts = 0;
+          this.#openedAtMs = performance.now();
           this.#log.info('upstream.connected', { transport: 'sideband' });
           if (this.#stopped !== undefined) this.#sideband?.close();
         },
@@ -129,10 +142,13 @@ export class CallSession implements LiveSession {
   /** What the end of an attachment means; undefined: attach again. */
   #judge(end: SidebandEnd): Ending | undefined {
     const { kind, status, code, reason } = end;
+    const { attachAttempts, stableAfterMs } = this.#limits;
+    const lastedMs = this.#openedAtMs === undefined ? -1 : performance.now() - this.#openedAtMs;
+    if (lastedMs >= stableAfterMs) this.#attempts = 0;
     this.#log.info('sideband.closed', { kind, status, close_code: code });
     if (this.#lockBroken) return { type: 'end', reason: 'locked_configuration' };
     const gone = kind === 'refused' && (status === 404 || status === 410);
-    if (gone && (this.#first !== undefined || this.#attempts >= ATTACH_ATTEMPTS)) {
+    if (gone && (this.#first !== undefined || this.#attempts >= attachAttempts)) {
       return { type: 'end', reason: 'client_closed' };
     }
     if (kind === 'closed') {
@@ -149,13 +165,14 @@ export class CallSession implements LiveSession {
       if (judged.type === 'end') return { type: 'end', reason: 'client_closed' };
       if (judged.type === 'expire') return judged;
     }
-    if (this.#attempts < ATTACH_ATTEMPTS) return undefined;
+    if (this.#attempts < attachAttempts) return undefined;
     this.#deps.metrics.upstreamErrors.add(1, { reason: 'sideband_lost' });
     return { type: 'lose', reason: 'upstream_lost' };
   }
 
   async #backOff(): Promise<void> {
-    const ms = Math.min(BACKOFF_MIN_MS * 2 ** this.#attempts, BACKOFF_MAX_MS);
+    const { backoffMinMs, backoffMaxMs } = this.#limits;
+    const ms = Math.min(backoffMinMs * 2 ** this.#attempts, backoffMaxMs);
     const { signal } = this.#waiting;
     await delay(ms, undefined, { signal, ref: false }).catch(() => {});
   }
@@ -171,14 +188,8 @@ export class CallSession implements LiveSession {
   }
 
   async #hangUp(): Promise<void> {
-    const { upstream, callId } = this.#options;
-    for (let attempt = 1; attempt <= HANGUP_ATTEMPTS; attempt++) {
-      try {
-        return await hangUpUpstream(upstream, callId);
-      } catch (error) {
-        this.#log.warn('call.hangup_failed', { attempt, error });
-        await delay(BACKOFF_MIN_MS * 2 ** attempt, undefined, { ref: false });
-      }
-    }
+    const { upstream, callId, requestId } = this.#options;
+    const hangUp = () => hangUpUpstream(upstream, callId, requestId);
+    await hangUpPersistently(this.#log, hangUp, this.#limits);
   }
 }

@@ -221,6 +221,7 @@ describe('a call', () => {
       return found.replica === host.leases.replica && found;
     });
     expect(session.state).toBe('connected');
+    expect(await bench.logged(sessionId)).toContain('session.gap');
     ask(client, 'Still there?');
     await eventually(async () => (await bench.session(sessionId)).usage.responses > 0);
     const end = await host.request(`/v1/sessions/${sessionId}/end`, { method: 'POST' });
@@ -264,6 +265,9 @@ describe("a client's own sideband", () => {
     expect(stranger).toMatchObject({ status: 404 });
     const sideband = await connectClient(url, { caller: 'Admin:root:default' });
     await sideband.event('session.created');
+    expect(bench.host.audited).toContainEqual(
+      expect.objectContaining({ action: 'calls.sideband', target: callId, principal: 'root' }),
+    );
     sideband.send({ type: 'session.update', session: { type: 'realtime', instructions: 'New.' } });
     await sideband.event('session.updated');
     sideband.socket.close(1000);

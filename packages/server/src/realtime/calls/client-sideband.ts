@@ -2,7 +2,7 @@ import type { Principal } from '../../auth/index.ts';
 import type { Upgrade } from '../../http/index.ts';
 import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
 import { dial } from '../dial.ts';
-import { closeCodeOf, eventOf } from '../errors.ts';
+import { closeCodeOf, eventOf, failureFields } from '../errors.ts';
 import { acceptUpgrade, Relay, rejectSession } from '../relay/index.ts';
 import type { SocketDeps } from '../socket.ts';
 import type { Calls } from './service.ts';
@@ -19,7 +19,7 @@ export async function openClientSideband(
 ): Promise<void> {
   const { live, models, ticker, telemetry } = deps;
   live.assertAdmitting();
-  const row = await deps.calls.forSideband(upgrade.principal, callId);
+  const row = await deps.calls.forSideband(upgrade, callId);
   const log = telemetry.log.child({ session_id: row.id, request_id: upgrade.requestId });
   const client = acceptUpgrade(upgrade);
   log.info('client.connected', { transport: 'sideband' });
@@ -35,22 +35,24 @@ export async function openClientSideband(
       upstream: peer,
       ticker,
       ...(deps.relayLimits && { limits: deps.relayLimits }),
-      upstreamFailureEvent: () =>
-        eventOf(new HoldfastError('upstream_error', 'The connection to the model was lost.')),
+      upstreamFailureEvent: lostEvent,
     });
-    const sideband = { close: (code: number, reason: string) => relay.close(code, reason) };
-    live.sidebands.add(sideband);
     deps.traffic.add(relay.counters);
     relay.start();
+    const removed = live.addSideband({ close: (code, reason) => relay.close(code, reason) });
     const { clientCode, initiator } = await relay.closed;
-    live.sidebands.delete(sideband);
+    removed();
     deps.traffic.settle(relay.counters);
     log.info('client.disconnected', { by: initiator, close_code: clientCode });
   } catch (thrown) {
     const error = toHoldfastError(thrown);
-    log.error('bridge.failed', { code: error.code, error: error.cause });
+    log.error('bridge.failed', failureFields(error));
     deps.metrics.upstreamErrors.add(1, { reason: error.code });
-    const code = closeCodeOf(error);
-    await rejectSession({ client, events: [eventOf(error)], code, reason: error.code });
+    const { code: reason } = error;
+    await rejectSession({ client, events: [eventOf(error)], code: closeCodeOf(error), reason });
   }
+}
+
+function lostEvent(): string {
+  return eventOf(new HoldfastError('upstream_error', 'The connection to the model was lost.'));
 }

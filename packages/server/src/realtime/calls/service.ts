@@ -1,18 +1,21 @@
-import { type Audit, authorize, type Principal } from '../../auth/index.ts';
-import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
-import type { Models } from '../../models/index.ts';
+import { type Audit, authorize } from '../../auth/index.ts';
+import { HoldfastError, newId, toHoldfastError } from '../../kernel/index.ts';
+import type { Models, Upstream } from '../../models/index.ts';
 import type { Lease } from '../../platform/leases/index.ts';
 import { type AdmissionDeps, openSession } from '../admission.ts';
+import { failureFields } from '../errors.ts';
 import { connectSession, moveSession } from '../lifecycle.ts';
 import type { LiveSessions } from '../live.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
-import type { Caller } from '../service.ts';
+import { type Caller, recordAdmin } from '../service.ts';
 import { isFinal } from '../session.ts';
 import { modelFor } from '../socket.ts';
 import * as store from '../store.ts';
 import type { SessionRow } from '../tables.ts';
 import { CallSession } from './call-session.ts';
+import { hangUpOrphan, isOrphan } from './hang-up.ts';
+import type { CallLimits } from './limits.ts';
 import { createUpstreamCall, hangUpUpstream } from './upstream-call.ts';
 
 /** The verbs on WebRTC calls. */
@@ -22,8 +25,11 @@ export interface Calls {
   /** Hangs up, wherever the call is held. Hanging up again is no error. */
   hangUp(caller: Caller, callId: string): Promise<void>;
   /** The call, for somebody who wants its sideband: creator and Admins. */
-  forSideband(principal: Principal, callId: string): Promise<SessionRow>;
-  /** Takes a call over whose holder is gone; false when somebody else was faster. */
+  forSideband(caller: Caller, callId: string): Promise<SessionRow>;
+  /**
+   * Takes a call over whose holder is gone; false when somebody else was faster, or when the call's
+   * model is no longer known, which expires the session.
+   */
   takeOver(sessionId: string): Promise<boolean>;
 }
 
@@ -44,6 +50,7 @@ export interface Placed {
 export interface CallsDeps extends AdmissionDeps {
   readonly models: Models;
   readonly live: LiveSessions;
+  readonly callLimits?: Partial<CallLimits>;
   readonly audit: Pick<Audit, 'record'>;
   /** Makes the replica that holds a session look at its orders. */
   readonly ringReplica: (replica: string) => void;
@@ -53,20 +60,24 @@ export function createCalls(deps: CallsDeps): Calls {
   return {
     create: (caller, offer) => create(deps, caller, offer),
     hangUp: (caller, callId) => hangUp(deps, caller, callId),
-    forSideband: async (principal, callId) => {
-      const row = await findByCall(deps.database.db, callId);
-      authorize('realtime.sideband', principal, row === undefined ? null : targetOf(row));
-      if (isFinal(row!.state) || row!.upstream_call_id === null) {
-        throw new HoldfastError('gone', 'This call is over.');
-      }
-      return row!;
-    },
+    forSideband: (caller, callId) => forSideband(deps, caller, callId),
     takeOver: sessionId => takeOver(deps, sessionId),
   };
 }
 
 function targetOf(row: SessionRow) {
   return { projectId: row.project_id, createdBy: row.created_by, secretId: row.secret_id };
+}
+
+async function forSideband(deps: CallsDeps, caller: Caller, callId: string): Promise<SessionRow> {
+  const row = await findByCall(deps.database.db, callId);
+  const target = row === undefined ? null : targetOf(row);
+  const standing = authorize('realtime.sideband', caller.principal, target);
+  if (isFinal(row!.state) || row!.upstream_call_id === null) {
+    throw new HoldfastError('gone', 'This call is over.');
+  }
+  await recordAdmin(deps.audit, standing, { caller, action: 'calls.sideband', target: callId });
+  return row!;
 }
 
 async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Placed> {
@@ -94,12 +105,14 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
     await store.setUpstream(deps.database.db, row.id, { upstreamCallId: placed });
     const connected = await connectSession(deps, { lease, transport: 'webrtc', protocol: 'ga' });
     if (!connected) throw new HoldfastError('gone', 'The session was ended.');
-    live.add(new CallSession(deps, { lease, upstream, callId: placed, config, locked }));
+    const limits = deps.callLimits ?? {};
+    const held = { lease, upstream, callId: placed, requestId, config, locked, limits };
+    live.add(new CallSession(deps, held));
     const facts = { session_id: row.id, request_id: requestId, transport: 'webrtc' };
     telemetry.log.info('client.connected', facts);
     return { sdp: answer.sdp, callId: row.call_id!, sessionId: row.id };
   } catch (thrown) {
-    if (placed !== '') await hangUpUpstream(upstream, placed).catch(() => {});
+    if (placed !== '') await hangUpUpstream(upstream, placed, requestId).catch(() => {});
     throw await fail(deps, lease, thrown);
   }
 }
@@ -109,7 +122,7 @@ async function fail(deps: CallsDeps, lease: Lease, thrown: unknown): Promise<Hol
   const error = toHoldfastError(thrown);
   const { log } = deps.telemetry;
   const session_id = lease.subject;
-  log.error('bridge.failed', { session_id, code: error.code, error: error.cause });
+  log.error('bridge.failed', { session_id, ...failureFields(error) });
   deps.metrics.upstreamErrors.add(1, { reason: error.code });
   const input = { type: 'fail' as const, reason: error.code };
   const actor = `replica:${lease.replica}`;
@@ -123,33 +136,21 @@ async function hangUp(deps: CallsDeps, caller: Caller, callId: string): Promise<
   const { principal, requestId } = caller;
   const row = await findByCall(deps.database.db, callId);
   const target = row === undefined ? null : targetOf(row);
-  if (authorize('realtime.control', principal, target) === 'admin') {
-    await deps.audit.record({
-      principal: principal.id,
-      projectId: principal.projectId,
-      action: 'calls.hangup',
-      target: callId,
-      outcome: 'allowed',
-      requestId,
-    });
-  }
-  const { id, replica, model, upstream_call_id } = row!;
+  const standing = authorize('realtime.control', principal, target);
+  await recordAdmin(deps.audit, standing, { caller, action: 'calls.hangup', target: callId });
+  const { id, replica } = row!;
+  if (isOrphan(row!)) await hangUpOrphan(deps, row!, requestId);
   const moved = await moveSession(
     deps,
     id,
     { type: 'end', reason: 'end_requested' },
     { actor: principal.id, ...(replica !== null && { control: 'end' }) },
   );
-  if (moved?.to === null) return;
-  // Its holder hangs up; a call that nobody holds is hung up here.
-  if (replica !== null) deps.ringReplica(replica);
-  else if (upstream_call_id !== null) {
-    await hangUpUpstream(deps.models.upstream(deps.models.resolve(model)), upstream_call_id);
-  }
+  if (moved?.to !== null && replica !== null) deps.ringReplica(replica);
 }
 
 async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
-  const { database, leases, models, telemetry } = deps;
+  const { database, leases, telemetry } = deps;
   const taken = await database.transaction(async trx => {
     const lease = await leases.acquire(trx, sessionId);
     return lease === null ? null : { lease, row: (await store.lock(trx, sessionId))! };
@@ -157,18 +158,45 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
   if (taken === null) return false;
   const { lease, row } = taken;
   const callId = row.upstream_call_id;
-  const holds = await connectSession(deps, { lease, transport: 'webrtc', protocol: 'ga' });
+  const upstream = upstreamOf(deps, row);
+  if (upstream === undefined) {
+    const input = { type: 'expire' as const, reason: 'model_gone' as const };
+    await moveSession(deps, sessionId, input, { actor: `replica:${lease.replica}`, lease });
+    return false;
+  }
+  const holds = await connectSession(deps, {
+    lease,
+    transport: 'webrtc',
+    protocol: 'ga',
+    gap: {
+      reason: row.replica === null ? 'drain' : 'replica_lost',
+      since: row.last_activity_at,
+    },
+  });
   if (!holds || callId === null) {
     await leases.release(database.db, lease);
     return false;
   }
-  telemetry.log.info('session.taken_over', { session_id: sessionId });
-  const upstream = models.upstream(models.resolve(row.model));
+  const requestId = newId('req');
+  telemetry.log.info('session.taken_over', { session_id: sessionId, request_id: requestId });
   // What was fixed is not known here; whatever holds now must stay.
   const locked = row.locked === '' ? [] : row.locked.split(',');
-  const options = { lease, upstream, callId, usage: usageOf(row), config: {}, locked };
-  deps.live.add(new CallSession(deps, options));
+  const limits = deps.callLimits ?? {};
+  const held = { lease, upstream, callId, requestId, config: {}, locked, limits };
+  deps.live.add(new CallSession(deps, { ...held, usage: usageOf(row) }));
   return true;
+}
+
+/** Undefined when the catalogue does not have the call's model any more. */
+function upstreamOf(deps: CallsDeps, row: SessionRow): Upstream | undefined {
+  const { models, telemetry } = deps;
+  try {
+    return models.upstream(models.resolve(row.model));
+  } catch (error) {
+    const { id: session_id, model } = row;
+    telemetry.log.warn('call.model_gone', { session_id, model, error });
+    return undefined;
+  }
 }
 
 function usageOf(row: SessionRow) {

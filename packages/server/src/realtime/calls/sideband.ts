@@ -1,10 +1,13 @@
 import { WebSocket } from 'ws';
 import type { Upstream } from '../../models/index.ts';
+import { upstreamHeaders } from '../credentials.ts';
+import { REQUEST_ID_HEADER } from '../dial.ts';
 
 /**
  * One attachment to a call's sideband at the provider: a WebSocket on which the provider tells what
  * happens in the call. Kept alive by pings; silence for long enough counts as a loss.
  */
+/** For credentials and handshake together. */
 export const ATTACH_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 15_000;
 const DEAD_AFTER_MS = 45_000;
@@ -31,14 +34,28 @@ export interface Sideband {
   close(): void;
 }
 
+export interface SidebandTarget {
+  readonly upstream: Upstream;
+  /** The provider's id. */
+  readonly callId: string;
+  /** Ours. */
+  readonly requestId: string;
+  /** Ends the wait for credentials; an attachment that was made is ended by `close`. */
+  readonly signal: AbortSignal;
+}
+
+/** Throws the `HoldfastError` of credentials that cannot be had; all else is told by `onEnd`. */
 export async function attachSideband(
-  upstream: Upstream,
-  callId: string,
+  target: SidebandTarget,
   events: SidebandEvents,
 ): Promise<Sideband> {
+  const { upstream, callId, requestId, signal } = target;
+  const startedMs = performance.now();
+  const timeoutMs = ATTACH_TIMEOUT_MS;
+  const credentials = await upstreamHeaders(upstream, { timeoutMs, signal });
   const socket = new WebSocket(upstream.wsUrl({ callId }), {
-    headers: await upstream.headers(),
-    handshakeTimeout: ATTACH_TIMEOUT_MS,
+    headers: { ...credentials, [REQUEST_ID_HEADER]: requestId },
+    handshakeTimeout: Math.max(1, timeoutMs - (performance.now() - startedMs)),
     maxPayload: MESSAGE_MAX_BYTES,
     perMessageDeflate: false,
     followRedirects: false,

@@ -1,7 +1,13 @@
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Upstream } from '../../models/index.ts';
+import { upstreamHeaders } from '../credentials.ts';
 import { REQUEST_ID_HEADER } from '../dial.ts';
-import { upstreamStatusError, upstreamTimeout, upstreamUnreachable } from '../errors.ts';
+import {
+  UpstreamFault,
+  upstreamStatusError,
+  upstreamTimeout,
+  upstreamUnreachable,
+} from '../errors.ts';
 import type { Json } from '../preview/session.ts';
 
 /**
@@ -45,7 +51,7 @@ export async function createUpstreamCall(
   const response = await post(upstream, url, {
     body: form,
     timeoutMs: CALL_TIMEOUT_MS,
-    headers: { [REQUEST_ID_HEADER]: offer.requestId },
+    requestId: offer.requestId,
   });
   if (response.status !== 201 && response.status !== 200) throw await refusal(response);
   const callId = lastSegment(response.headers.get('location') ?? '');
@@ -63,22 +69,31 @@ function lastSegment(location: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** Ends the call at the provider; a call that is gone already is no error. */
-export async function hangUpUpstream(upstream: Upstream, callId: string): Promise<void> {
+/**
+ * Ends the call at the provider; a call that is gone already is no error. `requestId` is ours.
+ */
+export async function hangUpUpstream(
+  upstream: Upstream,
+  callId: string,
+  requestId: string,
+): Promise<void> {
   const url = new URL(upstream.hangupUrl(callId));
-  const response = await post(upstream, url, { timeoutMs: HANGUP_TIMEOUT_MS });
+  const response = await post(upstream, url, { timeoutMs: HANGUP_TIMEOUT_MS, requestId });
   await response.body?.cancel();
   if (response.ok || response.status === 404 || response.status === 410) return;
-  throw upstreamStatusError(response.status, new Error(`hang-up answered ${response.status}`));
+  const cause = new UpstreamFault(`hang-up answered ${response.status}`, requestIdOf(response));
+  throw upstreamStatusError(response.status, cause);
 }
 
 async function post(
   upstream: Upstream,
   url: URL,
-  request: { body?: FormData; timeoutMs: number; headers?: Record<string, string> },
+  request: { body?: FormData; timeoutMs: number; requestId: string },
 ): Promise<Response> {
-  const headers = { ...(await upstream.headers()), ...request.headers };
-  const signal = AbortSignal.timeout(request.timeoutMs);
+  const { timeoutMs, requestId } = request;
+  const signal = AbortSignal.timeout(timeoutMs);
+  const credentials = await upstreamHeaders(upstream, { timeoutMs });
+  const headers = { ...credentials, [REQUEST_ID_HEADER]: requestId };
   try {
     return await fetch(url, {
       method: 'POST',
@@ -94,8 +109,7 @@ async function post(
 
 async function refusal(response: Response): Promise<HoldfastError> {
   await response.body?.cancel();
-  const requestId = response.headers.get('x-request-id') ?? response.headers.get('apim-request-id');
-  const cause = new Error(`offer answered ${response.status}, request ${requestId ?? 'unknown'}`);
+  const cause = new UpstreamFault(`offer answered ${response.status}`, requestIdOf(response));
   if (response.status === 400 || response.status === 422) {
     return new HoldfastError('invalid_request', 'The model refused this offer.', {
       field: 'sdp',
@@ -103,6 +117,14 @@ async function refusal(response: Response): Promise<HoldfastError> {
     });
   }
   return upstreamStatusError(response.status, cause);
+}
+
+const REQUEST_ID_MAX_CHARS = 128;
+
+function requestIdOf(response: Response): string | undefined {
+  const { headers } = response;
+  const id = headers.get('x-request-id') ?? headers.get('apim-request-id');
+  return id?.slice(0, REQUEST_ID_MAX_CHARS);
 }
 
 async function boundedText(response: Response): Promise<string> {

@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { acceptUpgrade, handshakeFault, selectProtocol } from './accept.ts';
 import { rejectSession } from './reject.ts';
-import { listen, rawClient, within } from './testbed.ts';
+import { listen, rawClient, until, within } from './testbed.ts';
 
 describe('selectProtocol', () => {
   it('never echoes a key', () => {
@@ -65,6 +66,19 @@ describe('acceptUpgrade', () => {
     expect([client.protocol, client.extensions]).toEqual(['realtime', '']);
     expect((await answer).headers['x-request-id']).toBe('r1');
     client.terminate();
+  });
+});
+
+describe('an accepted socket', () => {
+  it('may be lost before it is relayed, which the next to look finds out', async () => {
+    let accepted: Duplex | undefined;
+    const port = await serving((request, socket, head) => {
+      accepted = acceptUpgrade({ request, socket, head }).socket;
+    });
+    const client = await rawClient(port);
+    (client.socket as Socket).resetAndDestroy();
+    await until(() => accepted!.closed, 'the loss');
+    await rejectSession({ client: { socket: accepted! }, events: [], code: 1011, reason: '' });
   });
 });
 

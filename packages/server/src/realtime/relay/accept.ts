@@ -86,6 +86,8 @@ export function acceptUpgrade(options: AcceptOptions): RelayPeer {
     lines.push(`${name}: ${value}`);
   }
   prepareSocket(socket);
+  // Until the relay has it, the socket is nobody's; a client that goes away must harm only itself.
+  socket.on('error', () => socket.destroy());
   socket.write(`${lines.join('\r\n')}\r\n\r\n`);
   return { socket, head };
 }

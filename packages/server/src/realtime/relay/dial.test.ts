@@ -1,13 +1,15 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { createServer as createRawServer, type Server as RawServer } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { createServer as createRawServer, type Server as RawServer, type Socket } from 'node:net';
+import { type Duplex, PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { createCertificate } from '../../../../../tools/services/certificate.ts';
 import { acceptKey } from './accept.ts';
 import { type DialOptions, type DialResult, dialUpstream } from './dial.ts';
+import { Relay } from './relay.ts';
 import { listen, RawPeer, rawUpstream, until } from './testbed.ts';
+import { RelayTicker } from './ticker.ts';
 
 const servers: (Server | RawServer)[] = [];
 const sockets: Duplex[] = [];
@@ -109,6 +111,27 @@ describe('dialUpstream', () => {
     const peer = new RawPeer(result.peer.socket, true, result.peer.head);
     result.peer.socket.resume();
     expect(await peer.nextText()).toBe('hello');
+  });
+
+  it('survives a reset between the 101 and the relay, which finds the upstream lost', async () => {
+    const { certPem, keyPem } = await createCertificate();
+    const server = createSecureServer({ cert: certPem, key: keyPem });
+    const raw: Socket[] = [];
+    server.on('connection', socket => raw.push(socket as Socket));
+    new WebSocketServer({ server });
+    const result = await dial(await serve(server, 'wss'), { ca: certPem });
+    if (!result.ok) throw new Error(result.failure.detail);
+    const { peer } = result;
+    raw[0]!.resetAndDestroy();
+    await until(() => peer.socket.closed, 'the loss');
+    const client = new PassThrough();
+    sockets.push(client);
+    const ticker = new RelayTicker();
+    const relay = new Relay({ client: { socket: client }, upstream: peer, ticker });
+    relay.start();
+    expect(relay.closing).toBe(true);
+    client.destroy();
+    expect(await relay.closed).toMatchObject({ initiator: 'upstream', cause: 'lost' });
   });
 
   for (const status of [401, 429, 500, 503]) {

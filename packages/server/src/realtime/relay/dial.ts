@@ -162,6 +162,9 @@ function plainSocket(host: string, port: number, link: Link): Socket {
 function peerOf(socket: Duplex, head: Buffer, link: Link): RelayPeer {
   prepareSocket(socket);
   socket.pause();
+  // Node's HTTP client has let go of the socket and the relay does not have it yet. A loss in
+  // between must not be nobody's; the relay finds the socket closed then.
+  socket.on('error', () => socket.destroy());
   if (socket instanceof TLSSocket) return { socket, head };
   const read = (take: Take) => {
     link.take = take;

@@ -11,8 +11,8 @@ import type { Outlet } from './outlet.ts';
 /** A connected WebSocket after its handshake, as raw bytes. The relay owns the socket from then. */
 export interface RelayPeer {
   readonly socket: Duplex;
-  /** Bytes that came with the handshake. */
-  readonly head?: Buffer;
+  /** Bytes that came with the handshake. The relay takes them away: they can pin a large buffer. */
+  head?: Buffer | undefined;
   /**
    * How to get the bytes if not by 'data' events: calls `take` for each chunk, which is valid only
    * during the call.
@@ -81,6 +81,7 @@ export class Side {
     }
     socket.on('close', shut);
     const head = this.#peer.head;
+    this.#peer.head = undefined;
     if (head !== undefined && head.length > 0) this.#take(events, head, false);
     if (this.#peer.read !== undefined) {
       this.#peer.read(chunk => this.#take(events, chunk, true));

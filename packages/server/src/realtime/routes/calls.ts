@@ -2,7 +2,7 @@ import multipart from '@fastify/multipart';
 import { clientSecretRequest, realtimeSessionConfig } from '@holdfast/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { faultOf } from '../../http/index.ts';
+import { assertShallow, faultOf } from '../../http/index.ts';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Calls } from '../calls/service.ts';
 import { SDP_MAX_BYTES } from '../calls/upstream-call.ts';
@@ -154,6 +154,7 @@ function sessionOf(part: unknown): Json {
       cause,
     });
   }
+  assertShallow(value, 'session');
   return realtimeSessionConfig.parse(value);
 }
 

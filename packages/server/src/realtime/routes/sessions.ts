@@ -61,7 +61,8 @@ function addEvents(app: App, sessions: Sessions): void {
     },
     async request => {
       const { after, limit } = request.query;
-      const data = await sessions.events(request.principal, request.params.id, { after, limit });
+      const { principal, id: requestId, params } = request;
+      const data = await sessions.events({ principal, requestId }, params.id, { after, limit });
       // A log may still grow, so the place to go on from is always given once there are events.
       return { data, next_cursor: data.length === 0 ? null : String(data.at(-1)!.seq) };
     },

@@ -1,10 +1,11 @@
-import { authorize, type Principal } from '../../auth/index.ts';
+import { type Audit, authorize, type Principal } from '../../auth/index.ts';
 import type { Upgrade, UpgradeRoute } from '../../http/index.ts';
 import { HoldfastError, isId } from '../../kernel/index.ts';
 import { openClientSideband } from '../calls/client-sideband.ts';
 import type { Calls } from '../calls/service.ts';
 import { type SessionDefaults, withDefaults } from '../defaults.ts';
 import { find } from '../queries.ts';
+import { recordAdmin } from '../service.ts';
 import { openSocket, type SocketDeps } from '../socket.ts';
 
 /**
@@ -15,6 +16,7 @@ import { openSocket, type SocketDeps } from '../socket.ts';
  */
 export interface UpgradeDeps extends SocketDeps {
   readonly calls: Calls;
+  readonly audit: Pick<Audit, 'record'>;
   readonly defaults: SessionDefaults;
 }
 
@@ -81,7 +83,11 @@ async function bridge(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<v
   });
 }
 
-/** The session that `POST /sessions` minted, by its id; with its secret, or by its creator. */
+/**
+ * The session that `POST /sessions` minted, by its id: with its secret, by its creator or by an
+ * Admin. Whoever opens it, it is what was minted: its configuration and locked parts, its creator's
+ * place, and its secret is used up by it.
+ */
 async function mintedSession(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
   const sessionId = upgrade.params.session_id ?? '';
   refuseResume(upgrade.url.searchParams);
@@ -90,13 +96,18 @@ async function mintedSession(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Pr
     row === undefined
       ? null
       : { projectId: row.project_id, createdBy: row.created_by, secretId: row.secret_id };
-  authorize('realtime.control', upgrade.principal, target);
-  return openSocket(deps, upgrade, {
-    protocol: 'ga',
-    model: row!.model,
-    config: withDefaults({}, deps.defaults),
-    sessionId,
-  });
+  const { principal, requestId } = upgrade;
+  const standing = authorize('realtime.control', principal, target);
+  const { created_by, secret_id, model } = row!;
+  const minted = row!.state === 'created' && !row!.holds_place && secret_id !== null;
+  const grant = minted ? await deps.clientSecrets.grantOf(secret_id) : undefined;
+  if (grant === undefined) {
+    throw new HoldfastError('conflict', 'This session was used already, or came too late.');
+  }
+  const caller = { principal, requestId };
+  await recordAdmin(deps.audit, standing, { caller, action: 'sessions.open', target: sessionId });
+  const opener = { ...upgrade, principal: { ...principal, id: created_by, grant } };
+  return openSocket(deps, opener, { protocol: 'ga', model, config: {}, sessionId });
 }
 
 function refuseResume(query: URLSearchParams): void {

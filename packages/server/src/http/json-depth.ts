@@ -1,0 +1,25 @@
+import { HoldfastError } from '../kernel/index.ts';
+
+/** Tools describe their parameters in nested schemas; nothing anybody means is deeper than this. */
+export const JSON_DEPTH_MAX = 100;
+
+/**
+ * Throws for JSON nested deeper than `JSON_DEPTH_MAX`. Parsing takes any depth, but what walks over
+ * the value later (checks, copies, writing it as JSON again) recurses and would overflow the stack.
+ */
+export function assertShallow(value: unknown, field?: string): void {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth === JSON_DEPTH_MAX) {
+      const what = field ?? 'The body';
+      throw new HoldfastError('invalid_request', `${what} is nested too deeply.`, {
+        ...(field !== undefined && { field }),
+      });
+    }
+    level = level.flatMap(one => (typeof one === 'object' && one !== null ? inner(one) : []));
+  }
+}
+
+function inner(value: object): unknown[] {
+  return Object.values(value).filter(one => typeof one === 'object' && one !== null);
+}

@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { newId } from '../../kernel/index.ts';
+import type { Models, Upstream } from '../../models/index.ts';
+import type { Logger, Telemetry } from '../../platform/telemetry/index.ts';
+import { isFinal } from '../session.ts';
+import type { SessionRow } from '../tables.ts';
+import { type CallLimits, defaultCallLimits } from './limits.ts';
+import { hangUpUpstream } from './upstream-call.ts';
+
+/**
+ * Hanging up at the provider, whose media goes on until somebody does. The holder of a call hangs
+ * it up; a call that nobody holds is hung up by whoever ends it, *before* its row says that it is
+ * over: when the provider cannot be asked, the row stays as it is, and asking again or the sweep
+ * finishes the job.
+ */
+export interface HangUpDeps {
+  readonly models: Models;
+  readonly telemetry: Telemetry;
+}
+
+/** Whether a call goes on at the provider without anybody's sideband. */
+export function isOrphan(row: Pick<SessionRow, 'transport' | 'state' | 'replica'>): boolean {
+  return row.transport === 'webrtc' && !isFinal(row.state) && row.replica === null;
+}
+
+/**
+ * Hangs up a call that nobody holds, by its row; once. Does nothing for a row that never became a
+ * call, or whose model is no longer in the catalogue, so that there is nobody to be asked. Throws
+ * the `HoldfastError` of an upstream that did not hang up.
+ */
+export async function hangUpOrphan(
+  deps: HangUpDeps,
+  row: Pick<SessionRow, 'id' | 'model' | 'upstream_call_id'>,
+  requestId: string = newId('req'),
+): Promise<void> {
+  const { id: session_id, model, upstream_call_id } = row;
+  if (upstream_call_id === null) return;
+  let upstream: Upstream;
+  try {
+    upstream = deps.models.upstream(deps.models.resolve(model));
+  } catch (error) {
+    return deps.telemetry.log.warn('call.hangup_impossible', { session_id, model, error });
+  }
+  await hangUpUpstream(upstream, upstream_call_id, requestId);
+  deps.telemetry.log.info('call.hung_up', { session_id, request_id: requestId });
+}
+
+/** Tries `hangUp` a bounded number of times; false when it never worked. Never rejects. */
+export async function hangUpPersistently(
+  log: Logger,
+  hangUp: () => Promise<void>,
+  limits: Pick<CallLimits, 'hangUpAttempts' | 'backoffMinMs'> = defaultCallLimits,
+): Promise<boolean> {
+  for (let attempt = 1; attempt <= limits.hangUpAttempts; attempt++) {
+    try {
+      await hangUp();
+      return true;
+    } catch (error) {
+      log.warn('call.hangup_failed', { attempt, error });
+      await delay(limits.backoffMinMs * 2 ** attempt, undefined, { ref: false });
+    }
+  }
+  return false;
+}
