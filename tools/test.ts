@@ -9,11 +9,10 @@ import { closing, measuresCoverage, readReport, vitestArguments } from './test/s
 
 /**
  * `npm test`: all tests, in Vitest, with its arguments passed through (`npm test -- <files> -t
- * <name>`; `--coverage` measures lines, also those of the processes that tests start, and fails when
- * they are too few). The last line is always `N passed, N failed`, and the exit code agrees with it.
+ * <name>`; `--coverage` measures lines, also in the processes that tests start, and fails when they
+ * are too few). The last line is always `N passed, N failed`, and the exit code agrees with it.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-
 const COVERAGE_DIR = join(ROOT, 'coverage');
 
 async function main(): Promise<number> {

@@ -40,7 +40,7 @@ const closedRoutes = () => routes().filter(route => !findPolicy(route.policy)?.p
 const fill = (url: string, id: string) => url.replace(/:\w+/, id).replace('*', 'x');
 
 describe('without a valid credential', () => {
-  it('every closed route gives one and the same answer, and nothing upstream is opened', async () => {
+  it('every closed route gives one and the same answer and opens nothing upstream', async () => {
     const before = await world.upstreamSessions();
     const texts = new Map<string, Set<string>>();
     let asked = 0;

@@ -20,8 +20,8 @@ export function measuresCoverage(given: readonly string[]): boolean {
   return given.includes('--coverage');
 }
 
-/** Processes and threads that tests start are measured too; failed tests do not hide the figures. */
-const COVERAGE = ['--coverage.autoAttachSubprocess=false', '--coverage.reportOnFailure=true'];
+/** Processes and threads that tests start count too; failed tests do not hide the figures. */
+const COVERAGE = ['--coverage.autoAttachSubprocess=true', '--coverage.reportOnFailure=true'];
 
 /** Null when the run ended before it could report. */
 export async function readReport(file: string): Promise<Report | null> {

@@ -15,7 +15,7 @@ export interface LocalApplication {
   stop(): Promise<void>;
 }
 
-/** Everything that `main.ts` does with settings, except the process around it. The caller stops it. */
+/** All that `main.ts` does with settings, except the process around it. The caller stops it. */
 export async function startApplication(env: Record<string, string>): Promise<LocalApplication> {
   const composed = await compose(env);
   const { application, platform } = composed;

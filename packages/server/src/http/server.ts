@@ -124,7 +124,10 @@ function createApp<P>(
   return app;
 }
 
-/** JSON of bounded depth only; an empty JSON body is no body. Routes that take something else add their parser. */
+/**
+ * JSON of bounded depth only; an empty JSON body is no body. Routes that take something else add
+ * their parser.
+ */
 function setParsers(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();

@@ -39,16 +39,22 @@ export async function discoverKnown(server: InspectedServer): Promise<Known> {
     const body = Buffer.from(JSON.stringify({ name: `key ${count}` }));
     keys.push((await post('/v1/api-keys', { 'content-type': 'application/json' }, body)).id!);
   }
-  const call = await offerCall();
-  const { sdp } = call;
-  await call.close();
+  const { sdp, id: call } = await placeCall(server);
   const { host } = new URL(server.url);
   const upload = await uploadBody();
-  return { host, sessions, recordings, keys, sdp, upload, cookie, secret, link };
+  return { host, sessions, recordings, keys, call, sdp, upload, cookie, secret, link };
 }
 
 async function signIn(server: InspectedServer): Promise<string> {
   const link = `${server.url}/auth/local?token=${server.adminToken}`;
   const answer = await fetch(link, { redirect: 'manual' });
   return answer.headers.getSetCookie()[0]!.split(';')[0]!;
+}
+
+async function placeCall(server: InspectedServer): Promise<{ sdp: string; id: string }> {
+  const { sdp, close } = await offerCall();
+  const init = { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: sdp };
+  const answer = await fetch(`${server.url}/v1/realtime/calls?model=gpt-realtime`, init);
+  await close();
+  return { sdp, id: answer.headers.get('location')!.split('/').at(-1)! };
 }

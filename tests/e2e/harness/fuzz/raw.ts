@@ -1,4 +1,4 @@
-/** Bytes that are nearly HTTP. Each is sent on a connection of its own, which is then half-closed. */
+/** Bytes that are nearly HTTP. Each goes on a connection of its own, which is then half-closed. */
 import fc from 'fast-check';
 import { handshake } from '../../../../packages/server/src/http/testing.ts';
 import type { Known } from './requests.ts';

@@ -26,6 +26,8 @@ export interface Known {
   readonly sessions: readonly string[];
   readonly recordings: readonly string[];
   readonly keys: readonly string[];
+  /** A call that was placed. */
+  readonly call: string;
   /** A valid offer. */
   readonly sdp: string;
   /** The body of a valid upload. */
@@ -47,12 +49,12 @@ const QUERY_NAMES = [
 
 /** One plain and right request for each route. */
 export function plainRequests(routes: readonly RouteInfo[], known: Known): FuzzRequest[] {
-  return routes.map(route => ({
+  return routes.map((route, at) => ({
     route: `${route.method} ${route.url}`,
     method: route.method,
-    path: fill(route, known, 0) + plainQuery(route, known),
+    path: fill(route, known, at) + plainQuery(route, known),
     headers: {
-      cookie: known.cookie,
+      ...withoutCookie(route.url, { cookie: known.cookie }),
       ...(route.url === '/audio/upload' && { 'session-id': known.sessions.at(-1)! }),
       ...validBody(route, known).headers,
     },
@@ -65,33 +67,38 @@ export function wrongRequest(
   routes: readonly RouteInfo[],
   known: Known,
 ): fc.Arbitrary<FuzzRequest> {
-  const wrong = fc
-    .constantFrom(...routes)
-    .chain(route =>
-      fc.record({
-        route: fc.constant(`${route.method} ${route.url}`),
-        method: fc.oneof(
-          { weight: 5, arbitrary: fc.constant(route.method) },
-          { weight: 1, arbitrary: fc.constantFrom(...METHODS) },
-        ),
-        path: fc.tuple(pathFor(route, known), queryFor(route, known)).map(parts => parts.join('')),
-        headers: headersFor(known),
-        content: bodyFor(route, known),
-      }),
-    )
-    .map(({ headers, content, ...rest }) => ({
-      ...rest,
-      headers: { ...content.headers, ...headers },
+  const wrong = fc.oneof(...routes.map(route => wrongFor(route, known)));
+  const raw = fc.oneof(...routes.map(route => rawBytes(fill(route, known, 0), known)));
+  const bytes = raw.map(raw => ({ route: 'raw bytes', method: 'RAW', path: '', headers: {}, raw }));
+  return fc.oneof({ weight: 12, arbitrary: wrong }, { weight: 1, arbitrary: bytes });
+}
+
+function wrongFor(route: RouteInfo, known: Known): fc.Arbitrary<FuzzRequest> {
+  return fc
+    .record({
+      method: fc.oneof(
+        { weight: 5, arbitrary: fc.constant(route.method) },
+        { weight: 1, arbitrary: fc.constantFrom(...METHODS) },
+      ),
+      path: fc.tuple(pathFor(route, known), queryFor(route, known)).map(parts => parts.join('')),
+      headers: headersFor(known),
+      content: bodyFor(route, known),
+    })
+    .map(({ method, path, headers, content }) => ({
+      route: `${route.method} ${route.url}`,
+      method,
+      path,
+      headers: { ...content.headers, ...withoutCookie(path, headers) },
       body: content.body,
     }));
-  const raw = fc.record({
-    route: fc.constant('raw bytes'),
-    method: fc.constant('RAW'),
-    path: fc.constant(''),
-    headers: fc.constant({}),
-    raw: fc.constantFrom(...routes).chain(route => rawBytes(fill(route, known, 0), known)),
-  });
-  return fc.oneof({ weight: 12, arbitrary: wrong }, { weight: 1, arbitrary: raw });
+}
+
+/** Nobody signs out the Admin in whose name the others are sent. */
+function withoutCookie(
+  path: string,
+  { cookie, ...headers }: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return cookie === undefined || /logout/i.test(path) ? headers : { cookie, ...headers };
 }
 
 function plainQuery(route: RouteInfo, known: Known): string {
@@ -108,7 +115,7 @@ function fill(route: RouteInfo, known: Known, pick: number): string {
     : url.includes('api-keys')
       ? known.keys
       : known.sessions;
-  const id = url.includes('/calls/') ? `rtc_${'0'.repeat(32)}` : pool[pick % pool.length]!;
+  const id = url.includes('/calls/') ? known.call : pool[pick % pool.length]!;
   return url.replace(/:\w+/, id).replace(/\*$/, 'index.js');
 }
 

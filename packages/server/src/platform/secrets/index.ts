@@ -9,9 +9,10 @@
  *
  * Table: `subject_keys`.
  */
+
+export { checkMasterKeys } from './check-master-keys.ts';
 export { createEnvironmentSecrets } from './environment-secrets.ts';
 export { createKeyVaultSecrets, type KeyVaultSecretsOptions } from './key-vault-secrets.ts';
-export { checkMasterKeys } from './check-master-keys.ts';
 export { createLayeredSecrets, SECRET_FRESH_MS, SECRET_STALE_MS } from './layered-secrets.ts';
 export {
   localMasterKey,

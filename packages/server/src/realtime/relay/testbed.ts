@@ -193,7 +193,8 @@ export async function rawClient(port: number): Promise<RawPeer> {
   const socket: Socket = connect(port, '127.0.0.1');
   socket.write(
     `GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
+      'Sec-WebSocket-Version: 13\r\n' +
+      `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
   );
   let head = '';
   while (!head.includes('\r\n\r\n')) {
