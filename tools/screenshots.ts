@@ -154,9 +154,10 @@ async function showSession(page: Page): Promise<void> {
   await page.locator('.hf-outline-rest').waitFor();
   await page.keyboard.press('t');
   await page
-    .getByRole('row', { name: /changeBackgroundColor/ })
-    .first()
+    .getByRole('row', { name: /Tool called/ })
+    .getByRole('button')
     .click();
+  await page.getByRole('button', { pressed: true }).waitFor();
   await page.keyboard.press('t');
   await page.getByRole('slider', { name: 'Events of the session' }).waitFor();
   await page.mouse.move(0, 0);

@@ -66,8 +66,8 @@ export async function run(args: string[]): Promise<void> {
     const samples = await measureRounds(load, targets, settings);
     await writeReport({ settings, samples, idleBytes }, files);
   } finally {
-    for (const target of targets) await target.stop();
     await load.stop();
+    for (const target of targets) await target.stop();
     await rm(dir, { recursive: true, force: true });
   }
 }

@@ -106,6 +106,32 @@ describe('a client that sends', () => {
   });
 });
 
+describe('an event nested deeper than any stack', () => {
+  const deep = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`;
+  const update = `{"type":"session.update","session":{"tools":[${deep}]}}`;
+  const bytes = clientFrame({ first: TEXT, payload: Buffer.from(update) });
+
+  it('is the model’s to refuse', async () => {
+    const client = await RawSocket.open(port, PATH);
+    await client.event('holdfast.session');
+    await client.send(bytes);
+    await client.event('error');
+    await client.end();
+  });
+
+  it('ends a session whose protocol is translated, and no other', async () => {
+    const other = await RawSocket.open(port, PATH);
+    const client = await RawSocket.open(port, '/openai/realtime?deployment=gpt-realtime');
+    await client.event('holdfast.session');
+    await client.send(bytes);
+    expect(await client.closeCode()).toBe(1011);
+    const clear = json({ type: 'input_audio_buffer.clear' });
+    await other.send(clientFrame({ first: TEXT, payload: clear }));
+    await other.event('input_audio_buffer.cleared');
+    await other.end();
+  });
+});
+
 describe('memory', () => {
   const CLIENTS = 12;
   const OFFERED_BYTES = 32 * MIB;

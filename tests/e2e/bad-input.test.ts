@@ -2,6 +2,7 @@
  * What the running server answers when a request or its upstream is wrong: models, upstreams that
  * fail in every way, events that mean nothing, limits. And what it never says: see the end.
  */
+import { rm } from 'node:fs/promises';
 import type { Session } from '@holdfast/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -36,6 +37,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await server?.process.stop();
+  await rm(server.dataDir, { recursive: true, force: true });
   await models?.remove();
   await simulator?.process.stop();
 });
@@ -271,6 +273,7 @@ describe('limits', () => {
       expect((await fetch(`${small.url}/v1/sessions`)).status).toBe(200);
     } finally {
       await small.process.stop();
+      await rm(small.dataDir, { recursive: true, force: true });
     }
   });
 });

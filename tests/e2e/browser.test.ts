@@ -148,7 +148,7 @@ describe('the console in a browser', () => {
     const sent = page.locator('#audio-sent-sha256');
     await expect.poll(() => sent.textContent(), WAIT).toBe(received.audio_sha256);
     await expect
-      .poll(() => page.locator('#audio-sent-bytes').getAttribute('data-bytes'))
+      .poll(() => page.locator('#audio-sent-bytes').getAttribute('data-bytes'), WAIT)
       .toBe(String(received.received.audio_bytes));
 
     await page.getByRole('link', { name: 'Sessions' }).click();
@@ -193,7 +193,7 @@ describe('the console in a browser', () => {
     await expect.poll(last, WAIT).toBeGreaterThan(8);
     await timeline.focus();
     await page.keyboard.press('Home');
-    await expect.poll(() => timeline.getAttribute('aria-valuetext')).toContain('registered');
+    await expect.poll(() => timeline.getAttribute('aria-valuetext'), WAIT).toContain('registered');
     await page.keyboard.press('t');
     await page.getByRole('row', { name: new RegExp(`You said.*${SPOKEN}`) }).waitFor();
     await page.getByRole('row', { name: new RegExp(`Model said.*${ANSWERED}`) }).waitFor();
@@ -201,7 +201,7 @@ describe('the console in a browser', () => {
     await timeline.waitFor();
     const total = page.getByRole('row', { name: 'Tokens in all' }).getByRole('cell');
     await expect
-      .poll(async () => Number((await total.textContent())?.replace(/\D/g, '')))
+      .poll(async () => Number((await total.textContent())?.replace(/\D/g, '')), WAIT)
       .toBeGreaterThan(0);
   }
 
@@ -327,10 +327,7 @@ describe('the console in a browser', () => {
     const again = page.getByRole('button', { name: 'Upload again' });
     answer = 'full';
     await again.click();
-    await page
-      .getByText('The server’s storage is full.')
-      .or(page.getByText("The server's storage is full."))
-      .waitFor();
+    await page.getByText("The server's storage is full.").waitFor();
     answer = 'real';
     await again.click();
     await again.waitFor({ state: 'detached' });

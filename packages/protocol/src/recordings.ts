@@ -18,7 +18,12 @@ export const recordingMetadata = z.object({
   channels: z.number().int().min(1).max(8).optional(),
   timestamp_start: timestamp,
   timestamp_end: timestamp,
-  language: z.string().max(35).optional().describe('BCP 47, e.g. `ja-JP`.'),
+  language: z
+    .string()
+    .max(35)
+    .regex(/^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/, 'a language tag such as ja-JP')
+    .optional()
+    .describe('BCP 47, e.g. `ja-JP`.'),
   confidence_score: z.number().min(0).max(1).optional(),
   transcription: z.string().max(32_000).optional().describe('Private.'),
 });

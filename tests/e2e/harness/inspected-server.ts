@@ -47,7 +47,8 @@ export async function startInspectedServer(
     };
     const server = await startServer(env);
     undo.push(async () => {
-      await server.process.kill();
+      const { child } = server.process;
+      if (child.exitCode === null && child.signalCode === null) await server.process.stop();
       await rm(server.dataDir, { recursive: true, force: true });
     });
     return {

@@ -160,7 +160,8 @@ async function addHooks<P>(
   observeRequests(app, options.telemetry, metrics);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    if (closing.now) reply.header('connection', 'close');
+    // After an upgrade that was not taken, Node's parser swallows errors of that connection.
+    if (closing.now || request.headers.upgrade !== undefined) reply.header('connection', 'close');
   });
   await addSecurityHeaders(app, {
     tls: options.tls !== undefined,

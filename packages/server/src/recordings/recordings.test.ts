@@ -117,6 +117,8 @@ forEachDatabase((_name, open) => {
       await refused(await upload(session, { metadata: '{' }), 400, 'metadata');
       const metadata = declared({ audio_type: 'noise' });
       await refused(await upload(session, { metadata }), 422, 'metadata.audio_type');
+      const half = declared({ language: '\ud800' });
+      await refused(await upload(session, { metadata: half }), 422, 'metadata.language');
     });
     it('two files', async () => {
       const file = await fixture('webm');

@@ -40,6 +40,8 @@ export interface Known {
   readonly link: string;
 }
 
+/** Routes that take a body have more in them that can be wrong. */
+const WEIGHT_OF_BODIES = 4;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'];
 const QUERY_NAMES = [
   ...['model', 'deployment', 'call_id', 'api-version', 'resume', 'intent', 'limit', 'offset'],
@@ -67,7 +69,12 @@ export function wrongRequest(
   routes: readonly RouteInfo[],
   known: Known,
 ): fc.Arbitrary<FuzzRequest> {
-  const wrong = fc.oneof(...routes.map(route => wrongFor(route, known)));
+  const wrong = fc.oneof(
+    ...routes.map(route => ({
+      weight: route.method === 'POST' ? WEIGHT_OF_BODIES : 1,
+      arbitrary: wrongFor(route, known),
+    })),
+  );
   const raw = fc.oneof(...routes.map(route => rawBytes(fill(route, known, 0), known)));
   const bytes = raw.map(raw => ({ route: 'raw bytes', method: 'RAW', path: '', headers: {}, raw }));
   return fc.oneof({ weight: 12, arbitrary: wrong }, { weight: 1, arbitrary: bytes });

@@ -85,9 +85,10 @@ export class Side {
     if (head !== undefined && head.length > 0) this.#take(events, head, false);
     if (this.#peer.read !== undefined) {
       this.#peer.read(chunk => this.#take(events, chunk, true));
-      socket.resume();
     } else socket.on('data', (chunk: Buffer) => this.#take(events, chunk, false));
+    // A dialled socket comes paused, and a listener alone does not change that.
     if (this.paused) socket.pause();
+    else socket.resume();
   }
 
   #take(events: SideEvents, chunk: Buffer, borrowed: boolean): void {
