@@ -27,9 +27,14 @@ export function createNodeServer(
     requireHostHeader: false,
     noDelay: true,
   };
+  const listener: RequestListener = (request, response) => {
+    // After an upgrade that was not taken, Node's parser swallows the errors of a connection.
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
+    handler(request, response);
+  };
   const server =
     tls === undefined
-      ? createServer(options, handler)
+      ? createServer(options, listener)
       : createTlsServer(
           {
             ...options,
@@ -37,10 +42,10 @@ export function createNodeServer(
             minVersion: 'TLSv1.2',
             handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
           },
-          handler,
+          listener,
         );
   // An unknown `Expect` may be ignored (RFC 9110 §10.1.1); Node's answer would bypass the guard.
-  server.on('checkExpectation', handler);
+  server.on('checkExpectation', listener);
   server.maxConnections = limits.maxConnections;
   return server;
 }

@@ -318,9 +318,11 @@ describe('raw HTTP', () => {
   it('treats an upgrade to something else as plain HTTP, and as the last request', async () => {
     const { listen } = await start();
     const port = await listen();
-    const text =
-      'GET /numbers?n=1 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n';
-    expect(await exchange(port, text)).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close\r\n/);
+    const headers = 'host: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n';
+    const answer = await exchange(port, `GET /numbers?n=1 HTTP/1.1\r\n${headers}`);
+    expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close\r\n/i);
+    const badUrl = await exchange(port, `GET /% HTTP/1.1\r\n${headers}`);
+    expect(badUrl).toMatch(/^HTTP\/1\.1 400 [\s\S]*connection: close\r\n/i);
   });
 
   it('lets running requests finish for the grace period, then cuts them off', async () => {

@@ -160,8 +160,7 @@ async function addHooks<P>(
   observeRequests(app, options.telemetry, metrics);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    // After an upgrade that was not taken, Node's parser swallows errors of that connection.
-    if (closing.now || request.headers.upgrade !== undefined) reply.header('connection', 'close');
+    if (closing.now) reply.header('connection', 'close');
   });
   await addSecurityHeaders(app, {
     tls: options.tls !== undefined,

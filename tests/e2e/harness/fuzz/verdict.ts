@@ -26,6 +26,7 @@ const INTERNALS = [
 export function faultIn(request: FuzzRequest, answer: FuzzAnswer): string | undefined {
   const { status, headers, body } = answer;
   if (status === 0) return request.raw || isLong(request) ? undefined : 'no answer';
+  if (status === 408 && !request.raw) return 'a complete request was waited for';
   if (headers['x-injected'] !== undefined) return 'a header was injected';
   if (status < 400) return undefined;
   if (request.method !== 'HEAD' && body === '') return 'an error without a body';
