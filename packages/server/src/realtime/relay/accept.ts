@@ -10,6 +10,8 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { takeOver } from './shared-reads.ts';
 import type { RelayPeer } from './side.ts';
 
 const HANDSHAKE_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -85,11 +87,14 @@ export function acceptUpgrade(options: AcceptOptions): RelayPeer {
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     lines.push(`${name}: ${value}`);
   }
-  prepareSocket(socket);
   // Until the relay has it, the socket is nobody's; a client that goes away must harm only itself.
   socket.on('error', () => socket.destroy());
-  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
-  return { socket, head };
+  const plain = socket instanceof Socket && !(socket instanceof TLSSocket);
+  const peer = (plain && takeOver(socket, head)) || { socket, head };
+  prepareSocket(peer.socket);
+  if (peer.socket !== socket) peer.socket.on('error', () => peer.socket.destroy());
+  peer.socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  return peer;
 }
 
 /** Frames are small and must not wait for each other; silence is judged by the ticker. */

@@ -1,20 +1,19 @@
 /**
  * The client's half of the opening handshake (RFC 6455 §4.1), towards an upstream.
  *
- * A plain socket is made to read into one buffer that all upstream sockets of the process share
- * (`onread`), which saves an allocation per chunk and all memory for reading per session. During
- * the handshake what was read is copied and pushed to Node's HTTP client; after it, chunks go to
- * the relay, valid only during the call. Node has no such reading for TLS, where chunks are our
- * own. No extension and no subprotocol is offered.
+ * A plain socket reads into the buffer that all of them share (`shared-reads.ts`): during the
+ * handshake what was read is copied and pushed to Node's HTTP client; after it, chunks go to the
+ * relay. Node has no such reading for TLS, where chunks are our own. No extension and no
+ * subprotocol is offered.
  */
 import { randomBytes } from 'node:crypto';
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 
-import { isIP, connect as netConnect, type Socket } from 'node:net';
+import { isIP, connect as netConnect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket, connect as tlsConnect } from 'node:tls';
 import { acceptKey, prepareSocket } from './accept.ts';
-import { readBufferBytes } from './limits.ts';
+import { type SharedReader, sharedPeer, sharedReads } from './shared-reads.ts';
 import type { RelayPeer } from './side.ts';
 
 export interface DialOptions {
@@ -62,13 +61,11 @@ export type DialResult =
   | { readonly ok: true; readonly peer: RelayPeer; readonly requestId?: string }
   | { readonly ok: false; readonly failure: DialFailure };
 
-type Take = (chunk: Buffer) => void;
-
 /** Connects and shakes hands. Never rejects. On success the caller owns the peer's socket. */
 export function dialUpstream(options: DialOptions): Promise<DialResult> {
   return new Promise(resolve => {
     const key = randomBytes(16).toString('base64');
-    const link = { take: null as Take | null, connected: false };
+    const link: Link = { take: null, connected: false };
     const request = openRequest(options, key, link);
     let settled = false;
     const settle = (result: DialResult) => {
@@ -100,9 +97,7 @@ export function dialUpstream(options: DialOptions): Promise<DialResult> {
   });
 }
 
-interface Link {
-  /** Where chunks go once the relay reads. */
-  take: Take | null;
+interface Link extends SharedReader {
   connected: boolean;
 }
 
@@ -122,9 +117,6 @@ function openRequest(options: DialOptions, key: string, link: Link): ClientReque
     createConnection: () => openSocket(options, link),
   });
 }
-
-/** One buffer for all upstream sockets: each chunk is dealt with before the next is read. */
-const readBuffer = Buffer.allocUnsafeSlow(readBufferBytes);
 
 function openSocket(options: DialOptions, link: Link): Socket {
   const { url, ca } = options;
@@ -147,14 +139,7 @@ function openSocket(options: DialOptions, link: Link): Socket {
 }
 
 function plainSocket(host: string, port: number, link: Link): Socket {
-  const callback = (bytes: number): boolean => {
-    const chunk = readBuffer.subarray(0, bytes);
-    if (link.take === null) return socket.push(Buffer.from(chunk));
-    link.take(chunk);
-    return true;
-  };
-  const onread = { buffer: readBuffer, callback };
-  const socket: Socket = netConnect({ host, port, onread });
+  const socket: Socket = netConnect({ host, port, onread: sharedReads(link, () => socket) });
   return socket;
 }
 
@@ -165,14 +150,8 @@ function peerOf(socket: Duplex, head: Buffer, link: Link): RelayPeer {
   // Node's HTTP client has let go of the socket and the relay does not have it yet. A loss in
   // between must not be nobody's; the relay finds the socket closed then.
   socket.on('error', () => socket.destroy());
-  if (socket instanceof TLSSocket) return { socket, head };
-  const read = (take: Take) => {
-    link.take = take;
-    // A paused socket still reads as much as its stream holds.
-    const early = socket.read() as Buffer | null;
-    if (early !== null) take(early);
-  };
-  return { socket, head, read };
+  if (socket instanceof TLSSocket || !(socket instanceof Socket)) return { socket, head };
+  return sharedPeer(socket, head, link);
 }
 
 function lost(error: Error & { code?: string }, connected: boolean): DialFailure {

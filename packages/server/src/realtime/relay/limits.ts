@@ -55,7 +55,7 @@ export const maxTypePrefixBytes = 192;
 /** Pongs are not sent to a reader that lets more than this wait; the latest is kept for later. */
 export const maxPongBacklogBytes = 16 * KIB;
 
-/** Size of the read buffer that all upstream sockets share. */
+/** Size of the read buffer that all plain sockets share. */
 export const readBufferBytes = 64 * KIB;
 
 /** Size of one block from which bytes on their way out of the shared read buffer are cut. */

@@ -2,15 +2,18 @@
  * Gives bytes a place of their own on their way out of a read buffer that will be overwritten.
  *
  * Nearly every write is taken by the kernel at once; then the place is given back and used again,
- * so that forwarding a frame costs one memory copy and no garbage but a small view. A place whose
- * write is still waiting stays taken, and its block is left to the garbage collector once full.
- * One slab serves all sessions of a process: copying, writing and giving back happen in one go.
+ * so that forwarding a frame costs one memory copy and no garbage. A place whose write is still
+ * waiting stays taken, and its block is left to the garbage collector once full. One slab serves
+ * all sessions of a process: copying, writing and giving back happen in one go.
  */
 import { slabBlockBytes } from './limits.ts';
+import { Views } from './views.ts';
 
 export class Slab {
   #block: Buffer = Buffer.alloc(0);
   #at = 0;
+  /** Views from `#at` on. */
+  #views = new Views(this.#block);
 
   /** A copy of `[from, to)` of `source`. */
   copy(source: Buffer, from: number, to: number): Buffer {
@@ -20,10 +23,12 @@ export class Slab {
       this.#block = Buffer.allocUnsafeSlow(slabBlockBytes);
       this.#at = 0;
     }
+    if (this.#views.start !== this.#at || this.#views.buffer !== this.#block) {
+      this.#views = new Views(this.#block, this.#at);
+    }
     source.copy(this.#block, this.#at, from, to);
-    const copy = this.#block.subarray(this.#at, this.#at + length);
     this.#at += length;
-    return copy;
+    return this.#views.of(length);
   }
 
   /** Takes back the last copy given, which nobody may look at any more. */
