@@ -9,6 +9,7 @@ export const ERROR_CODES = {
   unknown_model: { status: 400, title: 'Unknown model' },
   unauthenticated: { status: 401, title: 'Not authenticated' },
   forbidden: { status: 403, title: 'Not allowed' },
+  budget_exceeded: { status: 403, title: 'Over budget' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   not_acceptable: { status: 406, title: 'Not acceptable' },

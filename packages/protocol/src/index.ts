@@ -3,6 +3,7 @@
  * catalogue. No I/O, no dependency but zod; servers and browsers import it alike.
  */
 export * from './access.ts';
+export * from './budgets.ts';
 export * from './catalogue.ts';
 export * from './common.ts';
 export * from './errors.ts';
@@ -11,5 +12,7 @@ export * from './health.ts';
 export * from './realtime.ts';
 export * from './recordings.ts';
 export * from './roles.ts';
+export * from './run-events.ts';
+export * from './runs.ts';
 export * from './session-events.ts';
 export * from './sessions.ts';

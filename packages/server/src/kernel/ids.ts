@@ -8,8 +8,14 @@ import { v7 } from 'uuid';
 export type IdPrefix =
   | 'ses' // voice session
   | 'rec' // recording
-  | 'run'
-  | 'tsk'
+  | 'run' // one agent's work on one message
+  | 'rpo' // repository
+  | 'tsk' // task
+  | 'msg' // message of a task
+  | 'art' // artifact of a run
+  | 'rsv' // reservation of money for one model call
+  | 'bdg' // budget
+  | 'pvk' // provider key
   | 'mtg'
   | 'prj' // project
   | 'key' // API key
