@@ -6,6 +6,7 @@ import { createApplication } from '../../packages/server/src/application.ts';
 import { POLICIES, type Policy } from '../../packages/server/src/auth/index.ts';
 import type { Platform } from '../../packages/server/src/compose.ts';
 import { loadConfig } from '../../packages/server/src/config/index.ts';
+import type { RouteInfo } from '../../packages/server/src/http/index.ts';
 import { openFilesystemBlobs } from '../../packages/server/src/platform/blobs/index.ts';
 import { createTelemetry } from '../../packages/server/src/platform/telemetry/index.ts';
 import type { JsonSchema } from './schema-text.ts';
@@ -32,7 +33,7 @@ export interface ApiRoute {
   readonly method: string;
   readonly path: string;
   readonly policy: Policy;
-  readonly errors: 'problem' | 'openai';
+  readonly errors: RouteInfo['errors'];
   /** Absent for WebSockets and for routes that the OpenAPI document leaves out. */
   readonly operation: Operation | undefined;
 }

@@ -72,14 +72,23 @@ function answers({ responses = {} }: Operation): string[] {
 
 function whoText(policy: Policy): string {
   if (policy.public) return 'anyone';
-  const secret = policy.clientSecret ? ', or a client secret' : '';
+  const others = {
+    ', or a client secret': policy.clientSecret,
+    ', or a stream ticket': policy.ticket,
+    ', or a run by its token': policy.runToken,
+  };
+  const secret = Object.entries(others)
+    .filter(([, open]) => open)
+    .map(([text]) => text)
+    .join('');
   return policy.owner
     ? `the creator (${policy.role}${secret}) and Admins`
     : `${policy.role}${secret}`;
 }
 
 function errorsText({ errors }: ApiRoute): string {
-  return errors === 'openai' ? "OpenAI's object" : 'problem';
+  const names = { problem: 'problem', openai: 'OpenAI', anthropic: 'Anthropic', google: 'Google' };
+  return errors === 'problem' ? errors : `${names[errors]}'s object`;
 }
 
 function sentence(text: unknown): string {

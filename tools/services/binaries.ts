@@ -1,7 +1,8 @@
 /**
  * Finds the programs that tests need and that npm cannot bring: PostgreSQL, Redis, Chromium,
- * OpenSSL. What is missing is installed with apt-get where that is possible (root on Debian),
- * once, with one line printed; elsewhere the caller gets one line that says how to get it.
+ * OpenSSL, bubblewrap, git. What is missing is installed with apt-get where that is possible (root
+ * on Debian), once, with one line printed; elsewhere the caller gets one line that says how to get
+ * it.
  * Nothing is ever skipped: a test without its service is a failed test.
  */
 import { execFile } from 'node:child_process';
@@ -46,6 +47,15 @@ export async function findPostgresBinary(name: string): Promise<string> {
     folders: ['/usr/lib/postgresql/*/bin', '/opt/homebrew/opt/postgresql@*/bin'],
     aptPackage: 'postgresql',
   });
+}
+
+/** Bubblewrap, which isolates agents. */
+export async function findBubblewrap(): Promise<string> {
+  return findBinary({ names: ['bwrap'], aptPackage: 'bubblewrap' });
+}
+
+export async function findGit(): Promise<string> {
+  return findBinary({ names: ['git'], aptPackage: 'git' });
 }
 
 function locate(request: BinaryRequest): string | undefined {

@@ -5,18 +5,20 @@ import type { ApiKeys } from './api-keys.ts';
 import type { Audit } from './audit.ts';
 import { authorize, Denial } from './authorize.ts';
 import type { ClientSecrets } from './client-secrets.ts';
-import { credentialsOf, isOurs } from './credentials.ts';
+import { credentialsOf, isOurs, runTokenOf } from './credentials.ts';
 import type { Identity } from './identity.ts';
 import { isUnsafe } from './origin.ts';
 import { findPolicy } from './policies.ts';
 import type { Principal } from './principal.ts';
 import { API_KEY_PREFIX } from './secrets.ts';
+import type { StreamTickets } from './stream-tickets.ts';
 import { noProject, unauthenticated } from './unauthenticated.ts';
 
 export interface AuthGuardDeps {
   readonly identity: Identity;
   readonly apiKeys: ApiKeys;
   readonly clientSecrets: ClientSecrets;
+  readonly streamTickets: Pick<StreamTickets, 'verify'>;
   readonly audit: Audit;
   readonly limiter: RateLimiter;
   readonly rateLimit: BucketSize;
@@ -44,7 +46,8 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
         if (request.policy === 'public.auth') await limitSignIn(deps, request);
         return undefined;
       }
-      const principal = await authenticate(deps, request);
+      if (policy.runToken && runTokenOf(request.headers, request.query)) return undefined;
+      const principal = await authenticate(deps, request, policy.ticket === true);
       if (isUnsafe(request)) await limit(deps, request, principal);
       authorize(request.policy, principal);
       return principal;
@@ -55,14 +58,18 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
 }
 
 /** A fault of the database must not look like a wrong credential. */
-async function authenticate(deps: AuthGuardDeps, request: GuardedRequest): Promise<Principal> {
+async function authenticate(
+  deps: AuthGuardDeps,
+  request: GuardedRequest,
+  takesTicket: boolean,
+): Promise<Principal> {
   let principal: Principal | undefined;
   try {
+    const ticket = takesTicket ? request.query.get('ticket') : null;
     const ours = credentialsOf(request).find(credential => isOurs(credential.value));
-    principal =
-      ours === undefined
-        ? await deps.identity.authenticate(request)
-        : await verifyOurs(deps, ours.value, request);
+    if (ticket !== null) principal = await deps.streamTickets.verify(ticket);
+    else if (ours !== undefined) principal = await verifyOurs(deps, ours.value, request);
+    else principal = await deps.identity.authenticate(request);
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
     const text = 'Credentials cannot be checked right now.';

@@ -25,6 +25,18 @@ const TABLE: Record<Exclude<PolicyId, `public.${string}`>, Record<Role | 'secret
   'recordings.write': { Viewer: 'fff', Developer: 'ynn', Admin: 'yAn', secret: 'fff' },
   'recordings.read': { Viewer: 'fff', Developer: 'ynn', Admin: 'yAn', secret: 'fff' },
   'recordings.delete': { Viewer: 'fff', Developer: 'ynn', Admin: 'yAn', secret: 'fff' },
+  'repos.write': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
+  'runs.read': { Viewer: 'yyn', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
+  'runs.write': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
+  'runs.control': { Viewer: 'fff', Developer: 'yfn', Admin: 'yAn', secret: 'fff' },
+  'runs.private': { Viewer: 'fff', Developer: 'yfn', Admin: 'yAn', secret: 'fff' },
+  'streams.read': { Viewer: 'yyn', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
+  'queue.read': { Viewer: 'yyn', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
+  'queue.manage': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
+  'models.call': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
+  'budgets.read': { Viewer: 'yyn', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
+  'budgets.manage': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
+  'provider_keys.manage': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
 };
 
 const secret: Principal = principal('Developer', {

@@ -20,6 +20,7 @@ import { createSignIn, type SignIn } from './oidc/sign-in.ts';
 import type { OriginRules } from './origin.ts';
 import type { Principal } from './principal.ts';
 import { createEnsureProject, type EnsureProject } from './projects.ts';
+import { createStreamTickets, type StreamTickets } from './stream-tickets.ts';
 import { createSweeper } from './sweeper.ts';
 
 export interface AuthDeps {
@@ -51,6 +52,7 @@ export interface Auth {
   readonly guard: Guard<Principal>;
   readonly apiKeys: ApiKeys;
   readonly clientSecrets: ClientSecrets;
+  readonly streamTickets: StreamTickets;
   readonly audit: Audit;
   readonly sessions: ConsoleSessions;
   readonly cookies: Cookies;
@@ -72,6 +74,7 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
   const audit = createAudit(deps);
   const apiKeys = createApiKeys(database, audit);
   const clientSecrets = createClientSecrets(database, deps.sealer);
+  const streamTickets = createStreamTickets(database);
   const sessions = createConsoleSessions(database);
   const cookies = createCookies(options.tls || options.publicUrl?.startsWith('https:') === true);
   const origins = originRules(options);
@@ -84,11 +87,12 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
       : createOidcIdentity({ ...shared, ...oidc, rules: origins, ensureProject });
   const links = createAdminLinks(clock, options.adminLinkToken ?? undefined);
   const { rateLimit } = options;
+  const secrets = { apiKeys, clientSecrets, streamTickets };
+  const { log } = deps.telemetry;
   return {
     mode: identity.mode,
-    guard: createAuthGuard({ identity, apiKeys, clientSecrets, audit, limiter, rateLimit }),
-    apiKeys,
-    clientSecrets,
+    guard: createAuthGuard({ ...secrets, identity, audit, limiter, rateLimit }),
+    ...secrets,
     audit,
     sessions,
     cookies,
@@ -98,7 +102,7 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
     ensureProject,
     oidc,
     mintAdminLink: () => `/auth/local?token=${links.mint()}`,
-    component: createSweeper({ audit, clientSecrets, sessions, log: deps.telemetry.log }),
+    component: createSweeper({ audit, clientSecrets, streamTickets, sessions, log }),
     healthChecks: oidc === null ? [] : [issuerCheck(oidc.provider)],
   };
 }

@@ -1,6 +1,6 @@
 import { parseCookie } from 'cookie';
 import type { GuardedRequest } from '../http/index.ts';
-import { API_KEY_PREFIX, CLIENT_SECRET_PREFIX } from './secrets.ts';
+import { API_KEY_PREFIX, CLIENT_SECRET_PREFIX, RUN_TOKEN_PREFIX } from './secrets.ts';
 
 /** Longer ones are not looked at. */
 const CREDENTIAL_MAX_CHARS = 16 * 1024;
@@ -26,6 +26,8 @@ export function credentialsOf(request: GuardedRequest): Credential[] {
     request.kind === 'upgrade' ? fromSubprotocol(headers['sec-websocket-protocol']) : undefined,
     fromAuthorization(headers.authorization),
     loose(headers['api-key']),
+    loose(headers['x-api-key']),
+    loose(headers['x-goog-api-key']),
     request.kind === 'upgrade' ? loose(request.query.get('api-key')) : undefined,
   ];
   return found.filter(credential => credential !== undefined);
@@ -63,6 +65,23 @@ export function isOurs(value: string): boolean {
 
 export function isJwtShaped(value: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
+}
+
+/**
+ * The token of an agent's run that a request carries, wherever the providers' clients put their
+ * keys; says nothing about its validity.
+ */
+export function runTokenOf(
+  headers: GuardedRequest['headers'],
+  query: URLSearchParams,
+): string | undefined {
+  const found = [
+    fromAuthorization(headers.authorization),
+    loose(headers['x-api-key']),
+    loose(headers['x-goog-api-key']),
+    loose(query.get('key')),
+  ];
+  return found.find(one => one?.value.startsWith(RUN_TOKEN_PREFIX))?.value;
 }
 
 /** The cookies of a request. */

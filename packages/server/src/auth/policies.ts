@@ -7,6 +7,9 @@ import { ROLES, type Role } from '@holdfast/protocol';
  * - `public` rows need no credential (the transport checks of local mode still apply).
  * - `role` is the least role in the caller's project; roles nest.
  * - `clientSecret` rows are open to the narrowed `ek_…` tokens too; all others are closed to them.
+ * - `runToken` rows are open to tokens of agent runs (`rt_…`) too. Their handlers judge those: the
+ *   guard lets a request that carries one pass without a principal.
+ * - `ticket` rows also take a stream ticket (`?ticket=`), for pages that cannot send headers.
  * - `owner` rows are about one thing, which only its creator and the project's Admins may touch.
  *   `absent` says what a colleague is told: `hidden` answers like a thing that does not exist,
  *   `visible` says that it is not theirs, for things they may see anyway.
@@ -15,7 +18,9 @@ export interface Policy {
   readonly public?: true;
   readonly role: Role;
   readonly clientSecret?: true;
+  readonly ticket?: true;
   readonly owner?: 'hidden' | 'visible';
+  readonly runToken?: true;
 }
 
 const PUBLIC = { public: true, role: 'Viewer' } as const;
@@ -41,6 +46,18 @@ export const POLICIES = {
   'recordings.write': { role: 'Developer', owner: 'hidden' },
   'recordings.read': { role: 'Developer', owner: 'hidden' },
   'recordings.delete': { role: 'Developer', owner: 'hidden' },
+  'repos.write': { role: 'Developer' },
+  'runs.read': { role: 'Viewer' },
+  'runs.write': { role: 'Developer' },
+  'runs.control': { role: 'Developer', owner: 'visible' },
+  'runs.private': { role: 'Developer', owner: 'visible' },
+  'streams.read': { role: 'Viewer', ticket: true },
+  'queue.read': { role: 'Viewer' },
+  'queue.manage': { role: 'Admin' },
+  'models.call': { role: 'Developer', runToken: true },
+  'budgets.read': { role: 'Viewer' },
+  'budgets.manage': { role: 'Admin' },
+  'provider_keys.manage': { role: 'Admin' },
 } as const satisfies Record<string, Policy>;
 
 export type PolicyId = keyof typeof POLICIES;

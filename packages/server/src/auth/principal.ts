@@ -13,6 +13,8 @@ export interface Principal {
   readonly role: Role;
   /** What a client secret was narrowed to; absent for every other kind. */
   readonly grant?: ClientSecretGrant;
+  /** The only subjects that may be followed; set when a stream ticket was shown. */
+  readonly ticketSubjects?: readonly string[];
 }
 
 export interface ClientSecretGrant {

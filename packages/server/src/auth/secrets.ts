@@ -6,6 +6,7 @@ const SECRET_CHARS = 43;
 
 export const API_KEY_PREFIX = 'hf_';
 export const CLIENT_SECRET_PREFIX = 'ek_';
+export const RUN_TOKEN_PREFIX = 'rt_';
 /** So much of an API key is shown in lists: the prefix and six characters. */
 export const SHOWN_CHARS = 9;
 

@@ -3,6 +3,7 @@ import type { Logger } from '../platform/telemetry/index.ts';
 import type { Audit } from './audit.ts';
 import type { ClientSecrets } from './client-secrets.ts';
 import type { ConsoleSessions } from './console-sessions.ts';
+import type { StreamTickets } from './stream-tickets.ts';
 
 export const SWEEP_INTERVAL_MS = 60 * 60 * 1000;
 export const AUDIT_RETENTION_DAYS = 365;
@@ -19,6 +20,7 @@ export interface Sweeper extends Component {
 export function createSweeper(deps: {
   audit: Audit;
   clientSecrets: ClientSecrets;
+  streamTickets: Pick<StreamTickets, 'sweep'>;
   sessions: ConsoleSessions;
   log: Logger;
 }): Sweeper {
@@ -28,6 +30,7 @@ export function createSweeper(deps: {
   async function sweep(): Promise<void> {
     try {
       await deps.clientSecrets.sweep();
+      await deps.streamTickets.sweep();
       await deps.sessions.sweep();
       await deps.audit.sweep(AUDIT_RETENTION_DAYS);
     } catch (err) {

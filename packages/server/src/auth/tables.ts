@@ -1,5 +1,5 @@
 import type { Role } from '@holdfast/protocol';
-import type { Generated } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
 
 export type ProjectRow = { id: string; name: string; created_at: Generated<Date> };
@@ -57,12 +57,31 @@ export type AuditRow = {
   request_id: string;
 };
 
+export type StreamTicketRow = {
+  token_hash: string;
+  /** Written as JSON text, read parsed. */
+  principal: ColumnType<TicketPrincipal, string, never>;
+  subjects: string[];
+  created_at: Generated<Date>;
+  expires_at: Date;
+};
+
+/** Who asked for a ticket: all of a principal that outlives its request. */
+export type TicketPrincipal = {
+  kind: 'local' | 'user' | 'api_key';
+  id: string;
+  name: string;
+  projectId: string;
+  role: Role;
+};
+
 type Tables = {
   projects: ProjectRow;
   api_keys: ApiKeyRow;
   client_secrets: ClientSecretRow;
   console_sessions: ConsoleSessionRow;
   audit_log: AuditRow;
+  stream_tickets: StreamTicketRow;
 };
 
 /** The executor with this feature's tables. */

@@ -49,6 +49,9 @@ const rules: readonly Rule[] = [
     !v.DATABASE_URL &&
     'HOLDFAST_ROLES: fewer than all roles need DATABASE_URL, which processes can share.',
   v =>
+    v.HOLDFAST_RUNS_HARD_LIMIT < v.HOLDFAST_RUNS_SOFT_LIMIT &&
+    'HOLDFAST_RUNS_HARD_LIMIT: must not be below HOLDFAST_RUNS_SOFT_LIMIT.',
+  v =>
     v.AZURE_STORAGE_CONNECTION_STRING &&
     v.HOLDFAST_AZURE_STORAGE_URL &&
     'AZURE_STORAGE_CONNECTION_STRING and HOLDFAST_AZURE_STORAGE_URL: only one may be set.',

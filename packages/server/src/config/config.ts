@@ -12,6 +12,7 @@ export interface Config {
   readonly upstreams: UpstreamsConfig;
   readonly sessions: SessionsConfig;
   readonly recordings: RecordingsConfig;
+  readonly runs: RunsConfig;
   readonly database: DatabaseConfig;
   /** Null: without Redis. */
   readonly redis: RedisConfig | null;
@@ -64,6 +65,9 @@ export interface OidcConfig {
 export interface UpstreamsConfig {
   readonly azure: AzureUpstreamConfig | null;
   readonly openai: { readonly baseUrl: string; readonly apiKey: Secret } | null;
+  /** `baseUrl` null: the provider's own, as below. */
+  readonly anthropic: { readonly baseUrl: string | null; readonly apiKey: Secret } | null;
+  readonly gemini: { readonly baseUrl: string | null; readonly apiKey: Secret } | null;
   readonly modelsFile: string | null;
   readonly azureClientId: string | null;
 }
@@ -89,6 +93,21 @@ export interface RecordingsConfig {
   readonly uploadMaxBytes: number;
   readonly bitsPerSecond: number;
   readonly retentionDays: number | null;
+}
+
+export interface RunsConfig {
+  /** Lower case, `name` or `name:port`. */
+  readonly allowedHosts: readonly string[];
+  readonly concurrency: number;
+  readonly perOwner: number;
+  readonly perRepository: number;
+  readonly softTimeMs: number;
+  readonly hardTimeMs: number;
+  readonly silenceMs: number;
+  readonly withoutSandbox: boolean;
+  readonly workspacesMaxBytes: number;
+  readonly agentsDir: string | null;
+  readonly agentsFile: string | null;
 }
 
 export interface DatabaseConfig {

@@ -3,6 +3,7 @@ import type {
   Config,
   IdentityConfig,
   RedisConfig,
+  RunsConfig,
   ServerConfig,
   TelemetryConfig,
   UpstreamsConfig,
@@ -30,6 +31,7 @@ export function toConfig(v: Values): Config {
       bitsPerSecond: v.HOLDFAST_RECORDING_BITS_PER_SECOND,
       retentionDays: v.HOLDFAST_RETENTION_RECORDINGS_DAYS ?? null,
     },
+    runs: runsConfig(v),
     ...storageConfig(v),
     telemetry: telemetryConfig(v),
   });
@@ -97,8 +99,30 @@ function upstreamsConfig(v: Values): UpstreamsConfig {
   return {
     azure,
     openai,
+    anthropic: v.ANTHROPIC_API_KEY
+      ? { baseUrl: v.ANTHROPIC_BASE_URL ?? null, apiKey: v.ANTHROPIC_API_KEY }
+      : null,
+    gemini: v.GEMINI_API_KEY
+      ? { baseUrl: v.GOOGLE_GEMINI_BASE_URL ?? null, apiKey: v.GEMINI_API_KEY }
+      : null,
     modelsFile: v.HOLDFAST_MODELS_FILE ?? null,
     azureClientId: v.AZURE_CLIENT_ID ?? null,
+  };
+}
+
+function runsConfig(v: Values): RunsConfig {
+  return {
+    allowedHosts: v.HOLDFAST_ALLOWED_HOSTS.map(host => host.toLowerCase()),
+    concurrency: v.HOLDFAST_RUNS_CONCURRENCY,
+    perOwner: v.HOLDFAST_RUNS_PER_OWNER,
+    perRepository: v.HOLDFAST_RUNS_PER_REPOSITORY,
+    softTimeMs: v.HOLDFAST_RUNS_SOFT_LIMIT * S,
+    hardTimeMs: v.HOLDFAST_RUNS_HARD_LIMIT * S,
+    silenceMs: v.HOLDFAST_RUNS_SILENCE_LIMIT * S,
+    withoutSandbox: v.HOLDFAST_RUNS_WITHOUT_SANDBOX,
+    workspacesMaxBytes: v.HOLDFAST_WORKSPACES_MAX_BYTES,
+    agentsDir: v.HOLDFAST_AGENTS_DIR ?? null,
+    agentsFile: v.HOLDFAST_AGENTS_FILE ?? null,
   };
 }
 

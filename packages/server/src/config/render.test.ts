@@ -12,7 +12,7 @@ import { SETTINGS } from './settings/index.ts';
 describe('descriptions', () => {
   it('keep our own names apart from those of others', () => {
     const others =
-      /^(AZURE_|OPENAI_|DATABASE_|REDIS_|LOG_|OTEL_|APPLICATIONINSIGHTS_|CONTAINER_APP_)/;
+      /^(AZURE|OPENAI|ANTHROPIC|GEMINI|GOOGLE|DATABASE|REDIS|LOG|OTEL|APPL\w+|CONTAINER)_/;
     for (const name of Object.keys(SETTINGS)) {
       expect(name === 'PORT' || name.startsWith('HOLDFAST_') || others.test(name), name).toBe(true);
     }

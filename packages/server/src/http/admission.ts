@@ -6,14 +6,28 @@ import { patternOf } from './observe.ts';
 /** Puts the guard before every route and every unmatched request, before a body is read. */
 export function addAdmission(app: FastifyInstance, guard: Guard, trust: ProxyTrust): void {
   app.decorateRequest('principal');
+  app.decorateRequest('readmit');
   app.addHook('onRequest', async (request, reply) => {
     const guarded = guardedRequest(request, trust);
     const principal = await guard.admit({
       ...guarded,
       setHeader: (name, value) => reply.header(name, value),
     });
-    Object.assign(request, { principal });
+    const readmit = async () => {
+      Object.assign(request, { principal: await guard.admit(guarded) });
+    };
+    Object.assign(request, { principal, readmit });
   });
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /**
+     * For answers that last: asks the guard again, as if the request came now, and sets the
+     * principal anew. Throws as the guard does.
+     */
+    readmit(): Promise<void>;
+  }
 }
 
 /** A request as the guard sees it. Headers can only be set while it is being admitted. */

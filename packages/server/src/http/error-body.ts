@@ -1,6 +1,7 @@
 import { ERROR_CODES, type OpenaiError, type Problem } from '@holdfast/protocol';
 import type { HoldfastError } from '../kernel/index.ts';
 import { DETAIL_MAX_CHARS } from './limits.ts';
+import type { ErrorShape } from './route.ts';
 
 export interface ErrorAnswer {
   readonly status: number;
@@ -8,10 +9,10 @@ export interface ErrorAnswer {
   readonly body: string;
 }
 
-/** The one place where an error becomes an HTTP answer, in either shape. */
+/** The one place where an error becomes an HTTP answer, in whichever shape. */
 export function errorAnswer(
   error: HoldfastError,
-  shape: 'problem' | 'openai',
+  shape: ErrorShape,
   requestId: string,
 ): ErrorAnswer {
   const headers: Record<string, string> = { 'cache-control': 'no-store' };
@@ -19,13 +20,20 @@ export function errorAnswer(
     headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterS)));
   }
   if (error.status === 401) headers['www-authenticate'] = 'Bearer';
-  const openai = shape === 'openai';
-  headers['content-type'] = openai
-    ? 'application/json; charset=utf-8'
-    : 'application/problem+json; charset=utf-8';
-  const body = openai ? openaiErrorBody(error) : problemBody(error, requestId);
+  headers['content-type'] =
+    shape === 'problem'
+      ? 'application/problem+json; charset=utf-8'
+      : 'application/json; charset=utf-8';
+  const body = BODIES[shape](error, requestId);
   return { status: error.status, headers, body: JSON.stringify(body) };
 }
+
+const BODIES: Readonly<Record<ErrorShape, (error: HoldfastError, requestId: string) => object>> = {
+  problem: problemBody,
+  openai: openaiErrorBody,
+  anthropic: anthropicErrorBody,
+  google: googleErrorBody,
+};
 
 /** RFC 9457; `error` repeats `detail` for clients of the older API. */
 export function problemBody(error: HoldfastError, requestId: string): Problem {
@@ -51,17 +59,61 @@ const OPENAI_CODES: Partial<Record<HoldfastError['code'], string>> = {
   upstream_rate_limited: 'rate_limit_exceeded',
 };
 
-/** OpenAI's error object; what it has no field for is said in the message. */
+/** OpenAI's error object. */
 export function openaiErrorBody(error: HoldfastError): OpenaiError {
-  const allowed = error.allowed?.length ? ` Allowed: ${error.allowed.join(', ')}.` : '';
   return {
     error: {
-      message: cut(error.detail + allowed),
-      type: openaiType(error.status),
+      message: messageOf(error),
+      type: error.code === 'budget_exceeded' ? error.code : openaiType(error.status),
       code: OPENAI_CODES[error.code] ?? error.code,
       param: error.field === undefined ? null : cut(error.field),
     },
   };
+}
+
+const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+};
+
+/** Anthropic's error object. Source: docs.anthropic.com, "Errors". */
+function anthropicErrorBody(error: HoldfastError, requestId: string) {
+  const usual = error.status < 500 ? 'invalid_request_error' : 'api_error';
+  const type =
+    error.code === 'budget_exceeded' ? error.code : (ANTHROPIC_TYPES[error.status] ?? usual);
+  return { type: 'error', error: { type, message: messageOf(error) }, request_id: requestId };
+}
+
+const GOOGLE_STATUS: Readonly<Record<number, string>> = {
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  429: 'RESOURCE_EXHAUSTED',
+  503: 'UNAVAILABLE',
+  504: 'DEADLINE_EXCEEDED',
+};
+
+/** Google's error object (`google.rpc.Status`), with our code as its reason. */
+function googleErrorBody(error: HoldfastError) {
+  const usual = error.status < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL';
+  const info = { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: error.code };
+  return {
+    error: {
+      code: error.status,
+      message: messageOf(error),
+      status: GOOGLE_STATUS[error.status] ?? usual,
+      details: [{ ...info, domain: 'holdfast' }],
+    },
+  };
+}
+
+/** What such an object has no field for is said in its message. */
+function messageOf(error: HoldfastError): string {
+  const allowed = error.allowed?.length ? ` Allowed: ${error.allowed.join(', ')}.` : '';
+  return cut(error.detail + allowed);
 }
 
 function openaiType(status: number): string {

@@ -4,7 +4,7 @@ import type { Logger } from '../platform/telemetry/index.ts';
 import { errorAnswer } from './error-body.ts';
 import { faultOf } from './fault.ts';
 import { patternOf } from './observe.ts';
-import type { RouteInfo } from './route.ts';
+import type { ErrorShape, RouteInfo } from './route.ts';
 import type { RouteTable } from './route-table.ts';
 import { isNavigation, type StaticSite, sendSite } from './static-site.ts';
 
@@ -74,7 +74,7 @@ export function answerError(
 function answer(
   request: FastifyRequest,
   reply: FastifyReply,
-  what: { error: HoldfastError; shape: 'problem' | 'openai'; allow: readonly string[] },
+  what: { error: HoldfastError; shape: ErrorShape; allow: readonly string[] },
 ): FastifyReply {
   const { status, headers, body } = errorAnswer(what.error, what.shape, request.id);
   if (status === 426) reply.header('upgrade', 'websocket');

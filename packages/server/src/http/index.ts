@@ -21,8 +21,9 @@ export { createMetricsServer, type MetricsServer, metricsRoutes } from './metric
 export type { TlsFiles } from './node-server.ts';
 export { spanOf } from './observe.ts';
 export type { ApiInfo } from './openapi.ts';
-export type { RouteConfig, RouteInfo } from './route.ts';
+export type { ErrorShape, RouteConfig, RouteInfo } from './route.ts';
 export { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
+export { openSse, SSE_LIMITS, type SseLimits, type SseStream } from './sse.ts';
 export type { StaticSite } from './static-site.ts';
 export type { Upgrade, UpgradeRoute } from './upgrade/upgrade.ts';
 export { UpgradeRouter } from './upgrade/upgrade-router.ts';

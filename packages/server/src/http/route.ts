@@ -1,14 +1,17 @@
 import type {} from 'fastify';
 
+/** Whose error object a route answers with. */
+export type ErrorShape = 'problem' | 'openai' | 'anthropic' | 'google';
+
 /**
  * What every HTTP route declares besides its schema, in Fastify's route `config`. `policy` names a
  * row of the policy table that the guard knows; a route without one does not register. `errors`
- * picks the error body: our problem+json, or OpenAI's error object on provider-shaped routes.
+ * picks the error body: our problem+json, or a provider's error object on provider-shaped routes.
  * `quiet` routes (probes, assets) are logged at debug level only.
  */
 export interface RouteConfig {
   readonly policy: string;
-  readonly errors?: 'problem' | 'openai';
+  readonly errors?: ErrorShape;
   readonly quiet?: boolean;
 }
 
@@ -19,13 +22,13 @@ export interface RouteInfo {
   /** The pattern, such as `/v1/things/:id`. */
   readonly url: string;
   readonly policy: string;
-  readonly errors: 'problem' | 'openai';
+  readonly errors: ErrorShape;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     policy?: string;
-    errors?: 'problem' | 'openai';
+    errors?: ErrorShape;
     quiet?: boolean;
   }
 }

@@ -1,5 +1,6 @@
 import type { SettingGroup, ValuesOf } from '../setting.ts';
 import { identitySettings } from './identity.ts';
+import { runSettings } from './runs.ts';
 import { serverSettings } from './server.ts';
 import { sessionSettings } from './sessions.ts';
 import { storageSettings } from './storage.ts';
@@ -11,6 +12,7 @@ export const GROUPS: readonly SettingGroup[] = [
   { title: 'Server', settings: serverSettings },
   { title: 'Models', settings: upstreamSettings },
   { title: 'Sessions and recordings', settings: sessionSettings },
+  { title: 'Agent runs', settings: runSettings },
   { title: 'Identity and limits', settings: identitySettings },
   { title: 'Database, Redis, storage, secrets', settings: storageSettings },
   { title: 'Telemetry', settings: telemetrySettings },
@@ -20,6 +22,7 @@ export const SETTINGS = {
   ...serverSettings,
   ...upstreamSettings,
   ...sessionSettings,
+  ...runSettings,
   ...identitySettings,
   ...storageSettings,
   ...telemetrySettings,

@@ -1,7 +1,7 @@
 import { flag, secret, text, upstreamUrl } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
-/** The realtime models behind the gateway. At least one upstream must be set. */
+/** The models behind the gateway. At least one upstream of realtime models must be set. */
 export const upstreamSettings = {
   AZURE_OPENAI_ENDPOINT: optional(upstreamUrl, {
     description: 'Azure OpenAI resource. With AZURE_OPENAI_API_KEY this is all it takes.',
@@ -28,6 +28,24 @@ export const upstreamSettings = {
   OPENAI_BASE_URL: optional(upstreamUrl, {
     description: 'A server that speaks the OpenAI API. Default with a key: OpenAI itself.',
     example: 'https://api.openai.com/v1',
+  }),
+  ANTHROPIC_API_KEY: optional(secret(), {
+    description: "Key for Anthropic's models, which agents call through the model gateway.",
+  }),
+  ANTHROPIC_BASE_URL: optional(upstreamUrl, {
+    description:
+      'A server that speaks the Messages API, without `/v1`. Counts only with ANTHROPIC_API_KEY; ' +
+      'default: Anthropic itself.',
+    example: 'https://api.anthropic.com',
+  }),
+  GEMINI_API_KEY: optional(secret(), {
+    description: "Key for Google's Gemini models, which agents call through the model gateway.",
+  }),
+  GOOGLE_GEMINI_BASE_URL: optional(upstreamUrl, {
+    description:
+      'A server that speaks the Gemini API, without `/v1beta`. Counts only with GEMINI_API_KEY; ' +
+      'default: Google itself.',
+    example: 'https://generativelanguage.googleapis.com',
   }),
   HOLDFAST_MODELS_FILE: optional(text, {
     description: 'Operator file (JSON) with the model catalogue. Default: the built-in catalogue.',

@@ -2,9 +2,10 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { HoldfastError } from '../../kernel/index.ts';
 import { errorAnswer } from '../error-body.ts';
+import type { ErrorShape } from '../route.ts';
 
 export interface RefusalOptions {
-  readonly shape: 'problem' | 'openai';
+  readonly shape: ErrorShape;
   readonly requestId: string;
   readonly headers: Readonly<Record<string, string>>;
   /** A peer that does not take the answer is cut off after this time. */

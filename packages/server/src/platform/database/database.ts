@@ -23,6 +23,14 @@ export interface DatabaseCapabilities {
   readonly sharedAcrossProcesses: boolean;
 }
 
+/** The embedded engine's own interface, for libraries that are made for it. */
+export interface EmbeddedEngine {
+  query<T>(sql: string, parameters?: readonly unknown[]): Promise<{ rows: T[] }>;
+  /** Several statements at once, without parameters. */
+  exec(sql: string): Promise<{ rows: Record<string, unknown>[] }[]>;
+  listen(channel: string, onPayload: (payload: string) => void): Promise<() => Promise<void>>;
+}
+
 export interface TransactionOptions {
   /** The transaction is rolled back after this time. Default: `TRANSACTION_TIMEOUT_MS`. */
   readonly timeoutMs?: number;
@@ -32,6 +40,11 @@ export interface Database {
   readonly adapter: string;
   readonly capabilities: DatabaseCapabilities;
   readonly db: Db;
+  /**
+   * Set where there is one session and no address that a library could connect to. It shares that
+   * session: never use it in a transaction.
+   */
+  readonly embedded?: EmbeddedEngine;
   /** How many wait for a connection now; at `ACQUIRE_QUEUE_LIMIT` the next one is refused. */
   readonly waiting: number;
   /**

@@ -77,6 +77,12 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
   holdfast_uploads_active: gauge('Uploads that are being received.'),
   holdfast_storage_full_total: counter('Writes refused because storage is full.'),
 
+  holdfast_streams_open: gauge('Open event streams.'),
+  holdfast_queue_depth: gauge('Jobs of a queue; state is `queued`, `active` or `dead`.', [
+    'queue',
+    'state',
+  ]),
+
   holdfast_log_events_total: counter('Events appended to logs.'),
   holdfast_log_followers: gauge('Open readers of logs.'),
   holdfast_journal_dropped_total: counter('Journal events that did not reach the log.', ['reason']),
@@ -92,6 +98,19 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
   ),
 
   process_cpu_seconds_total: counter('CPU time of the process, user and system.'),
+  holdfast_model_calls_total: counter('Calls through the model gateway, by what was answered.', [
+    'model',
+    'status_code',
+  ]),
+  holdfast_model_tokens_total: counter('Tokens of calls through the model gateway.', [
+    'model',
+    'kind',
+  ]),
+  holdfast_model_cost_usd_total: counter('What calls through the model gateway cost.', ['model']),
+  holdfast_model_unsettled_total: counter(
+    'Calls whose usage could not be read or written, so that their reservation counts in full.',
+  ),
+
   process_resident_memory_bytes: gauge('Resident memory of the process.'),
   process_start_time_seconds: gauge('Start of the process, seconds since the Unix epoch.'),
   nodejs_heap_used_bytes: gauge('JavaScript heap in use.'),

@@ -75,7 +75,7 @@ function assemble(
       lock?.release();
     },
   });
-  return Object.assign(database, { lite });
+  return Object.assign(database, { lite, embedded: lite });
 }
 
 /** A session is only a name for "one statement at a time"; the worker hands out the turns. */

@@ -1,0 +1,75 @@
+import { sql } from 'kysely';
+import type { Database } from '../platform/database/index.ts';
+import type { Principal } from './principal.ts';
+import { hashSecret, isSecretShaped, newSecret } from './secrets.ts';
+import { type TicketPrincipal, tables } from './tables.ts';
+
+export const STREAM_TICKET_PREFIX = 'st_';
+export const STREAM_TICKET_TTL_S = 15 * 60;
+
+export interface StreamTicket {
+  /** `st_…`; shown once. */
+  readonly value: string;
+  readonly expiresAt: Date;
+}
+
+/**
+ * Credentials for `EventSource`, which cannot send headers: as good as its creator for following
+ * some subjects and for nothing else, as often as wanted for a quarter of an hour. A URL may end up
+ * in a history or a log, so what stands in it must be worth little.
+ */
+export interface StreamTickets {
+  /** Whether `by` may read these subjects, the caller has checked. */
+  mint(by: Principal, subjects: readonly string[]): Promise<StreamTicket>;
+  /** The principal behind a ticket; undefined once it, or the key that minted it, is over. */
+  verify(value: string): Promise<Principal | undefined>;
+  /** Deletes expired ones; answers how many. */
+  sweep(): Promise<number>;
+}
+
+export function createStreamTickets({ db }: Database): StreamTickets {
+  return {
+    async mint(by, subjects) {
+      if (by.kind === 'client_secret') throw new TypeError('a client secret mints no tickets');
+      const value = newSecret(STREAM_TICKET_PREFIX);
+      const { kind, id, name, projectId, role } = by;
+      const principal: TicketPrincipal = { kind, id, name, projectId, role };
+      const row = await tables(db)
+        .insertInto('stream_tickets')
+        .values({
+          token_hash: hashSecret(value),
+          principal: JSON.stringify(principal),
+          subjects: [...subjects],
+          expires_at: sql<Date>`now() + ${STREAM_TICKET_TTL_S} * interval '1 second'`,
+        })
+        .returning('expires_at')
+        .executeTakeFirstOrThrow();
+      return { value, expiresAt: row.expires_at };
+    },
+    async verify(value) {
+      if (!isSecretShaped(STREAM_TICKET_PREFIX, value)) return undefined;
+      const row = await tables(db)
+        .selectFrom('stream_tickets')
+        .select(['principal', 'subjects'])
+        .where('token_hash', '=', hashSecret(value))
+        .where('expires_at', '>', sql<Date>`now()`)
+        .where(keyLives)
+        .executeTakeFirst();
+      return row && { ...row.principal, ticketSubjects: row.subjects };
+    },
+    async sweep() {
+      const { numDeletedRows } = await tables(db)
+        .deleteFrom('stream_tickets')
+        .where('expires_at', '<', sql<Date>`now()`)
+        .executeTakeFirst();
+      return Number(numDeletedRows);
+    },
+  };
+}
+
+/** A ticket does not outlive the API key that minted it. */
+const keyLives = () => sql<boolean>`(
+  principal->>'kind' <> 'api_key' or exists (
+    select 1 from api_keys
+    where id = principal->>'id' and revoked_at is null
+      and (expires_at is null or expires_at > now())))`;

@@ -1,0 +1,49 @@
+import { flag, integer, list, text } from '../kinds.ts';
+import { optional, setting } from '../setting.ts';
+
+const GIB = 1024 ** 3;
+
+/** Agent runs: repositories, workers, agents. */
+export const runSettings = {
+  HOLDFAST_ALLOWED_HOSTS: setting(list, '', {
+    description:
+      'Hosts (`name` or `name:port`, separated by commas) that repositories may be fetched from ' +
+      'although they have a private address.',
+    example: 'git.internal.example',
+  }),
+  HOLDFAST_RUNS_CONCURRENCY: setting(integer(1, 64), '2', {
+    description: 'Agent runs at once in one process with the role `worker`.',
+  }),
+  HOLDFAST_RUNS_PER_OWNER: setting(integer(1, 1_000), '8', {
+    description: 'Runs of one owner at once, over all workers. More wait.',
+  }),
+  HOLDFAST_RUNS_PER_REPOSITORY: setting(integer(1, 1_000), '8', {
+    description: 'Runs on one repository at once, over all workers. More wait.',
+  }),
+  HOLDFAST_RUNS_SOFT_LIMIT: setting(integer(10, 86_400), '3000', {
+    description: 'Seconds after which an agent is asked to stop. What it made is kept.',
+  }),
+  HOLDFAST_RUNS_HARD_LIMIT: setting(integer(10, 90_000), '3600', {
+    description: 'Seconds after which an agent is killed. What it made is kept.',
+  }),
+  HOLDFAST_RUNS_SILENCE_LIMIT: setting(integer(5, 86_400), '600', {
+    description: 'Seconds without any output after which an agent is stopped as hanging.',
+  }),
+  HOLDFAST_RUNS_WITHOUT_SANDBOX: setting(flag, 'false', {
+    description:
+      'Run agents although this machine cannot isolate them (bubblewrap is missing or ' +
+      'forbidden): they can then read what this server can. Local mode does so without being ' +
+      'told, and says it.',
+  }),
+  HOLDFAST_WORKSPACES_MAX_BYTES: setting(integer(GIB, 1024 * GIB), String(20 * GIB), {
+    description: 'Disk for mirrors of repositories on a worker; the least recently used go first.',
+  }),
+  HOLDFAST_AGENTS_DIR: optional(text, {
+    description: 'Folder whose `node_modules/.bin` has the agents’ programs. Default: the PATH.',
+    example: '/opt/agents',
+  }),
+  HOLDFAST_AGENTS_FILE: optional(text, {
+    description: 'Operator file (JSON): further agents that speak the Agent Client Protocol.',
+    example: './agents.json',
+  }),
+};

@@ -1,0 +1,221 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { type Job as BossJob, fromKysely, fromPglite, PgBoss } from 'pg-boss';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { Database, Trx } from '../database/index.ts';
+import type { Telemetry } from '../telemetry/index.ts';
+import { countJobs, listDead } from './jobs.ts';
+import { type Job, QUEUES, type Queue, type QueueName, type SendOptions } from './queue.ts';
+
+export interface PgBossQueueOptions {
+  readonly database: Database;
+  readonly telemetry: Pick<Telemetry, 'log' | 'meter'>;
+  /** PostgreSQL's address, a secret; null where the database is embedded. */
+  readonly connectionString: string | null;
+  /** Seconds between looks for jobs whose worker died. Default 2. */
+  readonly monitorIntervalS?: number;
+  /** How often a failing job is tried again. Default `JOB_RETRIES_MAX`. */
+  readonly retriesMax?: number;
+  /** Seconds before the first of them; it doubles each time. Default 1. */
+  readonly retryDelayS?: number;
+}
+
+/** A job is taken back when its worker has not been heard of for so long; pg-boss's least. */
+export const JOB_HEARTBEAT_S = 10;
+export const JOB_RETRIES_MAX = 8;
+const RETRY_DELAY_MAX_S = 60;
+/** Longer than any run may take. */
+const JOB_EXPIRES_S = 2 * 3600;
+const KEEP_WAITING_S = 14 * 24 * 3600;
+const KEEP_DONE_S = 3600;
+const POOL_MAX = 4;
+const MONITOR_INTERVAL_S = 2;
+const POLL_S = 2;
+// Retries and redriven jobs come without a notification.
+const POLL_WITH_NOTIFY_S = 2;
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 5_000;
+const REDRIVE_BATCH = 1_000;
+const REDRIVE_ROUNDS_MAX = 100;
+const SCHEMA = 'pgboss';
+const NO_JOB = '00000000-0000-0000-0000-000000000000';
+
+const deadOf = (queue: QueueName) => `${queue}-dead`;
+
+/**
+ * pg-boss 12 behind the port. Every job has a key, because the queues' policy `short` lets one job
+ * of a key wait at a time; jobs without one get a key of their own.
+ */
+export function createPgBossQueue(options: PgBossQueueOptions): Queue {
+  const boss = new PgBoss(bossOptions(options));
+  const { log } = options.telemetry;
+  boss.on('error', error => log.warn('queue.failed', { error }));
+  boss.on('warning', warning => log.warn('queue.warning', { message: warning.message }));
+  let running = false;
+  const queue: Queue = {
+    adapter: 'pg-boss',
+    send: (trx, name, data, how) => send(boss, trx, { name, data, options: how ?? {} }),
+    work: (name, { concurrency }, handler) => work(boss, { name, concurrency }, handler),
+    depth: () => countJobs(options.database.db, deadOf),
+    deadLetters: (name, limit) => listDead(options.database.db, deadOf(name), limit),
+    redrive: (name, jobId) => redrive(boss, deadOf(name), jobId),
+    async start() {
+      await startBoss(boss, options);
+      running = true;
+    },
+    async stop() {
+      running = false;
+      await boss.stop({ graceful: true, timeout: STOP_TIMEOUT_MS });
+    },
+  };
+  observeDepth(options.telemetry, () => (running ? queue.depth() : Promise.resolve([])));
+  return queue;
+}
+
+function bossOptions({ database, connectionString, monitorIntervalS }: PgBossQueueOptions) {
+  const every = monitorIntervalS ?? MONITOR_INTERVAL_S;
+  const common = {
+    schema: SCHEMA,
+    schedule: false,
+    useListenNotify: true,
+    superviseIntervalSeconds: every,
+    monitorIntervalSeconds: every,
+  };
+  const { embedded } = database;
+  if (embedded !== undefined) {
+    return { ...common, db: fromPglite(embedded), backend: 'pglite' as const };
+  }
+  if (connectionString === null) throw new TypeError('The queue needs the address of PostgreSQL.');
+  return { ...common, connectionString, max: POOL_MAX, application_name: 'holdfast-queue' };
+}
+
+/** Of two processes that start at once, the second waits while the first makes the tables. */
+async function startBoss(boss: PgBoss, options: PgBossQueueOptions): Promise<void> {
+  const { database } = options;
+  const start = async () => {
+    await boss.start();
+    for (const name of QUEUES) await makeQueue(boss, name, options);
+  };
+  try {
+    if (!database.capabilities.sharedAcrossProcesses) return await start();
+    await database.transaction(
+      async trx => {
+        await sql`select pg_advisory_xact_lock(hashtextextended('holdfast-queue', 0))`.execute(trx);
+        await start();
+      },
+      { timeoutMs: START_TIMEOUT_MS },
+    );
+  } catch (cause) {
+    await boss.stop({ graceful: false }).catch(() => {});
+    if (cause instanceof HoldfastError) throw cause;
+    throw new HoldfastError('unavailable', 'The queue cannot be started.', { cause });
+  }
+}
+
+async function makeQueue(
+  boss: PgBoss,
+  name: QueueName,
+  { retriesMax = JOB_RETRIES_MAX, retryDelayS = 1 }: PgBossQueueOptions,
+): Promise<void> {
+  const dead = deadOf(name);
+  await boss.createQueue(dead, {
+    retentionSeconds: KEEP_WAITING_S,
+    deleteAfterSeconds: KEEP_DONE_S,
+  });
+  const settings = {
+    deadLetter: dead,
+    notify: true,
+    heartbeatSeconds: JOB_HEARTBEAT_S,
+    expireInSeconds: JOB_EXPIRES_S,
+    retentionSeconds: KEEP_WAITING_S,
+    deleteAfterSeconds: KEEP_DONE_S,
+    retryLimit: retriesMax,
+    retryDelay: retryDelayS,
+    retryBackoff: true,
+    retryDelayMax: RETRY_DELAY_MAX_S,
+  };
+  await boss.createQueue(name, { ...settings, policy: 'short' });
+  // A queue that was there already keeps its old settings otherwise.
+  await boss.updateQueue(name, settings);
+  // A cold cache is filled on pg-boss's own session; within a transaction on the embedded
+  // database, that session is the one the transaction holds, and both wait for ever.
+  for (const warmed of [name, dead]) await boss.findJobs(warmed, { id: NO_JOB });
+}
+
+async function send(
+  boss: PgBoss,
+  trx: Trx,
+  job: { name: QueueName; data: Record<string, string>; options: SendOptions },
+): Promise<void> {
+  const { startAfterS, singletonKey } = job.options;
+  await boss.send(job.name, job.data, {
+    db: fromKysely(trx),
+    singletonKey: singletonKey ?? randomUUID(),
+    ...(startAfterS !== undefined && { startAfter: startAfterS }),
+  });
+}
+
+async function work(
+  boss: PgBoss,
+  { name, concurrency }: { name: QueueName; concurrency: number },
+  handler: (job: Job, signal: AbortSignal) => Promise<void>,
+): Promise<() => Promise<void>> {
+  const draining = new AbortController();
+  const underWay = new Set<Promise<void>>();
+  const id = await boss.work<Record<string, string>>(
+    name,
+    {
+      batchSize: 1,
+      localConcurrency: concurrency,
+      pollingIntervalSeconds: POLL_S,
+      notifyPollingIntervalSeconds: POLL_WITH_NOTIFY_S,
+    },
+    async ([job]) => {
+      if (job === undefined) return;
+      // Not the job's own signal: a lost claim on a job says nothing about what it names.
+      const handling = handler(asJob(job), draining.signal);
+      underWay.add(handling);
+      await handling.finally(() => underWay.delete(handling));
+    },
+  );
+  return async () => {
+    draining.abort();
+    await boss.offWork(name, { id, wait: true });
+    // pg-boss does not wait for a handler whose job it gave to somebody else meanwhile.
+    await Promise.allSettled(underWay);
+  };
+}
+
+function asJob(job: BossJob<Record<string, string>>): Job {
+  return { id: job.id, data: job.data, retries: job.retryCount };
+}
+
+async function redrive(boss: PgBoss, dead: string, jobId: string | undefined): Promise<number> {
+  if (jobId !== undefined) return boss.redrive(dead, { ids: [jobId] });
+  // What dies meanwhile is not swept in, so that this ends.
+  const createdBefore = new Date();
+  let moved = 0;
+  for (let round = 0; round < REDRIVE_ROUNDS_MAX; round += 1) {
+    const count = await boss.redrive(dead, { createdBefore, limit: REDRIVE_BATCH });
+    moved += count;
+    if (count < REDRIVE_BATCH) break;
+  }
+  return moved;
+}
+
+function observeDepth(
+  { meter, log }: Pick<Telemetry, 'log' | 'meter'>,
+  depth: () => ReturnType<Queue['depth']>,
+): void {
+  meter.createObservableGauge('holdfast_queue_depth').addCallback(async result => {
+    try {
+      for (const { name, queued, active, dead } of await depth()) {
+        result.observe(queued, { queue: name, state: 'queued' });
+        result.observe(active, { queue: name, state: 'active' });
+        result.observe(dead, { queue: name, state: 'dead' });
+      }
+    } catch (error) {
+      log.debug('queue.depth_unknown', { error });
+    }
+  });
+}

@@ -1,0 +1,225 @@
+/** The contract of the queue, on each database. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Database, openPostgres } from '../database/index.ts';
+import { createTestDatabase, openTestDatabase } from '../database/testing.ts';
+import { type RecordedTelemetry, recordTelemetry } from '../log/testing.ts';
+import { createPgBossQueue, type Job, type Queue } from './index.ts';
+
+const HANGING_WORKER = fileURLToPath(new URL('./testing/hanging-worker.ts', import.meta.url));
+
+interface Opened {
+  readonly database: Database;
+  readonly connectionString: string | null;
+  close(): Promise<void>;
+}
+
+const ADAPTERS: Record<string, () => Promise<Opened>> = {
+  async PGlite() {
+    const database = await openTestDatabase();
+    return { database, connectionString: null, close: () => database.close() };
+  },
+  async PostgreSQL() {
+    const { url, drop } = await createTestDatabase();
+    const database = await openPostgres({ url, poolSize: 0, maxOverflow: 4 });
+    const close = async () => {
+      await database.close();
+      await drop();
+    };
+    return { database, connectionString: url, close };
+  },
+};
+
+/** Collects jobs and lets a test wait for the next one. */
+function inbox() {
+  const taken: Job[] = [];
+  let wake = () => {};
+  return {
+    taken,
+    take(job: Job) {
+      taken.push(job);
+      wake();
+    },
+    async until(count: number): Promise<Job[]> {
+      while (taken.length < count) {
+        await new Promise<void>(resolve => {
+          wake = resolve;
+        });
+      }
+      return taken;
+    },
+  };
+}
+
+describe.each(Object.entries(ADAPTERS))('on %s', (_name, open) => {
+  let opened: Opened;
+  let telemetry: RecordedTelemetry;
+  let queue: Queue;
+  const stops: (() => Promise<void>)[] = [];
+
+  beforeAll(async () => {
+    opened = await open();
+    telemetry = await recordTelemetry();
+    const { database, connectionString } = opened;
+    queue = createPgBossQueue({
+      database,
+      connectionString,
+      telemetry,
+      monitorIntervalS: 1,
+      retriesMax: 1,
+      retryDelayS: 1,
+    });
+    await queue.start();
+  });
+  afterAll(async () => {
+    await queue?.stop();
+    await telemetry?.close();
+    await opened?.close();
+  });
+
+  const send = (data: Record<string, string>, options?: Parameters<Queue['send']>[3]) =>
+    opened.database.transaction(trx => queue.send(trx, 'agent', data, options));
+  const agentDepth = async () => (await queue.depth()).find(one => one.name === 'agent')!;
+  const stopAll = async () => {
+    for (const stop of stops.splice(0)) await stop();
+  };
+
+  it('has no job when the transaction is rolled back, one when it commits', async () => {
+    const sending = opened.database.transaction(async trx => {
+      await queue.send(trx, 'agent', { run_id: 'a' });
+      throw new Error('no');
+    });
+    await expect(sending).rejects.toThrow('no');
+    expect(await agentDepth()).toMatchObject({ queued: 0, active: 0, dead: 0 });
+    await send({ run_id: 'b' });
+    expect(await agentDepth()).toMatchObject({ queued: 1 });
+    expect(await telemetry.metric('holdfast_queue_depth')).toBe(1);
+  });
+
+  it('delivers soon after the commit, and waits for what is under way when it stops', async () => {
+    const { take, until } = inbox();
+    const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
+    const stop = await queue.work('agent', { concurrency: 2 }, async (job, signal) => {
+      take(job);
+      if (job.data.run_id === 'slow') {
+        await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }));
+        await finished;
+      }
+    });
+    await until(1);
+    const sentAt = performance.now();
+    await send({ run_id: 'c' });
+    await until(2);
+    expect(performance.now() - sentAt).toBeLessThan(1_500);
+    await send({ run_id: 'slow' });
+    const jobs = await until(3);
+    expect(jobs.map(job => job.data.run_id)).toEqual(['b', 'c', 'slow']);
+    let stopped = false;
+    const stopping = stop().then(() => {
+      stopped = true;
+    });
+    await agentDepth();
+    expect(stopped).toBe(false);
+    finish();
+    await stopping;
+    expect(await agentDepth()).toMatchObject({ queued: 0, active: 0 });
+  });
+
+  it('keeps one waiting job of a key, and starts a later one later', async () => {
+    await send({ run_id: 'd' }, { singletonKey: 'd' });
+    await send({ run_id: 'd' }, { singletonKey: 'd' });
+    await send({ run_id: 'late' }, { startAfterS: 3600 });
+    expect(await agentDepth()).toMatchObject({ queued: 2 });
+    const { take, until } = inbox();
+    stops.push(await queue.work('agent', { concurrency: 1 }, async job => take(job)));
+    await send({ run_id: 'e' });
+    const jobs = await until(2);
+    expect(jobs.map(job => job.data.run_id)).toEqual(['d', 'e']);
+    await stopAll();
+    expect(await agentDepth()).toMatchObject({ queued: 1 });
+  });
+
+  it('tries a failing job again, buries it, and redrives it', { timeout: 30_000 }, async () => {
+    const { take, until, taken } = inbox();
+    let broken = true;
+    stops.push(
+      await queue.work('agent', { concurrency: 1 }, async job => {
+        take(job);
+        if (broken) throw new Error('broken');
+      }),
+    );
+    await send({ run_id: 'f' }, { singletonKey: 'f' });
+    await until(2);
+    expect(taken.map(job => job.retries)).toEqual([0, 1]);
+    await expect.poll(() => queue.deadLetters('agent', 10), { timeout: 10_000 }).toHaveLength(1);
+    const [letter] = await queue.deadLetters('agent', 10);
+    expect(letter).toMatchObject({ data: { run_id: 'f' }, failedAt: expect.any(Date) });
+    expect(await agentDepth()).toMatchObject({ dead: 1 });
+    broken = false;
+    expect(await queue.redrive('agent', crypto.randomUUID())).toBe(0);
+    expect(await queue.redrive('agent', letter?.jobId)).toBe(1);
+    await until(3);
+    expect(await queue.deadLetters('agent', 10)).toEqual([]);
+    broken = true;
+    await send({ run_id: 'f' }, { singletonKey: 'f' });
+    await expect.poll(() => queue.deadLetters('agent', 10), { timeout: 10_000 }).toHaveLength(1);
+    broken = false;
+    // One of the same key waits already and will do: the dead one is gone, and was not put back.
+    await send({ run_id: 'f' }, { singletonKey: 'f', startAfterS: 3600 });
+    expect(await queue.redrive('agent')).toBe(0);
+    expect(await queue.deadLetters('agent', 10)).toEqual([]);
+    await stopAll();
+  });
+});
+
+it('starts in two processes at once on a fresh database', async () => {
+  const { url, drop } = await createTestDatabase();
+  const telemetry = await recordTelemetry();
+  const databases = await Promise.all(
+    [1, 2].map(() => openPostgres({ url, poolSize: 0, maxOverflow: 2 })),
+  );
+  const queues = databases.map(database =>
+    createPgBossQueue({ database, connectionString: url, telemetry }),
+  );
+  await Promise.all(queues.map(queue => queue.start()));
+  const { take, until } = inbox();
+  const stop = await queues[1]!.work('agent', { concurrency: 1 }, async job => take(job));
+  await databases[0]!.transaction(trx => queues[0]!.send(trx, 'agent', { run_id: 'x' }));
+  expect((await until(1))[0]?.data).toEqual({ run_id: 'x' });
+  await stop();
+  await Promise.all(queues.map(queue => queue.stop()));
+  await Promise.all(databases.map(database => database.close()));
+  await telemetry.close();
+  await drop();
+});
+
+it('gives a job of a killed worker to another one', { timeout: 60_000 }, async () => {
+  const { url, drop } = await createTestDatabase();
+  const telemetry = await recordTelemetry();
+  const database = await openPostgres({ url, poolSize: 0, maxOverflow: 2 });
+  const queue = createPgBossQueue({
+    database,
+    connectionString: url,
+    telemetry,
+    monitorIntervalS: 1,
+  });
+  await queue.start();
+  const worker = spawn(process.execPath, [HANGING_WORKER, url], { stdio: ['ignore', 'pipe', 2] });
+  const exited = once(worker, 'exit');
+  await database.transaction(trx => queue.send(trx, 'agent', { run_id: 'x' }));
+  const [said] = await once(worker.stdout!, 'data');
+  worker.kill('SIGKILL');
+  await exited;
+  const { take, until } = inbox();
+  const stop = await queue.work('agent', { concurrency: 1 }, async job => take(job));
+  const [job] = await until(1);
+  expect(`took ${job?.id}\n`).toBe(String(said));
+  expect(job).toMatchObject({ data: { run_id: 'x' }, retries: 1 });
+  await stop();
+  await queue.stop();
+  await database.close();
+  await telemetry.close();
+  await drop();
+});

@@ -1,0 +1,65 @@
+import type { Trx } from '../database/index.ts';
+
+/**
+ * The port for jobs. A job is only a wake-up: it may be delivered twice after a kill, so what it
+ * names must itself say whether there is anything to do.
+ */
+export const QUEUES = ['agent', 'polling'] as const;
+export type QueueName = (typeof QUEUES)[number];
+
+export interface Job {
+  readonly id: string;
+  readonly data: Readonly<Record<string, string>>;
+  /** 0 at the first delivery. */
+  readonly retries: number;
+}
+
+export interface SendOptions {
+  /** Not before so many seconds. */
+  readonly startAfterS?: number;
+  /** While a job with this key waits, another is not added. */
+  readonly singletonKey?: string;
+}
+
+export interface QueueDepth {
+  readonly name: QueueName;
+  readonly queued: number;
+  readonly active: number;
+  readonly dead: number;
+}
+
+export interface DeadLetter {
+  readonly jobId: string;
+  readonly data: Readonly<Record<string, string>>;
+  readonly failedAt: Date | null;
+}
+
+export interface Queue {
+  readonly adapter: string;
+  /** Sends within `trx`: the job is there when the transaction is. */
+  send(
+    trx: Trx,
+    queue: QueueName,
+    data: Record<string, string>,
+    options?: SendOptions,
+  ): Promise<void>;
+  /**
+   * Works on jobs, at most `concurrency` at once. A handler that throws has its job tried again
+   * with backoff, and after the last try among the dead letters. `signal` aborts when the process
+   * drains. Answers how to stop taking jobs; those under way are waited for.
+   */
+  work(
+    queue: QueueName,
+    options: { concurrency: number },
+    handler: (job: Job, signal: AbortSignal) => Promise<void>,
+  ): Promise<() => Promise<void>>;
+  depth(): Promise<QueueDepth[]>;
+  deadLetters(queue: QueueName, limit: number): Promise<DeadLetter[]>;
+  /**
+   * Puts dead letters back; all of them without `jobId`. Answers how many. One whose key has a
+   * waiting job by now is dropped: that job does the same.
+   */
+  redrive(queue: QueueName, jobId?: string): Promise<number>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
