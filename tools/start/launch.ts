@@ -21,7 +21,7 @@ export async function launch(): Promise<number> {
   try {
     if (signals.received) return 0;
     const server = startServer(plan.origin, {
-      ...(simulator ? simulatedUpstream(simulator.url) : {}),
+      ...(simulator ? simulatedUpstream(simulator.url, plan.simulated) : {}),
       ...plan.added,
     });
     signals.to(server);

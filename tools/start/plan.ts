@@ -12,6 +12,8 @@ import { isLoopbackHost } from '../../packages/server/src/kernel/index.ts';
 export interface Plan {
   /** No upstream is set, so the simulated model stands in. */
   readonly simulate: boolean;
+  /** Which other providers it stands in for; those that people gave a key for stay theirs. */
+  readonly simulated: { readonly anthropic: boolean; readonly gemini: boolean };
   readonly buildConsole: boolean;
   /** Null: no local mode, people sign in. */
   readonly adminToken: string | null;
@@ -40,6 +42,10 @@ export function planStart(environment: Variables, dotenv: Variables): Plan {
   if (sources.LOG_FORMAT === 'default' && process.stdout.isTTY) added.LOG_FORMAT = 'text';
   return {
     simulate,
+    simulated: {
+      anthropic: simulate && values.ANTHROPIC_API_KEY === undefined,
+      gemini: simulate && values.GEMINI_API_KEY === undefined,
+    },
     buildConsole: values.HOLDFAST_CONSOLE_DIR === undefined,
     adminToken,
     origin: originOf(values.HOLDFAST_HOST, values.HOLDFAST_TLS_CERT !== undefined),
@@ -55,8 +61,17 @@ function originOf(host: string, tls: boolean): (port: number) => string {
 }
 
 /** The settings that make the simulator the server's upstream: the same as for any other. */
-export function simulatedUpstream(url: string): Record<string, string> {
-  return { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: 'simulated' };
+export function simulatedUpstream(
+  url: string,
+  { anthropic, gemini }: Plan['simulated'] = { anthropic: true, gemini: true },
+): Record<string, string> {
+  const key = 'simulated';
+  return {
+    OPENAI_BASE_URL: `${url}/v1`,
+    OPENAI_API_KEY: key,
+    ...(anthropic && { ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: key }),
+    ...(gemini && { GOOGLE_GEMINI_BASE_URL: url, GEMINI_API_KEY: key }),
+  };
 }
 
 const SIMULATED_NOTICE =

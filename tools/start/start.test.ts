@@ -60,6 +60,14 @@ describe('plan', () => {
     expect(planStart(settings, {}).simulate).toBe(false);
   });
 
+  it('leaves a provider alone that people gave a key for', () => {
+    const { simulated } = planStart({ ANTHROPIC_API_KEY: 'k' }, {});
+    expect(simulated).toEqual({ anthropic: false, gemini: true });
+    const settings = simulatedUpstream('http://127.0.0.1:1', simulated);
+    expect(Object.keys(settings).filter(name => name.startsWith('ANTHROPIC_'))).toEqual([]);
+    expect(settings.GOOGLE_GEMINI_BASE_URL).toBe('http://127.0.0.1:1');
+  });
+
   it.each([
     [{}, 'http://localhost:1'],
     [{ HOLDFAST_HOST: '127.0.0.1' }, 'http://localhost:1'],
@@ -175,7 +183,8 @@ describe('npm start', () => {
 
   /** Nothing that the machine of the test has set may reach the server. */
   function cleanEnvironment(): NodeJS.ProcessEnv {
-    const own = /^(HOLDFAST_|AZURE_|OPENAI_|DATABASE_|REDIS_|PORT$|VITEST|SIMULATOR_)/;
+    const own =
+      /^(HOLDFAST|AZURE|OPENAI|ANTHROPIC|GEMINI|GOOGLE|DATABASE|REDIS|SIMULATOR)_|^PORT$|^VITEST/;
     return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)));
   }
 

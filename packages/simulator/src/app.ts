@@ -20,6 +20,8 @@ import { ProtocolError } from './session/errors.ts';
 import type { MediaOutput } from './session/host.ts';
 import { RealtimeSession } from './session/session.ts';
 import type { Behaviour, Settings } from './settings.ts';
+import type { TextCounters } from './text/counters.ts';
+import type { TextProtocol } from './text/protocol.ts';
 import type { Calls } from './webrtc/calls.ts';
 
 export interface App {
@@ -32,6 +34,9 @@ export interface App {
   readonly faults: FaultBook;
   readonly secrets: ClientSecrets;
   readonly calls: Calls;
+  readonly textCounters: TextCounters;
+  /** Of its own for each simulator: it keeps what later requests refer to. */
+  readonly responses: TextProtocol;
 }
 
 const SECRET_PREFIX = 'ek_';

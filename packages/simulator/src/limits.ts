@@ -41,6 +41,10 @@ export const MAX_PLAYOUT_MS = 120_000;
 export const MAX_CLIENT_SECRETS = 10_000;
 /** Body of a JSON or multipart request. */
 export const MAX_BODY_BYTES = 1024 * 1024;
+/** Body of a text model's request: whole conversations, with the files that were read. */
+export const MAX_TEXT_BODY_BYTES = 32 * 1024 * 1024;
+/** Output items and responses that a later request of the Responses API may refer to. */
+export const MAX_KEPT_ITEMS = 10_000;
 /** Active fault rules. */
 export const MAX_FAULT_RULES = 100;
 /** 20 ms loudness values kept per session: one hour. */

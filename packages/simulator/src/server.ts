@@ -14,6 +14,8 @@ import { Registry } from './inspect/registry.ts';
 import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import { Random } from './random.ts';
 import { behaviourSchema, parseSettings, type Settings, type SettingsInput } from './settings.ts';
+import { TextCounters } from './text/counters.ts';
+import { createResponsesProtocol } from './text/responses.ts';
 import { Calls } from './webrtc/calls.ts';
 import { Upgrades } from './websocket/upgrade.ts';
 
@@ -35,6 +37,8 @@ function createApp(settings: Settings, clock: Clock): App {
     faults: new FaultBook(settings.faults),
     secrets: new ClientSecrets(random.fork('secrets')),
     calls: new Calls(),
+    textCounters: new TextCounters(),
+    responses: createResponsesProtocol(),
   };
 }
 

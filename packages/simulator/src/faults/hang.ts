@@ -10,13 +10,18 @@ export const hang = defineFault({
   description: 'Never answers the request; the connection stays open.',
   schema: z.strictObject({ fault: z.literal('hang'), ...ruleFields }),
   onRequest(_params, { socket }) {
-    hanging.add(socket);
-    socket.once('close', () => hanging.delete(socket));
-    for (const oldest of hanging) {
-      if (hanging.size <= MAX_HUNG_REQUESTS) break;
-      hanging.delete(oldest);
-      oldest.destroy();
-    }
+    hangUntilClosed(socket);
     return true;
   },
 });
+
+/** Leaves a request unanswered; beyond the bound the oldest such connection is cut off. */
+export function hangUntilClosed(socket: Socket): void {
+  hanging.add(socket);
+  socket.once('close', () => hanging.delete(socket));
+  for (const oldest of hanging) {
+    if (hanging.size <= MAX_HUNG_REQUESTS) break;
+    hanging.delete(oldest);
+    oldest.destroy();
+  }
+}

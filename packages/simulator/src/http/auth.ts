@@ -1,5 +1,5 @@
 /**
- * Who calls: a key in one of the four places the providers know. Keys are compared and hashed here
+ * Who calls: a key in one of the places the providers know. Keys are compared and hashed here
  * and never leave this file's callers.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
@@ -14,7 +14,14 @@ export interface Credential {
 
 const KEY_PROTOCOL = 'openai-insecure-api-key.';
 const HASH_DIGITS = 12;
-const SECRET_HEADERS = new Set(['authorization', 'api-key', 'cookie', 'sec-websocket-protocol']);
+const SECRET_HEADERS = new Set([
+  'authorization',
+  'api-key',
+  'x-api-key',
+  'x-goog-api-key',
+  'cookie',
+  'sec-websocket-protocol',
+]);
 const SECRET_QUERY = 'api-key';
 
 export function offeredProtocols(request: IncomingMessage): string[] {
@@ -27,6 +34,10 @@ export function credentialOf(request: IncomingMessage, url: URL): Credential | u
   if (bearer !== undefined) return { kind: 'bearer', key: bearer };
   const header = request.headers['api-key'];
   if (typeof header === 'string' && header !== '') return { kind: 'api-key', key: header };
+  for (const name of ['x-api-key', 'x-goog-api-key']) {
+    const other = request.headers[name];
+    if (typeof other === 'string' && other !== '') return { kind: 'api-key', key: other };
+  }
   const query = url.searchParams.get(SECRET_QUERY);
   if (query) return { kind: 'query', key: query };
   const protocol = offeredProtocols(request).find(name => name.startsWith(KEY_PROTOCOL));

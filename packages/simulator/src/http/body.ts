@@ -3,12 +3,15 @@ import type { IncomingMessage } from 'node:http';
 import { MAX_BODY_BYTES } from '../limits.ts';
 import { HttpError } from './respond.ts';
 
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
+export async function readBody(
+  request: IncomingMessage,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<Buffer> {
   const parts: Buffer[] = [];
   let sizeBytes = 0;
   for await (const part of request as AsyncIterable<Buffer>) {
     sizeBytes += part.length;
-    if (sizeBytes > MAX_BODY_BYTES) throw new HttpError(413, 'Request body is too large.');
+    if (sizeBytes > maxBytes) throw new HttpError(413, 'Request body is too large.');
     parts.push(part);
   }
   return Buffer.concat(parts);

@@ -1,5 +1,5 @@
 /**
- * The provider's REST routes, under `/v1` (OpenAI) and `/openai/v1` (Azure) alike.
+ * The providers' REST routes; OpenAI's under `/v1` and `/openai/v1` (Azure) alike.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type App, authorize, toHttpError } from '../app.ts';
@@ -14,6 +14,7 @@ import {
   parseSessionRequest,
   type SessionRequest,
 } from '../session/config.ts';
+import { TEXT_ROUTES } from '../text/routes.ts';
 import { credentialOf } from './auth.ts';
 import { readJson } from './body.ts';
 import { createCall, hangUp } from './calls.ts';
@@ -44,6 +45,7 @@ const ROUTES: RouteEntry[] = [
   },
   { name: 'calls', pattern: new RegExp(`${BASE}/calls$`), handle: createCall },
   { name: 'hangup', pattern: new RegExp(`${BASE}/calls/([^/]+)/hangup$`), handle: hangUp },
+  ...TEXT_ROUTES.map(route => ({ name: 'text' as const, ...route })),
 ];
 const DEFAULT_MODEL = 'gpt-realtime';
 

@@ -28,6 +28,7 @@ export async function inspect(app: App, request: IncomingMessage, response: Serv
   const segments = pathname.slice(INSPECT_PREFIX.length).split('/');
   const context = { app, request, response, segments };
   if (segments[0] === 'sessions') return sessions(context);
+  if (segments[0] === 'text') return sendJson(response, 200, app.textCounters.view());
   if (segments[0] === 'faults') return faults(context);
   if (segments[0] === 'settings') return settings(context);
   throw new HttpError(404, 'Not found.');
