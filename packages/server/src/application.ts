@@ -7,10 +7,25 @@ import { join } from 'node:path';
 import { type Auth, authRoutes, type Principal, signInRoutes } from './auth/index.ts';
 import type { Platform } from './compose.ts';
 import type { Config } from './config/index.ts';
-import { openAuth, openHealth, openHttp, openModels, openRealtime, VERSION } from './features.ts';
+import {
+  type ModelAccess,
+  openAuth,
+  openHealth,
+  openHttp,
+  openModelGateway,
+  openModels,
+  openRealtime,
+  VERSION,
+} from './features.ts';
 import { createMetricsServer, type HttpServer, healthRoutes, metricsRoutes } from './http/index.ts';
 import { type Component, Lifecycle } from './kernel/index.ts';
-import { type Models, modelsRoutes } from './models/index.ts';
+import {
+  budgetRoutes,
+  type Models,
+  modelGatewayRoutes,
+  modelsRoutes,
+  providerKeyRoutes,
+} from './models/index.ts';
 import { blobRoutes } from './platform/blobs/index.ts';
 import type { Realtime } from './realtime/index.ts';
 import {
@@ -41,6 +56,7 @@ interface Parts {
   readonly platform: Platform;
   readonly auth: Auth;
   readonly models: Models;
+  readonly access: ModelAccess;
   readonly recordings: Recordings;
   readonly realtime: Realtime;
   readonly http: HttpServer<Principal>;
@@ -50,12 +66,13 @@ interface Parts {
 export async function createApplication(config: Config, platform: Platform): Promise<Application> {
   const auth = openAuth(config, platform);
   const models = await openModels(config, platform);
+  const access = openModelGateway(platform, { auth, models });
   const spool = await openSpool(join(config.server.dataDir, 'spool'));
   const { uploadMaxBytes, retentionDays } = config.recordings;
   const recordings = createRecordings({ ...platform, spool, uploadMaxBytes, audit: auth.audit });
   const realtime = await openRealtime(config, platform, { auth, models, recordings });
   const http = await openHttp(config, platform, auth);
-  const parts = { config, platform, auth, models, recordings, realtime, http };
+  const parts = { config, platform, auth, models, access, recordings, realtime, http };
   const sweep = createRecordingSweep({
     ...platform,
     recordings,
@@ -115,7 +132,7 @@ function urlHost(host: string): string {
 }
 
 async function addRoutes(parts: Parts, lifecycle: Lifecycle): Promise<void> {
-  const { config, platform, auth, models, recordings, realtime } = parts;
+  const { config, platform, auth, models, access, recordings, realtime } = parts;
   const { app, upgrades } = parts.http;
   const roles = rolesOf(config.server.roles);
   await app.register(healthRoutes(openHealth(config, platform, parts), () => lifecycle.state));
@@ -126,11 +143,14 @@ async function addRoutes(parts: Parts, lifecycle: Lifecycle): Promise<void> {
     await app.register(signInRoutes(auth));
     await app.register(authRoutes(auth, consoleInfo(parts)));
     await app.register(realtime.sessionRoutes);
+    await app.register(budgetRoutes(access.budgets));
+    await app.register(providerKeyRoutes(access.providerKeys));
     await app.register(recordingRoutes(recordings, platform.blobs));
     if ('verify' in platform.blobs) await app.register(blobRoutes(platform.blobs));
   }
   await app.register(modelsRoutes(models));
   if (roles.gateway) {
+    await app.register(modelGatewayRoutes(access.gateway));
     await app.register(realtime.gatewayRoutes);
     for (const route of realtime.upgrades) upgrades.add(route);
   }

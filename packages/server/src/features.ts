@@ -9,12 +9,20 @@ import type { Config } from './config/index.ts';
 import { createHttpServer, HealthRegistry, type HttpServer } from './http/index.ts';
 import { HoldfastError, systemClock } from './kernel/index.ts';
 import {
+  type Budgets,
   type CatalogueFile,
+  createBudgets,
+  createModelGateway,
   createModels,
+  createProviderKeys,
+  type DefaultCatalogueSettings,
   defaultCatalogue,
+  defaultTextModels,
   entraTokens,
   loadCatalogue,
   type Models,
+  type ProviderKeys,
+  type RoutedModelGateway,
   upstreamHealth,
 } from './models/index.ts';
 import {
@@ -32,6 +40,7 @@ const DEPENDENCY_TIMEOUT_MS = 2_000;
 const API_PREFIXES = [
   '/v1/',
   '/openai/',
+  '/model/',
   '/api/',
   '/audio/',
   '/auth/',
@@ -80,8 +89,10 @@ export async function openModels(config: Config, platform: Platform): Promise<Mo
 async function openCatalogue(config: Config): Promise<CatalogueFile> {
   const { modelsFile, azure, openai } = config.upstreams;
   if (modelsFile !== null) return loadCatalogue(modelsFile);
+  const text = textModels(config);
   if (azure) {
     return defaultCatalogue({
+      text,
       provider: 'azure',
       url: azure.endpoint,
       deployment: azure.deployment,
@@ -92,6 +103,7 @@ async function openCatalogue(config: Config): Promise<CatalogueFile> {
   }
   if (openai) {
     return defaultCatalogue({
+      text,
       provider: 'compatible',
       url: openai.baseUrl,
       auth: 'api_key',
@@ -99,13 +111,46 @@ async function openCatalogue(config: Config): Promise<CatalogueFile> {
     });
   }
   if (!config.server.roles.includes('gateway')) {
-    return defaultCatalogue({ provider: 'openai', auth: 'none' });
+    return defaultCatalogue({ text, provider: 'openai', auth: 'none' });
   }
   throw new HoldfastError(
     'invalid_request',
     'There is no model: set AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY, or OPENAI_API_KEY, ' +
       'or HOLDFAST_MODELS_FILE. `npm start` runs with a simulated one.',
   );
+}
+
+function textModels({ upstreams }: Config): DefaultCatalogueSettings['text'] {
+  const { openai, anthropic, gemini } = upstreams;
+  const own = (baseUrl: string | null) => (baseUrl === null ? {} : { url: baseUrl });
+  return defaultTextModels({
+    openai: openai ? { url: openai.baseUrl, apiKeySecret: 'OPENAI_API_KEY' } : undefined,
+    anthropic: anthropic
+      ? { ...own(anthropic.baseUrl), apiKeySecret: 'ANTHROPIC_API_KEY' }
+      : undefined,
+    gemini: gemini ? { ...own(gemini.baseUrl), apiKeySecret: 'GEMINI_API_KEY' } : undefined,
+  });
+}
+
+/** The model gateway with its budgets and the projects' own keys. */
+export function openModelGateway(
+  platform: Platform,
+  others: { auth: Auth; models: Models },
+): ModelAccess {
+  const { audit } = others.auth;
+  const providerKeys = createProviderKeys({ ...platform, audit });
+  const { models } = others;
+  return {
+    providerKeys,
+    budgets: createBudgets({ ...platform, audit }),
+    gateway: createModelGateway({ ...platform, clock: systemClock, models, providerKeys }),
+  };
+}
+
+export interface ModelAccess {
+  readonly gateway: RoutedModelGateway;
+  readonly budgets: Budgets;
+  readonly providerKeys: ProviderKeys;
 }
 
 export async function openRealtime(

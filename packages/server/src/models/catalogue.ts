@@ -6,12 +6,31 @@ import { HoldfastError } from '../kernel/index.ts';
  * The operator's model file (`models.json`): which models exist, under which names callers may ask
  * for them, and where each one runs. It names secrets, never holds them.
  */
-export const PROVIDERS = ['azure', 'openai', 'compatible'] as const;
+export const PROVIDERS = ['azure', 'openai', 'compatible', 'anthropic', 'gemini'] as const;
 export type Provider = (typeof PROVIDERS)[number];
+
+/** What a model is spoken to in: OpenAI's three, Anthropic's Messages, Google's Gemini. */
+export const PROTOCOLS = ['realtime', 'responses', 'chat', 'messages', 'gemini'] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
+/** Which providers speak it. */
+const SPEAKERS: Readonly<Record<Protocol, readonly Provider[]>> = {
+  realtime: ['azure', 'openai', 'compatible'],
+  responses: ['azure', 'openai', 'compatible'],
+  chat: ['azure', 'openai', 'compatible'],
+  messages: ['anthropic'],
+  gemini: ['gemini'],
+};
+/** Their official addresses are known. */
+const KNOWN_ADDRESS: readonly Provider[] = ['openai', 'anthropic', 'gemini'];
 
 const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/, 'letters, digits and . _ : - only, at most 100');
+
+const alias = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,98}\*?$/, 'a name; a last * stands for any ending');
 
 const price = z.strictObject({
   from: z.iso.date().describe('First day on which this price holds.'),
@@ -19,6 +38,7 @@ const price = z.strictObject({
   input_text: z.number().min(0).optional().describe('Per million tokens, as are all below.'),
   input_audio: z.number().min(0).optional(),
   cached_input: z.number().min(0).optional(),
+  cache_write: z.number().min(0).optional().describe('Input written to a cache.'),
   output_text: z.number().min(0).optional(),
   output_audio: z.number().min(0).optional(),
 });
@@ -29,22 +49,37 @@ const endpoint = z.strictObject({
     .string()
     .max(500)
     .optional()
-    .describe('Azure: the resource. Compatible: the base that ends in `/v1`. OpenAI: left out.'),
+    .describe(
+      'Azure: the resource. Compatible: the base that ends in `/v1`. ' +
+        'OpenAI, Anthropic, Gemini: left out for their own.',
+    ),
   auth: z.enum(['api_key', 'entra', 'none']).default('api_key'),
   api_key_secret: z.string().max(200).optional().describe('Name of the secret with the API key.'),
 });
 
 const model = z.strictObject({
   id: name,
-  aliases: z.array(name).max(50).default([]),
+  aliases: z.array(alias).max(50).default([]),
   endpoint: name.describe('One of `endpoints`.'),
   deployment: z.string().min(1).max(200).optional().describe('The upstream name; default: `id`.'),
-  protocols: z
-    .array(z.enum(['realtime']))
+  protocols: z.array(z.enum(PROTOCOLS)).min(1).default(['realtime']),
+  max_output_tokens: z
+    .number()
+    .int()
     .min(1)
-    .default(['realtime']),
+    .max(10_000_000)
+    .default(128_000)
+    .describe('The most it can write in one answer; budgets reserve it when a call names none.'),
+  context_tokens: z
+    .number()
+    .int()
+    .min(1)
+    .max(100_000_000)
+    .default(1_000_000)
+    .describe('The most it can read; budgets reserve it when a call refers to stored input.'),
   prices: z.array(price).max(100).default([]),
 });
+export type Price = z.infer<typeof price>;
 
 export const catalogueFile = z
   .strictObject({
@@ -66,12 +101,17 @@ interface Fault {
   message: string;
 }
 
-/** What a shape check cannot see: names that clash and names that lead nowhere. */
-function catalogueFaults(file: {
+interface Named {
   default: string;
   endpoints: Record<string, Endpoint>;
-  models: readonly { id: string; aliases: readonly string[]; endpoint: string }[];
-}): Fault[] {
+  models: readonly Pick<
+    CatalogueFile['models'][number],
+    'id' | 'aliases' | 'endpoint' | 'protocols'
+  >[];
+}
+
+/** What a shape check cannot see: names that clash and names that lead nowhere. */
+function catalogueFaults(file: Named): Fault[] {
   const faults: Fault[] = [];
   const taken = new Set<string>();
   file.models.forEach((entry, index) => {
@@ -87,8 +127,12 @@ function catalogueFaults(file: {
         message: `no endpoint ${entry.endpoint}`,
       });
     }
+    const provider = file.endpoints[entry.endpoint]?.provider;
+    const mute = entry.protocols.find(one => provider && !SPEAKERS[one].includes(provider));
+    if (mute) faults.push({ path: ['models', index], message: `${provider} has no ${mute}` });
   });
   if (!taken.has(file.default)) faults.push({ path: ['default'], message: 'names no model' });
+  else if (!isSpoken(file)) faults.push({ path: ['default'], message: 'must be a realtime model' });
   for (const [key, value] of Object.entries(file.endpoints)) {
     const path = ['endpoints', key];
     const fault = endpointFault(value);
@@ -97,13 +141,21 @@ function catalogueFaults(file: {
   return faults;
 }
 
+/** Whether the default speaks realtime, where any model does: its routes are the ones without. */
+function isSpoken(file: Named): boolean {
+  const spoken = file.models.filter(entry => entry.protocols.includes('realtime'));
+  const isDefault = (entry: Named['models'][number]) =>
+    [entry.id, ...entry.aliases].includes(file.default);
+  return spoken.length === 0 || spoken.some(isDefault);
+}
+
 function endpointFault(value: Endpoint): string | undefined {
   if (value.auth === 'entra' && value.provider !== 'azure') return 'entra is for azure only';
   if (value.auth === 'api_key' && value.api_key_secret === undefined) {
     return 'api_key_secret is missing';
   }
   if (value.url === undefined) {
-    return value.provider === 'openai' ? undefined : 'url is missing';
+    return KNOWN_ADDRESS.includes(value.provider) ? undefined : 'url is missing';
   }
   return urlFault(value.url);
 }
@@ -171,6 +223,8 @@ export interface DefaultCatalogueSettings {
   readonly apiKeySecret?: string;
   /** Azure's deployment of `gpt-realtime`. */
   readonly deployment?: string;
+  /** Endpoints and models of other protocols, beside the realtime ones. */
+  readonly text?: Pick<CatalogueInput, 'endpoints' | 'models'>;
 }
 
 /**
@@ -191,7 +245,10 @@ export function defaultCatalogue(settings: DefaultCatalogueSettings): CatalogueF
   const mini = { id: 'gpt-realtime-mini', aliases: MINI_ALIASES, endpoint: 'default' };
   return parseCatalogue({
     default: 'gpt-realtime',
-    endpoints: { default: { provider, url, auth, api_key_secret: settings.apiKeySecret } },
-    models: azure ? [realtime] : [realtime, mini],
+    endpoints: {
+      default: { provider, url, auth, api_key_secret: settings.apiKeySecret },
+      ...settings.text?.endpoints,
+    },
+    models: [...(azure ? [realtime] : [realtime, mini]), ...(settings.text?.models ?? [])],
   } satisfies CatalogueInput);
 }

@@ -5,7 +5,15 @@
  * change while the process runs. A caller's name (id or alias) is resolved here and nowhere else;
  * upstream addresses and credentials never leave the server. Plain `http`/`ws` upstreams are
  * accepted on loopback only, and an address never carries credentials.
+ *
+ * The model gateway (`gateway/`) hands calls of text models through, streaming and otherwise as
+ * they came: it puts the real key in and the caller's credential away. Agents of runs call it with
+ * a token that is only ever that run (`rt_…`, stored as a hash). Money is reserved in SQL at the
+ * worst case before a call is sent and settled after (`budgets/`); what was not settled counts in
+ * full. Keys that a project brings (`provider-keys/`) are sealed and go before the catalogue's.
  */
+export { type Budgets, type BudgetsDeps, createBudgets } from './budgets/budgets.ts';
+export { budgetRoutes } from './budgets/routes.ts';
 export {
   type CatalogueFile,
   catalogueJsonSchema,
@@ -13,11 +21,27 @@ export {
   defaultCatalogue,
   loadCatalogue,
   type Model,
+  type Protocol,
   type Provider,
   parseCatalogue,
 } from './catalogue.ts';
+export { type DefaultTextSettings, defaultTextModels } from './default-text.ts';
 export { entraTokens } from './entra.ts';
+export {
+  createModelGateway,
+  type ModelGatewayDeps,
+  type RoutedModelGateway,
+} from './gateway/create-gateway.ts';
+export type { BudgetNotice, ModelCall, ModelGateway } from './gateway/gateway.ts';
+export { GATEWAY_LIMITS, type GatewayLimits } from './gateway/limits.ts';
+export { modelGatewayRoutes } from './gateway/routes.ts';
 export { upstreamHealth } from './health.ts';
 export { createModels, type Models } from './models.ts';
+export {
+  createProviderKeys,
+  type ProviderKeys,
+  type ProviderKeysDeps,
+} from './provider-keys/provider-keys.ts';
+export { providerKeyRoutes } from './provider-keys/routes.ts';
 export { modelsRoutes } from './routes.ts';
 export type { Upstream, UpstreamCredentials } from './upstream.ts';

@@ -5,6 +5,7 @@ import {
   catalogueJsonSchema,
   createModels,
   defaultCatalogue,
+  defaultTextModels,
   entraTokens,
   type Models,
   parseCatalogue,
@@ -155,5 +156,79 @@ describe('upstream', () => {
     const upstream = models.upstream(models.defaultModel);
     expect(await upstream.headers()).toEqual({ authorization: 'Bearer t1' });
     expect(await upstream.headers()).toEqual({ authorization: 'Bearer t1' });
+  });
+});
+
+describe('text models', () => {
+  const text = defaultTextModels({
+    openai: { url: 'http://127.0.0.1:9/v1', apiKeySecret: 'KEY' },
+    anthropic: { apiKeySecret: 'KEY' },
+    gemini: { apiKeySecret: 'KEY' },
+  });
+  const models = createModels({
+    catalogue: defaultCatalogue({
+      provider: 'compatible',
+      url: 'http://127.0.0.1:9/v1',
+      auth: 'none',
+      text,
+    }),
+    credentials,
+  });
+
+  it('are not offered to realtime clients, nor the other way round', () => {
+    const error = faultOf(() => models.resolve('gpt-5.1-codex'));
+    expect(error.allowed).toEqual(['gpt-realtime', 'gpt-realtime-mini']);
+    const other = faultOf(() => models.resolve('gpt-realtime', 'responses'));
+    expect(other.allowed).toEqual(['gpt-5.1-codex', 'gpt-5.1-codex-mini']);
+  });
+
+  it.each([
+    ['gpt-5.1-codex-mini', 'responses', 'gpt-5.1-codex-mini'],
+    ['gpt-5.9-codex', 'responses', 'gpt-5.1-codex'],
+    ['gpt-5-mini-2025', 'chat', 'gpt-5.1-codex-mini'],
+    ['claude-opus-9', 'messages', 'claude-opus-4-5'],
+    ['claude-haiku-4-5-20251001', 'messages', 'claude-haiku-4-5'],
+    ['claude-anything', 'messages', 'claude-sonnet-4-5'],
+    ['gemini-3-pro-preview', 'gemini', 'gemini-2.5-pro'],
+    ['gemini-2.5-flash-lite', 'gemini', 'gemini-2.5-flash'],
+  ] as const)('%s in %s is %s', (name, protocol, id) => {
+    expect(models.resolve(name, protocol).id).toBe(id);
+  });
+
+  it.each([
+    ['gpt-5.1-codex', 'responses', undefined, 'http://127.0.0.1:9/v1/responses'],
+    ['gpt-5.1-codex', 'chat', undefined, 'http://127.0.0.1:9/v1/chat/completions'],
+    ['opus', 'messages', undefined, 'https://api.anthropic.com/v1/messages'],
+    ['opus', 'messages', 'count_tokens', 'https://api.anthropic.com/v1/messages/count_tokens'],
+    [
+      'gemini-2.5-pro',
+      'gemini',
+      'generateContent',
+      'https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:generateContent',
+    ],
+  ] as const)('%s is called in %s at its provider', (name, protocol, action, url) => {
+    const upstream = models.textUpstream(models.resolve(name, protocol));
+    expect(upstream.url(protocol, action).href).toBe(url);
+  });
+
+  it.each([
+    ['opus', 'messages', 'x-api-key'],
+    ['gemini-2.5-pro', 'gemini', 'x-goog-api-key'],
+  ] as const)('%s takes its key as %s does', async (name, protocol, header) => {
+    const upstream = models.textUpstream(models.resolve(name, protocol));
+    expect(await upstream.headers(undefined)).toEqual({ [header]: 'k-123' });
+    expect(await upstream.headers('own')).toEqual({ [header]: 'own' });
+  });
+
+  it('must be spoken by their provider', () => {
+    const file = (provider: string, protocols: string[]) => ({
+      default: 'a',
+      endpoints: { e: { provider, url: 'http://127.0.0.1:9', auth: 'none' } },
+      models: [{ id: 'a', endpoint: 'e', protocols }],
+    });
+    expect(faultOf(() => parseCatalogue(file('anthropic', ['chat']))).detail).toMatch(
+      /anthropic has no chat/,
+    );
+    expect(() => parseCatalogue(file('gemini', ['gemini']))).not.toThrow();
   });
 });

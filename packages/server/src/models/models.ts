@@ -1,16 +1,21 @@
 import { HoldfastError } from '../kernel/index.ts';
-import type { CatalogueFile, Model } from './catalogue.ts';
+import type { CatalogueFile, Model, Protocol } from './catalogue.ts';
+import { createTextUpstream, type TextUpstream } from './text-upstream.ts';
 import { createUpstream, type Upstream, type UpstreamCredentials } from './upstream.ts';
 
 export interface Models {
   readonly list: readonly Model[];
   readonly defaultModel: Model;
   /**
-   * The model of that id or alias. Throws `unknown_model`, which lists the ids that are allowed,
-   * also when no name is given.
+   * The model of that id or alias that speaks `protocol` (default: realtime). An exact name goes
+   * before an alias that ends in `*`, and of those the longest. Throws `unknown_model`, which lists
+   * the ids that are allowed, also when no name is given.
    */
-  resolve(name: string | undefined | null): Model;
+  resolve(name: string | undefined | null, protocol?: Protocol): Model;
+  /** For realtime models. */
   upstream(model: Model): Upstream;
+  /** For models of the other protocols. */
+  textUpstream(model: Model): TextUpstream;
 }
 
 export function createModels(deps: {
@@ -20,23 +25,37 @@ export function createModels(deps: {
   const { catalogue, credentials } = deps;
   const byName = new Map<string, Model>();
   const upstreams = new Map<string, Upstream>();
+  const textUpstreams = new Map<string, TextUpstream>();
   for (const model of catalogue.models) {
+    const endpoint = catalogue.endpoints[model.endpoint]!;
     for (const name of [model.id, ...model.aliases]) byName.set(name, model);
-    upstreams.set(
-      model.id,
-      createUpstream(model, catalogue.endpoints[model.endpoint]!, credentials),
-    );
+    upstreams.set(model.id, createUpstream(model, endpoint, credentials));
+    textUpstreams.set(model.id, createTextUpstream(model, endpoint, credentials));
   }
-  const allowed = catalogue.models.map(model => model.id);
+  const find = (name: string) => byName.get(name) ?? byPrefix(byName, name);
   return {
     list: catalogue.models,
     defaultModel: byName.get(catalogue.default)!,
-    resolve(name) {
-      const model = name ? byName.get(name) : undefined;
-      if (model) return model;
+    resolve(name, protocol = 'realtime') {
+      const model = name ? find(name) : undefined;
+      if (model?.protocols.includes(protocol)) return model;
+      const allowed = catalogue.models
+        .filter(one => one.protocols.includes(protocol))
+        .map(one => one.id);
       const detail = name ? 'There is no such model.' : 'The model is missing.';
       throw new HoldfastError('unknown_model', detail, { field: 'model', allowed });
     },
     upstream: model => upstreams.get(model.id)!,
+    textUpstream: model => textUpstreams.get(model.id)!,
   };
+}
+
+/** The model with the longest alias that `name` begins with; names never hold a `*` themselves. */
+function byPrefix(byName: ReadonlyMap<string, Model>, name: string): Model | undefined {
+  let best: { chars: number; model: Model } | undefined;
+  for (const [alias, model] of byName) {
+    if (!alias.endsWith('*') || !name.startsWith(alias.slice(0, -1))) continue;
+    if (best === undefined || alias.length > best.chars) best = { chars: alias.length, model };
+  }
+  return best?.model;
 }

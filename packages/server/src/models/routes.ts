@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { PROTOCOLS, type Protocol } from './catalogue.ts';
 import type { Models } from './models.ts';
 
 const modelList = z.object({
@@ -19,6 +20,13 @@ const modelList = z.object({
   ),
 });
 
+const modelsOf = (models: Models, protocol: Protocol) =>
+  models.list.filter(model => model.protocols.includes(protocol));
+
+const modelQuery = z.object({
+  protocol: z.enum(PROTOCOLS).default('realtime').describe('Only models that speak it.'),
+});
+
 /** `GET /v1/models` in OpenAI's list shape. `created` says nothing here and is 0. */
 export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
   return async app => {
@@ -29,12 +37,13 @@ export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
         schema: {
           tags: ['models'],
           summary: 'List the models that may be asked for',
+          querystring: modelQuery,
           response: { 200: modelList },
         },
       },
-      async () => ({
+      async request => ({
         object: 'list' as const,
-        data: models.list.map(model => ({
+        data: modelsOf(models, request.query.protocol).map(model => ({
           id: model.id,
           object: 'model' as const,
           created: 0,

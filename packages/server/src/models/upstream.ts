@@ -25,7 +25,11 @@ export interface UpstreamCredentials {
   entraToken?(): Promise<string>;
 }
 
-const OPENAI_BASE = 'https://api.openai.com/v1';
+const OFFICIAL: Partial<Record<Endpoint['provider'], string>> = {
+  openai: 'https://api.openai.com/v1',
+  anthropic: 'https://api.anthropic.com',
+  gemini: 'https://generativelanguage.googleapis.com',
+};
 
 export function createUpstream(
   model: Model,
@@ -51,19 +55,24 @@ export function createUpstream(
   };
 }
 
-function httpBase(endpoint: Endpoint): string {
-  if (endpoint.provider === 'openai' && endpoint.url === undefined) return OPENAI_BASE;
-  const url = new URL(endpoint.url!);
+/**
+ * Without a trailing slash; OpenAI's ends in `/v1`, Anthropic's and Gemini's before the version, as
+ * their own clients have it.
+ */
+export function httpBase(endpoint: Endpoint): string {
+  const url = new URL(endpoint.url ?? OFFICIAL[endpoint.provider]!);
   if (url.protocol === 'ws:') url.protocol = 'http:';
   if (url.protocol === 'wss:') url.protocol = 'https:';
   const path = url.pathname.replace(/\/+$/, '');
   if (endpoint.provider === 'azure') {
     return `${url.origin}${path.endsWith('/openai/v1') ? path : `${path}/openai/v1`}`;
   }
+  if (endpoint.provider === 'anthropic') return url.origin + path.replace(/\/v1$/, '');
+  if (endpoint.provider === 'gemini') return url.origin + path.replace(/\/v1beta$/, '');
   return `${url.origin}${path === '' ? '/v1' : path}`;
 }
 
-async function headersFor(
+export async function headersFor(
   endpoint: Endpoint,
   credentials: UpstreamCredentials,
 ): Promise<Record<string, string>> {
@@ -77,7 +86,15 @@ async function headersFor(
   }
   const key = await credentials.secret(endpoint.api_key_secret!);
   if (!key) throw noCredentials(new Error(`secret ${endpoint.api_key_secret} is not set`));
-  return endpoint.provider === 'azure' ? { 'api-key': key } : { authorization: `Bearer ${key}` };
+  return keyHeaders(endpoint.provider, key);
+}
+
+/** An API key where that provider looks for it. */
+export function keyHeaders(provider: Endpoint['provider'], key: string): Record<string, string> {
+  if (provider === 'azure') return { 'api-key': key };
+  if (provider === 'anthropic') return { 'x-api-key': key };
+  if (provider === 'gemini') return { 'x-goog-api-key': key };
+  return { authorization: `Bearer ${key}` };
 }
 
 function noCredentials(cause: unknown): HoldfastError {

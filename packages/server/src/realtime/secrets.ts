@@ -24,7 +24,7 @@ export async function mintSecret(
 ) {
   const { models, defaults } = deps;
   const asked = request.session ?? { type: 'realtime' as const };
-  const model = asked.model === undefined ? models.defaultModel : models.resolve(asked.model);
+  const model = models.resolve(asked.model ?? models.defaultModel.id);
   const session = { ...withDefaults(asked, defaults), model: model.id };
   const secret = await deps.clientSecrets.mint(principal, {
     model: model.id,
@@ -54,7 +54,7 @@ export async function mintSecret(
 export async function mintLegacySession(deps: SecretsDeps, principal: Principal, flat: Json) {
   const { models, defaults } = deps;
   const { model: name, ...rest } = flat;
-  const model = name === undefined ? models.defaultModel : models.resolve(String(name));
+  const model = models.resolve(name === undefined ? models.defaultModel.id : String(name));
   const session = { ...withDefaults(gaOf(rest), defaults), model: model.id };
   const ttlS = CLIENT_SECRET_TTL_DEFAULT_S;
   const secret = await deps.clientSecrets.mint(principal, {

@@ -1,0 +1,157 @@
+import { type RawBuilder, sql } from 'kysely';
+import { HoldfastError, newId } from '../../kernel/index.ts';
+import type { Database, Executor, Trx } from '../../platform/database/index.ts';
+import type { ModelCaller } from '../gateway/run-tokens.ts';
+import { type BudgetRow, tables } from '../tables.ts';
+
+/**
+ * Money of calls: reserved at the worst case before a call is sent, settled at what it cost after.
+ *
+ * The budgets that apply are locked by their rows, in the order of their ids, for the one
+ * transaction that sums and inserts; so two calls cannot both take the last dollar, and two that
+ * need several budgets cannot wait for each other. What was reserved and never settled (a crash)
+ * counts in full. Months are UTC, by the database's clock.
+ */
+export interface Reservation {
+  readonly id: string;
+  readonly reservedUsd: number;
+}
+
+export interface ReserveRequest {
+  readonly caller: ModelCaller;
+  readonly model: string;
+  /** The worst case; null for a model without a price. */
+  readonly usd: number | null;
+}
+
+/** Sums of floating-point money: less than this is nothing. */
+const EPSILON_USD = 1e-9;
+const MONTH = sql<Date>`date_trunc('month', now() at time zone 'utc') at time zone 'utc'`;
+
+/** Why a call was refused; its budget goes to the run's watchers. */
+export class OverBudget extends HoldfastError {
+  readonly budget: BudgetRow;
+  readonly spentUsd: number;
+
+  constructor(budget: BudgetRow, spentUsd: number, needUsd: number) {
+    const text =
+      `This call could cost ${dollars(needUsd)}; ${dollars(spentUsd)} of the ` +
+      `${dollars(budget.limit_usd)} of the budget ${nameOf(budget)} are used or reserved. ` +
+      'Trying again will not help.';
+    super('budget_exceeded', text);
+    this.budget = budget;
+    this.spentUsd = spentUsd;
+  }
+}
+
+/** Throws `OverBudget`; `invalid_request` for a model without a price where a budget applies. */
+export async function reserve(database: Database, request: ReserveRequest): Promise<Reservation> {
+  return database.transaction(async trx => {
+    const { caller, model, usd } = request;
+    for (const budget of await lockBudgets(trx, caller)) {
+      if (usd === null) throw unpriced(model, budget);
+      const spentUsd = await spentOf(trx, budget, caller, 'reserved');
+      if (spentUsd + usd > budget.limit_usd + EPSILON_USD) {
+        throw new OverBudget(budget, spentUsd, usd);
+      }
+    }
+    const id = newId('rsv');
+    const reservedUsd = usd ?? 0;
+    await tables(trx)
+      .insertInto('reservations')
+      .values({
+        id,
+        run_id: caller.runId,
+        project_id: caller.projectId,
+        owner: caller.owner,
+        model,
+        reserved_usd: reservedUsd,
+      })
+      .execute();
+    return { id, reservedUsd };
+  });
+}
+
+/** Once only: a second settlement changes nothing. */
+export async function settle(executor: Executor, id: string, usd: number): Promise<void> {
+  await tables(executor)
+    .updateTable('reservations')
+    .set({ settled_usd: usd, settled_at: sql<Date>`now()` })
+    .where('id', '=', id)
+    .where('settled_at', 'is', null)
+    .execute();
+}
+
+async function lockBudgets(trx: Trx, caller: ModelCaller): Promise<BudgetRow[]> {
+  const rows = await budgetQuery(trx, caller).forUpdate().execute();
+  return applying(rows, caller);
+}
+
+export async function budgetsOf(executor: Executor, caller: ModelCaller): Promise<BudgetRow[]> {
+  return applying(await budgetQuery(executor, caller).execute(), caller);
+}
+
+function budgetQuery(executor: Executor, { projectId, owner }: ModelCaller) {
+  return tables(executor)
+    .selectFrom('budgets')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where(row => row.or([row('owner', 'is', null), row('owner', '=', owner)]))
+    .orderBy('id');
+}
+
+/** An owner's own budget stands instead of the one for each. */
+function applying(rows: readonly BudgetRow[], caller: ModelCaller): BudgetRow[] {
+  const own = rows.some(row => row.scope === 'owner' && row.owner !== null);
+  return rows.filter(row => {
+    if (row.scope === 'run') return caller.runId !== null;
+    return row.scope !== 'owner' || !own || row.owner !== null;
+  });
+}
+
+/** What counts against a budget: settled money alone, or with what is reserved. */
+export async function spentOf(
+  executor: Executor,
+  budget: BudgetRow,
+  caller: Pick<ModelCaller, 'owner' | 'runId'>,
+  counting: 'settled' | 'reserved',
+): Promise<number> {
+  const { rows } = await sql<{ usd: number }>`
+    select coalesce(sum(${counting === 'settled' ? SETTLED : COUNTED}), 0)::float8 as usd
+    from reservations
+    where ${within(budget, caller)}
+  `.execute(executor);
+  return rows[0]?.usd ?? 0;
+}
+
+const SETTLED = sql`settled_usd`;
+const COUNTED = sql`coalesce(settled_usd, reserved_usd)`;
+
+function within(
+  budget: BudgetRow,
+  caller: Pick<ModelCaller, 'owner' | 'runId'>,
+): RawBuilder<unknown> {
+  if (budget.scope === 'run') return sql`run_id = ${caller.runId}`;
+  const month = sql`project_id = ${budget.project_id} and created_at >= ${MONTH}`;
+  return budget.scope === 'owner' ? sql`${month} and owner = ${caller.owner}` : month;
+}
+
+function unpriced(model: string, budget: BudgetRow): HoldfastError {
+  const text =
+    `The model ${model} has no price in US dollars, so the budget ${nameOf(budget)} could not be ` +
+    'kept. Add a price to the model catalogue, or take the budget away.';
+  return new HoldfastError('invalid_request', text, { field: 'model' });
+}
+
+function nameOf(budget: BudgetRow): string {
+  const texts = {
+    run: 'of every run',
+    owner: 'of the owner for this month',
+    project_month: 'of the project for this month',
+  };
+  return `${budget.id} (${texts[budget.scope]})`;
+}
+
+function dollars(usd: number): string {
+  return `$${usd.toFixed(usd < 1 ? 4 : 2)}`;
+}

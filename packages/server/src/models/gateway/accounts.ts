@@ -1,0 +1,139 @@
+import type { Clock } from '../../kernel/index.ts';
+import type { Database } from '../../platform/database/index.ts';
+import type { Telemetry } from '../../platform/telemetry/index.ts';
+import { newNotices, refusalNotices } from '../budgets/notices.ts';
+import { OverBudget, type Reservation, reserve, settle } from '../budgets/reservations.ts';
+import { costUsd, dayOf, priceOn, type TextPrice, worstCaseUsd } from '../prices.ts';
+import type { Outcome } from './forward.ts';
+import type { BudgetNotice, ModelCall } from './gateway.ts';
+import type { PreparedCall } from './prepare.ts';
+import type { ModelCaller } from './run-tokens.ts';
+import type { Watchers } from './watchers.ts';
+
+export interface AccountsDeps {
+  readonly database: Database;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly watchers: Watchers;
+}
+
+/** The money of one call, from its reservation to its settlement. */
+export interface OpenAccount {
+  /** Writes what it cost and tells the run's watchers. Never throws. */
+  close(outcome: Outcome): Promise<void>;
+}
+
+const SETTLE_ATTEMPTS = 3;
+type RunCaller = ModelCaller & { readonly runId: string };
+
+/** Reserves the worst case; throws what a call over budget is refused with. */
+export async function openAccount(
+  deps: AccountsDeps,
+  caller: ModelCaller,
+  call: PreparedCall,
+): Promise<OpenAccount> {
+  const { model, worstCase } = call;
+  const price = priceOn(model, dayOf(deps.clock.nowMs()));
+  const usd = price && worstCaseUsd(price, model, worstCase);
+  try {
+    const reservation = await reserve(deps.database, { caller, model: model.id, usd });
+    return {
+      close: outcome => closeAccount(deps, { caller, call, price, reservation }, outcome),
+    };
+  } catch (error) {
+    if (error instanceof OverBudget && hasRun(caller) && deps.watchers.has(caller.runId)) {
+      notify(deps, caller, await refusalNotices(deps.database.db, caller, error));
+    }
+    throw error;
+  }
+}
+
+interface Account {
+  readonly caller: ModelCaller;
+  readonly call: PreparedCall;
+  readonly price: TextPrice | null;
+  readonly reservation: Reservation;
+}
+
+async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outcome): Promise<void> {
+  const { caller, call } = account;
+  const usd = chargeOf(account, outcome);
+  const isSettled = await settleSoon(deps, account, usd);
+  const { input = 0, output = 0, cached = 0 } = outcome.usage ?? {};
+  const costs = account.price === null ? null : usd;
+  count(deps, { model: call.model.id, input, output, cached, usd, outcome, isSettled });
+  if (!hasRun(caller) || !deps.watchers.has(caller.runId)) return;
+  const told: ModelCall = {
+    runId: caller.runId,
+    model: call.model.id,
+    inputTokens: input,
+    outputTokens: output,
+    cachedTokens: cached,
+    costUsd: costs,
+    status: outcome.status,
+  };
+  deps.watchers.tell(caller.runId, listener => listener.onCall(told));
+  try {
+    notify(deps, caller, await newNotices(deps.database.db, caller));
+  } catch (err) {
+    deps.telemetry.log.warn('model.notices_failed', { run_id: caller.runId, err });
+  }
+}
+
+function chargeOf({ price, reservation }: Account, { charge, usage }: Outcome): number {
+  if (charge === 'nothing') return 0;
+  if (charge === 'reservation' || usage === null) return reservation.reservedUsd;
+  return price === null ? 0 : costUsd(price, usage);
+}
+
+/** What could not be written stays reserved, and so counts in full. */
+async function settleSoon(deps: AccountsDeps, account: Account, usd: number): Promise<boolean> {
+  const { reservation, caller } = account;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await settle(deps.database.db, reservation.id, usd);
+      return true;
+    } catch (err) {
+      if (attempt < SETTLE_ATTEMPTS) continue;
+      const { id } = reservation;
+      deps.telemetry.log.error('model.unsettled', { reservation: id, run_id: caller.runId, err });
+      return false;
+    }
+  }
+}
+
+function hasRun(caller: ModelCaller): caller is RunCaller {
+  return caller.runId !== null;
+}
+
+function notify(deps: AccountsDeps, caller: RunCaller, notices: readonly BudgetNotice[]): void {
+  for (const notice of notices) {
+    deps.watchers.tell(caller.runId, listener => listener.onBudget(notice));
+  }
+}
+
+function count(
+  { telemetry }: AccountsDeps,
+  call: {
+    readonly model: string;
+    readonly input: number;
+    readonly output: number;
+    readonly cached: number;
+    readonly usd: number;
+    readonly outcome: Outcome;
+    readonly isSettled: boolean;
+  },
+): void {
+  const { model, input, output, cached, usd, outcome, isSettled } = call;
+  const { meter } = telemetry;
+  const status_code = String(outcome.status);
+  meter.createCounter('holdfast_model_calls_total').add(1, { model, status_code });
+  const tokens = meter.createCounter('holdfast_model_tokens_total');
+  for (const [kind, number] of Object.entries({ input, output, cached })) {
+    if (number > 0) tokens.add(number, { model, kind });
+  }
+  if (usd > 0) meter.createCounter('holdfast_model_cost_usd_total').add(usd, { model });
+  if (!isSettled || outcome.charge === 'reservation') {
+    meter.createCounter('holdfast_model_unsettled_total').add(1);
+  }
+}

@@ -1,0 +1,57 @@
+import { runTokenOf, unauthenticated } from '../../auth/index.ts';
+import { type Clock, newId } from '../../kernel/index.ts';
+import type { Database } from '../../platform/database/index.ts';
+import type { Telemetry } from '../../platform/telemetry/index.ts';
+import type { Models } from '../models.ts';
+import type { ProviderKeys } from '../provider-keys/provider-keys.ts';
+import type { ModelGateway } from './gateway.ts';
+import { GATEWAY_LIMITS, type GatewayLimits } from './limits.ts';
+import { issueRunToken, type ModelCaller, revokeRunTokens, verifyRunToken } from './run-tokens.ts';
+import { type Exchange, type ServeDeps, serve } from './serve.ts';
+import { Turnstile } from './turnstile.ts';
+import { Watchers } from './watchers.ts';
+
+export interface ModelGatewayDeps {
+  readonly database: Database;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly models: Models;
+  readonly providerKeys: Pick<ProviderKeys, 'current'>;
+  readonly limits?: Partial<GatewayLimits>;
+}
+
+/** The gateway with what its HTTP routes need besides. */
+export interface RoutedModelGateway extends ModelGateway {
+  /** `caller` undefined: whoever the request's run token says. Never throws. */
+  serve(exchange: Exchange, caller: ModelCaller | undefined): Promise<void>;
+}
+
+const BASE = 'http://gateway';
+
+export function createModelGateway(deps: ModelGatewayDeps): RoutedModelGateway {
+  const limits = { ...GATEWAY_LIMITS, ...deps.limits };
+  const watchers = new Watchers(deps.telemetry.log);
+  const all: ServeDeps = { ...deps, limits, watchers, turnstile: new Turnstile(limits) };
+  const fromToken = async ({ request, url }: Exchange, only?: string) => {
+    const token = runTokenOf(request.headers, url.searchParams);
+    const caller = await verifyRunToken(deps.database.db, token);
+    if (caller === undefined || (only !== undefined && caller.runId !== only)) {
+      throw unauthenticated();
+    }
+    return caller;
+  };
+  return {
+    issueRunToken,
+    revokeRunTokens,
+    watch: (runId, listener) => watchers.add(runId, listener),
+    serve: (exchange, caller) =>
+      serve(all, exchange, async () => caller ?? (await fromToken(exchange))),
+    handle(request, response, { runId }) {
+      const requestId = newId('req');
+      response.setHeader('x-request-id', requestId);
+      response.on('error', () => {});
+      const url = URL.parse(request.url ?? '/', BASE) ?? new URL(BASE);
+      void serve(all, { request, response, requestId, url }, one => fromToken(one, runId));
+    },
+  };
+}

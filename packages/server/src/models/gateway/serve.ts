@@ -1,0 +1,151 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errorAnswer } from '../../http/index.ts';
+import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
+import type { Models } from '../models.ts';
+import type { ProviderKeys } from '../provider-keys/provider-keys.ts';
+import { type AccountsDeps, type OpenAccount, openAccount } from './accounts.ts';
+import { forward, type Outcome } from './forward.ts';
+import type { GatewayLimits } from './limits.ts';
+import { type ModelCallRoute, matchRoute, shapeOf } from './paths.ts';
+import { type PreparedCall, prepare, readBody } from './prepare.ts';
+import type { ModelCaller } from './run-tokens.ts';
+import type { Turnstile } from './turnstile.ts';
+import { forwardedHeaders } from './upstream-call.ts';
+
+export interface ServeDeps extends AccountsDeps {
+  readonly models: Models;
+  readonly providerKeys: Pick<ProviderKeys, 'current'>;
+  readonly limits: GatewayLimits;
+  readonly turnstile: Turnstile;
+}
+
+/** One request of the gateway, whichever server it came in on. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly url: URL;
+}
+
+/** Whoever calls; throws what a caller who may not is refused with. */
+export type Identify = (exchange: Exchange) => Promise<ModelCaller>;
+
+/** Answers it, whatever happens. Never throws. */
+export async function serve(deps: ServeDeps, exchange: Exchange, identify: Identify) {
+  try {
+    const { request, url } = exchange;
+    const route = matchRoute(request.method ?? '', url.pathname);
+    if (route === undefined) throw new HoldfastError('not_found', 'No such route.');
+    const caller = await identify(exchange);
+    if (route.kind === 'list') return sendModels(deps, exchange);
+    const leave = deps.turnstile.enter(caller.runId ?? `${caller.projectId} ${caller.owner}`);
+    try {
+      await call(deps, exchange, { route, caller });
+    } finally {
+      leave();
+    }
+  } catch (error) {
+    refuse(deps, exchange, error);
+  }
+}
+
+async function call(
+  deps: ServeDeps,
+  exchange: Exchange,
+  { route, caller }: { route: ModelCallRoute; caller: ModelCaller },
+): Promise<void> {
+  const startedAt = performance.now();
+  const bytes = await readBody(exchange.request, deps.limits.maxBodyBytes);
+  const prepared = prepare(deps.models, route, bytes);
+  const upstream = deps.models.textUpstream(prepared.model);
+  const ownKey = await deps.providerKeys.current(caller.projectId, upstream.keyProvider);
+  const credentials = await upstream.headers(ownKey);
+  const account = route.metered ? await openAccount(deps, caller, prepared) : undefined;
+  const outcome = await forward({
+    protocol: route.protocol,
+    call: {
+      url: withQuery(upstream.url(route.protocol, route.action), exchange.url),
+      headers: { ...forwardedHeaders(exchange.request), ...credentials },
+      body: prepared.body,
+    },
+    response: exchange.response,
+    limits: deps.limits,
+  });
+  if (outcome.error) refuse(deps, exchange, outcome.error);
+  await finish(deps, { exchange, prepared, caller, account, outcome, startedAt });
+}
+
+/** What the providers' clients ask in the query; credentials may stand there too. */
+const QUERY = ['beta', 'alt', 'api-version'];
+
+function withQuery(target: URL, asked: URL): URL {
+  for (const name of QUERY) {
+    const value = asked.searchParams.get(name);
+    if (value !== null) target.searchParams.set(name, value);
+  }
+  return target;
+}
+
+async function finish(
+  deps: ServeDeps,
+  done: {
+    readonly exchange: Exchange;
+    readonly prepared: PreparedCall;
+    readonly caller: ModelCaller;
+    readonly account: OpenAccount | undefined;
+    readonly outcome: Outcome;
+    readonly startedAt: number;
+  },
+): Promise<void> {
+  const { exchange, prepared, caller, outcome } = done;
+  deps.telemetry.log.info('model.called', {
+    request_id: exchange.requestId,
+    run_id: caller.runId,
+    protocol: prepared.route.protocol,
+    model: prepared.model.id,
+    status: outcome.status,
+    charge: outcome.charge,
+    input_tokens: outcome.usage?.input ?? null,
+    output_tokens: outcome.usage?.output ?? null,
+    duration_ms: Math.round(performance.now() - done.startedAt),
+  });
+  await done.account?.close(outcome);
+}
+
+function sendModels({ models }: ServeDeps, { response }: Exchange): void {
+  const data = models.list
+    .filter(one => one.protocols.includes('responses') || one.protocols.includes('chat'))
+    .map(({ id }) => ({ id, object: 'model', created: 0, owned_by: 'holdfast' }));
+  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(JSON.stringify({ object: 'list', data }));
+}
+
+/**
+ * Being over budget is final, so no agent should try again. Claude Code and Gemini CLI understand
+ * 403; Codex (0.169) tries 402 and 403 five times more and gives up at once on 400 only.
+ */
+function statusOf(error: HoldfastError, url: URL): number {
+  const isCodex = url.pathname.endsWith('/responses');
+  return isCodex && error.code === 'budget_exceeded' ? 400 : error.status;
+}
+
+/** In the protocol's own error object. What came in and was not read ends the connection. */
+function refuse(deps: ServeDeps, exchange: Exchange, thrown: unknown): void {
+  const { request, response, requestId, url } = exchange;
+  const error = toHoldfastError(thrown);
+  if (error.status >= 500) {
+    const { code, cause } = error;
+    deps.telemetry.log.error('model.failed', { request_id: requestId, code, err: cause ?? error });
+  }
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const { headers, body } = errorAnswer(error, shapeOf(url.pathname), requestId);
+  if (!request.complete) headers.connection = 'close';
+  response.writeHead(statusOf(error, url), {
+    ...headers,
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}

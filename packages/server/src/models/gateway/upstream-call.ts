@@ -1,0 +1,122 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { GatewayLimits } from './limits.ts';
+
+const TEXTS = {
+  upstream_unreachable: 'The model cannot be reached.',
+  upstream_timeout: 'The model did not answer in time.',
+};
+
+/** An upstream that did not answer. `reached`: whether it may have begun to work, and to cost. */
+/** See `UpstreamFault`. */
+type FaultCode = 'upstream_unreachable' | 'upstream_timeout';
+
+export class UpstreamFault extends HoldfastError {
+  readonly reached: boolean;
+
+  constructor(code: FaultCode, options: { reached: boolean; cause?: unknown }) {
+    super(code, TEXTS[code], { cause: options.cause });
+    this.reached = options.reached;
+  }
+}
+
+export interface UpstreamRequest {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Idle connections go before servers close them (5 s is the shortest that is usual): a call that
+ * meets its connection's end would have to be counted as sent. Those in use are not concerned.
+ */
+const IDLE_SOCKET_MS = 4_000;
+const POOL = { keepAlive: true, maxFreeSockets: 64, timeout: IDLE_SOCKET_MS };
+const agents = { 'http:': new HttpAgent(POOL), 'https:': new HttpsAgent(POOL) };
+
+/**
+ * Sends the call and answers the head of its answer, whose body is still to be read. Redirects are
+ * not followed. Throws `UpstreamFault`, also when `signal` is aborted meanwhile.
+ */
+export function callUpstream(
+  { url, headers, body, signal }: UpstreamRequest,
+  limits: Pick<GatewayLimits, 'connectTimeoutMs' | 'headerTimeoutMs'>,
+): Promise<IncomingMessage> {
+  const isTls = url.protocol === 'https:';
+  const send = isTls ? httpsRequest : httpRequest;
+  const agent = agents[isTls ? 'https:' : 'http:'];
+  return new Promise((resolve, reject) => {
+    let reached = false;
+    const sent = { ...headers, 'content-length': String(body.length) };
+    const request = send(url, { method: 'POST', agent, signal, headers: sent });
+    const fail = (code: FaultCode, cause?: unknown) => {
+      clearTimeout(timer);
+      reject(new UpstreamFault(code, { reached, cause }));
+    };
+    const giveUp = () => {
+      fail('upstream_timeout');
+      request.destroy();
+    };
+    let timer = setTimeout(giveUp, limits.connectTimeoutMs);
+    request.on('socket', socket => {
+      const connected = () => {
+        reached = true;
+        clearTimeout(timer);
+        timer = setTimeout(giveUp, limits.headerTimeoutMs);
+      };
+      if (!socket.connecting) return connected();
+      socket.once(isTls ? 'secureConnect' : 'connect', connected);
+    });
+    request.once('response', answer => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+    request.on('error', cause => fail('upstream_unreachable', cause));
+    request.end(body);
+  });
+}
+
+/** Headers that concern the model; everything else, credentials and cookies too, stays here. */
+const FORWARDED = new Set([
+  'accept',
+  'content-type',
+  'user-agent',
+  'anthropic-version',
+  'anthropic-beta',
+  'openai-beta',
+  'originator',
+  'session_id',
+  'conversation_id',
+  'idempotency-key',
+  'x-goog-api-client',
+]);
+const FORWARDED_PREFIX = /^(x-stainless-|x-codex-)/;
+
+/** The caller's headers for the upstream. Nothing is compressed, so that usage can be read. */
+export function forwardedHeaders(request: IncomingMessage): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (typeof value !== 'string') continue;
+    if (FORWARDED.has(name) || FORWARDED_PREFIX.test(name)) headers[name] = value;
+  }
+  headers['accept-encoding'] = 'identity';
+  headers['content-type'] ??= 'application/json';
+  return headers;
+}
+
+/** Of the upstream's headers, those that tell a client how to read it and when to come again. */
+const ANSWERED = ['content-type', 'retry-after', 'retry-after-ms', 'x-should-retry', 'request-id'];
+
+export function answeredHeaders(answer: IncomingMessage): Record<string, string> {
+  const headers: Record<string, string> = {
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+  };
+  for (const name of ANSWERED) {
+    const value = answer.headers[name];
+    if (typeof value === 'string') headers[name] = value;
+  }
+  return headers;
+}

@@ -1,0 +1,48 @@
+import type { Endpoint, Model, Protocol } from './catalogue.ts';
+import { headersFor, httpBase, keyHeaders, type UpstreamCredentials } from './upstream.ts';
+
+export type TextProtocol = Exclude<Protocol, 'realtime'>;
+
+/** Where a text model is called, and with which credentials. */
+export interface TextUpstream {
+  /** The model's name over there. */
+  readonly deployment: string;
+  /**
+   * Whose key a project may bring of its own: its provider, where OpenAI's own address counts as
+   * OpenAI under whatever name the catalogue has it.
+   */
+  readonly keyProvider: Endpoint['provider'];
+  /** `action`: what follows the model's resource, such as `count_tokens` or Gemini's method. */
+  url(protocol: TextProtocol, action?: string): URL;
+  /** With the project's own key, or with the catalogue's. Throws `upstream_rejected` for none. */
+  headers(ownKey: string | undefined): Promise<Record<string, string>>;
+}
+
+const PATHS: Readonly<Record<Exclude<TextProtocol, 'gemini'>, string>> = {
+  responses: '/responses',
+  chat: '/chat/completions',
+  messages: '/v1/messages',
+};
+const OPENAI_HOST = 'api.openai.com';
+
+export function createTextUpstream(
+  model: Model,
+  endpoint: Endpoint,
+  credentials: UpstreamCredentials,
+): TextUpstream {
+  const base = httpBase(endpoint);
+  const deployment = model.deployment ?? model.id;
+  const { provider } = endpoint;
+  return {
+    deployment,
+    keyProvider: new URL(base).hostname === OPENAI_HOST ? 'openai' : provider,
+    url(protocol, action) {
+      if (protocol === 'gemini') {
+        return new URL(`${base}/v1beta/models/${encodeURIComponent(deployment)}:${action}`);
+      }
+      return new URL(base + PATHS[protocol] + (action === undefined ? '' : `/${action}`));
+    },
+    headers: async ownKey =>
+      ownKey === undefined ? headersFor(endpoint, credentials) : keyHeaders(provider, ownKey),
+  };
+}
