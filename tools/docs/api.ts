@@ -90,6 +90,7 @@ async function inertPlatform(dir: string): Promise<Platform> {
     sealer: unusable(),
     log: unusable(),
     leases: unusable(),
+    queue: unusable(),
     address: { baseUrl: baseUrl() },
     close: async () => {},
   };

@@ -36,6 +36,7 @@ import {
   recordingRoutes,
 } from './recordings/index.ts';
 import { rolesOf } from './roles.ts';
+import { openRuns, type RunFeatures } from './run-features.ts';
 
 const RECORDING_SWEEP_MS = 60_000;
 
@@ -59,6 +60,7 @@ interface Parts {
   readonly access: ModelAccess;
   readonly recordings: Recordings;
   readonly realtime: Realtime;
+  readonly runs: RunFeatures;
   readonly http: HttpServer<Principal>;
 }
 
@@ -71,8 +73,9 @@ export async function createApplication(config: Config, platform: Platform): Pro
   const { uploadMaxBytes, retentionDays } = config.recordings;
   const recordings = createRecordings({ ...platform, spool, uploadMaxBytes, audit: auth.audit });
   const realtime = await openRealtime(config, platform, { auth, models, recordings });
+  const runs = await openRuns(config, platform, { auth, models, gateway: access.gateway });
   const http = await openHttp(config, platform, auth);
-  const parts = { config, platform, auth, models, access, recordings, realtime, http };
+  const parts = { config, platform, auth, models, access, recordings, realtime, runs, http };
   const sweep = createRecordingSweep({
     ...platform,
     recordings,
@@ -90,7 +93,7 @@ export async function createApplication(config: Config, platform: Platform): Pro
 }
 
 function componentsOf(parts: Parts, sweep: Component): Component[] {
-  const { config, platform, auth, realtime } = parts;
+  const { config, platform, auth, realtime, runs } = parts;
   const { leases, telemetry } = platform;
   const { metricsPort } = config.telemetry;
   const roles = rolesOf(config.server.roles);
@@ -98,6 +101,7 @@ function componentsOf(parts: Parts, sweep: Component): Component[] {
     { name: 'leases', start: () => leases.start(), stop: () => leases.stop() },
     auth.component,
     ...(roles.gateway ? realtime.components : []),
+    ...(roles.worker || roles.api ? runs.components : []),
     // Also where uploads arrive: what waits in this process's spool is finished by nobody else.
     ...(roles.worker || roles.api ? [sweep] : []),
     ...(metricsPort === null
@@ -146,6 +150,7 @@ async function addRoutes(parts: Parts, lifecycle: Lifecycle): Promise<void> {
     await app.register(budgetRoutes(access.budgets));
     await app.register(providerKeyRoutes(access.providerKeys));
     await app.register(recordingRoutes(recordings, platform.blobs));
+    await app.register(parts.runs.runs.routes);
     if ('verify' in platform.blobs) await app.register(blobRoutes(platform.blobs));
   }
   await app.register(modelsRoutes(models));

@@ -28,6 +28,7 @@ import {
   type RateLimiter,
 } from './platform/limits/index.ts';
 import { createLog, type Log } from './platform/log/index.ts';
+import { createPgBossQueue, type Queue } from './platform/queue/index.ts';
 import { createRedis, type Redis } from './platform/redis/index.ts';
 import {
   checkMasterKeys,
@@ -56,6 +57,8 @@ export interface Platform {
   readonly sealer: Sealer;
   readonly log: Log;
   readonly leases: Leases;
+  /** Started and stopped by the application. */
+  readonly queue: Queue;
   /** `FilesystemBlobs` where its signed links must be served. */
   readonly blobs: BlobStore | FilesystemBlobs;
   /** Where this process is reached; the listening port is known only later. */
@@ -92,15 +95,15 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     const doorbell = keep(await openDoorbell(database, redis, telemetry));
     const limiter = keep(openLimiter(redis, telemetry));
     const keys = masterKeys(config, secrets);
-    const missing = await checkMasterKeys(database, keys);
-    if (missing.length > 0) telemetry.log.warn('secrets.master_keys_missing', { missing });
+    await checkKeys(database, keys, telemetry);
     const sealer = createSealer({ database, masterKeys: keys });
     const log = createLog({ database, sealer, doorbell, telemetry });
     const { revision, roles } = config.server;
     const leases = createLeases({ database, revision, roles, replica, telemetry });
     const blobs = keep(await openBlobs(config, address, keys));
+    const queue = openQueue(config, database, telemetry);
     const ports = { telemetry, secrets, database, redis, doorbell, limiter, sealer, log, leases };
-    return { ...ports, blobs, address, close };
+    return { ...ports, queue, blobs, address, close };
   } catch (error) {
     await close();
     throw error;
@@ -183,6 +186,19 @@ function openRedis(config: Config, telemetry: Telemetry): Redis | undefined {
     }),
     telemetry,
   });
+}
+
+async function checkKeys(
+  database: Database,
+  keys: MasterKeySource,
+  telemetry: Telemetry,
+): Promise<void> {
+  const missing = await checkMasterKeys(database, keys);
+  if (missing.length > 0) telemetry.log.warn('secrets.master_keys_missing', { missing });
+}
+
+function openQueue({ database: { url } }: Config, database: Database, telemetry: Telemetry): Queue {
+  return createPgBossQueue({ database, telemetry, connectionString: url?.reveal() ?? null });
 }
 
 /** Redis where there is one; NOTIFY where processes may share the database; else in process. */

@@ -1,0 +1,70 @@
+import type { AgentOutcome } from '../agent.ts';
+import type { Interpretation } from '../conversation.ts';
+import {
+  planned,
+  retrying,
+  said,
+  sessionOpened,
+  thought,
+  toolFinished,
+  toolStarted,
+} from '../events.ts';
+import { type Json, type PlanItem, planItems, text, wordOrNull } from '../text.ts';
+
+/** The built-in agent's lines as log events. What it used is settled by the gateway, not here. */
+export function interpret(message: Json): Interpretation | null {
+  switch (message.type) {
+    case 'init':
+      return { events: [sessionOpened(message.session_id, message.model)] };
+    case 'message':
+      return { events: [said(message.text)] };
+    case 'thought':
+      return { events: [thought(message.text)] };
+    case 'plan':
+      return { events: [planned(planItems(message.items, planItem))] };
+    case 'tool_start':
+      return { events: [started(message)] };
+    case 'tool_finish':
+      return { events: [finished(message)] };
+    case 'retry':
+      return { events: [retrying(message.attempt, message.status, message.message)] };
+    case 'result':
+      return { outcome: outcome(message) };
+    case 'usage':
+    case 'accepted':
+      return {};
+    default:
+      return null;
+  }
+}
+
+const started = (message: Json) =>
+  toolStarted({
+    id: message.call_id,
+    name: message.name,
+    kind: wordOrNull(message.kind),
+    input: message.input,
+  });
+
+const finished = (message: Json) =>
+  toolFinished({
+    id: message.call_id,
+    ok: message.status === 'ok',
+    exitCode: message.exit_code,
+    output: message.output,
+  });
+
+function planItem(item: Json): PlanItem | null {
+  const { status } = item;
+  if (status !== 'pending' && status !== 'active' && status !== 'done') return null;
+  return { text: String(item.text), status };
+}
+
+function outcome(message: Json): AgentOutcome {
+  if (message.status === 'success') return { kind: 'succeeded', summary: text(message.summary) };
+  return {
+    kind: 'failed',
+    reason: message.reason === 'budget' ? 'budget' : 'agent_error',
+    message: message.status === 'interrupted' ? 'Interrupted.' : text(message.message),
+  };
+}

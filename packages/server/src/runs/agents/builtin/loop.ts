@@ -1,0 +1,140 @@
+import { bounded } from './context.ts';
+import { INSTRUCTIONS } from './instructions.ts';
+import { type Model, type ModelAnswer, ModelFailure } from './model.ts';
+import type { Session } from './session.ts';
+import { runTool } from './tool-runner.ts';
+import { isToolName, KINDS } from './tools.ts';
+import type { FollowUp, FromAgent, Result } from './wire.ts';
+
+/**
+ * The loop: call the model, carry out what it asks for, again, until it answers without a tool.
+ * After each model call and each tool the session is saved. Follow-ups are taken in before the next
+ * model call; one that comes with the last answer makes another round.
+ */
+export const STEPS_MAX = 200;
+const SHOWN_MAX_CHARS = 32 * 1024;
+
+export class Inbox {
+  readonly #waiting: FollowUp[] = [];
+  #closed = false;
+
+  /** False once the agent has ended its work. */
+  put(message: FollowUp): boolean {
+    if (!this.#closed) this.#waiting.push(message);
+    return !this.#closed;
+  }
+
+  takeAll(): FollowUp[] {
+    return this.#waiting.splice(0);
+  }
+
+  /** Closes it unless something waits. */
+  closeIfEmpty(): boolean {
+    if (this.#waiting.length === 0) this.#closed = true;
+    return this.#closed;
+  }
+}
+
+export interface Work {
+  readonly session: Session;
+  readonly model: Model;
+  readonly inbox: Inbox;
+  readonly workspaceDir: string;
+  readonly signal: AbortSignal;
+  emit(message: FromAgent): void;
+}
+
+/** Resolves to how it ended; rejects only when the session cannot be saved. */
+export async function work(job: Work): Promise<Result> {
+  const { session, signal } = job;
+  try {
+    return await steps(job);
+  } catch (error) {
+    session.answerInterrupted();
+    await session.save();
+    if (signal.aborted) return { type: 'result', status: 'interrupted' };
+    return failed(error);
+  }
+}
+
+function failed(error: unknown): Result {
+  const message = error instanceof Error ? error.message : 'The agent failed.';
+  const reason = error instanceof ModelFailure ? error.reason : 'agent_error';
+  return { type: 'result', status: 'error', reason, message };
+}
+
+async function steps(job: Work): Promise<Result> {
+  const { session, inbox, signal } = job;
+  for (;;) {
+    for (const { text } of inbox.takeAll()) session.say(text);
+    if (session.state.steps >= STEPS_MAX) {
+      throw new Error(`No end after ${STEPS_MAX} steps.`);
+    }
+    const answer = await callModel(job);
+    if (session.unanswered().length > 0) {
+      await runTools(job);
+      signal.throwIfAborted();
+      continue;
+    }
+    if (lastIsToolResult(session)) continue;
+    if (answer.finishReason !== 'stop') {
+      throw new Error(`The model ended with "${answer.finishReason}".`);
+    }
+    if (!inbox.closeIfEmpty()) continue;
+    session.state.instruction = null;
+    await session.save();
+    return { type: 'result', status: 'success', summary: answer.text.trim() || 'Done.' };
+  }
+}
+
+/** The SDK itself has answered a call whose arguments it could not read. */
+const lastIsToolResult = (session: Session): boolean =>
+  session.state.messages.at(-1)?.role === 'tool';
+
+async function callModel({ session, model, emit }: Work): Promise<ModelAnswer> {
+  const { state } = session;
+  state.messages = bounded(state.messages);
+  state.steps++;
+  await session.save();
+  const answer = await model(INSTRUCTIONS, state.messages);
+  state.messages.push(...answer.messages);
+  await session.save();
+  if (answer.thought !== '') emit({ type: 'thought', text: shown(answer.thought) });
+  if (answer.text !== '') emit({ type: 'message', text: shown(answer.text) });
+  emit({
+    type: 'usage',
+    input_tokens: answer.usage.inputTokens ?? 0,
+    output_tokens: answer.usage.outputTokens ?? 0,
+    cached_tokens: answer.usage.inputTokenDetails.cacheReadTokens ?? 0,
+  });
+  return answer;
+}
+
+async function runTools({ session, workspaceDir, signal, emit }: Work): Promise<void> {
+  for (const call of session.unanswered()) {
+    signal.throwIfAborted();
+    const { toolCallId: call_id, toolName: name, input } = call;
+    const kind = isToolName(name) ? KINDS[name] : 'other';
+    emit({ type: 'tool_start', call_id, name, kind, input: shown(JSON.stringify(input) ?? '') });
+    const answer = await runTool(name, input, {
+      workspaceDir,
+      signal,
+      setPlan: items => {
+        session.state.plan = items;
+        emit({ type: 'plan', items });
+      },
+    });
+    signal.throwIfAborted();
+    session.answer(call, answer.output, answer.ok);
+    await session.save();
+    emit({
+      type: 'tool_finish',
+      call_id,
+      status: answer.ok ? 'ok' : 'error',
+      exit_code: answer.exitCode,
+      output: shown(answer.output),
+    });
+  }
+}
+
+const shown = (value: string): string => value.slice(0, SHOWN_MAX_CHARS);

@@ -1,0 +1,89 @@
+import { homedir } from 'node:os';
+import { createInterface } from 'node:readline';
+import { Inbox, work } from './loop.ts';
+import { openModel } from './model.ts';
+import { Session } from './session.ts';
+import type { FollowUp, FromAgent, Result, Start, ToAgent } from './wire.ts';
+
+/**
+ * The built-in coding agent, a program of its own: `node main.ts`, working directory the workspace,
+ * `HOME` the run's home, conversation as in `wire.ts`. Exit code 0 after a result, 130 when it was
+ * interrupted; what counts is the result.
+ *
+ * SIGINT, SIGTERM and a closed standard input interrupt it: the model call and the running command
+ * are ended, the session is saved.
+ */
+const EXIT_INTERRUPTED = 130;
+const interrupted = new AbortController();
+const inbox = new Inbox();
+
+const emit = (message: FromAgent): void => {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+};
+
+/** `run` must begin before anything is awaited, so that no line is missed. */
+function listen(run: (start: Start) => Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    let started = false;
+    const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+    lines.on('line', line => {
+      const message = parse(line);
+      if (message?.type === 'message') take(message);
+      if (message?.type !== 'start' || started) return;
+      started = true;
+      run(message).then(resolve, reject);
+    });
+    lines.once('close', () => {
+      interrupted.abort();
+      if (!started) resolve({ type: 'result', status: 'interrupted' });
+    });
+  });
+}
+
+function take(message: FollowUp): void {
+  if (inbox.put(message)) emit({ type: 'accepted', id: message.id });
+}
+
+function parse(line: string): ToAgent | null {
+  try {
+    return JSON.parse(line) as ToAgent;
+  } catch {
+    return null;
+  }
+}
+
+async function run(start: Start): Promise<Result> {
+  const home = process.env.HOME ?? homedir();
+  const { signal } = interrupted;
+  let session: Session;
+  try {
+    session = start.resume === null ? Session.create(home) : await Session.open(home, start.resume);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : 'The session cannot be opened.';
+    return { type: 'result', status: 'error', reason: 'agent_error', message };
+  }
+  session.begin(start.instruction);
+  await session.save();
+  const resumed = start.resume !== null;
+  emit({ type: 'init', session_id: session.id, model: start.model, resumed });
+  if (session.state.plan.length > 0) emit({ type: 'plan', items: session.state.plan });
+  const model = openModel({
+    baseUrl: start.baseUrl,
+    token: start.token,
+    model: start.model,
+    signal,
+    onRetry: (attempt, status, message) => emit({ type: 'retry', attempt, status, message }),
+  });
+  return work({ session, model, inbox, workspaceDir: process.cwd(), signal, emit });
+}
+
+// The SDK's hints to developers would stand in the run's log.
+globalThis.AI_SDK_LOG_WARNINGS = false;
+process.on('SIGINT', () => interrupted.abort());
+process.on('SIGTERM', () => interrupted.abort());
+// Nobody reads any more: the worker is gone.
+process.stdout.on('error', () => process.exit(EXIT_INTERRUPTED));
+
+const result = await listen(run);
+const code = result.status === 'interrupted' ? EXIT_INTERRUPTED : 0;
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(code));

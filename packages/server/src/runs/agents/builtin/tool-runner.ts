@@ -1,0 +1,153 @@
+import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, relative } from 'node:path';
+import type { z } from 'zod';
+import { inside } from './paths.ts';
+import { COMMAND_TIMEOUT_MS, runCommand } from './run.ts';
+import { INPUTS, isToolName, type ToolName } from './tools.ts';
+import type { PlanStatus } from './wire.ts';
+
+/** Carries out what the model asks for. Every answer is bounded; a refusal is an answer too. */
+export const FILE_MAX_BYTES = 4 * 1024 * 1024;
+export const READ_LINES = 400;
+export const ANSWER_MAX_CHARS = 32 * 1024;
+const LOOKUP_TIMEOUT_MS = 30_000;
+
+export interface ToolAnswer {
+  readonly ok: boolean;
+  readonly output: string;
+  readonly exitCode: number | null;
+}
+
+export interface ToolPlace {
+  readonly workspaceDir: string;
+  readonly signal: AbortSignal;
+  setPlan(items: { text: string; status: PlanStatus }[]): void;
+}
+
+type Input<N extends ToolName> = z.infer<(typeof INPUTS)[N]>;
+type Tools = { [N in ToolName]: (input: Input<N>, place: ToolPlace) => Promise<ToolAnswer> };
+
+/** Never rejects. */
+export async function runTool(name: string, input: unknown, place: ToolPlace): Promise<ToolAnswer> {
+  if (!isToolName(name)) return refused(`There is no tool ${name.slice(0, 100)}.`);
+  const parsed = INPUTS[name].safeParse(input);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`);
+    return refused(`The arguments do not fit: ${faults.join('; ')}`);
+  }
+  try {
+    const run = RUN[name] as (input: unknown, place: ToolPlace) => Promise<ToolAnswer>;
+    return await run(parsed.data, place);
+  } catch (error) {
+    return refused(error instanceof Error ? error.message : 'It failed.');
+  }
+}
+
+const done = (output: string): ToolAnswer => ({ ok: true, output: cut(output), exitCode: null });
+const refused = (output: string): ToolAnswer => ({
+  ok: false,
+  output: cut(output),
+  exitCode: null,
+});
+
+const cut = (output: string): string =>
+  output.length <= ANSWER_MAX_CHARS
+    ? output
+    : `${output.slice(0, ANSWER_MAX_CHARS)}\n[… ${output.length - ANSWER_MAX_CHARS} more]`;
+
+const RUN: Tools = {
+  list_files: ({ path = '.' }, place) =>
+    lookUp(['-l', '-e', ''], path, place).then(({ output }) => done(output || 'No files.')),
+  search: ({ pattern, path = '.' }, place) => searchFiles(pattern, path, place),
+  read_file: readLines,
+  write_file: async ({ path, content }, { workspaceDir }) => {
+    const file = await inside(workspaceDir, path);
+    if (Buffer.byteLength(content) > FILE_MAX_BYTES) return refused('The file would be too large.');
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content);
+    return done(`Wrote ${path}.`);
+  },
+  edit_file: editFile,
+  run_command: async ({ command, timeout_s }, { workspaceDir, signal }) => {
+    const timeoutMs = timeout_s === undefined ? COMMAND_TIMEOUT_MS : timeout_s * 1000;
+    const result = await runCommand(['sh', '-c', command], {
+      cwd: workspaceDir,
+      timeoutMs,
+      signal,
+    });
+    const { exitCode, output, timedOut } = result;
+    const note = timedOut ? `\n[stopped after ${timeoutMs / 1000} s]` : '';
+    return { ok: exitCode === 0, output: output + note || '(no output)', exitCode };
+  },
+  update_plan: async ({ items }, place) => {
+    place.setPlan(items);
+    return done('The plan is shown.');
+  },
+};
+
+async function searchFiles(pattern: string, path: string, place: ToolPlace): Promise<ToolAnswer> {
+  const { exitCode, output, timedOut } = await lookUp(['-n', '-e', pattern], path, place);
+  if (timedOut) return refused('The search took too long.');
+  if (exitCode === 1) return done('No matches.');
+  return exitCode === 0 ? done(output) : refused(output);
+}
+
+/** `git grep` knows what is ignored, also where there is no repository, and needs no index. */
+async function lookUp(args: readonly string[], path: string, place: ToolPlace) {
+  const { workspaceDir, signal } = place;
+  const target = relative(await inside(workspaceDir, '.'), await inside(workspaceDir, path)) || '.';
+  const flags = ['--no-index', '--exclude-standard', '--no-color', '-I', '-E'];
+  return runCommand(['git', 'grep', ...flags, ...args, '--', target], {
+    cwd: workspaceDir,
+    timeoutMs: LOOKUP_TIMEOUT_MS,
+    signal,
+  });
+}
+
+async function readLines(
+  { path, from_line = 1, lines = READ_LINES }: Input<'read_file'>,
+  { workspaceDir }: ToolPlace,
+): Promise<ToolAnswer> {
+  const content = await readText(await inside(workspaceDir, path));
+  const all = content.split('\n');
+  const shown = all.slice(from_line - 1, from_line - 1 + lines);
+  const last = from_line - 1 + shown.length;
+  const note = last < all.length ? `\n[lines ${from_line} to ${last} of ${all.length}]` : '';
+  return done(shown.join('\n') + note);
+}
+
+async function editFile(
+  { path, old_text, new_text }: Input<'edit_file'>,
+  { workspaceDir }: ToolPlace,
+): Promise<ToolAnswer> {
+  const file = await inside(workspaceDir, path);
+  const before = await readText(file);
+  const at = before.indexOf(old_text);
+  if (at < 0) return refused(`old_text is not in ${path}.`);
+  if (before.indexOf(old_text, at + 1) >= 0) return refused(`old_text is in ${path} twice.`);
+  await writeFile(file, before.slice(0, at) + new_text + before.slice(at + old_text.length));
+  return done(`Edited ${path}.`);
+}
+
+async function readText(file: string): Promise<string> {
+  const { size, isFile } = await statOf(file);
+  if (!isFile) throw new Error('That is not a file.');
+  if (size > FILE_MAX_BYTES) throw new Error(`The file has ${size} bytes; use run_command.`);
+  if (await isBinary(file)) throw new Error('That is a binary file.');
+  return readFile(file, 'utf8');
+}
+
+async function statOf(file: string): Promise<{ size: number; isFile: boolean }> {
+  const found = await stat(file);
+  return { size: found.size, isFile: found.isFile() };
+}
+
+async function isBinary(file: string): Promise<boolean> {
+  const handle = await open(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(8192), 0, 8192, 0);
+    return buffer.subarray(0, bytesRead).includes(0);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import type { Agent, AgentContext, AgentRun } from '../agent.ts';
+import { createCliAgent } from '../cli-agent.ts';
+import { Conversation } from '../conversation.ts';
+import type { Cli } from '../installed.ts';
+import type { AdapterOptions } from '../options.ts';
+import { interpret } from './events.ts';
+
+/** Claude Code over `stream-json` in both directions; sessions stand below `CLAUDE_CONFIG_DIR`. */
+export const CLAUDE = {
+  command: 'claude',
+  npm: '@anthropic-ai/claude-code',
+  version: '2.1.330',
+} as const;
+
+export function createClaudeAgent(options: AdapterOptions): Agent {
+  return createCliAgent({
+    name: 'claude-code',
+    title: 'Claude Code',
+    steerable: true,
+    resumable: true,
+    cli: CLAUDE,
+    agentsDir: options.agentsDir,
+    run: (cli, context) => run(cli, context, options),
+  });
+}
+
+function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun {
+  const command = [...cli.command, ...claudeArguments(context, options)];
+  const process = context.spawn(command, claudeEnvironment(context, options));
+  const conversation = new Conversation({ context, process, interpret });
+  const say = (content: string) =>
+    conversation.send({ type: 'user', message: { role: 'user', content } });
+  say(context.instruction);
+  return {
+    done: conversation.done,
+    stop: signal => conversation.stop(signal),
+    steer: async text => !conversation.isOver && say(text),
+  };
+}
+
+/**
+ * Without a sandbox only edits are allowed: what would need a person's yes is refused by the
+ * program itself.
+ */
+export function claudeArguments(
+  { resume, model }: Pick<AgentContext, 'resume' | 'model'>,
+  { isolated, model: fallback }: AdapterOptions,
+): string[] {
+  const chosen = model ?? fallback;
+  return [
+    '-p',
+    ...['--input-format', 'stream-json', '--output-format', 'stream-json', '--verbose'],
+    '--strict-mcp-config',
+    ...(isolated ? ['--dangerously-skip-permissions'] : ['--permission-mode', 'acceptEdits']),
+    ...(chosen === undefined ? [] : ['--model', chosen]),
+    ...(resume === null ? [] : ['--resume', resume]),
+  ];
+}
+
+/** Its own ten, which it uses for a refused token too, take minutes; these take half of one. */
+const RETRIES_MAX = 5;
+
+function claudeEnvironment(
+  { homeDir, gatewayUrl, token }: AgentContext,
+  { isolated }: AdapterOptions,
+): Record<string, string> {
+  return {
+    HOME: homeDir,
+    CLAUDE_CONFIG_DIR: join(homeDir, '.claude'),
+    ANTHROPIC_BASE_URL: `${gatewayUrl}/model/anthropic`,
+    ANTHROPIC_API_KEY: token,
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    CLAUDE_CODE_MAX_RETRIES: String(RETRIES_MAX),
+    DISABLE_AUTOUPDATER: '1',
+    DISABLE_TELEMETRY: '1',
+    DISABLE_ERROR_REPORTING: '1',
+    ...(isolated && { IS_SANDBOX: '1' }),
+  };
+}

@@ -1,0 +1,45 @@
+import type { Agent, AgentContext, AgentRun } from './agent.ts';
+import { type Cli, type CliPackage, findCli, installCommand, probeCli } from './installed.ts';
+
+/** What every adapter of a program that people install has in common. */
+export interface CliAgentOptions {
+  readonly name: string;
+  readonly title: string;
+  readonly steerable: boolean;
+  readonly resumable: boolean;
+  readonly cli: CliPackage;
+  readonly agentsDir?: string;
+  /** Further host paths it needs. */
+  readonly readOnlyPaths?: readonly string[];
+  run(cli: Cli, context: AgentContext): AgentRun;
+}
+
+export function createCliAgent(options: CliAgentOptions): Agent {
+  const { name, title, steerable, resumable, cli: wanted, agentsDir } = options;
+  const find = () => findCli(wanted.command, agentsDir);
+  return {
+    name,
+    title,
+    steerable,
+    resumable,
+    get readOnlyPaths() {
+      return [...(find()?.readOnlyPaths ?? []), ...(options.readOnlyPaths ?? [])];
+    },
+    probe: () => probeCli(wanted, find()),
+    start: context => {
+      const cli = find();
+      return cli === null ? notInstalled(title, wanted) : options.run(cli, context);
+    },
+  };
+}
+
+function notInstalled(title: string, wanted: CliPackage): AgentRun {
+  const command = installCommand(wanted);
+  const how = command === null ? '' : ` Install it with: ${command}`;
+  const message = `${title} is not installed on this worker.${how}`;
+  return {
+    done: Promise.resolve({ kind: 'failed', reason: 'agent_error', message }),
+    steer: async () => false,
+    stop: () => {},
+  };
+}

@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Agent } from './agent.ts';
+import { Conversation, type Interpretation, PLAIN_OUTPUT_MAX_BYTES } from './conversation.ts';
+import { said } from './events.ts';
+import { succeeded } from './failure.ts';
+import { LINE_MAX_BYTES } from './lines.ts';
+import { openWorkbench, type Workbench } from './testing/workbench.ts';
+import type { Json } from './text.ts';
+
+let bench: Workbench;
+beforeEach(() => {
+  bench = openWorkbench();
+});
+afterEach(() => bench.close());
+
+function interpret(message: Json): Interpretation | null {
+  if (typeof message.said === 'string') return { events: [said(message.said)] };
+  return typeof message.done === 'string' ? { outcome: succeeded(message.done) } : null;
+}
+
+/** An agent that is a shell script. */
+const scripted = (script: string): Agent => ({
+  name: 'scripted',
+  title: 'Scripted',
+  steerable: false,
+  resumable: false,
+  readOnlyPaths: [],
+  probe: async () => ({ available: true, version: null, wantedVersion: null, install: null }),
+  start: context => {
+    const process = context.spawn(['sh', '-c', script], {});
+    const conversation = new Conversation({ context, process, interpret, exitGraceMs: 200 });
+    return {
+      done: conversation.done,
+      steer: async () => false,
+      stop: signal => conversation.stop(signal),
+    };
+  },
+});
+
+const run = (script: string) => bench.start(scripted(script), { gatewayUrl: '' }).done;
+const outputs = () => bench.events.filter(({ type }) => type === 'agent.output');
+
+describe('a conversation with an agent', () => {
+  it('logs what is not of the interface, with bytes that are not UTF-8', async () => {
+    await run(`printf 'plain \\377\\n[1]\\n{"other":1}\\n{"said":"hello"}\\n{"done":"ok"}'`);
+    expect(bench.types()).toEqual([...Array(3).fill('agent.output'), 'agent.message']);
+    expect(outputs().map(event => event.private!.text)).toEqual([
+      'plain \ufffd',
+      '[1]',
+      '{"other":1}',
+    ]);
+  });
+
+  it('cuts a line that is too long and goes on with the next', async () => {
+    const huge = `head -c ${LINE_MAX_BYTES + 10} /dev/zero | tr '\\0' x`;
+    expect(await run(`${huge}; printf '\\n{"done":"ok"}\\n'`)).toMatchObject({ summary: 'ok' });
+    expect(outputs()).toHaveLength(1);
+    expect(outputs()[0]!.data.truncated).toBe(true);
+    expect(outputs()[0]!.private!.text).toContain('[line cut: 10 bytes left out]');
+  });
+
+  it('stops logging plain output at its bound, and says so once', async () => {
+    const lines = Math.ceil(PLAIN_OUTPUT_MAX_BYTES / 1000) + 50;
+    const line = 'x'.repeat(1000);
+    await run(`yes ${line} | head -n ${lines} >&2; echo '{"said":"still heard"}'`);
+    const last = outputs().at(-1)!;
+    expect(last.private!.text).toBe('[further plain output is not logged]');
+    const bytes = outputs().reduce((sum, event) => sum + String(event.private!.text).length, 0);
+    expect(bytes).toBeLessThan(PLAIN_OUTPUT_MAX_BYTES + 2000);
+    expect(bench.find('agent.message')!.private!.text).toBe('still heard');
+  });
+
+  it('ends an agent that has said its outcome and does not go', async () => {
+    expect(await run(`echo '{"done":"ok"}'; sleep 60`)).toMatchObject({ kind: 'succeeded' });
+  });
+
+  it('ends with the agent, also where a grandchild holds its output open', async () => {
+    const outcome = await run(`sleep 60 & echo '{"done":"ok"}'; exit 3`);
+    expect(outcome).toEqual({ kind: 'succeeded', summary: 'ok' });
+  });
+
+  it('says how an agent ended that said nothing', async () => {
+    expect(await run('kill -TERM $$')).toMatchObject({
+      kind: 'failed',
+      message: 'The agent ended by SIGTERM without a result.',
+    });
+    const missing = bench.start(
+      { ...scripted(''), start: context => start(context) },
+      { gatewayUrl: '' },
+    );
+    expect(await missing.done).toMatchObject({ kind: 'failed', reason: 'agent_error' });
+  });
+});
+
+function start(context: Parameters<Agent['start']>[0]) {
+  const process = context.spawn(['/no/such/program'], {});
+  const conversation = new Conversation({ context, process, interpret });
+  return { done: conversation.done, steer: async () => false, stop: () => {} };
+}

@@ -1,0 +1,155 @@
+import type { NewEvent } from '../../platform/log/index.ts';
+import type { SandboxedProcess } from '../sandbox/sandbox.ts';
+import type { AgentContext, AgentOutcome } from './agent.ts';
+import { printed } from './events.ts';
+import { type Line, readLines } from './lines.ts';
+import { mask } from './mask.ts';
+import { isObject, type Json } from './text.ts';
+
+/**
+ * What all agents with a line-based interface share: a process is started, its lines are read,
+ * masked and handed to the adapter, which answers with events and, at last, an outcome.
+ *
+ *   talking ──outcome──▶ closing (standard input closed) ──process ends──▶ done
+ *      └──── process ends without outcome ────▶ done: failed
+ *
+ * An agent that has said its outcome but does not end is killed after `EXIT_GRACE_MS`.
+ */
+export const EXIT_GRACE_MS = 10_000;
+/** Plain text an agent prints beside its interface, per run; what is beyond is not logged. */
+export const PLAIN_OUTPUT_MAX_BYTES = 2 * 1024 * 1024;
+const LAST_WORDS_MAX_CHARS = 2000;
+
+export interface Interpretation {
+  readonly events?: readonly (NewEvent | null)[];
+  readonly outcome?: AgentOutcome;
+}
+
+export interface ConversationOptions {
+  readonly context: AgentContext;
+  readonly process: SandboxedProcess;
+  /** One JSON object of standard output. Must not throw; null: it is not of the interface. */
+  interpret(message: Json): Interpretation | null;
+  readonly exitGraceMs?: number;
+  /** Events held back, when the process has ended. */
+  flush?(): readonly (NewEvent | null)[];
+}
+
+export class Conversation {
+  /** Never rejects. */
+  readonly done: Promise<AgentOutcome>;
+  readonly #options: ConversationOptions;
+  #outcome: AgentOutcome | null = null;
+  #stopped = false;
+  #hasEnded = false;
+  #lastWords = '';
+  #plainBytes = 0;
+  #killer: NodeJS.Timeout | undefined;
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    options.process.stdin.on('error', () => {});
+    this.done = this.#finish();
+  }
+
+  get isOver(): boolean {
+    return this.#outcome !== null || this.#stopped;
+  }
+
+  /** Writes one JSON line; false when the agent takes none any more. */
+  send(message: unknown): boolean {
+    const { stdin } = this.#options.process;
+    if (!stdin.writable) return false;
+    stdin.write(`${JSON.stringify(message)}\n`);
+    return true;
+  }
+
+  closeInput(): void {
+    this.#options.process.stdin.end();
+  }
+
+  stop(signal: NodeJS.Signals): void {
+    this.#stopped = true;
+    this.#options.process.kill(signal);
+  }
+
+  async #finish(): Promise<AgentOutcome> {
+    const { process, flush } = this.#options;
+    const read = [
+      readLines(process.stdout, line => this.#heard(line)),
+      readLines(process.stderr, line => this.#print('stderr', line)),
+    ];
+    const { code, signal } = await process.exited;
+    // A grandchild may hold the output open; it belongs to the group.
+    process.kill('SIGKILL');
+    await Promise.all(read);
+    this.#hasEnded = true;
+    clearTimeout(this.#killer);
+    this.#emit(flush?.() ?? []);
+    return this.#outcome ?? this.#endedWithout(code, signal);
+  }
+
+  #heard(line: Line): void {
+    const message = line.droppedBytes === 0 ? parse(this.#masked(line.text)) : null;
+    const said = message === null ? null : this.#options.interpret(message);
+    if (said === null) {
+      this.#print('stdout', line);
+      return;
+    }
+    this.#emit(said.events ?? []);
+    if (said.outcome) this.conclude(said.outcome);
+  }
+
+  /**
+   * The last outcome counts: a message that came late makes some agents work on. Of no effect once
+   * the process has ended.
+   */
+  conclude(outcome: AgentOutcome): void {
+    const { process, exitGraceMs = EXIT_GRACE_MS } = this.#options;
+    if (this.#hasEnded) return;
+    this.#outcome = outcome;
+    process.stdin.end();
+    this.#killer ??= setTimeout(() => process.kill('SIGKILL'), exitGraceMs);
+  }
+
+  #print(stream: 'stdout' | 'stderr', { text, droppedBytes }: Line): void {
+    const value = this.#masked(text).slice(0, PRINTED_MAX_CHARS);
+    if (value.trim() === '' || this.#plainBytes > PLAIN_OUTPUT_MAX_BYTES) return;
+    this.#plainBytes += Buffer.byteLength(value);
+    this.#lastWords = `${this.#lastWords}${value}\n`.slice(-LAST_WORDS_MAX_CHARS);
+    const note = droppedBytes > 0 ? `\n[line cut: ${droppedBytes} bytes left out]` : '';
+    const isCut = droppedBytes > 0 || text.length > PRINTED_MAX_CHARS;
+    const events = [printed(stream, value + note, isCut)];
+    if (this.#plainBytes > PLAIN_OUTPUT_MAX_BYTES) {
+      events.push(printed(stream, '[further plain output is not logged]', true));
+    }
+    this.#emit(events);
+  }
+
+  #emit(events: readonly (NewEvent | null)[]): void {
+    for (const event of events) if (event !== null) this.#options.context.emit(event);
+  }
+
+  #masked(text: string): string {
+    return mask(text, [this.#options.context.token]);
+  }
+
+  #endedWithout(code: number | null, signal: NodeJS.Signals | null): AgentOutcome {
+    const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
+    const words = this.#lastWords.trim();
+    const message = `The agent ended ${how} without a result.${words === '' ? '' : `\n${words}`}`;
+    return { kind: 'failed', reason: 'agent_error', message };
+  }
+}
+
+/** Leaves room for the note within what one event holds. */
+const PRINTED_MAX_CHARS = 24 * 1024;
+
+function parse(line: string): Json | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

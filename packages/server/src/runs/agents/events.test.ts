@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { checkEvent } from '../../platform/log/index.ts';
+import { interpret as interpretClaude } from './claude/events.ts';
+import { createInterpreter as createCodexInterpreter } from './codex/events.ts';
+import { planned, printed, said, toolFinished, toolStarted } from './events.ts';
+import { failed } from './failure.ts';
+import { GeminiInterpreter } from './gemini/events.ts';
+import { MASK, mask } from './mask.ts';
+import { PLAN_ITEMS_MAX, planItems, TEXT_MAX_BYTES, word } from './text.ts';
+
+const HUGE = '\u0001€"\\'.repeat(50_000);
+
+describe('events of agents', () => {
+  it('fit into the log, whatever the agent says', () => {
+    const todos = Array.from({ length: 500 }, () => ({ content: HUGE }));
+    const items = planItems(todos, ({ content }) => ({ text: content, status: 'pending' }));
+    expect(items).toHaveLength(PLAN_ITEMS_MAX);
+    const events = [
+      said(HUGE)!,
+      printed('stdout', HUGE),
+      toolStarted({ id: HUGE, name: HUGE, input: { HUGE } }),
+      toolFinished({ id: HUGE, ok: true, output: HUGE, exitCode: 'x' }),
+      planned(items),
+    ];
+    for (const event of events) expect(() => checkEvent(event)).not.toThrow();
+    expect(JSON.stringify(said(HUGE)!.private!.text).length).toBeLessThanOrEqual(TEXT_MAX_BYTES);
+    expect(events[1]!.data.truncated).toBe(true);
+  });
+
+  it('hold no public text that a database refuses', () => {
+    expect(word('a\0b\ud800')).toBe('ab\ufffd');
+    expect(word(`${'x'.repeat(199)}😀`)).toBe(`${'x'.repeat(199)}\ufffd`);
+  });
+
+  it.each([
+    null,
+    7,
+    [],
+    {},
+    { type: 'x' },
+    { type: 'assistant' },
+    { type: 'assistant', message: 1 },
+  ])('come from no nonsense: %j', nonsense => {
+    const message = nonsense as Record<string, unknown>;
+    const shapes = [message, { type: 'item.started', item: message }, { type: 'result' }];
+    const gemini = new GeminiInterpreter();
+    const codex = createCodexInterpreter();
+    for (const shape of shapes.filter(shape => shape !== null)) {
+      for (const interpret of [interpretClaude, codex, gemini.interpret.bind(gemini)]) {
+        for (const event of interpret(shape)?.events ?? []) if (event) checkEvent(event);
+      }
+    }
+  });
+
+  it('show the plan of Codex', () => {
+    const items = [
+      { text: 'Look', completed: true },
+      { text: 'Edit', completed: false },
+    ];
+    const message = { type: 'item.updated', item: { id: 'item_9', type: 'todo_list', items } };
+    expect(createCodexInterpreter()(message)?.events).toEqual([
+      {
+        type: 'agent.plan',
+        data: { pending: 1, active: 0, done: 1 },
+        private: {
+          items: [
+            { text: 'Look', status: 'done' },
+            { text: 'Edit', status: 'pending' },
+          ],
+        },
+      },
+    ]);
+  });
+
+  it('wait for the last of several results of Claude Code', () => {
+    const result = { type: 'result', subtype: 'success', is_error: false, result: 'One.' };
+    expect(interpretClaude({ ...result, queued_turn_count: 1 })).toEqual({});
+    expect(interpretClaude(result)?.outcome).toEqual({ kind: 'succeeded', summary: 'One.' });
+    const limit = { type: 'result', subtype: 'error_max_turns', is_error: true };
+    expect(interpretClaude(limit)?.outcome).toMatchObject({ message: 'error_max_turns' });
+  });
+
+  it('tell a budget from other failures', () => {
+    expect(failed('403: over the Budget of the project')).toMatchObject({ reason: 'budget' });
+    expect(failed('rebudget')).toMatchObject({ reason: 'agent_error' });
+    expect(failed(undefined)).toMatchObject({ message: 'The agent failed without saying why.' });
+  });
+});
+
+describe('masking', () => {
+  it('replaces whole secrets, the longer first, and leaves short strings alone', () => {
+    const secrets = ['password', 'password-and-more', 'abc', ''];
+    expect(mask('password-and-more password abc', secrets)).toBe(`${MASK} ${MASK} abc`);
+  });
+});

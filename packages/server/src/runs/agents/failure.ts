@@ -1,0 +1,19 @@
+import type { AgentOutcome } from './agent.ts';
+import { text } from './text.ts';
+
+/**
+ * Why an agent says that it failed. Vendors' programs pass on the gateway's refusal as prose only,
+ * so an exhausted budget is recognised by its words.
+ */
+export function failed(message: unknown): AgentOutcome {
+  const said = text(message).trim() || 'The agent failed without saying why.';
+  return {
+    kind: 'failed',
+    reason: /\bbudget/i.test(said) ? 'budget' : 'agent_error',
+    message: said,
+  };
+}
+
+export function succeeded(summary: unknown): AgentOutcome {
+  return { kind: 'succeeded', summary: text(summary).trim() || 'Done.' };
+}

@@ -1,0 +1,75 @@
+import { fileURLToPath } from 'node:url';
+import type { Agent, AgentContext, AgentRun } from '../agent.ts';
+import { createCliAgent } from '../cli-agent.ts';
+import { Conversation } from '../conversation.ts';
+import type { Cli } from '../installed.ts';
+import type { AdapterOptions } from '../options.ts';
+import { GeminiInterpreter } from './events.ts';
+
+/** Gemini CLI's `stream-json`: one turn per process, its sessions stand below `~/.gemini`. */
+export const GEMINI = { command: 'gemini', npm: '@google/gemini-cli', version: '0.61.0' } as const;
+
+/** Its own default, `auto`, asks a second model which one to take, before every turn. */
+export const GEMINI_MODEL = 'gemini-2.5-pro';
+
+/** Read in place, because the run's home is the agent's own and may be anywhere. */
+const SETTINGS = fileURLToPath(new URL('settings.json', import.meta.url));
+
+export function createGeminiAgent(options: AdapterOptions): Agent {
+  return createCliAgent({
+    name: 'gemini-cli',
+    title: 'Gemini CLI',
+    steerable: false,
+    resumable: true,
+    cli: GEMINI,
+    agentsDir: options.agentsDir,
+    readOnlyPaths: [SETTINGS],
+    run: (cli, context) => run(cli, context, options),
+  });
+}
+
+function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun {
+  const command = [...cli.command, ...geminiArguments(context, options)];
+  const process = context.spawn(command, geminiEnvironment(context));
+  const interpreter = new GeminiInterpreter();
+  const conversation = new Conversation({
+    context,
+    process,
+    interpret: message => interpreter.interpret(message),
+    flush: () => interpreter.flush(),
+  });
+  // On standard input an instruction is neither too long nor taken for an option.
+  process.stdin.end(context.instruction);
+  return {
+    done: conversation.done,
+    stop: signal => conversation.stop(signal),
+    steer: async () => false,
+  };
+}
+
+export function geminiArguments(
+  { resume, model }: Pick<AgentContext, 'resume' | 'model'>,
+  { isolated, model: fallback }: AdapterOptions,
+): string[] {
+  return [
+    ...['-o', 'stream-json', '--skip-trust'],
+    ...['--approval-mode', isolated ? 'yolo' : 'auto_edit'],
+    ...['-m', model ?? fallback ?? GEMINI_MODEL],
+    ...(resume === null ? [] : ['--resume', resume]),
+  ];
+}
+
+/** Without `NO_RELAUNCH` it starts itself again as a child that signals do not reach. */
+export function geminiEnvironment({
+  homeDir,
+  gatewayUrl,
+  token,
+}: Pick<AgentContext, 'homeDir' | 'gatewayUrl' | 'token'>): Record<string, string> {
+  return {
+    HOME: homeDir,
+    GEMINI_API_KEY: token,
+    GOOGLE_GEMINI_BASE_URL: `${gatewayUrl}/model/gemini`,
+    GEMINI_CLI_SYSTEM_SETTINGS_PATH: SETTINGS,
+    GEMINI_CLI_NO_RELAUNCH: 'true',
+  };
+}

@@ -1,0 +1,89 @@
+import type { NewEvent } from '../../../platform/log/index.ts';
+import type { Interpretation } from '../conversation.ts';
+import { planned, said, sessionOpened, toolFinished, toolStarted } from '../events.ts';
+import { failed, succeeded } from '../failure.ts';
+import { isObject, type Json, type PlanItem, planItems, TEXT_MAX_BYTES } from '../text.ts';
+
+/**
+ * Gemini CLI's `stream-json` as log events; one interpreter per process. A message comes in pieces
+ * that have no end of their own: it ends with the next other line.
+ */
+export class GeminiInterpreter {
+  #piece = '';
+  #lastSaid = '';
+
+  /** Null: not of this interface. */
+  interpret(message: Json): Interpretation | null {
+    if (typeof message.type !== 'string') return null;
+    if (message.type === 'message') return { events: this.#message(message) };
+    const before = this.flush();
+    if (message.type === 'result') return { events: before, outcome: this.#outcome(message) };
+    return { events: [...before, ...otherEvents(message)] };
+  }
+
+  /** The message under way, if any. */
+  flush(): NewEvent[] {
+    const event = said(this.#piece);
+    if (event !== null) this.#lastSaid = this.#piece;
+    this.#piece = '';
+    return event === null ? [] : [event];
+  }
+
+  #message({ role, content, delta }: Json): NewEvent[] {
+    if (role !== 'assistant' || typeof content !== 'string') return [];
+    const before = delta === true ? [] : this.flush();
+    this.#piece = (this.#piece + content).slice(0, TEXT_MAX_BYTES);
+    return before;
+  }
+
+  #outcome({ status, error }: Json) {
+    if (status === 'success') return succeeded(this.#lastSaid);
+    return failed(isObject(error) ? error.message : undefined);
+  }
+}
+
+function otherEvents(message: Json): NewEvent[] {
+  switch (message.type) {
+    case 'init':
+      return [sessionOpened(message.session_id, message.model)];
+    case 'tool_use':
+      return toolUse(message);
+    case 'tool_result':
+      return [
+        toolFinished({
+          id: message.tool_id,
+          ok: message.status === 'success',
+          output: message.output ?? (isObject(message.error) ? message.error.message : undefined),
+        }),
+      ];
+    default:
+      return [];
+  }
+}
+
+function toolUse({ tool_id: id, tool_name: name, parameters: input }: Json): NewEvent[] {
+  const started = toolStarted({ id, name, kind: KINDS[String(name)] ?? null, input });
+  if (name !== 'write_todos' || !isObject(input)) return [started];
+  const items = planItems(input.todos, ({ description, status }) =>
+    status === 'cancelled' ? null : { text: description, status: statusOf(status) },
+  );
+  return [started, planned(items)];
+}
+
+function statusOf(status: unknown): PlanItem['status'] {
+  if (status === 'completed') return 'done';
+  return status === 'in_progress' ? 'active' : 'pending';
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  run_shell_command: 'execute',
+  replace: 'edit',
+  write_file: 'edit',
+  read_file: 'read',
+  list_directory: 'read',
+  glob: 'search',
+  grep_search: 'search',
+  web_fetch: 'fetch',
+  google_web_search: 'fetch',
+  write_todos: 'plan',
+};

@@ -1,0 +1,116 @@
+import { execFile } from 'node:child_process';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { AgentVersion } from './agent.ts';
+
+/**
+ * Where a vendor's command line is on this machine, and which version. It is looked for anew each
+ * time, so that one that is installed while the server runs is found.
+ */
+export const VERSION_TIMEOUT_MS = 30_000;
+const VERSION_OUTPUT_MAX_BYTES = 64 * 1024;
+const VERSION = /\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?/;
+const MODULES = '/node_modules/';
+
+export interface Cli {
+  /** The program with what must stand before its arguments. */
+  readonly command: readonly string[];
+  /** What must be readable for it to run: its file, or the packages folder it is in. */
+  readonly readOnlyPaths: readonly string[];
+}
+
+export interface CliPackage {
+  readonly command: string;
+  /** The npm package; undefined: we do not know how it is installed. */
+  readonly npm?: string;
+  readonly version?: string;
+}
+
+/** Looks in `agentsDir` (as `npm install --prefix` fills it) and then on the PATH. */
+export function findCli(command: string, agentsDir?: string): Cli | null {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(isAbsolute);
+  if (agentsDir !== undefined) folders.unshift(join(agentsDir, 'node_modules/.bin'), agentsDir);
+  const files = isAbsolute(command) ? [command] : folders.map(folder => join(folder, command));
+  const file = files.find(isExecutable);
+  return file === undefined ? null : describe(realpathSync(file));
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Programs for Node run on ours: the sandbox shows no other. */
+function describe(file: string): Cli {
+  const modules = file.indexOf(MODULES);
+  const shown = modules < 0 ? file : file.slice(0, modules + MODULES.length - 1);
+  const forNode = /^#!.*\bnode\b/.test(firstBytes(file));
+  return { command: forNode ? [process.execPath, file] : [file], readOnlyPaths: [shown] };
+}
+
+function firstBytes(file: string): string {
+  const descriptor = openSync(file, 'r');
+  try {
+    const buffer = Buffer.alloc(100);
+    return buffer.subarray(0, readSync(descriptor, buffer)).toString('latin1');
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+export function installCommand({ npm, version }: CliPackage): string | null {
+  if (npm === undefined) return null;
+  return `npm install -g ${npm}${version === undefined ? '' : `@${version}`}`;
+}
+
+/** Asks the program itself, with nothing of our environment but the PATH. Never rejects. */
+export async function probeCli(wanted: CliPackage, cli: Cli | null): Promise<AgentVersion> {
+  const version = cli === null ? null : await versionOf(cli);
+  return {
+    available: version !== null,
+    version,
+    wantedVersion: wanted.version ?? null,
+    install: installCommand(wanted),
+  };
+}
+
+const known = new Map<string, string>();
+
+/** Starting some of them takes a second, so a file that is the same is not asked again. */
+async function versionOf({ command }: Cli): Promise<string | null> {
+  const [program, ...args] = command as [string, ...string[]];
+  const file = command.at(-1)!;
+  const key = `${file}:${statSync(file).mtimeMs}`;
+  const answer = known.get(key);
+  if (answer !== undefined) return answer;
+  const options = {
+    timeout: VERSION_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+    maxBuffer: VERSION_OUTPUT_MAX_BYTES,
+    env: { PATH: process.env.PATH, HOME: tmpdir() },
+    cwd: tmpdir(),
+  } as const;
+  try {
+    const { stdout } = await promisify(execFile)(program, [...args, '--version'], options);
+    const version = VERSION.exec(stdout)?.[0];
+    if (version === undefined) return null;
+    known.set(key, version);
+    return version;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,38 @@
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * A program that stands where an agent's command line is looked for, and says again what the real
+ * one was recorded saying. It keeps its arguments, environment and input in the run's home.
+ */
+export interface Replay {
+  readonly command: string;
+  /** A file of `fixtures/`; undefined: it says nothing. */
+  readonly fixture?: string;
+  readonly exitCode?: number;
+  readonly version?: string;
+  /** What it prints on standard error before it ends. */
+  readonly complaint?: string;
+}
+
+export function installReplay(agentsDir: string, replay: Replay): void {
+  const { command, fixture, exitCode = 0, version = '1.0.0', complaint } = replay;
+  const said = join(agentsDir, `${command}.jsonl`);
+  mkdirSync(agentsDir, { recursive: true });
+  if (fixture === undefined) writeFileSync(said, '');
+  else copyFileSync(fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url)), said);
+  const script = [
+    '#!/bin/sh',
+    `[ "$1" = --version ] && { echo "${command} ${version}"; exit 0; }`,
+    'printf "%s\\n" "$@" > "$HOME/arguments"',
+    'env > "$HOME/environment"',
+    `cat "${said}"`,
+    ...(complaint === undefined ? [] : [`echo "${complaint}" >&2`]),
+    ...(fixture === undefined ? [] : ['cat > "$HOME/input"']),
+    `exit ${exitCode}`,
+  ];
+  const file = join(agentsDir, command);
+  writeFileSync(file, `${script.join('\n')}\n`);
+  chmodSync(file, 0o755);
+}

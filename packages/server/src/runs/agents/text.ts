@@ -1,0 +1,63 @@
+import { EVENT_DATA_MAX_BYTES } from '@holdfast/protocol';
+
+/** Values from an agent, cut to what one event of the log may hold. */
+export type Json = Record<string, unknown>;
+
+/** The share of an event's data that one text may take; the rest is for ids and JSON. */
+export const TEXT_MAX_BYTES = EVENT_DATA_MAX_BYTES / 2;
+const WORD_MAX_CHARS = 200;
+export const PLAN_ITEMS_MAX = 50;
+const PLAN_ITEM_MAX_CHARS = 300;
+
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+
+/** Public fields go into `jsonb`, which takes neither NUL nor half of a surrogate pair. */
+export const word = (value: unknown): string =>
+  typeof value === 'string'
+    ? value.slice(0, WORD_MAX_CHARS).toWellFormed().replaceAll('\0', '')
+    : '';
+
+export const wordOrNull = (value: unknown): string | null =>
+  typeof value === 'string' && value !== '' ? word(value) : null;
+
+export const integer = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isSafeInteger(value) ? value : null;
+
+/** Cut by its size as JSON, which is what the log bounds. */
+export function text(value: unknown): string {
+  let cut = typeof value === 'string' ? value.slice(0, TEXT_MAX_BYTES) : '';
+  for (;;) {
+    const sizeBytes = Buffer.byteLength(JSON.stringify(cut));
+    if (sizeBytes <= TEXT_MAX_BYTES) return cut;
+    const kept = Math.floor((cut.length * TEXT_MAX_BYTES) / sizeBytes) - 1;
+    cut = cut.slice(0, Math.max(0, kept));
+  }
+}
+
+/** A tool's arguments for people: a string as it is, anything else as JSON. */
+export function shown(value: unknown): string {
+  if (value === undefined) return '';
+  return text(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+}
+
+export interface PlanItem {
+  readonly text: string;
+  readonly status: 'pending' | 'active' | 'done';
+}
+
+/** Items as an agent lists them, bounded; `read` answers null for what is no item. */
+export function planItems(
+  value: unknown,
+  read: (item: Json) => { text: unknown; status: PlanItem['status'] } | null,
+): PlanItem[] {
+  const items: PlanItem[] = [];
+  for (const entry of list(value).slice(0, PLAN_ITEMS_MAX)) {
+    const item = isObject(entry) ? read(entry) : null;
+    if (item === null || typeof item.text !== 'string') continue;
+    items.push({ text: item.text.slice(0, PLAN_ITEM_MAX_CHARS), status: item.status });
+  }
+  return items;
+}

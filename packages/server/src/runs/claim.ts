@@ -1,0 +1,172 @@
+import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
+import type { Trx } from '../platform/database/index.ts';
+import { LEASE_TTL_MS, type Lease } from '../platform/leases/index.ts';
+import type { DriverDeps } from './driver.ts';
+import { writeEnd } from './driver-ends.ts';
+import type { ClaimLimits, ClaimResult, ContinuedRun, HeldRun } from './held-run.ts';
+import * as queries from './queries.ts';
+import { type ClaimStep, claimStep } from './run.ts';
+import * as store from './store.ts';
+import { type RunRow, tables } from './tables.ts';
+
+/** How soon a run without a place asks again. */
+const NO_PLACE_PAUSE_S = 3;
+/**
+ * A job comes back sooner than a dead worker's lease expires: whoever holds the lease may be dead.
+ * So the run is looked at again when that would show.
+ */
+const TAKEN_PAUSE_S = LEASE_TTL_MS / 1000 + 1;
+
+/** Takes a run: places, lease, attempt and status in one transaction. */
+export async function claim(
+  deps: DriverDeps,
+  runId: string,
+  limits: ClaimLimits,
+): Promise<ClaimResult> {
+  const result = await deps.database.transaction(async (trx): Promise<ClaimResult> => {
+    const row = await store.lockRun(trx, runId);
+    if (row === undefined) throw new HoldfastError('not_found', 'There is no such run.');
+    const step = claimStep({
+      status: row.status,
+      attempt: row.attempt,
+      lostAttempts: row.lost_attempts,
+      requeuedReason: row.requeued_reason,
+    });
+    if (step.kind === 'ended') return { kind: 'ended' };
+    if (step.kind === 'start' && !(await hasPlace(trx, row, limits))) {
+      await sendLater(deps, trx, { runId, key: runId, afterS: NO_PLACE_PAUSE_S });
+      return { kind: 'later' };
+    }
+    const lease = await deps.leases.acquire(trx, runId);
+    if (lease === null) {
+      await sendLater(deps, trx, { runId, key: `${runId}:taken`, afterS: TAKEN_PAUSE_S });
+      return { kind: 'taken' };
+    }
+    if (step.kind === 'give_up') {
+      await giveUp(deps, trx, row, lease);
+      return { kind: 'ended' };
+    }
+    return { kind: 'held', run: await hold(deps, trx, { row, lease, step }) };
+  });
+  if (result.kind === 'ended') deps.log.ring(runId);
+  return result;
+}
+
+async function sendLater(
+  deps: DriverDeps,
+  trx: Trx,
+  job: { readonly runId: string; readonly key: string; readonly afterS: number },
+): Promise<void> {
+  const how = { startAfterS: job.afterS, singletonKey: job.key };
+  await deps.queue.send(trx, 'agent', { run_id: job.runId }, how);
+}
+
+async function hasPlace(trx: Trx, row: RunRow, limits: ClaimLimits): Promise<boolean> {
+  const { perOwner, perRepository } = limits;
+  if (perOwner !== undefined) {
+    await store.lockPlaces(trx, row.created_by);
+    const by = { 'runs.created_by': row.created_by };
+    if ((await store.countRunning(trx, by, row.id)) >= perOwner) return false;
+  }
+  if (perRepository !== undefined) {
+    await store.lockPlaces(trx, row.repository_id);
+    const by = { 'runs.repository_id': row.repository_id };
+    if ((await store.countRunning(trx, by, row.id)) >= perRepository) return false;
+  }
+  return true;
+}
+
+/** Ends a run whose workers keep dying, in the name of whoever noticed. */
+async function giveUp(deps: DriverDeps, trx: Trx, row: RunRow, lease: Lease): Promise<void> {
+  const event = await writeEnd(deps, trx, row.id, { status: 'failed', reason: 'worker_lost' });
+  await deps.leases.release(trx, lease);
+  await deps.log.append(trx, {
+    subject: row.id,
+    actor: `replica:${deps.leases.replica}`,
+    appendId: newUuidV7(),
+    events: [event],
+    fence: lease.fence,
+    attempt: row.attempt,
+  });
+  deps.telemetry.log.warn('run.worker_lost', { run_id: row.id, attempt: row.attempt });
+}
+
+async function hold(
+  deps: DriverDeps,
+  trx: Trx,
+  taken: { row: RunRow; lease: Lease; step: Extract<ClaimStep, { kind: 'start' }> },
+): Promise<HeldRun> {
+  const { lease, step } = taken;
+  const { replica } = deps.leases;
+  const { lostAttempts } = step;
+  const row = await store.setRunning(trx, taken.row.id, { replica, lostAttempts });
+  const message = await queries.findMessage(trx, row.message_id);
+  const repository = await queries.findRepository(trx, row.repository_id);
+  if (message === undefined || repository === undefined) throw new Error('A run lost its task.');
+  const instruction = await deps.sealer.open(trx, row.task_id, {
+    keyId: message.instruction_key_id,
+    ciphertext: message.instruction_data,
+  });
+  return {
+    ...present(row),
+    lease,
+    messageNumber: message.number,
+    instruction: typeof instruction === 'string' ? instruction : '',
+    repository: {
+      id: repository.id,
+      url: repository.url,
+      path: repository.path,
+      defaultBranch: repository.default_branch,
+      testCommand: repository.test_command,
+    },
+    resumed: step.resumed,
+    continues: await continued(trx, row.continues),
+  };
+}
+
+function present(row: RunRow) {
+  return {
+    id: row.id,
+    attempt: row.attempt,
+    projectId: row.project_id,
+    createdBy: row.created_by,
+    taskId: row.task_id,
+    messageId: row.message_id,
+    agent: row.agent,
+    model: row.model,
+    baseRef: row.base_ref,
+    baseCommit: row.base_commit,
+    agentSessionId: row.agent_session_id,
+    checkpoint: row.checkpoint,
+    cancelRequested: row.cancel_requested_at !== null,
+    startedAt: row.started_at ?? row.created_at,
+    testBefore: row.test_before && {
+      exitCode: row.test_before.exit_code,
+      durationS: row.test_before.duration_s,
+    },
+    usage: {
+      inputTokens: row.input_tokens,
+      outputTokens: row.output_tokens,
+      cachedTokens: row.cached_tokens,
+      calls: row.model_calls,
+      costUsd: row.cost_usd,
+    },
+  };
+}
+
+async function continued(trx: Trx, id: string | null): Promise<ContinuedRun | null> {
+  if (id === null) return null;
+  const row = await tables(trx)
+    .selectFrom('runs')
+    .select(['id', 'agent', 'head_commit', 'agent_session_id', 'checkpoint'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  return {
+    id: row.id,
+    agent: row.agent,
+    headCommit: row.head_commit,
+    agentSessionId: row.agent_session_id,
+    checkpoint: row.checkpoint,
+  };
+}

@@ -1,0 +1,83 @@
+import type { Trx } from '../platform/database/index.ts';
+import type { NewEvent } from '../platform/log/index.ts';
+import type { DriverDeps } from './driver.ts';
+import { appendFenced, attemptOver, persist } from './fenced.ts';
+import { startFollowUp } from './follow-up.ts';
+import type { HeldRun, RunEnd } from './held-run.ts';
+import { announceRuns, type StartedRuns } from './new-runs.ts';
+import { isFinal, isReasonOf, nextStatus } from './run.ts';
+import * as store from './store.ts';
+import { cutToJsonBytes } from './text.ts';
+
+/** What is kept of an agent's own words about its work. */
+export const SUMMARY_MAX_BYTES = 48 * 1024;
+
+export async function requeue(deps: DriverDeps, run: HeldRun): Promise<void> {
+  await persist(deps, run, appendId =>
+    deps.database.transaction(async trx => {
+      const row = await store.lockRun(trx, run.id);
+      if (row?.attempt !== run.attempt) throw attemptOver();
+      if (nextStatus(row.status, { type: 'requeue' }) === null) return assertOurs(deps, trx, run);
+      await store.setRequeued(trx, run.id, 'drain');
+      await deps.queue.send(trx, 'agent', { run_id: run.id }, { singletonKey: run.id });
+      await deps.leases.release(trx, run.lease);
+      const data = { replica: deps.leases.replica, reason: 'drain' };
+      const events: NewEvent[] = [{ type: 'run.requeued', data }];
+      await appendFenced(deps, trx, run, { appendId, events });
+    }),
+  );
+}
+
+export async function finish(deps: DriverDeps, run: HeldRun, end: RunEnd): Promise<void> {
+  if (!isReasonOf(end.status, end.reason)) {
+    throw new TypeError(`${end.reason} is no reason of a run that ${end.status}.`);
+  }
+  let followUp: StartedRuns | undefined;
+  await persist(deps, run, appendId =>
+    deps.database.transaction(async trx => {
+      followUp = undefined;
+      const row = await store.lockRun(trx, run.id);
+      if (row?.attempt !== run.attempt) throw attemptOver();
+      // Said before, and its answer was lost.
+      if (isFinal(row.status)) return assertOurs(deps, trx, run);
+      if (nextStatus(row.status, { type: 'finish', status: end.status }) === null) {
+        throw attemptOver();
+      }
+      const event = await writeEnd(deps, trx, run.id, end);
+      await deps.leases.release(trx, run.lease);
+      followUp = await startFollowUp(deps, trx, row, end);
+      await appendFenced(deps, trx, run, { appendId, events: [event] });
+    }),
+  );
+  if (followUp !== undefined) announceRuns(deps, followUp);
+  deps.telemetry.log.info(`run.${end.status}`, { run_id: run.id, reason: end.reason });
+}
+
+/** Whether what the row says was said by this attempt and nobody has taken the lease since. */
+async function assertOurs(deps: DriverDeps, trx: Trx, run: HeldRun): Promise<void> {
+  const subject = await deps.log.subject(trx, run.id);
+  if (subject?.fence !== run.lease.fence) throw attemptOver();
+}
+
+/** Writes the end into the row, its summary sealed, and answers the event that says so. */
+export async function writeEnd(
+  deps: Pick<DriverDeps, 'sealer'>,
+  trx: Trx,
+  runId: string,
+  end: RunEnd,
+): Promise<NewEvent> {
+  const summary = cutToJsonBytes(end.summary ?? '', SUMMARY_MAX_BYTES, 'start');
+  const sealed = summary === '' ? null : await deps.sealer.seal(trx, runId, summary);
+  const { status, reason } = end;
+  const times = await store.setFinal(trx, runId, { status, reason, summary: sealed });
+  const { duration_s, cost_usd } = times;
+  if (status === 'succeeded') {
+    return { type: 'run.succeeded', data: { duration_s, cost_usd }, private: { summary } };
+  }
+  const data = { reason, duration_s, cost_usd };
+  if (status === 'canceled') return { type: 'run.canceled', data };
+  const { message } = end;
+  if (message === undefined) return { type: 'run.failed', data };
+  const cut = cutToJsonBytes(message, SUMMARY_MAX_BYTES, 'start');
+  return { type: 'run.failed', data, private: { message: cut } };
+}

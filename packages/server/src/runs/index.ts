@@ -1,0 +1,42 @@
+/**
+ * Agent runs: repositories, tasks, messages, runs, their log as a stream, and what they leave.
+ *
+ * Invariants:
+ * - A run's row, its first event and its job are written in one transaction. The row with its
+ *   attempt and the lease's fence is the truth; the job is only a wake-up.
+ * - Whoever drives a run writes through `RunDriver`, each time with its fence. A worker that lost
+ *   its lease changes nothing.
+ * - An ended run never moves again; its stream is over with one of three endings.
+ * - Instructions, outputs and summaries are sealed: creator and Admins read them, nobody else.
+ */
+export type { Caller } from './access.ts';
+export {
+  type Agent,
+  createAgents,
+  loadAgentProfiles,
+} from './agents/index.ts';
+export { createRunDriver, type DriverDeps, type RunDriver } from './driver.ts';
+export type {
+  ClaimLimits,
+  ClaimResult,
+  ContinuedRun,
+  HeldRun,
+  NewCheckpoint,
+  NewDiff,
+  NewTests,
+  RunEnd,
+  RunOrder,
+  SettledCall,
+  StartFacts,
+} from './held-run.ts';
+export type { OrderQuery } from './orders.ts';
+export type { Repos } from './repos.ts';
+export { LOST_ATTEMPTS_MAX } from './run.ts';
+export { createRuns, type Runs, type RunsDeps } from './runs.ts';
+export { createSample, SAMPLE_NAME } from './sample/index.ts';
+export { createSandbox, type Sandbox } from './sandbox/index.ts';
+export type { RunsService } from './service.ts';
+export type { StoredCheckpoint } from './tables.ts';
+export type { Tasks } from './tasks.ts';
+export { defaultWorkerLimits, RunWorker, type WorkerLimits } from './worker/index.ts';
+export { createWorkspaces, enforceLifecycle, type Workspaces } from './workspace/index.ts';

@@ -1,0 +1,46 @@
+import type { RunStatus } from '@holdfast/protocol';
+import { newUuidV7 } from '../kernel/index.ts';
+import type { Trx } from '../platform/database/index.ts';
+import type { DriverDeps } from './driver.ts';
+import * as store from './store.ts';
+
+export interface StartedRuns {
+  readonly runs: { readonly id: string; readonly agent: string; readonly status: RunStatus }[];
+}
+
+/** A run to be made: its row, and the instruction that its first event repeats. */
+export interface RunDraft extends store.NewRunRow {
+  readonly instruction: string;
+}
+
+/** Appends come last: they lock the subjects' rows, which nobody else knows yet. */
+export async function insertRuns(
+  deps: DriverDeps,
+  trx: Trx,
+  drafts: readonly RunDraft[],
+): Promise<StartedRuns> {
+  for (const draft of drafts) {
+    const { id, projectId, createdBy } = draft;
+    await deps.log.create(trx, { id, kind: 'run', projectId, createdBy });
+    await store.insertRun(trx, draft);
+    await deps.queue.send(trx, 'agent', { run_id: id }, { singletonKey: id });
+  }
+  for (const draft of drafts) {
+    const { taskId: task_id, messageId: message_id, agent, model, continues } = draft;
+    const data = { task_id, message_id, agent, model, retry_of: draft.retryOf, continues };
+    await deps.log.append(trx, {
+      subject: draft.id,
+      actor: draft.createdBy,
+      appendId: newUuidV7(),
+      events: [{ type: 'run.created', data, private: { instruction: draft.instruction } }],
+    });
+  }
+  return { runs: drafts.map(({ id, agent }) => ({ id, agent, status: 'queued' })) };
+}
+
+export function announceRuns(deps: DriverDeps, started: StartedRuns): void {
+  for (const { id, agent } of started.runs) {
+    deps.log.ring(id);
+    deps.telemetry.log.info('run.created', { run_id: id, agent });
+  }
+}

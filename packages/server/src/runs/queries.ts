@@ -1,0 +1,236 @@
+import type { RunStatus } from '@holdfast/protocol';
+import { sql } from 'kysely';
+import type { Executor } from '../platform/database/index.ts';
+import {
+  type ArtifactRow,
+  type MessageRow,
+  type RepositoryRow,
+  type RunRow,
+  type TaskRow,
+  tables,
+} from './tables.ts';
+
+/** The reads of this feature. Pages are newest first, by id. */
+export interface PageQuery {
+  /** Only ids smaller than this one. */
+  readonly before?: string | undefined;
+  readonly limit: number;
+}
+
+export type RunView = RunRow & {
+  readonly last_seq: number;
+  readonly picked: boolean;
+  /** Seconds since the first start, until the end; null before. */
+  readonly duration_s: number | null;
+};
+
+function runViews(executor: Executor) {
+  return tables(executor)
+    .selectFrom('runs')
+    .innerJoin('subjects', 'subjects.id', 'runs.id')
+    .innerJoin('tasks', 'tasks.id', 'runs.task_id')
+    .selectAll('runs')
+    .select([
+      'subjects.last_seq',
+      sql<boolean>`tasks.picked_run_id is not distinct from runs.id`.as('picked'),
+      sql<number | null>`extract(epoch from
+        coalesce(runs.finished_at, now()) - runs.started_at)::float8`.as('duration_s'),
+    ]);
+}
+
+export async function findRun(executor: Executor, id: string): Promise<RunView | undefined> {
+  return await runViews(executor).where('runs.id', '=', id).executeTakeFirst();
+}
+
+export interface RunFilter extends PageQuery {
+  readonly projectId: string;
+  readonly taskId?: string | undefined;
+  readonly status?: RunStatus | undefined;
+}
+
+export async function listRuns(executor: Executor, filter: RunFilter): Promise<RunView[]> {
+  let query = runViews(executor).where('runs.project_id', '=', filter.projectId);
+  if (filter.taskId !== undefined) query = query.where('runs.task_id', '=', filter.taskId);
+  if (filter.status !== undefined) query = query.where('runs.status', '=', filter.status);
+  if (filter.before !== undefined) query = query.where('runs.id', '<', filter.before);
+  return await query.orderBy('runs.id', 'desc').limit(filter.limit).execute();
+}
+
+export async function findRepository(
+  executor: Executor,
+  id: string,
+): Promise<RepositoryRow | undefined> {
+  return await tables(executor)
+    .selectFrom('repositories')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
+export async function listRepositories(
+  executor: Executor,
+  filter: PageQuery & { readonly projectId: string },
+): Promise<RepositoryRow[]> {
+  let query = tables(executor)
+    .selectFrom('repositories')
+    .selectAll()
+    .where('project_id', '=', filter.projectId)
+    .where('archived_at', 'is', null);
+  if (filter.before !== undefined) query = query.where('id', '<', filter.before);
+  return await query.orderBy('id', 'desc').limit(filter.limit).execute();
+}
+
+export type TaskView = TaskRow & { readonly [K in RunStatus]: number } & {
+  readonly cost_usd: number;
+};
+
+function taskViews(executor: Executor) {
+  const count = (status: RunStatus) =>
+    sql<number>`count(*) filter (where runs.status = ${sql.lit(status)})`.as(status);
+  return tables(executor)
+    .selectFrom('tasks')
+    .leftJoin('runs', 'runs.task_id', 'tasks.id')
+    .selectAll('tasks')
+    .select([count('queued'), count('running'), count('succeeded'), count('failed')])
+    .select([
+      count('canceled'),
+      sql<number>`coalesce(sum(runs.cost_usd), 0)::float8`.as('cost_usd'),
+    ])
+    .groupBy('tasks.id');
+}
+
+export async function findTask(executor: Executor, id: string): Promise<TaskView | undefined> {
+  return await taskViews(executor).where('tasks.id', '=', id).executeTakeFirst();
+}
+
+export interface TaskFilter extends PageQuery {
+  readonly projectId: string;
+  readonly repositoryId?: string | undefined;
+}
+
+export async function listTasks(executor: Executor, filter: TaskFilter): Promise<TaskView[]> {
+  let query = taskViews(executor).where('tasks.project_id', '=', filter.projectId);
+  if (filter.repositoryId !== undefined) {
+    query = query.where('tasks.repository_id', '=', filter.repositoryId);
+  }
+  if (filter.before !== undefined) query = query.where('tasks.id', '<', filter.before);
+  return await query.orderBy('tasks.id', 'desc').limit(filter.limit).execute();
+}
+
+export async function findMessage(executor: Executor, id: string): Promise<MessageRow | undefined> {
+  return await tables(executor)
+    .selectFrom('messages')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
+export async function latestMessage(
+  executor: Executor,
+  taskId: string,
+): Promise<MessageRow | undefined> {
+  return await tables(executor)
+    .selectFrom('messages')
+    .selectAll()
+    .where('task_id', '=', taskId)
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Oldest first. */
+export async function listMessages(
+  executor: Executor,
+  filter: { readonly taskId: string; readonly after?: number | undefined; readonly limit: number },
+): Promise<MessageRow[]> {
+  let query = tables(executor)
+    .selectFrom('messages')
+    .selectAll()
+    .where('task_id', '=', filter.taskId);
+  if (filter.after !== undefined) query = query.where('number', '>', filter.after);
+  return await query.orderBy('number').limit(filter.limit).execute();
+}
+
+/** Messages after `number` that were written for the agents at work. Oldest first. */
+export async function messagesForRunning(
+  executor: Executor,
+  taskId: string,
+  number: number,
+): Promise<MessageRow[]> {
+  return await tables(executor)
+    .selectFrom('messages')
+    .selectAll()
+    .where('task_id', '=', taskId)
+    .where('number', '>', number)
+    .where('for_running', '=', true)
+    .orderBy('number')
+    .limit(50)
+    .execute();
+}
+
+/** Whether a task has a run that has not ended. */
+export async function hasOpenRun(executor: Executor, taskId: string): Promise<boolean> {
+  const row = await tables(executor)
+    .selectFrom('runs')
+    .select('id')
+    .where('task_id', '=', taskId)
+    .where('status', 'in', ['queued', 'running'])
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function listArtifacts(executor: Executor, runId: string): Promise<ArtifactRow[]> {
+  return await tables(executor)
+    .selectFrom('artifacts')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .orderBy('id')
+    .limit(1_000)
+    .execute();
+}
+
+/** The newest patch of a run. */
+export async function findPatch(
+  executor: Executor,
+  runId: string,
+): Promise<ArtifactRow | undefined> {
+  return await tables(executor)
+    .selectFrom('artifacts')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .where('kind', '=', 'patch')
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Queued runs older than `minAgeMs`, whose job may have been lost. Oldest first. */
+export async function waitingRuns(
+  executor: Executor,
+  options: { readonly minAgeMs: number; readonly limit: number },
+): Promise<string[]> {
+  const rows = await tables(executor)
+    .selectFrom('runs')
+    .select('id')
+    .where('status', '=', 'queued')
+    .where('created_at', '<=', sql<Date>`now() - ${options.minAgeMs} * interval '1 millisecond'`)
+    .orderBy('created_at')
+    .limit(options.limit)
+    .execute();
+  return rows.map(row => row.id);
+}
+
+/** Runs called running that nobody holds: given up, or lost with their worker's row. */
+export async function unheldRuns(executor: Executor, limit: number): Promise<string[]> {
+  const rows = await tables(executor)
+    .selectFrom('runs')
+    .innerJoin('subjects', 'subjects.id', 'runs.id')
+    .select('runs.id')
+    .where('runs.status', '=', 'running')
+    .where('subjects.lease_replica', 'is', null)
+    .limit(limit)
+    .execute();
+  return rows.map(row => row.id);
+}

@@ -1,0 +1,131 @@
+import { lookup } from 'node:dns/promises';
+import { stat } from 'node:fs/promises';
+import { isAbsolute, join, normalize } from 'node:path';
+import ipaddr from 'ipaddr.js';
+import { HoldfastError } from '../kernel/index.ts';
+
+/**
+ * Which repositories may be added: `https://` and `ssh://` on public addresses, or a folder of this
+ * machine in local mode. Everything else that git would understand is refused here, before any of
+ * it reaches a command line. The address is checked again when the workspace connects; a name may
+ * lead elsewhere by then.
+ */
+export interface SourceChecks {
+  /** `HOLDFAST_ALLOWED_HOSTS`: names that may be private, `host` or `host:port`. */
+  readonly allowedHosts: readonly string[];
+  readonly localMode: boolean;
+  /** All addresses of a name; throws for a name without one. Default: the system's resolver. */
+  readonly resolve?: (host: string) => Promise<readonly string[]>;
+}
+
+const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\.?$/i;
+const SSH_USER = /^[a-z_][a-z0-9_.-]{0,63}$/i;
+const RESOLVE_TIMEOUT_MS = 5_000;
+
+/** The URL as it is stored; throws `unprocessable` and never repeats what was given. */
+export async function checkRepositoryUrl(text: string, checks: SourceChecks): Promise<string> {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  if (/[\u0000-\u0020\u007f\\]/.test(text)) throw refused('holds spaces or control characters');
+  if (!URL.canParse(text) || /^[a-z0-9+.-]+::/i.test(text)) {
+    throw refused('is not `https://host/path` or `ssh://user@host/path`');
+  }
+  const url = new URL(text);
+  if (url.protocol !== 'https:' && url.protocol !== 'ssh:') {
+    throw refused('must begin with `https://` or `ssh://`');
+  }
+  checkParts(url);
+  await checkHost(url, checks);
+  return url.href;
+}
+
+function checkParts(url: URL): void {
+  if (url.password !== '') throw refused('must not hold a password');
+  if (url.username !== '' && url.protocol === 'https:') throw refused('must not hold credentials');
+  if (url.username !== '' && !SSH_USER.test(url.username)) throw refused('names no usable user');
+  if (url.search !== '' || url.hash !== '') throw refused('must not hold a query or a fragment');
+  if (url.pathname.length < 2 || url.pathname.includes('/-')) throw refused('names no repository');
+}
+
+async function checkHost(url: URL, checks: SourceChecks): Promise<void> {
+  const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  if (!ipaddr.isValid(host) && !HOST.test(host)) throw refused('names no usable host');
+  const allowed = checks.allowedHosts.map(one => one.toLowerCase());
+  if (allowed.includes(host) || allowed.includes(url.host.toLowerCase())) return;
+  const addresses = ipaddr.isValid(host) ? [host] : await addressesOf(host, checks);
+  if (addresses.every(isPublic)) return;
+  throw new HoldfastError(
+    'unprocessable',
+    'The repository is on a private address; an operator may allow it with HOLDFAST_ALLOWED_HOSTS.',
+    { field: 'url' },
+  );
+}
+
+async function addressesOf(host: string, checks: SourceChecks): Promise<readonly string[]> {
+  const resolve = checks.resolve ?? resolveAll;
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error('late')), RESOLVE_TIMEOUT_MS);
+  try {
+    const addresses = await Promise.race([resolve(host), late]);
+    if (addresses.length > 0) return addresses;
+  } catch (cause) {
+    throw refused('names a host that cannot be found', cause);
+  } finally {
+    clearTimeout(timer);
+  }
+  throw refused('names a host that cannot be found');
+}
+
+async function resolveAll(host: string): Promise<string[]> {
+  return (await lookup(host, { all: true })).map(entry => entry.address);
+}
+
+/** IPv4 within IPv6 is judged as IPv4; whatever is not plain unicast is not public. */
+function isPublic(address: string): boolean {
+  const bare = address.replace(/%.*$/, '');
+  return ipaddr.isValid(bare) && ipaddr.process(bare).range() === 'unicast';
+}
+
+function refused(why: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('unprocessable', `url ${why}.`, { field: 'url', cause });
+}
+
+/** The folder as it is stored; throws `unprocessable`. */
+export async function checkRepositoryPath(path: string, checks: SourceChecks): Promise<string> {
+  if (!checks.localMode) {
+    throw new HoldfastError('unprocessable', 'path is accepted in local mode only; give a url.', {
+      field: 'path',
+    });
+  }
+  if (!isAbsolute(path) || path.includes('\0')) throw badPath('must be an absolute path');
+  const folder = normalize(path);
+  const isRepository =
+    (await exists(join(folder, '.git'))) ||
+    ((await exists(join(folder, 'HEAD'))) && (await exists(join(folder, 'objects'))));
+  if (!isRepository) throw badPath('is not the folder of a git repository');
+  return folder;
+}
+
+function badPath(why: string): HoldfastError {
+  return new HoldfastError('unprocessable', `path ${why}.`, { field: 'path' });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What a repository is called when nobody says: the last part of its address. */
+export function defaultName(source: string): string {
+  const last = source.replace(/\/+$/, '').split('/').at(-1) ?? '';
+  return decode(last.replace(/\.git$/, '')).slice(0, 100) || 'repository';
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

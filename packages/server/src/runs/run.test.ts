@@ -1,0 +1,78 @@
+import { RUN_STATUSES, type RunStatus } from '@holdfast/protocol';
+import { describe, expect, it } from 'vitest';
+import {
+  type Claimable,
+  claimStep,
+  isFinal,
+  isReasonOf,
+  isRetryable,
+  LOST_ATTEMPTS_MAX,
+  nextStatus,
+} from './run.ts';
+
+const run = (change: Partial<Claimable> = {}): Claimable => ({
+  status: 'queued',
+  attempt: 0,
+  lostAttempts: 0,
+  requeuedReason: null,
+  ...change,
+});
+const FINAL = RUN_STATUSES.filter(isFinal);
+
+describe('a claim', () => {
+  it('of an ended run finds nothing to do', () => {
+    for (const status of FINAL) expect(claimStep(run({ status })).kind).toBe('ended');
+  });
+
+  it('starts a run that nobody has tried', () => {
+    expect(claimStep(run())).toEqual({ kind: 'start', resumed: null, lostAttempts: 0 });
+  });
+
+  it('goes on after a drain, which does not count', () => {
+    const drained = run({ attempt: 7, lostAttempts: 2, requeuedReason: 'drain' });
+    expect(claimStep(drained)).toEqual({ kind: 'start', resumed: 'drain', lostAttempts: 2 });
+  });
+
+  it('counts attempts that were lost, and gives up at the bound', () => {
+    for (let lost = 0; lost < LOST_ATTEMPTS_MAX + 1; lost += 1) {
+      const step = claimStep(run({ status: 'running', attempt: lost + 1, lostAttempts: lost }));
+      const gone = lost + 1 >= LOST_ATTEMPTS_MAX;
+      expect(step).toMatchObject({ kind: gone ? 'give_up' : 'start', lostAttempts: lost + 1 });
+    }
+  });
+});
+
+describe('transitions', () => {
+  it.each<[RunStatus, Parameters<typeof nextStatus>[1], RunStatus | null]>([
+    ['queued', { type: 'cancel' }, 'canceled'],
+    ['running', { type: 'cancel' }, null],
+    ['running', { type: 'requeue' }, 'queued'],
+    ['queued', { type: 'requeue' }, null],
+    ['running', { type: 'finish', status: 'succeeded' }, 'succeeded'],
+    ['running', { type: 'finish', status: 'failed' }, 'failed'],
+    ['queued', { type: 'finish', status: 'succeeded' }, null],
+  ])('%s after %j: %s', (status, input, to) => {
+    expect(nextStatus(status, input)).toBe(to);
+  });
+
+  it('leave an ended run alone', () => {
+    for (const status of FINAL) {
+      expect(nextStatus(status, { type: 'cancel' })).toBeNull();
+      expect(nextStatus(status, { type: 'requeue' })).toBeNull();
+      expect(nextStatus(status, { type: 'finish', status: 'failed' })).toBeNull();
+    }
+  });
+});
+
+it('knows which reason belongs to which end', () => {
+  expect(isReasonOf('succeeded', null)).toBe(true);
+  expect(isReasonOf('succeeded', 'budget')).toBe(false);
+  expect(isReasonOf('canceled', 'canceled')).toBe(true);
+  expect(isReasonOf('failed', 'canceled')).toBe(false);
+  expect(isReasonOf('failed', null)).toBe(false);
+  expect(isReasonOf('failed', 'worker_lost')).toBe(true);
+});
+
+it('lets only failed and canceled runs be tried again', () => {
+  expect(RUN_STATUSES.filter(isRetryable)).toEqual(['failed', 'canceled']);
+});

@@ -1,0 +1,87 @@
+import type { RunReason, RunStatus } from '@holdfast/protocol';
+
+/**
+ * A run's life:
+ *
+ *   queued ──claim──▶ running ──finish──▶ succeeded | failed | canceled
+ *     │  ▲              │  │ └─claim─▶ running      the attempt before was lost with its worker
+ *     │  └───requeue────┘  └─claim─▶ failed         … for the third time without a new checkpoint
+ *     └──cancel──▶ canceled                         nobody works on it: it ends at once
+ *
+ * An attempt is one holding of the lease; it starts with a claim. An attempt that neither finishes
+ * nor is given back by a drain is lost: the next claim finds the run still `running`. Lost attempts
+ * are counted until a new checkpoint is saved, drains never are. Canceling a run that somebody
+ * works on only asks for it; the worker saves what there is and finishes. An ended run never moves
+ * again: a retry or follow-up is a new run.
+ */
+export const LOST_ATTEMPTS_MAX = 3;
+
+export type FinalStatus = Extract<RunStatus, 'succeeded' | 'failed' | 'canceled'>;
+
+export function isFinal(status: RunStatus): status is FinalStatus {
+  return status === 'succeeded' || status === 'failed' || status === 'canceled';
+}
+
+/** What a claim looks at. */
+export interface Claimable {
+  readonly status: RunStatus;
+  readonly attempt: number;
+  readonly lostAttempts: number;
+  /** Set by a drain, until the next claim. */
+  readonly requeuedReason: string | null;
+}
+
+export type ResumeReason = 'worker_lost' | 'drain';
+
+export type ClaimStep =
+  /** It has ended; there is nothing to do. */
+  | { readonly kind: 'ended' }
+  | {
+      readonly kind: 'start';
+      /** Null: the first attempt. */
+      readonly resumed: ResumeReason | null;
+      readonly lostAttempts: number;
+    }
+  /** Too many attempts were lost: it ends as `failed`, reason `worker_lost`. */
+  | { readonly kind: 'give_up'; readonly lostAttempts: number };
+
+/** What becomes of a run that a worker takes while nobody else holds it. */
+export function claimStep(run: Claimable): ClaimStep {
+  if (isFinal(run.status)) return { kind: 'ended' };
+  if (run.status === 'queued') {
+    const resumed = run.attempt === 0 ? null : 'drain';
+    return { kind: 'start', resumed, lostAttempts: run.lostAttempts };
+  }
+  const lostAttempts = run.lostAttempts + 1;
+  if (lostAttempts >= LOST_ATTEMPTS_MAX) return { kind: 'give_up', lostAttempts };
+  return { kind: 'start', resumed: 'worker_lost', lostAttempts };
+}
+
+export type RunInput =
+  | { readonly type: 'requeue' }
+  | { readonly type: 'cancel' }
+  | { readonly type: 'finish'; readonly status: FinalStatus };
+
+/** The status after `input`; null where it changes nothing. */
+export function nextStatus(status: RunStatus, input: RunInput): RunStatus | null {
+  switch (input.type) {
+    case 'requeue':
+      return status === 'running' ? 'queued' : null;
+    case 'cancel':
+      return status === 'queued' ? 'canceled' : null;
+    case 'finish':
+      return status === 'running' ? input.status : null;
+  }
+}
+
+/** Whether `reason` may stand beside `status`; only a success has none. */
+export function isReasonOf(status: FinalStatus, reason: RunReason | null): boolean {
+  if (status === 'succeeded') return reason === null;
+  if (status === 'canceled') return reason === 'canceled';
+  return reason !== null && reason !== 'canceled';
+}
+
+/** Only what went wrong, or was stopped, can be tried again. */
+export function isRetryable(status: RunStatus): boolean {
+  return status === 'failed' || status === 'canceled';
+}

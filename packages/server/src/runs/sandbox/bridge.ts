@@ -1,0 +1,99 @@
+/**
+ * The first program inside a sandbox, run by Node there: it has nothing but Node's own modules. It
+ * gives the processes inside a loopback that leads to the sockets mounted for them, starts the
+ * command in a process group of its own, passes signals to that group, and says how it ended.
+ *
+ * File descriptor 3 is the line to the server, one JSON value a line: first `BridgeOrder` comes in,
+ * then `{"signal": "SIGINT"}` any number of times; out goes one `BridgeReport`. What comes in is
+ * never in an argument or in the environment of this process, where others could read it. When the
+ * line is cut, the server is gone and everything here ends.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { connect, createServer, Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+
+export interface BridgeOrder {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Where the command starts. Only who it runs as may be able to enter it. */
+  readonly cwd: string;
+  /** Ports of the sandbox's loopback and the Unix sockets inside that they lead to. */
+  readonly ports: readonly { readonly port: number; readonly socket: string }[];
+}
+
+export interface BridgeReport {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const CONTROL_FD = 3;
+/** What a shell answers when there is no such command. */
+const NOT_FOUND_CODE = 127;
+
+const control = new Socket({ fd: CONTROL_FD, readable: true, writable: true });
+const lines = createInterface({ input: control })[Symbol.asyncIterator]();
+
+function isOrder(value: unknown): value is BridgeOrder {
+  return typeof value === 'object' && value !== null && 'command' in value;
+}
+
+/** Passes bytes both ways; either side that fails takes the other along. */
+async function listen(port: number, socket: string): Promise<void> {
+  const server = createServer({ allowHalfOpen: true }, near => {
+    const far = connect({ path: socket, allowHalfOpen: true });
+    near.on('error', () => far.destroy()).on('close', () => far.destroy());
+    far.on('error', () => near.destroy()).on('close', () => near.destroy());
+    near.pipe(far);
+    far.pipe(near);
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject).listen(port, '127.0.0.1', resolve);
+  await promise;
+  server.on('error', () => {});
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // The group is gone.
+  }
+}
+
+function end(report: BridgeReport, exitCode: number): void {
+  control.end(`${JSON.stringify(report)}\n`, () => process.exit(exitCode));
+}
+
+function start(order: BridgeOrder): ChildProcess {
+  const [program = '', ...args] = order.command;
+  const child = spawn(program, args, {
+    env: { ...order.env },
+    cwd: order.cwd,
+    stdio: 'inherit',
+    detached: true,
+  });
+  child.once('error', error => {
+    process.stderr.write(`cannot start ${program}: ${error.message}\n`);
+    end({ code: NOT_FOUND_CODE, signal: null }, NOT_FOUND_CODE);
+  });
+  child.once('exit', (code, signal) => end({ code, signal }, code ?? 1));
+  return child;
+}
+
+async function main(): Promise<void> {
+  const first = await lines.next();
+  const order: unknown = first.done ? undefined : JSON.parse(first.value);
+  if (!isOrder(order)) process.exit(1);
+  for (const { port, socket } of order.ports) await listen(port, socket);
+  const child = start(order);
+  for await (const line of { [Symbol.asyncIterator]: () => lines }) {
+    const { signal } = JSON.parse(line) as { signal: NodeJS.Signals };
+    signalGroup(child, signal);
+  }
+  signalGroup(child, 'SIGKILL');
+  process.exit(1);
+}
+
+control.on('error', () => process.exit(1));
+await main();

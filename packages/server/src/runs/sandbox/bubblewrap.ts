@@ -1,0 +1,134 @@
+import { lstatSync, readlinkSync } from 'node:fs';
+import { dirname, isAbsolute, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NODE_INSIDE } from './environment.ts';
+import { HOME_DIR, type SandboxMounts, type SandboxOwner, WORKSPACE_DIR } from './sandbox.ts';
+
+export const GATEWAY_SOCKET_INSIDE = '/run/holdfast/gateway.sock';
+export const PROXY_SOCKET_INSIDE = '/run/holdfast/proxy.sock';
+const BRIDGE_INSIDE = '/opt/holdfast/bridge.ts';
+const BRIDGE = fileURLToPath(new URL('./bridge.ts', import.meta.url));
+const SETPRIV = '/usr/bin/setpriv';
+
+/**
+ * Top-level folders that systems keep programs in. On merged systems most are links into `/usr`.
+ */
+const SYSTEM_FOLDERS = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'] as const;
+
+/**
+ * Of `/etc` only what programs cannot do without. Names come from generated files, and there is no
+ * `resolv.conf`: nothing inside can ask a name server.
+ */
+const SYSTEM_FILES = [
+  '/etc/alternatives',
+  '/etc/ca-certificates',
+  '/etc/ld.so.cache',
+  '/etc/ld.so.conf',
+  '/etc/ld.so.conf.d',
+  '/etc/localtime',
+  '/etc/mime.types',
+  '/etc/pki/tls/certs',
+  '/etc/pki/ca-trust/extracted',
+  '/etc/ssl/certs',
+  '/etc/ssl/openssl.cnf',
+] as const;
+
+export interface BubblewrapSettings {
+  readonly bwrap: string;
+  /** Set where we are root: processes inside are this user instead. */
+  readonly owner: SandboxOwner | undefined;
+  readonly tmpMaxBytes: number;
+  /** A folder with `passwd`, `group`, `hosts` and `nsswitch.conf` for inside. */
+  readonly etcDir: string;
+  /** Readable inside at the same path, for every command. */
+  readonly readOnly: readonly string[];
+}
+
+/**
+ * The command line of bubblewrap and of the bridge in it. Root sets up mounts with its own rights
+ * and gives up all of them, its user included, before anything of ours or of an agent runs inside;
+ * anybody else gets a user namespace. Neither can do anything to a file that is not mounted.
+ */
+export function bubblewrapArguments(settings: BubblewrapSettings, mounts: SandboxMounts): string[] {
+  return [
+    ...namespaces(settings.owner !== undefined),
+    ...systemMounts(settings),
+    ...[...settings.readOnly, ...mounts.readOnly].flatMap(readOnlyMount),
+    ...socketMount(mounts.gatewaySocket, GATEWAY_SOCKET_INSIDE),
+    ...socketMount(mounts.proxySocket, PROXY_SOCKET_INSIDE),
+    ...folder('/home'),
+    ...['--bind', mounts.workspace, WORKSPACE_DIR, '--bind', mounts.home, HOME_DIR],
+    ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--clearenv'],
+    '--',
+    ...(settings.owner ? dropUser(settings.owner) : []),
+    ...[NODE_INSIDE, '--disable-warning=ExperimentalWarning', BRIDGE_INSIDE],
+  ];
+}
+
+function namespaces(asRoot: boolean): string[] {
+  return [
+    ...(asRoot ? [] : ['--unshare-user']),
+    ...['--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts'],
+    ...['--unshare-cgroup-try', '--die-with-parent', '--new-session', '--hostname', 'holdfast'],
+    ...['--cap-drop', 'ALL'],
+    // Only for `dropUser`, which leaves none of them.
+    ...(asRoot ? ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap(c => ['--cap-add', c]) : []),
+  ];
+}
+
+function dropUser(owner: SandboxOwner): string[] {
+  return [
+    ...[SETPRIV, `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'],
+    ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--no-new-privs', '--'],
+  ];
+}
+
+function systemMounts(settings: BubblewrapSettings): string[] {
+  const size = String(settings.tmpMaxBytes);
+  return [
+    ...['--ro-bind', '/usr', '/usr'],
+    ...SYSTEM_FOLDERS.flatMap(systemFolder),
+    ...folder('/etc'),
+    ...SYSTEM_FILES.flatMap(path => [...ancestors(path), '--ro-bind-try', path, path]),
+    ...['passwd', 'group', 'hosts', 'nsswitch.conf'].flatMap(name => {
+      return ['--ro-bind', `${settings.etcDir}/${name}`, `/etc/${name}`];
+    }),
+    ...['--proc', '/proc', '--dev', '/dev'],
+    ...['--perms', '1777', '--size', size, '--tmpfs', '/dev/shm'],
+    ...['--perms', '1777', '--size', size, '--tmpfs', '/tmp'],
+    ...[...ancestors(NODE_INSIDE), '--ro-bind', process.execPath, NODE_INSIDE],
+    ...['--ro-bind', BRIDGE, BRIDGE_INSIDE],
+  ];
+}
+
+/** A link stays a link, so that `/bin/sh` is one file by both of its names. */
+function systemFolder(path: string): string[] {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return [];
+  if (stat.isSymbolicLink()) return ['--symlink', readlinkSync(path), path];
+  return ['--ro-bind', path, path];
+}
+
+function readOnlyMount(path: string): string[] {
+  if (!isAbsolute(path) || normalize(path) !== path || path === '/') {
+    throw new Error(`not an absolute path that can be mounted: ${path}`);
+  }
+  if ([WORKSPACE_DIR, HOME_DIR].some(folder => `${path}/`.startsWith(`${folder}/`))) {
+    throw new Error(`${path} cannot be shown inside: another folder stands there`);
+  }
+  return [...ancestors(path), '--ro-bind', path, path];
+}
+
+function socketMount(socket: string | null, inside: string): string[] {
+  return socket === null ? [] : [...ancestors(inside), '--bind', socket, inside];
+}
+
+/** Bubblewrap makes missing parents for root alone; ours are open to whoever is inside. */
+function ancestors(path: string): string[] {
+  const parent = dirname(path);
+  return parent === '/' ? [] : [...ancestors(parent), ...folder(parent)];
+}
+
+function folder(path: string): string[] {
+  return ['--perms', '0755', '--dir', path];
+}

@@ -1,0 +1,130 @@
+import { chownSync, constants } from 'node:fs';
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import type { BubblewrapSettings } from './bubblewrap.ts';
+import { createIsolatedSandbox } from './isolated.ts';
+import { createOpenSandbox } from './open.ts';
+import { HOME_DIR, type Sandbox, type SandboxMounts, type SandboxOwner } from './sandbox.ts';
+
+/** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
+export const TMP_MAX_BYTES = 1024 ** 3;
+/**
+ * Who runs inside where we are root: a number that neither distributions nor systemd give to
+ * anybody (people start at 1000, Debian's own allocations at 60000).
+ */
+export const SANDBOX_UID = 59_417;
+const PROBE_TIMEOUT_MS = 15_000;
+const PROBE_OUTPUT_MAX_CHARS = 500;
+
+export interface SandboxOptions {
+  /** A folder of the server's for the sandbox's own files. Made when absent. */
+  readonly dir: string;
+  /** Host paths that every command may read, besides those of its mounts. */
+  readonly readOnly?: readonly string[];
+  readonly tmpMaxBytes?: number;
+  /** User and group of processes inside, where the server is root. */
+  readonly uid?: number;
+  /** The bubblewrap to use; default: the first `bwrap` on the PATH. */
+  readonly bwrap?: string;
+}
+
+export type SandboxProbe =
+  | { readonly works: true; readonly settings: BubblewrapSettings }
+  | { readonly works: false; readonly why: string };
+
+/**
+ * A sandbox that isolates where `probeSandbox` says it works here; else one that does not, with a
+ * `note` for people. Never throws for lack of isolation: whether that is acceptable is the
+ * caller's to decide.
+ */
+export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const probe = await probeSandbox(options);
+  return probe.works ? createIsolatedSandbox(probe.settings) : createOpenSandbox(note(probe.why));
+}
+
+/** Runs `true` inside, with exactly the flags and the bridge that commands will have. */
+export async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
+  if (process.platform !== 'linux') return { works: false, why: 'it needs Linux' };
+  const bwrap = options.bwrap ?? (await findOnPath('bwrap'));
+  if (bwrap === undefined) return { works: false, why: 'bubblewrap (bwrap) is not installed' };
+  const isRoot = process.getuid?.() === 0;
+  const uid = options.uid ?? SANDBOX_UID;
+  const owner = isRoot ? { uid, gid: uid } : undefined;
+  const settings: BubblewrapSettings = {
+    bwrap,
+    owner,
+    tmpMaxBytes: options.tmpMaxBytes ?? TMP_MAX_BYTES,
+    etcDir: await writeNames(options.dir, owner),
+    readOnly: options.readOnly ?? [],
+  };
+  const why = await tryOut(settings, options.dir);
+  return why === undefined ? { works: true, settings } : { works: false, why };
+}
+
+async function tryOut(settings: BubblewrapSettings, dir: string): Promise<string | undefined> {
+  const folder = await mkdtemp(join(dir, 'probe-'));
+  try {
+    const mounts = await probeMounts(folder, settings.owner);
+    const sandbox = createIsolatedSandbox(settings);
+    const child = sandbox.spawn({ command: ['true'], env: {}, mounts });
+    const timer = setTimeout(() => child.kill('SIGKILL'), PROBE_TIMEOUT_MS);
+    let output = '';
+    child.stdout.resume();
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      output = (output + text).slice(0, PROBE_OUTPUT_MAX_CHARS);
+    });
+    const { code, signal } = await child.exited;
+    clearTimeout(timer);
+    return code === 0 ? undefined : output.trim() || `bubblewrap ended with ${signal ?? code}`;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function probeMounts(folder: string, owner?: SandboxOwner): Promise<SandboxMounts> {
+  const [workspace, home] = [join(folder, 'workspace'), join(folder, 'home')];
+  for (const path of [workspace, home]) {
+    await mkdir(path, { mode: 0o700 });
+    if (owner) chownSync(path, owner.uid, owner.gid);
+  }
+  return { workspace, home, readOnly: [], gatewaySocket: null, proxySocket: null };
+}
+
+/** Who and where one is inside, instead of the host's accounts and addresses. */
+async function writeNames(dir: string, owner: SandboxOwner | undefined): Promise<string> {
+  const folder = join(dir, 'etc');
+  const uid = owner?.uid ?? process.getuid?.() ?? 0;
+  const gid = owner?.gid ?? process.getgid?.() ?? 0;
+  const files = {
+    passwd: `agent:x:${uid}:${gid}:agent:${HOME_DIR}:/bin/sh\n`,
+    group: `agent:x:${gid}:\n`,
+    hosts: '127.0.0.1 localhost holdfast\n',
+    'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
+  };
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(folder, name), text, { mode: 0o644 });
+  }
+  return folder;
+}
+
+async function findOnPath(program: string): Promise<string | undefined> {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    if (folder === '') continue;
+    const file = join(folder, program);
+    const found = await access(file, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return file;
+  }
+  return undefined;
+}
+
+function note(why: string): string {
+  return (
+    'Not isolated: agents run as the user of this server, and can read and change whatever that ' +
+    'user can, secrets included, and reach its network. To isolate them, run the server on Linux ' +
+    `with bubblewrap (apt-get install bubblewrap) and user namespaces. What failed: ${why}`
+  );
+}

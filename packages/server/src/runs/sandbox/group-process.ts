@@ -1,0 +1,92 @@
+import type { ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import { keptOutput } from '../kept-output.ts';
+import type { SandboxedProcess } from './sandbox.ts';
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface GroupProcessOptions {
+  /** How the command itself ended, where somebody inside can tell. */
+  readonly report?: Promise<Ending | undefined>;
+  /** Passes a signal on; false: signal the group from here. */
+  readonly signal?: (signal: NodeJS.Signals) => boolean;
+}
+
+/** What a shell answers when there is no such command. */
+const NOT_FOUND_CODE = 127;
+const OUTPUT_SILENCE_MS = 1_000;
+
+/** A child that was started `detached`, with pipes, as the head of a process group. */
+export class GroupProcess implements SandboxedProcess {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly exited: Promise<Ending>;
+  readonly #options: GroupProcessOptions;
+  readonly #output: readonly Socket[];
+  #ended = false;
+
+  constructor(child: ChildProcess, options: GroupProcessOptions = {}) {
+    if (!child.stdin || !child.stdout || !child.stderr) throw new Error('a child without pipes');
+    this.#options = options;
+    this.pid = child.pid ?? 0;
+    this.stdin = child.stdin;
+    this.#output = [child.stdout, child.stderr] as Socket[];
+    this.stdout = keptOutput(child.stdout);
+    this.stderr = keptOutput(child.stderr);
+    // A process that ends before it has read everything is no error of ours.
+    this.stdin.on('error', () => {});
+    this.exited = this.#watch(child);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    if (this.#ended) return;
+    if (this.#options.signal?.(signal)) return;
+    this.#signalGroup(signal);
+  }
+
+  async #watch(child: ChildProcess): Promise<Ending> {
+    const { promise, resolve } = Promise.withResolvers<Ending>();
+    child.once('error', () => resolve({ code: NOT_FOUND_CODE, signal: null }));
+    child.once('close', (code, signal) => resolve({ code, signal }));
+    child.once('exit', () => {
+      this.#signalGroup('SIGKILL');
+      this.#ended = true;
+      this.#closeOutput();
+    });
+    const ending = await promise;
+    this.#ended = true;
+    return (await this.#options.report) ?? ending;
+  }
+
+  /** A process that left the group may hold the output open for ever; silence ends it. */
+  #closeOutput(): void {
+    const streams = this.#output;
+    let before = streams.map(stream => stream.bytesRead);
+    const timer = setInterval(() => {
+      if (streams.every(stream => stream.closed)) return clearInterval(timer);
+      for (const [index, stream] of streams.entries()) {
+        const isIdle = stream.bytesRead === before[index] && stream.readableLength === 0;
+        // An end, not an error: what was written before is whole.
+        if (isIdle && !stream.readableEnded) stream.push(null);
+      }
+      before = streams.map(stream => stream.bytesRead);
+    }, OUTPUT_SILENCE_MS);
+    timer.unref();
+  }
+
+  #signalGroup(signal: NodeJS.Signals): void {
+    // Zero would be our own group.
+    if (this.pid === 0) return;
+    try {
+      process.kill(-this.pid, signal);
+    } catch {
+      // The group is gone.
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chownSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
+import type { BridgeOrder, BridgeReport } from './bridge.ts';
+import {
+  type BubblewrapSettings,
+  bubblewrapArguments,
+  GATEWAY_SOCKET_INSIDE,
+  PROXY_SOCKET_INSIDE,
+} from './bubblewrap.ts';
+import { isolatedEnvironment } from './environment.ts';
+import { GroupProcess } from './group-process.ts';
+import {
+  GATEWAY_PORT,
+  HOME_DIR,
+  PROXY_PORT,
+  type Sandbox,
+  type SandboxCommand,
+  type SandboxedProcess,
+  type SandboxMounts,
+  WORKSPACE_DIR,
+} from './sandbox.ts';
+
+const CONTROL_FD = 3;
+const REPORT_MAX_CHARS = 100;
+
+/** Processes in bubblewrap, each with the bridge as its first program. */
+export function createIsolatedSandbox(settings: BubblewrapSettings): Sandbox {
+  return {
+    isolated: true,
+    note: null,
+    owner: settings.owner,
+    paths: mounts => ({
+      workspace: WORKSPACE_DIR,
+      home: HOME_DIR,
+      gatewayUrl: mounts.gatewaySocket === null ? null : `http://127.0.0.1:${GATEWAY_PORT}`,
+    }),
+    spawn: command => spawnIsolated(settings, command),
+    close: async () => {},
+  };
+}
+
+function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): SandboxedProcess {
+  const { mounts } = command;
+  for (const socket of [mounts.gatewaySocket, mounts.proxySocket]) {
+    // To connect to a socket one must be allowed to write it; its folder keeps others out.
+    if (socket !== null && settings.owner) chownSync(socket, settings.owner.uid, -1);
+  }
+  // An environment can be read in /proc by whoever has the same user: bubblewrap gets none.
+  const child = spawn(settings.bwrap, bubblewrapArguments(settings, mounts), {
+    env: {},
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+  });
+  const control = child.stdio[CONTROL_FD] as Duplex;
+  const order: BridgeOrder = {
+    command: command.command,
+    env: isolatedEnvironment(command),
+    cwd: WORKSPACE_DIR,
+    ports: ports(mounts),
+  };
+  control.on('error', () => {});
+  control.write(`${JSON.stringify(order)}\n`);
+  return new GroupProcess(child, {
+    report: reportOf(child, control),
+    signal: signal => {
+      // Killing bubblewrap ends its pid namespace, and so everything that was ever started inside.
+      if (signal === 'SIGKILL') return false;
+      control.write(`${JSON.stringify({ signal })}\n`);
+      return true;
+    },
+  });
+}
+
+function ports(mounts: SandboxMounts): BridgeOrder['ports'] {
+  return [
+    ...(mounts.gatewaySocket === null
+      ? []
+      : [{ port: GATEWAY_PORT, socket: GATEWAY_SOCKET_INSIDE }]),
+    ...(mounts.proxySocket === null ? [] : [{ port: PROXY_PORT, socket: PROXY_SOCKET_INSIDE }]),
+  ];
+}
+
+/** How the command ended, as the bridge says; undefined when it was killed before it could. */
+async function reportOf(child: ChildProcess, control: Duplex): Promise<BridgeReport | undefined> {
+  const { promise, resolve } = Promise.withResolvers<BridgeReport | undefined>();
+  let text = '';
+  control.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(0, REPORT_MAX_CHARS);
+    if (text.includes('\n')) resolve(parseReport(text));
+  });
+  child.once('close', () => resolve(undefined));
+  child.once('error', () => resolve(undefined));
+  return promise;
+}
+
+function parseReport(text: string): BridgeReport | undefined {
+  const match = /^\{"code":(null|\d{1,3}),"signal":(?:null|"(SIG[A-Z0-9]{1,10})")\}\n/.exec(text);
+  if (!match) return undefined;
+  const code = match[1] === 'null' ? null : Number(match[1]);
+  return { code, signal: (match[2] as NodeJS.Signals | undefined) ?? null };
+}

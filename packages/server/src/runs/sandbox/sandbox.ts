@@ -1,0 +1,70 @@
+import type { Readable, Writable } from 'node:stream';
+
+/**
+ * Where an agent's processes run. What it may see and write is fixed here and nowhere else:
+ *
+ * - writable: `WORKSPACE_DIR` (the clone), `HOME_DIR` (the run's own, kept and checkpointed beside
+ *   the workspace) and a size-limited `/tmp`; nothing else;
+ * - readable: named system paths, the Node that runs us, and what `readOnly` names;
+ * - network: none but loopback of its own, where `GATEWAY_PORT` leads to the model gateway's Unix
+ *   socket and `PROXY_PORT` to the outbound proxy's, if there is one;
+ * - environment: exactly what is given.
+ *
+ * Where the start-up probe failed there is no isolation: paths are the host's, and `isolated` and
+ * `note` say so. The paths above then hold as well, by environment and working directory only.
+ */
+export const WORKSPACE_DIR = '/workspace';
+export const HOME_DIR = '/home/agent';
+export const GATEWAY_PORT = 8787;
+export const PROXY_PORT = 3128;
+
+export interface SandboxMounts {
+  /** The run's clone and home on the host. */
+  readonly workspace: string;
+  readonly home: string;
+  /** Further host paths that are readable inside at the same path, such as an installed agent. */
+  readonly readOnly: readonly string[];
+  /** The model gateway's Unix socket on the host; null: no model. */
+  readonly gatewaySocket: string | null;
+  readonly proxySocket: string | null;
+}
+
+export interface SandboxCommand {
+  /** Program and arguments as seen inside. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: SandboxMounts;
+}
+
+export interface SandboxOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A process group of its own; dies with its parent where the sandbox isolates. */
+export interface SandboxedProcess {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Signals the whole group; a group that is gone is no error. */
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves when the process has ended and its output is closed. Never rejects. */
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+}
+
+export interface Sandbox {
+  readonly isolated: boolean;
+  /** For people, where `isolated` is false: what that means and what to install. */
+  readonly note: string | null;
+  /**
+   * Who owns what processes inside write. Set where we are root: they run as this user, so folders
+   * that are mounted writable must be given to it. Otherwise they run as we do.
+   */
+  readonly owner?: SandboxOwner;
+  /** Where things stand for the agent: `WORKSPACE_DIR` and so on, or host paths. */
+  paths(mounts: SandboxMounts): { workspace: string; home: string; gatewayUrl: string | null };
+  spawn(command: SandboxCommand): SandboxedProcess;
+  /** Ends whatever bridges the sandbox keeps; running processes are the caller's to end. */
+  close(): Promise<void>;
+}

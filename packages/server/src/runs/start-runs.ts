@@ -1,0 +1,170 @@
+import type { NewRuns } from '@holdfast/protocol';
+import { notFound } from '../auth/index.ts';
+import { HoldfastError, isId, newId } from '../kernel/index.ts';
+import type { Trx } from '../platform/database/index.ts';
+import { accessTask, type Caller } from './access.ts';
+import { once } from './idempotency.ts';
+import { announceRuns, insertRuns, type RunDraft, type StartedRuns } from './new-runs.ts';
+import * as queries from './queries.ts';
+import { isFinal } from './run.ts';
+import type { RunsServiceDeps } from './service.ts';
+import type { MessageRow } from './tables.ts';
+import { archived, insertMessage, openInstruction } from './tasks.ts';
+
+/** One run for each agent, each with its subject, first event and job, in one transaction. */
+export async function startRuns(
+  deps: RunsServiceDeps,
+  caller: Caller,
+  taskId: string,
+  request: NewRuns,
+): Promise<StartedRuns> {
+  const task = await accessTask(deps, caller, taskId, 'runs.control');
+  const { answer, repeated } = await once(deps.database, caller.idempotency, {
+    status: 202,
+    prepare: () => prepare(deps, task, request),
+    async work(trx, latest) {
+      const { row, text } = await messageToRun(deps, trx, { caller, taskId, request, latest });
+      const drafts = request.agents.map(
+        (agent): RunDraft => ({
+          id: newId('run'),
+          projectId: task.project_id,
+          taskId,
+          messageId: row.id,
+          repositoryId: task.repository_id,
+          createdBy: caller.principal.id,
+          agent,
+          model: request.model ?? null,
+          baseRef: request.base_ref ?? null,
+          retryOf: null,
+          continues: request.continues ?? null,
+          instruction: text,
+        }),
+      );
+      return insertRuns(deps, trx, drafts);
+    },
+  });
+  if (!repeated) announceRuns(deps, answer);
+  return answer;
+}
+
+/** The message of new runs: one that is there, or a new one with the request's instruction. */
+async function messageToRun(
+  deps: RunsServiceDeps,
+  trx: Trx,
+  of: {
+    readonly caller: Caller;
+    readonly taskId: string;
+    readonly request: NewRuns;
+    readonly latest: { readonly message: MessageRow; readonly instruction: string };
+  },
+): Promise<{ row: MessageRow; text: string }> {
+  const { caller, taskId, latest } = of;
+  const { instruction } = of.request;
+  if (instruction === undefined) return { row: latest.message, text: latest.instruction };
+  const row = await insertMessage(deps, trx, caller, {
+    taskId,
+    instruction,
+    forRunning: false,
+  });
+  return { row, text: instruction };
+}
+
+async function prepare(
+  deps: RunsServiceDeps,
+  task: queries.TaskView,
+  request: NewRuns,
+): Promise<{ message: MessageRow; instruction: string }> {
+  const { db } = deps.database;
+  await checkAgents(deps, request.agents);
+  const repo = await queries.findRepository(db, task.repository_id);
+  if (repo === undefined || repo.archived_at !== null) throw archived();
+  if (request.continues !== undefined) await checkContinued(deps, task.id, request.continues);
+  const message = await messageOf(deps, task.id, request);
+  const instruction = await openInstruction(deps, message);
+  if (instruction === null) throw new HoldfastError('gone', 'The task was erased.');
+  return { message, instruction };
+}
+
+async function checkAgents(deps: RunsServiceDeps, agents: readonly string[]): Promise<void> {
+  const known = (await deps.agents()).data.map(agent => agent.name);
+  const unknown = agents.find(agent => !known.includes(agent));
+  if (unknown === undefined) return;
+  throw new HoldfastError('unprocessable', `There is no agent called ${unknown}.`, {
+    field: 'agents',
+    allowed: known,
+  });
+}
+
+async function checkContinued(deps: RunsServiceDeps, taskId: string, id: string): Promise<void> {
+  const run = isId('run', id) ? await queries.findRun(deps.database.db, id) : undefined;
+  if (run?.task_id !== taskId) {
+    throw new HoldfastError('unprocessable', 'continues names no run of this task.', {
+      field: 'continues',
+    });
+  }
+  if (isFinal(run.status)) return;
+  throw new HoldfastError('conflict', 'The run to continue has not ended.', {
+    field: 'continues',
+  });
+}
+
+async function messageOf(
+  deps: RunsServiceDeps,
+  taskId: string,
+  request: NewRuns,
+): Promise<MessageRow> {
+  const { db } = deps.database;
+  if (request.message_id !== undefined && request.instruction !== undefined) {
+    throw new HoldfastError('invalid_request', 'Give one of instruction and message_id.', {
+      field: 'message_id',
+    });
+  }
+  const message =
+    request.message_id === undefined
+      ? await queries.latestMessage(db, taskId)
+      : await queries.findMessage(db, request.message_id);
+  if (message?.task_id === taskId) return message;
+  throw new HoldfastError('unprocessable', 'message_id names no message of this task.', {
+    field: 'message_id',
+  });
+}
+
+/** The same work once more, as a new run; its base is taken anew. */
+export async function retryRun(
+  deps: RunsServiceDeps,
+  caller: Caller,
+  run: queries.RunView,
+): Promise<StartedRuns> {
+  const { answer, repeated } = await once(deps.database, caller.idempotency, {
+    status: 202,
+    async prepare() {
+      const { db } = deps.database;
+      await checkAgents(deps, [run.agent]);
+      const repo = await queries.findRepository(db, run.repository_id);
+      if (repo === undefined || repo.archived_at !== null) throw archived();
+      const message = await queries.findMessage(db, run.message_id);
+      const instruction = message === undefined ? null : await openInstruction(deps, message);
+      if (instruction === null) throw notFound();
+      return instruction;
+    },
+    work: (trx, instruction) =>
+      insertRuns(deps, trx, [
+        {
+          id: newId('run'),
+          projectId: run.project_id,
+          taskId: run.task_id,
+          messageId: run.message_id,
+          repositoryId: run.repository_id,
+          createdBy: caller.principal.id,
+          agent: run.agent,
+          model: run.model,
+          baseRef: run.base_ref,
+          retryOf: run.id,
+          continues: run.continues,
+          instruction,
+        },
+      ]),
+  });
+  if (!repeated) announceRuns(deps, answer);
+  return answer;
+}

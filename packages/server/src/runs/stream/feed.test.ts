@@ -1,0 +1,103 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { HeldRun } from '../index.ts';
+import { forEachRunsHost } from '../testing/databases.ts';
+import type { RunsHost } from '../testing/host.ts';
+import { SseConnection } from '../testing/sse-client.ts';
+import { type Feed, Feeds, TAIL_MAX_BYTES, TAIL_MAX_EVENTS } from './feed.ts';
+
+forEachRunsHost((_name, open) => {
+  let host: RunsHost;
+  let feeds: Feeds;
+  beforeAll(async () => {
+    host = await open({ streamsMax: 2 });
+    feeds = new Feeds(host.deps);
+  });
+
+  async function newRun(): Promise<HeldRun> {
+    const [id] = await host.newRuns('builtin');
+    return host.claim(id!);
+  }
+  const say = (run: HeldRun, count: number, chars: number) =>
+    host.runs.driver.append(
+      run,
+      Array.from({ length: count }, () => ({
+        type: 'agent.output' as const,
+        data: { stream: 'stdout' },
+        private: { text: 'x'.repeat(chars) },
+      })),
+    );
+  /** Resolves when the feed has events up to `seq`. */
+  const reached = (feed: Feed, seq: number) =>
+    expect.poll(() => feed.latest(seq - 1)?.last, { timeout: 10_000 }).toBe(seq);
+  async function readAll(feed: Feed, until: number): Promise<number[]> {
+    const seen: number[] = [];
+    while ((seen.at(-1) ?? 0) < until) {
+      const batch = await feed.after(seen.at(-1) ?? 0);
+      seen.push(...(batch?.frames ?? []).map(frame => frame.seq));
+    }
+    return seen;
+  }
+
+  describe('a feed', () => {
+    it.each([
+      ['events', TAIL_MAX_EVENTS + 10, 10],
+      ['bytes', Math.ceil((TAIL_MAX_BYTES / 40_000) * 2), 40_000],
+    ])('keeps a bounded number of %s; who is behind reads the log', async (_what, count, chars) => {
+      const run = await newRun();
+      const feed = feeds.join({ subject: run.id, includePrivate: true }, 1);
+      for (let sent = 0; sent < count; ) {
+        const more = Math.min(count - sent, 20);
+        await say(run, more, chars);
+        sent += more;
+      }
+      const last = count + 1;
+      await reached(feed, last);
+      expect(feed.isBehind(1)).toBe(true);
+      expect(feed.isBehind(last - 2)).toBe(false);
+      expect(feed.latest(1)).toBeUndefined();
+      expect(await readAll(feed, last)).toEqual(Array.from({ length: last }, (_, i) => i + 1));
+      feed.leave();
+      expect(feeds.size).toBe(0);
+    });
+
+    it('is one for all who see the same, and another for who sees less', async () => {
+      const run = await newRun();
+      const key = { subject: run.id, includePrivate: true };
+      const one = feeds.join(key, 1);
+      const other = feeds.join(key, 1);
+      const viewer = feeds.join({ ...key, includePrivate: false }, 1);
+      expect(other).toBe(one);
+      expect(viewer).not.toBe(one);
+      await say(run, 1, 5);
+      await reached(one, 2);
+      await reached(viewer, 2);
+      expect(one.latest(1)).toBe(one.latest(1));
+      expect(one.latest(1)?.frames[0]?.body).toContain('xxxxx');
+      expect(viewer.latest(1)?.frames[0]?.body).not.toContain('xxxxx');
+      for (const feed of [one, other, viewer]) feed.leave();
+      expect(feeds.size).toBe(0);
+    });
+
+    it('is over when its log is erased, and wakes who waits', async () => {
+      const run = await newRun();
+      const feed = feeds.join({ subject: run.id, includePrivate: true }, 1);
+      await host.runs.driver.abandon(run);
+      await host.database.transaction(trx => host.log.erase(trx, run.id));
+      await new Promise<void>(resolve => feed.onWake(resolve));
+      expect(feed.over).toBe(true);
+      feed.leave();
+    });
+  });
+
+  it('opens a bounded number of streams', async () => {
+    const run = await newRun();
+    const url = `${host.url}/v1/runs/${run.id}/stream`;
+    const caller = { 'x-caller': 'Developer:ann:default' };
+    const lines = [1, 2, 3].map(() => new SseConnection(url, caller));
+    await Promise.all(lines.map(line => line.until(() => line.head !== '')));
+    expect(lines.map(line => line.status).toSorted()).toEqual([200, 200, 503]);
+    for (const line of lines) line.cut();
+    await expect.poll(() => host.runs.streams.size).toBe(0);
+    expect((await host.request(`/v1/runs/${run.id}/events`)).status).toBe(200);
+  });
+});

@@ -1,0 +1,208 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { Database } from '../../platform/database/index.ts';
+import { type Log, READ_MAX_EVENTS } from '../../platform/log/index.ts';
+import type { Telemetry } from '../../platform/telemetry/index.ts';
+import { type Frame, frameOf } from './frames.ts';
+
+/**
+ * Feeds: one log, read once for all streams of this process that follow it with the same rights.
+ *
+ *   first joins ──▶ follows the log from where it stands ──last leaves──▶ gone
+ *                        └─ the log cannot be followed, was erased ─▶ over
+ *
+ * A feed keeps a bounded tail of formatted events. A reader holds nothing but its position: at the
+ * tail it takes events from here, behind it it reads pages of the log by itself, so that neither a
+ * slow reader nor a late one costs the others anything. Readers are woken at once after silence,
+ * and while events come fast, so seldom that many readers share each other's work: up to
+ * `COALESCE_MAX_MS` with many of them.
+ */
+export const TAIL_MAX_EVENTS = 512;
+export const TAIL_MAX_BYTES = 1024 * 1024;
+export const COALESCE_MAX_MS = 50;
+const COALESCE_MS_PER_READER = 0.1;
+
+export interface FeedDeps {
+  readonly database: Database;
+  readonly log: Log;
+  readonly telemetry: Pick<Telemetry, 'log'>;
+}
+
+export interface FeedKey {
+  readonly subject: string;
+  readonly includePrivate: boolean;
+}
+
+/** Events in order, and where they end. */
+export interface Batch {
+  readonly frames: readonly Frame[];
+  readonly last: number;
+  /** Something made of the frames once for all who take the same batch. */
+  memo: unknown;
+}
+
+export class Feeds {
+  readonly #deps: FeedDeps;
+  readonly #feeds = new Map<string, Feed>();
+  // A feed outlives the request that began it and must not inherit its context.
+  readonly #outside = AsyncLocalStorage.snapshot();
+
+  constructor(deps: FeedDeps) {
+    this.#deps = deps;
+  }
+
+  /** Joins before anything is read. `head` is the log's last number, read just now or earlier. */
+  join(key: FeedKey, head: number): Feed {
+    const name = `${key.subject}:${key.includePrivate}`;
+    let feed = this.#feeds.get(name);
+    if (feed === undefined || feed.over) {
+      const made = this.#outside(() => new Feed(this.#deps, key, head));
+      made.onEmpty = () => {
+        if (this.#feeds.get(name) === made) this.#feeds.delete(name);
+      };
+      this.#feeds.set(name, made);
+      feed = made;
+    }
+    feed.enter();
+    return feed;
+  }
+
+  get size(): number {
+    return this.#feeds.size;
+  }
+}
+
+export class Feed {
+  readonly #deps: FeedDeps;
+  readonly #key: FeedKey;
+  readonly #stop = new AbortController();
+  readonly #tail: Frame[] = [];
+  readonly #wakers = new Set<() => void>();
+  /** Batches of the present tail, by the position they go on from. */
+  readonly #batches = new Map<number, Batch>();
+  #tailBytes = 0;
+  /** The tail has every event after this one. */
+  #base: number;
+  #last: number;
+  #readers = 0;
+  #wakeAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #over = false;
+  onEmpty = () => {};
+
+  constructor(deps: FeedDeps, key: FeedKey, head: number) {
+    this.#deps = deps;
+    this.#key = key;
+    this.#base = head;
+    this.#last = head;
+    void this.#follow();
+  }
+
+  /** Nothing will come from this feed any more. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  enter(): void {
+    this.#readers += 1;
+  }
+
+  leave(): void {
+    this.#readers -= 1;
+    if (this.#readers > 0) return;
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+    this.onEmpty();
+  }
+
+  /** What there is after `position`, from the tail or the log; undefined: nothing yet. */
+  async after(position: number): Promise<Batch | undefined> {
+    return position < this.#base ? this.#page(position) : this.latest(position);
+  }
+
+  /** What the tail has after `position`; undefined when that is nothing. */
+  latest(position: number): Batch | undefined {
+    if (position >= this.#last || position < this.#base) return undefined;
+    const known = this.#batches.get(position);
+    if (known !== undefined) return known;
+    const frames = this.#tail.filter(frame => frame.seq > position);
+    const batch: Batch = { frames, last: this.#last, memo: undefined };
+    this.#batches.set(position, batch);
+    return batch;
+  }
+
+  /** Whether the tail does not reach back to `position`. */
+  isBehind(position: number): boolean {
+    return position < this.#base;
+  }
+
+  /** Calls `waker` once, at the next wake-up. */
+  onWake(waker: () => void): void {
+    this.#wakers.add(waker);
+  }
+
+  offWake(waker: () => void): void {
+    this.#wakers.delete(waker);
+  }
+
+  async #page(after: number): Promise<Batch | undefined> {
+    const { database, log } = this.#deps;
+    const request = { ...this.#key, after, limit: READ_MAX_EVENTS };
+    const frames = (await log.read(database.db, request)).map(frameOf);
+    const last = frames.at(-1)?.seq;
+    if (last !== undefined) return { frames, last, memo: undefined };
+    // Known to have been there and not there any more: the reader is told how far it may skip.
+    return { frames, last: this.#base, memo: undefined };
+  }
+
+  async #follow(): Promise<void> {
+    const request = { ...this.#key, after: this.#last, limit: READ_MAX_EVENTS };
+    try {
+      for await (const events of this.#deps.log.follow(request, this.#stop.signal)) {
+        this.#take(events.map(frameOf));
+      }
+    } catch (error) {
+      const known = error instanceof HoldfastError && error.code === 'unavailable';
+      this.#deps.telemetry.log[known ? 'info' : 'warn']('stream.feed_failed', { error });
+    }
+    this.#over = true;
+    this.#wakeAll();
+  }
+
+  #take(frames: readonly Frame[]): void {
+    for (const frame of frames) {
+      this.#tail.push(frame);
+      this.#tailBytes += frame.body.length;
+      this.#last = frame.seq;
+    }
+    let dropped = 0;
+    while (
+      this.#tail.length - dropped > 1 &&
+      (this.#tail.length - dropped > TAIL_MAX_EVENTS || this.#tailBytes > TAIL_MAX_BYTES)
+    ) {
+      const oldest = this.#tail[dropped]!;
+      this.#base = oldest.seq;
+      this.#tailBytes -= oldest.body.length;
+      dropped += 1;
+    }
+    this.#tail.splice(0, dropped);
+    this.#batches.clear();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined) return;
+    const pauseMs = this.#wakeAt - performance.now();
+    if (pauseMs <= 1) this.#wakeAll();
+    else this.#timer = setTimeout(() => this.#wakeAll(), pauseMs);
+  }
+
+  #wakeAll(): void {
+    this.#timer = undefined;
+    const coalesceMs = Math.min(COALESCE_MAX_MS, this.#readers * COALESCE_MS_PER_READER);
+    this.#wakeAt = performance.now() + coalesceMs;
+    const wakers = [...this.#wakers];
+    this.#wakers.clear();
+    for (const wake of wakers) wake();
+  }
+}

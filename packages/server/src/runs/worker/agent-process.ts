@@ -1,0 +1,73 @@
+import type { NewEvent } from '../../platform/log/index.ts';
+import type { Agent, AgentContext, AgentOutcome, AgentRun } from '../agents/agent.ts';
+import type { SandboxedProcess } from '../sandbox/sandbox.ts';
+
+/**
+ * The agent at work, and the one way to stop it:
+ *
+ *   working ──stop──▶ SIGINT ──grace──▶ SIGTERM ──grace──▶ SIGKILL ──▶ ended
+ *                                              kill() ─────▶ SIGKILL
+ *
+ * Signals go to the process group of everything the adapter spawned, so a wrapper that dies first
+ * leaves nobody behind; when the adapter says that the agent is done, what is left is killed too.
+ */
+export class AgentProcess {
+  /** Never rejects. Nothing of the agent runs any more. */
+  readonly done: Promise<AgentOutcome>;
+  readonly #run: AgentRun;
+  readonly #processes: SandboxedProcess[] = [];
+  readonly #graceMs: number;
+  #stopping = false;
+  readonly #timers: NodeJS.Timeout[] = [];
+
+  constructor(
+    agent: Agent,
+    context: Omit<AgentContext, 'emit'>,
+    options: { graceMs: number; onEvent(event: NewEvent): void },
+  ) {
+    this.#graceMs = options.graceMs;
+    this.#run = agent.start({
+      ...context,
+      spawn: (command, env) => {
+        const process = context.spawn(command, env);
+        this.#processes.push(process);
+        return process;
+      },
+      emit: event => options.onEvent(event),
+    });
+    this.done = this.#finish();
+  }
+
+  steer(text: string): Promise<boolean> {
+    return this.#stopping ? Promise.resolve(false) : this.#run.steer(text);
+  }
+
+  stop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#run.stop('SIGINT');
+    this.#later(1, () => this.#signal('SIGTERM'));
+    this.#later(2, () => this.kill());
+  }
+
+  kill(): void {
+    this.#stopping = true;
+    this.#signal('SIGKILL');
+  }
+
+  #later(graces: number, act: () => void): void {
+    this.#timers.push(setTimeout(act, graces * this.#graceMs));
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    for (const process of this.#processes) process.kill(signal);
+  }
+
+  async #finish(): Promise<AgentOutcome> {
+    const outcome = await this.#run.done;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#signal('SIGKILL');
+    await Promise.all(this.#processes.map(process => process.exited));
+    return outcome;
+  }
+}

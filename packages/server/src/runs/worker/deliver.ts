@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { PassThrough } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { HeldRun } from '../held-run.ts';
+import type { SandboxMounts } from '../sandbox/sandbox.ts';
+import type { Snapshot, Workspace } from '../workspace/workspace.ts';
+import type { WorkerDeps } from './deps.ts';
+
+/** The largest patch that is stored; the workspace bounds it besides. */
+export const PATCH_MAX_BYTES = 64 * 1024 * 1024;
+
+/** What is left of a run's work besides its files. */
+export interface Place {
+  readonly workspace: Workspace;
+  readonly mounts: SandboxMounts;
+}
+
+/**
+ * Takes what the agent made into the mirror, compares it with the base, and stores the patch; the
+ * same again for every attempt that ends, the newest counts.
+ */
+export async function deliverPatch(
+  deps: WorkerDeps,
+  run: HeldRun,
+  { workspace, mounts }: Place,
+): Promise<Snapshot> {
+  const snapshot = await workspace.snapshot(deps.sandbox, mounts);
+  const diff = await workspace.diff(snapshot.commit);
+  const blobKey = `artifacts/${run.id}/${run.attempt}-${snapshot.commit.slice(0, 12)}.diff`;
+  const hash = createHash('sha256');
+  const body = new PassThrough();
+  const hashed = async function* (source: AsyncIterable<Buffer>) {
+    for await (const chunk of source) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+  const stored = deps.blobs.put(blobKey, body, {
+    contentType: 'text/x-diff',
+    maxBytes: PATCH_MAX_BYTES,
+  });
+  const [, { sizeBytes }] = await Promise.all([
+    pipeline(await workspace.patch(snapshot.commit), hashed, body),
+    stored,
+  ]);
+  const patch = { blobKey, sizeBytes, sha256: hash.digest('hex') };
+  const { branch } = workspace;
+  await deps.driver.setDiff(run, { ...diff, headCommit: snapshot.commit, branch, patch });
+  return snapshot;
+}
+
+/** Saves what another worker needs to go on, unless nothing has changed since the last time. */
+export async function saveCheckpoint(
+  deps: WorkerDeps,
+  run: HeldRun,
+  { workspace, mounts }: Place,
+  state: { number: number; agentSessionId: string | null; force: boolean },
+): Promise<boolean> {
+  const snapshot = await workspace.snapshot(deps.sandbox, mounts);
+  if (!snapshot.changed && !state.force) return false;
+  const manifest = await workspace.saveCheckpoint(state.number, snapshot);
+  await deps.driver.saveCheckpointRow(run, {
+    number: state.number,
+    commit: snapshot.commit,
+    manifestKey: manifest.manifestKey ?? '',
+    sha256: createHash('sha256').update(JSON.stringify(manifest)).digest('hex'),
+    sizeBytes: manifest.sizeBytes,
+    agentSessionId: state.agentSessionId,
+  });
+  return true;
+}

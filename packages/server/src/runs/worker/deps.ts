@@ -1,0 +1,28 @@
+import type { ModelGateway } from '../../models/index.ts';
+import type { BlobStore } from '../../platform/blobs/index.ts';
+import type { Database } from '../../platform/database/index.ts';
+import type { Doorbell } from '../../platform/doorbell/index.ts';
+import type { Leases } from '../../platform/leases/index.ts';
+import type { Queue } from '../../platform/queue/index.ts';
+import type { Telemetry } from '../../platform/telemetry/index.ts';
+import type { Agent } from '../agents/agent.ts';
+import type { RunDriver } from '../driver.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Workspaces } from '../workspace/workspace.ts';
+import type { WorkerLimits } from './limits.ts';
+
+/** What a worker works with. */
+export interface WorkerDeps {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly doorbell: Doorbell;
+  readonly leases: Leases;
+  readonly queue: Queue;
+  readonly telemetry: Telemetry;
+  readonly driver: RunDriver;
+  readonly workspaces: Workspaces;
+  readonly sandbox: Sandbox;
+  readonly agents: readonly Agent[];
+  readonly gateway: ModelGateway;
+  readonly limits: WorkerLimits;
+}

@@ -1,0 +1,44 @@
+/** The bounds of a run at work. Times in milliseconds; a worker can be given others. */
+export interface WorkerLimits {
+  /** Runs at once in this process. */
+  readonly concurrency: number;
+  readonly perOwner: number;
+  readonly perRepository: number;
+  /** The agent is asked to stop. */
+  readonly softTimeMs: number;
+  /** The agent is killed. */
+  readonly hardTimeMs: number;
+  /** An agent that says nothing for so long hangs. */
+  readonly silenceMs: number;
+  /** From one signal to the next harder one: SIGINT, SIGTERM, SIGKILL. */
+  readonly stopGraceMs: number;
+  /** Between checkpoints while things change, at most; at tool boundaries sooner. */
+  readonly checkpointMaxMs: number;
+  readonly checkpointMinMs: number;
+  readonly testTimeMs: number;
+  /** For what is still to be written when an attempt ends. */
+  readonly flushMs: number;
+}
+
+const MINUTE_MS = 60_000;
+
+export const defaultWorkerLimits: WorkerLimits = {
+  concurrency: 2,
+  perOwner: 8,
+  perRepository: 8,
+  softTimeMs: 50 * MINUTE_MS,
+  hardTimeMs: 60 * MINUTE_MS,
+  silenceMs: 10 * MINUTE_MS,
+  stopGraceMs: 5_000,
+  checkpointMaxMs: MINUTE_MS,
+  checkpointMinMs: 5_000,
+  testTimeMs: 10 * MINUTE_MS,
+  flushMs: 10_000,
+};
+
+/** How often a worker asks what it was told, besides the doorbell. */
+export const ORDERS_INTERVAL_MS = 1_000;
+/** How often jobs that were lost are looked for. */
+export const WAKE_INTERVAL_MS = 15_000;
+/** Kept of a test command's output: its end. */
+export const TEST_OUTPUT_KEPT_BYTES = 64 * 1024;

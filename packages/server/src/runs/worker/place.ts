@@ -1,0 +1,134 @@
+import type { NewEvent } from '../../platform/log/index.ts';
+import type { Agent, AgentContext } from '../agents/agent.ts';
+import type { HeldRun } from '../held-run.ts';
+import type { SandboxedProcess, SandboxMounts } from '../sandbox/sandbox.ts';
+import type { Workspace, WorkspaceRequest } from '../workspace/workspace.ts';
+import type { WorkerDeps } from './deps.ts';
+import { type ModelSocket, openModelSocket } from './model-socket.ts';
+
+/** A run's workspace, its socket to the models, and how processes are started there. */
+export interface RunPlace {
+  readonly workspace: Workspace;
+  readonly mounts: SandboxMounts;
+  spawn(command: readonly string[], env: Readonly<Record<string, string>>): SandboxedProcess;
+  agentContext(agent: Agent, options: { resume: string | null }): Omit<AgentContext, 'emit'>;
+  /** Removes clone, home and socket; what was delivered and saved stays. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** The run's token outlives its hard limit a little, for what is under way then. */
+const TOKEN_SPARE_MS = 5 * 60_000;
+
+/** Prepares the workspace, from the base or from a checkpoint, and opens the models to it. */
+export async function openPlace(deps: WorkerDeps, run: HeldRun): Promise<RunPlace> {
+  const { sandbox, gateway, telemetry } = deps;
+  const undo: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const step of undo.splice(0).toReversed()) {
+      await step().catch((error: unknown) => {
+        telemetry.log.warn('run.cleanup_failed', { run_id: run.id, error });
+      });
+    }
+  };
+  try {
+    const workspace = await openWorkspace(deps, run);
+    undo.push(() => workspace.remove());
+    const socket = await openModelSocket({
+      listener: (request, response) => gateway.handle(request, response, { runId: run.id }),
+      tcp: !sandbox.isolated,
+      ...(sandbox.owner && { owner: sandbox.owner }),
+    });
+    undo.push(() => socket.close());
+    const token = await issueToken(deps, run);
+    const unwatch = watchSpending(deps, run);
+    undo.push(async () => unwatch());
+    return { ...placeOf(deps, run, { workspace, socket, token }), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The agent of an earlier attempt, should it still run somewhere, can spend nothing any more. */
+function issueToken({ database, gateway, limits }: WorkerDeps, run: HeldRun): Promise<string> {
+  const owner = { id: run.id, projectId: run.projectId, owner: run.createdBy };
+  return database.transaction(async trx => {
+    await gateway.revokeRunTokens(trx, run.id);
+    return gateway.issueRunToken(trx, owner, limits.hardTimeMs + TOKEN_SPARE_MS);
+  });
+}
+
+interface PlaceParts {
+  readonly workspace: Workspace;
+  readonly socket: ModelSocket;
+  readonly token: string;
+}
+
+function placeOf(
+  { sandbox }: WorkerDeps,
+  run: HeldRun,
+  { workspace, socket, token }: PlaceParts,
+): Omit<RunPlace, 'close'> {
+  const mounts: SandboxMounts = {
+    workspace: workspace.dir,
+    home: workspace.homeDir,
+    readOnly: workspace.readOnlyPaths,
+    gatewaySocket: socket.path,
+    proxySocket: null,
+  };
+  const paths = sandbox.paths(mounts);
+  const spawnWith = (readOnly: readonly string[]): RunPlace['spawn'] => {
+    const visible = { ...mounts, readOnly: [...mounts.readOnly, ...readOnly] };
+    return (command, env) => sandbox.spawn({ command, env, mounts: visible });
+  };
+  return {
+    workspace,
+    mounts,
+    spawn: spawnWith([]),
+    agentContext: (agent, { resume }) => ({
+      instruction: run.instruction,
+      resume,
+      model: run.model,
+      workspaceDir: paths.workspace,
+      homeDir: paths.home,
+      gatewayUrl: paths.gatewayUrl ?? socket.url ?? '',
+      token,
+      spawn: spawnWith(agent.readOnlyPaths),
+    }),
+  };
+}
+
+/** The checkpoint of an earlier attempt, of the run this one continues, or the base. */
+async function openWorkspace(deps: WorkerDeps, run: HeldRun): Promise<Workspace> {
+  const { workspaces } = deps;
+  const { repository, baseRef, continues } = run;
+  const request: WorkspaceRequest = {
+    runId: run.id,
+    repository,
+    baseRef,
+    baseCommit: run.baseCommit,
+  };
+  const checkpoint = run.checkpoint ?? (run.baseCommit === null ? continues?.checkpoint : null);
+  if (checkpoint == null) return workspaces.prepare(request);
+  const manifest = await workspaces.readManifest(checkpoint.manifest_key);
+  return workspaces.restore({ ...request, baseCommit: manifest.baseCommit }, manifest);
+}
+
+/** What the gateway settles is written one after the other, so that totals and log agree. */
+function watchSpending(deps: WorkerDeps, run: HeldRun): () => void {
+  let last = Promise.resolve();
+  const then = (work: () => Promise<void>) => {
+    last = last.then(work).catch((error: unknown) => {
+      deps.telemetry.log.warn('run.usage_lost', { run_id: run.id, error });
+    });
+  };
+  return deps.gateway.watch(run.id, {
+    onCall: call => then(() => deps.driver.recordUsage(run, call)),
+    onBudget: notice => {
+      const { scope, percent } = notice;
+      const data = { scope, percent, spent_usd: notice.spentUsd, limit_usd: notice.limitUsd };
+      const event: NewEvent = { type: 'budget.reached', data };
+      then(() => deps.driver.append(run, [event]));
+    },
+  });
+}

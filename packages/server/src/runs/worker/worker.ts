@@ -1,0 +1,136 @@
+import { type Component, toHoldfastError } from '../../kernel/index.ts';
+import { LEASE_SELF_FENCE_MS } from '../../platform/leases/index.ts';
+import type { Job } from '../../platform/queue/index.ts';
+import { Attempt } from './attempt.ts';
+import type { WorkerDeps } from './deps.ts';
+import { ORDERS_INTERVAL_MS, WAKE_INTERVAL_MS } from './limits.ts';
+
+/**
+ * The worker of agent runs: takes jobs, drives the runs they name, and looks at what it was told
+ * about them once a second (a ring makes that sooner).
+ *
+ *   open ──drain──▶ takes no jobs; every attempt saves a checkpoint and is queued again ──▶ closed
+ *
+ * A worker that could not renew its leases for `LEASE_SELF_FENCE_MS` stops its agents itself:
+ * another worker may have their runs by then.
+ */
+export class RunWorker implements Component {
+  readonly name = 'runs';
+  readonly #deps: WorkerDeps;
+  readonly #attempts = new Map<string, Attempt>();
+  #stopTaking: (() => Promise<void>) | undefined;
+  #unsubscribe: (() => void) | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #failing = false;
+  #draining = false;
+
+  constructor(deps: WorkerDeps) {
+    this.#deps = deps;
+  }
+
+  get running(): number {
+    return this.#attempts.size;
+  }
+
+  async start(): Promise<void> {
+    const { doorbell, queue, limits } = this.#deps;
+    this.#unsubscribe = doorbell.onRing(subjects => {
+      if (subjects.some(subject => this.#attempts.has(subject))) void this.#look();
+    });
+    this.#every(ORDERS_INTERVAL_MS, () => this.#look());
+    this.#every(WAKE_INTERVAL_MS, () => this.#wake());
+    const { concurrency } = limits;
+    this.#stopTaking = await queue.work('agent', { concurrency }, job => this.#handle(job));
+    void this.#wake();
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    const drained = this.#drain();
+    const hurry = () => {
+      for (const attempt of this.#attempts.values()) attempt.hurry();
+    };
+    if (signal.aborted) hurry();
+    else signal.addEventListener('abort', hurry, { once: true });
+    await drained;
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#unsubscribe?.();
+    await this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    this.#draining = true;
+    const stopped = this.#stopTaking?.();
+    this.#stopAll('drain');
+    await Promise.all([...this.#attempts.values()].map(attempt => attempt.done));
+    await stopped;
+  }
+
+  #stopAll(cause: 'drain' | 'lost'): void {
+    for (const attempt of this.#attempts.values()) attempt.stop(cause);
+  }
+
+  #every(ms: number, act: () => Promise<void>): void {
+    this.#timers.push(setInterval(() => void act(), ms).unref());
+  }
+
+  /** Resolves when the run needs this worker no more. */
+  async #handle(job: Job): Promise<void> {
+    const runId = job.data.run_id;
+    if (runId === undefined || this.#draining || this.#attempts.has(runId)) return;
+    const { driver, limits } = this.#deps;
+    const claimed = await driver.claim(runId, limits);
+    if (claimed.kind !== 'held') return;
+    const attempt = new Attempt(this.#deps, claimed.run);
+    this.#attempts.set(runId, attempt);
+    if (this.#draining) attempt.stop('drain');
+    await attempt.done;
+    this.#attempts.delete(runId);
+  }
+
+  /** Looks at orders; calls during a look make it look once more. */
+  #look(): Promise<void> {
+    this.#again = this.#looking !== undefined;
+    this.#looking ??= this.#lookNow().finally(() => {
+      this.#looking = undefined;
+      if (this.#again) void this.#look();
+    });
+    return this.#looking;
+  }
+
+  async #lookNow(): Promise<void> {
+    if (this.#attempts.size === 0) return;
+    const { driver, leases, telemetry } = this.#deps;
+    if (leases.sinceHeartbeatMs() > LEASE_SELF_FENCE_MS) this.#stopAll('lost');
+    try {
+      const held = [...this.#attempts.values()].map(({ run, lastMessage }) => ({
+        id: run.id,
+        attempt: run.attempt,
+        taskId: run.taskId,
+        afterMessage: lastMessage,
+      }));
+      for (const order of await driver.orders(held)) {
+        this.#attempts.get(order.runId)?.order(order);
+      }
+      this.#failing = false;
+    } catch (error) {
+      // Once per outage: agents go on meanwhile.
+      if (!this.#failing) telemetry.log.warn('runs.poll_failed', { error });
+      this.#failing = true;
+    }
+  }
+
+  async #wake(): Promise<void> {
+    try {
+      const woken = await this.#deps.driver.wakeLost();
+      if (woken > 0) this.#deps.telemetry.log.info('runs.woken', { count: woken });
+    } catch (error) {
+      const { code } = toHoldfastError(error);
+      this.#deps.telemetry.log.debug('runs.wake_failed', { code });
+    }
+  }
+}

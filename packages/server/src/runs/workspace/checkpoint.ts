@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { createGunzip, createGzip } from 'node:zlib';
+import { z } from 'zod';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { BlobStore } from '../../platform/blobs/index.ts';
+import { keptOutput } from '../kept-output.ts';
+import type { SandboxMounts } from '../sandbox/index.ts';
+import type { CloneDeps } from './clone.ts';
+import { keepErrors, killGit, spawnGit } from './git.ts';
+import { limited } from './quarantine.ts';
+import { ignoreOutput, runScript } from './run-script.ts';
+import { PACK_HOME, UNPACK_HOME } from './scripts.ts';
+import type { SnapshotLine } from './snapshot.ts';
+import type { CheckpointManifest } from './workspace.ts';
+
+const MANIFEST_MAX_BYTES = 8_192;
+
+const commit = z.string().regex(/^[0-9a-f]{40}$/);
+const manifestSchema = z.object({
+  number: z.number().int(),
+  commit,
+  baseCommit: commit,
+  packKey: z.string().nullable(),
+  homeKey: z.string(),
+  sizeBytes: z.number().int(),
+  manifestKey: z.string(),
+  headCommit: commit,
+  indexTree: commit,
+});
+
+export interface CheckpointRequest {
+  readonly runId: string;
+  readonly baseCommit: string;
+  readonly mounts: SandboxMounts;
+  readonly number: number;
+  readonly line: SnapshotLine;
+}
+
+/**
+ * Writes objects and home, then the manifest, and removes checkpoints older than the one before:
+ * until the caller has noted the new one, that one is what it would restore. Each has a folder of
+ * its own, so that a worker that lost its lease spoils nothing of its successor's.
+ */
+export async function saveCheckpoint(
+  deps: CloneDeps,
+  request: CheckpointRequest,
+): Promise<CheckpointManifest> {
+  const { runId, number, line, baseCommit } = request;
+  const folder = `workspaces/${runId}/${number}/${randomBytes(6).toString('hex')}`;
+  const pack = await savePack(deps, `${folder}/objects.pack`, request);
+  const home = await saveHome(deps, `${folder}/home.tar.gz`, request);
+  const manifest: CheckpointManifest = {
+    number,
+    commit: line.commit,
+    baseCommit,
+    packKey: pack?.key ?? null,
+    homeKey: home.key,
+    sizeBytes: home.sizeBytes + (pack?.sizeBytes ?? 0),
+    manifestKey: `${folder}/manifest.json`,
+    headCommit: line.head,
+    indexTree: line.indexTree,
+  };
+  const body = Readable.from([Buffer.from(JSON.stringify(manifest))]);
+  await deps.blobs.put(manifest.manifestKey!, body, {
+    contentType: 'application/json',
+    maxBytes: MANIFEST_MAX_BYTES,
+  });
+  await removeOld(deps.blobs, runId, number);
+  return manifest;
+}
+
+async function savePack(deps: CloneDeps, key: string, { line, baseCommit }: CheckpointRequest) {
+  const { mirror, blobs, limits } = deps;
+  const baseTree = await mirror.git(['rev-parse', '--verify', `${baseCommit}^{tree}`]);
+  if (line.commit === baseCommit && line.indexTree === baseTree) return null;
+  const options = mirror.options({ timeoutMs: limits.scriptTimeoutMs });
+  const child = spawnGit(
+    ['pack-objects', '--revs', '--stdout', '-q', '--delta-base-offset'],
+    options,
+  );
+  const timer = setTimeout(() => killGit(child), options.timeoutMs);
+  const errors = keepErrors(child);
+  const output = keptOutput(child.stdout!);
+  const closed = once(child, 'close');
+  closed.catch(() => {});
+  child.stdin!.on('error', () => {});
+  child.stdin!.end(`${line.commit}\n${line.head}\n${line.indexTree}\n^${baseCommit}\n`);
+  const source = async function* () {
+    yield* output as AsyncIterable<Uint8Array>;
+    await closed;
+    // Thrown into the upload, so that half a pack never becomes a blob.
+    if (child.exitCode !== 0) throw new Error(`git pack-objects: ${errors()}`);
+  };
+  try {
+    const body = Readable.from(source(), { objectMode: false });
+    const maxBytes = limits.checkpointPackMaxBytes;
+    return await blobs.put(key, body, { contentType: 'application/x-git-pack', maxBytes });
+  } finally {
+    clearTimeout(timer);
+    killGit(child);
+  }
+}
+
+async function saveHome(deps: CloneDeps, key: string, { mounts }: CheckpointRequest) {
+  const { sandbox, blobs, limits } = deps;
+  const request = {
+    ...{ sandbox, mounts, script: PACK_HOME, env: {}, what: "saving the run's home" },
+    timeoutMs: limits.scriptTimeoutMs,
+  };
+  return runScript(request, output => {
+    const raw = Readable.from(limited(output, limits.homeMaxBytes), { objectMode: false });
+    const packed = createGzip({ level: 1 });
+    raw.on('error', error => packed.destroy(error));
+    const maxBytes = limits.homeMaxBytes;
+    return blobs.put(key, raw.pipe(packed), { contentType: 'application/gzip', maxBytes });
+  });
+}
+
+async function removeOld(blobs: BlobStore, runId: string, number: number): Promise<void> {
+  const prefix = `workspaces/${runId}/`;
+  for await (const key of blobs.list(prefix)) {
+    if (Number.parseInt(key.slice(prefix.length), 10) < number - 1) await blobs.delete(key);
+  }
+}
+
+/** The bytes of a checkpoint's objects; null when there are none besides the base's. */
+export async function openPack(
+  blobs: BlobStore,
+  manifest: CheckpointManifest,
+): Promise<Readable | null> {
+  return manifest.packKey === null ? null : openBlob(blobs, manifest.packKey);
+}
+
+/** Puts the home back. What an agent archived is unpacked where it could do no more than write. */
+export async function restoreHome(
+  deps: CloneDeps,
+  mounts: SandboxMounts,
+  manifest: CheckpointManifest,
+): Promise<void> {
+  const { sandbox, limits, blobs } = deps;
+  const packed = await openBlob(blobs, manifest.homeKey);
+  const raw = createGunzip();
+  packed.on('error', error => raw.destroy(error));
+  const input = Readable.from(limited(packed.pipe(raw), limits.homeMaxBytes), {
+    objectMode: false,
+  });
+  const request = {
+    ...{ sandbox, mounts, script: UNPACK_HOME, env: {}, input, what: "restoring the run's home" },
+    timeoutMs: limits.scriptTimeoutMs,
+  };
+  try {
+    await runScript(request, ignoreOutput);
+  } finally {
+    packed.destroy();
+  }
+}
+
+export async function readManifest(blobs: BlobStore, key: string): Promise<CheckpointManifest> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of limited(await openBlob(blobs, key), MANIFEST_MAX_BYTES)) {
+    chunks.push(chunk);
+  }
+  try {
+    return manifestSchema.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+  } catch (cause) {
+    throw gone(cause);
+  }
+}
+
+async function openBlob(blobs: BlobStore, key: string): Promise<Readable> {
+  const found = await blobs.get(key);
+  if (!found) throw gone();
+  return found.body;
+}
+
+function gone(cause?: unknown): HoldfastError {
+  return new HoldfastError('gone', 'The checkpoint is no longer stored.', { cause });
+}
+
+/** What a checkpoint says of the index and of the commit the agent was on. */
+export function lineOf(manifest: CheckpointManifest, commitTree: string): SnapshotLine {
+  const { commit: name, headCommit = name, indexTree = commitTree } = manifest;
+  return { commit: name, head: headCommit, indexTree };
+}

@@ -1,0 +1,174 @@
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { BlobStore } from '../../platform/blobs/index.ts';
+import type { Sandbox, SandboxMounts } from '../sandbox/index.ts';
+import { saveCheckpoint } from './checkpoint.ts';
+import { diffSummary, patchStream } from './diff.ts';
+import { removeTree } from './disk.ts';
+import type { WorkspaceLimits } from './limits.ts';
+import type { Mirror } from './mirror.ts';
+import { importPack } from './quarantine.ts';
+import { ignoreOutput, runScript } from './run-script.ts';
+import { CHECK_OUT, SNAPSHOT } from './scripts.ts';
+import { readSnapshot, type SnapshotLine } from './snapshot.ts';
+import type { CheckpointManifest, DiffSummary, Snapshot, Workspace } from './workspace.ts';
+
+export interface CloneDeps {
+  readonly mirror: Mirror;
+  readonly blobs: BlobStore;
+  readonly sandbox: Sandbox;
+  readonly limits: WorkspaceLimits;
+}
+
+/** What a clone is made from: commits, and for the index a commit or a tree. */
+export interface CheckOut {
+  readonly head: string;
+  readonly tree: string;
+  readonly index: string;
+}
+
+/** The branch of a run, in the mirror and on the remote. */
+export function branchOf(runId: string): string {
+  return `holdfast/${runId}`;
+}
+
+export function refOf(runId: string): string {
+  return `refs/holdfast/runs/${runId}`;
+}
+
+/** One run's files. Its folders exist when it is made; `checkOut` fills the clone. */
+export class Clone implements Workspace {
+  readonly runId: string;
+  readonly dir: string;
+  readonly homeDir: string;
+  readonly baseCommit: string;
+  readonly branch: string;
+  readonly readOnlyPaths: readonly string[];
+  readonly #deps: CloneDeps;
+  readonly #folder: string;
+  /** What the mirror has of this run. */
+  #last: SnapshotLine | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: CloneDeps, runId: string, folder: string, baseCommit: string) {
+    this.#deps = deps;
+    this.#folder = folder;
+    this.runId = runId;
+    this.dir = join(folder, 'workspace');
+    this.homeDir = join(folder, 'home');
+    this.baseCommit = baseCommit;
+    this.branch = branchOf(runId);
+    this.readOnlyPaths = [deps.mirror.objectsDir];
+  }
+
+  /** For scripts of ours: no model, no network. */
+  get mounts(): SandboxMounts {
+    return {
+      workspace: this.dir,
+      home: this.homeDir,
+      readOnly: this.readOnlyPaths,
+      gatewaySocket: null,
+      proxySocket: null,
+    };
+  }
+
+  async checkOut(state: CheckOut): Promise<void> {
+    const { sandbox, limits, mirror } = this.#deps;
+    await runScript(
+      {
+        ...{ sandbox, mounts: this.mounts, script: CHECK_OUT, what: 'checking out the base' },
+        timeoutMs: limits.scriptTimeoutMs,
+        env: {
+          HF_OBJECTS: mirror.objectsDir,
+          HF_BRANCH: this.branch,
+          HF_HEAD: state.head,
+          HF_TREE: state.tree,
+          HF_INDEX: state.index,
+        },
+      },
+      ignoreOutput,
+    );
+  }
+
+  /** Says that the mirror has this snapshot, after a restore. */
+  knows(line: SnapshotLine): void {
+    this.#last = line;
+  }
+
+  snapshot(sandbox: Sandbox, mounts: SandboxMounts): Promise<Snapshot> {
+    // One at a time: each leans on the one before.
+    const mine = this.#turn.then(() => this.#snapshot(sandbox, mounts));
+    this.#turn = mine.catch(() => {});
+    return mine;
+  }
+
+  async #snapshot(sandbox: Sandbox, mounts: SandboxMounts): Promise<Snapshot> {
+    const { mirror, limits } = this.#deps;
+    const request = {
+      sandbox,
+      mounts: { ...this.mounts, workspace: mounts.workspace, home: mounts.home },
+      script: SNAPSHOT,
+      what: 'the snapshot',
+      timeoutMs: limits.scriptTimeoutMs,
+      env: {
+        HF_OBJECTS: mirror.objectsDir,
+        HF_BASE: this.baseCommit,
+        HF_PREV: this.#last?.commit ?? '',
+      },
+    };
+    const before = this.#last;
+    const line = await runScript(request, output => this.#takeIn(output));
+    if (!line) throw new HoldfastError('unprocessable', 'The snapshot said nothing.');
+    await mirror.git(['update-ref', refOf(this.runId), line.commit]);
+    this.#last = line;
+    const changed = line.commit !== before?.commit || line.indexTree !== before.indexTree;
+    return { commit: line.commit, changed };
+  }
+
+  async #takeIn(output: Readable): Promise<SnapshotLine | null> {
+    const { mirror, limits } = this.#deps;
+    const { line, pack } = await readSnapshot(output);
+    if (line === null) return null;
+    await importPack(mirror, pack, {
+      commit: line.commit,
+      others: [line.head, line.indexTree],
+      base: this.baseCommit,
+      previous: this.#last?.commit ?? null,
+      maxBytes: limits.snapshotPackMaxBytes,
+      timeoutMs: limits.scriptTimeoutMs,
+    });
+    return line;
+  }
+
+  async diff(commit: string): Promise<DiffSummary> {
+    const { mirror, limits } = this.#deps;
+    await this.#expect(commit);
+    return diffSummary(mirror, { base: this.baseCommit, commit }, limits.filesMax);
+  }
+
+  async patch(commit: string): Promise<Readable> {
+    const { mirror, limits } = this.#deps;
+    await this.#expect(commit);
+    return patchStream(mirror, { base: this.baseCommit, commit }, limits);
+  }
+
+  async #expect(commit: string): Promise<void> {
+    if (await this.#deps.mirror.hasCommit(commit)) return;
+    throw new HoldfastError('gone', 'This work is no longer on this worker.');
+  }
+
+  async saveCheckpoint(number: number, snapshot: Snapshot): Promise<CheckpointManifest> {
+    const line = this.#last;
+    if (line?.commit !== snapshot.commit) {
+      throw new HoldfastError('conflict', 'A checkpoint is made of the newest snapshot.');
+    }
+    const { runId, baseCommit, mounts } = this;
+    return saveCheckpoint(this.#deps, { runId, baseCommit, mounts, number, line });
+  }
+
+  async remove(): Promise<void> {
+    // The next tidying tries again.
+    await removeTree(this.#folder).catch(() => {});
+  }
+}

@@ -1,0 +1,201 @@
+import { HoldfastError } from '../../kernel/index.ts';
+import type { BlobStore } from '../../platform/blobs/index.ts';
+import type { Sandbox } from '../sandbox/index.ts';
+import { lineOf, openPack, readManifest, restoreHome } from './checkpoint.ts';
+import { Clone, type CloneDeps, refOf } from './clone.ts';
+import { Layout } from './layout.ts';
+import { DEFAULT_LIMITS, type WorkspaceLimits } from './limits.ts';
+import { Mirror } from './mirror.ts';
+import { Locks } from './mirror-lock.ts';
+import { push } from './push.ts';
+import { importPack } from './quarantine.ts';
+import { type Remote, type RemoteEnv, remoteOf } from './remote.ts';
+import { tidyDisk } from './tidy.ts';
+import type {
+  CheckpointManifest,
+  RepositorySource,
+  WorkspaceRequest,
+  Workspaces,
+} from './workspace.ts';
+
+export interface WorkspacesOptions {
+  /** Mirrors and clones; one folder per worker, though processes may share it. */
+  readonly dir: string;
+  readonly blobs: BlobStore;
+  /** Where checkouts, snapshots and archives of homes are made and unpacked. */
+  readonly sandbox: Sandbox;
+  readonly limits?: Partial<WorkspaceLimits>;
+  /** Credentials of the server for a remote; default: those its ssh finds by itself. */
+  readonly remoteEnv?: RemoteEnv;
+}
+
+export async function createWorkspaces(options: WorkspacesOptions): Promise<Workspaces> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const layout = new Layout(options.dir);
+  await layout.open();
+  return new GitWorkspaces(options, layout, limits);
+}
+
+class GitWorkspaces implements Workspaces {
+  readonly #options: WorkspacesOptions;
+  readonly #layout: Layout;
+  readonly #limits: WorkspaceLimits;
+  readonly #locks: Locks;
+  /** Fetches that wait for the lock: whoever asks before one starts is served by it. */
+  readonly #fetches = new Map<string, Promise<void>>();
+
+  constructor(options: WorkspacesOptions, layout: Layout, limits: WorkspaceLimits) {
+    this.#options = options;
+    this.#layout = layout;
+    this.#limits = limits;
+    this.#locks = new Locks(limits.fetchTimeoutMs);
+  }
+
+  async prepare(request: WorkspaceRequest): Promise<Clone> {
+    const { mirror, base } = await this.#pin(request, null);
+    const clone = this.#clone(request, mirror, base);
+    return this.#fill(clone, () => clone.checkOut({ head: base, tree: base, index: base }));
+  }
+
+  async restore(request: WorkspaceRequest, manifest: CheckpointManifest): Promise<Clone> {
+    const { mirror, base } = await this.#pin(request, manifest);
+    const clone = this.#clone(request, mirror, base);
+    return this.#fill(clone, async () => {
+      await this.#importCheckpoint(mirror, manifest);
+      const { commit } = manifest;
+      const tree = await mirror.git(['rev-parse', '--verify', `${commit}^{tree}`]);
+      const line = lineOf(manifest, tree);
+      await clone.checkOut({ head: line.head, tree: commit, index: line.indexTree });
+      await restoreHome(this.#deps(mirror), clone.mounts, manifest);
+      await mirror.git(['update-ref', refOf(request.runId), commit]);
+      clone.knows(line);
+    });
+  }
+
+  #clone({ runId }: WorkspaceRequest, mirror: Mirror, base: string): Clone {
+    return new Clone(this.#deps(mirror), runId, this.#layout.run(runId), base);
+  }
+
+  /** Half a workspace is none. */
+  async #fill(clone: Clone, work: () => Promise<void>): Promise<Clone> {
+    try {
+      await work();
+      return clone;
+    } catch (error) {
+      await clone.remove();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes sure of mirror and base, and of the run's folders, which keep the mirror from being
+   * removed.
+   */
+  async #pin(request: WorkspaceRequest, manifest: CheckpointManifest | null) {
+    const { repository, runId } = request;
+    const mirror = this.#mirror(repository);
+    const commit = manifest?.baseCommit ?? request.baseCommit;
+    for (;;) {
+      const base = await this.#base(mirror, request, commit);
+      const isPinned = await this.#locks.run(this.#layout.lock(repository.id), async () => {
+        if (!(await mirror.hasCommit(base))) return false;
+        await mirror.touch();
+        await this.#layout.createRun(runId, repository.id, this.#options.sandbox);
+        return true;
+      });
+      // Otherwise it was tidied away in between.
+      if (isPinned) return { mirror, base };
+    }
+  }
+
+  async #base(mirror: Mirror, request: WorkspaceRequest, commit: string | null): Promise<string> {
+    const { repository } = request;
+    const remote = this.#remote(repository);
+    if (commit !== null) return this.#commit(mirror, repository, commit);
+    await this.#fetch(repository, mirror, remote);
+    const ref = request.baseRef ?? repository.defaultBranch ?? (await mirror.remoteHead(remote));
+    const base = await mirror.resolve(ref);
+    if (base !== null) return base;
+    const detail = `The repository has no branch, tag or commit ${ref}.`;
+    throw new HoldfastError('unprocessable', detail, { field: 'base_ref' });
+  }
+
+  async #commit(mirror: Mirror, source: RepositorySource, commit: string): Promise<string> {
+    if (await mirror.hasCommit(commit)) return commit;
+    const remote = this.#remote(source);
+    await this.#fetch(source, mirror, remote);
+    if (await mirror.hasCommit(commit)) return commit;
+    const lock = this.#layout.lock(source.id);
+    await this.#locks.run(lock, () => mirror.fetchCommit(remote, commit)).catch(() => {});
+    if (await mirror.hasCommit(commit)) return commit;
+    throw new HoldfastError('gone', 'The commit this work starts from no longer exists.');
+  }
+
+  #fetch(source: RepositorySource, mirror: Mirror, remote: Remote): Promise<void> {
+    const waiting = this.#fetches.get(source.id);
+    if (waiting) return waiting;
+    const fetching = this.#locks.run(this.#layout.lock(source.id), () => {
+      this.#fetches.delete(source.id);
+      return mirror.fetch(remote);
+    });
+    this.#fetches.set(source.id, fetching);
+    const forget = () => {
+      if (this.#fetches.get(source.id) === fetching) this.#fetches.delete(source.id);
+    };
+    fetching.then(forget, forget);
+    return fetching;
+  }
+
+  async #importCheckpoint(mirror: Mirror, manifest: CheckpointManifest): Promise<void> {
+    const pack = await openPack(this.#options.blobs, manifest);
+    if (!pack) return;
+    const { commit, baseCommit: base, headCommit, indexTree } = manifest;
+    const others = [headCommit, indexTree].filter(name => name !== undefined);
+    await importPack(mirror, pack, {
+      ...{ commit, others, base, previous: null },
+      maxBytes: this.#limits.checkpointPackMaxBytes,
+      timeoutMs: this.#limits.scriptTimeoutMs,
+    });
+  }
+
+  readManifest(key: string): Promise<CheckpointManifest> {
+    return readManifest(this.#options.blobs, key);
+  }
+
+  async adopt(source: RepositorySource, manifest: CheckpointManifest): Promise<void> {
+    const mirror = this.#mirror(source);
+    if (await mirror.hasCommit(manifest.commit)) return;
+    await this.#commit(mirror, source, manifest.baseCommit);
+    await this.#importCheckpoint(mirror, manifest);
+    // Without a ref, making one pack of many would drop it.
+    await mirror.git(['update-ref', `refs/holdfast/adopted/${manifest.commit}`, manifest.commit]);
+  }
+
+  async inspect(source: RepositorySource): Promise<{ defaultBranch: string }> {
+    const mirror = this.#mirror(source);
+    return { defaultBranch: await mirror.remoteHead(this.#remote(source)) };
+  }
+
+  async push(source: RepositorySource, branch: string, commit: string) {
+    const request = { remote: this.#remote(source), branch, commit };
+    const lock = this.#layout.lock(source.id);
+    return this.#locks.run(lock, () => push(this.#mirror(source), request, this.#limits));
+  }
+
+  async tidy(isLive: (runId: string) => Promise<boolean>): Promise<void> {
+    await tidyDisk({ layout: this.#layout, locks: this.#locks, limits: this.#limits }, isLive);
+  }
+
+  #mirror(source: RepositorySource): Mirror {
+    return new Mirror(this.#layout.mirror(source.id), this.#limits);
+  }
+
+  #remote(source: RepositorySource): Remote {
+    return remoteOf(source, this.#options.remoteEnv ?? (() => ({})));
+  }
+
+  #deps(mirror: Mirror): CloneDeps {
+    const { blobs, sandbox } = this.#options;
+    return { mirror, blobs, sandbox, limits: this.#limits };
+  }
+}

@@ -1,0 +1,189 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+/**
+ * Git as the server runs it: on its own mirrors only, with no configuration but what stands here.
+ * Whatever could make git run a program (hooks, fsmonitor, filters, external diffs, credential
+ * helpers, exotic transports) is off, and attributes and replacement objects are not looked at.
+ */
+const HARDENED = [
+  ['core.hooksPath', '/dev/null'],
+  ['core.fsmonitor', 'false'],
+  ['core.attributesFile', '/dev/null'],
+  ['core.excludesFile', '/dev/null'],
+  ['core.askPass', ''],
+  ['credential.helper', ''],
+  ['diff.external', ''],
+  ['protocol.ext.allow', 'never'],
+  ['submodule.recurse', 'false'],
+  ['fetch.recurseSubmodules', 'false'],
+  ['gc.auto', '0'],
+  ['maintenance.auto', 'false'],
+  // A redirect could lead to an address that was never checked.
+  ['http.followRedirects', 'false'],
+  ['pack.threads', '1'],
+  // Always into a pack, which grows as it comes and can be watched; never by way of memory.
+  ['fetch.unpackLimit', '1'],
+].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+
+const SSH = 'ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=20';
+const KILL_AFTER_MS = 3_000;
+const ERROR_MAX_CHARS = 4_000;
+const OUTPUT_MAX_BYTES = 1024 ** 2;
+
+export interface GitOptions {
+  readonly gitDir?: string;
+  /** On top of the fixed environment: object directories, a remote's credentials. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** `https:ssh` and so on; default: none. */
+  readonly protocols?: string;
+  readonly timeoutMs: number;
+  /** Default 1 MiB; more is an error. */
+  readonly maxOutputBytes?: number;
+  readonly input?: string | Readable;
+  readonly signal?: AbortSignal;
+}
+
+/** Git ended with an error, was stopped, or said too much. For logs; never shown to a caller. */
+export class GitError extends Error {
+  override readonly name = 'GitError';
+  /** Null: it was killed. */
+  readonly code: number | null;
+  /** The last lines of its error output, without credentials. */
+  readonly output: string;
+
+  constructor(what: string, code: number | null, output: string) {
+    super(`git ${what}: ${code ?? 'stopped'} ${output}`);
+    this.code = code;
+    this.output = output;
+  }
+}
+
+/** Starts git in a process group of its own. Prefer `git`; this is for streams. */
+export function spawnGit(args: readonly string[], options: GitOptions): ChildProcess {
+  const child = spawn('git', [...HARDENED, ...args], {
+    cwd: '/',
+    detached: true,
+    stdio: 'pipe',
+    env: {
+      PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+      HOME: '/nonexistent',
+      LC_ALL: 'C',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_ATTR_NOSYSTEM: '1',
+      GIT_NO_REPLACE_OBJECTS: '1',
+      GIT_OPTIONAL_LOCKS: '0',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_ASKPASS: '/bin/false',
+      GIT_SSH_COMMAND: SSH,
+      GIT_ALLOW_PROTOCOL: options.protocols ?? 'none',
+      ...(options.gitDir === undefined ? {} : { GIT_DIR: options.gitDir }),
+      ...options.env,
+    },
+  });
+  // Who waits for `close` learns of it; it must not end the server where nobody does.
+  child.on('error', () => {});
+  return child;
+}
+
+/**
+ * Ends git with its helpers; one that is gone is no error. Asked first, so that it takes its lock
+ * files away; those of a git that was killed outright would be in the way for long.
+ */
+export function killGit(child: ChildProcess): void {
+  const signal = (name: NodeJS.Signals) => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    try {
+      process.kill(-child.pid, name);
+    } catch {
+      // Gone in the meantime.
+    }
+  };
+  signal('SIGTERM');
+  setTimeout(signal, KILL_AFTER_MS, 'SIGKILL').unref();
+}
+
+/** Runs git and answers what it printed. Throws `GitError`, or what `input` or `signal` threw. */
+export async function git(args: readonly string[], options: GitOptions): Promise<Buffer> {
+  const child = spawnGit(args, options);
+  const stop = () => killGit(child);
+  const timer = setTimeout(stop, options.timeoutMs);
+  options.signal?.addEventListener('abort', stop, { once: true });
+  if (options.signal?.aborted) stop();
+  try {
+    const errors = keepErrors(child);
+    const [output] = await Promise.all([
+      collect(child, options.maxOutputBytes ?? OUTPUT_MAX_BYTES),
+      feed(child, options.input),
+      once(child, 'close'),
+    ]);
+    options.signal?.throwIfAborted();
+    if (child.exitCode !== 0) throw new GitError(args[0] ?? '', child.exitCode, errors());
+    return output;
+  } finally {
+    stop();
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** Whether git answers yes (0) or no (1); anything else throws. */
+export async function gitSays(args: readonly string[], options: GitOptions): Promise<boolean> {
+  try {
+    await git(args, options);
+    return true;
+  } catch (error) {
+    if (error instanceof GitError && error.code === 1) return false;
+    throw error;
+  }
+}
+
+/** The last of what git says on its error output, without passwords in addresses. */
+export function keepErrors(child: ChildProcess): () => string {
+  let text = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-ERROR_MAX_CHARS);
+  });
+  return () => text.trim().replaceAll(/\/\/[^/@\s]*@/g, '//');
+}
+
+async function collect(child: ChildProcess, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of child.stdout!) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > maxBytes) {
+      killGit(child);
+      throw new GitError('output', null, `more than ${maxBytes} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Whether a write failed because the program at the other end wanted no more. */
+export function isReaderGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EPIPE' || code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE';
+}
+
+async function feed(child: ChildProcess, input: string | Readable | undefined): Promise<void> {
+  const stdin = child.stdin!;
+  if (input === undefined || typeof input === 'string') {
+    stdin.on('error', () => {});
+    stdin.end(input);
+    return;
+  }
+  try {
+    await pipeline(input, stdin);
+  } catch (error) {
+    // Git that stopped reading tells why itself; a source that failed is the reason.
+    if (!isReaderGone(error)) {
+      killGit(child);
+      throw error;
+    }
+  }
+}

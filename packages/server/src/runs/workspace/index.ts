@@ -1,0 +1,26 @@
+/**
+ * The files of runs (`workspace.ts` is the port): mirrors, clones, snapshots, checkpoints, pushes.
+ *
+ * Invariants: the server runs git on its own mirrors only, with its own configuration (`git.ts`);
+ * whatever touches files an agent can write runs inside the sandbox (`scripts.ts`); what comes out
+ * is bytes of a bounded pack, examined in quarantine (`quarantine.ts`) before the mirror has it; a
+ * mirror is never pruned and never removed while a clone lives.
+ */
+export { createWorkspaces, type WorkspacesOptions } from './create.ts';
+export {
+  ARCHIVE_LIFECYCLE,
+  azureLifecyclePolicy,
+  enforceLifecycle,
+  type LifecycleRule,
+} from './lifecycle.ts';
+export { DEFAULT_LIMITS, type WorkspaceLimits } from './limits.ts';
+export type { RemoteEnv } from './remote.ts';
+export type {
+  CheckpointManifest,
+  DiffSummary,
+  RepositorySource,
+  Snapshot,
+  Workspace,
+  WorkspaceRequest,
+  Workspaces,
+} from './workspace.ts';

@@ -1,0 +1,85 @@
+import { lchown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { Sandbox } from '../sandbox/index.ts';
+import { removeTree } from './disk.ts';
+
+/** What an id may look like to become a part of a path. */
+const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
+const REPOSITORY_FILE = 'repository';
+
+/**
+ * The folders of one worker:
+ *
+ *   mirrors/<repository>.git   the bare mirror      mirrors/<repository>.lock
+ *   runs/<run>/workspace       the clone            runs/<run>/home
+ *   runs/<run>/repository      the repository's id: while it is there, the mirror stays
+ */
+export class Layout {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  get dir(): string {
+    return this.#dir;
+  }
+
+  mirror(repositoryId: string): string {
+    return join(this.#dir, 'mirrors', `${checkId(repositoryId)}.git`);
+  }
+
+  lock(repositoryId: string): string {
+    return join(this.#dir, 'mirrors', `${checkId(repositoryId)}.lock`);
+  }
+
+  run(runId: string): string {
+    return join(this.#dir, 'runs', checkId(runId));
+  }
+
+  async open(): Promise<void> {
+    for (const part of ['mirrors', 'runs']) {
+      await mkdir(join(this.#dir, part), { recursive: true, mode: 0o700 });
+    }
+  }
+
+  /** Empty folders for a run, in place of any that are left of it. */
+  async createRun(runId: string, repositoryId: string, sandbox: Sandbox): Promise<void> {
+    const folder = this.run(runId);
+    await removeTree(folder);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, REPOSITORY_FILE), repositoryId);
+    for (const part of ['workspace', 'home']) {
+      await mkdir(join(folder, part), { mode: 0o700 });
+      const { owner } = sandbox;
+      if (owner) await lchown(join(folder, part), owner.uid, owner.gid);
+    }
+  }
+
+  async runs(): Promise<string[]> {
+    return (await readdir(join(this.#dir, 'runs'))).filter(name => ID.test(name));
+  }
+
+  /** Ids of the repositories that have a mirror here. */
+  async mirrors(): Promise<string[]> {
+    const names = await readdir(join(this.#dir, 'mirrors'));
+    return names.filter(name => name.endsWith('.git')).map(name => name.slice(0, -'.git'.length));
+  }
+
+  /** Repositories whose mirrors have clones. */
+  async pinned(): Promise<Set<string>> {
+    const pinned = new Set<string>();
+    for (const runId of await this.runs()) {
+      const file = join(this.run(runId), REPOSITORY_FILE);
+      const repositoryId = await readFile(file, 'utf8').catch(() => undefined);
+      if (repositoryId !== undefined) pinned.add(repositoryId);
+    }
+    return pinned;
+  }
+}
+
+function checkId(id: string): string {
+  if (ID.test(id)) return id;
+  throw new HoldfastError('invalid_request', 'Not an id.');
+}

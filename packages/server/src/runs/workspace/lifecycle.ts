@@ -1,0 +1,73 @@
+import type { BlobStore } from '../../platform/blobs/index.ts';
+
+/** What becomes of archives as they grow old. Ages in days; null: never. */
+export interface LifecycleRule {
+  readonly prefix: string;
+  readonly coolAfterDays: number | null;
+  readonly archiveAfterDays: number | null;
+  readonly deleteAfterDays: number;
+}
+
+const KEPT = { coolAfterDays: 30, archiveAfterDays: 90, deleteAfterDays: 365 };
+
+export const ARCHIVE_LIFECYCLE: readonly LifecycleRule[] = [
+  { prefix: 'workspaces/', ...KEPT },
+  { prefix: 'artifacts/', ...KEPT },
+  { prefix: 'temp/', coolAfterDays: null, archiveAfterDays: null, deleteAfterDays: 7 },
+];
+
+const DAY_MS = 24 * 3600_000;
+/** One of our ids: a prefix and a UUIDv7, whose first 48 bits are milliseconds since the epoch. */
+const ID = /(?:^|\/)[a-z]{3}_([0-9a-f]{12})7[0-9a-f]{19}(?=[/.]|$)/;
+
+/**
+ * When the work that a key belongs to was created, from the id in it; null when there is none. The
+ * blob port does not tell ages, and need not: ids are older than what is named after them.
+ */
+export function createdMs(key: string): number | null {
+  const match = ID.exec(key);
+  return match ? Number.parseInt(match[1]!, 16) : null;
+}
+
+/**
+ * Deletes what is past its days, for stores that do not do so themselves; cooler tiers mean nothing
+ * to them. Keys without an id stay. Answers the number of blobs that were deleted.
+ */
+export async function enforceLifecycle(
+  blobs: BlobStore,
+  nowMs: number,
+  rules: readonly LifecycleRule[] = ARCHIVE_LIFECYCLE,
+): Promise<number> {
+  let deleted = 0;
+  for (const rule of rules) {
+    const before = nowMs - rule.deleteAfterDays * DAY_MS;
+    for await (const key of blobs.list(rule.prefix)) {
+      const created = createdMs(key);
+      if (created !== null && created <= before && (await blobs.delete(key))) deleted += 1;
+    }
+  }
+  return deleted;
+}
+
+/** The same as Azure Storage's management policy. */
+export function azureLifecyclePolicy(container: string, rules = ARCHIVE_LIFECYCLE) {
+  const after = (days: number | null) =>
+    days === null ? undefined : { daysAfterModificationGreaterThan: days };
+  return {
+    rules: rules.map(rule => ({
+      enabled: true,
+      name: rule.prefix.replace('/', ''),
+      type: 'Lifecycle',
+      definition: {
+        filters: { blobTypes: ['blockBlob'], prefixMatch: [`${container}/${rule.prefix}`] },
+        actions: {
+          baseBlob: {
+            tierToCool: after(rule.coolAfterDays),
+            tierToArchive: after(rule.archiveAfterDays),
+            delete: after(rule.deleteAfterDays),
+          },
+        },
+      },
+    })),
+  };
+}

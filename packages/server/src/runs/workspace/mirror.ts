@@ -1,0 +1,170 @@
+import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../../kernel/index.ts';
+import { foldersBelow, removeOlder, removeTree, sizeOf } from './disk.ts';
+import { type GitOptions, git, gitSays } from './git.ts';
+import type { WorkspaceLimits } from './limits.ts';
+import { listRemote, type Remote, talk } from './remote.ts';
+
+/** How often a fetch's growth is looked at. */
+const GROWTH_CHECK_MS = 500;
+const COMMIT = /^[0-9a-f]{40}$/;
+/** Every snapshot adds a pack, and each costs every later command a little. */
+export const PACKS_MAX = 50;
+/** What a killed git or server leaves: locks, half packs, quarantines. */
+const LEFTOVER = /\.lock$|^tmp_|^quarantine-/;
+/** Longer than anything of ours takes. */
+export const LEFTOVER_AGE_MS = 20 * 60_000;
+const USED_FILE = 'holdfast-used';
+
+/**
+ * A bare repository of ours that follows a remote: `refs/heads`, `refs/tags` as there, and what
+ * runs made below `refs/holdfast/`. Its objects are mounted read-only behind the runs' clones, so
+ * nothing is ever pruned from it; it goes as a whole.
+ */
+export class Mirror {
+  readonly dir: string;
+  readonly objectsDir: string;
+  readonly #limits: WorkspaceLimits;
+
+  constructor(dir: string, limits: WorkspaceLimits) {
+    this.dir = dir;
+    this.objectsDir = join(dir, 'objects');
+    this.#limits = limits;
+  }
+
+  /** Runs git on this repository. */
+  async git(args: readonly string[], options: Partial<GitOptions> = {}): Promise<string> {
+    const output = await git(args, this.options(options));
+    return output.toString('utf8').trim();
+  }
+
+  options(options: Partial<GitOptions> = {}): GitOptions {
+    return { gitDir: this.dir, timeoutMs: this.#limits.gitTimeoutMs, ...options };
+  }
+
+  async exists(): Promise<boolean> {
+    return stat(join(this.dir, 'HEAD')).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Takes over the remote's branches and tags; makes the repository first. Needs the lock. */
+  async fetch(remote: Remote): Promise<void> {
+    const isNew = !(await this.exists());
+    if (isNew) await this.#create();
+    else await this.sweep();
+    try {
+      await this.#fetch(remote, ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']);
+    } catch (error) {
+      // Half a repository is of no use to anybody and would count against the disk.
+      if (isNew) await removeTree(this.dir);
+      throw error;
+    }
+  }
+
+  /** One commit that no branch leads to any more; many servers give it all the same. */
+  async fetchCommit(remote: Remote, commit: string): Promise<void> {
+    await this.#fetch(remote, [commit]);
+  }
+
+  async #fetch(remote: Remote, refspecs: readonly string[]): Promise<void> {
+    const growth = new AbortController();
+    const watch = setInterval(async () => {
+      if ((await sizeOf(this.dir)) > this.#limits.repositoryMaxBytes)
+        growth.abort(this.#tooLarge());
+    }, GROWTH_CHECK_MS);
+    const args = [
+      ...['fetch', '--quiet', '--prune', '--no-tags', '--no-write-fetch-head', '--force'],
+      ...['--no-auto-maintenance', '--no-recurse-submodules', '--', remote.address, ...refspecs],
+    ];
+    try {
+      const { fetchTimeoutMs: timeoutMs } = this.#limits;
+      await talk(() => git(args, this.options({ ...remote, timeoutMs, signal: growth.signal })));
+    } finally {
+      clearInterval(watch);
+    }
+    if ((await sizeOf(this.dir)) > this.#limits.repositoryMaxBytes) throw this.#tooLarge();
+  }
+
+  #tooLarge(): HoldfastError {
+    const max = this.#limits.repositoryMaxBytes;
+    return new HoldfastError('unprocessable', `The repository is larger than ${max} bytes.`);
+  }
+
+  /** Appears whole: a killed process leaves a folder with another name. */
+  async #create(): Promise<void> {
+    const making = `${this.dir}.new`;
+    await removeTree(making);
+    await mkdir(making, { recursive: true, mode: 0o700 });
+    const timeoutMs = this.#limits.gitTimeoutMs;
+    // Readable by whom agents run as, whatever our umask.
+    const args = ['init', '--quiet', '--bare', '--template=', '--shared=0644', making];
+    await git(args, { timeoutMs });
+    await mkdir(join(making, 'info'), { recursive: true });
+    await writeFile(join(making, USED_FILE), '');
+    await removeTree(this.dir);
+    await rename(making, this.dir);
+  }
+
+  /** The commit of a branch, a tag or a commit's own name; null when there is none. */
+  async resolve(ref: string): Promise<string | null> {
+    const names = [`refs/heads/${ref}`, `refs/tags/${ref}`, ...(COMMIT.test(ref) ? [ref] : [])];
+    for (const name of names) {
+      const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`];
+      const commit = await this.git(args).catch(() => '');
+      if (COMMIT.test(commit)) return commit;
+    }
+    return null;
+  }
+
+  async hasCommit(commit: string): Promise<boolean> {
+    if (!COMMIT.test(commit) || !(await this.exists())) return false;
+    return (await this.resolve(commit)) === commit;
+  }
+
+  async isAncestor(ancestor: string, commit: string, env?: GitOptions['env']): Promise<boolean> {
+    return gitSays(['merge-base', '--is-ancestor', ancestor, commit], this.options({ env }));
+  }
+
+  async remoteHead(remote: Remote): Promise<string> {
+    const { head, refs } = await listRemote(remote, ['HEAD'], this.#limits.gitTimeoutMs);
+    if (head !== null && refs.size > 0) return head;
+    throw new HoldfastError('unprocessable', 'The repository has no commits yet.');
+  }
+
+  /** Removes what git processes that were killed have left lying. Needs the lock. */
+  async sweep(): Promise<void> {
+    const isLeft = (name: string) => LEFTOVER.test(name);
+    for (const folder of [this.dir, join(this.objectsDir, 'pack')]) {
+      await removeOlder(folder, isLeft, LEFTOVER_AGE_MS);
+    }
+    for (const folder of await foldersBelow(join(this.dir, 'refs'))) {
+      await removeOlder(folder, isLeft, LEFTOVER_AGE_MS);
+    }
+  }
+
+  /**
+   * Makes one pack of many, without what no ref leads to. Needs the lock, and that no clone leans
+   * on this mirror.
+   */
+  async repack(): Promise<void> {
+    const names = await readdir(join(this.objectsDir, 'pack')).catch(() => []);
+    if (names.filter(name => name.endsWith('.pack')).length <= PACKS_MAX) return;
+    await this.git(['repack', '-a', '-d', '-q'], { timeoutMs: this.#limits.fetchTimeoutMs });
+  }
+
+  /** Remembers that it was used now. */
+  async touch(): Promise<void> {
+    const now = new Date();
+    await utimes(join(this.dir, USED_FILE), now, now);
+  }
+
+  async usedMs(): Promise<number> {
+    return stat(join(this.dir, USED_FILE)).then(
+      info => info.mtimeMs,
+      () => 0,
+    );
+  }
+}

@@ -1,0 +1,92 @@
+import { HoldfastError } from '../../kernel/index.ts';
+import { GitError, git } from './git.ts';
+import type { WorkspaceLimits } from './limits.ts';
+import type { Mirror } from './mirror.ts';
+import { listRemote, type Remote } from './remote.ts';
+
+const BRANCH = /^holdfast\/[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
+const COMMIT = /^[0-9a-f]{40}$/;
+
+export interface PushRequest {
+  readonly remote: Remote;
+  readonly branch: string;
+  readonly commit: string;
+}
+
+/**
+ * Pushes with a lease: the remote must still be what was just seen there, and that must be nothing,
+ * what we pushed before, or a commit that the new one contains. So it may be repeated after any
+ * crash, and never takes away what somebody else put there.
+ */
+export async function push(
+  mirror: Mirror,
+  request: PushRequest,
+  limits: WorkspaceLimits,
+): Promise<{ outcome: 'pushed' | 'already_there' }> {
+  const { branch, commit } = request;
+  if (!BRANCH.test(branch) || !COMMIT.test(commit)) {
+    throw new HoldfastError('invalid_request', 'Only a run and its own branch can be pushed.');
+  }
+  if (!(await mirror.hasCommit(commit))) {
+    throw new HoldfastError('gone', 'This work is no longer on this worker.');
+  }
+  const there = await remoteCommit(request, limits);
+  if (there === commit) {
+    await remember(mirror, request);
+    return { outcome: 'already_there' };
+  }
+  if (there !== null && !(await mayReplace(mirror, request, there))) throw moved(branch);
+  await send(mirror, request, { expected: there, limits });
+  await remember(mirror, request);
+  return { outcome: 'pushed' };
+}
+
+async function remoteCommit(request: PushRequest, limits: WorkspaceLimits): Promise<string | null> {
+  const ref = `refs/heads/${request.branch}`;
+  const { refs } = await listRemote(request.remote, [ref], limits.gitTimeoutMs);
+  return refs.get(ref) ?? null;
+}
+
+async function mayReplace(mirror: Mirror, request: PushRequest, there: string): Promise<boolean> {
+  const pushed = await mirror.git(['for-each-ref', '--format=%(objectname)', pushedRef(request)]);
+  if (pushed === there) return true;
+  return (await mirror.hasCommit(there)) && (await mirror.isAncestor(there, request.commit));
+}
+
+async function send(
+  mirror: Mirror,
+  request: PushRequest,
+  { expected, limits }: { expected: string | null; limits: WorkspaceLimits },
+): Promise<void> {
+  const { remote, branch, commit } = request;
+  const ref = `refs/heads/${branch}`;
+  const args = [
+    ...['push', '--quiet', '--no-verify', '--recurse-submodules=no', '--no-follow-tags'],
+    ...[`--force-with-lease=${ref}:${expected ?? ''}`, '--', remote.address, `${commit}:${ref}`],
+  ];
+  try {
+    await git(args, mirror.options({ ...remote, timeoutMs: limits.fetchTimeoutMs }));
+  } catch (cause) {
+    if (!(cause instanceof GitError)) throw cause;
+    // The answer may have been lost after the remote had taken it: it is asked, not guessed.
+    const there = await remoteCommit(request, limits);
+    if (there === commit) return;
+    if (there !== expected) throw moved(branch, cause);
+    const detail = 'The remote refused the push, or could not be reached.';
+    throw new HoldfastError('unprocessable', detail, { cause });
+  }
+}
+
+/** Ours alone, so that a fetch never touches it. */
+function pushedRef({ branch }: PushRequest): string {
+  return `refs/holdfast/pushed/${branch}`;
+}
+
+async function remember(mirror: Mirror, request: PushRequest): Promise<void> {
+  await mirror.git(['update-ref', pushedRef(request), request.commit]);
+}
+
+function moved(branch: string, cause?: unknown): HoldfastError {
+  const detail = `The remote's branch ${branch} has commits that are not of this run.`;
+  return new HoldfastError('conflict', detail, { cause });
+}

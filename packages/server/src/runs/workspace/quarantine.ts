@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { HoldfastError } from '../../kernel/index.ts';
+import { removeTree } from './disk.ts';
+import { GitError, type GitOptions, git } from './git.ts';
+import type { Mirror } from './mirror.ts';
+
+/** What a pack claims to be. All of it comes from where an agent works and is checked here. */
+export interface PackClaim {
+  /** The commit it is about, and other objects that must be complete. */
+  readonly commit: string;
+  readonly others: readonly string[];
+  readonly base: string;
+  /** An earlier, already accepted commit that the pack may lean on. */
+  readonly previous: string | null;
+}
+
+/**
+ * Takes a pack that an agent had in its hands into the mirror:
+ *
+ *   bytes ─ size limit ─▶ index-pack --strict in a folder ─▶ claims, connectivity ─▶ mirror
+ *
+ * The folder sees the mirror's objects and no others; no alternates of the agent's are ever read.
+ * Throws `unprocessable` when anything is not as it should be, with nothing changed.
+ */
+export async function importPack(
+  mirror: Mirror,
+  pack: AsyncIterable<Uint8Array>,
+  claim: PackClaim & { readonly maxBytes: number; readonly timeoutMs: number },
+): Promise<void> {
+  const folder = join(mirror.dir, `quarantine-${randomUUID()}`);
+  await mkdir(join(folder, 'pack'), { recursive: true, mode: 0o700 });
+  const alone = { GIT_OBJECT_DIRECTORY: folder };
+  const joined = { ...alone, GIT_ALTERNATE_OBJECT_DIRECTORIES: mirror.objectsDir };
+  const { timeoutMs } = claim;
+  try {
+    const args = ['index-pack', '--stdin', '--strict', `--max-input-size=${claim.maxBytes}`];
+    const input = Readable.from(limited(pack, claim.maxBytes), { objectMode: false });
+    await refuse(() => git(args, mirror.options({ env: joined, input, timeoutMs })));
+    await refuse(() => checkClaim(mirror, claim, { alone, joined }));
+    await moveInto(mirror, join(folder, 'pack'));
+  } finally {
+    await removeTree(folder);
+  }
+}
+
+interface Views {
+  readonly alone: GitOptions['env'];
+  readonly joined: GitOptions['env'];
+}
+
+async function checkClaim(mirror: Mirror, claim: PackClaim, views: Views): Promise<void> {
+  const { commit, base, previous, others } = claim;
+  const known = commit === base || (await isKnown(mirror, commit, previous));
+  // Not merely somewhere in the mirror: there, it could be another run's.
+  if (!known) await expectType(mirror, commit, views.alone);
+  if (!(await mirror.isAncestor(base, commit, views.joined))) {
+    throw refusal(new Error(`${commit} does not descend from ${base}`));
+  }
+  const exclude = [base, ...(previous === null ? [] : [previous])].map(name => `^${name}`);
+  const input = `${[commit, ...others, ...exclude].join('\n')}\n`;
+  const args = ['rev-list', '--objects', '--quiet', '--stdin'];
+  await git(args, mirror.options({ env: views.joined, input }));
+}
+
+async function isKnown(mirror: Mirror, commit: string, previous: string | null): Promise<boolean> {
+  if (previous === null || !(await mirror.hasCommit(commit))) return false;
+  return mirror.isAncestor(commit, previous);
+}
+
+async function expectType(mirror: Mirror, commit: string, env: GitOptions['env']): Promise<void> {
+  const type = await mirror.git(['cat-file', '-t', commit], { env });
+  if (type !== 'commit') throw refusal(new Error(`${commit} is a ${type}`));
+}
+
+/** The index goes last: git finds a pack by it. */
+async function moveInto(mirror: Mirror, from: string): Promise<void> {
+  const to = join(mirror.objectsDir, 'pack');
+  await mkdir(to, { recursive: true });
+  const names = await readdir(from);
+  const late = (name: string) => Number(name.endsWith('.idx'));
+  for (const name of names.toSorted((a, b) => late(a) - late(b))) {
+    await chmod(join(from, name), 0o444);
+    await rename(join(from, name), join(to, name));
+  }
+}
+
+/** Passes bytes on, up to a number of them. */
+export async function* limited(
+  source: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let sizeBytes = 0;
+  for await (const chunk of source) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > maxBytes) {
+      const detail = `The work is larger than ${maxBytes} bytes and was not taken over.`;
+      throw new HoldfastError('payload_too_large', detail);
+    }
+    yield chunk;
+  }
+}
+
+async function refuse<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof GitError ? refusal(error) : error;
+  }
+}
+
+function refusal(cause: Error): HoldfastError {
+  const detail = 'What came out of the sandbox is not sound git data and was not taken over.';
+  return new HoldfastError('unprocessable', detail, { cause });
+}

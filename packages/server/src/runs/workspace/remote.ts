@@ -1,0 +1,73 @@
+import { HoldfastError } from '../../kernel/index.ts';
+import { GitError, git } from './git.ts';
+import type { RepositorySource } from './workspace.ts';
+
+/** A repository as git is told of it. */
+export interface Remote {
+  readonly address: string;
+  /** The only transports git may use for it. */
+  readonly protocols: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What a remote needs besides its address, such as `GIT_SSH_COMMAND` or `GIT_ASKPASS`. */
+export type RemoteEnv = (source: RepositorySource) => Readonly<Record<string, string>>;
+
+const PROTOCOLS: Readonly<Record<string, string>> = { 'https:': 'https', 'ssh:': 'ssh' };
+
+/** Throws `unprocessable` for an address that is not plainly https, ssh or a local folder. */
+export function remoteOf(source: RepositorySource, env: RemoteEnv): Remote {
+  if (source.path !== null) {
+    if (!source.path.startsWith('/') || source.path.includes('\0')) throw badAddress('path');
+    return { address: source.path, protocols: 'file', env: env(source) };
+  }
+  const url = source.url ?? '';
+  const protocol = URL.canParse(url) ? PROTOCOLS[new URL(url).protocol] : undefined;
+  // ssh takes a host that starts with a dash for an option.
+  const host = protocol === undefined ? '' : new URL(url).hostname;
+  if (protocol === undefined || host === '' || host.startsWith('-') || /[\s\0]/.test(url)) {
+    throw badAddress('url');
+  }
+  return { address: url, protocols: protocol, env: env(source) };
+}
+
+/** Names and commits of a remote's refs that match `patterns`; `HEAD`'s target as `symref`. */
+export async function listRemote(
+  remote: Remote,
+  patterns: readonly string[],
+  timeoutMs: number,
+): Promise<{ refs: Map<string, string>; head: string | null }> {
+  const args = ['ls-remote', '--symref', '--', remote.address, ...patterns];
+  const output = await talk(() => git(args, { ...remote, timeoutMs }));
+  const refs = new Map<string, string>();
+  let head: string | null = null;
+  for (const line of output.toString('utf8').split('\n')) {
+    const symref = /^ref: (refs\/heads\/\S+)\tHEAD$/.exec(line);
+    if (symref) head = symref[1]!.slice('refs/heads/'.length);
+    const ref = /^([0-9a-f]{40})\t(\S+)$/.exec(line);
+    if (ref) refs.set(ref[2]!, ref[1]!);
+  }
+  return { refs, head };
+}
+
+/** Turns what git says of a remote into an error for people; its own words go to the log only. */
+export async function talk<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof GitError)) throw cause;
+    if (cause.code === null) {
+      throw new HoldfastError('unavailable', 'The repository did not answer in time.', { cause });
+    }
+    throw new HoldfastError(
+      'unprocessable',
+      'The repository cannot be read: there is none, it is not reachable, or access is denied.',
+      { cause },
+    );
+  }
+}
+
+function badAddress(field: string): HoldfastError {
+  const detail = 'A repository is an https:// or ssh:// address, or an absolute folder.';
+  return new HoldfastError('unprocessable', detail, { field });
+}

@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { HoldfastError } from '../../kernel/index.ts';
+import type { Sandbox, SandboxedProcess, SandboxMounts } from '../sandbox/index.ts';
+import { isReaderGone } from './git.ts';
+
+const ERROR_MAX_CHARS = 4_000;
+
+export interface ScriptRequest {
+  readonly sandbox: Sandbox;
+  readonly mounts: SandboxMounts;
+  readonly script: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly input?: Readable;
+  /** What is happening, for errors: `the checkout`. */
+  readonly what: string;
+}
+
+/**
+ * Runs a script inside and hands its output to `read`, which must bound what it takes. Answers what
+ * `read` answered once the script has ended well. Throws what `read` threw, or `unprocessable` with
+ * the script's error output as cause.
+ */
+export async function runScript<T>(
+  request: ScriptRequest,
+  read: (output: Readable) => Promise<T>,
+): Promise<T> {
+  const { sandbox, mounts, script } = request;
+  const env = { GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', ...request.env };
+  const child = sandbox.spawn({ command: ['sh', '-c', script], env, mounts });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    child.kill('SIGKILL');
+  }, request.timeoutMs);
+  const errors = keepErrors(child.stderr);
+  try {
+    const [result] = await Promise.all([read(child.stdout), feed(child, request.input)]);
+    // What `read` did not want must not keep the script from ending.
+    child.stdout.resume();
+    const { code } = await child.exited;
+    if (code === 0) return result;
+    throw failure(request.what, new Error(`ended with ${code ?? 'a signal'}: ${errors()}`));
+  } catch (error) {
+    child.kill('SIGKILL');
+    child.stdout.destroy();
+    await child.exited;
+    // What else went wrong did so because it was cut short.
+    throw isLate ? tooSlow(request, error) : error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** For scripts that print nothing. */
+export async function ignoreOutput(output: Readable): Promise<void> {
+  output.resume();
+  if (!output.closed) await once(output, 'close');
+}
+
+function failure(what: string, cause: Error): HoldfastError {
+  return new HoldfastError('unprocessable', `In the sandbox, ${what} failed.`, { cause });
+}
+
+function tooSlow({ what, timeoutMs }: ScriptRequest, cause: unknown): HoldfastError {
+  const detail = `In the sandbox, ${what} took longer than ${timeoutMs / 1000} s.`;
+  return new HoldfastError('unprocessable', detail, { cause });
+}
+
+function keepErrors(stream: Readable): () => string {
+  let text = '';
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-ERROR_MAX_CHARS);
+  });
+  return () => text.trim();
+}
+
+async function feed(child: SandboxedProcess, input: Readable | undefined): Promise<void> {
+  if (!input) {
+    child.stdin.end();
+    return;
+  }
+  try {
+    await pipeline(input, child.stdin);
+  } catch (error) {
+    // A script that stopped reading tells why by its exit.
+    if (!isReaderGone(error)) throw error;
+  }
+}

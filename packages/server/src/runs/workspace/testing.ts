@@ -1,0 +1,124 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { newId } from '../../kernel/index.ts';
+import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.ts';
+import type { Sandbox } from '../sandbox/index.ts';
+import { type Ended, isolatedSandbox, sh, temporaryFolder } from '../sandbox/testing.ts';
+import {
+  createWorkspaces,
+  type Workspace,
+  type Workspaces,
+  type WorkspacesOptions,
+} from './index.ts';
+import type { RepositorySource } from './workspace.ts';
+
+const AUTHOR = {
+  GIT_AUTHOR_NAME: 'Ada',
+  GIT_AUTHOR_EMAIL: 'ada@example.com',
+  GIT_COMMITTER_NAME: 'Ada',
+  GIT_COMMITTER_EMAIL: 'ada@example.com',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+};
+
+/** Git of a person, in a repository of theirs. Answers what it printed. */
+export function personGit(cwd: string, ...args: string[]): string {
+  const env = { ...process.env, ...AUTHOR };
+  return execFileSync('git', args, { cwd, env, encoding: 'utf8', stdio: 'pipe' }).trim();
+}
+
+/** A repository with a branch `main`, one commit, and these files. */
+export function makeRepository(folder: string, files: Record<string, string | Buffer>): string {
+  mkdirSync(folder, { recursive: true });
+  personGit(folder, 'init', '-q', '-b', 'main', '.');
+  return commitFiles(folder, files);
+}
+
+export function commitFiles(folder: string, files: Record<string, string | Buffer>): string {
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+  personGit(folder, 'add', '-A');
+  personGit(folder, 'commit', '-q', '-m', 'work');
+  return personGit(folder, 'rev-parse', 'HEAD');
+}
+
+export interface World {
+  readonly folder: string;
+  readonly sandbox: Sandbox;
+  readonly blobs: BlobStore;
+  readonly workspaces: Workspaces;
+  /** The person's repository, and how the server knows it. */
+  readonly origin: string;
+  readonly source: RepositorySource;
+  /** The folder of the worker. */
+  readonly dir: string;
+  /** Another worker on the same blobs. */
+  another(options?: Partial<WorkspacesOptions>): Promise<Workspaces>;
+  prepare(baseRef?: string | null): Promise<Workspace>;
+}
+
+export const FILES = {
+  'README.md': '# Sample\n',
+  'src/main.txt': 'one\ntwo\nthree\n',
+  '.gitignore': 'ignored/\n',
+  'image.bin': Buffer.from([0, 1, 2, 255, 0, 7]),
+};
+
+/** A repository of four files, a sandbox that isolates, and a worker's workspaces. */
+export async function createWorld(options: Partial<WorkspacesOptions> = {}): Promise<World> {
+  const folder = await temporaryFolder();
+  const sandbox = await isolatedSandbox(folder);
+  const origin = join(folder, 'origin');
+  makeRepository(origin, FILES);
+  const blobs = await openFilesystemBlobs({
+    dir: join(folder, 'blobs'),
+    baseUrl: () => 'http://localhost:8080',
+    signingKey: Buffer.alloc(32),
+  });
+  const make = (dir: string, more: Partial<WorkspacesOptions> = {}) =>
+    createWorkspaces({ dir: join(folder, dir), blobs, sandbox, ...options, ...more });
+  const workspaces = await make('worker');
+  const source = { id: newId('rpo'), url: null, path: origin, defaultBranch: null };
+  let workers = 1;
+  return {
+    ...{ folder, sandbox, blobs, workspaces, origin, source, dir: join(folder, 'worker') },
+    another: more => make(`worker-${++workers}`, more),
+    prepare: (baseRef = null) =>
+      workspaces.prepare({
+        ...{ runId: newId('run'), repository: source, baseRef, baseCommit: null },
+      }),
+  };
+}
+
+/** What the sandbox shows for a workspace. */
+export function mountsOf(workspace: Workspace) {
+  return {
+    workspace: workspace.dir,
+    home: workspace.homeDir,
+    readOnly: workspace.readOnlyPaths,
+    gatewaySocket: null,
+    proxySocket: null,
+  };
+}
+
+/** Runs a script as the agent of this workspace would; it must end well. */
+export async function agentDoes(
+  world: World,
+  workspace: Workspace,
+  script: string,
+): Promise<Ended> {
+  const ended = await sh(world.sandbox, mountsOf(workspace), `set -e\n${script}`);
+  if (ended.code !== 0) throw new Error(`the agent failed: ${ended.stdout}${ended.stderr}`);
+  return ended;
+}
+
+export function snapshotOf(world: World, workspace: Workspace) {
+  return workspace.snapshot(world.sandbox, mountsOf(workspace));
+}
+
+/** Git on the mirror, to look at it. */
+export function mirrorGit(world: World, ...args: string[]): string {
+  return personGit(join(world.dir, 'mirrors', `${world.source.id}.git`), ...args);
+}

@@ -1,0 +1,61 @@
+import { removeTree, sizeOf } from './disk.ts';
+import type { Layout } from './layout.ts';
+import type { WorkspaceLimits } from './limits.ts';
+import { Mirror } from './mirror.ts';
+import type { Locks } from './mirror-lock.ts';
+
+export interface TidyDeps {
+  readonly layout: Layout;
+  readonly locks: Locks;
+  readonly limits: WorkspaceLimits;
+}
+
+/**
+ * Removes folders of runs that nobody works on, then mirrors, least recently used first, until all
+ * of it fits. A mirror with a clone stays: the clone's objects are in it.
+ */
+export async function tidyDisk(
+  deps: TidyDeps,
+  isLive: (runId: string) => Promise<boolean>,
+): Promise<void> {
+  const { layout, limits } = deps;
+  for (const runId of await layout.runs()) {
+    if (!(await isLive(runId))) await removeTree(layout.run(runId));
+  }
+  for (const repositoryId of await layout.mirrors()) await cleanMirror(deps, repositoryId);
+  let sizeBytes = await sizeOf(layout.dir);
+  for (const repositoryId of await leastRecentlyUsed(deps)) {
+    if (sizeBytes <= limits.diskMaxBytes) return;
+    sizeBytes -= await removeMirror(deps, repositoryId);
+  }
+}
+
+async function cleanMirror(deps: TidyDeps, repositoryId: string): Promise<void> {
+  const { layout, limits, locks } = deps;
+  await locks.run(layout.lock(repositoryId), async () => {
+    const mirror = new Mirror(layout.mirror(repositoryId), limits);
+    await mirror.sweep();
+    if (!(await layout.pinned()).has(repositoryId)) await mirror.repack();
+  });
+}
+
+async function leastRecentlyUsed({ layout, limits }: TidyDeps): Promise<string[]> {
+  const mirrors = await Promise.all(
+    (await layout.mirrors()).map(async id => {
+      return { id, usedMs: await new Mirror(layout.mirror(id), limits).usedMs() };
+    }),
+  );
+  return mirrors.toSorted((a, b) => a.usedMs - b.usedMs).map(({ id }) => id);
+}
+
+/** Answers the bytes that became free. */
+async function removeMirror({ layout, locks }: TidyDeps, repositoryId: string): Promise<number> {
+  return locks.run(layout.lock(repositoryId), async () => {
+    // Asked under the lock: a clone that is being made pins its mirror under it, too.
+    if ((await layout.pinned()).has(repositoryId)) return 0;
+    const folder = layout.mirror(repositoryId);
+    const sizeBytes = await sizeOf(folder);
+    await removeTree(folder);
+    return sizeBytes;
+  });
+}

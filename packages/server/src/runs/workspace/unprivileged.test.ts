@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { chownSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { newId } from '../../kernel/index.ts';
+import { temporaryFolder } from '../sandbox/testing.ts';
+import { FILES, makeRepository } from './testing.ts';
+
+const NOBODY = 65_534;
+
+/**
+ * The other tests run as whoever runs them. Where that is root, a server that is an ordinary user
+ * isolates in another way, by a user namespace: this is that way, in a process of its own.
+ */
+const SCRIPT = `
+import { mkdirSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { createSandbox } from 'SANDBOX';
+import { createWorkspaces } from 'WORKSPACE';
+import { openFilesystemBlobs } from 'BLOBS';
+const { folder, origin, runId, repositoryId } = JSON.parse(process.argv[1]);
+const sandbox = await createSandbox({ dir: folder + '/sandbox' });
+const blobs = await openFilesystemBlobs({
+  dir: folder + '/blobs', baseUrl: () => '', signingKey: Buffer.alloc(32) });
+const repository = { id: repositoryId, url: null, path: origin, defaultBranch: null };
+const request = { runId, repository, baseRef: null, baseCommit: null };
+const worker = name => createWorkspaces({ dir: folder + name, blobs, sandbox });
+const workspace = await (await worker('/one')).prepare(request);
+const mountsOf = of => ({ workspace: of.dir, home: of.homeDir, readOnly: of.readOnlyPaths,
+  gatewaySocket: null, proxySocket: null });
+const sh = async (of, script) => {
+  const child = sandbox.spawn({ command: ['sh', '-c', script], env: {}, mounts: mountsOf(of) });
+  const output = text(child.stdout);
+  child.stderr.resume();
+  await child.exited;
+  return output;
+};
+const seen = await sh(workspace, \`
+  cat /proc/*/environ | tr "\\\\0" "\\\\n"; env; ls /root \${folder} /etc
+  grep ^Cap /proc/self/status
+  for path in / /dev /usr /etc /home; do touch $path/x && echo WROTE; done
+  echo one > one.txt; echo home > ~/note; mkdir closed; chmod 0 closed\`);
+const snapshot = await workspace.snapshot(sandbox, mountsOf(workspace));
+const manifest = await workspace.saveCheckpoint(1, snapshot);
+const restored = await (await worker('/two')).restore(request, manifest);
+const found = await sh(restored, 'cat one.txt ~/note; git status --porcelain');
+await workspace.remove();
+console.log(JSON.stringify({ uid: process.getuid(), isolated: sandbox.isolated,
+  owner: sandbox.owner ?? null, seen, found }));`;
+
+it('an ordinary user isolates, snapshots and restores like root', async () => {
+  const folder = await temporaryFolder();
+  const origin = join(folder, 'origin');
+  makeRepository(origin, FILES);
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) {
+    chownSync(folder, NOBODY, NOBODY);
+    // Git reads a repository of somebody else's only when it was told to.
+    await promisify(execFile)('chown', ['-R', `${NOBODY}:${NOBODY}`, origin]);
+  }
+  const drop = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--'];
+  const url = (path: string) => new URL(path, import.meta.url).href;
+  const script = SCRIPT.replace('SANDBOX', url('../sandbox/index.ts'))
+    .replace('WORKSPACE', url('./index.ts'))
+    .replace('BLOBS', url('../../platform/blobs/index.ts'));
+  const facts = { folder, origin, runId: newId('run'), repositoryId: newId('rpo') };
+  const [program = '', ...args] = [
+    ...(isRoot ? ['setpriv', ...drop] : []),
+    ...[process.execPath, '--input-type=module', '-e', script, JSON.stringify(facts)],
+  ];
+  const env = { PATH: process.env.PATH, HOME: '/nonexistent', SERVER_SECRET: 'sk-hidden' };
+  const { stdout } = await promisify(execFile)(program, args, { env, cwd: '/' });
+  const answer = JSON.parse(stdout);
+  expect(answer).toMatchObject({ isolated: true, owner: null });
+  expect(answer.uid).not.toBe(0);
+  expect(answer.seen).not.toMatch(/sk-hidden|WROTE|shadow|origin/);
+  expect(answer.seen.match(/^Cap\w+:\s+0{16}$/gm)).toHaveLength(5);
+  expect(answer.found).toBe('one\nhome\n?? one.txt\n');
+});
