@@ -1,6 +1,7 @@
 import type { ApiKey, Health, Me, Recording, RecordingList, Session } from '@holdfast/protocol';
 import { ApiError } from './api-error.ts';
 import { Http, type HttpOptions } from './http.ts';
+import { repoRoutes, runRoutes, taskRoutes, workRoutes } from './runs.ts';
 import type {
   ApiKeyRequest,
   AuditEntry,
@@ -50,6 +51,10 @@ export function createClient(options: ClientOptions = {}) {
     audit: (query: PageQuery = {}, { signal }: Options = {}) =>
       http.json<Page<AuditEntry>>('/v1/audit', { query: { ...query }, signal }),
     recordings: recordingRoutes(http, options.sendUpload),
+    repos: repoRoutes(http),
+    tasks: taskRoutes(http),
+    runs: runRoutes(http),
+    ...workRoutes(http),
     /** Ends the console's own sign-in. */
     signOut: ({ signal }: Options = {}) =>
       http.request('/auth/logout', { method: 'POST', signal }).then(() => undefined),

@@ -20,7 +20,7 @@ export interface HttpOptions {
 }
 
 export interface HttpRequest {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   query?: Record<string, string | number | boolean | undefined> | undefined;
   /** Sent as JSON. */
   json?: unknown;
@@ -28,13 +28,19 @@ export interface HttpRequest {
   body?: BodyInit;
   headers?: Record<string, string>;
   signal?: AbortSignal | undefined;
+  /** Sent with one `Idempotency-Key` for all tries, which makes trying again harmless. */
+  idempotent?: boolean;
+  /** In place of the client's own; null waits for as long as the signal does. */
+  timeoutMs?: number | null;
 }
 
 const TIMEOUT_DEFAULT_MS = 30_000;
+const KEY_BYTES = 16;
 
 /**
- * One request to the server: address, credentials, retries, errors. Only a GET is tried again; of
- * a POST or DELETE whose answer is lost nobody knows whether it was done.
+ * One request to the server: address, credentials, retries, errors. Only a GET and what carries an
+ * idempotency key are tried again; of another POST or DELETE whose answer is lost nobody knows
+ * whether it was done.
  */
 export class Http {
   readonly baseUrl: string;
@@ -66,8 +72,10 @@ export class Http {
   }
 
   /** The successful answer itself. Throws ApiError, or the signal's reason when aborted. */
-  async request(path: string, request: HttpRequest = {}): Promise<Response> {
-    const retries = (request.method ?? 'GET') === 'GET' ? this.retry.retries : 0;
+  async request(path: string, asked: HttpRequest = {}): Promise<Response> {
+    const repeatable = (asked.method ?? 'GET') === 'GET' || asked.idempotent === true;
+    const retries = repeatable ? this.retry.retries : 0;
+    const request = asked.idempotent ? withKey(asked) : asked;
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.once(path, request);
       if (outcome instanceof Response) return outcome;
@@ -121,12 +129,13 @@ export class Http {
     const headers: Record<string, string> = { accept: 'application/json', ...request.headers };
     const token = await this.token();
     if (token !== null) headers.authorization = `Bearer ${token}`;
-    const timeout = AbortSignal.timeout(this.timeoutMs);
+    const { signal, timeoutMs = this.timeoutMs } = request;
+    const signals = [signal, timeoutMs === null ? undefined : AbortSignal.timeout(timeoutMs)];
     const init: RequestInit = {
       method: request.method ?? 'GET',
       headers,
       credentials: this.credentials.kind === 'cookie' ? 'same-origin' : 'omit',
-      signal: request.signal ? AbortSignal.any([request.signal, timeout]) : timeout,
+      signal: AbortSignal.any(signals.filter(one => one !== undefined)),
     };
     if (request.json !== undefined) {
       headers['content-type'] = 'application/json';
@@ -136,4 +145,11 @@ export class Http {
     }
     return init;
   }
+}
+
+/** Random bytes and not `randomUUID`, which a page that is not served over TLS does not have. */
+function withKey(request: HttpRequest): HttpRequest {
+  const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  const key = [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('');
+  return { ...request, headers: { ...request.headers, 'idempotency-key': key } };
 }

@@ -7,6 +7,13 @@ export { ApiError, type ApiErrorCode } from './api-error.ts';
 export { RETRY_DEFAULT, type RetryPolicy } from './backoff.ts';
 export { type Client, type ClientOptions, createClient } from './client.ts';
 export { type FollowOptions, followEvents } from './follow-events.ts';
+export {
+  type Delivery,
+  followRun,
+  followStream,
+  type LineState,
+  type StreamOptions,
+} from './follow-stream.ts';
 export { type Credentials, Http, type HttpOptions, type HttpRequest } from './http.ts';
 export {
   KEPT_UPLOADS_MAX,
@@ -17,6 +24,7 @@ export {
   Uploads,
   type UploadView,
 } from './kept-uploads.ts';
+export type { StreamGap } from './positions.ts';
 export type * from './types.ts';
 export {
   fetchSender,

@@ -1,10 +1,18 @@
 import type {
+  agentList,
   apiKeyRequest,
+  artifact,
   auditEntry,
   clientSecretRequest,
   createdApiKey,
   EventEnvelope,
+  newMessage,
+  RunStatus,
+  repoPatch,
   sessionListQuery,
+  startedRuns,
+  streamTicket,
+  TaskColumn,
   uploadAnswer,
 } from '@holdfast/protocol';
 
@@ -17,6 +25,12 @@ export type CreatedApiKey = Output<typeof createdApiKey>;
 export type UploadAnswer = Output<typeof uploadAnswer>;
 export type ApiKeyRequest = Input<typeof apiKeyRequest>;
 export type ClientSecretRequest = Input<typeof clientSecretRequest>;
+export type AgentList = Output<typeof agentList>;
+export type RunArtifact = Output<typeof artifact>;
+export type StartedRuns = Output<typeof startedRuns>;
+export type StreamTicket = Output<typeof streamTicket>;
+export type NewMessage = Input<typeof newMessage>;
+export type RepoPatch = Input<typeof repoPatch>;
 
 export interface Page<T> {
   data: T[];
@@ -32,6 +46,30 @@ export interface SessionQuery extends PageQuery {
   state?: Output<typeof sessionListQuery>['state'];
   active?: boolean | undefined;
   created_by?: string | undefined;
+}
+
+export interface TaskQuery extends PageQuery {
+  repo_id?: string | undefined;
+  column?: TaskColumn | undefined;
+}
+
+export interface TaskPatch {
+  title?: string | undefined;
+  column?: 'backlog' | 'todo' | 'done' | 'archived' | null | undefined;
+}
+
+export interface RunQuery extends PageQuery {
+  status?: RunStatus | undefined;
+}
+
+/** A limit on spending: of every run, of one owner (null: of each), or of the project a month. */
+export interface Budget {
+  id: string;
+  scope: 'run' | 'owner' | 'project_month';
+  owner: string | null;
+  limit_usd: number;
+  /** So far; null where it differs by run or owner. */
+  spent_usd: number | null;
 }
 
 /** `GET /v1/console`: what a page needs to know about the server it was loaded from. */

@@ -6,7 +6,7 @@ import {
 } from '@tanstack/react-router';
 import { NotFound, PageError, PagePending } from '../shell/fallbacks.tsx';
 import { Shell } from '../shell/shell.tsx';
-import { detailSearch, listSearch } from './search.ts';
+import { detailSearch, listSearch, taskSearch, tasksSearch } from './search.ts';
 
 /** The addresses of the console. Each page is a chunk of its own, loaded when it is first shown. */
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
@@ -37,6 +37,26 @@ const session = createRoute({
   component: lazyRouteComponent(() => import('../sessions/session-page.tsx'), 'SessionPage'),
 });
 
+const tasks = createRoute({
+  getParentRoute: () => root,
+  path: '/tasks',
+  validateSearch: tasksSearch,
+  component: lazyRouteComponent(() => import('../tasks/tasks-page.tsx'), 'TasksPage'),
+});
+
+const task = createRoute({
+  getParentRoute: () => root,
+  path: '/tasks/$id',
+  validateSearch: taskSearch,
+  component: lazyRouteComponent(() => import('../tasks/task-page.tsx'), 'TaskPage'),
+});
+
+const queue = createRoute({
+  getParentRoute: () => root,
+  path: '/queue',
+  component: lazyRouteComponent(() => import('../queue/queue-page.tsx'), 'QueuePage'),
+});
+
 const settings = createRoute({
   getParentRoute: () => root,
   path: '/settings',
@@ -44,7 +64,7 @@ const settings = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, voice, sessions, session, settings]),
+  routeTree: root.addChildren([home, voice, sessions, session, tasks, task, queue, settings]),
   defaultPreload: 'intent',
   defaultPendingComponent: PagePending,
   defaultErrorComponent: PageError,

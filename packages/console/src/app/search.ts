@@ -16,6 +16,28 @@ export interface DetailSearch {
   table?: boolean | undefined;
 }
 
+export interface TasksSearch {
+  q?: string | undefined;
+  repo?: string | undefined;
+  archived?: boolean | undefined;
+  focus?: boolean | undefined;
+}
+
+export const RUN_TABS = ['log', 'diff', 'tests', 'timeline'] as const;
+export type RunTab = (typeof RUN_TABS)[number];
+
+export interface TaskSearch {
+  /** The message whose runs are shown; absent: the newest. */
+  message?: string | undefined;
+  /** One run alone, in the whole width. */
+  run?: string | undefined;
+  compare?: boolean | undefined;
+  /** What is shown of each run, where it is not the log. */
+  tabs?: Record<string, RunTab> | undefined;
+  /** `seq` of the event under the timeline's cursor. */
+  at?: number | undefined;
+}
+
 /** Reads an address's query; what makes no sense is left out. */
 export function listSearch(search: Record<string, unknown>): ListSearch {
   return {
@@ -32,4 +54,33 @@ export function detailSearch(search: Record<string, unknown>): DetailSearch {
     at: Number.isInteger(at) && at > 0 ? at : undefined,
     table: search.table === true || undefined,
   };
+}
+
+export function tasksSearch(search: Record<string, unknown>): TasksSearch {
+  return {
+    q: words(search.q),
+    repo: words(search.repo),
+    archived: search.archived === true || undefined,
+    focus: search.focus === true || undefined,
+  };
+}
+
+export function taskSearch(search: Record<string, unknown>): TaskSearch {
+  return {
+    message: words(search.message),
+    run: words(search.run),
+    compare: search.compare === true || undefined,
+    tabs: runTabs(search.tabs),
+    at: detailSearch(search).at,
+  };
+}
+
+function words(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function runTabs(value: unknown): Record<string, RunTab> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const tabs = Object.entries(value).filter(([, tab]) => RUN_TABS.includes(tab) && tab !== 'log');
+  return tabs.length === 0 ? undefined : Object.fromEntries(tabs);
 }

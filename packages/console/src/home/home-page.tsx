@@ -5,11 +5,13 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { healthQuery, liveSessionsQuery, recentSessionsQuery } from '../app/queries.ts';
+import { runningRunsQuery } from '../app/run-queries.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, Page, Section } from '../ui/page.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { FirstSteps } from './first-steps.tsx';
 import { HealthList } from './health-list.tsx';
+import { LiveRun } from './live-run.tsx';
 import { LiveSession } from './live-session.tsx';
 import { Needs } from './needs.tsx';
 import { Recently } from './recently.tsx';
@@ -19,6 +21,7 @@ export function HomePage() {
   const { t } = useTranslation('home');
   const live = useQuery(liveSessionsQuery);
   const recent = useQuery(recentSessionsQuery);
+  const running = useQuery(runningRunsQuery).data?.data ?? [];
   const fresh = recent.data?.data.length === 0;
   return (
     <Page
@@ -35,10 +38,15 @@ export function HomePage() {
           <Section title={t('live.title')} id="live">
             {live.error && <Problem error={live.error} onRetry={() => void live.refetch()} />}
             {live.isPending && <div className="hf-row-skeleton" />}
-            {live.data?.data.length === 0 && <Empty title={t('live.none')}>{t('live.what')}</Empty>}
+            {live.data?.data.length === 0 && running.length === 0 && (
+              <Empty title={t('live.none')}>{t('live.what')}</Empty>
+            )}
             <ul className="hf-plain">
               {live.data?.data.map(session => (
                 <LiveSession key={session.id} session={session} />
+              ))}
+              {running.map(run => (
+                <LiveRun key={run.id} run={run} />
               ))}
             </ul>
           </Section>

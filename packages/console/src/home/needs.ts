@@ -1,4 +1,4 @@
-import type { ApiKey, Session } from '@holdfast/protocol';
+import type { ApiKey, Run, Session } from '@holdfast/protocol';
 
 const DAY_MS = 86_400_000;
 /** How long a failure is news. */
@@ -11,6 +11,15 @@ export function recentFailures(sessions: readonly Session[], nowMs: number): Ses
   return sessions
     .filter(session => session.state === 'failed')
     .filter(s => nowMs - Date.parse(s.ended_at ?? s.created_at) < FAILURE_NEWS_MS)
+    .slice(0, SHOWN_MAX);
+}
+
+/** Runs that failed and that nobody tried again since. */
+export function recentFailedRuns(runs: readonly Run[], nowMs: number): Run[] {
+  return runs
+    .filter(run => run.status === 'failed' && run.reason !== 'canceled')
+    .filter(run => !runs.some(other => other.retry_of === run.id))
+    .filter(run => nowMs - Date.parse(run.finished_at ?? run.created_at) < FAILURE_NEWS_MS)
     .slice(0, SHOWN_MAX);
 }
 

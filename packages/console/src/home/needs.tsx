@@ -4,13 +4,15 @@ import { Link } from '@tanstack/react-router';
 import { useSyncExternalStore } from 'react';
 import { useTranslation } from 'react-i18next';
 import { apiKeysQuery, meQuery } from '../app/queries.ts';
+import { failedRunsQuery } from '../app/run-queries.ts';
 import { uploads } from '../app/services.ts';
+import { RunLink } from '../tasks/run-link.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { Section } from '../ui/page.tsx';
 import { When } from '../ui/when.tsx';
-import { expiringKeys, recentFailures } from './needs.ts';
+import { expiringKeys, recentFailedRuns, recentFailures } from './needs.ts';
 
-/** What waits for a person: uploads that failed, sessions that failed, keys about to expire. */
+/** What waits for a person: uploads, sessions and runs that failed, keys about to expire. */
 export function Needs({ recent }: { recent: readonly Session[] }) {
   const { t } = useTranslation('home');
   const me = useQuery(meQuery);
@@ -20,8 +22,10 @@ export function Needs({ recent }: { recent: readonly Session[] }) {
     () => uploads.snapshot,
   ).filter(upload => upload.state === 'failed');
   const failed = recentFailures(recent, Date.now());
+  const runs = useQuery(failedRunsQuery).data?.data ?? [];
+  const failedRuns = recentFailedRuns(runs, Date.now());
   const expiring = expiringKeys(keys.data?.data ?? [], Date.now());
-  const nothing = kept.length + failed.length + expiring.length === 0;
+  const nothing = kept.length + failed.length + failedRuns.length + expiring.length === 0;
   return (
     <Section title={t('needs.title')} id="needs">
       {nothing && (
@@ -46,6 +50,15 @@ export function Needs({ recent }: { recent: readonly Session[] }) {
             </Link>
             <span className="hf-soft hf-push">
               <When at={session.ended_at ?? session.created_at} />
+            </span>
+          </li>
+        ))}
+        {failedRuns.map(run => (
+          <li key={run.id}>
+            <Icon name="alert" />
+            <RunLink runId={run.id} />
+            <span className="hf-soft hf-push">
+              <When at={run.finished_at ?? run.created_at} />
             </span>
           </li>
         ))}

@@ -14,6 +14,8 @@ export interface Formats {
   exact(time: number): string;
   time(time: number): string;
   percent(share: number): string;
+  /** `$1.20`; four decimals below a cent. */
+  usd(value: number): string;
 }
 
 const UNITS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
@@ -40,7 +42,21 @@ export function createFormats(language: string): Formats {
     exact: at => exact.format(at),
     time: at => time.format(at),
     percent: share => percent.format(share),
+    usd: value => formatUsd(value, language),
   };
+}
+
+const CENT = 0.01;
+
+function formatUsd(value: number, language: string): string {
+  const digits = value > 0 && value < CENT ? 4 : 2;
+  return new Intl.NumberFormat(language, {
+    style: 'currency',
+    currency: 'USD',
+    currencyDisplay: 'narrowSymbol',
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(value);
 }
 
 export function formatClock(seconds: number): string {

@@ -7,6 +7,8 @@ const KEYS = [
   ['home', ['g', 'h']],
   ['voice', ['g', 'v']],
   ['sessions', ['g', 's']],
+  ['tasks', ['g', 't']],
+  ['queue', ['g', 'q']],
   ['settings', ['g', 'e']],
   ['space', ['Space']],
   ['events', ['←', '→']],

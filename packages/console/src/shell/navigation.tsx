@@ -12,6 +12,8 @@ const PLACES = [
   { to: '/', key: 'home', icon: 'home', shortcut: 'g h' },
   { to: '/voice', key: 'voice', icon: 'mic', shortcut: 'g v' },
   { to: '/sessions', key: 'sessions', icon: 'list', shortcut: 'g s' },
+  { to: '/tasks', key: 'tasks', icon: 'board', shortcut: 'g t' },
+  { to: '/queue', key: 'queue', icon: 'queue', shortcut: 'g q' },
   { to: '/settings', key: 'settings', icon: 'settings', shortcut: 'g e' },
 ] as const satisfies readonly { to: string; key: string; icon: IconName; shortcut: string }[];
 

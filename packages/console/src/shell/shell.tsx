@@ -5,6 +5,7 @@ import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { consoleQuery, meQuery } from '../app/queries.ts';
 import { isApiError } from '../app/services.ts';
+import { EndingToasts } from '../tasks/ending-toasts.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { HelpDialog } from './help-dialog.tsx';
 import { Navigation } from './navigation.tsx';
@@ -30,6 +31,7 @@ export function Shell() {
           {signedOut ? <SignIn /> : <Outlet />}
         </main>
       </div>
+      <EndingToasts />
       <HelpDialog opened={help} onClose={() => setHelp(false)} />
     </div>
   );
@@ -42,6 +44,8 @@ function useGlobalShortcuts(openHelp: () => void): void {
   useShortcut('g h', () => void navigate({ to: '/' }));
   useShortcut('g v', () => void navigate({ to: '/voice' }));
   useShortcut('g s', () => void navigate({ to: '/sessions' }));
+  useShortcut('g t', () => void navigate({ to: '/tasks' }));
+  useShortcut('g q', () => void navigate({ to: '/queue' }));
   useShortcut('g e', () => void navigate({ to: '/settings' }));
   useShortcut('/', () => void navigate({ to: '/sessions', search: { focus: true } }));
   const path = useRouterState({ select: state => state.location.pathname });

@@ -170,3 +170,63 @@ describe('summary', () => {
     expect(summary(event(0, type, data))).toBe(words);
   });
 });
+
+describe('buildTimeline of a run', () => {
+  it('draws what the agent did as bars, from what it last heard of', () => {
+    const timeline = buildTimeline(
+      log(
+        [0, 'run.created', { instruction: 'Fix it.' }],
+        [1000, 'run.started', { replica: 'rep_a' }],
+        [4000, 'agent.message', { role: 'assistant', text: 'I look.' }],
+        [5000, 'tool.started', { call_id: 'c1', name: 'bash' }],
+        [7000, 'tool.finished', { call_id: 'c1', status: 'ok' }],
+        [7500, 'agent.output', { text: 'x' }],
+        [9000, 'agent.message', { role: 'assistant', text: 'Done.' }],
+        [9500, 'tool.started', { call_id: 'c2', name: 'edit' }],
+        [10_000, 'run.succeeded'],
+        [60_000, 'run.picked'],
+      ),
+      null,
+    );
+    expect(timeline.endMs).toBe(at(10_000));
+    expect(timeline.lanes.you).toMatchObject([{ text: 'Fix it.', startMs: at(0) }]);
+    expect(timeline.lanes.model).toMatchObject([
+      { text: 'I look.', startMs: at(4000), endMs: at(4250) },
+      { text: 'Done.', startMs: at(7000), endMs: at(9000) },
+    ]);
+    expect(timeline.lanes.tools).toMatchObject([
+      { text: 'bash', startMs: at(5000), endMs: at(7000) },
+      { text: 'edit', endMs: at(10_000), open: false },
+    ]);
+    expect(timeline.marks.map(mark => [mark.type, mark.shape])).toEqual([
+      ['run.created', 'life'],
+      ['run.started', 'life'],
+      ['run.succeeded', 'life'],
+      ['run.picked', 'life'],
+    ]);
+  });
+
+  it('shows which server carried it, with the time between two', () => {
+    const { holdings } = buildTimeline(
+      log(
+        [0, 'run.created'],
+        [1000, 'run.started', { replica: 'rep_a' }],
+        [5000, 'run.requeued', { replica: 'rep_a', reason: 'drain' }],
+        [8000, 'run.resumed', { replica: 'rep_b', reason: 'drain' }],
+        [9000, 'run.failed', { reason: 'agent_error' }],
+      ),
+      null,
+    );
+    expect(holdings).toMatchObject([
+      { replica: 'rep_a', startMs: at(1000), endMs: at(5000) },
+      { replica: 'rep_b', startMs: at(8000), endMs: at(9000) },
+    ]);
+  });
+
+  it('tells of its events in one line', () => {
+    const line = (type: string, data: Record<string, unknown>) => summary(event(0, type, data));
+    expect(line('tool.started', { name: 'bash', input: 'ls' })).toBe('bash ls');
+    expect(line('run.resumed', { replica: 'rep_b' })).toBe('rep_b');
+    expect(line('run.created', { agent: 'codex' })).toBe('codex');
+  });
+});

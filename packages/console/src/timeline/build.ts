@@ -53,9 +53,27 @@ const SPANNED = new Set([
   'transcript.assistant',
   'tool.called',
   'tool.returned',
+  'tool.started',
+  'tool.finished',
+  'agent.message',
+  'agent.thought',
+  'agent.output',
 ]);
-const FINALS = new Set(['session.ended', 'session.expired', 'session.failed']);
-const ERRORS = new Set(['session.failed', 'upstream.error', 'journal.dropped']);
+const FINALS = new Set([
+  'session.ended',
+  'session.expired',
+  'session.failed',
+  'run.succeeded',
+  'run.failed',
+  'run.canceled',
+]);
+const ERRORS = new Set([
+  'session.failed',
+  'upstream.error',
+  'journal.dropped',
+  'run.failed',
+  'agent.retrying',
+]);
 /** A span that would be thinner than this is drawn as wide. */
 const SHORTEST_MS = 250;
 
@@ -75,7 +93,9 @@ export function buildTimeline(events: readonly EventEnvelope[], nowMs: number | 
   for (const event of events) {
     const data = event.data as Record<string, string | undefined>;
     const atMs = Date.parse(event.at);
-    if (event.type.startsWith('tool.')) drawTool(tools, event, { data, atMs });
+    if (event.type.startsWith('agent.') || event.type.startsWith('run.')) {
+      drawAgent({ you, model, tools }, event, { data, atMs });
+    } else if (event.type.startsWith('tool.')) drawTool(tools, event, { data, atMs });
     else if (event.type === 'item.added') {
       if (data.role === 'assistant') begin(model, data.item_id, { event, atMs });
       else if (data.role === 'user') drawTyped(you, event, { data, atMs });
@@ -163,9 +183,39 @@ function drawModel(lane: Map<string, Draft>, event: EventEnvelope, { data, atMs 
   }
 }
 
+interface RunLanes {
+  you: Map<string, Draft>;
+  model: Map<string, Draft>;
+  tools: Map<string, Draft>;
+}
+
+/** What an agent says took it the time since it last heard of anything: its start, or a tool. */
+function drawAgent(lanes: RunLanes, event: EventEnvelope, { data, atMs }: Moment): void {
+  if (event.type === 'run.created') {
+    const draft = begin(lanes.you, undefined, { event, atMs });
+    draft.text = data.instruction ?? '';
+    draft.endMs = atMs;
+  } else if (event.type === 'agent.message' || event.type === 'agent.thought') {
+    const lane = data.role === 'user' ? lanes.you : lanes.model;
+    const draft = begin(lane, undefined, { event, atMs });
+    draft.text = data.text ?? '';
+    draft.endMs = atMs;
+    if (lane === lanes.model) draft.startMs = Math.min(atMs, lastEnd(lanes) ?? atMs);
+  } else if (FINALS.has(event.type) || event.type === 'run.requeued') {
+    for (const draft of lanes.tools.values()) draft.endMs ??= atMs;
+  }
+}
+
+/** When the newest step but the one just begun was over. */
+function lastEnd({ model, tools }: RunLanes): number | null {
+  const said = [...model.values()].at(-2)?.endMs ?? null;
+  const done = [...tools.values()].at(-1)?.endMs ?? null;
+  return said === null ? done : Math.max(said, done ?? said);
+}
+
 function drawTool(lane: Map<string, Draft>, event: EventEnvelope, { data, atMs }: Moment): void {
   const draft = begin(lane, data.call_id, { event, atMs });
-  if (event.type === 'tool.called') draft.text = data.name ?? '';
+  if (event.type === 'tool.called' || event.type === 'tool.started') draft.text = data.name ?? '';
   else draft.endMs = atMs;
 }
 
@@ -181,23 +231,24 @@ function spans(drafts: Map<string, Draft>, endMs: number): Span[] {
 }
 
 function mark(event: EventEnvelope, endMs: number): Mark {
-  const life = event.type.startsWith('session.');
+  const life = event.type.startsWith('session.') || event.type.startsWith('run.');
   const shape = ERRORS.has(event.type) ? 'error' : life ? 'life' : 'dot';
   return { seq: event.seq, atMs: Math.min(endMs, Date.parse(event.at)), type: event.type, shape };
 }
 
-const RELEASES = new Set(['session.disconnected', 'session.gap', ...FINALS]);
+const RELEASES = new Set(['session.disconnected', 'session.gap', 'run.requeued', ...FINALS]);
+const TAKES = new Set(['session.connected', 'run.started', 'run.resumed']);
 
 function holdings(events: readonly EventEnvelope[], endMs: number): Holding[] {
   const found: Holding[] = [];
   let held: Omit<Holding, 'endMs'> | null = null;
   for (const event of events) {
     const atMs = Date.parse(event.at);
-    if (held && (RELEASES.has(event.type) || event.type === 'session.connected')) {
+    if (held && (RELEASES.has(event.type) || TAKES.has(event.type))) {
       found.push({ ...held, endMs: heldUntil(event, held.startMs) });
       held = null;
     }
-    if (event.type === 'session.connected') {
+    if (TAKES.has(event.type)) {
       const { replica = '', revision = '' } = event.data as Record<string, string | undefined>;
       held = { replica, revision, seq: event.seq, startMs: atMs };
     }

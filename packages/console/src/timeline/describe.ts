@@ -19,6 +19,17 @@ export function summary(event: EventEnvelope): string {
       return `${data.model}`;
     case 'tool.called':
       return shorten(`${data.name}(${data.arguments ?? '…'})`);
+    case 'tool.started':
+      return shorten([data.name, data.input].filter(Boolean).join(' '));
+    case 'run.started':
+    case 'run.resumed':
+    case 'run.requeued':
+      return `${data.replica}`;
+    case 'run.created':
+      return shorten(String(data.instruction ?? data.agent));
+    case 'model.called':
+      return `${data.model}`;
+    case 'tool.finished':
     case 'tool.returned':
       return shorten(String(data.output ?? ''));
     case 'response.done':

@@ -68,7 +68,8 @@ function show(value: unknown) {
 
 function linkTo(seq: number): string {
   const url = new URL(window.location.href);
-  url.search = `?at=${seq}`;
+  url.searchParams.set('at', String(seq));
+  url.searchParams.delete('table');
   url.hash = '';
   return url.href;
 }

@@ -172,7 +172,9 @@ export function Holdings(props: {
             className="hf-tl-holding"
             data-hue={hueOf(replica)}
             style={{ left, width: right - left }}
-            title={t('heldBy', { replica, revision })}
+            title={
+              revision === '' ? t('heldByServer', { replica }) : t('heldBy', { replica, revision })
+            }
           >
             <span>{replica}</span>
           </div>

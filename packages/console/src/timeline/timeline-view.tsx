@@ -24,6 +24,8 @@ export interface TimelineViewProps {
   playheadMs: number | null;
   onSeek: (atMs: number) => void;
   sounds: readonly SoundOnTimeline[];
+  /** What kind of work it is; a session where nothing is said. */
+  kind?: 'session' | 'run';
 }
 
 /**
@@ -55,13 +57,13 @@ export function TimelineView(props: TimelineViewProps) {
     <div className="hf-timeline">
       <TimelineTools view={view} live={live} />
       <div className="hf-tl-grid">
-        <LaneNames sounds={sounds} />
+        <LaneNames sounds={sounds} kind={props.kind ?? 'session'} />
         <div
           ref={frame}
           className="hf-tl-frame"
           role="slider"
           tabIndex={0}
-          aria-label={t('slider')}
+          aria-label={t(props.kind === 'run' ? 'sliderRun' : 'slider')}
           aria-describedby={hint}
           aria-valuemin={1}
           aria-valuemax={Math.max(1, props.events.length)}
@@ -91,14 +93,15 @@ export function TimelineView(props: TimelineViewProps) {
   );
 }
 
-function LaneNames({ sounds }: { sounds: readonly SoundOnTimeline[] }) {
+function LaneNames(props: { sounds: readonly SoundOnTimeline[]; kind: 'session' | 'run' }) {
+  const { sounds, kind } = props;
   const { t } = useTranslation('timeline');
   return (
     <div className="hf-tl-names" aria-hidden="true">
       <span style={{ height: LANE_PX.axis }} />
       {LANES.map(name => (
         <span key={name} style={{ height: LANE_PX[name] }}>
-          {t(`lane.${name}`)}
+          {t(name === 'model' && kind === 'run' ? 'lane.agent' : `lane.${name}`)}
         </span>
       ))}
       <span style={{ height: LANE_PX.marks }}>{t('lane.marks')}</span>

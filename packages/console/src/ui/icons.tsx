@@ -18,6 +18,13 @@ const SHAPES = {
       <path d="M4.5 9.5a5.5 5.5 0 0 0 8.8 4.4M15.5 9.5c0 .9-.2 1.7-.5 2.4M10 15v2.5M3 3l14 14" />
     </>
   ),
+  board: <path d="M3 4h4v12H3zM8.5 4h4v8h-4zM14 4h3v5h-3z" />,
+  queue: <path d="M4 4.5h12v3.5H4zM4 10.5h12M4 13.5h12M4 16.5h7" />,
+  archive: <path d="M3 4h14v3.5H3zM4.5 7.5v8.5h11V7.5M8 11h4" />,
+  retry: <path d="M15.8 8A6.2 6.2 0 1 0 16 12M16 3.5V8h-4.5" />,
+  send: <path d="M3 10 17 3.5 13 17l-3-6zM10 11l7-7.5" />,
+  bell: <path d="M5 14V9a5 5 0 0 1 10 0v5l1 1H4zM8.5 17.5h3" />,
+  folder: <path d="M2.5 5h5l1.5 2h8.5v9h-15z" />,
   list: <path d="M7 5h10M7 10h10M7 15h10M3.5 5h.01M3.5 10h.01M3.5 15h.01" />,
   settings: (
     <>

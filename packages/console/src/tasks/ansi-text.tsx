@@ -1,0 +1,34 @@
+import Anser from 'anser';
+import { memo } from 'react';
+import { drawable } from './log-rows.ts';
+
+/** Terminal output with its colours, as elements; nothing in it is ever read as markup. */
+export const AnsiText = memo(function AnsiText({ text }: { text: string }) {
+  const clean = drawable(text);
+  if (!clean.includes('\u001b')) return clean;
+  const parts = Anser.ansiToJson(clean, { json: true, use_classes: true, remove_empty: true });
+  return parts.map((part, index) => {
+    const { className, style } = look(part);
+    return (
+      // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a line have no other name
+      <span key={index} className={className} style={style}>
+        {part.content}
+      </span>
+    );
+  });
+});
+
+/** A raw colour is drawn towards the page's ink, so that it can be read on both grounds. */
+const SHARE_OF_COLOUR = '45%';
+
+function look(part: Anser.AnserJsonEntry) {
+  const names = part.decorations.map(name => `hf-ansi-${name}`);
+  if (/^ansi-(bright-)?\w+$/.test(part.fg ?? '') && part.fg !== 'ansi-truecolor') {
+    names.push(`hf-${part.fg.replace('bright-', '')}`);
+  }
+  const raw = part.fg_truecolor;
+  const style = /^[\d, ]+$/.test(raw ?? '')
+    ? { color: `color-mix(in srgb, rgb(${raw}) ${SHARE_OF_COLOUR}, var(--hf-ink))` }
+    : undefined;
+  return { className: names.join(' ') || undefined, style };
+}

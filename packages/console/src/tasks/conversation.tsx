@@ -1,0 +1,75 @@
+import type { Message, Run } from '@holdfast/protocol';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { agentsQuery } from '../app/run-queries.ts';
+import { Section } from '../ui/page.tsx';
+import { When } from '../ui/when.tsx';
+import { agentTitle } from './agents.ts';
+import { FollowUp } from './follow-up.tsx';
+import { RunMark } from './run-badge.tsx';
+import type { TaskParts } from './task-page.tsx';
+
+/** What was asked for, message by message, with the runs that each one led to. */
+export function Conversation(props: TaskParts) {
+  const { t } = useTranslation('tasks');
+  const { messages, runs, message: shown } = props;
+  return (
+    <div className="hf-conversation">
+      <Section title={t('conversation.title')} id="conversation">
+        <ol className="hf-plain hf-messages">
+          {messages.map(message => (
+            <Said
+              key={message.id}
+              message={message}
+              runs={runs.filter(run => run.message_id === message.id)}
+              shown={message.id === shown?.id}
+            />
+          ))}
+        </ol>
+        {props.own && <FollowUp {...props} />}
+      </Section>
+    </div>
+  );
+}
+
+function Said(props: { message: Message; runs: readonly Run[]; shown: boolean }) {
+  const { message, runs, shown } = props;
+  const { t } = useTranslation('tasks');
+  const agents = useQuery(agentsQuery).data?.data ?? [];
+  return (
+    <li className="hf-message" data-shown={shown || undefined} aria-current={shown || undefined}>
+      <p className="hf-message-head">
+        <strong>{t('conversation.message', { number: message.number })}</strong>
+        <span className="hf-soft">{message.created_by}</span>
+        <span className="hf-soft hf-push">
+          <When at={message.created_at} />
+        </span>
+      </p>
+      <p className="hf-message-text">
+        {message.instruction ?? <em className="hf-soft">{t('conversation.hidden')}</em>}
+      </p>
+      {runs.length === 0 ? (
+        <p className="hf-soft hf-small">{t('conversation.noRuns')}</p>
+      ) : (
+        <Link
+          from="/tasks/$id"
+          to="/tasks/$id"
+          search={{ message: message.id }}
+          replace
+          resetScroll={false}
+          className="hf-message-runs"
+        >
+          <span className="hf-visually-hidden">
+            {t('conversation.show', { number: message.number })}
+          </span>
+          {runs.map(run => (
+            <span key={run.id}>
+              <RunMark status={run.status} /> {agentTitle(agents, run.agent)}
+            </span>
+          ))}
+        </Link>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,58 @@
+import { ActionIcon, TextInput } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import { useFormats } from '../i18n/format.ts';
+import { Icon } from '../ui/icons.tsx';
+import type { LogSearchState } from './run-log.tsx';
+
+/** Finds words in a log; Enter goes on, with Shift back. */
+export function LogSearch({ search, lines }: { search: LogSearchState; lines: number }) {
+  const { t } = useTranslation('tasks');
+  const formats = useFormats();
+  const words =
+    search.query.trim() === ''
+      ? t('log.lines', { count: lines })
+      : search.count === 0
+        ? t('log.noMatches')
+        : t('log.matches', { at: search.at, count: search.count });
+  return (
+    <search className="hf-log-search">
+      <TextInput
+        type="search"
+        size="xs"
+        className="hf-grow"
+        aria-label={t('log.search')}
+        placeholder={t('log.search')}
+        leftSection={<Icon name="search" size={14} />}
+        value={search.query}
+        onChange={event => search.setQuery(event.currentTarget.value)}
+        onKeyDown={event => {
+          if (event.key === 'Enter') search.step(event.shiftKey ? -1 : 1);
+          if (event.key === 'Escape') search.setQuery('');
+        }}
+      />
+      <span className="hf-soft hf-num" title={formats.number(lines)}>
+        {words}
+      </span>
+      {search.count > 1 && (
+        <>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            aria-label={t('log.previous')}
+            onClick={() => search.step(-1)}
+          >
+            <Icon name="back" size={14} />
+          </ActionIcon>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            aria-label={t('log.next')}
+            onClick={() => search.step(1)}
+          >
+            <Icon name="forward" size={14} />
+          </ActionIcon>
+        </>
+      )}
+    </search>
+  );
+}

@@ -1,0 +1,90 @@
+import type { Repo } from '@holdfast/protocol';
+import { Button, Group, Modal, NativeSelect, Textarea, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { agentsQuery } from '../app/run-queries.ts';
+import { Problem } from '../ui/problem.tsx';
+import { AgentPicker } from './agent-picker.tsx';
+import { defaultAgents } from './agents.ts';
+import { useCreateTask } from './use-create-task.ts';
+
+/** As the server takes them. */
+const TITLE_MAX_CHARS = 200;
+const INSTRUCTION_MAX_CHARS = 48_000;
+
+/** What shall be done, where, and by whom. */
+export function NewTaskDialog(props: {
+  opened: boolean;
+  repos: readonly Repo[];
+  onClose: () => void;
+}) {
+  const { t } = useTranslation('tasks');
+  const ui = useTranslation('ui').t;
+  return (
+    <Modal
+      opened={props.opened}
+      onClose={props.onClose}
+      title={t('newTask.title')}
+      size="lg"
+      centered
+      closeButtonProps={{ 'aria-label': ui('close') }}
+    >
+      <Form {...props} />
+    </Modal>
+  );
+}
+
+function Form({ repos, onClose }: { repos: readonly Repo[]; onClose: () => void }) {
+  const { t } = useTranslation('tasks');
+  const ui = useTranslation('ui').t;
+  const known = useQuery(agentsQuery).data?.data ?? [];
+  const { create, busy, error, saved } = useCreateTask();
+  const [repoId, setRepoId] = useState(repos[0]?.id ?? '');
+  const [title, setTitle] = useState('');
+  const [instruction, setInstruction] = useState('');
+  const [chosen, setChosen] = useState<string[] | null>(null);
+  const agents = chosen ?? defaultAgents(known);
+  const complete = repoId !== '' && title.trim() !== '' && instruction.trim() !== '';
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    if (complete && (await create({ repo_id: repoId, title, instruction, agents }))) onClose();
+  };
+  return (
+    <form className="hf-form" onSubmit={event => void submit(event)}>
+      <NativeSelect
+        label={t('repo')}
+        value={repoId}
+        onChange={event => setRepoId(event.currentTarget.value)}
+        data={repos.map(repo => ({ value: repo.id, label: repo.name }))}
+      />
+      <TextInput
+        label={t('newTask.name')}
+        value={title}
+        maxLength={TITLE_MAX_CHARS}
+        required
+        data-autofocus
+        onChange={event => setTitle(event.currentTarget.value)}
+      />
+      <Textarea
+        label={t('newTask.instruction')}
+        description={t('newTask.instructionHint')}
+        value={instruction}
+        maxLength={INSTRUCTION_MAX_CHARS}
+        required
+        rows={5}
+        onChange={event => setInstruction(event.currentTarget.value)}
+      />
+      <AgentPicker chosen={agents} onChange={setChosen} />
+      {error !== null && <Problem error={error} saved={saved ? t('newTask.saved') : ''} />}
+      <Group justify="flex-end">
+        <Button variant="default" onClick={onClose}>
+          {ui('cancel')}
+        </Button>
+        <Button type="submit" loading={busy} disabled={!complete}>
+          {agents.length === 0 ? t('newTask.save') : t('newTask.start', { count: agents.length })}
+        </Button>
+      </Group>
+    </form>
+  );
+}

@@ -1,0 +1,104 @@
+import type { Run } from '@holdfast/protocol';
+import { useQuery } from '@tanstack/react-query';
+import { useTranslation } from 'react-i18next';
+import { budgetsQuery } from '../app/run-queries.ts';
+import { useFormats } from '../i18n/format.ts';
+import { useNow } from '../ui/use-now.ts';
+import { Plan } from './plan.tsx';
+import { isOver, runSeconds } from './run-states.ts';
+import type { RunLog } from './run-store.ts';
+import { TestMark } from './test-mark.tsx';
+
+/** The figures of a run, its plan while it works, and what came of it when it is over. */
+export function RunFacts({ run, log }: { run: Run; log: RunLog }) {
+  const { t } = useTranslation('tasks');
+  const formats = useFormats();
+  const now = useNow(isOver(run.status) ? 60_000 : 1000);
+  return (
+    <div className="hf-run-facts">
+      <dl>
+        <div>
+          <dt>{t('run.time')}</dt>
+          <dd className="hf-num">{formats.clock(runSeconds(run, now))}</dd>
+        </div>
+        <div>
+          <dt>{t('run.cost')}</dt>
+          <dd className="hf-num">
+            <Cost run={run} />
+          </dd>
+        </div>
+        <div>
+          <dt>{t('compare.tests')}</dt>
+          <dd>
+            <TestMark result={run.tests.before} /> → <TestMark result={run.tests.after} />
+          </dd>
+        </div>
+      </dl>
+      {run.status === 'queued' && <p className="hf-soft">{t('run.queued')}</p>}
+      {!isOver(run.status) && <Plan log={log} />}
+      {run.summary !== null && <p className="hf-run-summary">{run.summary}</p>}
+      <Files run={run} />
+    </div>
+  );
+}
+
+/** A share of the budget from which it deserves a look. */
+const HIGH = 0.8;
+
+export function Cost({ run }: { run: Run }) {
+  const { t } = useTranslation('tasks');
+  const formats = useFormats();
+  const budget = useQuery(budgetsQuery).data?.data.find(one => one.scope === 'run');
+  if (run.cost_usd === null) return <span className="hf-soft">{t('run.costUnknown')}</span>;
+  const spent = formats.usd(run.cost_usd);
+  if (!budget || budget.limit_usd <= 0) return spent;
+  const limit = formats.usd(budget.limit_usd);
+  return (
+    <span className="hf-cost">
+      {t('run.budget', { spent, limit })}
+      <meter
+        aria-label={t('run.budgetLabel')}
+        min={0}
+        max={budget.limit_usd}
+        high={budget.limit_usd * HIGH}
+        value={run.cost_usd}
+      />
+    </span>
+  );
+}
+
+function Files({ run }: { run: Run }) {
+  const { t } = useTranslation('tasks');
+  const formats = useFormats();
+  if (run.files_changed.length === 0) return null;
+  return (
+    <details className="hf-run-files">
+      <summary>
+        {t('run.filesCount', { count: run.files_changed.length })}{' '}
+        <Lines insertions={run.insertions} deletions={run.deletions} />
+      </summary>
+      <ul className="hf-plain">
+        {run.files_changed.map(file => (
+          <li key={file.path}>
+            <code>{file.path}</code>
+            {file.insertions === null ? (
+              <span className="hf-soft">{t('run.binary')}</span>
+            ) : (
+              <Lines insertions={file.insertions} deletions={file.deletions ?? 0} />
+            )}
+          </li>
+        ))}
+      </ul>
+      <span className="hf-visually-hidden">{formats.number(run.files_changed.length)}</span>
+    </details>
+  );
+}
+
+export function Lines(props: { insertions: number; deletions: number }) {
+  const formats = useFormats();
+  return (
+    <span className="hf-lines hf-num">
+      <ins>+{formats.number(props.insertions)}</ins> <del>−{formats.number(props.deletions)}</del>
+    </span>
+  );
+}

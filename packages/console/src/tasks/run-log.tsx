@@ -1,0 +1,155 @@
+import { Button } from '@mantine/core';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Icon } from '../ui/icons.tsx';
+import { Problem } from '../ui/problem.tsx';
+import { LogLine } from './log-line.tsx';
+import { findRows, type LogRow } from './log-rows.ts';
+import { LogSearch } from './log-search.tsx';
+import type { RunLog } from './run-store.ts';
+import { useFollow } from './use-follow.ts';
+import { useLineOpen, useLogRows } from './use-run-log.ts';
+
+const LINE_PX = 20;
+const OVERSCAN_ROWS = 20;
+
+/** What a run says and does, as it happens. Only the rows in sight exist. */
+export function RunLogView({ log, agent }: { log: RunLog; agent: string }) {
+  const { t } = useTranslation('tasks');
+  const rows = useLogRows(log);
+  const frame = useRef<HTMLDivElement>(null);
+  const [unfolded, setUnfolded] = useState<ReadonlySet<string>>(new Set());
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => frame.current,
+    getItemKey: index => rows[index]?.key ?? index,
+    estimateSize: () => LINE_PX,
+    overscan: OVERSCAN_ROWS,
+  });
+  const size = virtual.getTotalSize();
+  const toEnd = () => {
+    const element = frame.current;
+    if (element) element.scrollTop = element.scrollHeight;
+  };
+  const follow = useFollow(frame, { size, toEnd });
+  const search = useSearch(rows, log.version, index => {
+    follow.stop();
+    virtual.scrollToIndex(index, { align: 'center' });
+  });
+  const toggle = (key: string) =>
+    setUnfolded(now => {
+      const next = new Set(now);
+      if (!next.delete(key)) next.add(key);
+      return next;
+    });
+  // The first event holds the instruction, which is private.
+  const hidden = log.events[0]?.redacted === true;
+  return (
+    <div className="hf-log">
+      <LogSearch search={search} lines={rows.length} />
+      {log.error !== null && <Problem error={log.error} />}
+      {hidden && <p className="hf-log-word">{t('log.private')}</p>}
+      {log.gap && <p className="hf-log-word">{t('log.gap')}</p>}
+      <section
+        ref={frame}
+        className="hf-log-frame"
+        aria-label={t('log.label', { agent })}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
+        tabIndex={0}
+      >
+        {rows.length === 0 && <p className="hf-log-word">{t('log.empty')}</p>}
+        <div className="hf-log-rows" style={{ height: size }}>
+          {virtual.getVirtualItems().map(item => (
+            <div
+              key={item.key}
+              ref={virtual.measureElement}
+              data-index={item.index}
+              data-found={item.index === search.index || undefined}
+              className="hf-log-row"
+              style={{ transform: `translateY(${item.start}px)` }}
+            >
+              <LogLine
+                row={rows[item.index]!}
+                unfolded={unfolded.has(String(item.key))}
+                onToggle={() => toggle(String(item.key))}
+              />
+            </div>
+          ))}
+        </div>
+      </section>
+      <FollowBar live={!log.over} follow={follow} empty={rows.length === 0} />
+    </div>
+  );
+}
+
+function FollowBar(props: { live: boolean; empty: boolean; follow: ReturnType<typeof useFollow> }) {
+  const { live, follow } = props;
+  const { t } = useTranslation('tasks');
+  const open = useLineOpen();
+  if (props.empty) return null;
+  return (
+    <div className="hf-log-bar" role="status">
+      {live && !open ? (
+        <span className="hf-state-warn">{t('log.reconnecting')}</span>
+      ) : follow.following ? (
+        <span className="hf-soft">{live ? t('log.following') : ''}</span>
+      ) : (
+        <>
+          <span className="hf-soft">{live ? t('log.stopped') : ''}</span>
+          <Button
+            size="compact-xs"
+            variant="default"
+            leftSection={<Icon name="download" size={14} />}
+            onClick={follow.resume}
+          >
+            {live ? t('log.follow') : t('log.end')}
+          </Button>
+        </>
+      )}
+    </div>
+  );
+}
+
+export interface LogSearchState {
+  query: string;
+  setQuery: (query: string) => void;
+  count: number;
+  /** Which of the matches is shown, from 1; 0 where none is. */
+  at: number;
+  /** Its row; -1 where none is. */
+  index: number;
+  step: (by: 1 | -1) => void;
+}
+
+function useSearch(
+  rows: readonly LogRow[],
+  version: number,
+  show: (index: number) => void,
+): LogSearchState {
+  const [query, setQuery] = useState('');
+  const [position, setPosition] = useState(0);
+  const wanted = useDeferredValue(query);
+  // The rows grow in place; the version says when.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
+  const found = useMemo(() => findRows(rows, wanted), [rows, wanted, version]);
+  const at = found.length === 0 ? 0 : (position % found.length) + 1;
+  const index = at === 0 ? -1 : found[at - 1]!;
+  const latest = useRef(show);
+  latest.current = show;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new search or step shows its match
+  useEffect(() => {
+    if (index >= 0) latest.current(index);
+  }, [wanted, position]);
+  return {
+    query,
+    setQuery: next => {
+      setQuery(next);
+      setPosition(0);
+    },
+    count: found.length,
+    at,
+    index,
+    step: by => setPosition(now => (now + by + found.length) % Math.max(1, found.length)),
+  };
+}

@@ -1,0 +1,153 @@
+import type { Delivery, followStream, StreamOptions } from '@holdfast/client';
+import type { EventEnvelope } from '@holdfast/protocol';
+import { describe, expect, it } from 'vitest';
+import { EVENTS_MAX, FOLLOWED_MAX, RunStore } from './run-store.ts';
+
+const envelope = (subject: string, seq: number, type = 'agent.message') =>
+  ({ subject, seq, type, data: {} }) as EventEnvelope;
+const settled = () => new Promise(resolve => setTimeout(resolve));
+
+/** One stream as the store opened it; the test says what comes on it. */
+class Line {
+  readonly start: Readonly<Record<string, number>>;
+  readonly options: StreamOptions;
+  private wake = () => {};
+  private queue: (Delivery | 'end' | Error)[] = [];
+
+  constructor(start: Readonly<Record<string, number>>, options: StreamOptions) {
+    this.start = start;
+    this.options = options;
+    options.signal?.addEventListener('abort', () => this.wake());
+  }
+
+  say(...next: (Delivery | 'end' | Error)[]) {
+    this.queue.push(...next);
+    this.wake();
+    return settled();
+  }
+
+  async *read(): AsyncGenerator<Delivery, void> {
+    for (;;) {
+      while (this.queue.length === 0) {
+        if (this.options.signal?.aborted) return;
+        await new Promise<void>(resolve => {
+          this.wake = resolve;
+        });
+      }
+      const next = this.queue.shift()!;
+      if (next === 'end') return;
+      if (next instanceof Error) throw next;
+      yield next;
+    }
+  }
+}
+
+function makeStore(known: readonly string[] = []) {
+  const lines: Line[] = [];
+  const told: string[] = [];
+  const follow = ((_: unknown, start: Record<string, number>, options: StreamOptions = {}) => {
+    const line = new Line(start, options);
+    lines.push(line);
+    return line.read();
+  }) as typeof followStream;
+  const http = {
+    json: async (path: string) => {
+      if (!known.some(id => path.endsWith(id))) throw new Error('not found');
+    },
+  };
+  const store = new RunStore({ http } as never, {
+    follow,
+    schedule: flush => flush(),
+    onEvents: (id, events) => told.push(...events.map(event => `${id}:${event.seq}`)),
+  });
+  return { store, lines, told };
+}
+
+const events = (...list: EventEnvelope[]): Delivery => ({ kind: 'events', events: list });
+
+describe('RunStore', () => {
+  it('asks for all runs of a page on one line', async () => {
+    const { store, lines, told } = makeStore();
+    store.watch('a');
+    store.watch('b');
+    await settled();
+    expect(lines.map(line => line.start)).toEqual([{ a: 0, b: 0 }]);
+    await lines[0]!.say(events(envelope('a', 1), envelope('b', 1), envelope('a', 2)));
+    expect(store.snapshot('a').events.map(event => event.seq)).toEqual([1, 2]);
+    expect(store.snapshot('b').version).toBe(1);
+    expect(told).toEqual(['a:1', 'a:2', 'b:1']);
+  });
+
+  it('opens a new line for a new run and goes on where the old one was', async () => {
+    const { store, lines } = makeStore();
+    store.watch('a');
+    await settled();
+    await lines[0]!.say(events(envelope('a', 1), envelope('a', 2)));
+    store.watch('b');
+    await settled();
+    expect(lines[0]!.options.signal?.aborted).toBe(true);
+    expect(lines[1]!.start).toEqual({ a: 2, b: 0 });
+    store.watch('a');
+    await settled();
+    expect(lines).toHaveLength(2);
+  });
+
+  it('follows what nobody shows any more to its end, and then not again', async () => {
+    const { store, lines } = makeStore();
+    const leave = store.watch('a');
+    await settled();
+    leave();
+    await lines[0]!.say(events(envelope('a', 1, 'run.failed')), 'end');
+    expect(store.snapshot('a')).toMatchObject({ over: true, error: null });
+    store.watch('a');
+    await settled();
+    expect(lines).toHaveLength(1);
+  });
+
+  it('takes it as over when the server has nothing more', async () => {
+    const { store, lines } = makeStore();
+    store.watch('a');
+    await settled();
+    await lines[0]!.say('end');
+    expect(store.snapshot('a').over).toBe(true);
+    expect(lines).toHaveLength(1);
+  });
+
+  it('leaves out a run that is not there and follows the others', async () => {
+    const { store, lines } = makeStore(['a']);
+    store.watch('a');
+    store.watch('gone');
+    await settled();
+    await lines[0]!.say(new Error('refused'));
+    await settled();
+    expect(store.snapshot('gone').error).toBeInstanceOf(Error);
+    expect(store.snapshot('a').error).toBeNull();
+    expect(lines[1]!.start).toEqual({ a: 0 });
+  });
+
+  it('tells of a lost line, of a gap, and drops the oldest of too many events', async () => {
+    const { store, lines } = makeStore();
+    const seen: boolean[] = [];
+    store.subscribeLine(() => seen.push(store.lineOpen));
+    store.watch('a');
+    await settled();
+    lines[0]!.options.onLine?.({ open: false, error: null });
+    lines[0]!.options.onLine?.({ open: true });
+    expect(seen).toEqual([false, true]);
+    await lines[0]!.say({ kind: 'gap', gap: { subject: 'a', after: 0, snapshotUrl: null } });
+    expect(store.snapshot('a').gap).toBe(true);
+    const many = Array.from({ length: EVENTS_MAX + 1 }, (_, i) => envelope('a', i + 1));
+    await lines[0]!.say(events(...many));
+    const { events: kept, gap } = store.snapshot('a');
+    expect(kept.length).toBeLessThanOrEqual(EVENTS_MAX);
+    expect(kept.at(-1)?.seq).toBe(EVENTS_MAX + 1);
+    expect(gap).toBe(true);
+  });
+
+  it('names no more runs than one stream may', async () => {
+    const { store, lines } = makeStore();
+    for (let i = 0; i <= FOLLOWED_MAX; i++) store.watch(`run_${i}`);
+    await settled();
+    expect(Object.keys(lines.at(-1)!.start)).toHaveLength(FOLLOWED_MAX);
+  });
+});

@@ -1,0 +1,28 @@
+import { client, queryClient } from '../app/services.ts';
+import { tellEnding } from './endings.ts';
+import { RunStore } from './run-store.ts';
+
+/** Events after which what the server says of a run differs from what is shown. */
+const CHANGES = /^(run\.|patch\.|tests\.|message\.|model\.called)/;
+const REFRESH_MS = 400;
+const waiting = new Set<string>();
+
+/** Asks again for the runs and the task of a run that has changed; many changes ask once. */
+function refresh(): void {
+  if (waiting.size > 0) return;
+  waiting.add('all');
+  setTimeout(() => {
+    waiting.clear();
+    for (const key of ['task', 'tasks', 'runs', 'run']) {
+      void queryClient.invalidateQueries({ queryKey: [key] });
+    }
+  }, REFRESH_MS);
+}
+
+/** What lives as long as the page does: all logs of runs on one stream. */
+export const runStore = new RunStore(client, {
+  onEvents: (runId, events) => {
+    if (events.some(event => CHANGES.test(event.type))) refresh();
+    for (const event of events) tellEnding(runId, event);
+  },
+});

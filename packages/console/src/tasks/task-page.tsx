@@ -1,0 +1,142 @@
+import '../sessions/sessions.css';
+import '../timeline/timeline.css';
+import './task.css';
+import './tasks.css';
+import './log.css';
+import type { Message, Run, Task } from '@holdfast/protocol';
+import { SegmentedControl } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { meQuery } from '../app/queries.ts';
+import { agentsQuery, messagesQuery, taskQuery, taskRunsQuery } from '../app/run-queries.ts';
+import type { TaskSearch } from '../app/search.ts';
+import { Icon } from '../ui/icons.tsx';
+import { Empty, Page } from '../ui/page.tsx';
+import { Problem } from '../ui/problem.tsx';
+import { agentTitle } from './agents.ts';
+import { Compare } from './compare.tsx';
+import { Conversation } from './conversation.tsx';
+import { type GoTo, RunColumn } from './run-column.tsx';
+import { TaskActions } from './task-actions.tsx';
+import { useAwaitEndings } from './use-await-endings.ts';
+
+/** One task: what was said on the left, who works on it on the right. */
+export function TaskPage() {
+  const { id } = useParams({ from: '/tasks/$id' });
+  const { t } = useTranslation('tasks');
+  const task = useQuery(taskQuery(id));
+  const messages = useQuery(messagesQuery(id));
+  const runs = useQuery(taskRunsQuery(id));
+  const error = task.error ?? messages.error ?? runs.error;
+  return (
+    <>
+      <Link to="/tasks" className="hf-back">
+        <Icon name="back" size={16} /> {t('back')}
+      </Link>
+      {task.data && messages.data && runs.data ? (
+        <Detail key={id} task={task.data} messages={messages.data} runs={runs.data} />
+      ) : (
+        <Page title={t('one')}>
+          {error ? (
+            <Problem error={error} onRetry={() => void task.refetch()} />
+          ) : (
+            <div className="hf-card hf-list-skeleton" />
+          )}
+        </Page>
+      )}
+    </>
+  );
+}
+
+export interface TaskParts {
+  task: Task;
+  messages: readonly Message[];
+  runs: readonly Run[];
+  /** The message whose runs are shown. */
+  message: Message | undefined;
+  /** Whether the reader may change the task and its runs. */
+  own: boolean;
+}
+
+function Detail(props: { task: Task; messages: readonly Message[]; runs: readonly Run[] }) {
+  const { task, messages, runs } = props;
+  const search = useSearch({ from: '/tasks/$id' });
+  const me = useQuery(meQuery).data;
+  const own = me?.role === 'Admin' || (me?.id === task.created_by && me.role === 'Developer');
+  const message = messages.find(one => one.id === search.message) ?? newestWithRuns(messages, runs);
+  const shown = runs.filter(run => run.message_id === message?.id);
+  const parts = { task, messages, runs, message, own };
+  useAwaitEndings(task, runs);
+  return (
+    <Page title={task.title} actions={<TaskActions {...parts} />}>
+      <div className="hf-task">
+        <Conversation {...parts} />
+        <Runs {...parts} shown={shown} search={search} />
+      </div>
+    </Page>
+  );
+}
+
+/** The newest message that somebody worked on; else the newest. */
+function newestWithRuns(messages: readonly Message[], runs: readonly Run[]): Message | undefined {
+  const worked = new Set(runs.map(run => run.message_id));
+  return messages.findLast(message => worked.has(message.id)) ?? messages.at(-1);
+}
+
+function Runs(props: TaskParts & { shown: readonly Run[]; search: TaskSearch }) {
+  const { shown, search } = props;
+  const { t } = useTranslation('tasks');
+  const navigate = useNavigate({ from: '/tasks/$id' });
+  const agents = useQuery(agentsQuery).data?.data ?? [];
+  const go: GoTo = change =>
+    void navigate({
+      search: now => (typeof change === 'function' ? change(now) : { ...now, ...change }),
+      replace: true,
+      resetScroll: false,
+    });
+  const alone = shown.find(run => run.id === search.run);
+  const compare = search.compare === true && shown.length > 0;
+  if (shown.length === 0) {
+    return (
+      <section className="hf-card hf-runs-none" aria-label={t('runs.title')}>
+        <Empty title={t('runs.none')}>{props.own && t('runs.noneHint')}</Empty>
+      </section>
+    );
+  }
+  return (
+    <section className="hf-runs" aria-label={t('runs.title')}>
+      {shown.length > 1 && (
+        <SegmentedControl
+          size="xs"
+          aria-label={t('runs.view')}
+          value={compare ? 'compare' : 'columns'}
+          onChange={view => go({ compare: view === 'compare' || undefined, run: undefined })}
+          data={[
+            { value: 'columns', label: t('runs.sideBySide') },
+            { value: 'compare', label: t('runs.compare') },
+          ]}
+        />
+      )}
+      {compare ? (
+        <Compare runs={shown} own={props.own} onOpen={run => go({ run, compare: undefined })} />
+      ) : (
+        <div className="hf-run-columns" data-count={alone ? 1 : shown.length}>
+          {(alone ? [alone] : shown).map(run => (
+            <RunColumn
+              key={run.id}
+              run={run}
+              own={props.own}
+              title={agentTitle(agents, run.agent)}
+              alone={alone !== undefined}
+              many={shown.length > 1}
+              tab={search.tabs?.[run.id] ?? 'log'}
+              at={search.at}
+              go={go}
+            />
+          ))}
+        </div>
+      )}
+    </section>
+  );
+}
