@@ -63,6 +63,8 @@ describe('without a valid credential', () => {
     expect([...texts].map(([shape, seen]) => [shape, seen.size])).toEqual([
       ['problem', 1],
       ['openai', 1],
+      ['anthropic', 1],
+      ['google', 1],
     ]);
     expect([...texts.values()].flatMap(seen => [...seen]).join()).not.toMatch(/revoked|unknown/i);
     expect(await world.upstreamSessions()).toBe(before);
@@ -134,6 +136,8 @@ describe('things of others', () => {
     ['GET', '/v1/recordings/:id/audio', 'recording'],
     ['DELETE', '/v1/recordings/:id', 'recording'],
     ['DELETE', '/v1/api-keys/:id', 'key'],
+    ['DELETE', '/v1/budgets/:id', 'budget'],
+    ['DELETE', '/v1/provider-keys/:id', 'provider_key'],
     ['POST', '/v1/realtime/calls/:id/hangup', 'call'],
     ['POST', '/openai/v1/realtime/calls/:id/hangup', 'call'],
     ['WS', '/api/v1/realtime/webrtc/:id', 'session'],
@@ -145,6 +149,8 @@ describe('things of others', () => {
     upload: 'ses',
     recording: 'rec',
     key: 'key',
+    budget: 'bdg',
+    provider_key: 'pvk',
     call: 'rtc',
   } as const;
 

@@ -44,6 +44,10 @@ export async function startAccessWorld(): Promise<AccessWorld> {
       ...issuer.env,
       OPENAI_BASE_URL: `${simulator.url}/v1`,
       OPENAI_API_KEY: UPSTREAM_KEY,
+      ANTHROPIC_BASE_URL: simulator.url,
+      ANTHROPIC_API_KEY: UPSTREAM_KEY,
+      GOOGLE_GEMINI_BASE_URL: simulator.url,
+      GEMINI_API_KEY: UPSTREAM_KEY,
       HOLDFAST_MAX_ACTIVE_SESSIONS: '100000',
     });
     undo.push(() => local.stop());

@@ -43,6 +43,10 @@ export async function startInspectedServer(
       HOLDFAST_MASTER_KEY: randomBytes(32).toString('base64'),
       OPENAI_BASE_URL: `${simulator.url}/v1`,
       OPENAI_API_KEY: UPSTREAM_KEY,
+      ANTHROPIC_BASE_URL: simulator.url,
+      ANTHROPIC_API_KEY: UPSTREAM_KEY,
+      GOOGLE_GEMINI_BASE_URL: simulator.url,
+      GEMINI_API_KEY: UPSTREAM_KEY,
       ...settings,
     };
     const server = await startServer(env);

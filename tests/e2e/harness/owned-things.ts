@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import type { Auth, Principal } from '../../../packages/server/src/auth/index.ts';
 import type { WalkThing } from '../../../packages/server/src/auth/testing/walk.ts';
 import type { RouteInfo } from '../../../packages/server/src/http/index.ts';
+import { newId } from '../../../packages/server/src/kernel/index.ts';
 import type { Database } from '../../../packages/server/src/platform/database/index.ts';
 import { offerCall } from './webrtc.ts';
 
@@ -39,12 +40,15 @@ export async function uploadBody(change: Record<string, unknown> = {}): Promise<
 
 export const UPLOAD_TYPE = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` };
 
-type Kind = 'session' | 'upload' | 'recording' | 'call' | 'key';
+type Kind = 'session' | 'upload' | 'recording' | 'call' | 'key' | 'budget' | 'provider_key';
 
 /** Which kind of thing a route is about; undefined for routes that are about none. */
 function kindOf(url: string): Kind | undefined {
   if (url === '/audio/upload') return 'upload';
+  if (url.startsWith('/model/')) return undefined;
   if (url.startsWith('/v1/api-keys/:')) return 'key';
+  if (url.startsWith('/v1/budgets/:')) return 'budget';
+  if (url.startsWith('/v1/provider-keys/:')) return 'provider_key';
   if (url.startsWith('/v1/recordings/:')) return 'recording';
   if (url.includes('/calls/:') || url.includes('call_id=:')) return 'call';
   return url.includes('/:') ? 'session' : undefined;
@@ -99,12 +103,16 @@ export class OwnedThings {
       select from sessions where id = ${id} and state = 'created' and erased_at is null
       union all select from recordings where id = ${id} and state = 'complete'
       union all select from api_keys where id = ${id} and revoked_at is null
+      union all select from budgets where id = ${id}
+      union all select from provider_keys where id = ${id} and revoked_at is null
     `.execute(this.#deps.database.db);
     return rows.length === 1;
   }
 
   #make(kind: Kind, owner: Principal): Promise<string> {
     if (kind === 'key') return this.#makeKey(owner);
+    if (kind === 'budget') return this.#makeBudget(owner);
+    if (kind === 'provider_key') return this.#makeProviderKey(owner);
     if (kind === 'call') return this.#makeCall(owner);
     return kind === 'recording' ? this.#makeRecording(owner) : this.#makeSession(owner);
   }
@@ -123,6 +131,24 @@ export class OwnedThings {
   async #makeKey(owner: Principal): Promise<string> {
     const wanted = { name: 'thing', role: 'Viewer' } as const;
     return (await this.#deps.auth.apiKeys.create(owner, wanted, 'things')).id;
+  }
+
+  /** As rows, because only Admins may make these, and here Developers shall own some too. */
+  async #makeBudget({ id: owner, projectId }: Principal): Promise<string> {
+    const id = newId('bdg');
+    await sql`insert into budgets (id, project_id, scope, owner, limit_usd, created_by)
+      values (${id}, ${projectId}, 'owner', ${id}, 1, ${owner})`.execute(this.#deps.database.db);
+    return id;
+  }
+
+  async #makeProviderKey({ id: owner, projectId }: Principal): Promise<string> {
+    const id = newId('pvk');
+    await sql`insert into provider_keys (id, project_id, provider, name, hint, secret_key_id,
+      secret_data, created_by)
+      values (${id}, ${projectId}, ${id}, 'thing', 'hint', 'dk_none', '', ${owner})`.execute(
+      this.#deps.database.db,
+    );
+    return id;
   }
 
   async #makeCall(owner: Principal): Promise<string> {

@@ -38,6 +38,8 @@ export interface Stack {
   readonly url: string;
   /** The simulator's address, for its inspection routes. */
   readonly simulatorUrl: string;
+  /** Values that only servers may know. */
+  readonly secrets: readonly string[];
   /** Starts one more server on the same database, blobs and Redis; not on the embedded stack. */
   addServer(env?: Record<string, string>): Promise<Server>;
   stop(): Promise<void>;
@@ -76,7 +78,7 @@ export async function startStack(name: StackName, options: StackOptions = {}): P
   try {
     const simulator = await startSimulatorProcess(options.simulator);
     undo.push(() => simulator.process.kill());
-    const shared = name === 'embedded' ? {} : await productionEnv(undo);
+    const shared: Record<string, string> = name === 'embedded' ? {} : await productionEnv(undo);
     const start = async (env: Record<string, string> = {}) => {
       const server = await startServer({
         OPENAI_BASE_URL: `${simulator.url}/v1`,
@@ -95,7 +97,10 @@ export async function startStack(name: StackName, options: StackOptions = {}): P
       return start(env);
     };
     const { url } = servers[0]!;
-    return { name, servers, url, simulatorUrl: simulator.url, addServer, stop };
+    const { HOLDFAST_MASTER_KEY: masterKey, DATABASE_URL: databaseUrl } = shared;
+    const tokens = servers.map(server => server.adminToken);
+    const secrets = [UPSTREAM_KEY, ...tokens, masterKey, databaseUrl].filter(text => text != null);
+    return { name, servers, url, simulatorUrl: simulator.url, secrets, addServer, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -38,6 +38,17 @@ const DOCUMENTS: Readonly<Record<string, Json>> = {
     turn_detection: { type: 'server_vad', threshold: 0.5 },
     input_audio_format: 'pcm16',
   },
+  '/v1/responses': { model: 'gpt-5.1-codex', input: 'Hello.', stream: true },
+  '/chat/completions': { model: 'gpt-5.1-codex', messages: [{ role: 'user', content: 'x' }] },
+  '/anthropic/v1/messages': {
+    model: 'claude-sonnet-4-5',
+    max_tokens: 100,
+    messages: [{ role: 'user', content: 'x' }],
+  },
+  '/count_tokens': { model: 'claude-sonnet-4-5', messages: [{ role: 'user', content: 'x' }] },
+  '/models/:target': { contents: [{ role: 'user', parts: [{ text: 'x' }] }] },
+  '/budgets': { scope: 'owner', owner: 'user:none', limit_usd: 5 },
+  '/provider-keys': { provider: 'azure', name: 'a key', key: 'k'.repeat(40) },
   '/api-keys': { name: 'a key', role: 'Viewer', expires_in_days: 3 },
 };
 const METADATA: Json = {
@@ -59,6 +70,7 @@ function documentOf({ url }: RouteInfo): Json | undefined {
   return end === undefined ? undefined : DOCUMENTS[end];
 }
 
+const takesBody = ({ method }: RouteInfo) => method === 'POST' || method === 'PUT';
 const takesOffer = ({ url }: RouteInfo) => /\/calls$|^\/realtime\/?$/.test(url);
 const json = (value: Json): Content => ({
   headers: JSON_TYPE,
@@ -66,7 +78,7 @@ const json = (value: Json): Content => ({
 });
 
 export function validBody(route: RouteInfo, known: Known): Content {
-  if (route.method !== 'POST') return { headers: {} };
+  if (!takesBody(route)) return { headers: {} };
   if (route.url === '/audio/upload') return { headers: UPLOAD_TYPE, body: known.upload };
   if (takesOffer(route)) return { headers: SDP_TYPE, body: Buffer.from(known.sdp) };
   const document = documentOf(route);
@@ -75,7 +87,7 @@ export function validBody(route: RouteInfo, known: Known): Content {
 
 export function bodyFor(route: RouteInfo, known: Known): fc.Arbitrary<Content> {
   const nothing: fc.Arbitrary<Content> = fc.constant({ headers: {} });
-  if (route.method !== 'POST') {
+  if (!takesBody(route)) {
     return fc.oneof({ weight: 6, arbitrary: nothing }, { weight: 1, arbitrary: nonsense });
   }
   return fc.oneof(

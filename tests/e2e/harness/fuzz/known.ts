@@ -11,7 +11,8 @@ const KEYS = 20;
 export async function discoverKnown(server: InspectedServer): Promise<Known> {
   const cookie = await signIn(server);
   const post = async (path: string, headers: Record<string, string>, body?: Buffer) => {
-    const init = { method: 'POST', headers: { cookie, ...headers } };
+    const method = path === '/v1/budgets' ? 'PUT' : 'POST';
+    const init = { method, headers: { cookie, ...headers } };
     const answer = await fetch(
       server.url + path,
       body ? { ...init, body: new Uint8Array(body) } : init,
@@ -39,10 +40,19 @@ export async function discoverKnown(server: InspectedServer): Promise<Known> {
     const body = Buffer.from(JSON.stringify({ name: `key ${count}` }));
     keys.push((await post('/v1/api-keys', { 'content-type': 'application/json' }, body)).id!);
   }
+  const add = async (path: string, value: object) => {
+    const body = Buffer.from(JSON.stringify(value));
+    return (await post(path, { 'content-type': 'application/json' }, body)).id!;
+  };
+  const owner = 'user:nobody';
+  const budgets = [await add('/v1/budgets', { scope: 'owner', owner, limit_usd: 5 })];
+  const key = { provider: 'azure', name: 'a key', key: 'k'.repeat(40) };
+  const providerKeys = [await add('/v1/provider-keys', key)];
   const { sdp, id: call } = await placeCall(server);
   const { host } = new URL(server.url);
   const upload = await uploadBody();
-  return { host, sessions, recordings, keys, call, sdp, upload, cookie, secret, link };
+  const things = { sessions, recordings, keys, budgets, providerKeys, call };
+  return { host, ...things, sdp, upload, cookie, secret, link };
 }
 
 async function signIn(server: InspectedServer): Promise<string> {

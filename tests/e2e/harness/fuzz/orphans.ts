@@ -18,6 +18,7 @@ const ORPHAN_ROWS: Readonly<Record<string, string>> = {
     join subjects s on s.id = r.session_id where s.erased_at is not null`,
   'a key of nothing': `select subject as id from subject_keys k where erased_at is null
     and subject not like 'client-secrets:%'
+    and not exists (select from provider_keys p where p.id = k.subject and p.revoked_at is null)
     and not exists (select from subjects s where s.id = k.subject and s.erased_at is null)`,
   'a client secret of nothing': `select id from client_secrets c
     where not exists (select from projects p where p.id = c.project_id)`,

@@ -26,6 +26,8 @@ export interface Known {
   readonly sessions: readonly string[];
   readonly recordings: readonly string[];
   readonly keys: readonly string[];
+  readonly budgets: readonly string[];
+  readonly providerKeys: readonly string[];
   /** A call that was placed. */
   readonly call: string;
   /** A valid offer. */
@@ -113,16 +115,21 @@ function plainQuery(route: RouteInfo, known: Known): string {
   return /\/realtime\/?$|\/calls$/.test(route.url) ? '?model=gpt-realtime' : '';
 }
 
+const POOLS: readonly [string, (known: Known) => readonly string[]][] = [
+  ['/recordings/', known => known.recordings],
+  ['/api-keys', known => known.keys],
+  ['/budgets', known => known.budgets],
+  ['/provider-keys', known => known.providerKeys],
+  ['/calls/', known => [known.call]],
+  ['/model/', () => ['gemini-2.5-flash:generateContent']],
+];
+
 /** The route's path about a thing that exists, or did when the run began. */
 function fill(route: RouteInfo, known: Known, pick: number): string {
   const { url } = route;
   if (url.startsWith('/blobs/')) return known.link.split('?')[0]!;
-  const pool = url.includes('/recordings/')
-    ? known.recordings
-    : url.includes('api-keys')
-      ? known.keys
-      : known.sessions;
-  const id = url.includes('/calls/') ? known.call : pool[pick % pool.length]!;
+  const pool = POOLS.find(([part]) => url.includes(part))?.[1](known) ?? known.sessions;
+  const id = pool[pick % pool.length]!;
   return url.replace(/:\w+/, id).replace(/\*$/, 'index.js');
 }
 

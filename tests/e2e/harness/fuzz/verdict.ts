@@ -1,10 +1,11 @@
 /** Judges one answer by itself: status, shape of errors, and nothing of the inside in its words. */
 import { openaiError, problem } from '@holdfast/protocol';
+import { z } from 'zod';
 import type { FuzzAnswer } from './client.ts';
 import type { FuzzRequest } from './requests.ts';
 
 /** Routes on which the model is asked before the answer. */
-const ASKS_UPSTREAM = /\/calls(\/:id\/hangup)?$|^POST \/realtime\/?$/;
+const ASKS_UPSTREAM = /\/calls(\/:id\/hangup)?$|^POST \/realtime\/?$|^POST \/model\//;
 const UPSTREAM_CODES = new Set([
   'upstream_unreachable',
   'upstream_rejected',
@@ -38,7 +39,7 @@ export function faultIn(request: FuzzRequest, answer: FuzzAnswer): string | unde
   if (needed !== undefined && headers[needed] === undefined) return `no ${needed}`;
   if (request.method === 'HEAD') return status >= 500 ? 'a failure' : undefined;
   const code = codeOf(answer);
-  if (code === undefined) return 'neither a problem nor an OpenAI error';
+  if (code === undefined) return 'neither a problem nor a provider’s error';
   const excused = ASKS_UPSTREAM.test(request.route) && UPSTREAM_CODES.has(code);
   return status >= 500 && !excused ? `a failure: ${code}` : undefined;
 }
@@ -50,12 +51,30 @@ const NEEDED: Readonly<Record<number, string>> = {
   429: 'retry-after',
 };
 
+/** OpenAI's, Anthropic's or Google's; the model gateway hands theirs through too. */
+const providerError = z.union([
+  openaiError.strict(),
+  z.strictObject({
+    type: z.literal('error'),
+    error: z.strictObject({ type: z.string(), message: z.string(), code: z.never().optional() }),
+    request_id: z.string().optional(),
+  }),
+  z.strictObject({
+    error: z.strictObject({
+      code: z.number(),
+      message: z.string(),
+      status: z.string(),
+      details: z.array(z.unknown()).optional(),
+    }),
+  }),
+]);
+
 /** A long body may be refused while it is still being sent; then the answer can get lost. */
 function isLong({ body }: FuzzRequest): boolean {
   return body !== undefined && body.length > 256 * 1024;
 }
 
-/** The error's code, where the body has exactly one of the two shapes. */
+/** The error's code, where the body has exactly one of the shapes. */
 function codeOf({ status, headers, body }: FuzzAnswer): string | undefined {
   const type = String(headers['content-type']);
   try {
@@ -65,7 +84,8 @@ function codeOf({ status, headers, body }: FuzzAnswer): string | undefined {
       return parsed.status === status ? parsed.code : undefined;
     }
     if (!type.startsWith('application/json')) return undefined;
-    return openaiError.strict().parse(value).error.code ?? undefined;
+    const { error } = providerError.parse(value);
+    return String(error.code ?? ('status' in error ? error.status : error.type));
   } catch {
     return undefined;
   }

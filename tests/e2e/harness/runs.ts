@@ -1,0 +1,95 @@
+import type { EventEnvelope, Repo, Run } from '@holdfast/protocol';
+
+const FOLLOW_TIMEOUT_MS = 120_000;
+
+/** The API of agent runs as a plain client uses it. */
+export class RunsApi {
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  request(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.#url}${path}`, init);
+  }
+
+  async get<T>(path: string): Promise<T> {
+    return read<T>(await this.request(path));
+  }
+
+  async post<T = { id: string }>(path: string, body: object = {}): Promise<T> {
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body: JSON.stringify(body) };
+    return read<T>(await this.request(path, init));
+  }
+
+  async sample(): Promise<Repo> {
+    const { data } = await this.get<{ data: Repo[] }>('/v1/repos');
+    const found = data.find(({ name }) => name === 'sample');
+    if (found === undefined) throw new Error('there is no sample repository');
+    return found;
+  }
+
+  async addRepository(path: string): Promise<Repo> {
+    return this.post<Repo>('/v1/repos', { path, name: 'scratch' });
+  }
+
+  async start(taskId: string, agents: string[]): Promise<{ id: string; status: string }[]> {
+    type Started = { runs: { id: string; status: string }[] };
+    return (await this.post<Started>(`/v1/tasks/${taskId}/runs`, { agents })).runs;
+  }
+
+  /** One run of the built-in agent on a new task. */
+  async working(instruction: string, repo?: Repo): Promise<Run> {
+    const { id: repo_id } = repo ?? (await this.sample());
+    const task = await this.post('/v1/tasks', { repo_id, title: 'A task', instruction });
+    const [started] = await this.start(task.id, ['builtin']);
+    return this.run(started!.id);
+  }
+
+  run(id: string): Promise<Run> {
+    return this.get<Run>(`/v1/runs/${id}`);
+  }
+
+  async patch(id: string): Promise<string> {
+    const response = await this.request(`/v1/runs/${id}/patch`);
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    return response.text();
+  }
+
+  /** Everything the stream says, to its end. */
+  follow(id: string): Promise<EventEnvelope[]> {
+    return this.#read(id, () => false);
+  }
+
+  /** What the stream says until an event of that type. */
+  until(id: string, type: string): Promise<EventEnvelope[]> {
+    return this.#read(id, event => event.type === type);
+  }
+
+  async #read(id: string, enough: (event: EventEnvelope) => boolean): Promise<EventEnvelope[]> {
+    const cut = AbortSignal.timeout(FOLLOW_TIMEOUT_MS);
+    const response = await this.request(`/v1/runs/${id}/stream`, { signal: cut });
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    const events: EventEnvelope[] = [];
+    let text = '';
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const blocks = text.split('\n\n');
+      text = blocks.pop()!;
+      for (const block of blocks) {
+        const data = /^data: (.*)$/m.exec(block)?.[1];
+        if (data === undefined) continue;
+        events.push(JSON.parse(data) as EventEnvelope);
+        if (enough(events.at(-1)!)) return events;
+      }
+    }
+    return events;
+  }
+}
+
+async function read<T>(response: Response): Promise<T> {
+  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
+}
