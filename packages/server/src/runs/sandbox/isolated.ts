@@ -8,7 +8,7 @@ import {
   GATEWAY_SOCKET_INSIDE,
   PROXY_SOCKET_INSIDE,
 } from './bubblewrap.ts';
-import { isolatedEnvironment } from './environment.ts';
+import { isolatedEnvironment, NODE_INSIDE } from './environment.ts';
 import { GroupProcess } from './group-process.ts';
 import {
   GATEWAY_PORT,
@@ -55,7 +55,7 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
   });
   const control = child.stdio[CONTROL_FD] as Duplex;
   const order: BridgeOrder = {
-    command: command.command,
+    command: insideNode(command.command),
     env: isolatedEnvironment(command),
     cwd: WORKSPACE_DIR,
     ports: ports(mounts),
@@ -71,6 +71,12 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
       return true;
     },
   });
+}
+
+/** The Node that runs us stands elsewhere inside, wherever it is on the host. */
+function insideNode([program, ...args]: readonly string[]): string[] {
+  if (program === undefined) return [];
+  return [program === process.execPath ? NODE_INSIDE : program, ...args];
 }
 
 function ports(mounts: SandboxMounts): BridgeOrder['ports'] {

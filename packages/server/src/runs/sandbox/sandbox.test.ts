@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createSandbox, type Sandbox, type SandboxMounts } from './index.ts';
 import { isolatedSandbox, mountsFor, sh, temporaryFolder } from './testing.ts';
@@ -136,6 +137,13 @@ describe('programs', () => {
     expect(stdout).toContain(`${process.version}\nHoldfast agent one\n`);
     expect(stdout).toContain('127.0.0.1');
     expect(code).toBe(0);
+  });
+
+  it('by the Node that runs us are found, wherever that is on the host', async () => {
+    const command = [process.execPath, '-p', 'process.version'];
+    const child = sandbox.spawn({ command, env: {}, mounts });
+    child.stdin.end();
+    expect(await text(child.stdout)).toBe(`${process.version}\n`);
   });
 
   it('that are missing end with 127 and say so', async () => {

@@ -30,7 +30,7 @@ export interface SandboxMounts {
 }
 
 export interface SandboxCommand {
-  /** Program and arguments as seen inside. */
+  /** Program and arguments as seen inside; our own `process.execPath` is found there as well. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: SandboxMounts;
