@@ -26,7 +26,7 @@ function prices([input_text, cached_input, output_text, cache_write]: Prices) {
 const OPENAI_MODELS: readonly Omit<ModelInput, 'endpoint'>[] = [
   {
     id: 'gpt-5.1-codex',
-    aliases: ['gpt-5', 'gpt-5.*', 'gpt-5-codex*', 'codex-*'],
+    aliases: ['gpt-5', 'gpt-5.*', 'gpt-5-codex*', 'gpt-6*', 'codex-*'],
     protocols: ['responses', 'chat'],
     context_tokens: 400_000,
     prices: prices([1.25, 0.125, 10]),

@@ -185,6 +185,7 @@ describe('text models', () => {
   it.each([
     ['gpt-5.1-codex-mini', 'responses', 'gpt-5.1-codex-mini'],
     ['gpt-5.9-codex', 'responses', 'gpt-5.1-codex'],
+    ['gpt-6-sol', 'responses', 'gpt-5.1-codex'],
     ['gpt-5-mini-2025', 'chat', 'gpt-5.1-codex-mini'],
     ['claude-opus-9', 'messages', 'claude-opus-4-5'],
     ['claude-haiku-4-5-20251001', 'messages', 'claude-haiku-4-5'],
