@@ -31,6 +31,8 @@ export interface Conversation {
   readonly model: string;
   /** The last thing a person said, without what their tool put around it; '' when nobody did. */
   readonly instruction: string;
+  /** The first thing that a person said, where it is another. */
+  readonly firstInstruction: string | null;
   readonly tools: readonly OfferedTool[];
   /** Answered calls since that instruction, oldest first. */
   readonly calls: readonly PastCall[];
@@ -59,6 +61,7 @@ export function conversationOf(
   rest: Pick<Conversation, 'model' | 'tools' | 'answerSchema'>,
 ): Conversation {
   let instruction = '';
+  let firstInstruction: string | null = null;
   let workingDirectory: string | null = null;
   let pending = new Map<string, { name: string; input: unknown }>();
   let calls: PastCall[] = [];
@@ -68,6 +71,7 @@ export function conversationOf(
       workingDirectory ??= DIRECTORY.exec(texts.join('\n'))?.[1] ?? null;
       const said = entry.kind === 'user' ? entry.texts.filter(isSaid).join('\n').trim() : '';
       if (said === '') continue;
+      if (instruction !== '') firstInstruction ??= instruction;
       instruction = said;
       calls = [];
       pending = new Map();
@@ -78,7 +82,7 @@ export function conversationOf(
       if (call !== undefined) calls.push({ ...call, output: entry.output });
     }
   }
-  return { ...rest, instruction, workingDirectory, calls };
+  return { ...rest, instruction, firstInstruction, workingDirectory, calls };
 }
 
 /** Agents wrap what they add themselves in tags, or head it `# AGENTS.md`. */

@@ -13,6 +13,8 @@ export interface Directives {
   readonly steps: number;
   /** `env`, `command …`: run by the shell tool, in this order, before the script. */
   readonly commands: readonly string[];
+  /** `recall`: answers with the first instruction of the conversation, and does nothing. */
+  readonly recall: boolean;
   /** `hang`: no answer at all. */
   readonly hang: boolean;
   /** `error 500`: this status instead of an answer, every time. */
@@ -20,7 +22,13 @@ export interface Directives {
 }
 
 export function directivesOf(instruction: string): Directives {
-  const found = { slowMs: 0, steps: 0, hang: false, errorStatus: null as number | null };
+  const found = {
+    slowMs: 0,
+    steps: 0,
+    recall: false,
+    hang: false,
+    errorStatus: null as number | null,
+  };
   const commands: string[] = [];
   for (const [, name, rest = ''] of instruction.matchAll(DIRECTIVE)) {
     const text = rest.trim();
@@ -28,6 +36,7 @@ export function directivesOf(instruction: string): Directives {
     else if (name === 'steps') found.steps = within(text, MAX_STEPS);
     else if (name === 'env') commands.push('env | sort');
     else if (name === 'command' && text !== '') commands.push(text);
+    else if (name === 'recall') found.recall = true;
     else if (name === 'hang') found.hang = true;
     else if (name === 'error') found.errorStatus = statusOf(text);
   }

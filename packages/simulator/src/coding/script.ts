@@ -23,6 +23,8 @@ export function decide(conversation: Conversation, random: Random): Decision {
   if (tools.length === 0 || conversation.instruction === '') {
     return { text: 'This is a simulated model. It understands nothing.', calls: [] };
   }
+  if (directivesOf(conversation.instruction).recall)
+    return { text: recalled(conversation), calls: [] };
   const box = new Toolbox(conversation, random);
   const ordered = commandsOf(conversation);
   const done = Math.min(ordered.length, calls.length);
@@ -31,6 +33,11 @@ export function decide(conversation: Conversation, random: Random): Decision {
     if (call !== undefined) return step(`Step ${done + 1} of ${ordered.length}.`, call);
   }
   return work(conversation, box, calls.slice(done));
+}
+
+function recalled({ firstInstruction }: Conversation): string {
+  if (firstInstruction === null) return 'I remember nothing.';
+  return `I was asked: ${plainInstruction(firstInstruction, NOTE_MAX_CHARS)}`;
 }
 
 /** What the directives want run, one command a step. */

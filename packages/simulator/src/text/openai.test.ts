@@ -69,6 +69,31 @@ describe('Responses', () => {
     expect(response.usage!.input_tokens).toBeGreaterThan(100);
   });
 
+  it('finds the shell that Codex wraps in a tool of its list of tools', async () => {
+    const description = 'declare const tools: { exec_command(args: { cmd: string; }) };';
+    const wrapped = [{ type: 'custom', name: 'exec', description }];
+    const tools = [{ type: 'namespace', name: 'functions', tools: wrapped }];
+    const response = await openai.responses.create({
+      model: 'm',
+      input: [
+        { type: 'additional_tools', role: 'developer', tools },
+        { role: 'user', content: 'Look around.' },
+      ] as unknown as OpenAI.Responses.ResponseInput,
+    });
+    const call = response.output.find(item => item.type === 'function_call');
+    expect(call).toMatchObject({ name: 'exec_command', arguments: '{"cmd":"ls"}' });
+  });
+
+  it('remembers what it was asked first, where it is told to recall', async () => {
+    const tools = [{ type: 'function' as const, strict: false, ...TOOLS[0]! }];
+    const recall = { role: 'user' as const, content: '[[simulate: recall]]' };
+    const ask = async (input: OpenAI.Responses.ResponseInput) =>
+      (await openai.responses.create({ model: 'm', input, tools })).output_text;
+    const before = { role: 'user' as const, content: 'Mend the test.' };
+    expect(await ask([before, recall])).toBe('I was asked: Mend the test.');
+    expect(await ask([recall])).toBe('I remember nothing.');
+  });
+
   it('says its events in the order of the API', async () => {
     const stream = await openai.responses.create({
       model: 'm',

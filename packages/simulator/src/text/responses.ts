@@ -63,10 +63,11 @@ function readRequest(body: Json, kept: Kept): TextRequest {
   const model = asText(body.model);
   if (model === '') throw new HttpError(400, 'Missing required parameter: model.');
   const system: Entry = { kind: 'system', text: asText(body.instructions) };
-  const entries = [system, ...inputItems(body, kept).flatMap(entryOf)];
+  const items = inputItems(body, kept);
+  const entries = [system, ...items.flatMap(entryOf)];
   const format = asObject(asObject(body.text).format);
   const answerSchema = format.type === 'json_schema' ? asObject(format.schema) : null;
-  const tools = asList(body.tools).flatMap(toolOf);
+  const tools = [body, ...items.filter(isToolList)].flatMap(toolsOf);
   const rest = { model, tools, answerSchema: tools.length > 0 ? null : answerSchema };
   return { conversation: conversationOf(entries, rest), stream: body.stream === true };
 }
@@ -101,10 +102,23 @@ function entryOf(item: Json): Entry[] {
   }
 }
 
+const isToolList = ({ type }: Json) => type === 'additional_tools';
+
+function toolsOf({ tools }: Json): OfferedTool[] {
+  return asList(tools).flatMap(toolOf);
+}
+
 function toolOf(tool: Json): OfferedTool[] {
   const name = asText(tool.name);
   if (tool.type === 'function') return [offeredTool(name, tool.parameters)];
-  return tool.type === 'custom' ? [offeredTool(name, {}, 'custom')] : [];
+  if (tool.type === 'namespace') return toolsOf(tool);
+  return tool.type === 'custom' ? [offeredTool(name, {}, 'custom'), ...wrappedIn(tool)] : [];
+}
+
+/** Codex describes its shell within a tool that takes a program, and takes calls of it itself. */
+function wrappedIn({ description }: Json): OfferedTool[] {
+  if (!asText(description).includes('exec_command(')) return [];
+  return [offeredTool('exec_command', { properties: { cmd: { type: 'string' } } })];
 }
 
 function responseOf({ body, model, decision, usage, nowS, random }: Answer) {
