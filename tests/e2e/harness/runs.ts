@@ -2,26 +2,44 @@ import type { EventEnvelope, Repo, Run } from '@holdfast/protocol';
 
 const FOLLOW_TIMEOUT_MS = 120_000;
 
+/** The cookie of the console's Admin, which a server's link gives once. */
+export async function signIn(server: { url: string; adminToken: string }): Promise<string> {
+  const link = `${server.url}/auth/local?token=${server.adminToken}`;
+  const answer = await fetch(link, { redirect: 'manual' });
+  return answer.headers.getSetCookie()[0]!.split(';')[0]!;
+}
+
 /** The API of agent runs as a plain client uses it. */
 export class RunsApi {
   readonly #url: string;
+  readonly #headers: Record<string, string>;
 
-  constructor(url: string) {
+  /** `cookie`: whom it asks as; otherwise as the local user. */
+  constructor(url: string, cookie?: string) {
     this.#url = url;
+    this.#headers = cookie === undefined ? {} : { cookie };
   }
 
   request(path: string, init: RequestInit = {}): Promise<Response> {
-    return fetch(`${this.#url}${path}`, init);
+    const headers = { ...this.#headers, ...(init.headers as Record<string, string>) };
+    return fetch(`${this.#url}${path}`, { ...init, headers });
   }
 
   async get<T>(path: string): Promise<T> {
     return read<T>(await this.request(path));
   }
 
-  async post<T = { id: string }>(path: string, body: object = {}): Promise<T> {
+  post<T = { id: string }>(path: string, body: object = {}): Promise<T> {
+    return this.#send<T>('POST', path, body);
+  }
+
+  put<T = { id: string }>(path: string, body: object): Promise<T> {
+    return this.#send<T>('PUT', path, body);
+  }
+
+  async #send<T>(method: string, path: string, body: object): Promise<T> {
     const headers = { 'content-type': 'application/json' };
-    const init = { method: 'POST', headers, body: JSON.stringify(body) };
-    return read<T>(await this.request(path, init));
+    return read<T>(await this.request(path, { method, headers, body: JSON.stringify(body) }));
   }
 
   async sample(): Promise<Repo> {

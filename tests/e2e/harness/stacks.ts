@@ -148,7 +148,7 @@ export async function startServer(env: Record<string, string>): Promise<Server> 
   return { url: String(url), process, dataDir, adminToken };
 }
 
-async function stopServer(server: Server): Promise<void> {
+export async function stopServer(server: Server): Promise<void> {
   const { child } = server.process;
   if (child.exitCode === null && child.signalCode === null) await server.process.stop();
   await rm(server.dataDir, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import type { InspectedServer } from '../inspected-server.ts';
 import { UPLOAD_TYPE, uploadBody } from '../owned-things.ts';
+import { signIn } from '../runs.ts';
 import { offerCall } from '../webrtc.ts';
 import type { Known } from './requests.ts';
 
@@ -53,12 +54,6 @@ export async function discoverKnown(server: InspectedServer): Promise<Known> {
   const upload = await uploadBody();
   const things = { sessions, recordings, keys, budgets, providerKeys, call };
   return { host, ...things, sdp, upload, cookie, secret, link };
-}
-
-async function signIn(server: InspectedServer): Promise<string> {
-  const link = `${server.url}/auth/local?token=${server.adminToken}`;
-  const answer = await fetch(link, { redirect: 'manual' });
-  return answer.headers.getSetCookie()[0]!.split(';')[0]!;
 }
 
 async function placeCall(server: InspectedServer): Promise<{ sdp: string; id: string }> {
