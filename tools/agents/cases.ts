@@ -1,118 +1,134 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Agent, AgentOutcome, AgentRun } from '../../packages/server/src/runs/agents/index.ts';
-import type { Workbench } from '../../packages/server/src/runs/agents/testing/workbench.ts';
-import type { Behaviour, OpenModels } from './models.ts';
+import type { RunReason } from '@holdfast/protocol';
+import type { Ended, World } from './world.ts';
 
-/** What every agent must do, or bear. A case throws where it does not. */
-export interface World {
-  readonly agent: Agent;
-  readonly bench: Workbench;
-  readonly openModels: OpenModels;
+/**
+ * What every agent must do, or bear. A case throws where it does not, and may answer with what is
+ * worth knowing. Cases come one after the other, because budgets are the project's; the agents of a
+ * case work side by side.
+ */
+export interface Case {
+  readonly name: string;
+  before?(world: World): Promise<void>;
+  run(world: World, agent: string): Promise<string | undefined>;
+  after?(world: World): Promise<void>;
 }
 
-/** For one turn of a real program on a busy machine. */
-const TURN_TIMEOUT_MS = 90_000;
-/** As a worker does it: the signal, the grace, the kill. */
-const GRACE_MS = 5_000;
-/** How long a program is watched that must not succeed by itself. */
-const WATCH_MS = 3_000;
-/** Nothing listens on the discard port. */
-const NOBODY = 'http://127.0.0.1:9';
+/** How long an agent may go on trying before it is canceled. */
+const PATIENCE_MS = 60_000;
+/** Less than the worst case of any call. */
+const TINY_USD = 0.0001;
+const MESSAGE_MAX_CHARS = 120;
 
-export const CASES: Readonly<Record<string, (world: World) => Promise<void>>> = {
-  edit: async world => {
-    const outcome = await turn(world, 'edit');
-    assert.deepEqual(outcome, { kind: 'succeeded', summary: 'Changed hey to hello.' });
-    assert.equal(greeting(world), 'hello you\n');
-    assert.ok(world.bench.types().includes('tool.finished'), 'no tool in the log');
+export const CASES: readonly Case[] = [
+  {
+    name: 'edit, then follow-up with resume',
+    async run({ host }, agent) {
+      const first = await host.finish(agent, 'Mend the failing test.');
+      assertSucceeded(first);
+      const { run } = first;
+      assert.ok(run.isolated, 'it was not isolated');
+      assert.deepEqual(
+        run.files_changed.map(({ path }) => path),
+        ['sum.js'],
+      );
+      assert.equal(run.tests.before?.exit_code, 1);
+      assert.equal(run.tests.after?.exit_code, 0);
+      assert.match(await host.api.patch(run.id), /^\+ {2}return a \+ b;$/m);
+      assert.ok(run.usage.calls > 0 && Number(run.cost_usd) > 0, 'no call was counted');
+      const body = { agents: [agent], instruction: '[[simulate: recall]]', continues: run.id };
+      const { runs } = await host.api.post<{ runs: { id: string }[] }>(
+        `/v1/tasks/${run.task_id}/runs`,
+        body,
+      );
+      const second = await host.ended(runs[0]!.id);
+      assertSucceeded(second);
+      assert.match(second.run.summary ?? '', /Mend the failing test/);
+      assert.equal(sessionOf(second), sessionOf(first), 'another session');
+      return undefined;
+    },
   },
-  'follow-up with resume': async world => {
-    await turn(world, 'edit');
-    const resume = sessionOf(world);
-    const instruction = 'What did you do?';
-    const outcome = await turn(world, 'answer', { resume, instruction });
-    assert.deepEqual(outcome, { kind: 'succeeded', summary: 'I remember.' });
+  {
+    name: 'cancel',
+    async run({ host }, agent) {
+      const instruction = '[[simulate: steps 100]] [[simulate: slow 300]] Write notes.';
+      const { id } = await host.start(agent, instruction);
+      await host.api.until(id, 'tool.finished');
+      await host.api.post(`/v1/runs/${id}/cancel`);
+      const { run } = await host.ended(id);
+      assert.equal(run.status, 'canceled', JSON.stringify(run));
+      assert.match(await host.api.patch(id), /^\+Step 1\.$/m);
+      return undefined;
+    },
   },
-  cancel: world => stopped(world, 'hang', run => run.stop('SIGINT')),
-  'hang, then killed': world => stopped(world, 'hang', (_, kill) => kill()),
-  'model error': async world => {
-    assertFailed(await turn(world, 'refuse'), 'agent_error');
+  {
+    name: 'model error, refused',
+    async run({ host }, agent) {
+      return assertFailed(
+        await host.finish(agent, '[[simulate: error 400]] Do it.'),
+        'agent_error',
+      );
+    },
   },
-  'budget end': async world => {
-    assertFailed(await turn(world, 'over-budget'), 'budget');
+  {
+    name: 'model error, tried again',
+    async run({ host }, agent) {
+      const { id } = await host.start(agent, '[[simulate: error 500]] Do it.');
+      return failsOrIsCanceled(host, id);
+    },
   },
-  'refused connection': async world => {
-    const run = world.bench.start(world.agent, { gatewayUrl: NOBODY });
-    await Promise.race([run.done, delay(WATCH_MS)]);
-    assertFailed(await stop(world, run, () => run.stop('SIGINT')));
+  {
+    name: 'hang',
+    async run({ host }, agent) {
+      return assertFailed(await host.finish(agent, '[[simulate: hang]] Do it.'), 'no_output');
+    },
   },
-};
+  {
+    name: 'refused connection',
+    async run({ deserted }, agent) {
+      const { id } = await deserted.start(agent, 'Do it.');
+      return failsOrIsCanceled(deserted, id);
+    },
+  },
+  {
+    name: 'budget end',
+    before: ({ host }) => host.limitRuns(TINY_USD),
+    async run({ host }, agent) {
+      return assertFailed(await host.finish(agent, 'Mend the failing test.'), 'budget');
+    },
+    after: ({ host }) => host.limitRuns(null),
+  },
+];
 
-type Stop = (run: AgentRun, kill: () => void) => void;
-
-async function stopped(world: World, behaviour: Behaviour, how: Stop): Promise<void> {
-  const models = await world.openModels(behaviour);
-  try {
-    const run = world.bench.start(world.agent, { gatewayUrl: models.url, token: models.token });
-    for (let waitedMs = 0; models.calls() === 0; waitedMs += 50) {
-      assert.ok(waitedMs < TURN_TIMEOUT_MS, 'it never called the model');
-      await delay(50);
-    }
-    assertFailed(await stop(world, run, () => how(run, () => killAll(world))));
-  } finally {
-    await models.close();
-  }
+/** Agents try again for minutes, and may; but none may say that it succeeded. */
+async function failsOrIsCanceled(host: World['host'], id: string): Promise<string> {
+  const startedMs = performance.now();
+  const timer = setTimeout(() => void host.api.post(`/v1/runs/${id}/cancel`), PATIENCE_MS);
+  const ended = await host.ended(id).finally(() => clearTimeout(timer));
+  const after = `after ${Math.round((performance.now() - startedMs) / 1000)} s`;
+  if (ended.run.status === 'canceled') return `tried again until it was canceled ${after}`;
+  assert.equal(ended.run.status, 'failed', JSON.stringify(ended.run));
+  return `gave up ${after}: ${messageOf(ended)}`;
 }
 
-async function stop(world: World, run: AgentRun, ask: () => void): Promise<AgentOutcome> {
-  const killer = setTimeout(() => killAll(world), GRACE_MS);
-  ask();
-  try {
-    return await within(run.done);
-  } finally {
-    clearTimeout(killer);
-  }
+function assertSucceeded({ run, events }: Ended): void {
+  assert.equal(run.status, 'succeeded', `${run.reason}: ${JSON.stringify(events.at(-1)?.data)}`);
 }
 
-async function turn(
-  { agent, bench, openModels }: World,
-  behaviour: Behaviour,
-  context: { resume?: string; instruction?: string } = {},
-): Promise<AgentOutcome> {
-  const models = await openModels(behaviour);
-  try {
-    const gateway = { gatewayUrl: models.url, token: models.token };
-    return await within(bench.start(agent, { ...gateway, ...context }).done);
-  } finally {
-    await models.close();
-  }
+function assertFailed(ended: Ended, reason: RunReason): string {
+  const { run } = ended;
+  assert.deepEqual([run.status, run.reason], ['failed', reason], messageOf(ended));
+  return messageOf(ended);
 }
 
-function within<T>(promise: Promise<T>): Promise<T> {
-  const late = delay(TURN_TIMEOUT_MS, undefined, { ref: false }).then(() => {
-    throw new Error(`It did not end within ${TURN_TIMEOUT_MS / 1000} s.`);
-  });
-  return Promise.race([promise, late]);
+/** The first words of what was said of the end. */
+function messageOf({ events }: Ended): string {
+  const { message } = events.at(-1)!.data as { message?: string };
+  return (message ?? '').replaceAll(/\s+/g, ' ').slice(0, MESSAGE_MAX_CHARS);
 }
 
-function killAll({ bench }: World): void {
-  for (const process of bench.processes) process.kill('SIGKILL');
-}
-
-function assertFailed(outcome: AgentOutcome, reason?: string): void {
-  assert.equal(outcome.kind, 'failed', JSON.stringify(outcome));
-  if (reason !== undefined) {
-    assert.equal(outcome.kind === 'failed' && outcome.reason, reason, JSON.stringify(outcome));
-  }
-}
-
-const greeting = ({ bench }: World) => readFileSync(join(bench.workspaceDir, 'greet.txt'), 'utf8');
-
-function sessionOf({ bench }: World): string {
-  const event = bench.find('agent.session');
+function sessionOf({ events }: Ended): unknown {
+  const event = events.find(({ type }) => type === 'agent.session');
   assert.ok(event, 'it never said its session');
-  return event.data.session_id as string;
+  return event.data.session_id;
 }
