@@ -12,8 +12,27 @@ export type RunStatus = z.infer<typeof runStatus>;
 
 export const INSTRUCTION_MAX_CHARS = 48_000;
 export const AGENTS_MAX = 8;
-const title = z.string().trim().min(1).max(200);
-const instruction = z.string().trim().min(1).max(INSTRUCTION_MAX_CHARS);
+/** As JSON in UTF-8, in which the log keeps it: a character may take up to six. */
+export const INSTRUCTION_MAX_BYTES = 60 * 1024;
+
+/** One line of text that people read in lists, terminals and mails. */
+function line(maxChars: number) {
+  const text = z.string().trim().min(1).max(maxChars);
+  return text.regex(/^\P{Cc}*$/u, 'must not hold control characters');
+}
+
+export const taskTitle = line(200);
+const repoName = line(100);
+const instruction = z
+  .string()
+  .trim()
+  .min(1)
+  .max(INSTRUCTION_MAX_CHARS)
+  .refine(text => new TextEncoder().encode(JSON.stringify(text)).length <= INSTRUCTION_MAX_BYTES, {
+    message: `takes more than ${INSTRUCTION_MAX_BYTES} bytes`,
+  });
+/** Some agents take what begins with a dash for an option of theirs. */
+const modelName = z.string().regex(/^[A-Za-z0-9][\w.:/@+[\]-]{0,99}$/, 'not the name of a model');
 /** A branch, tag or commit; what git would take for an option or a range is refused. */
 export const gitRef = z
   .string()
@@ -25,14 +44,14 @@ const agentName = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters
 export const newRepo = z.strictObject({
   url: z.string().max(500).optional().describe('`https://…` or `ssh://…`; one of url and path.'),
   path: z.string().max(1000).optional().describe('A folder on the server; local mode only.'),
-  name: z.string().trim().min(1).max(100).optional(),
+  name: repoName.optional(),
   default_branch: gitRef.optional(),
   test_command: z.string().max(1000).optional().describe('Run with `sh -c` in the sandbox.'),
 });
 export type NewRepo = z.infer<typeof newRepo>;
 
 export const repoPatch = z.strictObject({
-  name: z.string().trim().min(1).max(100).optional(),
+  name: repoName.optional(),
   default_branch: gitRef.optional(),
   test_command: z.string().max(1000).nullable().optional(),
 });
@@ -62,7 +81,11 @@ export const TASK_COLUMNS = [
 export const taskColumn = z.enum(TASK_COLUMNS);
 export type TaskColumn = z.infer<typeof taskColumn>;
 
-export const newTask = z.strictObject({ repo_id: z.string().max(64), title, instruction });
+export const newTask = z.strictObject({
+  repo_id: z.string().max(64),
+  title: taskTitle,
+  instruction,
+});
 export type NewTask = z.infer<typeof newTask>;
 
 export const runCounts = z.object({
@@ -110,7 +133,7 @@ export const newRuns = z.strictObject({
   instruction: instruction.optional().describe('A new message; default: the latest one.'),
   message_id: z.string().max(64).optional().describe('An earlier message instead.'),
   base_ref: gitRef.optional(),
-  model: z.string().max(100).optional().describe("Default: the agent's own."),
+  model: modelName.optional().describe("Default: the agent's own."),
   continues: z.string().max(64).optional().describe('Start from the work of this run.'),
 });
 export type NewRuns = z.infer<typeof newRuns>;

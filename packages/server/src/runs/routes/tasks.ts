@@ -10,6 +10,7 @@ import {
   task,
   taskListQuery,
   taskPage,
+  taskTitle,
 } from '@holdfast/protocol';
 import { z } from 'zod';
 import type { RunsService } from '../service.ts';
@@ -19,7 +20,7 @@ import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from './app.ts';
 
 const TAGS = ['tasks'];
 const taskPatch = z.strictObject({
-  title: z.string().trim().min(1).max(200).optional(),
+  title: taskTitle.optional(),
   column: z.enum(CHOSEN_COLUMNS).nullable().optional().describe('Null: as its runs say.'),
 });
 
