@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -98,6 +98,11 @@ describe('a repository URL', () => {
     'https://169.254.169.254/latest',
     'https://192.168.1.1/a',
     'https://100.64.0.1/a',
+    'https://168.63.129.16/a',
+    'https://198.19.255.255/a',
+    'https://[::127.0.0.1]/a',
+    'https://[64:ff9b:1::a00:1]/a',
+    'https://[4000::1]/a',
     'https://0.0.0.0/a',
     'https://private.test/a',
     'https://mixed.test/a',
@@ -127,7 +132,7 @@ describe('a repository URL', () => {
 describe('a repository path', () => {
   let dir: string;
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-source-'));
+    dir = await realpath(await mkdtemp(join(tmpdir(), 'holdfast-source-')));
     await mkdir(join(dir, 'work', '.git'), { recursive: true });
     await mkdir(join(dir, 'bare.git', 'objects'), { recursive: true });
     await writeFile(join(dir, 'bare.git', 'HEAD'), 'ref: refs/heads/main\n');
@@ -144,6 +149,14 @@ describe('a repository path', () => {
     expect(error).toMatchObject({ code: 'unprocessable', field: 'path' });
   });
 
+  it('is stored as where it leads', async () => {
+    const link = join(dir, 'link');
+    await symlink(join(dir, 'work'), link);
+    for (const path of [link, `/proc/self/root${link}`]) {
+      expect(await checkRepositoryPath(path, checks)).toBe(join(dir, 'work'));
+    }
+  });
+
   it('is refused otherwise', async () => {
     for (const path of [dir, join(dir, 'none'), 'work', '--x', '', `${dir}/work\0`]) {
       const error = await refusal(checkRepositoryPath(path, checks));
@@ -155,5 +168,6 @@ describe('a repository path', () => {
 it('calls a repository by the last part of its address', () => {
   expect(defaultName('https://github.com/team/my%20app.git')).toBe('my app');
   expect(defaultName('/srv/work/')).toBe('work');
+  expect(defaultName('https://github.com/a%0Ab.git')).toBe('a b');
   expect(defaultName('https://github.com/%E0%A4')).toBe('%E0%A4');
 });

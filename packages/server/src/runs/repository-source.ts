@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, normalize } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { HoldfastError } from '../kernel/index.ts';
@@ -79,10 +79,24 @@ async function resolveAll(host: string): Promise<string[]> {
   return (await lookup(host, { all: true })).map(entry => entry.address);
 }
 
+/** All that is given to networks on the internet; the rest of IPv6 is for other uses. */
+const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3');
+/** Plain unicast by number, but never a host on the internet. */
+const NOT_PUBLIC = [
+  // The host of every virtual machine on Azure.
+  ipaddr.parseCIDR('168.63.129.16/32'),
+  // For benchmarks (RFC 2544).
+  ipaddr.parseCIDR('198.18.0.0/15'),
+];
+
 /** IPv4 within IPv6 is judged as IPv4; whatever is not plain unicast is not public. */
-function isPublic(address: string): boolean {
-  const bare = address.replace(/%.*$/, '');
-  return ipaddr.isValid(bare) && ipaddr.process(bare).range() === 'unicast';
+function isPublic(text: string): boolean {
+  const bare = text.replace(/%.*$/, '');
+  if (!ipaddr.isValid(bare)) return false;
+  const address = ipaddr.process(bare);
+  if (address.range() !== 'unicast') return false;
+  if (address.kind() === 'ipv6') return address.match(GLOBAL_IPV6);
+  return !NOT_PUBLIC.some(range => address.match(range));
 }
 
 function refused(why: string, cause?: unknown): HoldfastError {
@@ -97,7 +111,8 @@ export async function checkRepositoryPath(path: string, checks: SourceChecks): P
     });
   }
   if (!isAbsolute(path) || path.includes('\0')) throw badPath('must be an absolute path');
-  const folder = normalize(path);
+  // Where it leads now: a link could lead elsewhere later, and /proc differs by process.
+  const folder = await realpath(path).catch(() => normalize(path));
   const isRepository =
     (await exists(join(folder, '.git'))) ||
     ((await exists(join(folder, 'HEAD'))) && (await exists(join(folder, 'objects'))));
@@ -119,7 +134,8 @@ async function exists(path: string): Promise<boolean> {
 /** What a repository is called when nobody says: the last part of its address. */
 export function defaultName(source: string): string {
   const last = source.replace(/\/+$/, '').split('/').at(-1) ?? '';
-  return decode(last.replace(/\.git$/, '')).slice(0, 100) || 'repository';
+  const name = decode(last.replace(/\.git$/, '')).replaceAll(/\p{Cc}/gu, ' ');
+  return name.trim().slice(0, 100) || 'repository';
 }
 
 function decode(text: string): string {
