@@ -19,6 +19,7 @@ import {
   defaultWorkerLimits,
   enforceLifecycle,
   loadAgentProfiles,
+  pinRemote,
   type Runs,
   RunWorker,
   type Sandbox,
@@ -51,21 +52,23 @@ export async function openRuns(
   const dir = resolve(config.server.dataDir, 'runs');
   const sandbox = await createSandbox({ dir: join(dir, 'sandbox') });
   const agents = await openAgents(config, others.models, sandbox);
+  const sources = {
+    allowedHosts: config.runs.allowedHosts,
+    localMode: others.auth.mode === 'local',
+  };
   const workspaces = await createWorkspaces({
     dir: join(dir, 'workspaces'),
     blobs: platform.blobs,
     sandbox,
     limits: { diskMaxBytes: config.runs.workspacesMaxBytes },
+    remoteEnv: pinRemote(sources),
   });
   const runs = createRuns({
     ...platform,
     audit: others.auth.audit,
     tickets: others.auth.streamTickets,
     agents: () => describeAgents(agents, sandbox),
-    sources: {
-      allowedHosts: config.runs.allowedHosts,
-      localMode: others.auth.mode === 'local',
-    },
+    sources,
     inspect: source => workspaces.inspect(source),
   });
   const parts = { config, platform, others, runs, agents, sandbox, workspaces };

@@ -31,6 +31,7 @@ export type {
 } from './held-run.ts';
 export type { OrderQuery } from './orders.ts';
 export type { Repos } from './repos.ts';
+export { pinRemote } from './repository-source.ts';
 export { LOST_ATTEMPTS_MAX } from './run.ts';
 export { createRuns, type Runs, type RunsDeps } from './runs.ts';
 export { createSample, SAMPLE_NAME } from './sample/index.ts';

@@ -7,6 +7,7 @@ import {
   checkRepositoryPath,
   checkRepositoryUrl,
   defaultName,
+  pinRemote,
   type SourceChecks,
 } from './repository-source.ts';
 
@@ -126,6 +127,34 @@ describe('a repository URL', () => {
     const { resolve: _mine, ...system } = checks;
     const error = await refusal(checkRepositoryUrl('ssh://git@127.1/a', system));
     expect(error.code).toBe('unprocessable');
+  });
+});
+
+describe('before git connects', () => {
+  const pin = (url: string | null, resolve = checks.resolve!) =>
+    pinRemote({ ...checks, resolve })({ id: 'rpo_1', url, path: null, defaultBranch: null });
+
+  it('it is held to the addresses that were checked', async () => {
+    expect(await pin('https://github.com/a')).toMatchObject({
+      GIT_CONFIG_VALUE_0: 'github.com:443:140.82.121.4',
+    });
+    expect(await pin('https://six.test:8443/a')).toMatchObject({
+      GIT_CONFIG_VALUE_0: 'six.test:8443:[2606:50c0:8000::153]',
+    });
+    const { GIT_SSH_COMMAND: ssh } = await pin('ssh://git@github.com:2222/a');
+    expect(ssh).toContain("-oHostName='140.82.121.4' -oHostKeyAlias='[github.com]:2222'");
+    for (const url of [null, 'https://git.internal/a', 'https://140.82.121.4/a']) {
+      expect(await pin(url)).toEqual({});
+    }
+  });
+
+  it('a name that leads to a private address by now is refused', async () => {
+    const rebound = async () => ['169.254.169.254'];
+    for (const url of ['https://github.com/a', 'ssh://git@github.com/a']) {
+      expect(await refusal(Promise.resolve(pin(url, rebound)))).toMatchObject({
+        code: 'unprocessable',
+      });
+    }
   });
 });
 

@@ -3,12 +3,12 @@ import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, normalize } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { HoldfastError } from '../kernel/index.ts';
+import { pinned, type RemoteEnv } from './workspace/index.ts';
 
 /**
  * Which repositories may be added: `https://` and `ssh://` on public addresses, or a folder of this
  * machine in local mode. Everything else that git would understand is refused here, before any of
- * it reaches a command line. The address is checked again when the workspace connects; a name may
- * lead elsewhere by then.
+ * it reaches a command line.
  */
 export interface SourceChecks {
   /** `HOLDFAST_ALLOWED_HOSTS`: names that may be private, `host` or `host:port`. */
@@ -21,6 +21,18 @@ export interface SourceChecks {
 const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\.?$/i;
 const SSH_USER = /^[a-z_][a-z0-9_.-]{0,63}$/i;
 const RESOLVE_TIMEOUT_MS = 5_000;
+
+/**
+ * For git, each time before it connects: the address is checked again, because a name may lead
+ * elsewhere by then, and git is held to what was checked.
+ */
+export function pinRemote(checks: SourceChecks): RemoteEnv {
+  return async ({ url: text }) => {
+    if (text === null) return {};
+    const url = new URL(text);
+    return pinned(url, await checkHost(url, checks));
+  };
+}
 
 /** The URL as it is stored; throws `unprocessable` and never repeats what was given. */
 export async function checkRepositoryUrl(text: string, checks: SourceChecks): Promise<string> {
@@ -46,13 +58,14 @@ function checkParts(url: URL): void {
   if (url.pathname.length < 2 || url.pathname.includes('/-')) throw refused('names no repository');
 }
 
-async function checkHost(url: URL, checks: SourceChecks): Promise<void> {
+/** The addresses of the host; none for a name that an operator trusts. */
+async function checkHost(url: URL, checks: SourceChecks): Promise<readonly string[]> {
   const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
   if (!ipaddr.isValid(host) && !HOST.test(host)) throw refused('names no usable host');
   const allowed = checks.allowedHosts.map(one => one.toLowerCase());
-  if (allowed.includes(host) || allowed.includes(url.host.toLowerCase())) return;
+  if (allowed.includes(host) || allowed.includes(url.host.toLowerCase())) return [];
   const addresses = ipaddr.isValid(host) ? [host] : await addressesOf(host, checks);
-  if (addresses.every(isPublic)) return;
+  if (addresses.every(isPublic)) return addresses;
   throw new HoldfastError(
     'unprocessable',
     'The repository is on a private address; an operator may allow it with HOLDFAST_ALLOWED_HOSTS.',

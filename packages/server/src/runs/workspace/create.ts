@@ -110,8 +110,8 @@ class GitWorkspaces implements Workspaces {
 
   async #base(mirror: Mirror, request: WorkspaceRequest, commit: string | null): Promise<string> {
     const { repository } = request;
-    const remote = this.#remote(repository);
     if (commit !== null) return this.#commit(mirror, repository, commit);
+    const remote = await this.#remote(repository);
     await this.#fetch(repository, mirror, remote);
     const ref = request.baseRef ?? repository.defaultBranch ?? (await mirror.remoteHead(remote));
     const base = await mirror.resolve(ref);
@@ -122,7 +122,7 @@ class GitWorkspaces implements Workspaces {
 
   async #commit(mirror: Mirror, source: RepositorySource, commit: string): Promise<string> {
     if (await mirror.hasCommit(commit)) return commit;
-    const remote = this.#remote(source);
+    const remote = await this.#remote(source);
     await this.#fetch(source, mirror, remote);
     if (await mirror.hasCommit(commit)) return commit;
     const lock = this.#layout.lock(source.id);
@@ -173,11 +173,11 @@ class GitWorkspaces implements Workspaces {
 
   async inspect(source: RepositorySource): Promise<{ defaultBranch: string }> {
     const mirror = this.#mirror(source);
-    return { defaultBranch: await mirror.remoteHead(this.#remote(source)) };
+    return { defaultBranch: await mirror.remoteHead(await this.#remote(source)) };
   }
 
   async push(source: RepositorySource, branch: string, commit: string) {
-    const request = { remote: this.#remote(source), branch, commit };
+    const request = { remote: await this.#remote(source), branch, commit };
     const lock = this.#layout.lock(source.id);
     return this.#locks.run(lock, () => push(this.#mirror(source), request, this.#limits));
   }
@@ -190,8 +190,8 @@ class GitWorkspaces implements Workspaces {
     return new Mirror(this.#layout.mirror(source.id), this.#limits);
   }
 
-  #remote(source: RepositorySource): Remote {
-    return remoteOf(source, this.#options.remoteEnv ?? (() => ({})));
+  async #remote(source: RepositorySource): Promise<Remote> {
+    return remoteOf(source, (await this.#options.remoteEnv?.(source)) ?? {});
   }
 
   #deps(mirror: Mirror): CloneDeps {

@@ -28,7 +28,7 @@ const HARDENED = [
   ['fetch.unpackLimit', '1'],
 ].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 
-const SSH = 'ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=20';
+export const SSH = 'ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=20';
 const KILL_AFTER_MS = 3_000;
 const ERROR_MAX_CHARS = 4_000;
 const OUTPUT_MAX_BYTES = 1024 ** 2;

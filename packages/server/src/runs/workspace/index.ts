@@ -14,6 +14,7 @@ export {
   type LifecycleRule,
 } from './lifecycle.ts';
 export { DEFAULT_LIMITS, type WorkspaceLimits } from './limits.ts';
+export { pinned } from './pin.ts';
 export type { RemoteEnv } from './remote.ts';
 export type {
   CheckpointManifest,

@@ -10,16 +10,21 @@ export interface Remote {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What a remote needs besides its address, such as `GIT_SSH_COMMAND` or `GIT_ASKPASS`. */
-export type RemoteEnv = (source: RepositorySource) => Readonly<Record<string, string>>;
+type Env = Readonly<Record<string, string>>;
+
+/**
+ * What a remote needs besides its address, such as `GIT_SSH_COMMAND` or `GIT_ASKPASS`. Asked each
+ * time before git connects; may throw where it must not.
+ */
+export type RemoteEnv = (source: RepositorySource) => Env | Promise<Env>;
 
 const PROTOCOLS: Readonly<Record<string, string>> = { 'https:': 'https', 'ssh:': 'ssh' };
 
 /** Throws `unprocessable` for an address that is not plainly https, ssh or a local folder. */
-export function remoteOf(source: RepositorySource, env: RemoteEnv): Remote {
+export function remoteOf(source: RepositorySource, env: Env): Remote {
   if (source.path !== null) {
     if (!source.path.startsWith('/') || source.path.includes('\0')) throw badAddress('path');
-    return { address: source.path, protocols: 'file', env: env(source) };
+    return { address: source.path, protocols: 'file', env };
   }
   const url = source.url ?? '';
   const protocol = URL.canParse(url) ? PROTOCOLS[new URL(url).protocol] : undefined;
@@ -28,7 +33,7 @@ export function remoteOf(source: RepositorySource, env: RemoteEnv): Remote {
   if (protocol === undefined || host === '' || host.startsWith('-') || /[\s\0]/.test(url)) {
     throw badAddress('url');
   }
-  return { address: url, protocols: protocol, env: env(source) };
+  return { address: url, protocols: protocol, env };
 }
 
 /** Names and commits of a remote's refs that match `patterns`; `HEAD`'s target as `symref`. */
