@@ -13,6 +13,8 @@ const NOBODY = 'http://127.0.0.1:9';
 /** After so long without a word a run ends as `no_output`; agents start within it. */
 const SILENCE_LIMIT_S = 30;
 const CONCURRENCY = 2;
+/** Those of the agents that wait for a place included. */
+const ENDED_TIMEOUT_MS = 300_000;
 
 /** A server with the agents, and the API of its runs. */
 export class Host {
@@ -43,7 +45,7 @@ export class Host {
 
   /** Everything of a run, once it has ended. */
   async ended(id: string): Promise<Ended> {
-    const events = await this.api.follow(id);
+    const events = await this.api.follow(id, ENDED_TIMEOUT_MS);
     return { run: await this.api.run(id), events };
   }
 

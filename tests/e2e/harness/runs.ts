@@ -77,8 +77,8 @@ export class RunsApi {
   }
 
   /** Everything the stream says, to its end. */
-  follow(id: string): Promise<EventEnvelope[]> {
-    return this.#read(id, () => false);
+  follow(id: string, timeoutMs = FOLLOW_TIMEOUT_MS): Promise<EventEnvelope[]> {
+    return this.#read(id, () => false, timeoutMs);
   }
 
   /** What the stream says until an event of that type. */
@@ -86,8 +86,12 @@ export class RunsApi {
     return this.#read(id, event => event.type === type);
   }
 
-  async #read(id: string, enough: (event: EventEnvelope) => boolean): Promise<EventEnvelope[]> {
-    const cut = AbortSignal.timeout(FOLLOW_TIMEOUT_MS);
+  async #read(
+    id: string,
+    enough: (event: EventEnvelope) => boolean,
+    timeoutMs = FOLLOW_TIMEOUT_MS,
+  ): Promise<EventEnvelope[]> {
+    const cut = AbortSignal.timeout(timeoutMs);
     const response = await this.request(`/v1/runs/${id}/stream`, { signal: cut });
     if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
     const events: EventEnvelope[] = [];
