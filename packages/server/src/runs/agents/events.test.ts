@@ -6,7 +6,7 @@ import { planned, printed, said, toolFinished, toolStarted } from './events.ts';
 import { failed } from './failure.ts';
 import { GeminiInterpreter } from './gemini/events.ts';
 import { MASK, mask } from './mask.ts';
-import { PLAN_ITEMS_MAX, planItems, TEXT_MAX_BYTES, word } from './text.ts';
+import { isSessionId, PLAN_ITEMS_MAX, planItems, TEXT_MAX_BYTES, word } from './text.ts';
 
 const HUGE = '\u0001€"\\'.repeat(50_000);
 
@@ -92,4 +92,17 @@ describe('masking', () => {
     const secrets = ['password', 'password-and-more', 'abc', ''];
     expect(mask('password-and-more password abc', secrets)).toBe(`${MASK} ${MASK} abc`);
   });
+});
+
+describe('what an agent may resume by', () => {
+  it.each(['s1', '0198c2d1-7e1c-7b30-b6f5-2f0c6d3c9f11', 'a.b:c_d'])('is %s', id => {
+    expect(isSessionId(id)).toBe(true);
+  });
+
+  it.each(['', '--yolo', '-c', 'a b', 'a\nb', '../x', 'x'.repeat(201), 7, null])(
+    'is not %j',
+    id => {
+      expect(isSessionId(id)).toBe(false);
+    },
+  );
 });

@@ -23,6 +23,10 @@ export const word = (value: unknown): string =>
 export const wordOrNull = (value: unknown): string | null =>
   typeof value === 'string' && value !== '' ? word(value) : null;
 
+/** What an agent may resume by: it becomes an argument, and must not pass for an option. */
+export const isSessionId = (value: unknown): value is string =>
+  typeof value === 'string' && /^[A-Za-z0-9][\w.:-]{0,199}$/.test(value);
+
 export const integer = (value: unknown): number | null =>
   typeof value === 'number' && Number.isSafeInteger(value) ? value : null;
 

@@ -3,6 +3,7 @@ import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
 import type { Journal, NewEvent } from '../../platform/log/index.ts';
 import type { Logger } from '../../platform/telemetry/index.ts';
 import type { Agent, AgentOutcome, AgentVersion } from '../agents/agent.ts';
+import { isSessionId } from '../agents/text.ts';
 import type { HeldRun, RunEnd, RunOrder } from '../held-run.ts';
 import { AgentProcess } from './agent-process.ts';
 import { Checkpointer } from './checkpointer.ts';
@@ -170,7 +171,7 @@ export class Attempt {
 
   #note(event: NewEvent): void {
     this.#journal.push(event);
-    if (event.type !== 'agent.session' || typeof event.data.session_id !== 'string') return;
+    if (event.type !== 'agent.session' || !isSessionId(event.data.session_id)) return;
     this.#sessionId = event.data.session_id;
     this.#deps.driver.setAgentSession(this.run, this.#sessionId).catch((error: unknown) => {
       this.#log.warn('run.session_lost', { error });
