@@ -36,6 +36,14 @@ function routes(): RouteInfo[] {
   return [...registered, ...SIDEBANDS];
 }
 
+/** Whose a thing is is asked only once a request is right. */
+const PAYLOADS: Readonly<Record<string, object>> = {
+  'PATCH /v1/repos/:id': { name: 'another' },
+  'PATCH /v1/tasks/:id': { title: 'Another' },
+  'POST /v1/tasks/:id/messages': { instruction: 'And this.' },
+  'POST /v1/tasks/:id/runs': { agents: ['builtin'] },
+};
+
 const closedRoutes = () => routes().filter(route => !findPolicy(route.policy)?.public);
 const fill = (url: string, id: string) => url.replace(/:\w+/, id).replace('*', 'x');
 
@@ -107,6 +115,7 @@ describe('the policy table', () => {
       request: ({ method, url }) => ({
         ...(method === 'WS' && !url.includes('?') && { query: '?model=gpt-realtime' }),
         ...(url === '/audio/upload' && { payload: upload }),
+        ...(PAYLOADS[`${method} ${url}`] && { payload: PAYLOADS[`${method} ${url}`]! }),
       }),
     });
     expect(wrongSteps(steps)).toEqual([]);
@@ -138,6 +147,27 @@ describe('things of others', () => {
     ['DELETE', '/v1/api-keys/:id', 'key'],
     ['DELETE', '/v1/budgets/:id', 'budget'],
     ['DELETE', '/v1/provider-keys/:id', 'provider_key'],
+    ['GET', '/v1/repos/:id', 'repo'],
+    ['PATCH', '/v1/repos/:id', 'repo'],
+    ['DELETE', '/v1/repos/:id', 'repo'],
+    ['POST', '/v1/tasks', 'repo'],
+    ['GET', '/v1/tasks/:id', 'task'],
+    ['PATCH', '/v1/tasks/:id', 'task'],
+    ['GET', '/v1/tasks/:id/messages', 'task'],
+    ['POST', '/v1/tasks/:id/messages', 'task'],
+    ['GET', '/v1/tasks/:id/runs', 'task'],
+    ['POST', '/v1/tasks/:id/runs', 'task'],
+    ['GET', '/v1/runs/:id', 'run'],
+    ['GET', '/v1/runs/:id/events', 'run'],
+    ['GET', '/v1/runs/:id/stream', 'run'],
+    ['GET', '/v1/stream?subjects=:id', 'run'],
+    ['POST', '/v1/stream/tickets', 'run'],
+    ['POST', '/v1/runs/:id/cancel', 'run'],
+    ['POST', '/v1/runs/:id/retry', 'run'],
+    ['POST', '/v1/runs/:id/pick', 'run'],
+    ['GET', '/v1/runs/:id/patch', 'run'],
+    ['GET', '/v1/runs/:id/logs', 'run'],
+    ['GET', '/v1/runs/:id/artifacts', 'run'],
     ['POST', '/v1/realtime/calls/:id/hangup', 'call'],
     ['POST', '/openai/v1/realtime/calls/:id/hangup', 'call'],
     ['WS', '/api/v1/realtime/webrtc/:id', 'session'],
@@ -152,7 +182,16 @@ describe('things of others', () => {
     budget: 'bdg',
     provider_key: 'pvk',
     call: 'rtc',
+    repo: 'rpo',
+    task: 'tsk',
+    run: 'run',
   } as const;
+  /** Bodies that are right, some of which name the thing. */
+  const bodyOf = (method: string, url: string, id: string): object | undefined => {
+    if (url === '/v1/tasks') return { repo_id: id, title: 'A task', instruction: 'Do it.' };
+    if (url === '/v1/stream/tickets') return { subjects: [id] };
+    return PAYLOADS[`${method} ${url}`];
+  };
 
   it.each(about)(
     '%s %s tells foreign ones from absent ones by nothing',
@@ -166,8 +205,11 @@ describe('things of others', () => {
           'session-id': id,
           'content-type': 'multipart/form-data; boundary=x',
         };
-        const headers = { ...stranger.headers, ...upload };
-        const answer = await world.ask(method, url.replace(':id', id), headers);
+        const body = bodyOf(method, url, id);
+        const json = body && { 'content-type': 'application/json' };
+        const headers = { ...stranger.headers, ...upload, ...json };
+        const payload = body && Buffer.from(JSON.stringify(body));
+        const answer = await world.ask(method, url.replace(':id', id), headers, payload);
         expect([id, answer.status]).toEqual([id, 404]);
         answers.add(answer.body);
       }
@@ -181,6 +223,9 @@ describe('things of others', () => {
     ['/v1/sessions?limit=100', 'session'],
     ['/v1/api-keys?limit=100', 'key'],
     ['/v1/audit?limit=100', 'key'],
+    ['/v1/repos?limit=100', 'repo'],
+    ['/v1/tasks?limit=100', 'task'],
+    ['/v1/runs?limit=100', 'run'],
   ] as const)('stand in no list of another project: %s', async (url, kind) => {
     const id = await world.things.of(kind, world.caller('Admin in default').principal);
     const list = async (label: string) => world.ask('GET', url, world.caller(label).headers);

@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import type { Principal } from '../../../packages/server/src/auth/index.ts';
 import type { WalkCaller } from '../../../packages/server/src/auth/testing/walk.ts';
 import { exchange, handshake } from '../../../packages/server/src/http/testing.ts';
+import { createTestDatabase } from '../../../packages/server/src/platform/database/testing.ts';
 import { type LocalApplication, startApplication } from './application.ts';
 import { badCredentials, goodCallers } from './callers.ts';
 import { type Issuer, startIssuer } from './issuer.ts';
@@ -40,7 +42,13 @@ export async function startAccessWorld(): Promise<AccessWorld> {
     undo.push(() => simulator.process.kill());
     const issuer = await startIssuer();
     undo.push(() => issuer.stop());
+    const database = await createTestDatabase();
+    undo.push(() => database.drop());
     const local = await startApplication({
+      DATABASE_URL: database.url,
+      HOLDFAST_MASTER_KEY: randomBytes(32).toString('base64'),
+      // No worker: runs stay as they are.
+      HOLDFAST_ROLES: 'api,gateway',
       ...issuer.env,
       OPENAI_BASE_URL: `${simulator.url}/v1`,
       OPENAI_API_KEY: UPSTREAM_KEY,
@@ -65,7 +73,7 @@ export async function startAccessWorld(): Promise<AccessWorld> {
 
 async function people({ application, platform, port }: LocalApplication, issuer: Issuer) {
   const { auth, http } = application;
-  const { database } = platform;
+  const { blobs, database } = platform;
   const callers = await goodCallers(auth, issuer);
   const host = `127.0.0.1:${port}`;
   const headersOf = new Map(
@@ -77,7 +85,7 @@ async function people({ application, platform, port }: LocalApplication, issuer:
     issuer,
     callers,
     bad: await badCredentials(auth, database, issuer),
-    things: new OwnedThings({ app: http.app, auth, database, headersOf }),
+    things: new OwnedThings({ app: http.app, auth, blobs, database, headersOf }),
     caller(label: string) {
       const found = callers.find(one => one.label === label);
       if (!found?.principal) throw new Error(`Nobody is called ${label}.`);

@@ -6,7 +6,9 @@ import type { Auth, Principal } from '../../../packages/server/src/auth/index.ts
 import type { WalkThing } from '../../../packages/server/src/auth/testing/walk.ts';
 import type { RouteInfo } from '../../../packages/server/src/http/index.ts';
 import { newId } from '../../../packages/server/src/kernel/index.ts';
+import type { BlobStore } from '../../../packages/server/src/platform/blobs/index.ts';
 import type { Database } from '../../../packages/server/src/platform/database/index.ts';
+import { isRunThing, makeRunThing, type RunThing } from './run-things.ts';
 import { offerCall } from './webrtc.ts';
 
 /** A WAV of three seconds, 24 kHz, one channel. */
@@ -40,16 +42,27 @@ export async function uploadBody(change: Record<string, unknown> = {}): Promise<
 
 export const UPLOAD_TYPE = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` };
 
-type Kind = 'session' | 'upload' | 'recording' | 'call' | 'key' | 'budget' | 'provider_key';
+type Kind =
+  | ('session' | 'upload' | 'recording' | 'call' | 'key' | 'budget' | 'provider_key')
+  | RunThing;
+
+/** By how its path begins. */
+const KINDS: Readonly<Record<string, Kind>> = {
+  '/v1/api-keys/:': 'key',
+  '/v1/budgets/:': 'budget',
+  '/v1/provider-keys/:': 'provider_key',
+  '/v1/recordings/:': 'recording',
+  '/v1/repos/:': 'repo',
+  '/v1/tasks/:': 'task',
+  '/v1/runs/:': 'run',
+};
 
 /** Which kind of thing a route is about; undefined for routes that are about none. */
 function kindOf(url: string): Kind | undefined {
   if (url === '/audio/upload') return 'upload';
   if (url.startsWith('/model/')) return undefined;
-  if (url.startsWith('/v1/api-keys/:')) return 'key';
-  if (url.startsWith('/v1/budgets/:')) return 'budget';
-  if (url.startsWith('/v1/provider-keys/:')) return 'provider_key';
-  if (url.startsWith('/v1/recordings/:')) return 'recording';
+  const start = Object.keys(KINDS).find(prefix => url.startsWith(prefix));
+  if (start !== undefined) return KINDS[start];
   if (url.includes('/calls/:') || url.includes('call_id=:')) return 'call';
   return url.includes('/:') ? 'session' : undefined;
 }
@@ -57,6 +70,7 @@ function kindOf(url: string): Kind | undefined {
 export interface ThingsDeps {
   readonly app: FastifyInstance;
   readonly auth: Auth;
+  readonly blobs: BlobStore;
   readonly database: Database;
   /** Host and credential of each principal that may own something, by its id. */
   readonly headersOf: ReadonlyMap<string, Readonly<Record<string, string>>>;
@@ -105,6 +119,9 @@ export class OwnedThings {
       union all select from api_keys where id = ${id} and revoked_at is null
       union all select from budgets where id = ${id}
       union all select from provider_keys where id = ${id} and revoked_at is null
+      union all select from repositories where id = ${id} and archived_at is null
+      union all select from tasks where id = ${id}
+      union all select from runs where id = ${id} and status = 'canceled'
     `.execute(this.#deps.database.db);
     return rows.length === 1;
   }
@@ -114,6 +131,7 @@ export class OwnedThings {
     if (kind === 'budget') return this.#makeBudget(owner);
     if (kind === 'provider_key') return this.#makeProviderKey(owner);
     if (kind === 'call') return this.#makeCall(owner);
+    if (isRunThing(kind)) return makeRunThing(this.#deps, kind, owner);
     return kind === 'recording' ? this.#makeRecording(owner) : this.#makeSession(owner);
   }
 
