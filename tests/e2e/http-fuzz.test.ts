@@ -36,10 +36,14 @@ let routes: readonly RouteInfo[];
 let known: Known;
 beforeAll(async () => {
   site = await makeSite();
-  server = await startInspectedServer({ HOLDFAST_CONSOLE_DIR: site.folder });
+  server = await startInspectedServer({
+    HOLDFAST_CONSOLE_DIR: site.folder,
+    // No worker: the runs that requests start stay queued.
+    HOLDFAST_ROLES: 'api,gateway',
+  });
   const all = await listRoutes(server.env);
   routes = all.filter(({ method }) => method !== 'WS' && method !== 'OPTIONS');
-  known = await discoverKnown(server);
+  known = await discoverKnown(server, site.repository);
 });
 afterAll(async () => {
   await server?.stop();

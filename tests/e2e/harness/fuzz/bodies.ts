@@ -50,6 +50,28 @@ const DOCUMENTS: Readonly<Record<string, Json>> = {
   '/budgets': { scope: 'owner', owner: 'user:none', limit_usd: 5 },
   '/provider-keys': { provider: 'azure', name: 'a key', key: 'k'.repeat(40) },
   '/api-keys': { name: 'a key', role: 'Viewer', expires_in_days: 3 },
+  '/v1/repos/:id': { name: 'renamed', default_branch: 'main', test_command: 'true' },
+  '/v1/tasks/:id': { title: 'Renamed', column: 'todo' },
+  '/messages': { instruction: 'And this.' },
+  '/v1/tasks/:id/runs': {
+    agents: ['builtin'],
+    instruction: 'Once more.',
+    base_ref: 'main',
+    model: 'gpt-5.1-codex',
+  },
+  '/queue/redrive': { job_id: '00000000-0000-4000-8000-000000000000' },
+};
+
+/** Right bodies that name things, by the end of the path. */
+const NAMING: Readonly<Record<string, (known: Known) => Json>> = {
+  '/v1/repos': ({ folder }) => ({
+    path: folder,
+    name: 'app',
+    default_branch: 'main',
+    test_command: 'true',
+  }),
+  '/v1/tasks': ({ repo }) => ({ repo_id: repo, title: 'A task', instruction: 'Do it.' }),
+  '/stream/tickets': ({ endedRuns }) => ({ subjects: [...endedRuns.slice(0, 3)] }),
 };
 const METADATA: Json = {
   audio_type: 'user_speech',
@@ -64,13 +86,15 @@ const METADATA: Json = {
   transcription: 'hello',
 };
 
-function documentOf({ url }: RouteInfo): Json | undefined {
+function documentOf({ url }: RouteInfo, known: Known): Json | undefined {
   const path = url.replace(/\/$/, '');
+  const naming = Object.keys(NAMING).find(suffix => path.endsWith(suffix));
+  if (naming !== undefined) return NAMING[naming]!(known);
   const end = Object.keys(DOCUMENTS).find(suffix => path.endsWith(suffix));
   return end === undefined ? undefined : DOCUMENTS[end];
 }
 
-const takesBody = ({ method }: RouteInfo) => method === 'POST' || method === 'PUT';
+const takesBody = ({ method }: RouteInfo) => ['POST', 'PUT', 'PATCH'].includes(method);
 const takesOffer = ({ url }: RouteInfo) => /\/calls$|^\/realtime\/?$/.test(url);
 const json = (value: Json): Content => ({
   headers: JSON_TYPE,
@@ -81,7 +105,7 @@ export function validBody(route: RouteInfo, known: Known): Content {
   if (!takesBody(route)) return { headers: {} };
   if (route.url === '/audio/upload') return { headers: UPLOAD_TYPE, body: known.upload };
   if (takesOffer(route)) return { headers: SDP_TYPE, body: Buffer.from(known.sdp) };
-  const document = documentOf(route);
+  const document = documentOf(route, known);
   return document === undefined ? { headers: {} } : json(document);
 }
 
@@ -98,7 +122,7 @@ export function bodyFor(route: RouteInfo, known: Known): fc.Arbitrary<Content> {
 }
 
 function specific(route: RouteInfo, known: Known): fc.Arbitrary<Content> {
-  const document = documentOf(route);
+  const document = documentOf(route, known);
   if (document !== undefined) return mutated(document).map(json);
   if (route.url === '/audio/upload') return uploads(known);
   return takesOffer(route) ? offers(known) : nastyJson.map(json);

@@ -51,13 +51,23 @@ function extra(known: Known): fc.Arbitrary<Headers> {
     .tuple(
       fc.constantFrom(
         ...['accept', 'accept-encoding', 'accept-language', 'range', 'if-none-match', 'if-range'],
-        ...['x-request-id', 'x-holdfast-project', 'traceparent', 'tracestate', 'user-agent'],
+        ...[
+          'last-event-id',
+          'idempotency-key',
+          'x-request-id',
+          'x-holdfast-project',
+          'traceparent',
+          'tracestate',
+          'user-agent',
+        ],
         ...['sec-fetch-site', 'origin', 'content-encoding', 'x-http-method-override', 'te', 'date'],
       ),
       headerText,
     )
     .map(([name, text]) => ({ [name]: text }));
   const usual = fc.constantFrom<Headers[]>(
+    { 'last-event-id': '1' },
+    { 'idempotency-key': 'the-same-for-all' },
     { accept: 'text/html' },
     { accept: 'application/json' },
     { range: 'bytes=0-9' },

@@ -2,14 +2,18 @@ import type { InspectedServer } from '../inspected-server.ts';
 import { UPLOAD_TYPE, uploadBody } from '../owned-things.ts';
 import { signIn } from '../runs.ts';
 import { offerCall } from '../webrtc.ts';
+import { discoverRuns } from './known-runs.ts';
 import type { Known } from './requests.ts';
 
 const SESSIONS = 40;
 const RECORDINGS = 20;
 const KEYS = 20;
 
-/** Makes things on the server for requests to find, through its front door. */
-export async function discoverKnown(server: InspectedServer): Promise<Known> {
+/**
+ * Makes things on the server for requests to find, through its front door. `folder` holds a git
+ * repository.
+ */
+export async function discoverKnown(server: InspectedServer, folder: string): Promise<Known> {
   const cookie = await signIn(server);
   const post = async (path: string, headers: Record<string, string>, body?: Buffer) => {
     const method = path === '/v1/budgets' ? 'PUT' : 'POST';
@@ -52,7 +56,8 @@ export async function discoverKnown(server: InspectedServer): Promise<Known> {
   const { sdp, id: call } = await placeCall(server);
   const { host } = new URL(server.url);
   const upload = await uploadBody();
-  const things = { sessions, recordings, keys, budgets, providerKeys, call };
+  const runs = await discoverRuns(server, folder);
+  const things = { ...runs, sessions, recordings, keys, budgets, providerKeys, call };
   return { host, ...things, sdp, upload, cookie, secret, link };
 }
 

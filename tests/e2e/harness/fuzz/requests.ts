@@ -28,6 +28,16 @@ export interface Known {
   readonly keys: readonly string[];
   readonly budgets: readonly string[];
   readonly providerKeys: readonly string[];
+  /** A folder with a git repository. */
+  readonly folder: string;
+  /** A repository that stays; those of `repos` may get archived. */
+  readonly repo: string;
+  readonly repos: readonly string[];
+  readonly tasks: readonly string[];
+  /** Queued, canceled, and canceled with a patch. */
+  readonly runs: readonly string[];
+  /** Whose streams end: canceled, with a patch. */
+  readonly endedRuns: readonly string[];
   /** A call that was placed. */
   readonly call: string;
   /** A valid offer. */
@@ -48,6 +58,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TR
 const QUERY_NAMES = [
   ...['model', 'deployment', 'call_id', 'api-version', 'resume', 'intent', 'limit', 'offset'],
   ...['cursor', 'after', 'state', 'active', 'created_by', 'audio_type', 'token', 'return_to'],
+  ...['subjects', 'last_event_id', 'ticket', 'format', 'repo_id', 'column', 'status'],
   ...['code', 'error', 'expires', 'signature', 'api-key', '__proto__', 'a[b]', 'limit[]', ''],
 ];
 
@@ -112,6 +123,7 @@ function withoutCookie(
 
 function plainQuery(route: RouteInfo, known: Known): string {
   if (route.url.startsWith('/blobs/')) return known.link.slice(known.link.indexOf('?'));
+  if (route.url === '/v1/stream') return `?subjects=${known.endedRuns[0]}`;
   return /\/realtime\/?$|\/calls$/.test(route.url) ? '?model=gpt-realtime' : '';
 }
 
@@ -120,6 +132,11 @@ const POOLS: readonly [string, (known: Known) => readonly string[]][] = [
   ['/api-keys', known => known.keys],
   ['/budgets', known => known.budgets],
   ['/provider-keys', known => known.providerKeys],
+  ['/repos/', known => known.repos],
+  ['/tasks/', known => known.tasks],
+  ['/runs/:id/cancel', known => known.runs],
+  ['/runs/:id/', known => known.endedRuns],
+  ['/runs/', known => known.runs],
   ['/calls/', known => [known.call]],
   ['/model/', () => ['gemini-2.5-flash:generateContent']],
 ];
