@@ -1,7 +1,7 @@
 /** The benchmark's end of the channel to the load process. */
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type PinnedChild, startPinned } from './child.ts';
+import { type PinnedChild, startPinned } from '../lib/child.ts';
 import type { Reply, Request, RunRequest, RunResult } from './messages.ts';
 import type { Target } from './targets.ts';
 

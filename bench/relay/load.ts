@@ -9,11 +9,11 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { cpuNs } from '../lib/proc.ts';
+import { quantile } from '../lib/stats.ts';
 import { appendEvent, deltaEvent, textFrame } from './frames.ts';
 import { attachUpstream, type Direction, LoadSession, type Meter } from './load-session.ts';
 import type { OpenRequest, Reply, Request, RunRequest, RunResult } from './messages.ts';
-import { cpuNs } from './proc.ts';
-import { quantile } from './stats.ts';
 
 const HANDSHAKE_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const DRAIN_TIMEOUT_MS = 5_000;

@@ -2,9 +2,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { type Bar, drawChart } from './chart.ts';
+import { type Bar, drawChart } from '../lib/chart.ts';
+import { type Spread, spread } from '../lib/stats.ts';
 import type { Results, Sample } from './run.ts';
-import { type Spread, spread } from './stats.ts';
 
 const resultsDir = new URL('../results/', import.meta.url);
 

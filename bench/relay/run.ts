@@ -12,10 +12,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { priority } from './child.ts';
+import { priority } from '../lib/child.ts';
+import { memoryBytes, processTree } from '../lib/proc.ts';
 import { Load } from './load-client.ts';
 import type { RunResult } from './messages.ts';
-import { memoryBytes, processTree } from './proc.ts';
 import { writeReport } from './report.ts';
 import { type StartTarget, starters, type Target } from './targets.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findBinary } from '../../tools/services/binaries.ts';
 import { startPostgres } from '../../tools/services/postgres.ts';
-import { listening, type PinnedChild, pin, startPinned } from './child.ts';
+import { listening, type PinnedChild, pin, startPinned } from '../lib/child.ts';
 
 export interface TargetContext {
   readonly core: number;
@@ -119,7 +119,7 @@ backend upstream
 };
 
 /** Arguments of Node that let the benchmark ask for a collection, and nothing else. */
-const collectable = ['--expose-gc', '--import', here('collect-on-signal.ts')];
+const collectable = ['--expose-gc', '--import', here('../lib/collect-on-signal.ts')];
 
 function nodeTarget(name: string, script: string): StartTarget {
   return async ({ core, upstreamPort }) => {
