@@ -1,7 +1,8 @@
 /** `npm run bench -- <name> [options]`: runs one benchmark by its name. */
 import { run as relay } from './relay/run.ts';
+import { run as runs } from './runs/run.ts';
 
-const benchmarks: Readonly<Record<string, (args: string[]) => Promise<void>>> = { relay };
+const benchmarks: Readonly<Record<string, (args: string[]) => Promise<void>>> = { relay, runs };
 
 const [name, ...args] = process.argv.slice(2);
 const benchmark = benchmarks[name ?? ''];

@@ -1,0 +1,125 @@
+/**
+ * From the request for a run to `run.started` at a subscriber that was opened on the answer, beside
+ * the way of a bare pg-boss from `send` to its handler, woken by NOTIFY.
+ */
+import type { EventEnvelope, Run } from '@holdfast/protocol';
+import { PgBoss } from 'pg-boss';
+import { quantile } from '../lib/stats.ts';
+import { api, newRun, type Stack } from './stack.ts';
+
+const WAKES = 20;
+const WAKE_GAP_MS = 100;
+const QUEUE = 'bench-wake';
+
+/** Milliseconds of one start. */
+export interface StartTimes {
+  readonly total: number;
+  /** To the answer 202. */
+  readonly answered: number;
+  /** From the row to the claim: the wake-up and the claim itself. */
+  readonly claimed: number;
+  /** From the claim to `run.started`. */
+  readonly prepared: number;
+}
+
+export interface StartRound {
+  readonly starts: readonly StartTimes[];
+  readonly wakesMs: readonly number[];
+}
+
+export async function measureStarts(
+  stack: Stack,
+  { rounds, starts }: { rounds: number; starts: number },
+): Promise<StartRound[]> {
+  const boss = new PgBoss({
+    connectionString: stack.postgres.url,
+    schema: 'bare',
+    useListenNotify: true,
+    schedule: false,
+  });
+  boss.on('error', error => console.error(error));
+  await boss.start();
+  await boss.createQueue(QUEUE, { notify: true });
+  const server = await stack.server('gateway,api,worker');
+  const results: StartRound[] = [];
+  try {
+    const task = await stack.newTask(server.url);
+    await startOnce(server.url, task);
+    for (let round = 0; round < rounds; round++) {
+      const times: StartTimes[] = [];
+      for (let i = 0; i < starts; i++) times.push(await startOnce(server.url, task));
+      const result = { starts: times, wakesMs: await measureWakes(boss) };
+      results.push(result);
+      const started = median(times.map(one => one.total)).toFixed(0);
+      console.log(
+        `start ${round + 1}: ${started} ms, wake ${median(result.wakesMs).toFixed(1)} ms`,
+      );
+    }
+  } finally {
+    await server.stop();
+    await boss.stop({ graceful: true, timeout: 2_000 });
+  }
+  return results;
+}
+
+async function startOnce(url: string, task: string): Promise<StartTimes> {
+  const beganAt = performance.now();
+  const id = await newRun(url, task);
+  const answeredAt = performance.now();
+  let startedAt = 0;
+  let started: EventEnvelope | undefined;
+  let created: EventEnvelope | undefined;
+  await follow(`${url}/v1/runs/${id}/stream`, event => {
+    if (event.type === 'run.created') created = event;
+    if (event.type !== 'run.started') return;
+    startedAt = performance.now();
+    started = event;
+  });
+  if (started === undefined || created === undefined) throw new Error('the run did not start');
+  const run = await api<Run>(url, `/v1/runs/${id}`);
+  const claimedAtMs = Date.parse(run.started_at ?? '');
+  return {
+    total: startedAt - beganAt,
+    answered: answeredAt - beganAt,
+    claimed: claimedAtMs - Date.parse(created.at),
+    prepared: Date.parse(started.at) - claimedAtMs,
+  };
+}
+
+async function follow(url: string, onEvent: (event: EventEnvelope) => void): Promise<void> {
+  const response = await fetch(url);
+  let text = '';
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    const blocks = (text + chunk).split('\n\n');
+    text = blocks.pop()!;
+    for (const block of blocks) {
+      const data = /^data: (.*)$/m.exec(block)?.[1];
+      if (data !== undefined) onEvent(JSON.parse(data) as EventEnvelope);
+    }
+  }
+}
+
+async function measureWakes(boss: PgBoss): Promise<number[]> {
+  const times: number[] = [];
+  let woken = () => {};
+  const id = await boss.work(QUEUE, { batchSize: 1, localConcurrency: 2 }, async () => woken());
+  for (let i = 0; i <= WAKES; i++) {
+    await new Promise(resolve => setTimeout(resolve, WAKE_GAP_MS));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    woken = resolve;
+    const sentAt = performance.now();
+    await boss.send(QUEUE, { run_id: 'run_0' });
+    await promise;
+    // The first one connects.
+    if (i > 0) times.push(performance.now() - sentAt);
+  }
+  await boss.offWork(QUEUE, { id, wait: true });
+  return times;
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(
+    [...values].sort((a, b) => a - b),
+    0.5,
+  );
+}
