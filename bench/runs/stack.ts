@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentInfo } from '@holdfast/protocol';
@@ -12,7 +13,7 @@ import { openPlatform, type Platform } from '../../packages/server/src/compose.t
 import { loadConfig } from '../../packages/server/src/config/index.ts';
 import { createRuns, type HeldRun, type Runs } from '../../packages/server/src/runs/index.ts';
 import { type PostgresService, startPostgres } from '../../tools/services/postgres.ts';
-import { listening, type PinnedChild, pin, startPinned } from '../lib/child.ts';
+import { listening, type PinnedChild, pin, priority, startPinned } from '../lib/child.ts';
 import { collectable } from './peers.ts';
 
 export interface StackOptions {
@@ -75,6 +76,7 @@ export class Stack {
     const { dir, otherCore } = options;
     const postgres = await startPostgres({ settings: DURABLE });
     pin(postgres.pid, otherCore);
+    setPriority(postgres.pid, priority.nice);
     const simulator = startPinned([process.execPath, script('simulator/src/main.ts')], {
       core: otherCore,
       env: { ...process.env, SIMULATOR_API_KEY: KEY },
