@@ -8,15 +8,18 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { findPostgresBinary } from './binaries.ts';
-import { removeFolder, startChild, withFreePort } from './child.ts';
+import { type RunningChild, removeFolder, startChild, withFreePort } from './child.ts';
 
 const run = promisify(execFile);
 
 const USER = 'holdfast';
 /** The system user that PostgreSQL runs as when we are root, which it refuses to run as. */
 const SYSTEM_USER = 'postgres';
+const RESTART_ATTEMPTS = 20;
+const RESTART_PAUSE_MS = 250;
 
 export interface PostgresOptions {
   /** Further server settings (`name=value`); they win over ours. */
@@ -31,6 +34,8 @@ export interface PostgresService {
   readonly port: number;
   /** The server process, for tests that pause or kill it. */
   readonly pid: number;
+  /** Sends the signal, waits for the end, and starts again on the same folder and port. */
+  restart(signal: NodeJS.Signals): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -41,28 +46,89 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     await findPostgresBinary('postgres'),
   ];
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-postgres-'));
-  const cleanUp = () => removeFolder(folder);
   try {
     const password = randomBytes(12).toString('hex');
     const tlsSettings = prepareFolder(folder, password, options);
     await createCluster(initdb, folder);
     return await withFreePort(async port => {
       const settings = [...serverSettings(port), ...tlsSettings, ...(options.settings ?? [])];
-      const child = await startChild({
-        name: 'PostgreSQL',
-        command: postgres,
-        args: ['-D', join(folder, 'data'), ...settings.flatMap(setting => ['-c', setting])],
-        user: systemUser(),
-        ready: /database system is ready to accept connections/,
-        stopSignal: 'SIGINT',
-        cleanUp,
-      });
       const url = `postgresql://${USER}:${password}@127.0.0.1:${port}/postgres`;
-      return { url, port, pid: child.pid, stop: child.stop };
+      const cluster = new Cluster(postgres, folder, settings);
+      await cluster.start();
+      return {
+        url,
+        port,
+        get pid() {
+          return cluster.pid;
+        },
+        restart: (signal: NodeJS.Signals) => cluster.restart(signal),
+        stop: () => cluster.stop(),
+      };
     });
   } catch (error) {
-    cleanUp();
+    removeFolder(folder);
     throw error;
+  }
+}
+
+/** The server on one data folder. The folder goes when the server is stopped for good. */
+class Cluster {
+  readonly #command: string;
+  readonly #folder: string;
+  readonly #settings: readonly string[];
+  #child: RunningChild | undefined;
+  #comesBack = false;
+
+  constructor(command: string, folder: string, settings: readonly string[]) {
+    this.#command = command;
+    this.#folder = folder;
+    this.#settings = settings;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  async start(): Promise<void> {
+    const settings = this.#settings.flatMap(setting => ['-c', setting]);
+    this.#child = await startChild({
+      name: 'PostgreSQL',
+      command: this.#command,
+      args: ['-D', join(this.#folder, 'data'), ...settings],
+      user: systemUser(),
+      ready: /database system is ready to accept connections/,
+      stopSignal: 'SIGINT',
+      cleanUp: () => {
+        if (!this.#comesBack) removeFolder(this.#folder);
+      },
+    });
+  }
+
+  async restart(signal: NodeJS.Signals): Promise<void> {
+    this.#comesBack = true;
+    try {
+      process.kill(this.pid, signal);
+      await this.#child?.stop();
+      await this.#startAgain();
+    } finally {
+      this.#comesBack = false;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#child?.stop();
+  }
+
+  /** Processes of a killed server hold its shared memory for a moment longer. */
+  async #startAgain(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.start();
+      } catch (error) {
+        if (attempt === RESTART_ATTEMPTS) throw error;
+        await delay(RESTART_PAUSE_MS);
+      }
+    }
   }
 }
 

@@ -22,6 +22,7 @@ import { startChild } from './child.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 import { sharedRedis } from './shared.ts';
+import { startTcpProxy } from './tcp-proxy.ts';
 
 let folder: string;
 
@@ -127,6 +128,42 @@ it('PostgreSQL leaves neither process nor folder behind', async () => {
   await server.stop();
   expect(isAlive(server.pid)).toBe(false);
   expect(existsSync(data)).toBe(false);
+});
+
+it('PostgreSQL comes back on the same port and folder, also when it was killed', async () => {
+  const server = await startPostgres();
+  const { pid } = server;
+  const dataOf = (id: number) => {
+    const args = readFileSync(`/proc/${id}/cmdline`, 'utf8').split('\0');
+    return args[args.indexOf('-D') + 1] ?? '';
+  };
+  const data = dataOf(pid);
+  for (const signal of ['SIGKILL', 'SIGINT'] as const) await server.restart(signal);
+  expect(server.pid).not.toBe(pid);
+  expect(isAlive(pid)).toBe(false);
+  expect(dataOf(server.pid)).toBe(data);
+  const socket = connect(server.port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.destroy();
+  await server.stop();
+  expect(existsSync(data)).toBe(false);
+});
+
+it('a proxy shows what clients send', async () => {
+  const server = await startRedis();
+  const proxy = await startTcpProxy(server.port);
+  let sent = '';
+  proxy.watch(chunk => {
+    sent += String(chunk);
+  });
+  const socket = connect(proxy.port, '127.0.0.1');
+  socket.write('PING\r\n');
+  const [answer] = await once(socket, 'data');
+  expect(String(answer)).toContain('PONG');
+  expect(sent).toBe('PING\r\n');
+  socket.destroy();
+  await proxy.stop();
+  await server.stop();
 });
 
 describe('Redis', () => {

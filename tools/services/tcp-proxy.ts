@@ -17,6 +17,7 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   #refusing = false;
   #silent = false;
+  #watcher: ((sent: Buffer) => void) | undefined;
   #trap: { readonly text: string; sprung(): void } | undefined;
 
   /** Use `startTcpProxy`. */
@@ -45,6 +46,11 @@ export class TcpProxy {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#trap = { text, sprung: resolve };
     return promise;
+  }
+
+  /** Shows what clients send, each time before it is passed on. The newest watcher counts. */
+  watch(watcher: (sent: Buffer) => void): void {
+    this.#watcher = watcher;
   }
 
   /** New connections are closed at once while true. */
@@ -77,6 +83,7 @@ export class TcpProxy {
     this.#pairs.add(pair);
     pair.server.on('data', chunk => client.write(chunk));
     client.on('data', chunk => {
+      this.#watcher?.(chunk);
       this.#spring(pair, chunk);
       pair.server.write(chunk);
     });
