@@ -179,6 +179,8 @@ function upkeep({ config, platform, others, runs, workspaces }: Parts): Componen
           createdBy: LOCAL_USER,
         }).catch((error: unknown) => log.warn('runs.no_sample', { error }));
       }
+      // A worker that was killed left its folders; its successor finds them here.
+      void tidy();
       timer = setInterval(() => void tidy(), UPKEEP_INTERVAL_MS);
       timer.unref();
     },
