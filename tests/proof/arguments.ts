@@ -1,0 +1,92 @@
+import { parseArgs } from 'node:util';
+
+export const CONTROLS = ['fencing-off', 'doorbell-as-truth', 'append-id-ignored'] as const;
+export type ControlName = (typeof CONTROLS)[number];
+
+export interface ProofOptions {
+  readonly kills: number;
+  /** Runs at work at the same time. */
+  readonly runs: number;
+  /** Over all runs at work. */
+  readonly subscribers: number;
+  readonly seed: string;
+  /** What is broken on purpose, so that the proof must fail. */
+  readonly control: ControlName | undefined;
+}
+
+export class ArgumentError extends Error {
+  override readonly name = 'ArgumentError';
+}
+
+const DEFAULTS = { kills: '200', runs: '10', subscribers: '20' } as const;
+/** A control needs each kind of fault a few times, and no more. */
+const CONTROL_KILLS = '12';
+
+export const HELP = `Usage: npm run proof -- runs [options]
+
+Kills or stops workers, API processes, PostgreSQL and Redis at named points of their work, starts
+them again, and proves that no run and no event was lost or doubled.
+
+  --kills <n>        how many (default ${DEFAULTS.kills}; ${CONTROL_KILLS} with --control)
+  --runs <n>         runs at work at the same time (default ${DEFAULTS.runs})
+  --subscribers <n>  streams over all, a multiple of the runs (default ${DEFAULTS.subscribers})
+  --control <name>   breaks a copy of the source and wants the proof to fail: one of
+                     ${CONTROLS.join(', ')}
+  --help             this text
+
+SEED of the environment repeats the choices. Results are also written to tests/proof/results/.
+Exit code: 0 when everything holds (with --control: when it does not), 1 otherwise, 2 for wrong
+arguments.`;
+
+/** Throws `ArgumentError` with a sentence that names the argument. */
+export function readArguments(args: readonly string[], seed?: string): ProofOptions | 'help' {
+  const { values, positionals } = parse(args);
+  if (values.help) return 'help';
+  if (positionals.length !== 1 || positionals[0] !== 'runs') {
+    throw new ArgumentError("Say what is to be proved: 'runs'.");
+  }
+  const control = CONTROLS.find(name => name === values.control);
+  if (values.control !== undefined && control === undefined) {
+    throw new ArgumentError(`--control is one of ${CONTROLS.join(', ')}.`);
+  }
+  const kills = values.kills ?? (control === undefined ? DEFAULTS.kills : CONTROL_KILLS);
+  const runs = whole('--runs', values.runs, { min: 1, max: 50 });
+  const subscribers = whole('--subscribers', values.subscribers, { min: 1, max: 500 });
+  if (subscribers % runs !== 0) {
+    throw new ArgumentError('--subscribers is a multiple of --runs: each run has as many.');
+  }
+  return {
+    kills: whole('--kills', kills, { min: 1, max: 10_000 }),
+    runs,
+    subscribers,
+    seed: seed ?? String(Date.now()),
+    control,
+  };
+}
+
+function parse(args: readonly string[]) {
+  const option = (value: string) => ({ type: 'string', default: value }) as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        kills: { type: 'string' },
+        runs: option(DEFAULTS.runs),
+        subscribers: option(DEFAULTS.subscribers),
+        control: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new ArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function whole(name: string, text: string, bounds: { min: number; max: number }): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= bounds.min && value <= bounds.max) return value;
+  throw new ArgumentError(
+    `${name} is a whole number from ${bounds.min} to ${bounds.max}, not '${text}'.`,
+  );
+}

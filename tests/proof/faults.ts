@@ -1,0 +1,178 @@
+/**
+ * What is done to the system, when, and to whom: drawn from the seed.
+ *
+ *   draw (target, signal, point) → the point is seen → act in the same tick → start again
+ *
+ * Kills and stops count. Between them, and on top, come two faults that no kill can make for
+ * certain: a worker that is frozen until another has its runs, and a database connection that is
+ * cut when the answer to a commit is on its way.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
+import type { Random } from './random.ts';
+import type { ProofStack } from './stack.ts';
+
+export const TARGETS = ['worker', 'api', 'postgres', 'redis'] as const;
+export type Target = (typeof TARGETS)[number];
+
+export const POINTS = [
+  'event:run.created',
+  'event:run.started',
+  'event:run.resumed',
+  'event:run.requeued',
+  'event:tool.started',
+  'event:tool.finished',
+  'event:model.called',
+  'event:checkpoint.saved',
+  'event:patch.created',
+  'event:run.succeeded',
+  'log:run.created',
+  'log:run.succeeded',
+  'log:run.requeued',
+  'log:listening',
+  'log:signal.received',
+  'wire:commit',
+  'wire:append',
+  'wire:run',
+  'wire:heartbeat',
+  'wire:lease',
+  'wire:job',
+] as const;
+
+export interface Fault {
+  readonly what: Target | 'freeze' | 'cut';
+  readonly signal: NodeJS.Signals;
+  /** What was seen when it struck, of `POINTS`. */
+  readonly point: string;
+  readonly atMs: number;
+  /** The process that it struck. */
+  readonly name: string;
+}
+
+const KILL = 'SIGKILL';
+const POINT_TIMEOUT_MS = 15_000;
+const PAUSE_MIN_MS = 500;
+const PAUSE_MAX_MS = 3_000;
+/** Longer than a lease (15 s) and the look for expired ones (15 s). */
+const FREEZE_MS = 34_000;
+const EXTRA_EVERY = 6;
+
+export class Faults {
+  readonly done: Fault[] = [];
+  readonly #stack: ProofStack;
+  readonly #random: Random;
+  readonly #startMs = performance.now();
+  /** Who is down or frozen. */
+  readonly #away = new Set<string>();
+  readonly #restarts: Promise<unknown>[] = [];
+  #failure: unknown;
+
+  constructor(stack: ProofStack, random: Random) {
+    this.#stack = stack;
+    this.#random = random;
+  }
+
+  get kills(): number {
+    return this.done.filter(({ what }) => what !== 'freeze' && what !== 'cut').length;
+  }
+
+  /** Resolves when so many were killed and all are back. */
+  async run(kills: number, progress: (fault: Fault) => void): Promise<void> {
+    for (let round = 0; this.kills < kills; round += 1) {
+      if (this.#failure !== undefined) throw this.#failure;
+      const before = this.done.length;
+      if (round % EXTRA_EVERY === 1) await this.#cut();
+      else if (round % EXTRA_EVERY === 2) await this.#freeze();
+      await this.#kill();
+      for (const fault of this.done.slice(before)) progress(fault);
+      await delay(this.#random.whole(PAUSE_MIN_MS, PAUSE_MAX_MS));
+    }
+    await Promise.all(this.#restarts);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #kill(): Promise<void> {
+    const what = this.#random.pick(TARGETS);
+    const hard = this.#random.next() < 0.6;
+    const one = this.#random.whole(0, 1);
+    const late = this.#random.next() < 0.5;
+    const signal = hard && (what !== 'worker' || (await this.#mayLoseWorker())) ? KILL : 'SIGTERM';
+    const names: Record<Target, string> = {
+      worker: this.#stack.workers[one]!.name,
+      api: this.#stack.apis[one]!.name,
+      postgres: 'postgres',
+      redis: 'redis',
+    };
+    const name = names[what];
+    if (this.#away.has(name)) return;
+    const act = () => this.#strike(name, signal);
+    await this.#at(late ? () => void setImmediate(act) : act, { what, signal, name });
+  }
+
+  /** Waits for a point; points that do not come in time give way to others. */
+  async #at(act: () => void, fault: Pick<Fault, 'what' | 'signal' | 'name'>): Promise<void> {
+    for (;;) {
+      const point = this.#random.pick(POINTS);
+      if (!(await this.#stack.observations.at(point, POINT_TIMEOUT_MS, act))) continue;
+      this.done.push({ ...fault, point, atMs: Math.round(performance.now() - this.#startMs) });
+      return;
+    }
+  }
+
+  #strike(name: string, signal: NodeJS.Signals): void {
+    const { postgres, workers, apis } = this.#stack;
+    if (name === 'postgres') {
+      // SIGINT is PostgreSQL's fast stop; it would wait for its clients after SIGTERM.
+      this.#awayFor(name, postgres.restart(signal === KILL ? KILL : 'SIGINT'));
+    } else if (name === 'redis') this.#awayFor(name, this.#stack.restartRedis(signal));
+    else {
+      const replica = [...workers, ...apis].find(known => known.name === name)!;
+      replica.signal(signal);
+      this.#awayFor(name, replica.again());
+    }
+  }
+
+  #awayFor(name: string, back: Promise<void>): void {
+    this.#away.add(name);
+    const done = back
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#away.delete(name));
+    this.#restarts.push(done);
+  }
+
+  async #freeze(): Promise<void> {
+    const worker = this.#random.pick(this.#stack.workers);
+    if (this.#away.has(worker.name) || !(await this.#mayLoseWorker())) return;
+    const act = () => {
+      worker.signal('SIGSTOP');
+      this.#awayFor(
+        worker.name,
+        delay(FREEZE_MS).then(() => worker.signal('SIGCONT')),
+      );
+    };
+    await this.#at(act, { what: 'freeze', signal: 'SIGSTOP', name: worker.name });
+  }
+
+  async #cut(): Promise<void> {
+    const cut = this.#stack.proxy.cutAfter('commit');
+    await Promise.race([cut, delay(POINT_TIMEOUT_MS)]);
+    const atMs = Math.round(performance.now() - this.#startMs);
+    const fault = { what: 'cut', signal: KILL, point: 'wire:commit', name: 'connection' } as const;
+    this.done.push({ ...fault, atMs });
+  }
+
+  /** Three attempts lost in a row end a run, as they should: so far it must not come by chance. */
+  async #mayLoseWorker(): Promise<boolean> {
+    if (this.#stack.workers.some(({ name }) => this.#away.has(name))) return false;
+    try {
+      const { rows } = await sql<{ most: number | null }>`
+        select max(lost_attempts) as most from runs where status in ('queued', 'running')
+      `.execute(this.#stack.database.db);
+      return (rows[0]?.most ?? 0) === 0;
+    } catch {
+      return false;
+    }
+  }
+}

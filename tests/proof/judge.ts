@@ -1,0 +1,155 @@
+/** What a log and those who watched it must look like. No I/O. */
+import { isRunEnding } from '@holdfast/protocol';
+import type { Seen } from './subscriber.ts';
+
+export interface Check {
+  readonly name: string;
+  readonly passed: boolean;
+  readonly detail: string;
+}
+
+/** One row of the log, as the database has it. */
+export interface LoggedEvent {
+  readonly seq: number;
+  readonly type: string;
+  readonly attempt: number | null;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface RunRow {
+  readonly id: string;
+  readonly status: string;
+  readonly reason: string | null;
+  readonly attempt: number;
+  /** Of its subject. */
+  readonly fence: number;
+  readonly insertions: number;
+  /** A Unix time in milliseconds; null while it is at work. */
+  readonly finishedAtMs: number | null;
+}
+
+export interface JudgedRun {
+  readonly row: RunRow;
+  readonly steps: number;
+  readonly log: readonly LoggedEvent[];
+  readonly seen: readonly Seen[];
+}
+
+/** So many attempts in a row may be lost. */
+const LOST_MAX = 3;
+/** An ending reaches everybody by then, also when its ring and its connection were lost. */
+export const LATE_MAX_MS = 30_000;
+const EXAMPLES = 5;
+
+export function judgeRuns(runs: readonly JudgedRun[]): Check[] {
+  const events = runs.reduce((total, { log }) => total + log.length, 0);
+  const attempts = runs.reduce((total, { row }) => total + row.attempt, 0);
+  const seen = runs.reduce((total, run) => total + run.seen.length, 0);
+  return [
+    checkOf('every run ended as it should', runs, endFaults, `${runs.length} runs`),
+    checkOf('logs are 1…N, nothing twice', runs, logFaults, `${events} events`),
+    checkOf('every subscriber saw it all, once', runs, seenFaults, `${seen} subscribers`),
+    checkOf('attempts and fences rise', runs, attemptFaults, `${attempts} attempts`),
+  ];
+}
+
+export function checkOf<T>(
+  name: string,
+  items: readonly T[],
+  faultsOf: (item: T) => readonly string[],
+  figures: string,
+): Check {
+  const faults = items.flatMap(faultsOf);
+  if (faults.length === 0) return { name, passed: true, detail: figures };
+  const examples = faults.slice(0, EXAMPLES).join('; ');
+  return { name, passed: false, detail: `${figures}; ${faults.length} faults: ${examples}` };
+}
+
+/** Succeeded with all its work, or given up after its workers really were lost. */
+export function endFaults({ row, log, steps }: JudgedRun): string[] {
+  if (row.status === 'succeeded') {
+    const lines = row.insertions;
+    return lines >= steps ? [] : [`${row.id}: ${lines} lines after ${steps} steps`];
+  }
+  const lost = row.status === 'failed' && row.reason === 'worker_lost';
+  if (lost && lostInARow(log) >= LOST_MAX) return [];
+  return [`${row.id}: ${row.status} ${row.reason ?? ''}, ${lostInARow(log)} attempts lost`];
+}
+
+/** Attempts at the end of the log that neither saved a checkpoint nor gave the run back. */
+export function lostInARow(log: readonly LoggedEvent[]): number {
+  const attempts = new Map<number, boolean>();
+  for (const { attempt, type } of log) {
+    if (attempt === null) continue;
+    const got = type === 'checkpoint.saved' || type === 'run.requeued';
+    attempts.set(attempt, attempts.get(attempt) === true || got);
+  }
+  const last = Math.max(0, ...attempts.keys());
+  let lost = 0;
+  while (lost < last && attempts.get(last - lost) !== true) lost += 1;
+  return lost;
+}
+
+export function logFaults({ row, log }: JudgedRun): string[] {
+  const faults: string[] = [];
+  if (log.some(({ seq }, index) => seq !== index + 1)) faults.push('the log has a hole');
+  const endings = log.filter(({ type }) => isRunEnding(type));
+  if (endings.length !== 1 || log.at(-1) !== endings[0]) {
+    faults.push(`${endings.length} endings, and the log ends with ${log.at(-1)?.type}`);
+  }
+  if (log.some(({ type }) => type === 'journal.dropped')) faults.push('the journal dropped events');
+  const once = new Set<string>();
+  for (const event of log) {
+    const key = onceKey(event);
+    if (key === undefined) continue;
+    if (once.has(key)) faults.push(`twice: ${key}`);
+    once.add(key);
+  }
+  return faults.map(fault => `${row.id}: ${fault}`);
+}
+
+/** What can happen only once, by name; undefined for what may happen again. */
+function onceKey({ type, attempt, data }: LoggedEvent): string | undefined {
+  switch (type) {
+    case 'run.created':
+    case 'run.started':
+      return type;
+    case 'run.resumed':
+    case 'patch.created':
+    case 'run.requeued':
+    case 'agent.session':
+      return `${type} of attempt ${attempt}`;
+    case 'tool.started':
+    case 'tool.finished':
+      return `${type} ${data.call_id} of attempt ${attempt}`;
+    case 'checkpoint.saved':
+      return `${type} ${data.number}`;
+    default:
+      return undefined;
+  }
+}
+
+export function seenFaults({ row, log, seen }: JudgedRun): string[] {
+  return seen.flatMap(({ last, ending, endedAtMs, faults }) => {
+    const found = [...faults];
+    const lateMs = endedAtMs - (row.finishedAtMs ?? endedAtMs);
+    if (lateMs > LATE_MAX_MS) found.push(`the ending came ${Math.round(lateMs)} ms late`);
+    if (ending !== log.at(-1)?.type) found.push(`ended with ${ending} at ${last}`);
+    if (last !== log.length) found.push(`saw ${last} of ${log.length} events`);
+    return found.map(fault => `${row.id}: ${fault}`);
+  });
+}
+
+export function attemptFaults({ row, log }: JudgedRun): string[] {
+  const faults: string[] = [];
+  let highest = 0;
+  for (const { seq, attempt } of log) {
+    if (attempt === null) continue;
+    if (attempt < highest) faults.push(`attempt ${attempt} wrote ${seq} after ${highest} began`);
+    highest = Math.max(highest, attempt);
+  }
+  if (highest > row.attempt)
+    faults.push(`attempt ${highest} in the log, ${row.attempt} in the row`);
+  if (row.fence < row.attempt) faults.push(`fence ${row.fence} after ${row.attempt} attempts`);
+  return faults.map(fault => `${row.id}: ${fault}`);
+}

@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest';
+import { ArgumentError, CONTROLS, readArguments } from './arguments.ts';
+import {
+  attemptFaults,
+  endFaults,
+  type JudgedRun,
+  judgeRuns,
+  LATE_MAX_MS,
+  logFaults,
+  seenFaults,
+} from './judge.ts';
+import { Observations } from './observations.ts';
+import { Random } from './random.ts';
+import { isGood } from './report.ts';
+import { applyPatch, copySource } from './source.ts';
+
+describe('arguments', () => {
+  it.each([
+    [[], 'runs'],
+    [['sessions'], 'runs'],
+    [['runs', '--kills', '0'], '--kills'],
+    [['runs', '--kills', '1.5'], '--kills'],
+    [['runs', '--control', 'nothing'], '--control'],
+    [['runs', '--runs', '3'], '--subscribers'],
+    [['runs', '--unknown'], '--unknown'],
+  ])('%j are refused by name', (args, name) => {
+    expect(() => readArguments(args)).toThrow(ArgumentError);
+    expect(() => readArguments(args)).toThrow(name);
+  });
+
+  it('have defaults, fewer kills for a control', () => {
+    const defaults = { kills: 200, runs: 10, subscribers: 20, seed: 's', control: undefined };
+    expect(readArguments(['runs'], 's')).toEqual(defaults);
+    expect(readArguments(['runs', '--control', 'fencing-off'])).toMatchObject({ kills: 12 });
+    expect(readArguments(['--help'])).toBe('help');
+  });
+});
+
+it('the same seed chooses the same', () => {
+  const draw = (seed: string) => {
+    const random = new Random(seed);
+    return Array.from({ length: 50 }, () => random.whole(0, 9));
+  };
+  expect(draw('a')).toEqual(draw('a'));
+  expect(draw('a')).not.toEqual(draw('b'));
+  expect(new Set(draw('a')).size).toBe(10);
+});
+
+it('acts in the tick of an observation, once, or says that it did not come', async () => {
+  const observations = new Observations();
+  let acts = 0;
+  const seen = observations.at('event:x', 1_000, () => {
+    acts += 1;
+  });
+  observations.tell('event:y');
+  expect(acts).toBe(0);
+  observations.tell('event:x');
+  observations.tell('event:x');
+  expect(acts).toBe(1);
+  expect(await seen).toBe(true);
+  expect(await observations.at('event:x', 1, () => {})).toBe(false);
+});
+
+type Line = readonly [type: string, attempt: number | null, data?: Record<string, unknown>];
+
+function judged(lines: readonly Line[], row: Partial<JudgedRun['row']> = {}): JudgedRun {
+  const log = lines.map(([type, attempt, data = {}], index) => ({
+    seq: index + 1,
+    type,
+    attempt,
+    data,
+  }));
+  const ending = log.at(-1)!.type;
+  const seen = {
+    runId: 'run_1',
+    last: log.length,
+    ending,
+    endedAtMs: 5_000,
+    connections: 1,
+    faults: [],
+  };
+  const common = {
+    id: 'run_1',
+    reason: null,
+    attempt: 2,
+    fence: 2,
+    insertions: 6,
+    finishedAtMs: 4_000,
+  };
+  return { row: { ...common, status: 'succeeded', ...row }, steps: 6, log, seen: [seen] };
+}
+
+const GOOD: readonly Line[] = [
+  ['run.created', null],
+  ['run.started', 1],
+  ['tool.started', 1, { call_id: 'a' }],
+  ['checkpoint.saved', 1, { number: 1 }],
+  ['run.resumed', 2],
+  ['tool.started', 2, { call_id: 'a' }],
+  ['run.succeeded', 2],
+];
+
+describe('a verdict', () => {
+  it('is good for a run that was lost once and went on', () => {
+    expect(judgeRuns([judged(GOOD)]).filter(({ passed }) => !passed)).toEqual([]);
+  });
+
+  it('allows worker_lost only after three attempts that saved nothing', () => {
+    const row = { status: 'failed', reason: 'worker_lost', attempt: 3 };
+    const lost: Line[] = [
+      ['run.started', 1],
+      ['run.resumed', 2],
+      ['run.resumed', 3],
+      ['run.failed', 3],
+    ];
+    expect(endFaults(judged(lost, row))).toEqual([]);
+    const saved: Line[] = lost.with(2, ['checkpoint.saved', 3, { number: 1 }]);
+    expect(endFaults(judged(saved, row))).toEqual([expect.stringContaining('worker_lost')]);
+    expect(endFaults(judged(GOOD, { status: 'failed', reason: 'agent_error' }))).toHaveLength(1);
+    expect(endFaults(judged(GOOD, { insertions: 5 }))).toEqual([
+      expect.stringContaining('5 lines'),
+    ]);
+  });
+
+  it.each<[string, readonly Line[], string]>([
+    ['an event twice', GOOD.toSpliced(3, 0, GOOD[2]!), 'twice: tool.started a'],
+    ['two endings', [...GOOD, GOOD.at(-1)!], '2 endings'],
+    ['nothing after the middle', GOOD.slice(0, 4), '0 endings'],
+    ['dropped events', GOOD.toSpliced(3, 0, ['journal.dropped', 1]), 'dropped'],
+  ])('notices %s', (_name, lines, what) => {
+    expect(logFaults(judged(lines)).join()).toContain(what);
+  });
+
+  it('notices a hole', () => {
+    const run = judged(GOOD);
+    expect(logFaults({ ...run, log: run.log.toSpliced(2, 1) }).join()).toContain('hole');
+  });
+
+  it('notices what a subscriber missed', () => {
+    const run = judged(GOOD);
+    const cut = { ...run.seen[0]!, last: 3, ending: null };
+    expect(seenFaults({ ...run, seen: [cut] })).toHaveLength(2);
+    expect(seenFaults({ ...run, seen: [{ ...run.seen[0]!, faults: ['gap'] }] })).toHaveLength(1);
+    const late = { ...run.seen[0]!, endedAtMs: 4_001 + LATE_MAX_MS };
+    expect(seenFaults({ ...run, seen: [late] }).join()).toContain('30001 ms late');
+  });
+
+  it('notices an earlier attempt that still writes, and a fence that stood still', () => {
+    const zombie = judged(GOOD.toSpliced(6, 0, ['tool.finished', 1, { call_id: 'b' }]));
+    expect(attemptFaults(zombie).join()).toContain('attempt 1 wrote 7 after 2 began');
+    expect(attemptFaults(judged(GOOD, { fence: 1 })).join()).toContain('fence 1');
+  });
+
+  it('turns around for a control', () => {
+    const options = { kills: 1, runs: 1, subscribers: 1, seed: 's', control: CONTROLS[0] };
+    expect(isGood({ options, passed: false })).toBe(true);
+    expect(isGood({ options, passed: true })).toBe(false);
+    expect(isGood({ options: { ...options, control: undefined }, passed: true })).toBe(true);
+  });
+});
+
+describe('a control', () => {
+  it.each(CONTROLS)('%s applies to the source as it is, and only once', name => {
+    const copy = copySource();
+    try {
+      applyPatch(copy.root, name);
+      expect(() => applyPatch(copy.root, name)).toThrow('does not apply any more');
+    } finally {
+      copy.remove();
+    }
+  });
+});
