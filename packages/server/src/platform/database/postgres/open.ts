@@ -87,6 +87,9 @@ function createPool(options: PostgresOptions): pg.Pool {
     const code = 'code' in error ? error.code : undefined;
     options.log?.warn('database.connection_lost', { code });
   });
+  // The pool stops listening when it hands a connection out, and whoever gets it listens a moment
+  // later. An error that came in the same packet as the server's greeting falls in between.
+  pool.on('connect', client => client.on('error', () => {}));
   return pool;
 }
 

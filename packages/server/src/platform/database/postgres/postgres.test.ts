@@ -1,4 +1,6 @@
 /** What is particular to PostgreSQL: a network in between, a pool, a server that goes away. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -269,4 +271,26 @@ it('uses TLS as the URL asks, and trusts only the authority given', async () => 
   } finally {
     await server.stop();
   }
+});
+
+it('outlives a server that greets and says goodbye in one packet', async () => {
+  const message = (type: string, body: Buffer) => {
+    const head = Buffer.alloc(5);
+    head.write(type);
+    head.writeInt32BE(body.length + 4, 1);
+    return Buffer.concat([head, body]);
+  };
+  const goodbye = 'SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0';
+  const server = createServer(socket => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      const greeting = [message('R', Buffer.alloc(4)), message('Z', Buffer.from('I'))];
+      socket.end(Buffer.concat([...greeting, message('E', Buffer.from(goodbye))]));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const url = `postgresql://someone@127.0.0.1:${port}/none?sslmode=disable`;
+  await expect(openPostgres({ url })).rejects.toMatchObject({ code: 'unavailable' });
+  server.close();
 });
