@@ -50,9 +50,9 @@ export interface Fault {
 }
 
 const KILL = 'SIGKILL';
-const POINT_TIMEOUT_MS = 15_000;
-const PAUSE_MIN_MS = 500;
-const PAUSE_MAX_MS = 3_000;
+const POINT_TIMEOUT_MS = 8_000;
+const PAUSE_MIN_MS = 300;
+const PAUSE_MAX_MS = 1_500;
 /** Longer than a lease (15 s) and the look for expired ones (15 s). */
 const FREEZE_MS = 34_000;
 const EXTRA_EVERY = 6;

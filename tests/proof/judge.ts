@@ -68,8 +68,11 @@ export function checkOf<T>(
 /** Succeeded with all its work, or given up after its workers really were lost. */
 export function endFaults({ row, log, steps }: JudgedRun): string[] {
   if (row.status === 'succeeded') {
+    // A command that was cut short with its worker is told as such; the model does not repeat it.
     const lines = row.insertions;
-    return lines >= steps ? [] : [`${row.id}: ${lines} lines after ${steps} steps`];
+    return lines >= steps - (row.attempt - 1)
+      ? []
+      : [`${row.id}: ${lines} lines after ${steps} steps`];
   }
   const lost = row.status === 'failed' && row.reason === 'worker_lost';
   if (lost && lostInARow(log) >= LOST_MAX) return [];
