@@ -55,7 +55,8 @@ const PAUSE_MIN_MS = 300;
 const PAUSE_MAX_MS = 1_500;
 /** Longer than a lease (15 s) and the look for expired ones (15 s). */
 const FREEZE_MS = 34_000;
-const EXTRA_EVERY = 6;
+const CUT_EVERY = 3;
+const FREEZE_EVERY = 6;
 
 export class Faults {
   readonly done: Fault[] = [];
@@ -81,8 +82,8 @@ export class Faults {
     for (let round = 0; this.kills < kills; round += 1) {
       if (this.#failure !== undefined) throw this.#failure;
       const before = this.done.length;
-      if (round % EXTRA_EVERY === 1) await this.#cut();
-      else if (round % EXTRA_EVERY === 2) await this.#freeze();
+      if (round % CUT_EVERY === 1) await this.#cut();
+      else if (round % FREEZE_EVERY === 2) await this.#freeze();
       await this.#kill();
       for (const fault of this.done.slice(before)) progress(fault);
       await delay(this.#random.whole(PAUSE_MIN_MS, PAUSE_MAX_MS));
@@ -156,7 +157,13 @@ export class Faults {
   }
 
   async #cut(): Promise<void> {
-    const cut = this.#stack.proxy.cutAfter('commit');
+    const { observations, proxy } = this.#stack;
+    // After an append has gone by, the next commit is likely its own.
+    let cut: Promise<void> | undefined;
+    const arm = () => {
+      cut = proxy.cutAfter('commit');
+    };
+    if (!(await observations.at('wire:append', POINT_TIMEOUT_MS, arm))) return;
     await Promise.race([cut, delay(POINT_TIMEOUT_MS)]);
     const atMs = Math.round(performance.now() - this.#startMs);
     const fault = { what: 'cut', signal: KILL, point: 'wire:commit', name: 'connection' } as const;

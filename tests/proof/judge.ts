@@ -2,8 +2,20 @@
 import { isRunEnding } from '@holdfast/protocol';
 import type { Seen } from './subscriber.ts';
 
+export const CHECK_NAMES = [
+  'every run ended as it should',
+  'logs are 1…N, nothing twice',
+  'every subscriber saw it all, once',
+  'attempts and fences rise',
+  'patches apply',
+  'no job without a run',
+  'no workspace is left',
+  'no process is left',
+] as const;
+export type CheckName = (typeof CHECK_NAMES)[number];
+
 export interface Check {
-  readonly name: string;
+  readonly name: CheckName;
   readonly passed: boolean;
   readonly detail: string;
 }
@@ -54,7 +66,7 @@ export function judgeRuns(runs: readonly JudgedRun[]): Check[] {
 }
 
 export function checkOf<T>(
-  name: string,
+  name: CheckName,
   items: readonly T[],
   faultsOf: (item: T) => readonly string[],
   figures: string,

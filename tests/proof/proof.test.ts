@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ArgumentError, CONTROLS, readArguments } from './arguments.ts';
 import {
   attemptFaults,
+  CHECK_NAMES,
   endFaults,
   type JudgedRun,
   judgeRuns,
@@ -117,9 +118,8 @@ describe('a verdict', () => {
     const saved: Line[] = lost.with(2, ['checkpoint.saved', 3, { number: 1 }]);
     expect(endFaults(judged(saved, row))).toEqual([expect.stringContaining('worker_lost')]);
     expect(endFaults(judged(GOOD, { status: 'failed', reason: 'agent_error' }))).toHaveLength(1);
-    expect(endFaults(judged(GOOD, { insertions: 5 }))).toEqual([
-      expect.stringContaining('5 lines'),
-    ]);
+    expect(endFaults(judged(GOOD, { insertions: 5 }))).toEqual([]);
+    expect(endFaults(judged(GOOD, { insertions: 4 }))).toHaveLength(1);
   });
 
   it.each<[string, readonly Line[], string]>([
@@ -151,11 +151,19 @@ describe('a verdict', () => {
     expect(attemptFaults(judged(GOOD, { fence: 1 })).join()).toContain('fence 1');
   });
 
-  it('turns around for a control', () => {
-    const options = { kills: 1, runs: 1, subscribers: 1, seed: 's', control: CONTROLS[0] };
-    expect(isGood({ options, passed: false })).toBe(true);
-    expect(isGood({ options, passed: true })).toBe(false);
-    expect(isGood({ options: { ...options, control: undefined }, passed: true })).toBe(true);
+  it('turns around for a control, which only its own check notices', () => {
+    const options = { kills: 1, runs: 1, subscribers: 1, seed: 's', control: undefined };
+    const failing = (failed?: string) =>
+      CHECK_NAMES.map(name => ({ name, passed: name !== failed, detail: '' }));
+    expect(isGood({ options, checks: failing() })).toBe(true);
+    expect(isGood({ options, checks: failing('patches apply') })).toBe(false);
+    for (const control of CONTROLS) {
+      const good = CHECK_NAMES.filter(name =>
+        isGood({ options: { ...options, control }, checks: failing(name) }),
+      );
+      expect(good).toHaveLength(1);
+      expect(isGood({ options: { ...options, control }, checks: failing() })).toBe(false);
+    }
   });
 });
 

@@ -2,9 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ProofOptions } from './arguments.ts';
+import type { ControlName, ProofOptions } from './arguments.ts';
 import { type Fault, TARGETS } from './faults.ts';
-import type { Check } from './judge.ts';
+import type { Check, CheckName } from './judge.ts';
 
 const ROOT_DIR = fileURLToPath(new URL('../../', import.meta.url));
 const RESULTS_DIR = fileURLToPath(new URL('results', import.meta.url));
@@ -21,9 +21,18 @@ export interface ProofResult {
   readonly passed: boolean;
 }
 
-/** What the exit code says: a control is good when something does not hold. */
-export function isGood({ options, passed }: Pick<ProofResult, 'options' | 'passed'>): boolean {
-  return options.control === undefined ? passed : !passed;
+/** What each control must break; failing elsewhere alone says nothing about it. */
+const NOTICED_BY: Readonly<Record<ControlName, CheckName>> = {
+  'fencing-off': 'attempts and fences rise',
+  'doorbell-as-truth': 'every subscriber saw it all, once',
+  'append-id-ignored': 'logs are 1…N, nothing twice',
+};
+
+/** What the exit code says: a control is good when what it breaks was noticed. */
+export function isGood({ options, checks }: Pick<ProofResult, 'options' | 'checks'>): boolean {
+  const { control } = options;
+  if (control === undefined) return checks.every(({ passed }) => passed);
+  return checks.some(({ name, passed }) => name === NOTICED_BY[control] && !passed);
 }
 
 export function verdict(result: ProofResult): string {
@@ -32,8 +41,7 @@ export function verdict(result: ProofResult): string {
   lines.push(`${countsOf(faults)}, in ${durationS.toFixed(0)} s, SEED=${options.seed}`);
   if (serious.length > 0) lines.push(`! the servers' logs: ${serious.length} errors`);
   if (options.control === undefined) lines.push(passed ? 'PASSED' : 'FAILED');
-  else
-    lines.push(`control ${options.control}: ${passed ? 'NOT NOTICED' : 'noticed, as it must be'}`);
+  else lines.push(`control ${options.control}: ${isGood(result) ? 'noticed' : 'NOT NOTICED'}`);
   return lines.join('\n');
 }
 

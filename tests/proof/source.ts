@@ -1,7 +1,6 @@
 /** The server's source: as it is, or a copy with something broken on purpose. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ControlName } from './arguments.ts';
@@ -9,6 +8,8 @@ import type { ControlName } from './arguments.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CONTROLS_DIR = fileURLToPath(new URL('controls', import.meta.url));
 const SERVER = 'packages/server';
+/** In the checkout, so that packages are found as ever; git does not see it. */
+const COPIES_DIR = join(ROOT, '.cache');
 
 export interface Source {
   /** The folder of the server's package. */
@@ -32,7 +33,7 @@ export function openSource(control: ControlName | undefined): Source {
 export function applyPatch(root: string, control: ControlName): void {
   const patch = join(CONTROLS_DIR, `${control}.patch`);
   // Outside of any repository, or git would leave out what is not in it.
-  const env = { ...process.env, GIT_CEILING_DIRECTORIES: tmpdir() };
+  const env = { ...process.env, GIT_CEILING_DIRECTORIES: COPIES_DIR };
   const { status, stderr } = spawnSync('git', ['apply', patch], {
     cwd: root,
     env,
@@ -43,7 +44,8 @@ export function applyPatch(root: string, control: ControlName): void {
 
 /** The server is copied; packages it uses are linked. */
 export function copySource(): { readonly root: string; remove(): void } {
-  const root = mkdtempSync(join(tmpdir(), 'holdfast-control-'));
+  mkdirSync(COPIES_DIR, { recursive: true });
+  const root = mkdtempSync(join(COPIES_DIR, 'control-'));
   mkdirSync(join(root, 'packages'));
   for (const name of readdirSync(join(ROOT, 'packages'))) {
     const from = join(ROOT, 'packages', name);
@@ -51,8 +53,6 @@ export function copySource(): { readonly root: string; remove(): void } {
     if (name === 'server') cpSync(from, to, { recursive: true, verbatimSymlinks: true });
     else symlinkSync(from, to);
   }
-  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
-  execFileSync('chmod', ['755', root]);
   const remove = () => rmSync(root, { recursive: true, force: true });
   return { root, remove };
 }
