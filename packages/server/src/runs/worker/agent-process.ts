@@ -12,12 +12,13 @@ import type { SandboxedProcess } from '../sandbox/sandbox.ts';
  * leaves nobody behind; when the adapter says that the agent is done, what is left is killed too.
  */
 export class AgentProcess {
-  /** Never rejects. Nothing of the agent runs any more. */
+  /** Nothing of the agent runs any more, also when it rejects because an adapter did. */
   readonly done: Promise<AgentOutcome>;
   readonly #run: AgentRun;
   readonly #processes: SandboxedProcess[] = [];
   readonly #graceMs: number;
   #stopping = false;
+  #killed = false;
   readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(
@@ -31,6 +32,7 @@ export class AgentProcess {
       spawn: (command, env) => {
         const process = context.spawn(command, env);
         this.#processes.push(process);
+        if (this.#killed) process.kill('SIGKILL');
         return process;
       },
       emit: event => options.onEvent(event),
@@ -52,6 +54,7 @@ export class AgentProcess {
 
   kill(): void {
     this.#stopping = true;
+    this.#killed = true;
     this.#signal('SIGKILL');
   }
 
@@ -64,10 +67,12 @@ export class AgentProcess {
   }
 
   async #finish(): Promise<AgentOutcome> {
-    const outcome = await this.#run.done;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#signal('SIGKILL');
-    await Promise.all(this.#processes.map(process => process.exited));
-    return outcome;
+    try {
+      return await this.#run.done;
+    } finally {
+      for (const timer of this.#timers) clearTimeout(timer);
+      this.kill();
+      await Promise.all(this.#processes.map(process => process.exited));
+    }
   }
 }

@@ -1,20 +1,17 @@
-import type { RunReason } from '@holdfast/protocol';
-import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
+import { type HoldfastError, toHoldfastError } from '../../kernel/index.ts';
 import type { Journal, NewEvent } from '../../platform/log/index.ts';
 import type { Logger } from '../../platform/telemetry/index.ts';
-import type { Agent, AgentOutcome, AgentVersion } from '../agents/agent.ts';
+import type { Agent, AgentOutcome } from '../agents/agent.ts';
 import { isSessionId } from '../agents/text.ts';
 import type { HeldRun, RunEnd, RunOrder } from '../held-run.ts';
 import { AgentProcess } from './agent-process.ts';
+import { CANCELED, endOf, findAgent, reasonOf, STOPPED, type StopCause } from './attempt-end.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { deliverPatch, saveCheckpoint } from './deliver.ts';
 import type { WorkerDeps } from './deps.ts';
 import { openPlace, type RunPlace } from './place.ts';
 import { finishCommand } from './tests-command.ts';
 import { Watchdog } from './watchdog.ts';
-
-/** Why an attempt stops before its agent is done. The first cause counts, but `lost` always. */
-export type StopCause = 'cancel' | 'drain' | 'lost' | 'time_limit' | 'no_output';
 
 /**
  * One attempt of one run, from the claim to the end of the lease:
@@ -40,6 +37,8 @@ export class Attempt {
   /** The newest message that was told to the agent, and the newest that it took. */
   #steered: number;
   #heard: number;
+  /** A message that was not taken: what comes after it waits too, so that the order is kept. */
+  #missed = false;
   #steering = Promise.resolve();
   #sessionId: string | null;
   #checkpoint: number;
@@ -93,15 +92,28 @@ export class Attempt {
 
   /** What the agent does not take becomes a run of its own after this one. */
   async #steer({ id, number, instruction }: RunOrder['messages'][number]): Promise<void> {
-    if (!(await this.#agent?.steer(instruction))) return;
+    if (!this.#missed) this.#missed = !(await this.#offer(instruction));
+    if (this.#missed) return;
     this.#heard = number;
     this.#journal.push({ type: 'message.steered', data: { message_id: id } });
+  }
+
+  async #offer(instruction: string): Promise<boolean> {
+    try {
+      return (await this.#agent?.steer(instruction)) ?? false;
+    } catch (error) {
+      this.#log.warn('run.steering_failed', { error });
+      return false;
+    }
   }
 
   async #run(): Promise<void> {
     let place: RunPlace | undefined;
     try {
-      if (this.#cause === 'cancel') return await this.#finish({ status: 'canceled', ...CANCELED });
+      // What an earlier attempt saved is still to be delivered.
+      if (this.#cause === 'cancel' && this.run.checkpoint === null) {
+        return await this.#finish({ status: 'canceled', ...CANCELED });
+      }
       place = await openPlace(this.#deps, this.run);
       await this.#work(place);
     } catch (thrown) {
@@ -109,11 +121,22 @@ export class Attempt {
     } finally {
       this.#journal.close();
       await place?.close();
+      if (this.#isLost()) await this.#letGo();
     }
   }
 
+  /**
+   * A worker that could not renew its leases for a while may find that nobody took them: given up,
+   * the run goes on elsewhere. Whoever has it by now is not touched, as the fence tells.
+   */
+  async #letGo(): Promise<void> {
+    await this.#deps.driver.abandon(this.run).catch((error: unknown) => {
+      this.#log.warn('run.release_failed', { error });
+    });
+  }
+
   async #work(place: RunPlace): Promise<void> {
-    const { agent, version } = await this.#findAgent();
+    const { agent, version } = await findAgent(this.#deps.agents, this.run.agent);
     const { workspace } = place;
     await this.#deps.driver.started(this.run, {
       agentVersion: version.version,
@@ -121,27 +144,29 @@ export class Attempt {
       branch: workspace.branch,
       isolated: this.#deps.sandbox.isolated,
     });
-    if (this.run.testBefore === null) await this.#test('before', place);
+    if (this.run.testBefore === null && this.#cause === undefined) {
+      await this.#test('before', place);
+    }
     const outcome = this.#cause === undefined ? await this.#agentAtWork(agent, place) : STOPPED;
     if (this.#cause === 'lost') return;
     if (this.#cause === 'drain') return await this.#handBack(place);
     if (outcome.kind === 'succeeded' && this.#cause === undefined) {
       await this.#test('after', place);
     }
-    await this.#flush();
-    await deliverPatch(this.#deps, this.run, place);
-    await this.#save(place, true);
+    await this.#deliver(place);
     // A drain may have come while the work was delivered; there is nothing left to hand on.
     await this.#finish({ ...endOf(outcome, this.#cause), heardThrough: this.#heard });
   }
 
-  async #findAgent(): Promise<{ agent: Agent; version: AgentVersion }> {
-    const agent = this.#deps.agents.find(({ name }) => name === this.run.agent);
-    if (agent === undefined) throw new AgentMissing(`There is no agent ${this.run.agent} here.`);
-    const version = await agent.probe();
-    if (version.available) return { agent, version };
-    const hint = version.install === null ? '' : ` Install it: ${version.install}`;
-    throw new AgentMissing(`${agent.title} is not installed on this worker.${hint}`);
+  /** The checkpoint is saved also where the patch cannot be made: the work itself must not go. */
+  async #deliver(place: RunPlace): Promise<void> {
+    try {
+      await this.#flush();
+      await deliverPatch(this.#deps, this.run, place);
+    } finally {
+      await this.#save(place, true);
+      await place.settled();
+    }
   }
 
   async #agentAtWork(agent: Agent, place: RunPlace): Promise<AgentOutcome> {
@@ -158,9 +183,9 @@ export class Attempt {
       checkpointer.noticed(event.type === 'tool.finished');
     };
     const context = place.agentContext(agent, { resume: agent.resumable ? this.#sessionId : null });
-    this.#agent = new AgentProcess(agent, context, { graceMs: limits.stopGraceMs, onEvent });
-    if (this.#cause !== undefined) this.#agent.stop();
     try {
+      this.#agent = new AgentProcess(agent, context, { graceMs: limits.stopGraceMs, onEvent });
+      if (this.#cause !== undefined) this.#agent.stop();
       return await this.#agent.done;
     } finally {
       watchdog.stop();
@@ -206,6 +231,7 @@ export class Attempt {
   async #handBack(place: RunPlace): Promise<void> {
     await this.#flush();
     if (!this.#hurried) await this.#save(place, true);
+    await place.settled();
     if (this.#isLost()) return;
     await this.#deps.driver.requeue(this.run);
     this.#log.info('run.requeued');
@@ -238,6 +264,7 @@ export class Attempt {
   /** What went wrong outside of the agent; a cause that lies in the request ends the run. */
   async #failed(error: HoldfastError): Promise<void> {
     if (error.code === 'conflict' || this.#isLost()) {
+      this.#cause = 'lost';
       return this.#log.warn('run.lease_lost', { error });
     }
     try {
@@ -254,36 +281,4 @@ export class Attempt {
       this.#log.error('run.release_failed', { error: failure });
     }
   }
-}
-
-class AgentMissing extends HoldfastError {
-  constructor(detail: string) {
-    super('unprocessable', detail, { field: 'agent' });
-  }
-}
-
-const CANCELED = { reason: 'canceled' } as const;
-const STOPPED: AgentOutcome = { kind: 'failed', reason: 'agent_error', message: 'Stopped.' };
-
-function endOf(outcome: AgentOutcome, cause: StopCause | undefined): RunEnd {
-  if (cause === 'cancel') return { status: 'canceled', ...CANCELED };
-  if (cause === 'time_limit' || cause === 'no_output') {
-    return { status: 'failed', reason: cause, message: MESSAGES[cause] };
-  }
-  if (outcome.kind === 'succeeded') {
-    return { status: 'succeeded', reason: null, summary: outcome.summary };
-  }
-  return { status: 'failed', reason: outcome.reason, message: outcome.message };
-}
-
-const MESSAGES = {
-  time_limit: 'The run took longer than it may.',
-  no_output: 'The agent said nothing for too long.',
-};
-
-/** Null: another attempt may go better. */
-function reasonOf(error: HoldfastError): RunReason | null {
-  if (error instanceof AgentMissing) return 'agent_error';
-  const final = ['invalid_request', 'unprocessable', 'payload_too_large', 'forbidden', 'gone'];
-  return final.includes(error.code) ? 'workspace' : null;
 }

@@ -35,14 +35,14 @@ export async function deliverPatch(
       yield chunk;
     }
   };
-  const stored = deps.blobs.put(blobKey, body, {
-    contentType: 'text/x-diff',
-    maxBytes: PATCH_MAX_BYTES,
+  const source = await workspace.patch(snapshot.commit);
+  const options = { contentType: 'text/x-diff', maxBytes: PATCH_MAX_BYTES };
+  const storing = deps.blobs.put(blobKey, body, options).catch((error: Error) => {
+    // Whoever makes the patch must not wait for a reader that is gone.
+    body.destroy(error);
+    throw error;
   });
-  const [, { sizeBytes }] = await Promise.all([
-    pipeline(await workspace.patch(snapshot.commit), hashed, body),
-    stored,
-  ]);
+  const [{ sizeBytes }] = await Promise.all([storing, pipeline(source, hashed, body)]);
   const patch = { blobKey, sizeBytes, sha256: hash.digest('hex') };
   const { branch } = workspace;
   await deps.driver.setDiff(run, { ...diff, headCommit: snapshot.commit, branch, patch });

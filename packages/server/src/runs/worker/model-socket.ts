@@ -60,7 +60,8 @@ async function listen(
   const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 }, listener);
   server.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    // For as long as it lives: a connection that cannot be accepted must not end the process.
+    server.on('error', reject);
     server.listen(where, resolve);
   });
   return server;

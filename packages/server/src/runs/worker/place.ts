@@ -12,6 +12,8 @@ export interface RunPlace {
   readonly mounts: SandboxMounts;
   spawn(command: readonly string[], env: Readonly<Record<string, string>>): SandboxedProcess;
   agentContext(agent: Agent, options: { resume: string | null }): Omit<AgentContext, 'emit'>;
+  /** What the gateway has settled so far is written. Never rejects. */
+  settled(): Promise<void>;
   /** Removes clone, home and socket; what was delivered and saved stays. Never rejects. */
   close(): Promise<void>;
 }
@@ -40,9 +42,10 @@ export async function openPlace(deps: WorkerDeps, run: HeldRun): Promise<RunPlac
     });
     undo.push(() => socket.close());
     const token = await issueToken(deps, run);
-    const unwatch = watchSpending(deps, run);
-    undo.push(async () => unwatch());
-    return { ...placeOf(deps, run, { workspace, socket, token }), close };
+    const spending = watchSpending(deps, run);
+    undo.push(async () => spending.unwatch());
+    const { settled } = spending;
+    return { ...placeOf(deps, run, { workspace, socket, token }), settled, close };
   } catch (error) {
     await close();
     throw error;
@@ -68,7 +71,7 @@ function placeOf(
   { sandbox }: WorkerDeps,
   run: HeldRun,
   { workspace, socket, token }: PlaceParts,
-): Omit<RunPlace, 'close'> {
+): Omit<RunPlace, 'settled' | 'close'> {
   const mounts: SandboxMounts = {
     workspace: workspace.dir,
     home: workspace.homeDir,
@@ -108,21 +111,26 @@ async function openWorkspace(deps: WorkerDeps, run: HeldRun): Promise<Workspace>
     baseRef,
     baseCommit: run.baseCommit,
   };
-  const checkpoint = run.checkpoint ?? (run.baseCommit === null ? continues?.checkpoint : null);
-  if (checkpoint == null) return workspaces.prepare(request);
+  const checkpoint = run.checkpoint ?? continues?.checkpoint;
+  // Checkpoints of ended runs are not kept for ever; their commits may still be in the mirror.
+  const baseCommit = run.baseCommit ?? continues?.headCommit ?? null;
+  if (checkpoint == null) return workspaces.prepare({ ...request, baseCommit });
   const manifest = await workspaces.readManifest(checkpoint.manifest_key);
   return workspaces.restore({ ...request, baseCommit: manifest.baseCommit }, manifest);
 }
 
 /** What the gateway settles is written one after the other, so that totals and log agree. */
-function watchSpending(deps: WorkerDeps, run: HeldRun): () => void {
+function watchSpending(
+  deps: WorkerDeps,
+  run: HeldRun,
+): { unwatch(): void; settled(): Promise<void> } {
   let last = Promise.resolve();
   const then = (work: () => Promise<void>) => {
     last = last.then(work).catch((error: unknown) => {
       deps.telemetry.log.warn('run.usage_lost', { run_id: run.id, error });
     });
   };
-  return deps.gateway.watch(run.id, {
+  const unwatch = deps.gateway.watch(run.id, {
     onCall: call => then(() => deps.driver.recordUsage(run, call)),
     onBudget: notice => {
       const { scope, percent } = notice;
@@ -131,4 +139,5 @@ function watchSpending(deps: WorkerDeps, run: HeldRun): () => void {
       then(() => deps.driver.append(run, [event]));
     },
   });
+  return { unwatch, settled: () => last };
 }

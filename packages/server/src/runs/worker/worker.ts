@@ -35,11 +35,15 @@ export class RunWorker implements Component {
   }
 
   async start(): Promise<void> {
-    const { doorbell, queue, limits } = this.#deps;
+    const { doorbell, leases, queue, limits } = this.#deps;
     this.#unsubscribe = doorbell.onRing(subjects => {
       if (subjects.some(subject => this.#attempts.has(subject))) void this.#look();
     });
-    this.#every(ORDERS_INTERVAL_MS, () => this.#look());
+    this.#every(ORDERS_INTERVAL_MS, async () => {
+      // Not behind a look that waits for the database.
+      if (leases.sinceHeartbeatMs() > LEASE_SELF_FENCE_MS) this.#stopAll('lost');
+      await this.#look();
+    });
     this.#every(WAKE_INTERVAL_MS, () => this.#wake());
     const { concurrency } = limits;
     this.#stopTaking = await queue.work('agent', { concurrency }, job => this.#handle(job));
@@ -104,8 +108,7 @@ export class RunWorker implements Component {
 
   async #lookNow(): Promise<void> {
     if (this.#attempts.size === 0) return;
-    const { driver, leases, telemetry } = this.#deps;
-    if (leases.sinceHeartbeatMs() > LEASE_SELF_FENCE_MS) this.#stopAll('lost');
+    const { driver, telemetry } = this.#deps;
     try {
       const held = [...this.#attempts.values()].map(({ run, lastMessage }) => ({
         id: run.id,

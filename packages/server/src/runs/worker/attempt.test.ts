@@ -1,0 +1,229 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { HoldfastError } from '../../kernel/index.ts';
+import { openTestDatabase } from '../../platform/database/testing.ts';
+import { openRunsHost, type RunsHost } from '../testing/host.ts';
+import { type Bench, cloneOf, openBench, processesWith, waitFor } from './testing.ts';
+
+const FOREVER = 'while :; do sleep 0.05; done';
+const SILENT = 'exec sleep 61.5';
+
+async function textOf({ world }: Bench, key: string): Promise<string> {
+  const blob = await world.blobs.get(key);
+  return blob === null ? '' : text(blob.body);
+}
+
+describe('an attempt', () => {
+  let host: RunsHost;
+  beforeAll(async () => {
+    const database = await openTestDatabase();
+    host = await openRunsHost(database);
+    return async () => {
+      await host.close();
+      await database.close();
+    };
+  });
+
+  it('does the work, tests it before and after, delivers it, and leaves nothing', async () => {
+    const bench = await openBench(host);
+    bench.agent.script = 'echo session s-1; echo hello; echo x > new.txt; echo done All good.';
+    const id = await bench.begin({ testCommand: 'ls; test -e new.txt' });
+    const run = await bench.ended(id);
+    expect(run).toMatchObject({
+      status: 'succeeded',
+      reason: null,
+      summary: 'All good.',
+      files_changed: [{ path: 'new.txt', status: 'added' }],
+      tests: { before: { exit_code: 1 }, after: { exit_code: 0 } },
+    });
+    expect(await bench.types(id)).toEqual([
+      ...['run.created', 'run.started', 'tests.finished', 'agent.session', 'agent.output'],
+      ...['tests.finished', 'patch.created', 'checkpoint.saved', 'run.succeeded'],
+    ]);
+    const patch = await host.deps.database.db
+      .withTables<{ artifacts: { run_id: string; kind: string; blob_key: string } }>()
+      .selectFrom('artifacts')
+      .select('blob_key')
+      .where('run_id', '=', id)
+      .where('kind', '=', 'patch')
+      .executeTakeFirstOrThrow();
+    expect(await textOf(bench, patch.blob_key)).toContain('+++ b/new.txt');
+    await waitFor(() => expect(bench.worker.running).toBe(0));
+    expect(existsSync(cloneOf(bench.world, id))).toBe(false);
+    expect(bench.gateway.tokens.size + bench.gateway.watched.size).toBe(0);
+  });
+
+  it('keeps the patch of an agent that failed', async () => {
+    const bench = await openBench(host);
+    bench.agent.script = 'echo x > new.txt; echo fail It broke.; exit 0';
+    const id = await bench.begin();
+    expect(await bench.ended(id)).toMatchObject({
+      ...{ status: 'failed', reason: 'agent_error', files_changed: [{ path: 'new.txt' }] },
+    });
+    const last = (await bench.events(id)).at(-1);
+    expect(last).toMatchObject({ type: 'run.failed', data: { message: 'It broke.' } });
+  });
+
+  it('cancels an agent that ignores signals, and all it started, and keeps the work', async () => {
+    const bench = await openBench(host);
+    const child = `sh -c "trap '' INT TERM; : hold-cancel; ${FOREVER}"`;
+    bench.agent.script = `trap '' INT TERM; echo x > new.txt; ${child} & ${FOREVER}`;
+    const id = await bench.begin();
+    await bench.wrote(id, 'new.txt');
+    expect(processesWith('hold-cancel').length).toBeGreaterThan(0);
+    const startMs = performance.now();
+    for (let twice = 0; twice < 2; twice += 1) await bench.post(`/v1/runs/${id}/cancel`);
+    const run = await bench.ended(id);
+    expect(run).toMatchObject({ status: 'canceled', files_changed: [{ path: 'new.txt' }] });
+    expect(performance.now() - startMs).toBeGreaterThan(2 * bench.deps.limits.stopGraceMs);
+    expect(processesWith('hold-cancel')).toEqual([]);
+  });
+
+  it('asks first: an agent that listens may end by itself', async () => {
+    const bench = await openBench(host, { limits: { stopGraceMs: 10_000 } });
+    bench.agent.script = `trap "echo asked > asked.txt; exit" INT; echo > up.txt; ${FOREVER}`;
+    const id = await bench.begin();
+    await bench.wrote(id, 'up.txt');
+    await bench.post(`/v1/runs/${id}/cancel`);
+    const run = await bench.ended(id);
+    expect(run.files_changed.map(file => file.path)).toContain('asked.txt');
+  });
+
+  it.each([
+    ['no_output', { silenceMs: 2_000 }],
+    ['time_limit', { softTimeMs: 2_000 }],
+    ['time_limit', { softTimeMs: 2_000, hardTimeMs: 2_200, stopGraceMs: 60_000 }],
+  ] as const)('ends by %s, and keeps the work: %j', async (reason, limits) => {
+    const bench = await openBench(host, { limits });
+    bench.agent.script = `trap "" INT TERM; echo x > new.txt; ${SILENT}`;
+    const id = await bench.begin();
+    expect(await bench.ended(id)).toMatchObject({
+      ...{ status: 'failed', reason, files_changed: [{ path: 'new.txt' }] },
+    });
+    expect(processesWith('sleep\x0061.5')).toEqual([]);
+  });
+
+  it('gives a test command its time, and no more', async () => {
+    const bench = await openBench(host, { limits: { testTimeMs: 1_500 } });
+    const id = await bench.begin({ testCommand: `echo so far; ${SILENT}` });
+    const { before, after } = (await bench.ended(id)).tests;
+    expect([before?.exit_code, after?.exit_code]).toEqual([null, null]);
+    const [tests] = (await bench.events(id)).filter(({ type }) => type === 'tests.finished');
+    expect(tests?.data).toMatchObject({ output: 'so far\n' });
+    expect(processesWith('sleep\x0061.5')).toEqual([]);
+  });
+
+  it('cancels during the tests before', async () => {
+    const bench = await openBench(host);
+    const id = await bench.begin({ testCommand: `echo > up.txt; ${SILENT}` });
+    await bench.wrote(id, 'up.txt');
+    await bench.post(`/v1/runs/${id}/cancel`);
+    expect(await bench.ended(id)).toMatchObject({ status: 'canceled', tests: { before: null } });
+    expect(bench.agent.contexts).toEqual([]);
+  });
+
+  it('saves checkpoints where a tool is done, and after the maximum', async () => {
+    const limits = { checkpointMinMs: 100, checkpointMaxMs: 600_000 };
+    const bench = await openBench(host, { limits });
+    const saved = async (id: string) =>
+      (await bench.types(id)).filter(type => type === 'checkpoint.saved').length;
+    bench.agent.script = 'sleep 0.3; echo > a.txt; echo tool; read go; echo done Done.';
+    const atTool = await bench.begin();
+    await waitFor(async () => expect(await saved(atTool)).toBe(1));
+    await bench.post(`/v1/tasks/${(await bench.run(atTool)).task_id}/messages`, {
+      instruction: 'go',
+    });
+    expect(await bench.ended(atTool)).toMatchObject({ status: 'succeeded' });
+    await bench.worker.stop();
+    const other = await openBench(host, { limits: { checkpointMaxMs: 200 } });
+    other.agent.script = 'echo > a.txt; for i in 1 2 3 4 5; do echo o; sleep 0.1; done; read go';
+    const afterMaximum = await other.begin();
+    await waitFor(async () => expect(await saved(afterMaximum)).toBe(1));
+    await other.post(`/v1/runs/${afterMaximum}/cancel`);
+    await other.ended(afterMaximum);
+  });
+
+  describe('steering', () => {
+    it('hands on what the agent takes', async () => {
+      const bench = await openBench(host);
+      bench.agent.script = 'echo > up.txt; read said; echo "$said" > said.txt; echo done Done.';
+      const id = await bench.begin();
+      await bench.wrote(id, 'up.txt');
+      const { task_id } = await bench.run(id);
+      await bench.post(`/v1/tasks/${task_id}/messages`, { instruction: 'and this' });
+      const run = await bench.ended(id);
+      expect(run.files_changed.map(file => file.path)).toContain('said.txt');
+      expect(await bench.types(id)).toContain('message.steered');
+      const { body } = await host.send('GET', `/v1/tasks/${task_id}/runs`);
+      expect(body.data).toHaveLength(1);
+    });
+
+    it('does what it did not take in runs of their own, and in order', async () => {
+      const bench = await openBench(host);
+      bench.agent.takes = false;
+      bench.agent.script =
+        'echo > up.txt; until [ -e go.txt ]; do sleep 0.1; done; echo done Done.';
+      const id = await bench.begin();
+      await bench.wrote(id, 'up.txt');
+      const { task_id } = await bench.run(id);
+      const offered = async (instruction: string) => {
+        await bench.post(`/v1/tasks/${task_id}/messages`, { instruction });
+        await waitFor(() => expect(bench.agent.offered).toContain(instruction));
+      };
+      await offered('first');
+      bench.agent.takes = true;
+      await bench.post(`/v1/tasks/${task_id}/messages`, { instruction: 'second' });
+      // Longer than it takes to be told of a message.
+      await delay(1_500);
+      expect(bench.agent.offered).toEqual(['first']);
+      writeFileSync(join(cloneOf(bench.world, id), 'go.txt'), '');
+      await bench.ended(id);
+      await waitFor(() => expect(bench.agent.contexts).toHaveLength(3));
+      const told = bench.agent.contexts.map(({ instruction }) => instruction);
+      expect(told).toEqual(['Do it.', 'first', 'second']);
+    });
+  });
+
+  describe('what cannot begin', () => {
+    it('says which command installs a missing agent', async () => {
+      const bench = await openBench(host);
+      const install = 'npm install --global scripted';
+      bench.agent.version = { available: false, version: null, wantedVersion: '1', install };
+      const id = await bench.begin();
+      expect(await bench.ended(id)).toMatchObject({ status: 'failed', reason: 'agent_error' });
+      const { data } = (await bench.events(id)).at(-1)!;
+      expect(data.message).toBe(`Scripted is not installed on this worker. Install it: ${install}`);
+    });
+
+    it('says that an agent is not known here', async () => {
+      const bench = await openBench(host);
+      const id = await bench.begin({ agent: 'other' });
+      expect(await bench.ended(id)).toMatchObject({ reason: 'agent_error' });
+    });
+
+    it('says which branch is missing', async () => {
+      const bench = await openBench(host);
+      const id = await bench.begin({ baseRef: 'nowhere' });
+      expect(await bench.ended(id)).toMatchObject({ status: 'failed', reason: 'workspace' });
+      expect((await bench.events(id)).at(-1)?.data.message).toContain('nowhere');
+    });
+
+    it('is tried again after a failure of ours, and in the end given up', async () => {
+      const bench = await openBench(host);
+      bench.gateway.failIssuing = new HoldfastError('internal', 'secret-of-ours');
+      const id = await bench.begin();
+      const { driver } = host.runs;
+      for (let attempt = 1; attempt <= 3; attempt += 1) {
+        await waitFor(async () => expect((await bench.run(id)).attempt).toBe(attempt));
+        await waitFor(() => expect(bench.worker.running).toBe(0));
+        if (attempt < 3) await waitFor(async () => expect(await driver.wakeLost()).toBe(1));
+        else await waitFor(async () => expect((await driver.claim(id)).kind).toBe('ended'));
+      }
+      expect(await bench.run(id)).toMatchObject({ status: 'failed', reason: 'worker_lost' });
+      expect(JSON.stringify(await bench.events(id))).not.toContain('secret-of-ours');
+    });
+  });
+});

@@ -1,0 +1,170 @@
+import { existsSync } from 'node:fs';
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { BudgetNotice, ModelCall } from '../../models/index.ts';
+import { onPostgres } from '../testing/databases.ts';
+import { openRunsHost, type RunsHost } from '../testing/host.ts';
+import { openModelSocket } from './model-socket.ts';
+import { cloneOf, openBench, processesWith, waitFor } from './testing.ts';
+
+const WORKS = 'echo > new.txt; echo tool; : hold-work; while :; do echo more; sleep 0.1; done';
+const HOLDS = `sh -c '${WORKS}'`;
+/** First attempt: works on and on. Later ones: done at once. */
+const RESUMES = `[ -e new.txt ] && { echo done Resumed.; exit; }; ${HOLDS}`;
+
+describe('a worker', () => {
+  let host: RunsHost;
+  beforeAll(async () => {
+    const { database, connectionString, close } = await onPostgres();
+    host = await openRunsHost(database, { connectionString });
+    return async () => {
+      await host.close();
+      await close();
+    };
+  });
+  const draining = () => AbortSignal.timeout(60_000);
+
+  it('that drains saves its runs and hands them on', async () => {
+    const bench = await openBench(host, { limits: { checkpointMinMs: 60_000 } });
+    bench.agent.script = RESUMES;
+    const id = await bench.begin();
+    await bench.wrote(id, 'new.txt');
+    await bench.worker.drain(draining());
+    const run = await bench.run(id);
+    expect(run).toMatchObject({ status: 'queued', attempt: 1 });
+    expect(await bench.types(id)).toEqual(
+      expect.arrayContaining(['checkpoint.saved', 'run.requeued']),
+    );
+    expect(processesWith('hold-work')).toEqual([]);
+    expect(existsSync(cloneOf(bench.world, id))).toBe(false);
+    expect(bench.gateway.tokens.size).toBe(0);
+    const other = await openBench(host, { ports: { workspaces: await bench.world.another() } });
+    other.agent.script = RESUMES;
+    expect(await other.ended(id)).toMatchObject({ status: 'succeeded', summary: 'Resumed.' });
+  });
+
+  it('that must hurry hands them on as they were saved last', async () => {
+    const bench = await openBench(host, { limits: { checkpointMinMs: 60_000 } });
+    bench.agent.script = `trap "" INT TERM; ${HOLDS}`;
+    const id = await bench.begin();
+    await bench.wrote(id, 'new.txt');
+    await bench.worker.drain(AbortSignal.abort());
+    expect(await bench.run(id)).toMatchObject({ status: 'queued' });
+    expect(await bench.types(id)).not.toContain('checkpoint.saved');
+    await bench.post(`/v1/runs/${id}/cancel`);
+    expect(await bench.ended(id)).toMatchObject({ status: 'canceled' });
+  });
+
+  it('that lost a run to another writes nothing more and leaves nothing', async () => {
+    const mine = await host.sibling();
+    const { driver } = mine.runs;
+    const bench = await openBench(host, { ports: { leases: mine.leases, driver } });
+    bench.agent.script = HOLDS;
+    const id = await bench.begin();
+    await bench.wrote(id, 'new.txt');
+    await mine.close();
+    const taken = await host.claim(id);
+    const before = await bench.types(id);
+    await waitFor(() => expect(bench.worker.running).toBe(0));
+    expect(await bench.types(id)).toEqual(before);
+    expect(processesWith('hold-work')).toEqual([]);
+    expect(existsSync(cloneOf(bench.world, id))).toBe(false);
+    await host.runs.driver.finish(taken, { status: 'canceled', reason: 'canceled' });
+  });
+
+  it('that could not renew its leases gives its runs up, and they go on', async () => {
+    let sinceMs = 0;
+    const leases = { ...host.leases, sinceHeartbeatMs: () => sinceMs };
+    const bench = await openBench(host, { ports: { leases } });
+    bench.agent.script = RESUMES;
+    const id = await bench.begin();
+    await waitFor(async () => expect(await bench.types(id)).toContain('checkpoint.saved'));
+    sinceMs = 11_000;
+    await waitFor(() => expect(bench.worker.running).toBe(0));
+    sinceMs = 0;
+    expect(processesWith('hold-work')).toEqual([]);
+    // Nobody had taken it, so it would be held for ever by a worker that forgot it.
+    await waitFor(async () => expect(await host.runs.driver.wakeLost()).toBeGreaterThan(0));
+    expect(await bench.ended(id)).toMatchObject({ status: 'succeeded', attempt: 2 });
+  });
+
+  it('delivers what was saved of a run that is canceled while nobody works on it', async () => {
+    const bench = await openBench(host);
+    bench.agent.script = HOLDS;
+    const id = await bench.begin();
+    await bench.wrote(id, 'new.txt');
+    await bench.worker.drain(draining());
+    const held = await host.claim(id);
+    await bench.post(`/v1/runs/${id}/cancel`);
+    await host.runs.driver.abandon(held);
+    const other = await openBench(host, { ports: { workspaces: await bench.world.another() } });
+    await host.runs.driver.wakeLost();
+    expect(await other.ended(id)).toMatchObject({
+      ...{ status: 'canceled', files_changed: [{ path: 'new.txt' }] },
+    });
+    expect(other.agent.contexts).toEqual([]);
+  });
+
+  it('goes on from the work that a follow-up continues, in its second attempt too', async () => {
+    const bench = await openBench(host);
+    bench.agent.script = 'echo > first.txt; echo done Done.';
+    const id = await bench.begin();
+    const { task_id } = await bench.ended(id);
+    await bench.worker.stop();
+    const body = { agents: ['builtin'], instruction: 'More.', continues: id };
+    const { body: started } = await bench.post(`/v1/tasks/${task_id}/runs`, body);
+    const [{ id: next }] = started.runs as [{ id: string }];
+    const lost = await host.claim(next);
+    const { base_commit: baseCommit } = await bench.run(id);
+    const facts = { agentVersion: null, branch: `holdfast/${next}`, isolated: true };
+    await host.runs.driver.started(lost, { ...facts, baseCommit: baseCommit! });
+    await host.runs.driver.abandon(lost);
+    const other = await openBench(host, { ports: { workspaces: await bench.world.another() } });
+    other.agent.script = 'test -e first.txt && echo done Found.';
+    await host.runs.driver.wakeLost();
+    expect(await other.ended(next)).toMatchObject({ status: 'succeeded', summary: 'Found.' });
+  });
+
+  it('writes what models cost, before the run ends', async () => {
+    const bench = await openBench(host);
+    bench.agent.script = 'echo > up.txt; read go; echo done Done.';
+    const id = await bench.begin();
+    await bench.wrote(id, 'up.txt');
+    const listener = bench.gateway.watched.get(id)!;
+    const call: ModelCall = {
+      ...{ runId: id, model: 'm', inputTokens: 10, outputTokens: 5, cachedTokens: 0 },
+      ...{ costUsd: 0.25, status: 200 },
+    };
+    for (let calls = 0; calls < 3; calls += 1) listener.onCall(call);
+    const notice: BudgetNotice = {
+      ...{ runId: id, scope: 'run', percent: 80, spentUsd: 0.75, limitUsd: 0.9 },
+    };
+    listener.onBudget(notice);
+    const { task_id } = await bench.run(id);
+    await bench.post(`/v1/tasks/${task_id}/messages`, { instruction: 'go' });
+    expect(await bench.ended(id)).toMatchObject({ cost_usd: 0.75, usage: { calls: 3 } });
+    expect(await bench.types(id)).toContain('budget.reached');
+  });
+});
+
+describe('the socket to the models', () => {
+  it('answers on a Unix socket, and on loopback where asked, until it is closed', async () => {
+    const socket = await openModelSocket({
+      listener: (_request, response) => response.end('models'),
+      owner: { uid: process.getuid!(), gid: process.getgid!() },
+      tcp: true,
+    });
+    const overUnix = await new Promise<string>((resolve, reject) => {
+      const asked = request({ socketPath: socket.path, path: '/' }, answer =>
+        text(answer).then(resolve, reject),
+      );
+      asked.once('error', reject).end();
+    });
+    expect(overUnix).toBe('models');
+    expect(await (await fetch(socket.url!)).text()).toBe('models');
+    await socket.close();
+    expect(existsSync(socket.path)).toBe(false);
+    await expect(fetch(socket.url!)).rejects.toThrow();
+  });
+});
