@@ -48,6 +48,7 @@ describe('the routes of runs', () => {
     ['POST /v1/runs/run_1/cancel', () => client.runs.cancel('run_1')],
     ['POST /v1/runs/run_1/retry', () => client.runs.retry('run_1')],
     ['POST /v1/runs/run_1/pick', () => client.runs.pick('run_1')],
+    ['POST /v1/runs/run_1/push', () => client.runs.push('run_1')],
     ['GET /v1/runs/run_1/artifacts', () => client.runs.artifacts('run_1')],
     ['GET /v1/agents', () => client.agents()],
     ['GET /v1/queue', () => client.queue.get()],

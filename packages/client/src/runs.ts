@@ -95,6 +95,12 @@ export function runRoutes(http: Http) {
     /** Chooses this run among those of its message. */
     pick: (id: string, { signal }: Options = {}) =>
       post<unknown>(http, path(id, '/pick'), undefined, signal).then(() => undefined),
+    /**
+     * Asks for its branch to be pushed to the remote. How that ended is in its log, as
+     * `push.finished`.
+     */
+    push: (id: string, { signal }: Options = {}) =>
+      post<Run>(http, path(id, '/push'), undefined, signal),
     /** The work as a patch against its base; '' where nothing was changed. */
     patch: async (id: string, { signal }: Options = {}): Promise<string> => {
       const headers = { accept: 'text/x-diff' };

@@ -7,11 +7,12 @@ import { client } from '../app/services.ts';
 import { Icon, type IconName } from '../ui/icons.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { useAnnounce } from '../ui/use-announce.tsx';
+import { pushBranch } from './push-branch.ts';
 import { isOver } from './run-states.ts';
 
-type Verb = 'cancel' | 'retry' | 'pick';
+type Verb = 'cancel' | 'retry' | 'pick' | 'push';
 
-/** Cancel while it works; afterwards pick it, take the patch along, or try again. */
+/** Cancel while it works; afterwards pick it, take the patch or the branch along, or try again. */
 export function RunActions({ run, own, title }: { run: Run; own: boolean; title: string }) {
   const { t } = useTranslation('tasks');
   const { act, busy, error } = useAct(run, title);
@@ -47,6 +48,7 @@ export function RunActions({ run, own, title }: { run: Run; own: boolean; title:
             <Icon name="download" size={14} />
           </Button>
         )}
+        {own && hasWork && button('push', 'branch', t('action.push'))}
         {own && hasWork && !run.picked && button('pick', 'check', t('action.pick'))}
         {run.picked && (
           <span className="hf-picked">
@@ -59,6 +61,14 @@ export function RunActions({ run, own, title }: { run: Run; own: boolean; title:
   );
 }
 
+const WORDS = { cancel: 'canceled', retry: 'retried', pick: 'pickDone' } as const;
+const PUSH_WORDS = {
+  pushed: 'pushDone',
+  already_there: 'pushDone',
+  failed: 'pushFailed',
+  waiting: 'pushWaits',
+} as const;
+
 function useAct(run: Run, title: string) {
   const { t } = useTranslation('tasks');
   const queries = useQueryClient();
@@ -69,9 +79,13 @@ function useAct(run: Run, title: string) {
     setBusy(verb);
     setError(null);
     try {
-      await client.runs[verb](run.id);
-      const words = { cancel: 'canceled', retry: 'retried', pick: 'pickDone' } as const;
-      announce(t(`action.${words[verb]}`, { agent: title }));
+      if (verb === 'push') {
+        const { outcome, message } = await pushBranch(client.runs, run);
+        announce(t(`action.${PUSH_WORDS[outcome]}`, { branch: run.branch ?? '', message }));
+      } else {
+        await client.runs[verb](run.id);
+        announce(t(`action.${WORDS[verb]}`, { agent: title }));
+      }
       await queries.invalidateQueries({ queryKey: ['task', run.task_id] });
     } catch (caught) {
       setError(caught);

@@ -21,6 +21,14 @@ const SHAPES = {
   board: <path d="M3 4h4v12H3zM8.5 4h4v8h-4zM14 4h3v5h-3z" />,
   queue: <path d="M4 4.5h12v3.5H4zM4 10.5h12M4 13.5h12M4 16.5h7" />,
   archive: <path d="M3 4h14v3.5H3zM4.5 7.5v8.5h11V7.5M8 11h4" />,
+  branch: (
+    <>
+      <path d="M6 6.5v7M14 8.5c0 3-8 2-8 5" />
+      <circle cx="6" cy="4.5" r="2" />
+      <circle cx="6" cy="15.5" r="2" />
+      <circle cx="14" cy="6.5" r="2" />
+    </>
+  ),
   retry: <path d="M15.8 8A6.2 6.2 0 1 0 16 12M16 3.5V8h-4.5" />,
   send: <path d="M3 10 17 3.5 13 17l-3-6zM10 11l7-7.5" />,
   bell: <path d="M5 14V9a5 5 0 0 1 10 0v5l1 1H4zM8.5 17.5h3" />,

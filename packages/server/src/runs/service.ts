@@ -27,6 +27,7 @@ import type { StartedRuns } from './new-runs.ts';
 import { outputsOf } from './outputs.ts';
 import { cursorId, cursorOf, type Page } from './paging.ts';
 import { presentArtifact, presentRun } from './present.ts';
+import { pushable, writeIntent } from './push.ts';
 import * as queries from './queries.ts';
 import { isFinal, isRetryable, nextStatus } from './run.ts';
 import { retryRun, startRuns } from './start-runs.ts';
@@ -54,6 +55,11 @@ export interface RunsService {
   retry(caller: Caller, id: string): Promise<StartedRuns>;
   /** Chooses it among the runs of its task; choosing it again is no error. */
   pick(caller: Caller, id: string): Promise<Run>;
+  /**
+   * Asks for its branch to be pushed to the remote; a worker does it. While a push is under way
+   * another changes nothing. Throws `conflict` before its end, `unprocessable` without work.
+   */
+  push(caller: Caller, id: string): Promise<Run>;
   /** The caller consumes or destroys the body. Throws `not_found` until there is a patch. */
   patch(caller: Caller, id: string): Promise<{ body: Readable; sizeBytes: number }>;
   /** All that agent and tools wrote, as plain text; for the creator and Admins. */
@@ -90,6 +96,7 @@ export function createRunsService(deps: RunsServiceDeps): RunsService {
       throw new HoldfastError('conflict', `${text} cannot be tried again.`);
     },
     pick: (caller, id) => pick(deps, caller, id),
+    push: (caller, id) => push(deps, caller, id),
     patch: (caller, id) => patch(deps, caller, id),
     async logs(caller, id) {
       await accessRun(deps, caller, id, 'runs.private');
@@ -224,6 +231,17 @@ async function pick(deps: RunsServiceDeps, caller: Caller, id: string): Promise<
   });
   if (changed) deps.log.ring(id);
   return present(deps, caller, (await queries.findRun(deps.database.db, id))!);
+}
+
+async function push(deps: RunsServiceDeps, caller: Caller, runId: string): Promise<Run> {
+  pushable(await accessRun(deps, caller, runId, 'runs.control'));
+  const actor = caller.principal.id;
+  const changed = await change(deps, caller, trx => writeIntent(deps, trx, { runId, actor }));
+  if (changed) {
+    deps.log.ring(runId);
+    deps.telemetry.log.info('push.intended', { run_id: runId, actor });
+  }
+  return present(deps, caller, (await queries.findRun(deps.database.db, runId))!);
 }
 
 async function patch(deps: RunsServiceDeps, caller: Caller, id: string) {

@@ -84,6 +84,7 @@ function addControls(app: App, runs: RunsService): void {
     async request => runs.cancel(creatorOf(request), request.params.id),
   );
   addPick(app, runs);
+  addPush(app, runs);
   app.post(
     '/v1/runs/:id/retry',
     {
@@ -115,6 +116,24 @@ function addPick(app: App, runs: RunsService): void {
       },
     },
     async request => runs.pick(creatorOf(request), request.params.id),
+  );
+}
+
+function addPush(app: App, runs: RunsService): void {
+  app.post(
+    '/v1/runs/:id/push',
+    {
+      config: CONTROL,
+      schema: {
+        tags: TAGS,
+        summary: "Push an ended run's branch to the repository's remote",
+        description: `The run's log tells how it ended, as push.finished. ${IDEMPOTENT}`,
+        params: idParams,
+        response: { 202: run },
+      },
+    },
+    async (request, reply) =>
+      reply.status(202).send(await runs.push(creatorOf(request), request.params.id)),
   );
 }
 

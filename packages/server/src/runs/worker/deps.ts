@@ -3,6 +3,7 @@ import type { BlobStore } from '../../platform/blobs/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import type { Doorbell } from '../../platform/doorbell/index.ts';
 import type { Leases } from '../../platform/leases/index.ts';
+import type { Log } from '../../platform/log/index.ts';
 import type { Queue } from '../../platform/queue/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { Agent } from '../agents/agent.ts';
@@ -18,6 +19,7 @@ export interface WorkerDeps {
   readonly doorbell: Doorbell;
   readonly leases: Leases;
   readonly queue: Queue;
+  readonly log: Log;
   readonly telemetry: Telemetry;
   readonly driver: RunDriver;
   readonly workspaces: Workspaces;

@@ -42,3 +42,5 @@ export const ORDERS_INTERVAL_MS = 1_000;
 export const WAKE_INTERVAL_MS = 15_000;
 /** Kept of a test command's output: its end. */
 export const TEST_OUTPUT_KEPT_BYTES = 64 * 1024;
+/** Pushes at once in one process. */
+export const PUSHES_MAX = 2;

@@ -15,7 +15,7 @@ import type { WorkerLimits } from './limits.ts';
 
 /** Short enough for tests; the rest is as in production. */
 const LIMITS: Partial<WorkerLimits> = { stopGraceMs: 300, checkpointMinMs: 50, flushMs: 2_000 };
-const WAIT_MS = 15_000;
+const WAIT_MS = 40_000;
 
 /**
  * An agent that is a shell script, run where agents run. Of its output, `done …` and `fail …` are
@@ -111,7 +111,12 @@ export interface Bench {
   readonly worker: RunWorker;
   readonly deps: WorkerDeps;
   /** A run of a new task on the world's repository; its worker is told. */
-  begin(options?: { testCommand?: string; agent?: string; baseRef?: string }): Promise<string>;
+  begin(options?: {
+    testCommand?: string;
+    agent?: string;
+    baseRef?: string;
+    path?: string;
+  }): Promise<string>;
   run(id: string): Promise<Run>;
   events(id: string): Promise<{ type: string; data: Record<string, unknown> }[]>;
   types(id: string): Promise<string[]>;
@@ -154,7 +159,7 @@ function viewsOf(host: RunsHost, world: World) {
   const events = async (id: string) => (await host.send('GET', `/v1/runs/${id}/events`)).body.data;
   const begin: Bench['begin'] = async (wanted = {}) => {
     const repo = await host.send('POST', '/v1/repos', {
-      path: world.origin,
+      path: wanted.path ?? world.origin,
       ...(wanted.testCommand !== undefined && { test_command: wanted.testCommand }),
     });
     const task = { repo_id: repo.body.id, title: 'T', instruction: 'Do it.' };

@@ -3,7 +3,8 @@ import { LEASE_SELF_FENCE_MS } from '../../platform/leases/index.ts';
 import type { Job } from '../../platform/queue/index.ts';
 import { Attempt } from './attempt.ts';
 import type { WorkerDeps } from './deps.ts';
-import { ORDERS_INTERVAL_MS, WAKE_INTERVAL_MS } from './limits.ts';
+import { ORDERS_INTERVAL_MS, PUSHES_MAX, WAKE_INTERVAL_MS } from './limits.ts';
+import { pushRun } from './pusher.ts';
 
 /**
  * The worker of agent runs: takes jobs, drives the runs they name, and looks at what it was told
@@ -18,7 +19,7 @@ export class RunWorker implements Component {
   readonly name = 'runs';
   readonly #deps: WorkerDeps;
   readonly #attempts = new Map<string, Attempt>();
-  #stopTaking: (() => Promise<void>) | undefined;
+  readonly #stopTaking: (() => Promise<void>)[] = [];
   #unsubscribe: (() => void) | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   #looking: Promise<void> | undefined;
@@ -46,7 +47,10 @@ export class RunWorker implements Component {
     });
     this.#every(WAKE_INTERVAL_MS, () => this.#wake());
     const { concurrency } = limits;
-    this.#stopTaking = await queue.work('agent', { concurrency }, job => this.#handle(job));
+    this.#stopTaking.push(
+      await queue.work('agent', { concurrency }, job => this.#handle(job)),
+      await queue.work('polling', { concurrency: PUSHES_MAX }, job => this.#push(job)),
+    );
     void this.#wake();
   }
 
@@ -68,7 +72,7 @@ export class RunWorker implements Component {
 
   async #drain(): Promise<void> {
     this.#draining = true;
-    const stopped = this.#stopTaking?.();
+    const stopped = Promise.all(this.#stopTaking.map(stop => stop()));
     this.#stopAll('drain');
     await Promise.all([...this.#attempts.values()].map(attempt => attempt.done));
     await stopped;
@@ -94,6 +98,12 @@ export class RunWorker implements Component {
     if (this.#draining) attempt.stop('drain');
     await attempt.done;
     this.#attempts.delete(runId);
+  }
+
+  /** A push that a drain interrupts comes again elsewhere. */
+  async #push(job: Job): Promise<void> {
+    const runId = job.data.push_run_id;
+    if (runId !== undefined) await pushRun(this.#deps, runId, job);
   }
 
   /** Looks at orders; calls during a look make it look once more. */

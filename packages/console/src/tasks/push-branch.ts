@@ -1,0 +1,33 @@
+import type { Client } from '@holdfast/client';
+import type { Run } from '@holdfast/protocol';
+
+/** How often, and for how long, the log is asked how a push ended. */
+const LOOK_INTERVAL_MS = 1_000;
+const LOOKS_MAX = 30;
+
+export interface PushEnd {
+  /** `waiting`: no worker has ended it so far. */
+  readonly outcome: 'pushed' | 'already_there' | 'failed' | 'waiting';
+  /** Why it failed, for those who may know; else ''. */
+  readonly message: string;
+}
+
+/** Asks for the push of an ended run's branch and waits a while for its end. */
+export async function pushBranch(
+  runs: Pick<Client['runs'], 'push' | 'events'>,
+  run: Pick<Run, 'id' | 'last_seq'>,
+  pause: () => Promise<unknown> = () => new Promise(done => setTimeout(done, LOOK_INTERVAL_MS)),
+): Promise<PushEnd> {
+  await runs.push(run.id);
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
+    const { data } = await runs.events(run.id, { after: run.last_seq });
+    const pushes = data.filter(({ type }) => type === 'push.intended' || type === 'push.finished');
+    const last = pushes.at(-1);
+    if (last?.type === 'push.finished') {
+      const { outcome, message } = last.data as { outcome: 'pushed'; message?: string };
+      return { outcome, message: message ?? '' };
+    }
+    await pause();
+  }
+  return { outcome: 'waiting', message: '' };
+}

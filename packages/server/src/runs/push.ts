@@ -1,0 +1,60 @@
+import { sql } from 'kysely';
+import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
+import type { Executor, Trx } from '../platform/database/index.ts';
+import { isFinal } from './run.ts';
+import type { RunsServiceDeps } from './service.ts';
+import * as store from './store.ts';
+import type { RunRow } from './tables.ts';
+
+/**
+ * A push of a run's branch to its repository's remote:
+ *
+ *   asked ──push.intended, with a job──▶ intended ──worker pushes──▶ push.finished
+ *                                           └── worker dies: the job comes again, and the remote
+ *                                               is asked what it has
+ *
+ * The intent is committed before anything is sent. Of two workers that push at once, both send the
+ * same commit and one writes the end.
+ */
+export type PushOutcome = 'pushed' | 'already_there' | 'failed';
+
+/** A run that can be pushed: it has ended and left work. */
+export type PushableRun = Pick<RunRow, 'id'> & { readonly branch: string; readonly commit: string };
+
+/** Throws `conflict` for a run that has not ended, `unprocessable` for one without work. */
+export function pushable(run: RunRow): PushableRun {
+  if (!isFinal(run.status)) {
+    throw new HoldfastError('conflict', 'A run that has not ended cannot be pushed.');
+  }
+  const { id, branch, head_commit: commit } = run;
+  if (branch !== null && commit !== null) return { id, branch, commit };
+  throw new HoldfastError('unprocessable', 'This run left nothing that could be pushed.');
+}
+
+/** False where a push is under way already; its job is sent again, should it be lost. */
+export async function writeIntent(
+  deps: RunsServiceDeps,
+  trx: Trx,
+  { runId, actor }: { readonly runId: string; readonly actor: string },
+): Promise<boolean> {
+  const row = await store.lockRun(trx, runId);
+  const { branch, commit } = pushable(row!);
+  await deps.queue.send(trx, 'polling', { push_run_id: runId }, { singletonKey: `push:${runId}` });
+  if (await isPushIntended(trx, runId)) return false;
+  await deps.log.append(trx, {
+    subject: runId,
+    actor,
+    appendId: newUuidV7(),
+    events: [{ type: 'push.intended', data: { branch, commit } }],
+  });
+  return true;
+}
+
+/** Whether a push was asked for and has not ended. */
+export async function isPushIntended(executor: Executor, runId: string): Promise<boolean> {
+  const { rows } = await sql<{ type: string }>`
+    select type from events
+    where subject = ${runId} and type in ('push.intended', 'push.finished')
+    order by seq desc limit 1`.execute(executor);
+  return rows[0]?.type === 'push.intended';
+}

@@ -1,0 +1,85 @@
+import { type HoldfastError, newUuidV7, toHoldfastError } from '../../kernel/index.ts';
+import type { Job } from '../../platform/queue/index.ts';
+import type { PushableRun, PushOutcome } from '../push.ts';
+import { isPushIntended, pushable } from '../push.ts';
+import * as queries from '../queries.ts';
+import { isFinal } from '../run.ts';
+import * as store from '../store.ts';
+import type { RepositorySource } from '../workspace/workspace.ts';
+import type { WorkerDeps } from './deps.ts';
+
+/** After so many tries a remote that is away is a failure. */
+export const PUSH_TRIES_MAX = 5;
+
+export type PusherDeps = Pick<
+  WorkerDeps,
+  'database' | 'log' | 'leases' | 'telemetry' | 'workspaces'
+>;
+
+/**
+ * Does what an intent says, outside of any sandbox and with the server's credentials; a job that
+ * comes again finds its push done, or asks the remote. Throws what may go better the next time.
+ */
+export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promise<void> {
+  const { db } = deps.database;
+  const row = await queries.findRun(db, runId);
+  if (row === undefined || !isFinal(row.status) || !(await isPushIntended(db, runId))) return;
+  const repository = await queries.findRepository(db, row.repository_id);
+  if (repository === undefined) return;
+  const run = pushable(row);
+  const { id, url, path, default_branch: defaultBranch } = repository;
+  const source = { id, url, path, defaultBranch };
+  try {
+    if (row.checkpoint !== null) await adopt(deps, source, row.checkpoint.manifest_key);
+    const { outcome } = await deps.workspaces.push(source, run.branch, run.commit);
+    await finish(deps, run, { outcome });
+  } catch (thrown) {
+    const error = toHoldfastError(thrown);
+    deps.telemetry.log.warn('push.failed', { run_id: runId, error });
+    if (!isForGood(error) && job.retries + 1 < PUSH_TRIES_MAX) throw error;
+    await finish(deps, run, { outcome: 'failed', message: wordsOf(error) });
+  }
+}
+
+/** Where the checkpoint is no longer kept, the commits may still be in this worker's mirror. */
+async function adopt(deps: PusherDeps, source: RepositorySource, key: string): Promise<void> {
+  try {
+    await deps.workspaces.adopt(source, await deps.workspaces.readManifest(key));
+  } catch (error) {
+    if (toHoldfastError(error).code !== 'gone') throw error;
+  }
+}
+
+async function finish(
+  deps: PusherDeps,
+  { id, branch, commit }: PushableRun,
+  end: { readonly outcome: PushOutcome; readonly message?: string },
+): Promise<void> {
+  const { outcome, message } = end;
+  const written = await deps.database.transaction(async trx => {
+    await store.lockRun(trx, id);
+    if (!(await isPushIntended(trx, id))) return false;
+    const data = { branch, commit, outcome };
+    await deps.log.append(trx, {
+      subject: id,
+      actor: `replica:${deps.leases.replica}`,
+      appendId: newUuidV7(),
+      events: [
+        { type: 'push.finished', data, ...(message !== undefined && { private: { message } }) },
+      ],
+    });
+    return true;
+  });
+  if (!written) return;
+  deps.log.ring(id);
+  deps.telemetry.log.info('push.finished', { run_id: id, outcome });
+}
+
+function isForGood({ code }: HoldfastError): boolean {
+  return ['conflict', 'forbidden', 'gone', 'invalid_request', 'unprocessable'].includes(code);
+}
+
+/** What is ours stays in our log. */
+function wordsOf(error: HoldfastError): string {
+  return isForGood(error) ? error.detail : 'The remote could not be reached for too long.';
+}
