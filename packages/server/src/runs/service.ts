@@ -75,6 +75,8 @@ export interface RunListQuery {
 }
 
 export interface RunsServiceDeps extends AccessDeps, DriverDeps {
+  /** Runs of one owner that may wait. Default `QUEUED_RUNS_MAX`. */
+  readonly queuedMax?: number;
   readonly blobs: BlobStore;
   /** The agents that somewhere in this installation can be run. */
   readonly agents: () => Promise<{ data: AgentInfo[]; isolation_note: string | null }>;

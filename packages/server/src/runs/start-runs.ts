@@ -4,7 +4,13 @@ import { HoldfastError, isId, newId } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { accessTask, type Caller } from './access.ts';
 import { once } from './idempotency.ts';
-import { announceRuns, insertRuns, type RunDraft, type StartedRuns } from './new-runs.ts';
+import {
+  admitRuns,
+  announceRuns,
+  insertRuns,
+  type RunDraft,
+  type StartedRuns,
+} from './new-runs.ts';
 import * as queries from './queries.ts';
 import { isFinal } from './run.ts';
 import type { RunsServiceDeps } from './service.ts';
@@ -23,6 +29,7 @@ export async function startRuns(
     status: 202,
     prepare: () => prepare(deps, task, request),
     async work(trx, latest) {
+      await admit(deps, trx, caller, request.agents.length);
       const { row, text } = await messageToRun(deps, trx, { caller, taskId, request, latest });
       const drafts = request.agents.map(
         (agent): RunDraft => ({
@@ -147,24 +154,37 @@ export async function retryRun(
       if (instruction === null) throw notFound();
       return instruction;
     },
-    work: (trx, instruction) =>
-      insertRuns(deps, trx, [
-        {
-          id: newId('run'),
-          projectId: run.project_id,
-          taskId: run.task_id,
-          messageId: run.message_id,
-          repositoryId: run.repository_id,
-          createdBy: caller.principal.id,
-          agent: run.agent,
-          model: run.model,
-          baseRef: run.base_ref,
-          retryOf: run.id,
-          continues: run.continues,
-          instruction,
-        },
-      ]),
+    async work(trx, instruction) {
+      await admit(deps, trx, caller, 1);
+      return insertRuns(deps, trx, [draftAgain(caller, run, instruction)]);
+    },
   });
   if (!repeated) announceRuns(deps, answer);
   return answer;
+}
+
+function draftAgain({ principal }: Caller, run: queries.RunView, instruction: string): RunDraft {
+  return {
+    id: newId('run'),
+    projectId: run.project_id,
+    taskId: run.task_id,
+    messageId: run.message_id,
+    repositoryId: run.repository_id,
+    createdBy: principal.id,
+    agent: run.agent,
+    model: run.model,
+    baseRef: run.base_ref,
+    retryOf: run.id,
+    continues: run.continues,
+    instruction,
+  };
+}
+
+function admit(
+  deps: RunsServiceDeps,
+  trx: Trx,
+  { principal }: Caller,
+  count: number,
+): Promise<void> {
+  return admitRuns(deps, trx, { projectId: principal.projectId, owner: principal.id, count });
 }

@@ -73,6 +73,20 @@ export async function countRunning(
   return row.running;
 }
 
+export async function countQueued(
+  trx: Trx,
+  of: { readonly projectId: string; readonly owner: string },
+): Promise<number> {
+  const row = await tables(trx)
+    .selectFrom('runs')
+    .select(eb => eb.fn.countAll<number>().as('queued'))
+    .where('status', '=', 'queued')
+    .where('project_id', '=', of.projectId)
+    .where('created_by', '=', of.owner)
+    .executeTakeFirstOrThrow();
+  return row.queued;
+}
+
 export async function setRunning(
   trx: Trx,
   id: string,

@@ -1,0 +1,43 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { onPostgres } from './testing/databases.ts';
+import { openRunsHost, type RunsHost } from './testing/host.ts';
+
+const QUEUED_MAX = 4;
+
+describe('the runs of one owner that wait', () => {
+  let host: RunsHost;
+  let taskId: string;
+  beforeAll(async () => {
+    const { database, connectionString, close } = await onPostgres();
+    host = await openRunsHost(database, { connectionString, queuedMax: QUEUED_MAX });
+    taskId = (await host.newTask()).id;
+    return async () => {
+      await host.close();
+      await close();
+    };
+  });
+  const start = (agents: string[], caller?: string) =>
+    host.send('POST', `/v1/tasks/${taskId}/runs`, { agents }, caller ? { caller } : {});
+
+  it('are as many as they may be, also when many ask at once, and not one more', async () => {
+    const [first] = (await start(['builtin'])).body.runs;
+    const answers = await Promise.all(Array.from({ length: 6 }, () => start(['builtin'])));
+    const statuses = answers.map(({ status }) => status).toSorted();
+    expect(statuses).toEqual([202, 202, 202, 429, 429, 429]);
+    const refused = await host.request(`/v1/tasks/${taskId}/runs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ agents: ['builtin'] }),
+    });
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('retry-after')).toBe('30');
+    expect(await refused.json()).toMatchObject({ code: 'rate_limited' });
+    // An Admin's own are counted by themselves.
+    expect((await start(['builtin'], 'Admin:root:default')).status).toBe(202);
+    const run = await host.claim(first.id);
+    expect((await start(['builtin', 'other'])).status).toBe(429);
+    expect((await start(['other'])).status).toBe(202);
+    await host.runs.driver.finish(run, { status: 'failed', reason: 'agent_error' });
+    expect((await host.send('POST', `/v1/runs/${run.id}/retry`)).status).toBe(429);
+  });
+});
