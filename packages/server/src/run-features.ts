@@ -69,6 +69,7 @@ export async function openRuns(
     tickets: others.auth.streamTickets,
     agents: () => describeAgents(agents, sandbox),
     sources,
+    retentionDays: config.runs.retentionDays,
     inspect: source => workspaces.inspect(source),
   });
   const parts = { config, platform, others, runs, agents, sandbox, workspaces };

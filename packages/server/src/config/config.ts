@@ -106,6 +106,7 @@ export interface RunsConfig {
   readonly silenceMs: number;
   readonly withoutSandbox: boolean;
   readonly workspacesMaxBytes: number;
+  readonly retentionDays: number | null;
   readonly agentsDir: string | null;
   readonly agentsFile: string | null;
 }

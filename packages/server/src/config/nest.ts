@@ -121,6 +121,7 @@ function runsConfig(v: Values): RunsConfig {
     silenceMs: v.HOLDFAST_RUNS_SILENCE_LIMIT * S,
     withoutSandbox: v.HOLDFAST_RUNS_WITHOUT_SANDBOX,
     workspacesMaxBytes: v.HOLDFAST_WORKSPACES_MAX_BYTES,
+    retentionDays: v.HOLDFAST_RETENTION_RUNS_DAYS ?? null,
     agentsDir: v.HOLDFAST_AGENTS_DIR ?? null,
     agentsFile: v.HOLDFAST_AGENTS_FILE ?? null,
   };

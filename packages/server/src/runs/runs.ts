@@ -7,6 +7,7 @@ import { sweepIdempotencyKeys } from './idempotency.ts';
 import * as queries from './queries.ts';
 import { createRepos, type Repos } from './repos.ts';
 import type { SourceChecks } from './repository-source.ts';
+import { sweepRetired } from './retention.ts';
 import { addQueueRoutes } from './routes/queue.ts';
 import { addRepoRoutes } from './routes/repos.ts';
 import { addRunRoutes } from './routes/runs.ts';
@@ -21,6 +22,8 @@ import type { Workspaces } from './workspace/workspace.ts';
 /** Everything the feature needs from outside; compose provides it. */
 export interface RunsDeps extends RunsServiceDeps, StreamDeps {
   readonly queue: Queue;
+  /** Days that ended runs are kept; null or left out: for ever. */
+  readonly retentionDays?: number | null;
   /** Which repositories may be added: local mode, allowed hosts. */
   readonly sources: SourceChecks;
   /** Reaches a repository before it is stored; left out: it is taken as it is. */
@@ -69,6 +72,7 @@ export function createRuns(deps: RunsDeps): Runs {
     },
     async upkeep() {
       await sweepIdempotencyKeys(deps.database.db);
+      await sweepRetired(deps);
     },
   };
 }

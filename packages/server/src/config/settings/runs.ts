@@ -38,6 +38,10 @@ export const runSettings = {
   HOLDFAST_WORKSPACES_MAX_BYTES: setting(integer(GIB, 1024 * GIB), String(20 * GIB), {
     description: 'Disk for mirrors of repositories on a worker; the least recently used go first.',
   }),
+  HOLDFAST_RETENTION_RUNS_DAYS: optional(integer(1, 36_500), {
+    description: 'Days after which an ended run, its log and its files are erased. Unset: kept.',
+    example: '90',
+  }),
   HOLDFAST_AGENTS_DIR: optional(text, {
     description: 'Folder whose `node_modules/.bin` has the agents’ programs. Default: the PATH.',
     example: '/opt/agents',

@@ -1,0 +1,95 @@
+import { Readable } from 'node:stream';
+import { sql } from 'kysely';
+import { expect, it } from 'vitest';
+import { CHECKPOINTS_KEPT_DAYS } from './retention.ts';
+import { forEachRunsHost } from './testing/databases.ts';
+import type { RunsHost } from './testing/host.ts';
+
+const RETENTION_DAYS = 30;
+const COMMIT = 'a'.repeat(40);
+const SUCCESS = { status: 'succeeded', reason: null, summary: 'private words' } as const;
+
+async function put(host: RunsHost, key: string) {
+  const how = { contentType: 'text/plain', maxBytes: 100 };
+  await host.blobs.put(key, Readable.from(['x']), how);
+}
+
+/** An ended run with a checkpoint and a patch, that ended so many days ago. */
+async function endedRun(host: RunsHost, days: number): Promise<string> {
+  const [id] = await host.newRuns('builtin');
+  const run = await host.claim(id!);
+  const { driver } = host.runs;
+  const manifestKey = `workspaces/${id}/1/x/manifest.json`;
+  const blobKey = `artifacts/${id}/1.diff`;
+  await put(host, manifestKey);
+  await put(host, blobKey);
+  const about = { number: 1, commit: COMMIT, sizeBytes: 1, agentSessionId: 's' };
+  const sha256 = '0'.repeat(64);
+  await driver.saveCheckpointRow(run, { ...about, manifestKey, sha256 });
+  await driver.setDiff(run, {
+    ...{ headCommit: COMMIT, branch: `holdfast/${id}`, insertions: 1, deletions: 0 },
+    files: [{ path: 'a', old_path: null, status: 'modified', insertions: 1, deletions: 0 }],
+    patch: { blobKey, sizeBytes: 1, sha256 },
+  });
+  await driver.finish(run, SUCCESS);
+  await age(host, id!, days);
+  return id!;
+}
+
+async function age(host: RunsHost, id: string, days: number) {
+  const aged = sql`
+    update runs set finished_at = now() - ${days} * interval '1 day' where id = ${id}`;
+  await aged.execute(host.database.db);
+}
+
+async function blobsOf(host: RunsHost, id: string): Promise<string[]> {
+  const keys: string[] = [];
+  for (const folder of ['artifacts', 'workspaces']) {
+    for await (const key of host.blobs.list(`${folder}/${id}/`)) keys.push(key.split('/')[0]!);
+  }
+  return keys;
+}
+
+forEachRunsHost((_name, open) => {
+  it('keeps checkpoints of ended runs for a week, and where one goes on from them', async () => {
+    const host = await open();
+    const young = await endedRun(host, CHECKPOINTS_KEPT_DAYS - 0.1);
+    const old = await endedRun(host, CHECKPOINTS_KEPT_DAYS + 0.1);
+    const continued = await endedRun(host, CHECKPOINTS_KEPT_DAYS + 0.1);
+    const { task_id } = (await host.send('GET', `/v1/runs/${continued}`)).body;
+    const follow = { agents: ['builtin'], instruction: 'More.', continues: continued };
+    const next = await host.send('POST', `/v1/tasks/${task_id}/runs`, follow);
+    await host.runs.upkeep();
+    expect(await blobsOf(host, young)).toEqual(['artifacts', 'workspaces']);
+    expect(await blobsOf(host, old)).toEqual(['artifacts']);
+    expect(await blobsOf(host, continued)).toEqual(['artifacts', 'workspaces']);
+    const shown = (await host.send('GET', `/v1/runs/${old}/artifacts`)).body.data;
+    expect(shown.map(({ kind }: { kind: string }) => kind)).toEqual(['patch']);
+    expect((await host.request(`/v1/runs/${old}/patch`)).status).toBe(200);
+    const held = await host.claim(next.body.runs[0].id);
+    expect(held.continues?.checkpoint).not.toBeNull();
+  });
+
+  it('erases ended runs that are older than they are kept, and leaves that they were', async () => {
+    const host = await open({ retentionDays: RETENTION_DAYS });
+    const young = await endedRun(host, RETENTION_DAYS - 0.1);
+    const old = await endedRun(host, RETENTION_DAYS + 0.1);
+    for (let twice = 0; twice < 2; twice += 1) await host.runs.upkeep();
+    expect(await blobsOf(host, young)).toEqual(['artifacts']);
+    expect(await blobsOf(host, old)).toEqual([]);
+    expect((await host.send('GET', `/v1/runs/${young}`)).body.summary).toBe('private words');
+    expect((await host.send('GET', `/v1/runs/${old}`)).body).toMatchObject({
+      ...{ status: 'succeeded', files_changed: [], head_commit: COMMIT },
+    });
+    expect((await host.send('GET', `/v1/runs/${old}`)).body.summary ?? '').toBe('');
+    expect((await host.request(`/v1/runs/${old}/patch`)).status).toBe(404);
+    expect((await host.request(`/v1/runs/${old}/stream`)).status).toBe(410);
+  });
+
+  it('keeps them for ever where nobody said otherwise', async () => {
+    const host = await open();
+    const old = await endedRun(host, 10_000);
+    await host.runs.upkeep();
+    expect((await host.send('GET', `/v1/runs/${old}`)).body.summary).toBe('private words');
+  });
+});
