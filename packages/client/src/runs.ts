@@ -1,4 +1,5 @@
 import type {
+  Budget,
   Message,
   NewRepo,
   NewRuns,
@@ -11,7 +12,6 @@ import type {
 import type { Http } from './http.ts';
 import type {
   AgentList,
-  Budget,
   EventPage,
   NewMessage,
   Page,

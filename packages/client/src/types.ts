@@ -62,16 +62,6 @@ export interface RunQuery extends PageQuery {
   status?: RunStatus | undefined;
 }
 
-/** A limit on spending: of every run, of one owner (null: of each), or of the project a month. */
-export interface Budget {
-  id: string;
-  scope: 'run' | 'owner' | 'project_month';
-  owner: string | null;
-  limit_usd: number;
-  /** So far; null where it differs by run or owner. */
-  spent_usd: number | null;
-}
-
 /** `GET /v1/console`: what a page needs to know about the server it was loaded from. */
 export interface ConsoleInfo {
   mode: 'local' | 'oidc';
