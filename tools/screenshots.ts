@@ -22,6 +22,7 @@ const TALK_TIMEOUT_MS = 60_000;
 const WIDTH_PX = 1280;
 const VOICE_HEIGHT_PX = 1000;
 const SESSION_HEIGHT_PX = 1100;
+const TASK_HEIGHT_PX = 900;
 const TURNED_TO = { color: '#e8f4f0' };
 
 /** The simulated voice beeps once a word; a hair space parts words without being seen. */
@@ -124,7 +125,10 @@ async function takePictures(
     const { page, context } = await openPage(browser, { ...where, locale: scene.locale });
     page.setDefaultTimeout(TALK_TIMEOUT_MS);
     await talk(page, scene);
-    if (scene === ENGLISH) await showSession(page);
+    if (scene === ENGLISH) {
+      await showSession(page);
+      await showTask(page);
+    }
     await context.close();
   }
 }
@@ -162,6 +166,20 @@ async function showSession(page: Page): Promise<void> {
   await page.getByRole('slider', { name: 'Events of the session' }).waitFor();
   await page.mouse.move(0, 0);
   await shoot(page, 'session.png');
+}
+
+/** The sample task, done by the built-in agent: its diff. */
+async function showTask(page: Page): Promise<void> {
+  await page.setViewportSize({ width: WIDTH_PX, height: TASK_HEIGHT_PX });
+  await page.goto('/tasks');
+  await page.getByRole('button', { name: 'Try the sample repository' }).click();
+  const run = page.getByRole('article', { name: 'Run of Built-in agent' });
+  await run.getByRole('button', { name: 'Pick' }).waitFor();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  await run.getByRole('tab', { name: 'Diff' }).click();
+  await run.getByText('return a + b;').first().waitFor();
+  await page.mouse.move(0, 0);
+  await shoot(page, 'task.png');
 }
 
 async function shoot(page: Page, name: string): Promise<void> {
