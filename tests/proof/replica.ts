@@ -8,6 +8,8 @@ const START_ATTEMPTS = 20;
 const START_PAUSE_MS = 1_000;
 const SERIOUS = /^\{"level":"(error|fatal)"/;
 const SERIOUS_MAX = 200;
+/** Of what a process said that did not end. */
+const SHOWN_LINES = 40;
 /** With its grace period, and a machine that is busy. */
 const STOP_TIMEOUT_MS = 60_000;
 
@@ -76,7 +78,8 @@ export class Replica {
     while (!hasEnded()) {
       if (performance.now() > deadlineMs) {
         await this.#process?.kill();
-        throw new Error(`${this.name} did not end within ${STOP_TIMEOUT_MS} ms`);
+        const said = this.lines.slice(-SHOWN_LINES).join('\n');
+        throw new Error(`${this.name} did not end within ${STOP_TIMEOUT_MS} ms:\n${said}`);
       }
       await delay(50);
     }
