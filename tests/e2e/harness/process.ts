@@ -58,7 +58,7 @@ export function startProcess(script: string, env: Record<string, string>): TestP
     child,
     lines,
     waitFor: (match, timeoutMs = READY_TIMEOUT_MS) =>
-      waitForLine({ script, match, timeoutMs, parsed, waiting, exited, lines }),
+      waitForLine({ child, script, match, timeoutMs, parsed, waiting, exited, lines }),
     stop: signal => stop(child, exited, signal ?? 'SIGTERM'),
     kill: async () => {
       child.kill('SIGKILL');
@@ -82,6 +82,7 @@ function parseLine(text: string): Record<string, unknown> | undefined {
 }
 
 interface Waiting {
+  readonly child: ChildProcess;
   readonly script: string;
   readonly match: (line: Record<string, unknown>) => boolean;
   readonly timeoutMs: number;
@@ -111,7 +112,7 @@ function waitForLine(wait: Waiting): Promise<Record<string, unknown>> {
     };
     wait.waiting.add(tell);
     void wait.exited.then(code => {
-      if (wait.waiting.has(tell)) fail(`ended with ${code}`);
+      if (wait.waiting.has(tell)) fail(`ended with ${code ?? wait.child.signalCode}`);
     });
   });
 }
