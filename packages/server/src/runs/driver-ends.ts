@@ -12,7 +12,10 @@ import { cutToJsonBytes } from './text.ts';
 /** What is kept of an agent's own words about its work. */
 export const SUMMARY_MAX_BYTES = 48 * 1024;
 
-export async function requeue(deps: DriverDeps, run: HeldRun): Promise<void> {
+/** What else must be true from the moment on that the attempt is over. */
+export type Also = (trx: Trx) => Promise<void>;
+
+export async function requeue(deps: DriverDeps, run: HeldRun, also?: Also): Promise<void> {
   await persist(deps, run, appendId =>
     deps.database.transaction(async trx => {
       const row = await store.lockRun(trx, run.id);
@@ -21,6 +24,7 @@ export async function requeue(deps: DriverDeps, run: HeldRun): Promise<void> {
       await store.setRequeued(trx, run.id, 'drain');
       await deps.queue.send(trx, 'agent', { run_id: run.id }, { singletonKey: run.id });
       await deps.leases.release(trx, run.lease);
+      await also?.(trx);
       const data = { replica: deps.leases.replica, reason: 'drain' };
       const events: NewEvent[] = [{ type: 'run.requeued', data }];
       await appendFenced(deps, trx, run, { appendId, events });
@@ -28,7 +32,12 @@ export async function requeue(deps: DriverDeps, run: HeldRun): Promise<void> {
   );
 }
 
-export async function finish(deps: DriverDeps, run: HeldRun, end: RunEnd): Promise<void> {
+export async function finish(
+  deps: DriverDeps,
+  run: HeldRun,
+  end: RunEnd,
+  also?: Also,
+): Promise<void> {
   if (!isReasonOf(end.status, end.reason)) {
     throw new TypeError(`${end.reason} is no reason of a run that ${end.status}.`);
   }
@@ -46,6 +55,7 @@ export async function finish(deps: DriverDeps, run: HeldRun, end: RunEnd): Promi
       const event = await writeEnd(deps, trx, run.id, end);
       await deps.leases.release(trx, run.lease);
       followUp = await startFollowUp(deps, trx, row, end);
+      await also?.(trx);
       await appendFenced(deps, trx, run, { appendId, events: [event] });
     }),
   );

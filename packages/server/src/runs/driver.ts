@@ -11,7 +11,7 @@ import type { Queue } from '../platform/queue/index.ts';
 import type { Sealer } from '../platform/secrets/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
 import { claim } from './claim.ts';
-import { finish, requeue } from './driver-ends.ts';
+import { type Also, finish, requeue } from './driver-ends.ts';
 import * as facts from './driver-facts.ts';
 import type {
   ClaimLimits,
@@ -55,12 +55,12 @@ export interface RunDriver {
   /** `model.called`, and the run's totals. */
   recordUsage(run: HeldRun, call: SettledCall): Promise<void>;
   /** Gives a run back in a drain: queued again, with a job. Does not count as lost. */
-  requeue(run: HeldRun): Promise<void>;
+  requeue(run: HeldRun, also?: Also): Promise<void>;
   /**
    * Ends the run and gives up its lease; starts the follow-up that `heardThrough` asks for. The
    * same attempt may say it again; another may not.
    */
-  finish(run: HeldRun, end: RunEnd): Promise<void>;
+  finish(run: HeldRun, end: RunEnd, also?: Also): Promise<void>;
   /**
    * Gives up the lease of a run that is neither finished nor requeued, after a failure of ours: the
    * attempt counts as lost, and the next claim need not wait for the lease to expire.
@@ -100,8 +100,8 @@ export function createRunDriver(deps: DriverDeps): RunDriver {
     setDiff: (run, diff) => facts.setDiff(deps, run, diff),
     setTests: (run, tests) => facts.setTests(deps, run, tests),
     recordUsage: (run, call) => facts.recordUsage(deps, run, call),
-    requeue: run => requeue(deps, run),
-    finish: (run, end) => finish(deps, run, end),
+    requeue: (run, also) => requeue(deps, run, also),
+    finish: (run, end, also) => finish(deps, run, end, also),
     abandon: run => deps.leases.release(deps.database.db, run.lease),
     orders: held => orders(deps, held),
     wakeLost: () => wakeLost(deps),

@@ -1,4 +1,5 @@
 import { type HoldfastError, toHoldfastError } from '../../kernel/index.ts';
+import type { Trx } from '../../platform/database/index.ts';
 import type { Journal, NewEvent } from '../../platform/log/index.ts';
 import type { Logger } from '../../platform/telemetry/index.ts';
 import type { Agent, AgentOutcome } from '../agents/agent.ts';
@@ -233,9 +234,8 @@ export class Attempt {
     if (!this.#hurried) await this.#save(place, true);
     await place.settled();
     if (this.#isLost()) return;
-    await this.#deps.driver.requeue(this.run);
+    await this.#deps.driver.requeue(this.run, trx => this.#revoke(trx));
     this.#log.info('run.requeued');
-    await this.#revoke();
   }
 
   async #flush(): Promise<void> {
@@ -245,16 +245,12 @@ export class Attempt {
   async #finish(end: RunEnd): Promise<void> {
     await this.#flush();
     if (this.#isLost()) return;
-    await this.#deps.driver.finish(this.run, end);
-    await this.#revoke();
+    await this.#deps.driver.finish(this.run, end, trx => this.#revoke(trx));
   }
 
-  /** Not after a loss: the token may be the next attempt's. What is left expires by itself. */
-  async #revoke(): Promise<void> {
-    const { database, gateway } = this.#deps;
-    await database
-      .transaction(trx => gateway.revokeRunTokens(trx, this.run.id))
-      .catch((error: unknown) => this.#log.warn('run.token_kept', { error }));
+  /** With the end, so that only the attempt that ends the run does so, and nobody pays after it. */
+  #revoke(trx: Trx): Promise<void> {
+    return this.#deps.gateway.revokeRunTokens(trx, this.run.id);
   }
 
   #isLost(): boolean {
