@@ -8,7 +8,8 @@ import { z } from 'zod';
  */
 export interface EventDefinition<P extends z.ZodRawShape, S extends z.ZodRawShape> {
   readonly v: number;
-  readonly kind: SubjectKind;
+  /** Whose log it may stand in; `any` for what is said about the log itself. */
+  readonly kind: SubjectKind | 'any';
   readonly description: string;
   readonly public: z.ZodObject<P>;
   readonly private: z.ZodObject<S>;
@@ -37,7 +38,7 @@ export const eventEnvelope = z.object({
 export type EventEnvelope = z.infer<typeof eventEnvelope>;
 
 export function define<P extends z.ZodRawShape, S extends z.ZodRawShape = Record<never, never>>(
-  kind: SubjectKind,
+  kind: SubjectKind | 'any',
   description: string,
   fields: { v?: number; public: P; private?: S },
 ): EventDefinition<P, S> {

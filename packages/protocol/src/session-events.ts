@@ -110,7 +110,7 @@ export const SESSION_EVENTS = {
     public: { error_type: z.string(), error_code: z.string().nullable() },
     private: { message: z.string().optional() },
   }),
-  'journal.dropped': define('session', 'Events were lost because the database was away too long.', {
+  'journal.dropped': define('any', 'Events were lost because the database was away too long.', {
     public: { count: z.number().int() },
   }),
   'recording.uploaded': define('session', 'A recording is complete.', {

@@ -1,5 +1,6 @@
+import { sql } from 'kysely';
 import { HoldfastError } from '../../kernel/index.ts';
-import type { Trx } from '../database/index.ts';
+import { isUniqueViolation, type Trx } from '../database/index.ts';
 import type { Sealed, Sealer } from '../secrets/index.ts';
 import { type CheckedEvent, checkEvent } from './check-event.ts';
 import { APPEND_MAX_EVENTS, type AppendRequest } from './log.ts';
@@ -7,38 +8,18 @@ import { logTables } from './tables.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ACTOR_MAX_CHARS = 200;
+const APPENDED_ONCE = 'events_append_id_ordinal_subject_key';
 
 /**
- * One append: lock the subject, answer a repeated append id with its numbers, check the fence,
- * insert. Each step is a statement of its own on purpose: under READ COMMITTED a statement that
- * waited for the row lock sees the locked row as it is now, but every other table as it was when
- * the statement began, so the look for the append id must begin after the lock is held.
+ * One append: a statement that raises the subject's head and inserts, if all is well. Only where it
+ * wrote nothing is the reason looked for, and a repeated append id answered with its numbers.
  */
 export async function append(trx: Trx, sealer: Sealer, request: AppendRequest): Promise<number[]> {
   const events = checkRequest(request);
-  const subject = await lockSubject(trx, request.subject);
-  const earlier = await numbersOf(trx, request);
-  if (earlier.length > 0) {
-    if (earlier.length === events.length) return earlier;
-    throw new HoldfastError('conflict', 'The append id was used for other events.');
-  }
-  if (request.fence !== undefined && request.fence !== subject.fence) {
-    throw new HoldfastError('conflict', 'The lease was lost: the fencing token is stale.', {
-      field: 'fence',
-    });
-  }
-  const stranger = events.find(event => event.kind !== subject.kind);
-  if (stranger !== undefined) {
-    throw new HoldfastError(
-      'invalid_request',
-      `Event ${stranger.type} does not belong in the log of a ${subject.kind}.`,
-      { field: 'type' },
-    );
-  }
   const sealed = await seal(trx, sealer, request.subject, events);
-  const lastSeq = subject.last_seq;
-  await insert({ trx, request, lastSeq, events, sealed });
-  return events.map((_, ordinal) => lastSeq + ordinal + 1);
+  const last = await insert(trx, request, rowsOf(events, sealed));
+  if (last !== undefined) return events.map((_, at) => last - events.length + at + 1);
+  return await explain(trx, request, events);
 }
 
 function checkRequest(request: AppendRequest): CheckedEvent[] {
@@ -61,10 +42,115 @@ function checkRequest(request: AppendRequest): CheckedEvent[] {
   return events.map(checkEvent);
 }
 
+/** Seals all private parts with one look-up of the key; the result lines up with `events`. */
+async function seal(
+  trx: Trx,
+  sealer: Sealer,
+  subject: string,
+  events: readonly CheckedEvent[],
+): Promise<(Sealed | undefined)[]> {
+  const secrets = events.flatMap(event => (event.private === undefined ? [] : [event.private]));
+  if (secrets.length === 0) return events.map(() => undefined);
+  const sealed = (await sealer.sealAll(trx, subject, secrets)).values();
+  return events.map(event => (event.private === undefined ? undefined : sealed.next().value));
+}
+
+/**
+ * The events as one JSON parameter, so that the statement's text is the same for any number of
+ * them. `data` stays text in it: as JSON within JSON, PostgreSQL would refuse `\\u0000`.
+ */
+function rowsOf(events: readonly CheckedEvent[], sealed: readonly (Sealed | undefined)[]): string {
+  const rows = events.map(({ type, v, kind, traceId, data }, ordinal) => {
+    const secret = sealed[ordinal];
+    return {
+      ordinal,
+      type,
+      v,
+      kind,
+      trace_id: traceId,
+      private_key_id: secret?.keyId ?? null,
+      private_data: secret === undefined ? null : base64(secret.ciphertext),
+      data,
+    };
+  });
+  return JSON.stringify(rows);
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+/**
+ * Answers the last number, or undefined where nothing was written. The update takes the subject's
+ * lock; having waited for it, it looks at the row as it is by then, but at other tables as they
+ * were when the statement began. So an append id whose first append commits in that moment is not
+ * seen by `not exists`: the unique index refuses it, and trying again finds it.
+ */
+async function insert(trx: Trx, request: AppendRequest, rows: string): Promise<number | undefined> {
+  const { subject, appendId, actor, events } = request;
+  const fence = request.fence ?? null;
+  const query = sql<{ last_seq: number }>`
+    with given as (
+      select * from json_to_recordset(${rows}::json) as given (
+        ordinal integer, type text, v integer, kind text, trace_id text,
+        private_key_id text, private_data text, data text)
+    ), head as (
+      update subjects set last_seq = last_seq + ${events.length}
+      where id = ${subject} and erased_at is null
+        and (${fence}::bigint is null or fence = ${fence}::bigint)
+        and not exists (
+          select from events where append_id = ${appendId}::uuid and subject = ${subject})
+        and not exists (select from given where given.kind not in ('any', subjects.kind))
+      returning last_seq
+    ), written as (
+      insert into events (subject, seq, append_id, ordinal, type, v, actor, attempt, trace_id,
+        data, private_key_id, private_data)
+      select ${subject}, head.last_seq - ${events.length} + given.ordinal + 1, ${appendId}::uuid,
+        given.ordinal, given.type, given.v, ${actor}, ${request.attempt ?? null}::integer,
+        given.trace_id, given.data::json, given.private_key_id, decode(given.private_data, 'base64')
+      from head cross join given
+    )
+    select last_seq from head`;
+  try {
+    return (await query.execute(trx)).rows[0]?.last_seq;
+  } catch (error) {
+    if (!isUniqueViolation(error, APPENDED_ONCE)) throw error;
+    throw new HoldfastError('unavailable', 'The same append is under way; try again.');
+  }
+}
+
+/** Why nothing was written: throws it, or answers the numbers of the first time. */
+async function explain(
+  trx: Trx,
+  request: AppendRequest,
+  events: readonly CheckedEvent[],
+): Promise<number[]> {
+  const subject = await lockSubject(trx, request.subject);
+  const earlier = await numbersOf(trx, request);
+  if (earlier.length === events.length) return earlier;
+  if (earlier.length > 0) {
+    throw new HoldfastError('conflict', 'The append id was used for other events.');
+  }
+  if (request.fence !== undefined && request.fence !== subject.fence) {
+    throw new HoldfastError('conflict', 'The lease was lost: the fencing token is stale.', {
+      field: 'fence',
+    });
+  }
+  const stranger = events.find(({ kind }) => kind !== 'any' && kind !== subject.kind);
+  if (stranger === undefined) {
+    throw new HoldfastError('unavailable', 'The log was changed meanwhile; try again.');
+  }
+  throw new HoldfastError(
+    'invalid_request',
+    `Event ${stranger.type} does not belong in the log of a ${subject.kind}.`,
+    { field: 'type' },
+  );
+}
+
 async function lockSubject(trx: Trx, id: string) {
   const row = await logTables(trx)
     .selectFrom('subjects')
-    .select(['kind', 'last_seq', 'fence', 'erased_at'])
+    .select(['kind', 'fence', 'erased_at'])
     .where('id', '=', id)
     .forUpdate()
     .executeTakeFirst();
@@ -82,52 +168,4 @@ async function numbersOf(trx: Trx, request: AppendRequest): Promise<number[]> {
     .orderBy('ordinal')
     .execute();
   return rows.map(row => row.seq);
-}
-
-/** Seals all private parts with one look-up of the key; the result lines up with `events`. */
-async function seal(
-  trx: Trx,
-  sealer: Sealer,
-  subject: string,
-  events: readonly CheckedEvent[],
-): Promise<(Sealed | undefined)[]> {
-  const secrets = events.flatMap(event => (event.private === undefined ? [] : [event.private]));
-  if (secrets.length === 0) return events.map(() => undefined);
-  const sealed = (await sealer.sealAll(trx, subject, secrets)).values();
-  return events.map(event => (event.private === undefined ? undefined : sealed.next().value));
-}
-
-async function insert(append: {
-  trx: Trx;
-  request: AppendRequest;
-  lastSeq: number;
-  events: readonly CheckedEvent[];
-  sealed: readonly (Sealed | undefined)[];
-}): Promise<void> {
-  const { trx, request, lastSeq, events, sealed } = append;
-  await logTables(trx)
-    .with('raised', query =>
-      query
-        .updateTable('subjects')
-        .set({ last_seq: lastSeq + events.length })
-        .where('id', '=', request.subject),
-    )
-    .insertInto('events')
-    .values(
-      events.map((event, ordinal) => ({
-        subject: request.subject,
-        seq: lastSeq + ordinal + 1,
-        append_id: request.appendId,
-        ordinal,
-        type: event.type,
-        v: event.v,
-        actor: request.actor,
-        attempt: request.attempt ?? null,
-        trace_id: event.traceId,
-        data: event.data,
-        private_key_id: sealed[ordinal]?.keyId ?? null,
-        private_data: sealed[ordinal]?.ciphertext ?? null,
-      })),
-    )
-    .execute();
 }

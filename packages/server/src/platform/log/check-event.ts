@@ -13,7 +13,7 @@ import type { NewEvent } from './log.ts';
 export interface CheckedEvent {
   readonly type: string;
   readonly v: number;
-  readonly kind: SubjectKind;
+  readonly kind: SubjectKind | 'any';
   /** The public fields as JSON text. */
   readonly data: string;
   /** The private fields, or undefined when the event has none. */

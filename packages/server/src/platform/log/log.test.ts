@@ -1,7 +1,7 @@
 import { EVENT_DATA_MAX_BYTES } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { newUuidV7 } from '../../kernel/index.ts';
+import { newId, newUuidV7 } from '../../kernel/index.ts';
 import type { Database } from '../database/index.ts';
 import { forEachDatabase } from '../database/testing.ts';
 import { APPEND_MAX_EVENTS, type AppendRequest, type Log, type NewEvent } from './log.ts';
@@ -116,6 +116,27 @@ forEachDatabase((_, open) => {
     expect(await readAll(database, log, subject)).toHaveLength(3);
     const misused = { ...first, events: [ended] };
     await expect(log.appendNow(misused)).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('writes once what is appended twice at the same time', async () => {
+    const subject = await newSession();
+    const same = request(subject, { events: [ended, ended] });
+    for (const said of await Promise.allSettled([log.appendNow(same), log.appendNow(same)])) {
+      if (said.status === 'fulfilled') expect(said.value).toEqual([1, 2]);
+      else expect(said.reason).toMatchObject({ code: 'unavailable' });
+    }
+    expect(await log.appendNow(same)).toEqual([1, 2]);
+    expect(await readAll(database, log, subject)).toHaveLength(2);
+  });
+
+  it('lets what is said about the log itself stand in every one', async () => {
+    const dropped: NewEvent = { type: 'journal.dropped', data: { count: 2 } };
+    for (const kind of ['session', 'run'] as const) {
+      const id = newId(kind === 'run' ? 'run' : 'ses');
+      const subject = { id, kind, projectId: 'prj_test', createdBy: 'usr_test' };
+      await database.transaction(trx => log.create(trx, subject));
+      expect(await log.appendNow(request(id, { events: [dropped] }))).toEqual([1]);
+    }
   });
 
   it('lets one append id stand in two logs', async () => {

@@ -54,10 +54,10 @@ const tables = (executor: Executor) => executor.withTables<{ subject_keys: Subje
 /**
  * Envelope encryption over `subject_keys`.
  *
- * Sealing asks the table each time, and never the cache: a key that this very transaction made
- * vanishes if the transaction rolls back, and text sealed with it later could never be read. Reads
- * keep keys for `KEY_CACHE_TTL_MS`. There is no lock between sealing and erasing: text that is
- * sealed while its key is being erased is unreadable, as it should be.
+ * Keys are kept for `KEY_CACHE_TTL_MS`. Sealing keeps only those that were there when its
+ * transaction looked: a key that the transaction made itself vanishes if it rolls back, and text
+ * sealed with it later could never be read. There is no lock between sealing and erasing: text that
+ * is sealed with a key that was just erased is unreadable, as it should be.
  */
 export function createSealer(options: SealerOptions): RewrappingSealer {
   const ring = new KeyRing(options.masterKeys, options.clock ?? systemClock);
@@ -67,8 +67,10 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
     KEY_CACHE_TTL_MS,
   );
 
+  const sealing = new SealingKeys(ring, options.clock ?? systemClock);
+
   async function sealAll(trx: Trx, subject: string, plains: readonly unknown[]) {
-    const { keyId, key } = await keyForSealing(trx, ring, subject);
+    const { keyId, key } = await sealing.keyFor(trx, subject);
     return plains.map(plain => ({
       keyId,
       ciphertext: sealBox(key, ['data', subject, keyId], Buffer.from(JSON.stringify(plain))),
@@ -92,42 +94,70 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
     },
     async erase(trx, subject) {
       cache.forget(dataKey => dataKey.subject === subject);
+      sealing.forget(subject);
       await eraseKey(trx, subject);
     },
     rewrap: () => rewrap(options.database, ring),
   };
 }
 
-async function keyForSealing(trx: Trx, ring: KeyRing, subject: string): Promise<DataKey> {
-  const row = (await findKey(trx, subject)) ?? (await makeKey(trx, ring, subject));
-  if (row.wrapped === null) {
-    throw new HoldfastError('gone', 'This piece of work was erased.');
+/** The keys to seal with, by subject. */
+class SealingKeys {
+  readonly #ring: KeyRing;
+  readonly #cache: KeyCache<DataKey>;
+  /** What each transaction made itself. */
+  readonly #made = new WeakMap<Trx, Map<string, DataKey>>();
+
+  constructor(ring: KeyRing, clock: Clock) {
+    this.#ring = ring;
+    this.#cache = new KeyCache(clock, KEY_CACHE_MAX, KEY_CACHE_TTL_MS);
   }
-  return unwrap(ring, row);
+
+  async keyFor(trx: Trx, subject: string): Promise<DataKey> {
+    const known = this.#made.get(trx)?.get(subject) ?? this.#cache.get(subject);
+    if (known !== undefined) return known;
+    const { made, ...row } = await findOrMakeKey(trx, this.#ring, subject);
+    if (row.wrapped === null) throw new HoldfastError('gone', 'This piece of work was erased.');
+    const dataKey = await unwrap(this.#ring, row);
+    if (made) this.#remember(trx, dataKey);
+    else this.#cache.put(subject, dataKey);
+    return dataKey;
+  }
+
+  forget(subject: string): void {
+    this.#cache.forget(dataKey => dataKey.subject === subject);
+  }
+
+  #remember(trx: Trx, dataKey: DataKey): void {
+    const made = this.#made.get(trx) ?? new Map<string, DataKey>();
+    this.#made.set(trx, made.set(dataKey.subject, dataKey));
+  }
 }
 
-function findKey(trx: Trx, subject: string): Promise<KeyRow | undefined> {
-  return tables(trx)
-    .selectFrom('subject_keys')
-    .select(['subject', 'key_id', 'master_key_id', 'wrapped'])
-    .where('subject', '=', subject)
-    .executeTakeFirst();
-}
-
-/** Of two transactions making a subject's first key, the second waits and takes the first's. */
-async function makeKey(trx: Trx, ring: KeyRing, subject: string): Promise<KeyRow> {
+/**
+ * One statement. Of two transactions making a subject's first key, the second waits and takes the
+ * first's; that `on conflict` changes nothing only lets the row be returned.
+ */
+async function findOrMakeKey(
+  trx: Trx,
+  ring: KeyRing,
+  subject: string,
+): Promise<KeyRow & { made: boolean }> {
   const keyId = `dk_${newUuidV7().replaceAll('-', '')}`;
-  const row = {
-    subject,
-    key_id: keyId,
-    ...(await wrap(ring, randomBytes(DATA_KEY_BYTES), subject, keyId)),
-  };
-  await tables(trx)
-    .insertInto('subject_keys')
-    .values({ ...row, erased_at: null })
-    .onConflict(conflict => conflict.column('subject').doNothing())
-    .execute();
-  return (await findKey(trx, subject)) ?? row;
+  const own = await wrap(ring, randomBytes(DATA_KEY_BYTES), subject, keyId);
+  const { rows } = await sql<KeyRow>`
+    with found as (
+      select subject, key_id, master_key_id, wrapped from subject_keys where subject = ${subject}
+    ), made as (
+      insert into subject_keys (subject, key_id, master_key_id, wrapped)
+      select ${subject}::text, ${keyId}, ${own.master_key_id}, ${own.wrapped}::bytea
+      where not exists (select from found)
+      on conflict (subject) do update set subject = excluded.subject
+      returning subject, key_id, master_key_id, wrapped
+    )
+    select * from found union all select * from made`.execute(trx);
+  const row = rows[0]!;
+  return { ...row, made: row.key_id === keyId };
 }
 
 async function wrap(ring: KeyRing, dataKey: Buffer, subject: string, keyId: string) {
