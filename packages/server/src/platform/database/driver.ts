@@ -1,7 +1,8 @@
 /**
  * The Kysely driver over `SqlSource`, the same for every adapter. It adds what both need: the guard
  * against using the database inside one of its own transactions (on a single connection that would
- * wait for ever), SQL echo without parameters, one statement at a time per session.
+ * wait for ever), SQL echo without parameters, one statement at a time per session unless it is
+ * pipelined.
  */
 import {
   type CompiledQuery,
@@ -41,15 +42,20 @@ class PortConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const result = this.#last.then(() => this.#execute<R>(query));
-    this.#last = result.catch(() => {});
     try {
-      return await result;
+      return await this.#inTurn(() => this.#execute<R>(query));
     } catch (error) {
       // Where the answer came in says nothing; who asked does.
       if (error instanceof Error) Error.captureStackTrace(error);
       throw error;
     }
+  }
+
+  #inTurn<T>(execute: () => Promise<T>): Promise<T> {
+    if (this.session.pipelined) return execute();
+    const result = this.#last.then(execute);
+    this.#last = result.catch(() => {});
+    return result;
   }
 
   async #execute<R>(query: CompiledQuery): Promise<QueryResult<R>> {

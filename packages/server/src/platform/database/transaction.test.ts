@@ -82,6 +82,30 @@ forEachDatabase((_name, open) => {
     expect(await ids()).toEqual([30, 31, 32]);
   });
 
+  it('runs statements started together in their order', async () => {
+    await database.transaction(async trx => {
+      const raise = (by: number) =>
+        sql`update counters set value = value * 10 + ${by} where id = 1`.execute(trx);
+      await sql`update counters set value = 0 where id = 1`.execute(trx);
+      await Promise.all([1, 2, 3].map(raise));
+    });
+    const { rows } = await sql`select value from counters`.execute(database.db);
+    expect(rows).toEqual([{ value: 123 }]);
+  });
+
+  it('undoes all that was started together when one of it is refused', async () => {
+    const attempt = database.transaction(trx =>
+      Promise.all([
+        sql`insert into things values (33)`.execute(trx),
+        sql`select 1/0`.execute(trx),
+        sql`insert into things values (34)`.execute(trx),
+      ]),
+    );
+    await expect(attempt).rejects.toMatchObject({ code: '22012' });
+    expect(await ids()).toEqual([]);
+    await database.ping(5_000);
+  });
+
   it('refuses the database, a second transaction, notify and listen inside', async () => {
     const forbidden = [
       () => sql`select 1`.execute(database.db),

@@ -45,29 +45,35 @@ export function createLeases(options: LeasesOptions): Leases {
  * before it waited, and could take the lease of a replica that was born meanwhile for dead.
  */
 async function acquire(trx: Trx, replica: string, subject: string): Promise<Lease | null> {
-  const row = await leaseTables(trx)
+  const locking = leaseTables(trx)
     .selectFrom('subjects')
-    .select(['fence', 'erased_at'])
+    .select('erased_at')
     .where('id', '=', subject)
     .forUpdate()
     .executeTakeFirst();
+  const taking = take(trx, replica, subject);
+  const [row, taken] = await Promise.all([locking, taking]);
   if (row === undefined) throw new HoldfastError('not_found', 'There is no such piece of work.');
   if (row.erased_at !== null) throw new HoldfastError('gone', 'This piece of work was erased.');
-  const taken = await leaseTables(trx)
+  if (taken !== undefined) return { subject, replica, fence: taken.fence };
+  await assertAlive(trx, replica);
+  return null;
+}
+
+function take(trx: Trx, replica: string, subject: string): Promise<{ fence: number } | undefined> {
+  return leaseTables(trx)
     .updateTable('subjects')
-    .set({
-      fence: row.fence + 1,
+    .set(row => ({
+      fence: row('fence', '+', 1),
       lease_replica: replica,
       leased_at: sql<Date>`clock_timestamp()`,
-    })
+    }))
     .where('id', '=', subject)
+    .where('erased_at', 'is', null)
     .where(eb => eb.or([eb('lease_replica', 'is', null), eb.not(holderLives(eb, LEASE_TTL_MS))]))
     .where(eb => replicaLives(eb, eb.val(replica), LEASE_TTL_MS))
     .returning('fence')
     .executeTakeFirst();
-  if (taken !== undefined) return { subject, replica, fence: taken.fence };
-  await assertAlive(trx, replica);
-  return null;
 }
 
 /** A replica that the others take for dead must not take leases: they would be free at once. */

@@ -100,6 +100,7 @@ class PgliteSource implements SqlSource {
 }
 
 class PgliteSession implements SqlSession {
+  readonly pipelined = false;
   readonly #lite: PgliteClient;
   #tx: number | undefined;
   #released = false;

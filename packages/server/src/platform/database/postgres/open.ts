@@ -74,10 +74,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
 
 function createPool(options: PostgresOptions): pg.Pool {
   const poolSize = options.poolSize ?? DEFAULT_POOL_SIZE;
-  const config: pg.PoolConfig & { min: number } = {
+  const config: pg.PoolConfig & { min: number; pipeline: boolean } = {
     ...clientConfig(options, options.url),
     statement_timeout: statementTimeoutMs(options),
     min: poolSize,
+    pipeline: true,
     max: poolSize + (options.maxOverflow ?? DEFAULT_MAX_OVERFLOW),
     idleTimeoutMillis: OVERFLOW_IDLE_MS,
   };

@@ -123,6 +123,20 @@ describe('the server goes away', () => {
     await database.ping(5_000);
   });
 
+  it('keeps a connection on which a statement among others was refused', async () => {
+    const database = await open({ poolSize: 1, maxOverflow: 0 });
+    const backend = sql<{ pid: number }>`select pg_backend_pid() as pid`;
+    const pids = new Set<number>();
+    for (let round = 0; round < 3; round += 1) {
+      const refused = database.transaction(async trx => {
+        pids.add((await backend.execute(trx)).rows[0]!.pid);
+        await Promise.all([sql`select 1/0`.execute(trx), sql`select 1`.execute(trx)]);
+      });
+      await expect(refused).rejects.toMatchObject({ code: '22012' });
+    }
+    expect(pids.size).toBe(1);
+  });
+
   it('is `unavailable` when the answer to COMMIT is lost, though it was committed', async () => {
     const database = await open({ url: proxied() });
     const cut = proxy.cutAfter('commit');

@@ -1,6 +1,7 @@
 /**
- * Sessions from node-postgres's pool. A session whose connection is lost, or that is given up in
- * the middle of a statement, is destroyed instead of going back.
+ * Sessions from node-postgres's pool, pipelined: statements given in one turn of the event loop are
+ * one write to the socket, BEGIN with the first of its transaction. A session whose connection is
+ * lost, or that is given up in the middle of a statement, is destroyed instead of going back.
  */
 import { AbortedTransactionError } from 'kysely';
 import type pg from 'pg';
@@ -76,13 +77,18 @@ export class PostgresSource implements SqlSource {
 }
 
 class PostgresSession implements SqlSession {
+  readonly pipelined = true;
   readonly #client: pg.PoolClient;
   readonly #onReleased: () => void;
   readonly #onError = () => {
     this.#broken = true;
   };
   #statementTimeoutMs: number;
-  #running = false;
+  #running = 0;
+  /** A statement was refused: those behind it in its transaction will be too, at once. */
+  #refused = false;
+  #begun: Promise<unknown> = Promise.resolve();
+  #gathering = false;
   #broken = false;
   #released = false;
 
@@ -95,26 +101,33 @@ class PostgresSession implements SqlSession {
   }
 
   async query(sql: string, parameters: readonly unknown[]): Promise<SqlResult> {
-    const result = await this.#run(sql, parameters, this.#statementTimeoutMs + ANSWER_GRACE_MS);
+    const timeoutMs = this.#statementTimeoutMs + ANSWER_GRACE_MS;
+    const [result] = await Promise.all([this.#run(sql, parameters, timeoutMs), this.#begun]);
     const affectedRows = CHANGES_ROWS.has(result.command) ? (result.rowCount ?? 0) : undefined;
     return { rows: result.rows, affectedRows };
   }
 
   async script(sql: string): Promise<void> {
-    await this.#run(sql, [], this.#statementTimeoutMs + ANSWER_GRACE_MS);
+    const timeoutMs = this.#statementTimeoutMs + ANSWER_GRACE_MS;
+    await Promise.all([this.#run(sql, [], timeoutMs), this.#begun]);
   }
 
   async begin(timeoutMs: number): Promise<void> {
     this.#statementTimeoutMs = Math.ceil(timeoutMs);
     const limits = ['statement_timeout', 'idle_in_transaction_session_timeout'];
     const set = limits.map(name => `set local ${name} = ${this.#statementTimeoutMs}`);
-    await this.#run(`begin; ${set.join('; ')}`, [], timeoutMs + ANSWER_GRACE_MS);
+    this.#begun = this.#run(`begin; ${set.join('; ')}`, [], timeoutMs + ANSWER_GRACE_MS);
+    this.#begun.catch(() => {
+      // Nothing may run outside of the transaction that it was meant for.
+      this.#broken = true;
+    });
   }
 
   async commit(): Promise<void> {
     if (this.#broken) throw unavailable('The database connection was lost.');
     let command: string;
     try {
+      await this.#begun;
       ({ command } = await this.#run('commit', [], COMMIT_TIMEOUT_MS));
     } catch (error) {
       if (!this.#broken) throw error;
@@ -125,7 +138,7 @@ class PostgresSession implements SqlSession {
   }
 
   async rollback(): Promise<void> {
-    if (this.#running) this.giveUp();
+    if (this.#running > 0 && !this.#refused) this.giveUp();
     if (this.#broken || this.#released) return;
     try {
       await this.#run('rollback', [], ANSWER_GRACE_MS);
@@ -146,26 +159,44 @@ class PostgresSession implements SqlSession {
   /** Cuts the connection, whatever it does. */
   giveUp(): this {
     this.#broken = true;
-    const { connection } = this.#client as unknown as { connection: { stream: SocketLike } };
-    connection.stream.destroy();
+    this.#socket.destroy();
     return this;
+  }
+
+  get #socket(): SocketLike {
+    return (this.#client as unknown as { connection: { stream: SocketLike } }).connection.stream;
+  }
+
+  /** Holds back what is written until this turn of the event loop is over. */
+  #gather(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    const socket = this.#socket;
+    socket.cork();
+    process.nextTick(() => {
+      this.#gathering = false;
+      socket.uncork();
+    });
   }
 
   async #run(text: string, values: readonly unknown[], timeoutMs: number): Promise<PgResult> {
     if (this.#released) throw unavailable('The transaction is over.');
     if (this.#broken) throw unavailable('The database connection was lost.');
-    this.#running = true;
+    this.#running += 1;
+    this.#gather();
     try {
       const config = { text, values: [...values], query_timeout: timeoutMs };
       // A script answers with one result per statement; the last one counts.
       const result: PgResult | PgResult[] = await this.#client.query(config);
+      this.#refused = false;
       return Array.isArray(result) ? result.at(-1)! : result;
     } catch (error) {
       const fields = sqlErrorFields(error);
+      this.#refused = true;
       if (fields ? endsSession(fields) : !isValueError(error)) this.#broken = true;
       throw toDatabaseError(error);
     } finally {
-      this.#running = false;
+      this.#running -= 1;
     }
   }
 }
@@ -173,4 +204,6 @@ class PostgresSession implements SqlSession {
 type PgResult = pg.QueryResult<Record<string, unknown>>;
 interface SocketLike {
   destroy(): void;
+  cork(): void;
+  uncork(): void;
 }
