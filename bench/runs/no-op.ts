@@ -2,7 +2,7 @@
  * Runs that do nothing, from the queue to the end, beside jobs of a bare pg-boss: as many lanes,
  * each with one at a time.
  *
- *   run:  start (row, first event, job) → claim → started → finish
+ *   run:  start (row, first event, job) → claim (lease, row, `run.started`) → finish
  *   job:  send → fetch(1) → complete
  */
 import { PgBoss } from 'pg-boss';
@@ -13,12 +13,6 @@ const QUEUE = 'bench-no-op';
 const CALLER: Caller = {
   principal: { kind: 'local', id: 'local', name: 'local', projectId: 'default', role: 'Admin' },
   requestId: 'bench',
-};
-const FACTS = {
-  agentVersion: null,
-  baseCommit: '0'.repeat(40),
-  branch: 'bench',
-  isolated: true,
 };
 
 export interface NoOpRound {
@@ -67,7 +61,6 @@ async function runOnce({ runs }: Stack, task: string): Promise<void> {
   const started = await runs.runs.start(CALLER, task, { agents: ['builtin'] });
   const claimed = await driver.claim(started.runs[0]!.id);
   if (claimed.kind !== 'held') throw new Error(`the run is ${claimed.kind}`);
-  await driver.started(claimed.run, FACTS);
   await driver.finish(claimed.run, { status: 'succeeded', reason: null });
 }
 

@@ -38,7 +38,7 @@ function startRows({ starts: rounds }: Results): Row[] {
       target: '≤ 3',
       besides:
         `${part('total')} to ${wake} ms; answered after ${part('answered')}, row to claim ` +
-        `${part('claimed')}, claim to \`run.started\` ${part('prepared')}`,
+        `${part('claimed')}, claim to workspace ${part('prepared')}`,
     },
   ];
 }

@@ -18,7 +18,7 @@ export interface StartTimes {
   readonly answered: number;
   /** From the row to the claim: the wake-up and the claim itself. */
   readonly claimed: number;
-  /** From the claim to `run.started`. */
+  /** From the claim to `workspace.ready`. */
   readonly prepared: number;
 }
 
@@ -67,24 +67,24 @@ async function startOnce(url: string, task: string): Promise<StartTimes> {
   const id = await newRun(url, task);
   const answeredAt = performance.now();
   let startedAt = 0;
-  let started: EventEnvelope | undefined;
+  let ready: EventEnvelope | undefined;
   let created: EventEnvelope | undefined;
   await follow(`${url}/v1/runs/${id}/stream`, event => {
     if (event.type === 'run.created') created = event;
-    if (event.type !== 'run.started') return;
-    startedAt = performance.now();
-    started = event;
+    if (event.type === 'run.started') startedAt = performance.now();
+    if (event.type !== 'workspace.ready') return;
+    ready = event;
     // What the agent would do is not what is measured.
     void api(url, `/v1/runs/${id}/cancel`, {});
   });
-  if (started === undefined || created === undefined) throw new Error('the run did not start');
+  if (ready === undefined || created === undefined) throw new Error('the run did not start');
   const run = await api<Run>(url, `/v1/runs/${id}`);
   const claimedAtMs = Date.parse(run.started_at ?? '');
   return {
     total: startedAt - beganAt,
     answered: answeredAt - beganAt,
     claimed: claimedAtMs - Date.parse(created.at),
-    prepared: Date.parse(started.at) - claimedAtMs,
+    prepared: Date.parse(ready.at) - claimedAtMs,
   };
 }
 

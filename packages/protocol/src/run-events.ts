@@ -33,20 +33,20 @@ export const RUN_EVENTS = {
     },
     private: { instruction: z.string() },
   }),
-  'run.started': define('run', 'A worker has the run and its workspace is ready.', {
-    public: {
-      replica,
-      agent_version: z.string().nullable(),
-      base_commit: commit,
-      isolated: z.boolean().describe('Whether the agent runs in a sandbox.'),
-    },
-  }),
+  'run.started': define('run', 'A worker has the run.', { public: { replica } }),
   'run.resumed': define('run', 'The next attempt goes on where a checkpoint was saved.', {
     public: {
       replica,
       reason: z.enum(['worker_lost', 'drain']),
       checkpoint: z.number().int().nullable().describe('Null: from the beginning.'),
-      isolated: z.boolean(),
+    },
+  }),
+  'workspace.ready': define('run', 'This attempt has its clone and can begin.', {
+    public: {
+      agent_version: z.string().nullable(),
+      base_commit: commit,
+      branch: z.string(),
+      isolated: z.boolean().describe('Whether the agent runs in a sandbox.'),
     },
   }),
   'run.requeued': define('run', 'The worker gave the run back.', {

@@ -30,6 +30,9 @@ export function useNote(event: EventEnvelope): Note {
   };
 }
 
+/** As many as git shows of a commit's name. */
+const COMMIT_CHARS = 7;
+
 /** Notes whose words need no more than the event's own fields. */
 const TEXTS: Readonly<Record<string, string>> = {
   'run.started': 'note.started',
@@ -55,6 +58,9 @@ function useWords({ type, data }: EventEnvelope): string {
   if (type === 'run.resumed') {
     const key = data.checkpoint === null ? 'note.resumedFresh' : 'note.resumed';
     return String(t(key as never, facts as never));
+  }
+  if (type === 'workspace.ready') {
+    return t('note.workspace', { base: String(data.base_commit).slice(0, COMMIT_CHARS) });
   }
   if (type === 'tests.finished') {
     const code = typeof data.exit_code === 'number' ? data.exit_code : null;

@@ -27,6 +27,8 @@ export function summary(event: EventEnvelope): string {
       return `${data.replica}`;
     case 'run.created':
       return shorten(String(data.instruction ?? data.agent));
+    case 'workspace.ready':
+      return `${data.branch}`;
     case 'model.called':
       return `${data.model}`;
     case 'tool.finished':

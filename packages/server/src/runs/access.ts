@@ -3,7 +3,7 @@ import { isId } from '../kernel/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { IdempotencyKey } from './idempotency.ts';
 import * as queries from './queries.ts';
-import type { RepositoryRow } from './tables.ts';
+import type { RepositoryRow, TaskRow } from './tables.ts';
 
 /** Who acts, and in which request: what the audit log names when an Admin acts for somebody. */
 export interface Caller {
@@ -42,6 +42,19 @@ export async function accessTask(
   policy: string,
 ): Promise<queries.TaskView> {
   const row = isId('tsk', id) ? await queries.findTask(deps.database.db, id) : undefined;
+  const standing = authorize(policy, caller.principal, row === undefined ? null : target(row));
+  await recordAdmin(deps.audit, standing, { caller, action: policy, target: id });
+  return row!;
+}
+
+/** `accessTask` without what the task's runs add up to, of which it may have many. */
+export async function accessTaskRow(
+  deps: AccessDeps,
+  caller: Caller,
+  id: string,
+  policy: string,
+): Promise<TaskRow> {
+  const row = isId('tsk', id) ? await queries.findTaskRow(deps.database.db, id) : undefined;
   const standing = authorize(policy, caller.principal, row === undefined ? null : target(row));
   await recordAdmin(deps.audit, standing, { caller, action: policy, target: id });
   return row!;

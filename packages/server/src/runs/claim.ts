@@ -1,11 +1,12 @@
 import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { LEASE_TTL_MS, type Lease } from '../platform/leases/index.ts';
+import type { NewEvent } from '../platform/log/index.ts';
 import type { DriverDeps } from './driver.ts';
 import { writeEnd } from './driver-ends.ts';
 import type { ClaimLimits, ClaimResult, ContinuedRun, HeldRun } from './held-run.ts';
-import * as queries from './queries.ts';
 import { type ClaimStep, claimStep } from './run.ts';
+import type { OrderedRunRow } from './store.ts';
 import * as store from './store.ts';
 import { type RunRow, tables } from './tables.ts';
 
@@ -24,7 +25,7 @@ export async function claim(
   limits: ClaimLimits,
 ): Promise<ClaimResult> {
   const result = await deps.database.transaction(async (trx): Promise<ClaimResult> => {
-    const row = await store.lockRun(trx, runId);
+    const row = await store.lockOrderedRun(trx, runId);
     if (row === undefined) throw new HoldfastError('not_found', 'There is no such run.');
     const step = claimStep({
       status: row.status,
@@ -48,7 +49,7 @@ export async function claim(
     }
     return { kind: 'held', run: await hold(deps, trx, { row, lease, step }) };
   });
-  if (result.kind === 'ended') deps.log.ring(runId);
+  if (result.kind === 'ended' || result.kind === 'held') deps.log.ring(runId);
   return result;
 }
 
@@ -80,48 +81,66 @@ async function hasPlace(trx: Trx, row: RunRow, limits: ClaimLimits): Promise<boo
 async function giveUp(deps: DriverDeps, trx: Trx, row: RunRow, lease: Lease): Promise<void> {
   const event = await writeEnd(deps, trx, row.id, { status: 'failed', reason: 'worker_lost' });
   await deps.leases.release(trx, lease);
-  await deps.log.append(trx, {
-    subject: row.id,
-    actor: `replica:${deps.leases.replica}`,
-    appendId: newUuidV7(),
-    events: [event],
-    fence: lease.fence,
-    attempt: row.attempt,
-  });
+  await say(deps, trx, { lease, attempt: row.attempt, event });
   deps.telemetry.log.warn('run.worker_lost', { run_id: row.id, attempt: row.attempt });
 }
 
 async function hold(
   deps: DriverDeps,
   trx: Trx,
-  taken: { row: RunRow; lease: Lease; step: Extract<ClaimStep, { kind: 'start' }> },
+  taken: { row: OrderedRunRow; lease: Lease; step: Extract<ClaimStep, { kind: 'start' }> },
 ): Promise<HeldRun> {
-  const { lease, step } = taken;
+  const { row: ordered, lease, step } = taken;
   const { replica } = deps.leases;
   const { lostAttempts } = step;
-  const row = await store.setRunning(trx, taken.row.id, { replica, lostAttempts });
-  const message = await queries.findMessage(trx, row.message_id);
-  const repository = await queries.findRepository(trx, row.repository_id);
-  if (message === undefined || repository === undefined) throw new Error('A run lost its task.');
-  const instruction = await deps.sealer.open(trx, row.task_id, {
-    keyId: message.instruction_key_id,
-    ciphertext: message.instruction_data,
+  const instruction = await deps.sealer.open(trx, ordered.task_id, {
+    keyId: ordered.instruction_key_id,
+    ciphertext: ordered.instruction_data,
   });
+  const continues = await continued(trx, ordered.continues);
+  const row = await store.setRunning(trx, ordered.id, { replica, lostAttempts });
+  await say(deps, trx, { lease, attempt: row.attempt, event: takenEvent(row, step, replica) });
   return {
     ...present(row),
     lease,
-    messageNumber: message.number,
+    messageNumber: ordered.message_number,
     instruction: typeof instruction === 'string' ? instruction : '',
     repository: {
-      id: repository.id,
-      url: repository.url,
-      path: repository.path,
-      defaultBranch: repository.default_branch,
-      testCommand: repository.test_command,
+      id: ordered.repository_id,
+      url: ordered.repository_url,
+      path: ordered.repository_path,
+      defaultBranch: ordered.default_branch,
+      testCommand: ordered.test_command,
     },
     resumed: step.resumed,
-    continues: await continued(trx, row.continues),
+    continues,
   };
+}
+
+function takenEvent(
+  row: RunRow,
+  { resumed }: Extract<ClaimStep, { kind: 'start' }>,
+  replica: string,
+): NewEvent {
+  if (resumed === null) return { type: 'run.started', data: { replica } };
+  const checkpoint = row.checkpoint?.number ?? null;
+  return { type: 'run.resumed', data: { replica, reason: resumed, checkpoint } };
+}
+
+/** Appends with the lease that this very transaction took. */
+async function say(
+  deps: DriverDeps,
+  trx: Trx,
+  { lease, attempt, event }: { lease: Lease; attempt: number; event: NewEvent },
+): Promise<void> {
+  await deps.log.append(trx, {
+    subject: lease.subject,
+    actor: `replica:${lease.replica}`,
+    appendId: newUuidV7(),
+    events: [event],
+    fence: lease.fence,
+    attempt,
+  });
 }
 
 function present(row: RunRow) {

@@ -52,8 +52,10 @@ export async function finish(
       if (nextStatus(row.status, { type: 'finish', status: end.status }) === null) {
         throw attemptOver();
       }
-      const event = await writeEnd(deps, trx, run.id, end);
-      await deps.leases.release(trx, run.lease);
+      const [event] = await Promise.all([
+        writeEnd(deps, trx, run.id, end),
+        deps.leases.release(trx, run.lease),
+      ]);
       followUp = await startFollowUp(deps, trx, row, end);
       await also?.(trx);
       await appendFenced(deps, trx, run, { appendId, events: [event] });

@@ -8,7 +8,7 @@ import type {
   NewDiff,
   NewTests,
   SettledCall,
-  StartFacts,
+  WorkspaceFacts,
 } from './held-run.ts';
 import * as store from './store.ts';
 import { cutToJsonBytes } from './text.ts';
@@ -18,18 +18,16 @@ export const TEST_OUTPUT_MAX_BYTES = 48 * 1024;
 /** Changed files that a run's row names; a larger change is whole in its patch only. */
 export const FILES_SHOWN_MAX = 1_000;
 
-export async function started(deps: DriverDeps, run: HeldRun, start: StartFacts): Promise<void> {
-  const { baseCommit, branch, isolated } = start;
-  const { replica } = deps.leases;
+export async function workspaceReady(
+  deps: DriverDeps,
+  run: HeldRun,
+  facts: WorkspaceFacts,
+): Promise<void> {
+  const { agentVersion: agent_version, baseCommit, branch, isolated } = facts;
+  const data = { agent_version, base_commit: baseCommit, branch, isolated };
   await fenced(deps, run, async trx => {
     await store.setFacts(trx, run.id, { baseCommit, branch, isolated });
-    if (run.resumed === null) {
-      const { agentVersion: agent_version } = start;
-      const data = { replica, agent_version, base_commit: baseCommit, isolated };
-      return [{ type: 'run.started', data }];
-    }
-    const checkpoint = run.checkpoint?.number ?? null;
-    return [{ type: 'run.resumed', data: { replica, reason: run.resumed, checkpoint, isolated } }];
+    return [{ type: 'workspace.ready', data }];
   });
 }
 

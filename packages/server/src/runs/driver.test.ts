@@ -61,7 +61,7 @@ forEachRunsHost((name, open) => {
       cancelRequested: false,
       repository: { url: 'https://git.test/team/app.git', path: null },
     });
-    await driver.started(run, START);
+    await driver.workspaceReady(run, START);
     const journal = driver.journal(run, () => {});
     const text = '\u001b[32mok\u001b[0m\n';
     journal.push({ type: 'agent.output', data: { stream: 'stdout' }, private: { text } });
@@ -78,6 +78,7 @@ forEachRunsHost((name, open) => {
     expect(await typesOf(id!)).toEqual([
       'run.created',
       'run.started',
+      'workspace.ready',
       'agent.output',
       'model.called',
       'model.called',
@@ -107,7 +108,7 @@ forEachRunsHost((name, open) => {
     expect(body.data.map((one: { kind: string }) => one.kind)).toEqual(['checkpoint', 'patch']);
     expect((await host.send('POST', `/v1/runs/${id}/retry`)).status).toBe(409);
     await driver.finish(run, SUCCESS);
-    expect(await typesOf(id!)).toHaveLength(9);
+    expect(await typesOf(id!)).toHaveLength(10);
   });
 
   it('seals what the agent said', async () => {
@@ -222,7 +223,7 @@ forEachRunsHost((name, open) => {
     for (let attempt = 1; attempt <= 5; attempt += 1) {
       const run = await host.claim(id!);
       expect(run).toMatchObject({ attempt, resumed: attempt === 1 ? null : 'drain' });
-      await driver.started(run, START);
+      await driver.workspaceReady(run, START);
       await driver.requeue(run);
       await driver.requeue(run);
     }
@@ -293,12 +294,12 @@ forEachRunsHost((name, open) => {
       const taken = await other.runs.driver.claim(id!);
       if (taken.kind !== 'held') throw new Error(taken.kind);
       const stale = taken.run;
-      await other.runs.driver.started(stale, START);
+      await other.runs.driver.workspaceReady(stale, START);
       await checkpoint(stale, 1).catch(() => {});
       await other.close();
       const run = await host.claim(id!);
       expect(run).toMatchObject({ attempt: 2, resumed: 'worker_lost' });
-      await host.runs.driver.started(run, START);
+      await host.runs.driver.workspaceReady(run, START);
       const before = await typesOf(id!);
       const { driver } = other.runs;
       const conflict = { code: 'conflict' };

@@ -23,7 +23,7 @@ import type {
   RunEnd,
   RunOrder,
   SettledCall,
-  StartFacts,
+  WorkspaceFacts,
 } from './held-run.ts';
 import { type OrderQuery, orders, wakeLost } from './orders.ts';
 
@@ -35,12 +35,12 @@ import { type OrderQuery, orders, wakeLost } from './orders.ts';
  */
 export interface RunDriver {
   /**
-   * Takes a run that nobody alive holds: lease, attempt and status in one transaction. A run that
-   * lost too many attempts ends here as `worker_lost`. Throws `not_found` for an unknown run.
+   * Takes a run that nobody alive holds: lease, attempt, status, and `run.started` or `run.resumed`
+   * in one transaction. A run that lost too many attempts ends here as `worker_lost`. Throws `not_found` for an unknown run.
    */
   claim(runId: string, limits?: ClaimLimits): Promise<ClaimResult>;
-  /** The workspace is ready: `run.started`, or `run.resumed` on later attempts. */
-  started(run: HeldRun, start: StartFacts): Promise<void>;
+  /** `workspace.ready`: where the attempt begins. */
+  workspaceReady(run: HeldRun, facts: WorkspaceFacts): Promise<void>;
   /** For what the agent says. Flush it before the verbs below, so that the order is kept. */
   journal(run: HeldRun, onLost: (loss: JournalLoss) => void): Journal;
   /** Appends by itself, for what must be in the log before something is done. */
@@ -92,7 +92,7 @@ const JOURNAL_FLUSH_MS = 50;
 export function createRunDriver(deps: DriverDeps): RunDriver {
   return {
     claim: (runId, limits = {}) => claim(deps, runId, limits),
-    started: (run, start) => facts.started(deps, run, start),
+    workspaceReady: (run, ready) => facts.workspaceReady(deps, run, ready),
     journal: (run, onLost) => openJournal(deps, run, onLost),
     append: (run, events) => facts.append(deps, run, events),
     setAgentSession: (run, sessionId) => facts.setAgentSession(deps, run, sessionId),

@@ -66,7 +66,7 @@ export interface ClaimLimits {
   readonly perRepository?: number;
 }
 
-export interface StartFacts {
+export interface WorkspaceFacts {
   readonly agentVersion: string | null;
   readonly baseCommit: string;
   readonly branch: string;

@@ -27,7 +27,7 @@ export type {
   RunEnd,
   RunOrder,
   SettledCall,
-  StartFacts,
+  WorkspaceFacts,
 } from './held-run.ts';
 export type { OrderQuery } from './orders.ts';
 export type { Repos } from './repos.ts';

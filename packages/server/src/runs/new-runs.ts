@@ -29,8 +29,11 @@ export async function admitRuns(
 ): Promise<void> {
   const { projectId, owner, count } = asked;
   const max = deps.queuedMax ?? QUEUED_RUNS_MAX;
-  await store.lockPlaces(trx, `queued:${projectId}:${owner}`);
-  if ((await store.countQueued(trx, { projectId, owner })) + count <= max) return;
+  const [, queued] = await Promise.all([
+    store.lockPlaces(trx, `queued:${projectId}:${owner}`),
+    store.countQueued(trx, { projectId, owner }),
+  ]);
+  if (queued + count <= max) return;
   const detail = `No more than ${max} runs of one person may wait. Try again when some have begun.`;
   throw new HoldfastError('rate_limited', detail, { retryAfterS: QUEUED_RETRY_S });
 }
@@ -43,21 +46,25 @@ export async function insertRuns(
 ): Promise<StartedRuns> {
   for (const draft of drafts) {
     const { id, projectId, createdBy } = draft;
-    await deps.log.create(trx, { id, kind: 'run', projectId, createdBy });
-    await store.insertRun(trx, draft);
-    await deps.queue.send(trx, 'agent', { run_id: id }, { singletonKey: id });
+    await Promise.all([
+      deps.log.create(trx, { id, kind: 'run', projectId, createdBy }),
+      store.insertRun(trx, draft),
+      deps.queue.send(trx, 'agent', { run_id: id }, { singletonKey: id }),
+    ]);
   }
-  for (const draft of drafts) {
-    const { taskId: task_id, messageId: message_id, agent, model, continues } = draft;
-    const data = { task_id, message_id, agent, model, retry_of: draft.retryOf, continues };
-    await deps.log.append(trx, {
-      subject: draft.id,
-      actor: draft.createdBy,
-      appendId: newUuidV7(),
-      events: [{ type: 'run.created', data, private: { instruction: draft.instruction } }],
-    });
-  }
+  for (const draft of drafts) await sayCreated(deps, trx, draft);
   return { runs: drafts.map(({ id, agent }) => ({ id, agent, status: 'queued' })) };
+}
+
+async function sayCreated(deps: DriverDeps, trx: Trx, draft: RunDraft): Promise<void> {
+  const { taskId: task_id, messageId: message_id, agent, model, continues } = draft;
+  const data = { task_id, message_id, agent, model, retry_of: draft.retryOf, continues };
+  await deps.log.append(trx, {
+    subject: draft.id,
+    actor: draft.createdBy,
+    appendId: newUuidV7(),
+    events: [{ type: 'run.created', data, private: { instruction: draft.instruction } }],
+  });
 }
 
 export function announceRuns(deps: DriverDeps, started: StartedRuns): void {

@@ -125,6 +125,15 @@ export async function findMessage(executor: Executor, id: string): Promise<Messa
     .executeTakeFirst();
 }
 
+/** A task without what its runs add up to. */
+export async function findTaskRow(executor: Executor, id: string): Promise<TaskRow | undefined> {
+  return await tables(executor)
+    .selectFrom('tasks')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
 export async function latestMessage(
   executor: Executor,
   taskId: string,

@@ -2,7 +2,7 @@ import type { NewRuns } from '@holdfast/protocol';
 import { notFound } from '../auth/index.ts';
 import { HoldfastError, isId, newId } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
-import { accessTask, type Caller } from './access.ts';
+import { accessTaskRow, type Caller } from './access.ts';
 import { once } from './idempotency.ts';
 import {
   admitRuns,
@@ -14,7 +14,7 @@ import {
 import * as queries from './queries.ts';
 import { isFinal } from './run.ts';
 import type { RunsServiceDeps } from './service.ts';
-import type { MessageRow } from './tables.ts';
+import type { MessageRow, TaskRow } from './tables.ts';
 import { archived, insertMessage, openInstruction } from './tasks.ts';
 
 /** One run for each agent, each with its subject, first event and job, in one transaction. */
@@ -24,7 +24,7 @@ export async function startRuns(
   taskId: string,
   request: NewRuns,
 ): Promise<StartedRuns> {
-  const task = await accessTask(deps, caller, taskId, 'runs.control');
+  const task = await accessTaskRow(deps, caller, taskId, 'runs.control');
   const { answer, repeated } = await once(deps.database, caller.idempotency, {
     status: 202,
     prepare: () => prepare(deps, task, request),
@@ -78,15 +78,17 @@ async function messageToRun(
 
 async function prepare(
   deps: RunsServiceDeps,
-  task: queries.TaskView,
+  task: TaskRow,
   request: NewRuns,
 ): Promise<{ message: MessageRow; instruction: string }> {
   const { db } = deps.database;
   await checkAgents(deps, request.agents);
-  const repo = await queries.findRepository(db, task.repository_id);
+  const [repo, message] = await Promise.all([
+    queries.findRepository(db, task.repository_id),
+    messageOf(deps, task.id, request),
+  ]);
   if (repo === undefined || repo.archived_at !== null) throw archived();
   if (request.continues !== undefined) await checkContinued(deps, task.id, request.continues);
-  const message = await messageOf(deps, task.id, request);
   const instruction = await openInstruction(deps, message);
   if (instruction === null) throw new HoldfastError('gone', 'The task was erased.');
   return { message, instruction };

@@ -49,6 +49,38 @@ export async function lockRun(trx: Trx, id: string): Promise<RunRow | undefined>
     .executeTakeFirst();
 }
 
+/** A run with what its worker must know of message and repository. */
+export type OrderedRunRow = RunRow & {
+  readonly message_number: number;
+  readonly instruction_key_id: string;
+  readonly instruction_data: Uint8Array;
+  readonly repository_url: string | null;
+  readonly repository_path: string | null;
+  readonly default_branch: string | null;
+  readonly test_command: string | null;
+};
+
+/** `lockRun` for a claim; locks nothing of message and repository. */
+export async function lockOrderedRun(trx: Trx, id: string): Promise<OrderedRunRow | undefined> {
+  return await tables(trx)
+    .selectFrom('runs')
+    .innerJoin('messages', 'messages.id', 'runs.message_id')
+    .innerJoin('repositories', 'repositories.id', 'runs.repository_id')
+    .selectAll('runs')
+    .select([
+      'messages.number as message_number',
+      'messages.instruction_key_id',
+      'messages.instruction_data',
+      'repositories.url as repository_url',
+      'repositories.path as repository_path',
+      'repositories.default_branch',
+      'repositories.test_command',
+    ])
+    .where('runs.id', '=', id)
+    .forNoKeyUpdate('runs')
+    .executeTakeFirst();
+}
+
 /** Serialises the claims that count what `owner` or a repository has running. */
 export async function lockPlaces(trx: Trx, name: string): Promise<void> {
   const lock = `run-places:${name}`;

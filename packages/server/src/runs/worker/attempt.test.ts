@@ -40,7 +40,8 @@ describe('an attempt', () => {
       tests: { before: { exit_code: 1 }, after: { exit_code: 0 } },
     });
     expect(await bench.types(id)).toEqual([
-      ...['run.created', 'run.started', 'tests.finished', 'agent.session', 'agent.output'],
+      ...['run.created', 'run.started', 'workspace.ready', 'tests.finished'],
+      ...['agent.session', 'agent.output'],
       ...['tests.finished', 'patch.created', 'checkpoint.saved', 'run.succeeded'],
     ]);
     const patch = await host.deps.database.db

@@ -139,7 +139,7 @@ export class Attempt {
   async #work(place: RunPlace): Promise<void> {
     const { agent, version } = await findAgent(this.#deps.agents, this.run.agent);
     const { workspace } = place;
-    await this.#deps.driver.started(this.run, {
+    await this.#deps.driver.workspaceReady(this.run, {
       agentVersion: version.version,
       baseCommit: workspace.baseCommit,
       branch: workspace.branch,

@@ -118,7 +118,7 @@ describe('a worker', () => {
     const lost = await host.claim(next);
     const { base_commit: baseCommit } = await bench.run(id);
     const facts = { agentVersion: null, branch: `holdfast/${next}`, isolated: true };
-    await host.runs.driver.started(lost, { ...facts, baseCommit: baseCommit! });
+    await host.runs.driver.workspaceReady(lost, { ...facts, baseCommit: baseCommit! });
     await host.runs.driver.abandon(lost);
     const other = await openBench(host, { ports: { workspaces: await bench.world.another() } });
     other.agent.script = 'test -e first.txt && echo done Found.';
