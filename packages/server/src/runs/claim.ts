@@ -64,17 +64,30 @@ async function sendLater(
 
 async function hasPlace(trx: Trx, row: RunRow, limits: ClaimLimits): Promise<boolean> {
   const { perOwner, perRepository } = limits;
-  if (perOwner !== undefined) {
-    await store.lockPlaces(trx, row.created_by);
-    const by = { 'runs.created_by': row.created_by };
-    if ((await store.countRunning(trx, by, row.id)) >= perOwner) return false;
-  }
-  if (perRepository !== undefined) {
-    await store.lockPlaces(trx, row.repository_id);
-    const by = { 'runs.repository_id': row.repository_id };
-    if ((await store.countRunning(trx, by, row.id)) >= perRepository) return false;
-  }
-  return true;
+  const { id, created_by, repository_id } = row;
+  // One way to the database: each count is taken after its lock, as they are given in this order.
+  const placesLeft = await Promise.all([
+    isPlaceLeft(trx, { name: created_by, by: { 'runs.created_by': created_by }, id }, perOwner),
+    isPlaceLeft(
+      trx,
+      { name: repository_id, by: { 'runs.repository_id': repository_id }, id },
+      perRepository,
+    ),
+  ]);
+  return placesLeft.every(left => left);
+}
+
+async function isPlaceLeft(
+  trx: Trx,
+  of: { name: string; by: Parameters<typeof store.countRunning>[1]; id: string },
+  most: number | undefined,
+): Promise<boolean> {
+  if (most === undefined) return true;
+  const [, running] = await Promise.all([
+    store.lockPlaces(trx, of.name),
+    store.countRunning(trx, of.by, of.id),
+  ]);
+  return running < most;
 }
 
 /** Ends a run whose workers keep dying, in the name of whoever noticed. */
@@ -98,8 +111,14 @@ async function hold(
     ciphertext: ordered.instruction_data,
   });
   const continues = await continued(trx, ordered.continues);
-  const row = await store.setRunning(trx, ordered.id, { replica, lostAttempts });
-  await say(deps, trx, { lease, attempt: row.attempt, event: takenEvent(row, step, replica) });
+  const [row] = await Promise.all([
+    store.setRunning(trx, ordered.id, { replica, lostAttempts }),
+    say(deps, trx, {
+      lease,
+      attempt: ordered.attempt + 1,
+      event: takenEvent(ordered, step, replica),
+    }),
+  ]);
   return {
     ...present(row),
     lease,

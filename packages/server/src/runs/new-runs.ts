@@ -38,22 +38,25 @@ export async function admitRuns(
   throw new HoldfastError('rate_limited', detail, { retryAfterS: QUEUED_RETRY_S });
 }
 
-/** Appends come last: they lock the subjects' rows, which nobody else knows yet. */
+/** Locks nothing that anybody else knows: the subjects are new. */
 export async function insertRuns(
   deps: DriverDeps,
   trx: Trx,
   drafts: readonly RunDraft[],
 ): Promise<StartedRuns> {
-  for (const draft of drafts) {
-    const { id, projectId, createdBy } = draft;
-    await Promise.all([
-      deps.log.create(trx, { id, kind: 'run', projectId, createdBy }),
-      store.insertRun(trx, draft),
-      deps.queue.send(trx, 'agent', { run_id: id }, { singletonKey: id }),
-    ]);
-  }
-  for (const draft of drafts) await sayCreated(deps, trx, draft);
+  await Promise.all(drafts.map(draft => insertNew(deps, trx, draft)));
   return { runs: drafts.map(({ id, agent }) => ({ id, agent, status: 'queued' })) };
+}
+
+/** Given together, the statements are one write; they run in the order in which they are given. */
+async function insertNew(deps: DriverDeps, trx: Trx, draft: RunDraft): Promise<void> {
+  const { id, projectId, createdBy } = draft;
+  await Promise.all([
+    deps.log.create(trx, { id, kind: 'run', projectId, createdBy }),
+    store.insertRun(trx, draft),
+    deps.queue.send(trx, 'agent', { run_id: id }, { singletonKey: id }),
+    sayCreated(deps, trx, draft),
+  ]);
 }
 
 async function sayCreated(deps: DriverDeps, trx: Trx, draft: RunDraft): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Gathers the subjects rung within `COALESCE_MS` and hands them over as one set; a subject rung
- * twice stands in it once. What waits is bounded: beyond `RINGS_PENDING_MAX` subjects a ring is
+ * Hands over the subjects that were rung: at once after silence, else those of `COALESCE_MS` as one
+ * set; a subject rung twice stands in it once. What waits is bounded: beyond `RINGS_PENDING_MAX` subjects a ring is
  * dropped and counted, and the followers' poll makes up for it. While `send` is under way the next
  * set gathers, so there is never more than one on its way.
  */
@@ -17,6 +17,8 @@ export class Coalescer {
   // Whoever rings may be inside a transaction or a request; sending must not be.
   readonly #outside = AsyncLocalStorage.snapshot();
   #pending = new Set<string>();
+  #nextAtMs = 0;
+  #soon: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #sending = false;
   #closed = false;
@@ -39,19 +41,25 @@ export class Coalescer {
 
   close(): void {
     this.#closed = true;
+    clearImmediate(this.#soon);
     clearTimeout(this.#timer);
     this.#pending.clear();
   }
 
   #schedule(): void {
-    if (this.#timer !== undefined || this.#sending || this.#closed) return;
+    if (this.#soon !== undefined || this.#timer !== undefined) return;
+    if (this.#sending || this.#closed) return;
+    const pauseMs = this.#nextAtMs - performance.now();
     this.#outside(() => {
-      this.#timer = setTimeout(() => this.#flush(), COALESCE_MS);
+      if (pauseMs > 0) this.#timer = setTimeout(() => this.#flush(), pauseMs);
+      else this.#soon = setImmediate(() => this.#flush());
     });
   }
 
   async #flush(): Promise<void> {
+    this.#soon = undefined;
     this.#timer = undefined;
+    this.#nextAtMs = performance.now() + COALESCE_MS;
     const subjects = [...this.#pending];
     this.#pending = new Set();
     this.#sending = true;
