@@ -1,8 +1,8 @@
-import { lookup } from 'node:dns/promises';
 import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, normalize } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { HoldfastError } from '../kernel/index.ts';
+import { isPublic, type Resolve, resolveHost } from './addresses.ts';
 import { pinned, type RemoteEnv } from './workspace/index.ts';
 
 /**
@@ -15,7 +15,7 @@ export interface SourceChecks {
   readonly allowedHosts: readonly string[];
   readonly localMode: boolean;
   /** All addresses of a name; throws for a name without one. Default: the system's resolver. */
-  readonly resolve?: (host: string) => Promise<readonly string[]>;
+  readonly resolve?: Resolve;
 }
 
 const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\.?$/i;
@@ -74,42 +74,11 @@ async function checkHost(url: URL, checks: SourceChecks): Promise<readonly strin
 }
 
 async function addressesOf(host: string, checks: SourceChecks): Promise<readonly string[]> {
-  const resolve = checks.resolve ?? resolveAll;
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('late')), RESOLVE_TIMEOUT_MS);
   try {
-    const addresses = await Promise.race([resolve(host), late]);
-    if (addresses.length > 0) return addresses;
+    return await resolveHost(host, { timeoutMs: RESOLVE_TIMEOUT_MS, resolve: checks.resolve });
   } catch (cause) {
     throw refused('names a host that cannot be found', cause);
-  } finally {
-    clearTimeout(timer);
   }
-  throw refused('names a host that cannot be found');
-}
-
-async function resolveAll(host: string): Promise<string[]> {
-  return (await lookup(host, { all: true })).map(entry => entry.address);
-}
-
-/** All that is given to networks on the internet; the rest of IPv6 is for other uses. */
-const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3');
-/** Plain unicast by number, but never a host on the internet. */
-const NOT_PUBLIC = [
-  // The host of every virtual machine on Azure.
-  ipaddr.parseCIDR('168.63.129.16/32'),
-  // For benchmarks (RFC 2544).
-  ipaddr.parseCIDR('198.18.0.0/15'),
-];
-
-/** IPv4 within IPv6 is judged as IPv4; whatever is not plain unicast is not public. */
-function isPublic(text: string): boolean {
-  const bare = text.replace(/%.*$/, '');
-  if (!ipaddr.isValid(bare)) return false;
-  const address = ipaddr.process(bare);
-  if (address.range() !== 'unicast') return false;
-  if (address.kind() === 'ipv6') return address.match(GLOBAL_IPV6);
-  return !NOT_PUBLIC.some(range => address.match(range));
 }
 
 function refused(why: string, cause?: unknown): HoldfastError {

@@ -1,0 +1,48 @@
+import { lookup } from 'node:dns/promises';
+import ipaddr from 'ipaddr.js';
+
+/** All addresses of a name; throws for a name without one. */
+export type Resolve = (host: string) => Promise<readonly string[]>;
+
+/** All that is given to networks on the internet; the rest of IPv6 is for other uses. */
+const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3');
+/** Plain unicast by number, but never a host on the internet. */
+const NOT_PUBLIC = [
+  // The host of every virtual machine on Azure.
+  ipaddr.parseCIDR('168.63.129.16/32'),
+  // For benchmarks (RFC 2544).
+  ipaddr.parseCIDR('198.18.0.0/15'),
+];
+
+/**
+ * Whether an address, as text, is one of the internet's. IPv4 within IPv6 is judged as IPv4;
+ * whatever is not plain unicast is not public, nor is what is no address at all.
+ */
+export function isPublic(text: string): boolean {
+  const bare = text.replace(/%.*$/, '');
+  if (!ipaddr.isValid(bare)) return false;
+  const address = ipaddr.process(bare);
+  if (address.range() !== 'unicast') return false;
+  if (address.kind() === 'ipv6') return address.match(GLOBAL_IPV6);
+  return !NOT_PUBLIC.some(range => address.match(range));
+}
+
+/** At least one address, of the system's resolver unless told otherwise; throws when late. */
+export async function resolveHost(
+  host: string,
+  options: { readonly timeoutMs: number; readonly resolve?: Resolve | undefined },
+): Promise<readonly string[]> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error('late')), options.timeoutMs);
+  try {
+    const addresses = await Promise.race([(options.resolve ?? resolveAll)(host), late]);
+    if (addresses.length === 0) throw new Error('no address');
+    return addresses;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function resolveAll(host: string): Promise<string[]> {
+  return (await lookup(host, { all: true })).map(entry => entry.address);
+}
