@@ -1,11 +1,9 @@
-import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { listen, listenOnUnixSocket, type SocketOwner } from './unix-socket.ts';
 
 /**
- * The one way out of a run's sandbox: a Unix socket on which the model gateway answers this run and
- * nobody else. Its folder is short-lived and named at random; only the agent's user may connect.
+ * The way out of a run's sandbox to models: a Unix socket on which the model gateway answers this
+ * run and nobody else.
  */
 export interface ModelSocket {
   readonly path: string;
@@ -20,30 +18,24 @@ const CONNECTIONS_MAX = 32;
 export interface ModelSocketOptions {
   readonly listener: RequestListener;
   /** Whose socket it is, where the agent runs as another user than we do. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: SocketOwner;
   /** Whether a loopback port is needed as well. */
   readonly tcp: boolean;
 }
 
 export async function openModelSocket(options: ModelSocketOptions): Promise<ModelSocket> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-run-'));
-  const path = join(folder, 'model.sock');
-  const servers: Server[] = [];
+  const undo: (() => Promise<void>)[] = [];
   const close = async () => {
-    for (const server of servers) await closeServer(server);
-    await rm(folder, { recursive: true, force: true });
+    for (const step of undo.splice(0).toReversed()) await step();
   };
   try {
-    servers.push(await listen(options.listener, { path }));
-    await chmod(path, 0o600);
-    if (options.owner) {
-      const { uid, gid } = options.owner;
-      await chown(path, uid, gid);
-      await chmod(folder, 0o711);
-    }
+    const server = serverOf(options.listener);
+    const { path, remove } = await listenOnUnixSocket(server, 'model.sock', options.owner);
+    undo.push(remove, () => closeServer(server));
     if (!options.tcp) return { path, url: null, close };
-    const tcp = await listen(options.listener, { host: '127.0.0.1', port: 0 });
-    servers.push(tcp);
+    const tcp = serverOf(options.listener);
+    await listen(tcp, { host: '127.0.0.1', port: 0 });
+    undo.push(() => closeServer(tcp));
     const address = tcp.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     return { path, url: `http://127.0.0.1:${port}`, close };
@@ -53,17 +45,9 @@ export async function openModelSocket(options: ModelSocketOptions): Promise<Mode
   }
 }
 
-async function listen(
-  listener: RequestListener,
-  where: { path: string } | { host: string; port: number },
-): Promise<Server> {
+function serverOf(listener: RequestListener): Server {
   const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 }, listener);
   server.maxConnections = CONNECTIONS_MAX;
-  await new Promise<void>((resolve, reject) => {
-    // For as long as it lives: a connection that cannot be accepted must not end the process.
-    server.on('error', reject);
-    server.listen(where, resolve);
-  });
   return server;
 }
 
