@@ -12,6 +12,7 @@ import type { ModelGateway, Models } from './models/index.ts';
 import {
   type Agent,
   createAgents,
+  createOutbound,
   createRuns,
   createSample,
   createSandbox,
@@ -19,6 +20,7 @@ import {
   defaultWorkerLimits,
   enforceLifecycle,
   loadAgentProfiles,
+  type Outbound,
   pinRemote,
   type Runs,
   RunWorker,
@@ -151,8 +153,15 @@ function worker({ config, platform, others, runs, ...parts }: Parts): RunWorker 
     ...parts,
     driver: runs.driver,
     gateway: others.gateway,
+    outbound: openOutbound(config, platform),
     limits: { ...defaultWorkerLimits, ...given },
   });
+}
+
+/** The way out of sandboxes, where a setting names hosts. */
+function openOutbound({ runs }: Config, { telemetry }: Platform): Outbound | undefined {
+  const { sandboxAllowedHosts: hosts, allowedHosts: privateHosts } = runs;
+  return hosts.length === 0 ? undefined : createOutbound({ telemetry, hosts, privateHosts });
 }
 
 /** The sample repository at the first start, and what must be tidied now and then. */

@@ -98,6 +98,8 @@ export interface RecordingsConfig {
 export interface RunsConfig {
   /** Lower case, `name` or `name:port`. */
   readonly allowedHosts: readonly string[];
+  /** Lower case, `host` or `*.suffix`, each with `:port` or without. */
+  readonly sandboxAllowedHosts: readonly string[];
   readonly concurrency: number;
   readonly perOwner: number;
   readonly perRepository: number;

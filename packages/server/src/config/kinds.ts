@@ -93,6 +93,17 @@ export const list: Kind<readonly string[]> = kind(
   z.string().max(4096).transform(splitList),
 );
 
+/** Hosts that may be connected to: `host` or `*.suffix`, each with `:port` or without. */
+export const hostPatterns: Kind<readonly string[]> = kind(
+  'a comma-separated list of `host`, `*.suffix`, `host:port` or `*.suffix:port`',
+  z
+    .string()
+    .max(16_384)
+    .toLowerCase()
+    .transform(splitList)
+    .pipe(z.array(z.string().refine(isHostPattern))),
+);
+
 /** `name=value` pairs; the last of one name counts. */
 export const pairs: Kind<Readonly<Record<string, string>>> = kind(
   'comma-separated pairs `name=value`',
@@ -171,6 +182,15 @@ function parseUrl(value: string): URL | undefined {
 function isOrigin(value: string): boolean {
   const url = parseUrl(value);
   return url !== undefined && url.origin === value && value !== 'null';
+}
+
+function isHostPattern(value: string): boolean {
+  const [, star, host = '', port] =
+    /^(\*\.)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]{1,253})(?::(\d{1,5}))?$/.exec(value) ?? [];
+  const url = parseUrl(`http://${host}`);
+  if (!url || (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65_535))) return false;
+  const isAddress = /^\[|^[\d.]+$/.test(url.hostname);
+  return star === undefined || !isAddress;
 }
 
 function splitList(value: string): string[] {

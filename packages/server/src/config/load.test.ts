@@ -168,6 +168,19 @@ describe('values', () => {
     expect(faultsOf({ HOLDFAST_OIDC_ROLE_MAP: 'group-1' })).toHaveLength(1);
   });
 
+  it('reads patterns of hosts', () => {
+    const given = (text: string) => ({ HOLDFAST_SANDBOX_ALLOWED_HOSTS: text });
+    const good = 'A.test, *.B.test:8443,10.0.0.1:80,[fd00::1]:80,xn--bcher-kva.test';
+    const { sandboxAllowedHosts } = loadConfig(given(good), {}).runs;
+    expect(sandboxAllowedHosts).toEqual(good.toLowerCase().split(/, ?/));
+    for (const bad of [
+      ...['*', '*.', '*.1.2.3.4', '*.[fd00::1]', 'a.*', 'a*.test', 'https://a.test', 'a.test/b'],
+      ...['a.test:0', 'a.test:65536', 'a.test:', 'fd00::1', '[fd00::1', '1.2.3.4/8', 'u@a.test'],
+    ]) {
+      expect(faultsOf(given(bad)), bad).toHaveLength(1);
+    }
+  });
+
   it('is immutable', () => {
     const config = loadConfig({}, {});
     expect(() => Object.assign(config.server, { port: 1 })).toThrow(TypeError);

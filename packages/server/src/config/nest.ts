@@ -113,6 +113,7 @@ function upstreamsConfig(v: Values): UpstreamsConfig {
 function runsConfig(v: Values): RunsConfig {
   return {
     allowedHosts: v.HOLDFAST_ALLOWED_HOSTS.map(host => host.toLowerCase()),
+    sandboxAllowedHosts: v.HOLDFAST_SANDBOX_ALLOWED_HOSTS,
     concurrency: v.HOLDFAST_RUNS_CONCURRENCY,
     perOwner: v.HOLDFAST_RUNS_PER_OWNER,
     perRepository: v.HOLDFAST_RUNS_PER_REPOSITORY,

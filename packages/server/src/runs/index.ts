@@ -30,6 +30,7 @@ export type {
   WorkspaceFacts,
 } from './held-run.ts';
 export type { OrderQuery } from './orders.ts';
+export { createOutbound, type Outbound } from './outbound/index.ts';
 export type { Repos } from './repos.ts';
 export { pinRemote } from './repository-source.ts';
 export { LOST_ATTEMPTS_MAX } from './run.ts';

@@ -1,4 +1,4 @@
-import { flag, integer, list, text } from '../kinds.ts';
+import { flag, hostPatterns, integer, list, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
 const GIB = 1024 ** 3;
@@ -7,9 +7,16 @@ const GIB = 1024 ** 3;
 export const runSettings = {
   HOLDFAST_ALLOWED_HOSTS: setting(list, '', {
     description:
-      'Hosts (`name` or `name:port`, separated by commas) that repositories may be fetched from ' +
-      'although they have a private address.',
+      'Hosts (`name` or `name:port`, separated by commas) that repositories may be fetched from, ' +
+      'and that agents may be allowed to reach, although they have a private address.',
     example: 'git.internal.example',
+  }),
+  HOLDFAST_SANDBOX_ALLOWED_HOSTS: setting(hostPatterns, '', {
+    description:
+      'Hosts that agents may connect to from their sandbox, through its proxy: `host`, or ' +
+      '`*.suffix` for all below it; without a port 80 and 443. Empty: no network but the models. ' +
+      'Private addresses need HOLDFAST_ALLOWED_HOSTS as well.',
+    example: 'registry.npmjs.org,*.pythonhosted.org',
   }),
   HOLDFAST_RUNS_CONCURRENCY: setting(integer(1, 64), '2', {
     description: 'Agent runs at once in one process with the role `worker`.',

@@ -107,6 +107,14 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
     'kind',
   ]),
   holdfast_model_cost_usd_total: counter('What calls through the model gateway cost.', ['model']),
+  holdfast_sandbox_outbound_requests_total: counter(
+    'What sandboxes asked their outbound proxy for; outcome is `allowed` or why not.',
+    ['outcome'],
+  ),
+  holdfast_sandbox_outbound_bytes_total: counter(
+    'Bytes that outbound proxies carried; direction is `sent` or `received` by sandboxes.',
+    ['direction'],
+  ),
   holdfast_model_unsettled_total: counter(
     'Calls whose usage could not be read or written, so that their reservation counts in full.',
   ),

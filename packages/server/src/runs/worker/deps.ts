@@ -8,6 +8,7 @@ import type { Queue } from '../../platform/queue/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { Agent } from '../agents/agent.ts';
 import type { RunDriver } from '../driver.ts';
+import type { Outbound } from '../outbound/index.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Workspaces } from '../workspace/workspace.ts';
 import type { WorkerLimits } from './limits.ts';
@@ -24,6 +25,8 @@ export interface WorkerDeps {
   readonly driver: RunDriver;
   readonly workspaces: Workspaces;
   readonly sandbox: Sandbox;
+  /** Left out: no network in sandboxes but the models. */
+  readonly outbound?: Outbound | undefined;
   readonly agents: readonly Agent[];
   readonly gateway: ModelGateway;
   readonly limits: WorkerLimits;

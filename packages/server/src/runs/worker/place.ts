@@ -5,8 +5,9 @@ import type { SandboxedProcess, SandboxMounts } from '../sandbox/sandbox.ts';
 import type { Workspace, WorkspaceRequest } from '../workspace/workspace.ts';
 import type { WorkerDeps } from './deps.ts';
 import { type ModelSocket, openModelSocket } from './model-socket.ts';
+import { listenOnUnixSocket } from './unix-socket.ts';
 
-/** A run's workspace, its socket to the models, and how processes are started there. */
+/** A run's workspace, its sockets to models and network, and how processes are started there. */
 export interface RunPlace {
   readonly workspace: Workspace;
   readonly mounts: SandboxMounts;
@@ -14,7 +15,7 @@ export interface RunPlace {
   agentContext(agent: Agent, options: { resume: string | null }): Omit<AgentContext, 'emit'>;
   /** What the gateway has settled so far is written. Never rejects. */
   settled(): Promise<void>;
-  /** Removes clone, home and socket; what was delivered and saved stays. Never rejects. */
+  /** Removes clone, home and sockets; what was delivered and saved stays. Never rejects. */
   close(): Promise<void>;
 }
 
@@ -41,15 +42,36 @@ export async function openPlace(deps: WorkerDeps, run: HeldRun): Promise<RunPlac
       ...(sandbox.owner && { owner: sandbox.owner }),
     });
     undo.push(() => socket.close());
+    const proxy = await openProxySocket(deps, run);
+    if (proxy !== null) undo.push(() => proxy.close());
     const token = await issueToken(deps, run);
     const spending = watchSpending(deps, run);
     undo.push(async () => spending.unwatch());
     const { settled } = spending;
-    return { ...placeOf(deps, run, { workspace, socket, token }), settled, close };
+    return {
+      ...placeOf(deps, run, { workspace, socket, token, proxySocket: proxy?.path ?? null }),
+      settled,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Only where there is an isolation that the proxy could be a way out of. */
+async function openProxySocket(
+  { outbound, sandbox }: WorkerDeps,
+  run: HeldRun,
+): Promise<{ readonly path: string; close(): Promise<void> } | null> {
+  if (outbound === undefined || !sandbox.isolated) return null;
+  const proxy = outbound.openProxy(run.id);
+  const socket = await listenOnUnixSocket(proxy.server, 'proxy.sock', sandbox.owner);
+  const close = async () => {
+    await proxy.close();
+    await socket.remove();
+  };
+  return { path: socket.path, close };
 }
 
 /** The agent of an earlier attempt, should it still run somewhere, can spend nothing any more. */
@@ -65,19 +87,20 @@ interface PlaceParts {
   readonly workspace: Workspace;
   readonly socket: ModelSocket;
   readonly token: string;
+  readonly proxySocket: string | null;
 }
 
 function placeOf(
   { sandbox }: WorkerDeps,
   run: HeldRun,
-  { workspace, socket, token }: PlaceParts,
+  { workspace, socket, token, proxySocket }: PlaceParts,
 ): Omit<RunPlace, 'settled' | 'close'> {
   const mounts: SandboxMounts = {
     workspace: workspace.dir,
     home: workspace.homeDir,
     readOnly: workspace.readOnlyPaths,
     gatewaySocket: socket.path,
-    proxySocket: null,
+    proxySocket,
   };
   const paths = sandbox.paths(mounts);
   const spawnWith = (readOnly: readonly string[]): RunPlace['spawn'] => {
