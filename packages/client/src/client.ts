@@ -1,5 +1,6 @@
 import type { ApiKey, Health, Me, Recording, RecordingList, Session } from '@holdfast/protocol';
 import { ApiError } from './api-error.ts';
+import { budgetRoutes, providerKeyRoutes } from './budgets.ts';
 import { Http, type HttpOptions } from './http.ts';
 import { repoRoutes, runRoutes, taskRoutes, workRoutes } from './runs.ts';
 import type {
@@ -54,6 +55,8 @@ export function createClient(options: ClientOptions = {}) {
     repos: repoRoutes(http),
     tasks: taskRoutes(http),
     runs: runRoutes(http),
+    budgets: budgetRoutes(http),
+    providerKeys: providerKeyRoutes(http),
     ...workRoutes(http),
     /** Ends the console's own sign-in. */
     signOut: ({ signal }: Options = {}) =>

@@ -20,7 +20,7 @@ export interface HttpOptions {
 }
 
 export interface HttpRequest {
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   query?: Record<string, string | number | boolean | undefined> | undefined;
   /** Sent as JSON. */
   json?: unknown;
@@ -36,11 +36,13 @@ export interface HttpRequest {
 
 const TIMEOUT_DEFAULT_MS = 30_000;
 const KEY_BYTES = 16;
+/** Done twice they are done once. */
+const REPEATABLE = new Set(['GET', 'PUT']);
 
 /**
- * One request to the server: address, credentials, retries, errors. Only a GET and what carries an
- * idempotency key are tried again; of another POST or DELETE whose answer is lost nobody knows
- * whether it was done.
+ * One request to the server: address, credentials, retries, errors. Only a GET, a PUT and what
+ * carries an idempotency key are tried again; of another POST or DELETE whose answer is lost nobody
+ * knows whether it was done.
  */
 export class Http {
   readonly baseUrl: string;
@@ -73,7 +75,7 @@ export class Http {
 
   /** The successful answer itself. Throws ApiError, or the signal's reason when aborted. */
   async request(path: string, asked: HttpRequest = {}): Promise<Response> {
-    const repeatable = (asked.method ?? 'GET') === 'GET' || asked.idempotent === true;
+    const repeatable = REPEATABLE.has(asked.method ?? 'GET') || asked.idempotent === true;
     const retries = repeatable ? this.retry.retries : 0;
     const request = asked.idempotent ? withKey(asked) : asked;
     for (let attempt = 1; ; attempt++) {

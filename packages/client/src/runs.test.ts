@@ -53,7 +53,15 @@ describe('the routes of runs', () => {
     ['GET /v1/agents', () => client.agents()],
     ['GET /v1/queue', () => client.queue.get()],
     ['POST /v1/queue/redrive', () => client.queue.redrive()],
-    ['GET /v1/budgets', () => client.budgets()],
+    ['GET /v1/budgets', () => client.budgets.list()],
+    ['PUT /v1/budgets', () => client.budgets.set({ scope: 'run', limit_usd: 2 })],
+    ['DELETE /v1/budgets/bdg_1', () => client.budgets.remove('bdg_1')],
+    ['GET /v1/provider-keys', () => client.providerKeys.list()],
+    [
+      'POST /v1/provider-keys',
+      () => client.providerKeys.create({ provider: 'openai', name: 'Ours', key: 'k'.repeat(16) }),
+    ],
+    ['DELETE /v1/provider-keys/pvk_1', () => client.providerKeys.revoke('pvk_1')],
     ['POST /v1/stream/tickets', () => client.streamTicket(['run_1'])],
   ])('%s', async (expected, act) => {
     await act();
@@ -87,6 +95,14 @@ describe('what creates or changes something', () => {
     expect(asked[0]?.headers['idempotency-key']).toMatch(/^[0-9a-f]{32}$/);
     expect(new Set(asked.map(one => one.headers['idempotency-key'])).size).toBe(1);
     expect(new Set(asked.map(one => String(one.body))).size).toBe(1);
+  });
+
+  it('is tried again without a key where twice is the same as once', async () => {
+    failing = 1;
+    const from = server.asked.length;
+    await client.budgets.set({ scope: 'run', limit_usd: 2 });
+    expect(server.asked.length - from).toBe(2);
+    expect(server.asked.at(-1)?.headers['idempotency-key']).toBeUndefined();
   });
 
   it('has a new key each time it is asked for', async () => {

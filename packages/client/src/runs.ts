@@ -1,5 +1,4 @@
 import type {
-  Budget,
   Message,
   NewRepo,
   NewRuns,
@@ -113,7 +112,7 @@ export function runRoutes(http: Http) {
   };
 }
 
-/** What runs need besides: agents, the queue, money, and credentials for `EventSource`. */
+/** What runs need besides: agents, the queue, and credentials for `EventSource`. */
 export function workRoutes(http: Http) {
   return {
     agents: ({ signal }: Options = {}) => http.json<AgentList>('/v1/agents', { signal }),
@@ -126,7 +125,6 @@ export function workRoutes(http: Http) {
         return (await http.json<{ redriven: number }>('/v1/queue/redrive', request)).redriven;
       },
     },
-    budgets: ({ signal }: Options = {}) => http.json<{ data: Budget[] }>('/v1/budgets', { signal }),
     /** `subjects` are ids of runs; the ticket is good for these only, for 15 minutes. */
     streamTicket: (subjects: string[], { signal }: Options = {}) =>
       http.json<StreamTicket>('/v1/stream/tickets', { method: 'POST', json: { subjects }, signal }),

@@ -6,7 +6,9 @@ import type {
   clientSecretRequest,
   createdApiKey,
   EventEnvelope,
+  newBudget,
   newMessage,
+  newProviderKey,
   RunStatus,
   repoPatch,
   sessionListQuery,
@@ -29,7 +31,9 @@ export type AgentList = Output<typeof agentList>;
 export type RunArtifact = Output<typeof artifact>;
 export type StartedRuns = Output<typeof startedRuns>;
 export type StreamTicket = Output<typeof streamTicket>;
+export type NewBudget = Input<typeof newBudget>;
 export type NewMessage = Input<typeof newMessage>;
+export type NewProviderKey = Input<typeof newProviderKey>;
 export type RepoPatch = Input<typeof repoPatch>;
 
 export interface Page<T> {

@@ -84,8 +84,13 @@ export const patchQuery = (runId: string) =>
 
 export const budgetsQuery = queryOptions({
   queryKey: ['budgets'],
-  queryFn: ({ signal }) => client.budgets({ signal }),
+  queryFn: ({ signal }) => client.budgets.list({ signal }),
   staleTime: 60_000,
+});
+
+export const providerKeysQuery = queryOptions({
+  queryKey: ['provider-keys'],
+  queryFn: ({ signal }) => client.providerKeys.list({ signal }),
 });
 
 export const queueQuery = queryOptions({

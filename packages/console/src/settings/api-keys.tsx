@@ -10,6 +10,7 @@ import { Icon } from '../ui/icons.tsx';
 import { Empty, Section } from '../ui/page.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { useAnnounce } from '../ui/use-announce.tsx';
+import { AdminHint } from './admin-hint.tsx';
 import { ApiKeyTable } from './api-key-table.tsx';
 import { CreateKeyDialog } from './create-key-dialog.tsx';
 
@@ -34,9 +35,7 @@ export function ApiKeys({ me }: { me: Me | undefined }) {
         )
       }
     >
-      {me && !admin && (
-        <p className="hf-soft">{t(me.mode === 'local' ? 'keys.localAdmin' : 'keys.adminOnly')}</p>
-      )}
+      {me && <AdminHint me={me} of="keys" />}
       {admin && <KeyList />}
       <CreateKeyDialog opened={creating} onClose={() => setCreating(false)} />
     </Section>

@@ -1,14 +1,17 @@
 import '../sessions/sessions.css';
+import './settings.css';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { consoleQuery, meQuery } from '../app/queries.ts';
 import { Page } from '../ui/page.tsx';
 import { ApiKeys } from './api-keys.tsx';
 import { Audit } from './audit.tsx';
+import { Budgets } from './budget-section.tsx';
 import { Preferences } from './preferences-section.tsx';
+import { ProviderKeys } from './provider-keys.tsx';
 import { WhoAmI } from './who-am-i.tsx';
 
-/** Who I am, what this browser remembers, and for Admins the keys and the audit log. */
+/** Who I am, what this browser remembers, what may be spent; for Admins keys and the audit log. */
 export function SettingsPage() {
   const { t } = useTranslation('settings');
   const me = useQuery(meQuery).data;
@@ -21,6 +24,8 @@ export function SettingsPage() {
           <Preferences server={server} />
           <WhoAmI me={me} server={server} />
         </div>
+        <Budgets me={me} />
+        <ProviderKeys me={me} />
         <ApiKeys me={me} />
         {admin && <Audit />}
       </div>

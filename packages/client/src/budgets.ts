@@ -1,0 +1,39 @@
+import type { Budget, ProviderKey } from '@holdfast/protocol';
+import type { Http } from './http.ts';
+import type { NewBudget, NewProviderKey } from './types.ts';
+
+interface Options {
+  signal?: AbortSignal | undefined;
+}
+
+/** Limits of what calls of models may cost, in US dollars. */
+export function budgetRoutes(http: Http) {
+  return {
+    list: ({ signal }: Options = {}) => http.json<{ data: Budget[] }>('/v1/budgets', { signal }),
+    /** The limit of that scope (and owner), in place of the one before. Admins only. */
+    set: (json: NewBudget, { signal }: Options = {}) =>
+      http.json<Budget>('/v1/budgets', { method: 'PUT', json, signal }),
+    /** Nothing is limited by it any more. Admins only. */
+    remove: (id: string, { signal }: Options = {}) =>
+      remove(http, `/v1/budgets/${encodeURIComponent(id)}`, signal),
+  };
+}
+
+/** Keys that the project brings for providers of models. Admins only. */
+export function providerKeyRoutes(http: Http) {
+  return {
+    /** Without the keys themselves, which no answer ever shows. */
+    list: ({ signal }: Options = {}) =>
+      http.json<{ data: ProviderKey[] }>('/v1/provider-keys', { signal }),
+    /** Takes the place of the provider's key before. */
+    create: (json: NewProviderKey, { signal }: Options = {}) =>
+      http.json<ProviderKey>('/v1/provider-keys', { method: 'POST', json, signal }),
+    /** The server forgets it for good. */
+    revoke: (id: string, { signal }: Options = {}) =>
+      remove(http, `/v1/provider-keys/${encodeURIComponent(id)}`, signal),
+  };
+}
+
+async function remove(http: Http, path: string, signal?: AbortSignal): Promise<void> {
+  await http.request(path, { method: 'DELETE', signal });
+}

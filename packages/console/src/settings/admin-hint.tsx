@@ -1,0 +1,12 @@
+import type { Me } from '@holdfast/protocol';
+import { useTranslation } from 'react-i18next';
+
+/** How to become somebody who may manage this, for those who may not. */
+export function AdminHint(props: { me: Me; of: 'keys' | 'providerKeys' | 'budgets' }) {
+  const { t } = useTranslation('settings');
+  const { me, of } = props;
+  if (me.role === 'Admin') return null;
+  return (
+    <p className="hf-soft">{t(`${of}.${me.mode === 'local' ? 'localAdmin' : 'adminOnly'}`)}</p>
+  );
+}

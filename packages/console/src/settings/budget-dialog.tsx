@@ -1,0 +1,156 @@
+import type { Budget } from '@holdfast/protocol';
+import { Button, Group, Modal, NativeSelect, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { client } from '../app/services.ts';
+import { useFormats } from '../i18n/format.ts';
+import { Problem } from '../ui/problem.tsx';
+import { useAnnounce } from '../ui/use-announce.tsx';
+import { type BudgetDraft, budgetOf, LIMIT_MAX_USD, replacedBy, SCOPES } from './budgets.ts';
+import { useScopeName } from './use-scope-name.ts';
+
+const OWNER_MAX_CHARS = 300;
+
+interface DialogProps {
+  /** A budget to change, or a new one; null: closed. */
+  asked: Budget | 'new' | null;
+  known: readonly Budget[];
+  onClose: () => void;
+}
+
+/** Sets the limit of a scope; there is one budget for each scope and owner. */
+export function BudgetDialog(props: DialogProps) {
+  const { t } = useTranslation('settings');
+  const ui = useTranslation('ui').t;
+  const changes = props.asked !== null && props.asked !== 'new';
+  return (
+    <Modal
+      opened={props.asked !== null}
+      onClose={props.onClose}
+      title={t(changes ? 'budgets.changeTitle' : 'budgets.setTitle')}
+      centered
+      closeButtonProps={{ 'aria-label': ui('close') }}
+    >
+      <Form {...props} />
+    </Modal>
+  );
+}
+
+function Form({ asked, known, onClose }: DialogProps) {
+  const { t } = useTranslation('settings');
+  const ui = useTranslation('ui').t;
+  const fixed = asked === 'new' ? null : asked;
+  const { draft, change, submit, busy, error } = useBudgetForm(fixed, onClose);
+  return (
+    <form className="hf-form" onSubmit={event => void submit(event)}>
+      {fixed === null && <Scope draft={draft} onChange={change} />}
+      <Limit draft={draft} fixed={fixed} onChange={change} />
+      {fixed === null && <Replaces budget={replacedBy(draft, known)} />}
+      {error !== null && <Problem error={error} />}
+      <Group justify="flex-end">
+        <Button variant="default" onClick={onClose}>
+          {ui('cancel')}
+        </Button>
+        <Button type="submit" loading={busy} disabled={budgetOf(draft) === null}>
+          {t('budgets.save')}
+        </Button>
+      </Group>
+    </form>
+  );
+}
+
+interface FieldProps {
+  draft: BudgetDraft;
+  onChange: (change: Partial<BudgetDraft>) => void;
+}
+
+function Scope({ draft, onChange }: FieldProps) {
+  const { t } = useTranslation('settings');
+  return (
+    <>
+      <NativeSelect
+        label={t('budgets.column.scope')}
+        value={draft.scope}
+        onChange={event =>
+          onChange({ scope: SCOPES.find(one => one === event.currentTarget.value) ?? draft.scope })
+        }
+        data={SCOPES.map(value => ({ value, label: t(`budgets.choice.${value}`) }))}
+      />
+      {draft.scope === 'owner' && (
+        <TextInput
+          label={t('budgets.owner')}
+          description={t('budgets.ownerHint')}
+          placeholder="user:…"
+          value={draft.owner}
+          maxLength={OWNER_MAX_CHARS}
+          onChange={event => onChange({ owner: event.currentTarget.value })}
+        />
+      )}
+    </>
+  );
+}
+
+function Limit({ draft, fixed, onChange }: FieldProps & { fixed: Budget | null }) {
+  const { t } = useTranslation('settings');
+  const nameOf = useScopeName();
+  return (
+    <TextInput
+      type="number"
+      inputMode="decimal"
+      step="any"
+      min={0}
+      max={LIMIT_MAX_USD}
+      required
+      data-autofocus
+      label={fixed === null ? t('budgets.limit') : t('budgets.limitOf', { of: nameOf(fixed) })}
+      description={t('budgets.limitHint')}
+      leftSection="$"
+      value={draft.limit}
+      onChange={event => onChange({ limit: event.currentTarget.value })}
+    />
+  );
+}
+
+function Replaces({ budget }: { budget: Budget | undefined }) {
+  const { t } = useTranslation('settings');
+  const formats = useFormats();
+  if (budget === undefined) return null;
+  return (
+    <p className="hf-soft" role="status">
+      {t('budgets.replaces', { limit: formats.usd(budget.limit_usd) })}
+    </p>
+  );
+}
+
+function useBudgetForm(fixed: Budget | null, onClose: () => void) {
+  const { t } = useTranslation('settings');
+  const queries = useQueryClient();
+  const announce = useAnnounce();
+  const [draft, setDraft] = useState<BudgetDraft>({
+    scope: fixed?.scope ?? SCOPES[0],
+    owner: fixed?.owner ?? '',
+    limit: fixed === null ? '' : String(fixed.limit_usd),
+  });
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    const budget = budgetOf(draft);
+    if (budget === null) return;
+    setBusy(true);
+    setError(null);
+    try {
+      await client.budgets.set(budget);
+      announce(t('budgets.isSet'));
+      await queries.invalidateQueries({ queryKey: ['budgets'] });
+      await queries.invalidateQueries({ queryKey: ['audit'] });
+      onClose();
+    } catch (caught) {
+      setError(caught);
+      setBusy(false);
+    }
+  };
+  const change = (next: Partial<BudgetDraft>) => setDraft(now => ({ ...now, ...next }));
+  return { draft, change, submit, busy, error };
+}

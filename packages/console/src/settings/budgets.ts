@@ -1,0 +1,63 @@
+import type { Budget, NewBudget } from '@holdfast/protocol';
+
+/**
+ * What a budget limits. Written out here because importing the schemas would carry the whole
+ * validator into the page; a test holds the lists together.
+ */
+export const SCOPES = [
+  'project_month',
+  'owner',
+  'run',
+] as const satisfies readonly Budget['scope'][];
+
+/** The shares of a budget that the server tells about when they are reached. */
+export const SHARES_TOLD = [80, 90, 100] as const;
+
+export interface Spending {
+  readonly usd: number;
+  /** Of the limit, in whole percent and never rounded up to a share that is not reached. */
+  readonly percent: number;
+  /** The highest of the shares told that is reached; 0 below the first. */
+  readonly reached: 0 | (typeof SHARES_TOLD)[number];
+}
+
+/** How much of a budget is used; null where each run or owner has a sum of its own. */
+export function spendingOf({ spent_usd: usd, limit_usd: limit }: Budget): Spending | null {
+  if (usd === null) return null;
+  // A limit of nothing lets nothing through, so it is used up from the start.
+  const percent = limit > 0 ? Math.floor((usd / limit) * 100) : 100;
+  return { usd, percent, reached: SHARES_TOLD.findLast(share => percent >= share) ?? 0 };
+}
+
+/** What applies to most comes first. */
+export function inOrder(budgets: readonly Budget[]): Budget[] {
+  const rank = ({ scope, owner }: Budget) => SCOPES.indexOf(scope) * 2 + (owner === null ? 0 : 1);
+  return budgets.toSorted(
+    (a, b) => rank(a) - rank(b) || (a.owner ?? '').localeCompare(b.owner ?? ''),
+  );
+}
+
+export interface BudgetDraft {
+  readonly scope: Budget['scope'];
+  /** Of scope `owner`: whose; empty: of each owner without a budget of their own. */
+  readonly owner: string;
+  readonly limit: string;
+}
+
+export const LIMIT_MAX_USD = 1_000_000;
+
+/** What to ask the server for; null while the limit is not an amount that it takes. */
+export function budgetOf({ scope, owner, limit }: BudgetDraft): NewBudget | null {
+  const limit_usd = limit.trim() === '' ? Number.NaN : Number(limit);
+  if (!(limit_usd >= 0 && limit_usd <= LIMIT_MAX_USD)) return null;
+  const whose = owner.trim();
+  return scope === 'owner' && whose !== ''
+    ? { scope, owner: whose, limit_usd }
+    : { scope, limit_usd };
+}
+
+/** The budget that a draft would take the place of. */
+export function replacedBy(draft: BudgetDraft, budgets: readonly Budget[]): Budget | undefined {
+  const owner = draft.scope === 'owner' ? draft.owner.trim() || null : null;
+  return budgets.find(budget => budget.scope === draft.scope && budget.owner === owner);
+}

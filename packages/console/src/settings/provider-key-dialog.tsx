@@ -1,0 +1,140 @@
+import type { ProviderKey } from '@holdfast/protocol';
+import { Button, Group, Modal, NativeSelect, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { client } from '../app/services.ts';
+import { Problem } from '../ui/problem.tsx';
+import { useAnnounce } from '../ui/use-announce.tsx';
+import { isKey, PROVIDERS } from './providers.ts';
+import { useProviderTitle } from './use-provider-title.ts';
+
+const NAME_MAX_CHARS = 100;
+const KEY_MAX_CHARS = 500;
+
+interface DialogProps {
+  /** A key to replace, or a new one; null: closed. */
+  asked: ProviderKey | 'new' | null;
+  known: readonly ProviderKey[];
+  onClose: () => void;
+}
+
+/** Takes a key in. It is gone from the page as soon as the server has it. */
+export function ProviderKeyDialog(props: DialogProps) {
+  const { t } = useTranslation('settings');
+  const ui = useTranslation('ui').t;
+  const replaces = props.asked !== null && props.asked !== 'new';
+  return (
+    <Modal
+      opened={props.asked !== null}
+      onClose={props.onClose}
+      title={t(replaces ? 'providerKeys.replaceTitle' : 'providerKeys.enterTitle')}
+      centered
+      closeButtonProps={{ 'aria-label': ui('close') }}
+    >
+      <Form {...props} />
+    </Modal>
+  );
+}
+
+function Form({ asked, known, onClose }: DialogProps) {
+  const { t } = useTranslation('settings');
+  const ui = useTranslation('ui').t;
+  const titleOf = useProviderTitle();
+  const fixed = asked === 'new' ? null : asked;
+  const { fields, change, submit, busy, error } = useKeyForm(fixed, onClose);
+  const before = known.find(key => key.provider === fields.provider);
+  return (
+    <form className="hf-form" onSubmit={event => void submit(event)} autoComplete="off">
+      <NativeSelect
+        label={t('providerKeys.column.provider')}
+        value={fields.provider}
+        disabled={fixed !== null}
+        onChange={event => {
+          const provider = PROVIDERS.find(one => one === event.currentTarget.value);
+          if (provider) change({ provider });
+        }}
+        data={PROVIDERS.map(value => ({ value, label: titleOf(value) }))}
+      />
+      <TextInput
+        label={t('providerKeys.column.name')}
+        description={t('providerKeys.nameHint')}
+        value={fields.name}
+        required
+        maxLength={NAME_MAX_CHARS}
+        onChange={event => change({ name: event.currentTarget.value })}
+      />
+      <KeyField value={fields.key} onChange={key => change({ key })} />
+      {before && (
+        <p className="hf-soft" role="status">
+          {t('providerKeys.replaces', { name: before.name, hint: before.hint })}
+        </p>
+      )}
+      {error !== null && <Problem error={error} />}
+      <Group justify="flex-end">
+        <Button variant="default" onClick={onClose}>
+          {ui('cancel')}
+        </Button>
+        <Button
+          type="submit"
+          loading={busy}
+          disabled={fields.name.trim() === '' || !isKey(fields.key.trim())}
+        >
+          {t('providerKeys.save')}
+        </Button>
+      </Group>
+    </form>
+  );
+}
+
+/** Never to be read over a shoulder, and not for the browser to remember. */
+function KeyField({ value, onChange }: { value: string; onChange: (key: string) => void }) {
+  const { t } = useTranslation('settings');
+  const wrong = value.trim() !== '' && !isKey(value.trim());
+  return (
+    <TextInput
+      type="password"
+      autoComplete="new-password"
+      spellCheck={false}
+      label={t('providerKeys.column.hint')}
+      description={t('providerKeys.keyHint')}
+      error={wrong && t('providerKeys.keyWrong')}
+      value={value}
+      required
+      data-autofocus
+      maxLength={KEY_MAX_CHARS}
+      onChange={event => onChange(event.currentTarget.value)}
+    />
+  );
+}
+
+function useKeyForm(fixed: ProviderKey | null, onClose: () => void) {
+  const { t } = useTranslation('settings');
+  const queries = useQueryClient();
+  const announce = useAnnounce();
+  const [fields, setFields] = useState({
+    provider: fixed?.provider ?? PROVIDERS[0],
+    name: fixed?.name ?? '',
+    key: '',
+  });
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      const { provider, name, key } = fields;
+      await client.providerKeys.create({ provider, name: name.trim(), key: key.trim() });
+      announce(t('providerKeys.saved'));
+      await queries.invalidateQueries({ queryKey: ['provider-keys'] });
+      await queries.invalidateQueries({ queryKey: ['audit'] });
+      onClose();
+    } catch (caught) {
+      setError(caught);
+      setBusy(false);
+    }
+  };
+  const change = (next: Partial<typeof fields>) => setFields(now => ({ ...now, ...next }));
+  return { fields, change, submit, busy, error };
+}
