@@ -96,6 +96,10 @@ export const runCounts = z.object({
   canceled: z.number().int(),
 });
 
+const upperBound = z
+  .boolean()
+  .describe('A call did not say what it used, so it counts as the most that it could have cost.');
+
 export const task = z.object({
   id: z.string(),
   project_id: z.string(),
@@ -106,6 +110,7 @@ export const task = z.object({
   runs: runCounts,
   picked_run_id: z.string().nullable(),
   cost_usd: z.number(),
+  cost_is_upper_bound: upperBound,
   created_at: timestamp,
   updated_at: timestamp,
 });
@@ -187,6 +192,7 @@ export const run = z.object({
   tests: z.object({ before: testResult.nullable(), after: testResult.nullable() }),
   usage: runUsage,
   cost_usd: z.number().nullable(),
+  cost_is_upper_bound: upperBound,
   retry_of: z.string().nullable(),
   continues: z.string().nullable(),
   picked: z.boolean(),

@@ -6,9 +6,10 @@ import { agentsQuery } from '../app/run-queries.ts';
 import { useFormats } from '../i18n/format.ts';
 import { useNow } from '../ui/use-now.ts';
 import { agentTitle } from './agents.ts';
+import { RunCost } from './cost.tsx';
 import { RunActions } from './run-actions.tsx';
 import { RunBadge } from './run-badge.tsx';
-import { Cost, Lines } from './run-facts.tsx';
+import { Lines } from './run-facts.tsx';
 import { isOver, runSeconds } from './run-states.ts';
 import { TestMark } from './test-mark.tsx';
 import { useReason } from './use-note.ts';
@@ -100,7 +101,7 @@ function useRows(runs: readonly Run[]): { name: string; cell: (run: Run) => Reac
         </>
       ),
     },
-    { name: t('compare.cost'), cell: run => <Cost run={run} /> },
+    { name: t('compare.cost'), cell: run => <RunCost run={run} /> },
     { name: t('compare.time'), cell: run => formats.clock(runSeconds(run, now)) },
     { name: t('compare.summary'), cell: run => run.summary ?? '—' },
   ];

@@ -1,9 +1,8 @@
 import type { Run } from '@holdfast/protocol';
-import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { budgetsQuery } from '../app/run-queries.ts';
 import { useFormats } from '../i18n/format.ts';
 import { useNow } from '../ui/use-now.ts';
+import { RunCost } from './cost.tsx';
 import { Plan } from './plan.tsx';
 import { isOver, runSeconds } from './run-states.ts';
 import type { RunLog } from './run-store.ts';
@@ -24,7 +23,7 @@ export function RunFacts({ run, log }: { run: Run; log: RunLog }) {
         <div>
           <dt>{t('run.cost')}</dt>
           <dd className="hf-num">
-            <Cost run={run} />
+            <RunCost run={run} />
           </dd>
         </div>
         <div>
@@ -39,31 +38,6 @@ export function RunFacts({ run, log }: { run: Run; log: RunLog }) {
       {run.summary !== null && <p className="hf-run-summary">{run.summary}</p>}
       <Files run={run} />
     </div>
-  );
-}
-
-/** A share of the budget from which it deserves a look. */
-const HIGH = 0.8;
-
-export function Cost({ run }: { run: Run }) {
-  const { t } = useTranslation('tasks');
-  const formats = useFormats();
-  const budget = useQuery(budgetsQuery).data?.data.find(one => one.scope === 'run');
-  if (run.cost_usd === null) return <span className="hf-soft">{t('run.costUnknown')}</span>;
-  const spent = formats.usd(run.cost_usd);
-  if (!budget || budget.limit_usd <= 0) return spent;
-  const limit = formats.usd(budget.limit_usd);
-  return (
-    <span className="hf-cost">
-      {t('run.budget', { spent, limit })}
-      <meter
-        aria-label={t('run.budgetLabel')}
-        min={0}
-        max={budget.limit_usd}
-        high={budget.limit_usd * HIGH}
-        value={run.cost_usd}
-      />
-    </span>
   );
 }
 

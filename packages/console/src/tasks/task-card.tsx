@@ -1,15 +1,14 @@
 import type { Task } from '@holdfast/protocol';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
-import { useFormats } from '../i18n/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { When } from '../ui/when.tsx';
+import { Cost } from './cost.tsx';
 import { RunMarks } from './run-badge.tsx';
 
 /** One task on the board; the whole card leads to its page. */
 export function TaskCard({ task, repo }: { task: Task; repo: string | undefined }) {
   const { t } = useTranslation('tasks');
-  const formats = useFormats();
   return (
     <li className="hf-task-card" data-live={task.runs.running > 0 || undefined}>
       <Link to="/tasks/$id" params={{ id: task.id }} className="hf-task-link">
@@ -29,7 +28,7 @@ export function TaskCard({ task, repo }: { task: Task; repo: string | undefined 
           {task.cost_usd > 0 && (
             <span title={t('costOfTask')}>
               <span className="hf-visually-hidden">{t('costOfTask')} </span>
-              {formats.usd(task.cost_usd)} ·{' '}
+              <Cost of={task} /> ·{' '}
             </span>
           )}
           <When at={task.updated_at} />

@@ -32,6 +32,7 @@ export function presentTask(row: TaskView): Task {
     runs,
     picked_run_id: row.picked_run_id,
     cost_usd: row.cost_usd,
+    cost_is_upper_bound: row.cost_is_upper_bound,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };
@@ -74,13 +75,9 @@ export function presentRun(row: RunView, summary: string | null): Run {
     insertions: row.insertions,
     deletions: row.deletions,
     tests: { before: row.test_before, after: row.test_after },
-    usage: {
-      input_tokens: row.input_tokens,
-      output_tokens: row.output_tokens,
-      cached_tokens: row.cached_tokens,
-      calls: row.model_calls,
-    },
+    usage: presentUsage(row),
     cost_usd: row.cost_usd,
+    cost_is_upper_bound: row.cost_is_upper_bound,
     retry_of: row.retry_of,
     continues: row.continues,
     picked: row.picked,
@@ -90,6 +87,15 @@ export function presentRun(row: RunView, summary: string | null): Run {
     finished_at: iso(row.finished_at),
     duration_s: row.duration_s,
     last_seq: row.last_seq,
+  };
+}
+
+function presentUsage(row: RunView): Run['usage'] {
+  return {
+    input_tokens: row.input_tokens,
+    output_tokens: row.output_tokens,
+    cached_tokens: row.cached_tokens,
+    calls: row.model_calls,
   };
 }
 

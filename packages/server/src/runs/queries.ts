@@ -1,5 +1,6 @@
 import type { RunStatus } from '@holdfast/protocol';
 import { sql } from 'kysely';
+import { hasBoundedCall } from '../models/index.ts';
 import type { Executor } from '../platform/database/index.ts';
 import {
   type ArtifactRow,
@@ -22,6 +23,8 @@ export type RunView = RunRow & {
   readonly picked: boolean;
   /** Seconds since the first start, until the end; null before. */
   readonly duration_s: number | null;
+  /** Whether `cost_usd` is the most that it can have cost, and not what it did. */
+  readonly cost_is_upper_bound: boolean;
 };
 
 function runViews(executor: Executor) {
@@ -35,6 +38,7 @@ function runViews(executor: Executor) {
       sql<boolean>`tasks.picked_run_id is not distinct from runs.id`.as('picked'),
       sql<number | null>`extract(epoch from
         coalesce(runs.finished_at, now()) - runs.started_at)::float8`.as('duration_s'),
+      hasBoundedCall(sql.ref('runs.id')).as('cost_is_upper_bound'),
     ]);
 }
 
@@ -82,6 +86,7 @@ export async function listRepositories(
 
 export type TaskView = TaskRow & { readonly [K in RunStatus]: number } & {
   readonly cost_usd: number;
+  readonly cost_is_upper_bound: boolean;
 };
 
 function taskViews(executor: Executor) {
@@ -95,6 +100,9 @@ function taskViews(executor: Executor) {
     .select([
       count('canceled'),
       sql<number>`coalesce(sum(runs.cost_usd), 0)::float8`.as('cost_usd'),
+      sql<boolean>`coalesce(bool_or(${hasBoundedCall(sql.ref('runs.id'))}), false)`.as(
+        'cost_is_upper_bound',
+      ),
     ])
     .groupBy('tasks.id');
 }

@@ -82,6 +82,17 @@ export async function settle(executor: Executor, id: string, usd: number): Promi
     .execute();
 }
 
+/**
+ * SQL: whether a call of that run was settled at all that was reserved for it, because its answer
+ * ended without saying what it used. What the run cost is then an upper bound.
+ */
+export function hasBoundedCall(runId: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql<boolean>`exists (
+    select from reservations
+    where run_id = ${runId} and reserved_usd > 0 and settled_usd = reserved_usd
+  )`;
+}
+
 async function lockBudgets(trx: Trx, caller: ModelCaller): Promise<BudgetRow[]> {
   const rows = await budgetQuery(trx, caller).forUpdate().execute();
   return applying(rows, caller);
