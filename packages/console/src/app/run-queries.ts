@@ -7,6 +7,7 @@ import { client } from './services.ts';
  */
 const LIVE_INTERVAL_MS = 5000;
 const LIST_PAGE = 200;
+const RECENT_PAGE = 20;
 
 export const tasksQuery = infiniteQueryOptions({
   queryKey: ['tasks', 'list'],
@@ -15,6 +16,13 @@ export const tasksQuery = infiniteQueryOptions({
   initialPageParam: undefined as string | undefined,
   getNextPageParam: page => page.next_cursor ?? undefined,
   refetchInterval: LIVE_INTERVAL_MS,
+});
+
+/** The newest few, for what only asks whether and how tasks are used. */
+export const recentTasksQuery = queryOptions({
+  queryKey: ['tasks', 'recent'],
+  queryFn: ({ signal }) => client.tasks.list({ limit: RECENT_PAGE }, { signal }),
+  refetchInterval: LIVE_INTERVAL_MS * 2,
 });
 
 export const reposQuery = queryOptions({

@@ -16,13 +16,12 @@ import { LiveSession } from './live-session.tsx';
 import { Needs } from './needs.tsx';
 import { Recently } from './recently.tsx';
 
-/** Is everything well, what is alive, what needs me; on an empty server, the first steps. */
+/** Is everything well, what is alive, what needs me; for beginners, the first steps. */
 export function HomePage() {
   const { t } = useTranslation('home');
   const live = useQuery(liveSessionsQuery);
   const recent = useQuery(recentSessionsQuery);
   const running = useQuery(runningRunsQuery).data?.data ?? [];
-  const fresh = recent.data?.data.length === 0;
   return (
     <Page
       title={t('title')}
@@ -34,7 +33,7 @@ export function HomePage() {
     >
       <div className="hf-home">
         <div className="hf-stack">
-          {fresh && <FirstSteps />}
+          <FirstSteps />
           <Section title={t('live.title')} id="live">
             {live.error && <Problem error={live.error} onRetry={() => void live.refetch()} />}
             {live.isPending && <div className="hf-row-skeleton" />}
@@ -50,7 +49,7 @@ export function HomePage() {
               ))}
             </ul>
           </Section>
-          {recent.data && !fresh && <Recently sessions={recent.data.data} />}
+          {recent.data && <Recently sessions={recent.data.data} />}
         </div>
         <div className="hf-stack">
           <Needs recent={recent.data?.data ?? []} />
