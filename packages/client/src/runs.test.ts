@@ -10,6 +10,7 @@ beforeAll(async () => {
   server = await startServer((asked, response) => {
     if (failing-- > 0) return sendProblem(response, { status: 503, code: 'unavailable' });
     if (asked.url.endsWith('/patch')) return void response.end('diff --git a/x b/x\n');
+    if (asked.url.endsWith('/logs')) return void response.end('I read sum.js.\n');
     sendJson(response, { id: 'x', data: [], runs: [], redriven: 2, next_cursor: null });
   });
   client = createClient({ baseUrl: server.url, retry: HASTY });
@@ -73,6 +74,12 @@ describe('the routes of runs', () => {
     expect(await client.runs.patch('run_1')).toBe('diff --git a/x b/x\n');
     expect(server.asked.at(-1)?.headers.accept).toBe('text/x-diff');
     expect(client.runs.patchUrl('run_1')).toBe(`${server.url}/v1/runs/run_1/patch`);
+  });
+
+  it('read a log as text and name its address', async () => {
+    expect(await client.runs.logs('run_1')).toBe('I read sum.js.\n');
+    expect(server.asked.at(-1)?.headers.accept).toBe('text/plain');
+    expect(client.runs.logsUrl('run_1')).toBe(`${server.url}/v1/runs/run_1/logs`);
   });
 });
 

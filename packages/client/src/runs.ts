@@ -100,6 +100,13 @@ export function runRoutes(http: Http) {
      */
     push: (id: string, { signal }: Options = {}) =>
       post<Run>(http, path(id, '/push'), undefined, signal),
+    ...resultRoutes(http, path),
+  };
+}
+
+/** What a run has left behind. */
+function resultRoutes(http: Http, path: (id: string, rest: string) => string) {
+  return {
     /** The work as a patch against its base; '' where nothing was changed. */
     patch: async (id: string, { signal }: Options = {}): Promise<string> => {
       const headers = { accept: 'text/x-diff' };
@@ -107,6 +114,13 @@ export function runRoutes(http: Http) {
     },
     /** For a link of a signed-in page. */
     patchUrl: (id: string) => http.url(path(id, '/patch')),
+    /** What agent and tools wrote, as text; for the creator and Admins. */
+    logs: async (id: string, { signal }: Options = {}): Promise<string> => {
+      const headers = { accept: 'text/plain' };
+      return (await http.request(path(id, '/logs'), { headers, signal })).text();
+    },
+    /** For a link of a signed-in page. */
+    logsUrl: (id: string) => http.url(path(id, '/logs')),
     artifacts: (id: string, query: PageQuery = {}, { signal }: Options = {}) =>
       http.json<Page<RunArtifact>>(path(id, '/artifacts'), { query: { ...query }, signal }),
   };

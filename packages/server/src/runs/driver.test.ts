@@ -103,7 +103,9 @@ forEachRunsHost((name, open) => {
     const patch = await host.request(`/v1/runs/${id}/patch`);
     expect(patch.headers.get('content-type')).toMatch(/^text\/x-diff/);
     expect(await patch.text()).toBe('diff --git a/a b/a\n');
-    expect(await (await host.request(`/v1/runs/${id}/logs`)).text()).toBe(text);
+    const logs = await host.request(`/v1/runs/${id}/logs`);
+    expect(logs.headers.get('content-disposition')).toBe(`attachment; filename="${id}.log"`);
+    expect(await logs.text()).toBe(text);
     const { body } = await host.send('GET', `/v1/runs/${id}/artifacts`);
     expect(body.data.map((one: { kind: string }) => one.kind)).toEqual(['checkpoint', 'patch']);
     expect((await host.send('POST', `/v1/runs/${id}/retry`)).status).toBe(409);

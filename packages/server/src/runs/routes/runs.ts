@@ -146,8 +146,13 @@ function addResults(app: App, runs: RunsService): void {
       schema: { tags: TAGS, summary: 'What agent and tools wrote, as text', params: idParams },
     },
     async (request, reply) => {
-      const text = await runs.logs(callerOf(request), request.params.id);
-      return reply.header('content-type', 'text/plain; charset=utf-8').send(text);
+      const { id } = request.params;
+      const text = await runs.logs(callerOf(request), id);
+      return reply
+        .header('content-type', 'text/plain; charset=utf-8')
+        .header('content-disposition', `attachment; filename="${id}.log"`)
+        .header('cache-control', 'private, no-cache')
+        .send(text);
     },
   );
   app.get(
