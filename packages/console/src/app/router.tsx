@@ -51,6 +51,12 @@ const task = createRoute({
   component: lazyRouteComponent(() => import('../tasks/task-page.tsx'), 'TaskPage'),
 });
 
+const repos = createRoute({
+  getParentRoute: () => root,
+  path: '/tasks/repos',
+  component: lazyRouteComponent(() => import('../tasks/repos-page.tsx'), 'ReposPage'),
+});
+
 const queue = createRoute({
   getParentRoute: () => root,
   path: '/queue',
@@ -64,7 +70,17 @@ const settings = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, voice, sessions, session, tasks, task, queue, settings]),
+  routeTree: root.addChildren([
+    home,
+    voice,
+    sessions,
+    session,
+    tasks,
+    task,
+    repos,
+    queue,
+    settings,
+  ]),
   defaultPreload: 'intent',
   defaultPendingComponent: PagePending,
   defaultErrorComponent: PageError,

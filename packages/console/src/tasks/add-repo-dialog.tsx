@@ -7,6 +7,7 @@ import { consoleQuery } from '../app/queries.ts';
 import { client } from '../app/services.ts';
 import { Problem } from '../ui/problem.tsx';
 import { useAnnounce } from '../ui/use-announce.tsx';
+import { RepoInputs } from './repo-fields.tsx';
 
 /** An address with a scheme, or `user@host:path`; anything else is a folder. */
 const ADDRESS = /^([a-z][a-z0-9+.-]*:\/\/|[^/\s]+@[^/\s]+:)/i;
@@ -53,26 +54,28 @@ function Form({ onClose }: { onClose: () => void }) {
       setBusy(false);
     }
   };
-  const field = (name: keyof typeof EMPTY) => ({
-    label: t(`addRepo.${name}`),
-    value: fields[name],
-    onChange: (event: { currentTarget: HTMLInputElement }) => {
-      const { value } = event.currentTarget;
-      setFields(now => ({ ...now, [name]: value }));
-    },
-  });
+  const change = (next: Partial<typeof EMPTY>) => setFields(now => ({ ...now, ...next }));
   return (
     <form className="hf-form" onSubmit={event => void submit(event)}>
       <TextInput
-        {...field('where')}
-        required
-        data-autofocus
+        label={t('addRepo.where')}
         description={local ? t('addRepo.whereLocal') : t('addRepo.whereHint')}
         placeholder="https://git.example.com/team/project.git"
+        required
+        data-autofocus
+        value={fields.where}
+        onChange={event => change({ where: event.currentTarget.value })}
       />
-      <TextInput {...field('name')} description={t('addRepo.nameHint')} />
-      <TextInput {...field('branch')} description={t('addRepo.branchHint')} />
-      <TextInput {...field('test')} description={t('addRepo.testHint')} placeholder="npm test" />
+      <RepoInputs
+        fields={fields}
+        required={{}}
+        hints={{
+          name: t('addRepo.nameHint'),
+          branch: t('addRepo.branchHint'),
+          test: t('addRepo.testHint'),
+        }}
+        onChange={change}
+      />
       {error !== null && <Problem error={error} />}
       <Group justify="flex-end">
         <Button variant="default" onClick={onClose}>

@@ -1,11 +1,18 @@
 import { ActionIcon, TextInput } from '@mantine/core';
+import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import type { LogSearchState } from './run-log.tsx';
 
 /** Finds words in a log; Enter goes on, with Shift back. */
-export function LogSearch({ search, lines }: { search: LogSearchState; lines: number }) {
+export function LogSearch(props: {
+  search: LogSearchState;
+  lines: number;
+  /** What else can be done with the whole log. */
+  children: ReactNode;
+}) {
+  const { search, lines } = props;
   const { t } = useTranslation('tasks');
   const formats = useFormats();
   const words =
@@ -53,6 +60,7 @@ export function LogSearch({ search, lines }: { search: LogSearchState; lines: nu
           </ActionIcon>
         </>
       )}
+      {props.children}
     </search>
   );
 }

@@ -103,6 +103,6 @@ function Panel(props: RunColumnProps & { log: RunLog }) {
         />
       );
     default:
-      return <RunLogView log={log} agent={title} />;
+      return <RunLogView run={run} log={log} agent={title} own={props.own} />;
   }
 }

@@ -1,7 +1,9 @@
-import { Button } from '@mantine/core';
+import type { Run } from '@holdfast/protocol';
+import { ActionIcon, Button, Tooltip } from '@mantine/core';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { client } from '../app/services.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { LogLine } from './log-line.tsx';
@@ -15,7 +17,8 @@ const LINE_PX = 20;
 const OVERSCAN_ROWS = 20;
 
 /** What a run says and does, as it happens. Only the rows in sight exist. */
-export function RunLogView({ log, agent }: { log: RunLog; agent: string }) {
+export function RunLogView(props: { run: Run; log: RunLog; agent: string; own: boolean }) {
+  const { run, log, agent } = props;
   const { t } = useTranslation('tasks');
   const rows = useLogRows(log);
   const frame = useRef<HTMLDivElement>(null);
@@ -47,7 +50,9 @@ export function RunLogView({ log, agent }: { log: RunLog; agent: string }) {
   const hidden = log.events[0]?.redacted === true;
   return (
     <div className="hf-log">
-      <LogSearch search={search} lines={rows.length} />
+      <LogSearch search={search} lines={rows.length}>
+        {props.own && <LogDownload runId={run.id} agent={agent} />}
+      </LogSearch>
       {log.error !== null && <Problem error={log.error} />}
       {hidden && <p className="hf-log-word">{t('log.private')}</p>}
       {log.gap && <p className="hf-log-word">{t('log.gap')}</p>}
@@ -80,6 +85,26 @@ export function RunLogView({ log, agent }: { log: RunLog; agent: string }) {
       </section>
       <FollowBar live={!log.over} follow={follow} empty={rows.length === 0} />
     </div>
+  );
+}
+
+/** All that agent and tools wrote, as text; for those whom the server lets read it. */
+function LogDownload({ runId, agent }: { runId: string; agent: string }) {
+  const { t } = useTranslation('tasks');
+  const label = t('log.download', { agent });
+  return (
+    <Tooltip label={label}>
+      <ActionIcon
+        component="a"
+        href={client.runs.logsUrl(runId)}
+        download={`${runId}.log`}
+        variant="subtle"
+        color="gray"
+        aria-label={label}
+      >
+        <Icon name="download" size={16} />
+      </ActionIcon>
+    </Tooltip>
   );
 }
 

@@ -1,33 +1,72 @@
 import type { Repo, Task } from '@holdfast/protocol';
+import { useQuery } from '@tanstack/react-query';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { groupTasks } from './board.ts';
+import { meQuery } from '../app/queries.ts';
+import { Problem } from '../ui/problem.tsx';
+import { type BoardColumn, groupTasks } from './board.ts';
+import { useMove } from './move-menu.tsx';
+import { type Move, mayControl } from './moves.ts';
 import { TaskCard } from './task-card.tsx';
 
-/** One column for each place that a task can be in. Where it is follows from its runs. */
+/** One column for each place that a task can be in: as its runs say, or as somebody chose. */
 export function Board(props: {
   tasks: readonly Task[];
   repos: ReadonlyMap<string, Repo>;
   withArchived: boolean;
 }) {
   const { t } = useTranslation('tasks');
+  const me = useQuery(meQuery).data;
+  const columns = groupTasks(props.tasks, props.withArchived);
+  const { frame, moved, onMove, error } = useBoardMoves(columns);
   return (
-    <div className="hf-board">
-      {groupTasks(props.tasks, props.withArchived).map(({ column, tasks }) => (
-        <section key={column} aria-labelledby={`column-${column}`} data-empty={tasks.length === 0}>
-          <h2 id={`column-${column}`}>
-            {t(`column.${column}`)} <span className="hf-soft hf-num">{tasks.length}</span>
-          </h2>
-          {tasks.length === 0 ? (
-            <p className="hf-board-empty">{t(`columnEmpty.${column}`)}</p>
-          ) : (
-            <ul className="hf-plain">
-              {tasks.map(task => (
-                <TaskCard key={task.id} task={task} repo={props.repos.get(task.repo_id)?.name} />
-              ))}
-            </ul>
-          )}
-        </section>
-      ))}
-    </div>
+    <>
+      {error !== null && <Problem error={error} />}
+      <div className="hf-board" ref={frame} tabIndex={-1}>
+        {columns.map(({ column, tasks }) => (
+          <section
+            key={column}
+            aria-labelledby={`column-${column}`}
+            data-empty={tasks.length === 0}
+          >
+            <h2 id={`column-${column}`}>
+              {t(`column.${column}`)} <span className="hf-soft hf-num">{tasks.length}</span>
+            </h2>
+            {tasks.length === 0 ? (
+              <p className="hf-board-empty">{t(`columnEmpty.${column}`)}</p>
+            ) : (
+              <ul className="hf-plain">
+                {tasks.map(task => (
+                  <TaskCard
+                    key={task.id}
+                    task={task}
+                    repo={props.repos.get(task.repo_id)?.name}
+                    moved={moved === task.id}
+                    onMove={mayControl(me, task) ? to => onMove(task, to) : undefined}
+                  />
+                ))}
+              </ul>
+            )}
+          </section>
+        ))}
+      </div>
+    </>
   );
+}
+
+/** The focus goes along with a card, or to the board where the card is out of sight. */
+function useBoardMoves(columns: readonly BoardColumn[]) {
+  const { move, error } = useMove();
+  const frame = useRef<HTMLDivElement>(null);
+  const [moved, setMoved] = useState<string | null>(null);
+  const shown = columns.some(({ tasks }) => tasks.some(({ id }) => id === moved));
+  const gone = moved !== null && !shown;
+  useEffect(() => {
+    if (gone) frame.current?.focus({ preventScroll: true });
+  }, [gone]);
+  const onMove = (task: Task, to: Move) => {
+    setMoved(task.id);
+    void move(task, to);
+  };
+  return { frame, moved, onMove, error };
 }

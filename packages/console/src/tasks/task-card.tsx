@@ -1,19 +1,36 @@
 import type { Task } from '@holdfast/protocol';
+import { ActionIcon } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Icon } from '../ui/icons.tsx';
 import { When } from '../ui/when.tsx';
 import { Cost } from './cost.tsx';
+import { MoveMenu } from './move-menu.tsx';
+import type { Move } from './moves.ts';
 import { RunMarks } from './run-badge.tsx';
 
+export interface TaskCardProps {
+  task: Task;
+  repo: string | undefined;
+  /** The reader has just moved it. */
+  moved: boolean;
+  /** Absent for those who may not. */
+  onMove: ((move: Move) => void) | undefined;
+}
+
 /** One task on the board; the whole card leads to its page. */
-export function TaskCard({ task, repo }: { task: Task; repo: string | undefined }) {
+export function TaskCard(props: TaskCardProps) {
+  const { task, repo, onMove } = props;
   const { t } = useTranslation('tasks');
   return (
     <li className="hf-task-card" data-live={task.runs.running > 0 || undefined}>
-      <Link to="/tasks/$id" params={{ id: task.id }} className="hf-task-link">
-        {task.title}
-      </Link>
+      <div className="hf-task-top">
+        <Link to="/tasks/$id" params={{ id: task.id }} className="hf-task-link">
+          {task.title}
+        </Link>
+        {onMove && <MoveButton task={task} moved={props.moved} onMove={onMove} />}
+      </div>
       <p className="hf-task-repo">
         <Icon name="folder" size={14} /> {repo ?? t('repoGone')}
       </p>
@@ -35,5 +52,29 @@ export function TaskCard({ task, repo }: { task: Task; repo: string | undefined 
         </span>
       </div>
     </li>
+  );
+}
+
+function MoveButton(props: { task: Task; moved: boolean; onMove: (move: Move) => void }) {
+  const { task, moved, onMove } = props;
+  const { t } = useTranslation('tasks');
+  const button = useRef<HTMLButtonElement>(null);
+  // In another column it is another element, and the one that had the focus is gone.
+  useEffect(() => {
+    if (moved) button.current?.focus();
+  }, [moved]);
+  return (
+    <MoveMenu task={task} onMove={onMove}>
+      <ActionIcon
+        ref={button}
+        variant="subtle"
+        color="gray"
+        size="sm"
+        className="hf-task-menu"
+        aria-label={t('move.label', { title: task.title })}
+      >
+        <Icon name="more" size={16} />
+      </ActionIcon>
+    </MoveMenu>
   );
 }

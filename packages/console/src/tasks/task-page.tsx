@@ -17,6 +17,7 @@ import { Problem } from '../ui/problem.tsx';
 import { agentTitle } from './agents.ts';
 import { Compare } from './compare.tsx';
 import { Conversation } from './conversation.tsx';
+import { mayControl } from './moves.ts';
 import { type GoTo, RunColumn } from './run-column.tsx';
 import { TaskActions } from './task-actions.tsx';
 import { useAwaitEndings } from './use-await-endings.ts';
@@ -63,7 +64,7 @@ function Detail(props: { task: Task; messages: readonly Message[]; runs: readonl
   const { task, messages, runs } = props;
   const search = useSearch({ from: '/tasks/$id' });
   const me = useQuery(meQuery).data;
-  const own = me?.role === 'Admin' || (me?.id === task.created_by && me.role === 'Developer');
+  const own = mayControl(me, task);
   const message = messages.find(one => one.id === search.message) ?? newestWithRuns(messages, runs);
   const shown = runs.filter(run => run.message_id === message?.id);
   const parts = { task, messages, runs, message, own };

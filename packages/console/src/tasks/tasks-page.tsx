@@ -4,7 +4,7 @@ import './tasks.css';
 import type { Repo, Task } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { meQuery } from '../app/queries.ts';
@@ -15,7 +15,6 @@ import { Icon } from '../ui/icons.tsx';
 import { Empty, Page } from '../ui/page.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { AddRepoDialog } from './add-repo-dialog.tsx';
-
 import { fits } from './board.ts';
 import { NewTaskDialog } from './new-task-dialog.tsx';
 import { Board } from './task-board.tsx';
@@ -47,8 +46,13 @@ function Actions({ onAsk, repos }: { onAsk: (asked: Asked) => void; repos: reado
   const { t } = useTranslation('tasks');
   return (
     <>
-      <Button variant="default" onClick={() => onAsk('repo')} leftSection={<Icon name="folder" />}>
-        {t('addRepo.button')}
+      <Button
+        component={Link}
+        to="/tasks/repos"
+        variant="default"
+        leftSection={<Icon name="folder" size={18} />}
+      >
+        {t('repos.title')}
       </Button>
       {repos.length > 0 && (
         <Button onClick={() => onAsk('task')} leftSection={<Icon name="plus" />}>

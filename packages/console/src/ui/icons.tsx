@@ -92,6 +92,7 @@ const SHAPES = {
   trash: <path d="M3.5 5.5h13M8 5.5v-2h4v2M5 5.5l.8 11h8.4l.8-11M8.5 8.5v5M11.5 8.5v5" />,
   download: <path d="M10 3v9.5M6 9l4 4 4-4M4 16.5h12" />,
   upload: <path d="M10 13V3.5M6 7l4-4 4 4M4 16.5h12" />,
+  more: <path d="M4.5 10h.01M10 10h.01M15.5 10h.01" strokeWidth="2.6" />,
   plus: <path d="M10 4v12M4 10h12" />,
   minus: <path d="M4 10h12" />,
   fit: <path d="M3 7V3.5h3.5M17 7V3.5h-3.5M3 13v3.5h3.5M17 13v3.5h-3.5" />,
@@ -102,6 +103,7 @@ const SHAPES = {
       <path d="M11.5 8.5a3 3 0 0 0-4.3 0L4.5 11.2a3 3 0 0 0 4.3 4.3l.9-.9" />
     </>
   ),
+  down: <path d="m5 7.5 5 5 5-5" />,
   back: <path d="M12 4 6 10l6 6" />,
   forward: <path d="m8 4 6 6-6 6" />,
   close: <path d="M5 5l10 10M15 5 5 15" />,

@@ -1,0 +1,94 @@
+import '../sessions/sessions.css';
+import './tasks.css';
+import type { Repo } from '@holdfast/protocol';
+import { Button } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { meQuery } from '../app/queries.ts';
+import { reposQuery } from '../app/run-queries.ts';
+import { client } from '../app/services.ts';
+import { Confirm } from '../ui/confirm.tsx';
+import { Icon } from '../ui/icons.tsx';
+import { Empty, Page } from '../ui/page.tsx';
+import { Problem } from '../ui/problem.tsx';
+import { useAnnounce } from '../ui/use-announce.tsx';
+import { AddRepoDialog } from './add-repo-dialog.tsx';
+import { EditRepoDialog } from './edit-repo-dialog.tsx';
+import { RepoTable } from './repo-table.tsx';
+
+/** What agents can be set to work on, and how. Developers add, change and archive. */
+export function ReposPage() {
+  const { t } = useTranslation('tasks');
+  const me = useQuery(meQuery).data;
+  const mayWrite = me !== undefined && me.role !== 'Viewer';
+  const [adding, setAdding] = useState(false);
+  return (
+    <>
+      <Link to="/tasks" className="hf-back">
+        <Icon name="back" size={16} /> {t('back')}
+      </Link>
+      <Page
+        title={t('repos.title')}
+        actions={
+          mayWrite && (
+            <Button onClick={() => setAdding(true)} leftSection={<Icon name="plus" />}>
+              {t('addRepo.button')}
+            </Button>
+          )
+        }
+      >
+        <Repos mayWrite={mayWrite} />
+        <AddRepoDialog opened={adding} onClose={() => setAdding(false)} />
+      </Page>
+    </>
+  );
+}
+
+function Repos({ mayWrite }: { mayWrite: boolean }) {
+  const { t } = useTranslation('tasks');
+  const repos = useQuery(reposQuery);
+  const [edited, setEdited] = useState<Repo | null>(null);
+  const [doomed, setDoomed] = useState<Repo | null>(null);
+  if (repos.error) return <Problem error={repos.error} onRetry={() => void repos.refetch()} />;
+  if (!repos.data) return <div className="hf-card hf-list-skeleton" />;
+  return (
+    <section className="hf-card" aria-label={t('repos.title')}>
+      {repos.data.data.length === 0 ? (
+        <Empty title={t('repos.none')}>{t('empty.repo')}</Empty>
+      ) : (
+        <RepoTable
+          repos={repos.data.data}
+          mayWrite={mayWrite}
+          onEdit={setEdited}
+          onArchive={setDoomed}
+        />
+      )}
+      <EditRepoDialog repo={edited} onClose={() => setEdited(null)} />
+      <ArchiveRepo repo={doomed} onClose={() => setDoomed(null)} />
+    </section>
+  );
+}
+
+function ArchiveRepo({ repo, onClose }: { repo: Repo | null; onClose: () => void }) {
+  const { t } = useTranslation('tasks');
+  const queries = useQueryClient();
+  const announce = useAnnounce();
+  const name = repo?.name ?? '';
+  const archive = async () => {
+    if (repo) await client.repos.archive(repo.id);
+    announce(t('repos.archived', { name }));
+    await queries.invalidateQueries({ queryKey: ['repos'] });
+  };
+  return (
+    <Confirm
+      opened={repo !== null}
+      title={t('repos.confirmTitle')}
+      text={t('repos.confirmText', { name })}
+      confirm={t('repos.archive')}
+      onConfirm={archive}
+      onClose={onClose}
+    />
+  );
+}
