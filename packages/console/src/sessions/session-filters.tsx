@@ -1,9 +1,7 @@
-import { NativeSelect, Switch, TextInput } from '@mantine/core';
-import { useEffect, useRef } from 'react';
+import { NativeSelect, Switch } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { ListSearch } from '../app/search.ts';
-import { useShortcut } from '../shell/shortcuts.ts';
-import { Icon } from '../ui/icons.tsx';
+import { SearchField } from '../shell/search-field.tsx';
 import { STATES } from '../ui/states.ts';
 
 /** Search, state, and whether only one's own sessions are shown; all stands in the address. */
@@ -14,25 +12,14 @@ export function SessionFilters(props: {
   const { search, onChange } = props;
   const { t } = useTranslation('sessions');
   const ui = useTranslation('ui').t;
-  const field = useRef<HTMLInputElement>(null);
-  useShortcut('/', () => field.current?.focus());
-  useEffect(() => {
-    if (search.focus) field.current?.focus();
-  }, [search.focus]);
   return (
     <search className="hf-filters">
-      <TextInput
-        ref={field}
-        type="search"
-        className="hf-grow"
-        aria-label={t('search')}
-        placeholder={t('searchHint')}
-        leftSection={<Icon name="search" size={16} />}
-        value={search.q ?? ''}
-        onChange={event => onChange({ q: event.currentTarget.value || undefined })}
-        onKeyDown={event => {
-          if (event.key === 'Escape') event.currentTarget.blur();
-        }}
+      <SearchField
+        label={t('search')}
+        hint={t('searchHint')}
+        value={search.q}
+        focus={search.focus}
+        onChange={q => onChange({ q })}
       />
       <NativeSelect
         aria-label={t('state')}
