@@ -2,8 +2,15 @@
  * What every part of the server may lean on: errors, ids, clock, lifecycle.
  * Knows nothing of HTTP or SQL.
  */
+export { endsWithin, unlessAborted } from './bounded.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type ErrorOptions, HoldfastError, toHoldfastError } from './errors.ts';
 export { type IdPrefix, isId, newId, newUuidV7 } from './ids.ts';
-export { type Component, DRAIN_CLOSING_MS, Lifecycle, type LifecycleState } from './lifecycle.ts';
+export {
+  type Component,
+  DRAIN_CLOSING_MS,
+  Lifecycle,
+  type LifecycleState,
+  STOP_MAX_MS,
+} from './lifecycle.ts';
 export { isLoopbackHost } from './loopback.ts';

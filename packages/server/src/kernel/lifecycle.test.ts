@@ -1,5 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
-import { type Component, DRAIN_CLOSING_MS, Lifecycle, type LifecycleState } from './lifecycle.ts';
+import {
+  type Component,
+  DRAIN_CLOSING_MS,
+  Lifecycle,
+  type LifecycleState,
+  STOP_MAX_MS,
+} from './lifecycle.ts';
 
 function recorder() {
   const steps: string[] = [];
@@ -84,6 +90,26 @@ describe('Lifecycle', () => {
     lifecycle.hurry();
     await stopped;
     expect(lifecycle.state).toBe('stopped');
+  });
+
+  it('leaves a part behind that does not stop', async () => {
+    vi.useFakeTimers();
+    try {
+      const { steps, part } = recorder();
+      const errors: string[] = [];
+      const stuck = part('stuck', { stop: () => new Promise(() => {}) });
+      const lifecycle = new Lifecycle([part('a'), stuck], {
+        onError: (name, phase) => errors.push(`${phase} ${name}`),
+      });
+      await lifecycle.start();
+      const stopped = lifecycle.stop({ drainMs: 0 });
+      await vi.advanceTimersByTimeAsync(STOP_MAX_MS);
+      await stopped;
+      expect(errors).toEqual(['stop stuck']);
+      expect(steps.at(-1)).toBe('stop a');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('goes on stopping when a part fails to', async () => {

@@ -1,3 +1,5 @@
+import { endsWithin } from './bounded.ts';
+
 /**
  * Start and stop of one process.
  *
@@ -6,7 +8,8 @@
  * Components start in the order given and stop in reverse. `drain` runs first, on all components
  * at once, while they all still work: readiness has already turned false, so that a load balancer
  * stops sending work, and each component finishes or hands over what it holds. A drain that
- * outlasts its deadline is cut off; `stop` still runs. Both phases run once however often asked.
+ * outlasts its deadline is cut off; `stop` still runs, and one that takes longer than `STOP_MAX_MS`
+ * is left behind. Both phases run once however often asked.
  */
 export type LifecycleState = 'starting' | 'ready' | 'draining' | 'stopped';
 
@@ -21,6 +24,8 @@ export interface Component {
 
 /** What a drain may take after its deadline, for last messages and closing handshakes. */
 export const DRAIN_CLOSING_MS = 5_000;
+/** What one component's stop may take: what it waits for may never come back. */
+export const STOP_MAX_MS = 10_000;
 
 export interface LifecycleEvents {
   onState?(state: LifecycleState): void;
@@ -75,7 +80,8 @@ export class Lifecycle {
     await this.#drain(drainMs);
     for (const component of this.#started.toReversed()) {
       try {
-        await component.stop?.();
+        const stopped = component.stop?.() ?? Promise.resolve();
+        if (!(await endsWithin(stopped, STOP_MAX_MS))) throw new Error('It does not stop.');
       } catch (error) {
         this.#events.onError?.(component.name, 'stop', error);
       }

@@ -58,8 +58,10 @@ export interface RunsHost {
   /** Runs of one new task; answers their ids. */
   newRuns(...agents: string[]): Promise<string[]>;
   claim(id: string): Promise<HeldRun>;
-  /** A second process on the same database. */
-  sibling(): Promise<{ leases: Leases; runs: Runs; close(): Promise<void> }>;
+  /** A second process on the same database, with ports of its own where they are given. */
+  sibling(
+    ports?: Partial<RunsDeps>,
+  ): Promise<{ leases: Leases; runs: Runs; close(): Promise<void> }>;
   close(): Promise<void>;
 }
 
@@ -105,7 +107,7 @@ export async function openRunsHost(
     deps,
     audited,
     rights,
-    sibling: () => openSibling(deps),
+    sibling: ports => openSibling({ ...deps, ...ports }),
     async close() {
       await runs.streams.drain();
       await server.close(0);

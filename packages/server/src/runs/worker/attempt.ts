@@ -1,4 +1,4 @@
-import { type HoldfastError, toHoldfastError } from '../../kernel/index.ts';
+import { type HoldfastError, toHoldfastError, unlessAborted } from '../../kernel/index.ts';
 import type { Trx } from '../../platform/database/index.ts';
 import type { Journal, NewEvent } from '../../platform/log/index.ts';
 import type { Logger } from '../../platform/telemetry/index.ts';
@@ -10,6 +10,7 @@ import { CANCELED, endOf, findAgent, reasonOf, STOPPED, type StopCause } from '.
 import { Checkpointer } from './checkpointer.ts';
 import { deliverPatch, saveCheckpoint } from './deliver.ts';
 import type { WorkerDeps } from './deps.ts';
+import { HURRIED_FLUSH_MS } from './limits.ts';
 import { openPlace, type RunPlace } from './place.ts';
 import { finishCommand } from './tests-command.ts';
 import { Watchdog } from './watchdog.ts';
@@ -19,8 +20,8 @@ import { Watchdog } from './watchdog.ts';
  *
  *   preparing → tests before → agent at work ⇄ checkpoints → tests after → patch → finished
  *        └─────────────┴─────────────┴── stop(cancel, limits) ──▶ patch → finished
- *                                    └── stop(drain) ──▶ checkpoint → requeued
- *                                    └── stop(lost) ──▶ nothing more is written
+ *        │                           └── stop(drain) ──▶ checkpoint → requeued
+ *        └── stop(drain) ──▶ requeued, and stop(lost) at any time ──▶ nothing more is written
  *
  * What the agent made is kept however the run ends. A failure of ours gives the lease up without an
  * end: the next attempt goes on from the last checkpoint, and after too many the run fails.
@@ -33,6 +34,11 @@ export class Attempt {
   readonly #log: Logger;
   readonly #journal: Journal;
   readonly #stopping = new AbortController();
+  /** It is somebody else's to go on: what is being prepared is of no use any more. */
+  readonly #leaving = new AbortController();
+  /** There is no time left for what may take long. */
+  readonly #hurrying = new AbortController();
+  #opening: Promise<RunPlace> | undefined;
   #cause: StopCause | undefined;
   #agent: AgentProcess | undefined;
   /** The newest message that was told to the agent, and the newest that it took. */
@@ -43,7 +49,6 @@ export class Attempt {
   #steering = Promise.resolve();
   #sessionId: string | null;
   #checkpoint: number;
-  #hurried = false;
 
   constructor(deps: WorkerDeps, run: HeldRun) {
     this.#deps = deps;
@@ -63,17 +68,17 @@ export class Attempt {
   }
 
   stop(cause: StopCause): void {
-    if (this.#cause === 'lost') return;
-    if (this.#cause !== undefined && cause !== 'lost') return;
+    if (this.#cause === 'lost' || (this.#cause !== undefined && cause !== 'lost')) return;
     this.#cause = cause;
     this.#stopping.abort();
+    if (cause === 'lost' || cause === 'drain') this.#leaving.abort();
     if (cause === 'lost') this.#agent?.kill();
     else this.#agent?.stop();
   }
 
   /** There is no time for a checkpoint: a run that is handed back goes on from the last one. */
   hurry(): void {
-    this.#hurried = true;
+    this.#hurrying.abort();
     this.#agent?.kill();
   }
 
@@ -109,21 +114,29 @@ export class Attempt {
   }
 
   async #run(): Promise<void> {
-    let place: RunPlace | undefined;
     try {
       // What an earlier attempt saved is still to be delivered.
       if (this.#cause === 'cancel' && this.run.checkpoint === null) {
         return await this.#finish({ status: 'canceled', ...CANCELED });
       }
-      place = await openPlace(this.#deps, this.run);
-      await this.#work(place);
+      const place = await this.#open();
+      if (place !== undefined) await this.#work(place);
+      else if (this.#cause === 'drain') await this.#handBack(undefined);
     } catch (thrown) {
       await this.#failed(toHoldfastError(thrown));
     } finally {
       this.#journal.close();
-      await place?.close();
+      await this.#opening?.then(place => place.close()).catch(() => undefined);
       if (this.#isLost()) await this.#letGo();
     }
+  }
+
+  /** Undefined: told to leave before there was anything to keep. */
+  #open(): Promise<RunPlace | undefined> {
+    return unlessAborted(this.#leaving.signal, () => {
+      this.#opening = openPlace(this.#deps, this.run);
+      return this.#opening;
+    });
   }
 
   /**
@@ -190,7 +203,7 @@ export class Attempt {
       return await this.#agent.done;
     } finally {
       watchdog.stop();
-      await checkpointer.stop();
+      await unlessAborted(this.#hurrying.signal, () => checkpointer.stop());
       await this.#steering;
     }
   }
@@ -229,13 +242,20 @@ export class Attempt {
     }
   }
 
-  async #handBack(place: RunPlace): Promise<void> {
-    await this.#flush();
-    if (!this.#hurried) await this.#save(place, true);
-    await place.settled();
+  async #handBack(place: RunPlace | undefined): Promise<void> {
+    if (place !== undefined) {
+      await unlessAborted(this.#hurrying.signal, () => this.#keep(place));
+      await this.#journal.flush(HURRIED_FLUSH_MS);
+    }
     if (this.#isLost()) return;
     await this.#deps.driver.requeue(this.run, trx => this.#revoke(trx));
     this.#log.info('run.requeued');
+  }
+
+  async #keep(place: RunPlace): Promise<void> {
+    await this.#flush();
+    await this.#save(place, true);
+    await place.settled();
   }
 
   async #flush(): Promise<void> {

@@ -42,5 +42,9 @@ export const ORDERS_INTERVAL_MS = 1_000;
 export const WAKE_INTERVAL_MS = 15_000;
 /** Kept of a test command's output: its end. */
 export const TEST_OUTPUT_KEPT_BYTES = 64 * 1024;
+/** For what an agent said, where there is no time to wait for the log. */
+export const HURRIED_FLUSH_MS = 500;
+/** How long a worker whose time is over still waits for runs that were not given back yet. */
+export const STOP_WAIT_MS = 3_000;
 /** Pushes at once in one process. */
 export const PUSHES_MAX = 2;

@@ -1,9 +1,15 @@
-import { type Component, toHoldfastError } from '../../kernel/index.ts';
+import {
+  type Component,
+  endsWithin,
+  HoldfastError,
+  toHoldfastError,
+  unlessAborted,
+} from '../../kernel/index.ts';
 import { LEASE_SELF_FENCE_MS } from '../../platform/leases/index.ts';
 import type { Job } from '../../platform/queue/index.ts';
 import { Attempt } from './attempt.ts';
 import type { WorkerDeps } from './deps.ts';
-import { ORDERS_INTERVAL_MS, PUSHES_MAX, WAKE_INTERVAL_MS } from './limits.ts';
+import { ORDERS_INTERVAL_MS, PUSHES_MAX, STOP_WAIT_MS, WAKE_INTERVAL_MS } from './limits.ts';
 import { pushRun } from './pusher.ts';
 
 /**
@@ -11,6 +17,10 @@ import { pushRun } from './pusher.ts';
  * about them once a second (a ring makes that sooner).
  *
  *   open ──drain──▶ takes no jobs; every attempt saves a checkpoint and is queued again ──▶ closed
+ *                       └──deadline──▶ queued again as it was saved last ──stop──▶ closed
+ *
+ * A run that could not be given back by then, because the database is away, is left: whoever finds
+ * its lease free goes on with it.
  *
  * A worker that could not renew its leases for `LEASE_SELF_FENCE_MS` stops its agents itself:
  * another worker may have their runs by then.
@@ -26,6 +36,7 @@ export class RunWorker implements Component {
   #again = false;
   #failing = false;
   #draining = false;
+  #hurried = false;
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
@@ -56,18 +67,19 @@ export class RunWorker implements Component {
 
   async drain(signal: AbortSignal): Promise<void> {
     const drained = this.#drain();
-    const hurry = () => {
-      for (const attempt of this.#attempts.values()) attempt.hurry();
-    };
-    if (signal.aborted) hurry();
-    else signal.addEventListener('abort', hurry, { once: true });
-    await drained;
+    await unlessAborted(signal, () => drained);
+    this.#hurryAll();
+    await endsWithin(drained, STOP_WAIT_MS);
   }
 
+  /** Nothing of an agent runs afterwards. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#unsubscribe?.();
-    await this.#drain();
+    const drained = this.#drain();
+    this.#hurryAll();
+    if (await endsWithin(drained, STOP_WAIT_MS)) return;
+    this.#deps.telemetry.log.warn('runs.left', { runs: [...this.#attempts.keys()] });
   }
 
   async #drain(): Promise<void> {
@@ -76,6 +88,11 @@ export class RunWorker implements Component {
     this.#stopAll('drain');
     await Promise.all([...this.#attempts.values()].map(attempt => attempt.done));
     await stopped;
+  }
+
+  #hurryAll(): void {
+    this.#hurried = true;
+    for (const attempt of this.#attempts.values()) attempt.hurry();
   }
 
   #stopAll(cause: 'drain' | 'lost'): void {
@@ -89,13 +106,16 @@ export class RunWorker implements Component {
   /** Resolves when the run needs this worker no more. */
   async #handle(job: Job): Promise<void> {
     const runId = job.data.run_id;
-    if (runId === undefined || this.#draining || this.#attempts.has(runId)) return;
+    if (runId === undefined || this.#attempts.has(runId)) return;
+    // Fetched in the last moment: it comes again elsewhere.
+    if (this.#draining) throw new HoldfastError('unavailable', 'This worker takes no more runs.');
     const { driver, limits } = this.#deps;
     const claimed = await driver.claim(runId, limits);
     if (claimed.kind !== 'held') return;
     const attempt = new Attempt(this.#deps, claimed.run);
     this.#attempts.set(runId, attempt);
     if (this.#draining) attempt.stop('drain');
+    if (this.#hurried) attempt.hurry();
     await attempt.done;
     this.#attempts.delete(runId);
   }
