@@ -6,14 +6,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { type Check, checkOf, type JudgedRun, judgeRuns, type LoggedEvent } from './judge.ts';
 import type { Load, LoadedRun } from './load.ts';
+import { takenBy } from './pushes.ts';
 import type { ProofStack } from './stack.ts';
 
 const SETTLE_MS = 90_000;
 const POLL_MS = 500;
 
 export async function checkRuns(stack: ProofStack, load: Load): Promise<Check[]> {
+  await settlePushes(stack, load);
   const judged: JudgedRun[] = [];
-  for (const run of load.runs) judged.push(await readRun(stack, run));
+  for (const run of load.runs) judged.push(await readRun(stack, run, load.remote));
   const patches = await patchFaults(stack, load, judged);
   return [
     ...judgeRuns(judged),
@@ -22,7 +24,19 @@ export async function checkRuns(stack: ProofStack, load: Load): Promise<Check[]>
   ];
 }
 
-async function readRun(stack: ProofStack, run: LoadedRun): Promise<JudgedRun> {
+/** What was intended is done by somebody, or is found missing afterwards. */
+async function settlePushes({ database }: ProofStack, { runs }: Load): Promise<void> {
+  const ids = runs.filter(({ pushed }) => pushed).map(({ id }) => id);
+  await eventuallyNone(async () => {
+    const { rows } = await sql<{ subject: string }>`
+      select subject from events where subject = any(${ids}::text[]) and type like 'push.%'
+      group by subject having count(*) % 2 = 1
+    `.execute(database.db);
+    return rows.map(({ subject }) => subject);
+  });
+}
+
+async function readRun(stack: ProofStack, run: LoadedRun, remote: string): Promise<JudgedRun> {
   const { database } = stack;
   const { rows } = await sql<JudgedRun['row']>`
     select r.id, r.status, r.reason, r.attempt, r.insertions, s.fence::int as fence,
@@ -32,11 +46,11 @@ async function readRun(stack: ProofStack, run: LoadedRun): Promise<JudgedRun> {
   const { rows: log } = await sql<LoggedEvent>`
     select seq::int as seq, type, attempt, data from events where subject = ${run.id} order by seq
   `.execute(database.db);
-  const last = log.at(-1);
-  if (last?.type === 'run.failed')
-    console.log(`${run.id} failed: ${await lastWords(stack, run, last)}`);
+  const failed = log.find(({ type }) => type === 'run.failed');
+  if (failed) console.log(`${run.id} failed: ${await lastWords(stack, run, failed)}`);
   const seen = run.subscribers.map(subscriber => subscriber.seen);
-  return { row: rows[0]!, steps: run.steps, log, seen };
+  const pushes = { asked: run.pushed, taken: takenBy(remote, run.id) };
+  return { row: rows[0]!, steps: run.steps, log, seen, pushes };
 }
 
 /** The private part of the ending, as its owner reads it. */
@@ -45,7 +59,7 @@ async function lastWords(
   { id }: LoadedRun,
   { seq }: LoggedEvent,
 ): Promise<string> {
-  const response = await fetch(`${urls[0]}/v1/runs/${id}/events?after=${seq - 1}`);
+  const response = await fetch(`${urls[0]}/v1/runs/${id}/events?after=${seq - 1}&limit=1`);
   return response.text();
 }
 

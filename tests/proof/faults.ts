@@ -8,7 +8,6 @@
  * cut when the answer to a commit is on its way.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { sql } from 'kysely';
 import type { Random } from './random.ts';
 import type { ProofStack } from './stack.ts';
 
@@ -31,12 +30,14 @@ export const POINTS = [
   'log:run.requeued',
   'log:listening',
   'log:signal.received',
+  'log:push.finished',
   'wire:commit',
   'wire:append',
   'wire:run',
   'wire:heartbeat',
   'wire:lease',
   'wire:job',
+  'wire:push',
 ] as const;
 
 export interface Fault {
@@ -50,13 +51,17 @@ export interface Fault {
 }
 
 const KILL = 'SIGKILL';
-const POINT_TIMEOUT_MS = 8_000;
-const PAUSE_MIN_MS = 300;
-const PAUSE_MAX_MS = 1_500;
-/** Longer than a lease (15 s) and the look for expired ones (15 s). */
-const FREEZE_MS = 34_000;
+/** For the one that was drawn: rare ones must have their chance. */
+const POINT_TIMEOUT_MS = 3_000;
+/** For the first of any of them; a system that shows none for so long will show none any more. */
+const ANY_POINT_TIMEOUT_MS = 60_000;
+const PAUSE_MIN_MS = 500;
+const PAUSE_MAX_MS = 2_500;
+/** A lease (15 s) must be over, and then the look for expired ones (15 s) come by. */
+const FREEZE_MIN_MS = 16_000;
+const FREEZE_REST_MAX_MS = 18_000;
 const CUT_EVERY = 3;
-const FREEZE_EVERY = 6;
+const FREEZE_EVERY = 8;
 
 export class Faults {
   readonly done: Fault[] = [];
@@ -93,31 +98,42 @@ export class Faults {
   }
 
   async #kill(): Promise<void> {
-    const what = this.#random.pick(TARGETS);
+    const { what, name } = this.#drawTarget();
     const hard = this.#random.next() < 0.6;
-    const one = this.#random.whole(0, 1);
     const late = this.#random.next() < 0.5;
-    const signal = hard && (what !== 'worker' || (await this.#mayLoseWorker())) ? KILL : 'SIGTERM';
+    const signal = hard && (what !== 'worker' || this.#mayLoseWorker()) ? KILL : 'SIGTERM';
+    const act = () => this.#strike(name, signal);
+    await this.#at(late ? () => void setImmediate(act) : act, { what, signal, name });
+  }
+
+  /** Who is not away already. Never all are: PostgreSQL and Redis are waited for. */
+  #drawTarget(): { what: Target; name: string } {
+    for (;;) {
+      const what = this.#random.pick(TARGETS);
+      const name = this.#nameOf(what, this.#random.whole(0, 1));
+      if (!this.#away.has(name)) return { what, name };
+    }
+  }
+
+  #nameOf(what: Target, one: number): string {
     const names: Record<Target, string> = {
       worker: this.#stack.workers[one]!.name,
       api: this.#stack.apis[one]!.name,
       postgres: 'postgres',
       redis: 'redis',
     };
-    const name = names[what];
-    if (this.#away.has(name)) return;
-    const act = () => this.#strike(name, signal);
-    await this.#at(late ? () => void setImmediate(act) : act, { what, signal, name });
+    return names[what];
   }
 
-  /** Waits for a point; points that do not come in time give way to others. */
+  /** Waits for a point; when it does not come in time, for whichever comes first. */
   async #at(act: () => void, fault: Pick<Fault, 'what' | 'signal' | 'name'>): Promise<void> {
-    for (;;) {
-      const point = this.#random.pick(POINTS);
-      if (!(await this.#stack.observations.at(point, POINT_TIMEOUT_MS, act))) continue;
-      this.done.push({ ...fault, point, atMs: Math.round(performance.now() - this.#startMs) });
-      return;
-    }
+    const { observations } = this.#stack;
+    const drawn = [this.#random.pick(POINTS)];
+    const point =
+      (await observations.at(drawn, POINT_TIMEOUT_MS, act)) ??
+      (await observations.at(POINTS, ANY_POINT_TIMEOUT_MS, act));
+    if (point === undefined) throw new Error('nothing was seen of the system for too long');
+    this.done.push({ ...fault, point, atMs: Math.round(performance.now() - this.#startMs) });
   }
 
   #strike(name: string, signal: NodeJS.Signals): void {
@@ -145,15 +161,23 @@ export class Faults {
 
   async #freeze(): Promise<void> {
     const worker = this.#random.pick(this.#stack.workers);
-    if (this.#away.has(worker.name) || !(await this.#mayLoseWorker())) return;
+    if (!this.#mayLoseWorker()) return;
     const act = () => {
       worker.signal('SIGSTOP');
       this.#awayFor(
         worker.name,
-        delay(FREEZE_MS).then(() => worker.signal('SIGCONT')),
+        this.#takenOver().then(() => worker.signal('SIGCONT')),
       );
     };
     await this.#at(act, { what: 'freeze', signal: 'SIGSTOP', name: worker.name });
+  }
+
+  /** Long enough that somebody else has the frozen one's runs: with the other away, the most. */
+  async #takenOver(): Promise<void> {
+    await delay(FREEZE_MIN_MS);
+    await this.#stack.observations.at(['event:run.resumed'], FREEZE_REST_MAX_MS, () => {});
+    // What was sent to the frozen one meanwhile is still to be read by it.
+    await delay(PAUSE_MIN_MS);
   }
 
   async #cut(): Promise<void> {
@@ -163,23 +187,15 @@ export class Faults {
     const arm = () => {
       cut = proxy.cutAfter('commit');
     };
-    if (!(await observations.at('wire:append', POINT_TIMEOUT_MS, arm))) return;
+    if ((await observations.at(['wire:append'], POINT_TIMEOUT_MS, arm)) === undefined) return;
     await Promise.race([cut, delay(POINT_TIMEOUT_MS)]);
     const atMs = Math.round(performance.now() - this.#startMs);
     const fault = { what: 'cut', signal: KILL, point: 'wire:commit', name: 'connection' } as const;
     this.done.push({ ...fault, atMs });
   }
 
-  /** Three attempts lost in a row end a run, as they should: so far it must not come by chance. */
-  async #mayLoseWorker(): Promise<boolean> {
-    if (this.#stack.workers.some(({ name }) => this.#away.has(name))) return false;
-    try {
-      const { rows } = await sql<{ most: number | null }>`
-        select max(lost_attempts) as most from runs where status in ('queued', 'running')
-      `.execute(this.#stack.database.db);
-      return (rows[0]?.most ?? 0) === 0;
-    } catch {
-      return false;
-    }
+  /** The other one goes on with the runs: with both away, nothing would be seen for long. */
+  #mayLoseWorker(): boolean {
+    return !this.#stack.workers.some(({ name }) => this.#away.has(name));
   }
 }

@@ -1,5 +1,6 @@
 /** What a log and those who watched it must look like. No I/O. */
 import { isRunEnding } from '@holdfast/protocol';
+import { type PushesSeen, pushFaults } from './pushes.ts';
 import type { Seen } from './subscriber.ts';
 
 export const CHECK_NAMES = [
@@ -7,10 +8,13 @@ export const CHECK_NAMES = [
   'logs are 1…N, nothing twice',
   'every subscriber saw it all, once',
   'attempts and fences rise',
+  'worker_lost after three losses alone',
+  'no push happened twice',
   'patches apply',
   'no job without a run',
   'no workspace is left',
   'no process is left',
+  'nothing unexpected happened',
 ] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 
@@ -45,6 +49,7 @@ export interface JudgedRun {
   readonly steps: number;
   readonly log: readonly LoggedEvent[];
   readonly seen: readonly Seen[];
+  readonly pushes: PushesSeen;
 }
 
 /** So many attempts in a row may be lost. */
@@ -57,11 +62,15 @@ export function judgeRuns(runs: readonly JudgedRun[]): Check[] {
   const events = runs.reduce((total, { log }) => total + log.length, 0);
   const attempts = runs.reduce((total, { row }) => total + row.attempt, 0);
   const seen = runs.reduce((total, run) => total + run.seen.length, 0);
+  const lost = runs.filter(({ row }) => row.reason === 'worker_lost').length;
+  const pushes = runs.reduce((total, run) => total + run.pushes.taken.length, 0);
   return [
     checkOf('every run ended as it should', runs, endFaults, `${runs.length} runs`),
     checkOf('logs are 1…N, nothing twice', runs, logFaults, `${events} events`),
     checkOf('every subscriber saw it all, once', runs, seenFaults, `${seen} subscribers`),
     checkOf('attempts and fences rise', runs, attemptFaults, `${attempts} attempts`),
+    checkOf('worker_lost after three losses alone', runs, lossFaults, `${lost} runs given up`),
+    checkOf('no push happened twice', runs, pushFaults, `${pushes} pushes`),
   ];
 }
 
@@ -77,8 +86,8 @@ export function checkOf<T>(
   return { name, passed: false, detail: `${figures}; ${faults.length} faults: ${examples}` };
 }
 
-/** Succeeded with all its work, or given up after its workers really were lost. */
-export function endFaults({ row, log, steps }: JudgedRun): string[] {
+/** Succeeded with all its work, or given up; whether that was right has a check of its own. */
+export function endFaults({ row, steps }: JudgedRun): string[] {
   if (row.status === 'succeeded') {
     // A command that was cut short with its worker is told as such; the model does not repeat it.
     const lines = row.insertions;
@@ -86,30 +95,54 @@ export function endFaults({ row, log, steps }: JudgedRun): string[] {
       ? []
       : [`${row.id}: ${lines} lines after ${steps} steps`];
   }
-  const lost = row.status === 'failed' && row.reason === 'worker_lost';
-  if (lost && lostInARow(log) >= LOST_MAX) return [];
-  return [`${row.id}: ${row.status} ${row.reason ?? ''}, ${lostInARow(log)} attempts lost`];
+  if (row.status === 'failed' && row.reason === 'worker_lost') return [];
+  return [`${row.id}: ${row.status} ${row.reason ?? ''}`];
 }
 
-/** Attempts at the end of the log that neither saved a checkpoint nor gave the run back. */
-export function lostInARow(log: readonly LoggedEvent[]): number {
-  const attempts = new Map<number, boolean>();
-  for (const { attempt, type } of log) {
-    if (attempt === null) continue;
-    const got = type === 'checkpoint.saved' || type === 'run.requeued';
-    attempts.set(attempt, attempts.get(attempt) === true || got);
+/** A run is given up when as many attempts as may be were lost, and not a single one sooner. */
+export function lossFaults({ row, log }: JudgedRun): string[] {
+  const faults: string[] = [];
+  for (let attempt = 2; attempt <= row.attempt; attempt += 1) {
+    const lost = lostBefore(log, attempt);
+    if (lost >= LOST_MAX) faults.push(`attempt ${attempt} began after ${lost} were lost`);
   }
-  const last = Math.max(0, ...attempts.keys());
+  const lost = lostBefore(log, row.attempt + 1);
+  if (row.reason === 'worker_lost' && lost < LOST_MAX) {
+    faults.push(`given up after ${lost} lost of ${row.attempt}`);
+  }
+  return faults.map(fault => `${row.id}: ${fault}`);
+}
+
+/**
+ * How many attempts before this one were lost since the last checkpoint, the one that saved it
+ * included. An attempt that gave the run back was not lost; one that wrote nothing was.
+ */
+export function lostBefore(log: readonly LoggedEvent[], attempt: number): number {
+  const having = (wanted: string) =>
+    new Set(log.filter(({ type }) => type === wanted).map(event => event.attempt));
+  const saved = having('checkpoint.saved');
+  const givenBack = having('run.requeued');
   let lost = 0;
-  while (lost < last && attempts.get(last - lost) !== true) lost += 1;
+  for (let number = attempt - 1; number >= 1; number -= 1) {
+    if (!givenBack.has(number)) lost += 1;
+    if (saved.has(number)) break;
+  }
   return lost;
+}
+
+/** What a run's stream shows: its log as far as the ending. A push may follow. */
+function untilEnding(log: readonly LoggedEvent[]): readonly LoggedEvent[] {
+  const ending = log.findIndex(({ type }) => isRunEnding(type));
+  return ending < 0 ? log : log.slice(0, ending + 1);
 }
 
 export function logFaults({ row, log }: JudgedRun): string[] {
   const faults: string[] = [];
   if (log.some(({ seq }, index) => seq !== index + 1)) faults.push('the log has a hole');
   const endings = log.filter(({ type }) => isRunEnding(type));
-  if (endings.length !== 1 || log.at(-1) !== endings[0]) {
+  const told = untilEnding(log);
+  const isOver = log.slice(told.length).every(({ type }) => type.startsWith('push.'));
+  if (endings.length !== 1 || !isOver) {
     faults.push(`${endings.length} endings, and the log ends with ${log.at(-1)?.type}`);
   }
   if (log.some(({ type }) => type === 'journal.dropped')) faults.push('the journal dropped events');
@@ -145,12 +178,13 @@ function onceKey({ type, attempt, data }: LoggedEvent): string | undefined {
 }
 
 export function seenFaults({ row, log, seen }: JudgedRun): string[] {
+  const told = untilEnding(log);
   return seen.flatMap(({ last, ending, endedAtMs, faults }) => {
     const found = [...faults];
     const lateMs = endedAtMs - (row.finishedAtMs ?? endedAtMs);
     if (lateMs > LATE_MAX_MS) found.push(`the ending came ${Math.round(lateMs)} ms late`);
-    if (ending !== log.at(-1)?.type) found.push(`ended with ${ending} at ${last}`);
-    if (last !== log.length) found.push(`saw ${last} of ${log.length} events`);
+    if (ending !== told.at(-1)?.type) found.push(`ended with ${ending} at ${last}`);
+    if (last !== told.length) found.push(`saw ${last} of ${told.length} events`);
     return found.map(fault => `${row.id}: ${fault}`);
   });
 }

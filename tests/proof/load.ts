@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProofOptions } from './arguments.ts';
+import { makeRemote } from './pushes.ts';
 import type { Random } from './random.ts';
 import type { ProofStack } from './stack.ts';
 import { Subscriber } from './subscriber.ts';
@@ -25,6 +26,8 @@ export interface LoadedRun {
   /** Lines that the agent was told to write, one each step. */
   readonly steps: number;
   readonly subscribers: readonly Subscriber[];
+  /** Its branch was asked to be pushed. */
+  pushed: boolean;
 }
 
 export class Load {
@@ -43,8 +46,9 @@ export class Load {
   }
 
   async start(): Promise<void> {
-    const repository = await makeRepository(this.#stack.dir);
-    const { id } = await this.#post('/v1/repos', { path: repository, name: 'proof' });
+    await makeRepository(this.repository);
+    makeRemote(this.repository, this.remote);
+    const { id } = await this.#post('/v1/repos', { path: this.remote, name: 'proof' });
     const lanes = Array.from({ length: this.#options.runs }, () => this.#lane(id));
     this.#lanes = Promise.all(lanes);
     this.#lanes.catch(() => undefined);
@@ -52,6 +56,11 @@ export class Load {
 
   get repository(): string {
     return join(this.#stack.dir, 'repository');
+  }
+
+  /** Where runs come from and are pushed to. */
+  get remote(): string {
+    return join(this.#stack.dir, 'remote.git');
   }
 
   /** Starts no more runs, and waits for those at work. Throws what went wrong with starting. */
@@ -70,7 +79,16 @@ export class Load {
       const run = await this.#startRun(repositoryId);
       this.runs.push(run);
       await Promise.all(run.subscribers.map(subscriber => subscriber.watch()));
+      if (run.subscribers.some(({ seen }) => seen.ending === 'run.succeeded'))
+        await this.#push(run);
     }
+  }
+
+  /** Asked for at every API process at once, as by two people. */
+  async #push(run: LoadedRun): Promise<void> {
+    const path = `/v1/runs/${run.id}/push`;
+    await Promise.all(this.#stack.urls.map((_, first) => this.#post(path, {}, first)));
+    run.pushed = true;
   }
 
   async #startRun(repositoryId: string): Promise<LoadedRun> {
@@ -89,15 +107,15 @@ export class Load {
       const urls = index % 2 === 0 ? this.#stack.urls : this.#stack.urls.toReversed();
       return new Subscriber({ runId: id, urls, observations, signal });
     });
-    return { id, steps, subscribers };
+    return { id, steps, subscribers, pushed: false };
   }
 
   /** Once, however often it must be said: by its idempotency key. */
-  async #post(path: string, body: object): Promise<{ id: string }> {
+  async #post(path: string, body: object, first = 0): Promise<{ id: string }> {
     const deadlineMs = performance.now() + POST_TIMEOUT_MS;
     const headers = { 'content-type': 'application/json', 'idempotency-key': randomUUID() };
     for (let attempt = 0; ; attempt += 1) {
-      const url = this.#stack.urls[attempt % this.#stack.urls.length];
+      const url = this.#stack.urls[(first + attempt) % this.#stack.urls.length];
       const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
       const init = { method: 'POST', headers, body: JSON.stringify(body), signal };
       const response = await fetch(url + path, init).catch(() => undefined);
@@ -112,8 +130,7 @@ export class Load {
   }
 }
 
-async function makeRepository(dir: string): Promise<string> {
-  const folder = join(dir, 'repository');
+async function makeRepository(folder: string): Promise<void> {
   mkdirSync(folder);
   await writeFile(join(folder, 'README.md'), '# Proof\n');
   const git = (...args: string[]) =>
@@ -123,5 +140,4 @@ async function makeRepository(dir: string): Promise<string> {
   git('init', '--quiet', '--initial-branch=main');
   git('add', '.');
   git('commit', '--quiet', '--message=Start');
-  return folder;
 }

@@ -17,42 +17,72 @@ import { Random } from './random.ts';
 import { isGood, type ProofResult, verdict, writeResult } from './report.ts';
 import { openSource } from './source.ts';
 import { type ProofStack, startProofStack } from './stack.ts';
+import { Troubles } from './troubles.ts';
 
 /** From the last fault to the end of the last run: three lost leases, and the work itself. */
 const LAST_RUNS_MS = 240_000;
 const SHOWN_LINES = 20;
+const SHOWN_CHARS = 500;
+/** Of each server's log, when something unexpected happened. */
+const LAST_LINES = 15;
 
 async function proof(options: ProofOptions): Promise<boolean> {
   const startedAt = new Date().toISOString();
   const startMs = performance.now();
   console.log(`proof: ${JSON.stringify(options)}`);
   const source = openSource(options.control);
-  let stack: ProofStack | undefined;
+  const troubles = new Troubles();
+  troubles.watchProcess();
   try {
-    stack = await startProofStack(options, source.server);
-    const faults = new Faults(stack, new Random(`${options.seed}/faults`));
-    const load = new Load(options, stack, new Random(`${options.seed}/load`));
-    await load.start();
-    await faults.run(options.kills, fault => console.log(lineOf(fault, faults.kills)));
-    await load.finish(LAST_RUNS_MS);
-    const checks = await judge(stack, load);
+    const seen = await disturb(options, source.server, troubles);
+    const checks = [...seen.checks, troubles.check()];
     const result: ProofResult = {
       options,
       startedAt,
       durationS: (performance.now() - startMs) / 1_000,
-      faults: faults.done,
+      ...seen,
       checks,
-      serious: [...stack.apis, ...stack.workers].flatMap(({ serious }) => serious),
+      troubles: troubles.found,
       passed: checks.every(({ passed }) => passed),
     };
-    for (const line of result.serious.slice(0, SHOWN_LINES)) console.log(line);
+    for (const line of result.serious.slice(0, SHOWN_LINES))
+      console.log(line.slice(0, SHOWN_CHARS));
+    for (const trouble of troubles.found) console.log(trouble);
+    if (troubles.found.length > 0) console.log(result.lastLines.join('\n'));
     console.log(verdict(result));
     console.log(relative(process.cwd(), await writeResult(result)));
     return isGood(result);
   } finally {
-    await stack?.stop();
     source.remove();
   }
+}
+
+type Disturbed = Pick<ProofResult, 'checks' | 'faults' | 'serious' | 'lastLines'>;
+
+/** All between the first process and the last; whatever goes wrong is one of the troubles. */
+async function disturb(
+  options: ProofOptions,
+  server: string,
+  troubles: Troubles,
+): Promise<Disturbed> {
+  const stack = await troubles.during('the start', () => startProofStack(options, server));
+  if (stack === undefined) return { checks: [], faults: [], serious: [], lastLines: [] };
+  const faults = new Faults(stack, new Random(`${options.seed}/faults`));
+  const load = new Load(options, stack, new Random(`${options.seed}/load`));
+  const checks: Check[] = [];
+  const progress = (fault: Fault) => console.log(lineOf(fault, faults.kills));
+  await troubles.during('the load', () => load.start());
+  await troubles.during('the faults', () => faults.run(options.kills, progress));
+  await troubles.during('the last runs', () => load.finish(LAST_RUNS_MS));
+  await troubles.during('the checks', () => judge(stack, load, checks));
+  const replicas = [...stack.apis, ...stack.workers];
+  const lastLines = replicas.flatMap(({ name, lines }) => [
+    `${name}:`,
+    ...lines.slice(-LAST_LINES),
+  ]);
+  await troubles.during('the stop', () => stack.stop());
+  const serious = replicas.flatMap(replica => replica.serious);
+  return { checks, faults: faults.done, serious, lastLines };
 }
 
 function lineOf({ what, name, signal, point, atMs }: Fault, kills: number): string {
@@ -60,16 +90,14 @@ function lineOf({ what, name, signal, point, atMs }: Fault, kills: number): stri
   return `${(atMs / 1_000).toFixed(1).padStart(7)} s  ${kills}  ${name} ${how} at ${point}`;
 }
 
-async function judge(stack: ProofStack, load: Load): Promise<Check[]> {
-  const checks = await checkRuns(stack, load);
-  for (const worker of stack.workers) {
-    worker.signal('SIGTERM');
-    await worker.again();
-  }
+async function judge(stack: ProofStack, load: Load, checks: Check[]): Promise<void> {
+  checks.push(...(await checkRuns(stack, load)));
+  const { workers } = stack;
+  for (const worker of workers) worker.signal('SIGTERM');
+  await Promise.all(workers.map(worker => worker.again()));
   checks.push(await checkWorkspaces(stack));
-  for (const worker of stack.workers) await worker.stop();
+  await Promise.all(workers.map(worker => worker.stop()));
   checks.push(await checkProcesses(stack));
-  return checks;
 }
 
 async function main(): Promise<number> {

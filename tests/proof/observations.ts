@@ -12,6 +12,7 @@ const WIRE: readonly (readonly [name: string, text: string])[] = [
   ['heartbeat', 'update "replicas"'],
   ['lease', 'lease_replica'],
   ['job', 'pgboss.job'],
+  ['push', 'push.intended'],
 ];
 
 export class Observations {
@@ -24,21 +25,26 @@ export class Observations {
     for (const act of waiting) act();
   }
 
-  /** Acts at the next sight of it, in the same tick; false when it is not seen in time. */
-  at(name: string, timeoutMs: number, act: () => void): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const waiting = this.#waiting.get(name) ?? new Set();
-    this.#waiting.set(name, waiting);
-    const seen = () => {
+  /**
+   * Acts at the next sight of any of them, in the same tick, and answers which; undefined when none
+   * is seen in time.
+   */
+  at(names: readonly string[], timeoutMs: number, act: () => void): Promise<string | undefined> {
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    const waits = new Map<string, () => void>();
+    const over = (name: string | undefined) => {
       clearTimeout(timer);
-      act();
-      resolve(true);
+      for (const [waited, see] of waits) this.#waiting.get(waited)?.delete(see);
+      if (name !== undefined) act();
+      resolve(name);
     };
-    const timer = setTimeout(() => {
-      waiting.delete(seen);
-      resolve(false);
-    }, timeoutMs);
-    waiting.add(seen);
+    const timer = setTimeout(() => over(undefined), timeoutMs);
+    for (const name of new Set(names)) {
+      const see = () => over(name);
+      waits.set(name, see);
+      const waiting = this.#waiting.get(name) ?? new Set();
+      this.#waiting.set(name, waiting.add(see));
+    }
     return promise;
   }
 

@@ -8,12 +8,15 @@ import {
   judgeRuns,
   LATE_MAX_MS,
   logFaults,
+  lossFaults,
   seenFaults,
 } from './judge.ts';
 import { Observations } from './observations.ts';
+import { pushFaults } from './pushes.ts';
 import { Random } from './random.ts';
 import { isGood } from './report.ts';
 import { applyPatch, copySource } from './source.ts';
+import { Troubles } from './troubles.ts';
 
 describe('arguments', () => {
   it.each([
@@ -50,16 +53,15 @@ it('the same seed chooses the same', () => {
 it('acts in the tick of an observation, once, or says that it did not come', async () => {
   const observations = new Observations();
   let acts = 0;
-  const seen = observations.at('event:x', 1_000, () => {
+  const seen = observations.at(['event:w', 'event:x'], 1_000, () => {
     acts += 1;
   });
   observations.tell('event:y');
   expect(acts).toBe(0);
-  observations.tell('event:x');
-  observations.tell('event:x');
+  for (const name of ['event:x', 'event:x', 'event:w']) observations.tell(name);
   expect(acts).toBe(1);
-  expect(await seen).toBe(true);
-  expect(await observations.at('event:x', 1, () => {})).toBe(false);
+  expect(await seen).toBe('event:x');
+  expect(await observations.at(['event:x'], 1, () => {})).toBe(undefined);
 });
 
 type Line = readonly [type: string, attempt: number | null, data?: Record<string, unknown>];
@@ -88,7 +90,8 @@ function judged(lines: readonly Line[], row: Partial<JudgedRun['row']> = {}): Ju
     insertions: 6,
     finishedAtMs: 4_000,
   };
-  return { row: { ...common, status: 'succeeded', ...row }, steps: 6, log, seen: [seen] };
+  const pushes = { asked: false, taken: [] };
+  return { row: { ...common, status: 'succeeded', ...row }, steps: 6, log, seen: [seen], pushes };
 }
 
 const GOOD: readonly Line[] = [
@@ -106,20 +109,66 @@ describe('a verdict', () => {
     expect(judgeRuns([judged(GOOD)]).filter(({ passed }) => !passed)).toEqual([]);
   });
 
-  it('allows worker_lost only after three attempts that saved nothing', () => {
-    const row = { status: 'failed', reason: 'worker_lost', attempt: 3 };
-    const lost: Line[] = [
-      ['run.started', 1],
-      ['run.resumed', 2],
-      ['run.resumed', 3],
-      ['run.failed', 3],
-    ];
-    expect(endFaults(judged(lost, row))).toEqual([]);
-    const saved: Line[] = lost.with(2, ['checkpoint.saved', 3, { number: 1 }]);
-    expect(endFaults(judged(saved, row))).toEqual([expect.stringContaining('worker_lost')]);
+  it('wants success with all the work that no worker was lost with', () => {
     expect(endFaults(judged(GOOD, { status: 'failed', reason: 'agent_error' }))).toHaveLength(1);
     expect(endFaults(judged(GOOD, { insertions: 5 }))).toEqual([]);
     expect(endFaults(judged(GOOD, { insertions: 4 }))).toHaveLength(1);
+  });
+
+  it('allows worker_lost after three lost attempts, and then wants it', () => {
+    const row = { status: 'failed', reason: 'worker_lost', attempt: 3 };
+    const resumed = (attempt: number): Line => ['run.resumed', attempt];
+    const saved = (attempt: number): Line => ['checkpoint.saved', attempt, { number: attempt }];
+    const lost: Line[] = [['run.started', 1], resumed(2), resumed(3), ['run.failed', 3]];
+    expect(lossFaults(judged(lost, row))).toEqual([]);
+    // The attempt that saved the last checkpoint was lost after it.
+    expect(lossFaults(judged(lost.toSpliced(1, 0, saved(1)), row))).toEqual([]);
+    const late = lost.toSpliced(2, 0, saved(2));
+    expect(lossFaults(judged(late, row)).join()).toContain('given up after 2 lost of 3');
+    const givenBack = lost.toSpliced(2, 0, ['run.requeued', 2]);
+    expect(lossFaults(judged(givenBack, row)).join()).toContain('given up after 2 lost of 3');
+    const more = judged([...lost.slice(0, 3), ['run.succeeded', 4]], { attempt: 4 });
+    expect(lossFaults(more).join()).toContain('attempt 4 began after 3 were lost');
+  });
+
+  it('notices what was pushed twice, never, or without an end', () => {
+    const [commit, other] = ['c'.repeat(40), 'd'.repeat(40)];
+    const intended: Line = ['push.intended', null, { commit }];
+    const finished: Line = ['push.finished', null, { commit, outcome: 'pushed' }];
+    const pushed = (lines: readonly Line[], taken: string[], asked = true) =>
+      pushFaults({ ...judged([...GOOD, ...lines]), pushes: { asked, taken } }).join();
+    expect(pushed([intended, finished], [commit])).toBe('');
+    expect(pushed([intended, finished, intended, finished], [commit])).toBe('');
+    expect(pushed([intended, finished], [commit, commit])).toContain('took 2 pushes');
+    expect(pushed([intended, finished], [])).toContain('took 0 pushes');
+    expect(pushed([intended, finished], [other])).toContain('another commit');
+    expect(pushed([intended], [commit])).toContain('do not match');
+    expect(pushed([intended, finished, finished], [commit])).toContain('do not match');
+    expect(pushed([], [commit], false)).toContain('took 1 pushes');
+    const failed: Line = ['push.finished', null, { commit, outcome: 'failed' }];
+    expect(pushed([intended, failed], [commit])).toContain('a push failed');
+  });
+
+  it('is good for a run that was pushed after its end, and for nothing else after it', () => {
+    const run = judged(GOOD);
+    const followedBy = (type: string) => [...run.log, { ...run.log[0]!, seq: 8, type }];
+    expect(logFaults({ ...run, log: followedBy('push.intended') })).toEqual([]);
+    expect(seenFaults({ ...run, log: followedBy('push.intended') })).toEqual([]);
+    expect(logFaults({ ...run, log: followedBy('agent.output') }).join()).toContain('1 endings');
+  });
+
+  it('is given of what nobody expected, too', async () => {
+    const troubles = new Troubles();
+    expect(await troubles.during('the start', async () => 1)).toBe(1);
+    expect(troubles.check().passed).toBe(true);
+    const failing = async () => {
+      throw new Error('worker-1 did not end');
+    };
+    expect(await troubles.during('the faults', failing)).toBe(undefined);
+    expect(troubles.check()).toMatchObject({
+      passed: false,
+      detail: expect.stringContaining('the faults: Error: worker-1 did not end'),
+    });
   });
 
   it.each<[string, readonly Line[], string]>([

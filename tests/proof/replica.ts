@@ -1,4 +1,5 @@
 /** A server process that is started again after it went away, as an orchestrator does. */
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startProcess, type TestProcess } from '../e2e/harness/process.ts';
@@ -73,15 +74,13 @@ export class Replica {
   /** Resolves when it has ended; throws when it takes too long, and kills it then. */
   async ended(): Promise<void> {
     const { child } = this.#process ?? {};
-    const hasEnded = () => child === undefined || child.exitCode !== null || child.signalCode;
-    const deadlineMs = performance.now() + STOP_TIMEOUT_MS;
-    while (!hasEnded()) {
-      if (performance.now() > deadlineMs) {
-        await this.#process?.kill();
-        const said = this.lines.slice(-SHOWN_LINES).join('\n');
-        throw new Error(`${this.name} did not end within ${STOP_TIMEOUT_MS} ms:\n${said}`);
-      }
-      await delay(50);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    try {
+      await once(child, 'exit', { signal: AbortSignal.timeout(STOP_TIMEOUT_MS) });
+    } catch {
+      await this.#process?.kill();
+      const said = this.lines.slice(-SHOWN_LINES).join('\n');
+      throw new Error(`${this.name} did not end within ${STOP_TIMEOUT_MS} ms:\n${said}`);
     }
   }
 

@@ -17,6 +17,9 @@ export interface ProofResult {
   readonly checks: readonly Check[];
   /** Lines of the servers' logs at level error and above. */
   readonly serious: readonly string[];
+  /** What went wrong with the proof itself, with the servers' last words at that time. */
+  readonly troubles: readonly string[];
+  readonly lastLines: readonly string[];
   /** Every check holds. */
   readonly passed: boolean;
 }

@@ -42,9 +42,7 @@ export interface ProofStack {
 /** `server` is the folder of the server's source. The caller stops what was started. */
 export async function startProofStack(options: ProofOptions, server: string): Promise<ProofStack> {
   const undo: (() => unknown)[] = [];
-  const stop = async () => {
-    for (const step of undo.splice(0).toReversed()) await step();
-  };
+  const stop = () => undoAll(undo);
   const dir = mkdtempSync(join(tmpdir(), 'holdfast-proof-'));
   undo.push(() => rmSync(dir, { recursive: true, force: true }));
   try {
@@ -71,6 +69,19 @@ export async function startProofStack(options: ProofOptions, server: string): Pr
     await stop();
     throw error;
   }
+}
+
+/** Undoes everything, also where one step fails; throws the first failure then. */
+async function undoAll(undo: (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of undo.splice(0).toReversed()) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 interface Services {
@@ -132,6 +143,8 @@ async function startReplicas(
       observations: plan.observations,
       env: {
         ...plan.env,
+        // Restarts are many and processors few: what Node compiled once is kept.
+        NODE_COMPILE_CACHE: join(plan.dir, 'compiled'),
         PORT: port,
         HOLDFAST_DATA_DIR: join(plan.dir, name),
         HOLDFAST_ADMIN_LINK_TOKEN: randomBytes(32).toString('base64url'),
