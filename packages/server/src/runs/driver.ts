@@ -36,7 +36,8 @@ import { type OrderQuery, orders, wakeLost } from './orders.ts';
 export interface RunDriver {
   /**
    * Takes a run that nobody alive holds: lease, attempt, status, and `run.started` or `run.resumed`
-   * in one transaction. A run that lost too many attempts ends here as `worker_lost`. Throws `not_found` for an unknown run.
+   * in one transaction. A run that lost too many attempts ends here as `worker_lost`. Throws
+   * `not_found` for an unknown run.
    */
   claim(runId: string, limits?: ClaimLimits): Promise<ClaimResult>;
   /** `workspace.ready`: where the attempt begins. */

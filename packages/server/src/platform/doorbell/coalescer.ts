@@ -1,8 +1,8 @@
 /**
  * Hands over the subjects that were rung: at once after silence, else those of `COALESCE_MS` as one
- * set; a subject rung twice stands in it once. What waits is bounded: beyond `RINGS_PENDING_MAX` subjects a ring is
- * dropped and counted, and the followers' poll makes up for it. While `send` is under way the next
- * set gathers, so there is never more than one on its way.
+ * set; a subject rung twice stands in it once. What waits is bounded: beyond `RINGS_PENDING_MAX`
+ * subjects a ring is dropped and counted, and the followers' poll makes up for it. While `send` is
+ * under way the next set gathers, so there is never more than one on its way.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Counter } from '@opentelemetry/api';

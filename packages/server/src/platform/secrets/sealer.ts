@@ -60,14 +60,10 @@ const tables = (executor: Executor) => executor.withTables<{ subject_keys: Subje
  * is sealed with a key that was just erased is unreadable, as it should be.
  */
 export function createSealer(options: SealerOptions): RewrappingSealer {
-  const ring = new KeyRing(options.masterKeys, options.clock ?? systemClock);
-  const cache = new KeyCache<DataKey>(
-    options.clock ?? systemClock,
-    KEY_CACHE_MAX,
-    KEY_CACHE_TTL_MS,
-  );
-
-  const sealing = new SealingKeys(ring, options.clock ?? systemClock);
+  const clock = options.clock ?? systemClock;
+  const ring = new KeyRing(options.masterKeys, clock);
+  const cache = new KeyCache<DataKey>(clock, KEY_CACHE_MAX, KEY_CACHE_TTL_MS);
+  const sealing = new SealingKeys(ring, clock);
 
   async function sealAll(trx: Trx, subject: string, plains: readonly unknown[]) {
     const { keyId, key } = await sealing.keyFor(trx, subject);
