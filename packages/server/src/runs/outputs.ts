@@ -1,29 +1,59 @@
 import { Readable } from 'node:stream';
+import type { EventEnvelope } from '@holdfast/protocol';
 import type { Database } from '../platform/database/index.ts';
 import { type Log, READ_MAX_EVENTS } from '../platform/log/index.ts';
 
-/** Everything that agent and tools wrote so far, read a page at a time as it is consumed. */
-export function outputsOf(
-  deps: { readonly database: Database; readonly log: Log },
-  runId: string,
-): Readable {
+interface OutputsDeps {
+  readonly database: Database;
+  readonly log: Log;
+}
+
+/**
+ * Everything that agent and tools wrote so far, read a page at a time as it is consumed. Raw output
+ * stays as it came; what was said or done besides begins on a line of its own.
+ */
+export function outputsOf(deps: OutputsDeps, runId: string): Readable {
   return Readable.from(outputs(deps, runId));
 }
 
-async function* outputs(
-  { database, log }: { readonly database: Database; readonly log: Log },
-  subject: string,
-): AsyncGenerator<string> {
+async function* outputs({ database, log }: OutputsDeps, subject: string): AsyncGenerator<string> {
   let after = 0;
+  let atLineStart = true;
   for (;;) {
     const limit = READ_MAX_EVENTS;
     const page = await log.read(database.db, { subject, after, limit, includePrivate: true });
-    const text = page
-      .filter(event => event.type === 'agent.output')
-      .map(event => String(event.data.text ?? ''))
-      .join('');
+    let text = '';
+    for (const event of page) {
+      const next = textOf(event, atLineStart);
+      if (next === '') continue;
+      text += next;
+      atLineStart = next.endsWith('\n');
+    }
     if (text !== '') yield text;
     if (page.length < limit) return;
     after = page.at(-1)!.seq;
   }
+}
+
+function textOf({ type, data }: EventEnvelope, atLineStart: boolean): string {
+  if (type === 'agent.output') return textIn(data.text);
+  const said = linesOf(type, data).trimEnd();
+  return said === '' ? '' : `${atLineStart ? '' : '\n'}${said}\n`;
+}
+
+function linesOf(type: string, data: EventEnvelope['data']): string {
+  switch (type) {
+    case 'agent.message':
+      return textIn(data.text);
+    case 'tool.started':
+      return `> ${textIn(data.name)} ${textIn(data.input)}`;
+    case 'tool.finished':
+      return textIn(data.output);
+    default:
+      return '';
+  }
+}
+
+function textIn(field: unknown): string {
+  return typeof field === 'string' ? field : '';
 }
