@@ -152,6 +152,19 @@ forEachRunsHost((_name, open) => {
     expect(wrong.status).toBe(400);
   });
 
+  it('takes a task up again when a run is started, but leaves an archived one', async () => {
+    for (const [chosen, after] of [
+      ['backlog', 'in_review'],
+      ['archived', 'archived'],
+    ]) {
+      const { id } = await host.newTask();
+      await host.send('PATCH', `/v1/tasks/${id}`, { column: chosen });
+      const { body } = await host.send('POST', `/v1/tasks/${id}/runs`, { agents: ['builtin'] });
+      await host.send('POST', `/v1/runs/${body.runs[0].id}/cancel`);
+      expect((await host.send('GET', `/v1/tasks/${id}`)).body.column).toBe(after);
+    }
+  });
+
   describe('a key', () => {
     it('does once what was sent twice at once', async () => {
       const { id, repo_id } = await host.newTask();

@@ -14,7 +14,7 @@ import {
 import * as queries from './queries.ts';
 import { isFinal } from './run.ts';
 import type { RunsServiceDeps } from './service.ts';
-import type { MessageRow, TaskRow } from './tables.ts';
+import { type MessageRow, type TaskRow, tables } from './tables.ts';
 import { archived, insertMessage, openInstruction } from './tasks.ts';
 
 /** One run for each agent, each with its subject, first event and job, in one transaction. */
@@ -29,7 +29,10 @@ export async function startRuns(
     status: 202,
     prepare: () => prepare(deps, task, request),
     async work(trx, latest) {
-      await admit(deps, trx, caller, request.agents.length);
+      await Promise.all([
+        admit(deps, trx, caller, request.agents.length),
+        ...(task.column_override === null ? [] : [takeUp(trx, taskId)]),
+      ]);
       const { row, text } = await messageToRun(deps, trx, { caller, taskId, request, latest });
       const drafts = request.agents.map(
         (agent): RunDraft => ({
@@ -158,11 +161,25 @@ export async function retryRun(
     },
     async work(trx, instruction) {
       await admit(deps, trx, caller, 1);
+      await takeUp(trx, run.task_id);
       return insertRuns(deps, trx, [draftAgain(caller, run, instruction)]);
     },
   });
   if (!repeated) announceRuns(deps, answer);
   return answer;
+}
+
+/**
+ * What was put off, or called done, is taken up again: where the task stands afterwards is for its
+ * runs to say. An archived task stays out of sight.
+ */
+async function takeUp(trx: Trx, taskId: string): Promise<void> {
+  await tables(trx)
+    .updateTable('tasks')
+    .set({ column_override: null })
+    .where('id', '=', taskId)
+    .where('column_override', '<>', 'archived')
+    .execute();
 }
 
 function draftAgain({ principal }: Caller, run: queries.RunView, instruction: string): RunDraft {

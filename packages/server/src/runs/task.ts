@@ -9,7 +9,8 @@ import type { Run, TaskColumn } from '@holdfast/protocol';
  *   runs, all of them ended      in_review
  *   no run yet                   todo
  *
- * `in_progress` and `in_review` are facts, so nobody can choose them.
+ * `in_progress` and `in_review` are facts, so nobody can choose them. Starting a run takes back
+ * what was chosen, but for `archived`.
  */
 export const CHOSEN_COLUMNS = ['backlog', 'todo', 'done', 'archived'] as const;
 export type ChosenColumn = (typeof CHOSEN_COLUMNS)[number];
