@@ -1,18 +1,18 @@
 /** Messages and Gemini through the gateway, streamed and whole, with what they used. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type SimulatorService, startSimulator } from '../../../../../tools/services/simulator.ts';
 import type { Database } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import { CATALOGUE_KEY, type GatewayHost, openGatewayHost } from '../testing/host.ts';
-import { type ModelSimulator, startModelSimulator } from '../testing/simulator.ts';
 import type { ModelCall } from './gateway.ts';
 
 let database: Database;
-let simulator: ModelSimulator;
+let simulator: SimulatorService;
 let host: GatewayHost;
 
 beforeAll(async () => {
   database = await openTestDatabase();
-  simulator = await startModelSimulator({ SIMULATOR_API_KEY: CATALOGUE_KEY });
+  simulator = await startSimulator({ SIMULATOR_API_KEY: CATALOGUE_KEY });
   host = await openGatewayHost(database, { upstreamUrl: simulator.url });
 });
 afterAll(async () => {

@@ -1,15 +1,15 @@
 import type { Session } from '@holdfast/protocol';
 import { afterAll, beforeAll } from 'vitest';
+import { type SimulatorService, startSimulator } from '../../../../../tools/services/simulator.ts';
 import type { Database } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import { eventually } from './client.ts';
 import { type HostOptions, openRealtimeHost, type RealtimeHost } from './host.ts';
-import { type SimulatorProcess, startSimulatorProcess } from './simulator.ts';
 
 /** One database, one simulator process and one host for a test file. */
 export interface TestBench {
   readonly database: Database;
-  readonly simulator: SimulatorProcess;
+  readonly simulator: SimulatorService;
   readonly host: RealtimeHost;
   session(id: string, host?: RealtimeHost): Promise<Session>;
   /** The session, once it is in that state. */
@@ -22,11 +22,11 @@ export function useBench(
   options: Partial<HostOptions> = {},
   environment: Record<string, string> = {},
 ): TestBench {
-  const parts = {} as { database: Database; simulator: SimulatorProcess; host: RealtimeHost };
+  const parts = {} as { database: Database; simulator: SimulatorService; host: RealtimeHost };
   beforeAll(async () => {
     [parts.database, parts.simulator] = await Promise.all([
       openTestDatabase(),
-      startSimulatorProcess(environment),
+      startSimulator(environment),
     ]);
     const upstreamUrl = parts.simulator.url;
     parts.host = await openRealtimeHost(parts.database, { upstreamUrl, ...options });
