@@ -1,7 +1,9 @@
 import type { NewEvent } from '../../platform/log/index.ts';
 import type { Agent, AgentContext } from '../agents/agent.ts';
+import { attemptOver } from '../fenced.ts';
 import type { HeldRun } from '../held-run.ts';
 import type { SandboxedProcess, SandboxMounts } from '../sandbox/sandbox.ts';
+import * as store from '../store.ts';
 import type { Workspace, WorkspaceRequest } from '../workspace/workspace.ts';
 import type { WorkerDeps } from './deps.ts';
 import { type ModelSocket, openModelSocket } from './model-socket.ts';
@@ -74,10 +76,15 @@ async function openProxySocket(
   return { path: socket.path, close };
 }
 
-/** The agent of an earlier attempt, should it still run somewhere, can spend nothing any more. */
+/**
+ * The agent of an earlier attempt, should it still run somewhere, can spend nothing any more.
+ * Throws `conflict` when the attempt is over: the token that is there is its successor's by then.
+ */
 function issueToken({ database, gateway, limits }: WorkerDeps, run: HeldRun): Promise<string> {
   const owner = { id: run.id, projectId: run.projectId, owner: run.createdBy };
   return database.transaction(async trx => {
+    const row = await store.lockRun(trx, run.id);
+    if (row?.attempt !== run.attempt || row.status !== 'running') throw attemptOver();
     await gateway.revokeRunTokens(trx, run.id);
     return gateway.issueRunToken(trx, owner, limits.hardTimeMs + TOKEN_SPARE_MS);
   });

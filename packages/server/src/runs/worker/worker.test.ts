@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BudgetNotice, ModelCall } from '../../models/index.ts';
 import { onPostgres } from '../testing/databases.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
@@ -42,6 +42,29 @@ describe('a worker', () => {
     const other = await openBench(host, { ports: { workspaces: await bench.world.another() } });
     other.agent.script = RESUMES;
     expect(await other.ended(id)).toMatchObject({ status: 'succeeded', summary: 'Resumed.' });
+  });
+
+  it('that drains while it prepares a run gives it back at once, and spoils nothing', async () => {
+    const bench = await openBench(host);
+    const { workspaces } = bench.world;
+    const prepare = workspaces.prepare.bind(workspaces);
+    const [begun, prepared] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    workspaces.prepare = async request => {
+      begun.resolve();
+      await prepared.promise;
+      return prepare(request);
+    };
+    const id = await bench.begin();
+    await begun.promise;
+    const drained = bench.worker.drain(draining());
+    await waitFor(async () => expect(await bench.run(id)).toMatchObject({ status: 'queued' }));
+    const successor = await host.claim(id);
+    const revoked = vi.spyOn(bench.gateway, 'revokeRunTokens');
+    prepared.resolve();
+    await drained;
+    expect(revoked).not.toHaveBeenCalled();
+    expect(existsSync(cloneOf(bench.world, id))).toBe(false);
+    await host.runs.driver.finish(successor, { status: 'canceled', reason: 'canceled' });
   });
 
   it('that must hurry hands them on as they were saved last', async () => {
