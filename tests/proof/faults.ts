@@ -8,7 +8,9 @@
  * cut when the answer to a commit is on its way.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
 import type { Random } from './random.ts';
+import type { Replica } from './replica.ts';
 import type { ProofStack } from './stack.ts';
 
 export const TARGETS = ['worker', 'api', 'postgres', 'redis'] as const;
@@ -57,10 +59,12 @@ const POINT_TIMEOUT_MS = 3_000;
 const ANY_POINT_TIMEOUT_MS = 60_000;
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 2_500;
-/** A lease (15 s) must be over, and then the look for expired ones (15 s) come by. */
+/** Longer than a lease. */
 const FREEZE_MIN_MS = 16_000;
-const FREEZE_REST_MAX_MS = 18_000;
+const FREEZE_MAX_MS = 45_000;
+const FREEZE_LOOK_MS = 500;
 const CUT_EVERY = 3;
+const FREEZE_FIRST = 2;
 const FREEZE_EVERY = 8;
 
 export class Faults {
@@ -70,6 +74,7 @@ export class Faults {
   readonly #startMs = performance.now();
   /** Who is down or frozen. */
   readonly #away = new Set<string>();
+  #frozen = false;
   readonly #restarts: Promise<unknown>[] = [];
   #failure: unknown;
 
@@ -84,11 +89,12 @@ export class Faults {
 
   /** Resolves when so many were killed and all are back. */
   async run(kills: number, progress: (fault: Fault) => void): Promise<void> {
+    let freezeAt = FREEZE_FIRST;
     for (let round = 0; this.kills < kills; round += 1) {
       if (this.#failure !== undefined) throw this.#failure;
       const before = this.done.length;
       if (round % CUT_EVERY === 1) await this.#cut();
-      else if (round % FREEZE_EVERY === 2) await this.#freeze();
+      else if (round >= freezeAt && (await this.#freeze())) freezeAt = round + FREEZE_EVERY;
       await this.#kill();
       for (const fault of this.done.slice(before)) progress(fault);
       await delay(this.#random.whole(PAUSE_MIN_MS, PAUSE_MAX_MS));
@@ -98,7 +104,7 @@ export class Faults {
   }
 
   async #kill(): Promise<void> {
-    const { what, name } = this.#drawTarget();
+    const { what, name } = await this.#drawTarget();
     const hard = this.#random.next() < 0.6;
     const late = this.#random.next() < 0.5;
     const signal = hard && (what !== 'worker' || this.#mayLoseWorker()) ? KILL : 'SIGTERM';
@@ -106,12 +112,15 @@ export class Faults {
     await this.#at(late ? () => void setImmediate(act) : act, { what, signal, name });
   }
 
-  /** Who is not away already. Never all are: PostgreSQL and Redis are waited for. */
-  #drawTarget(): { what: Target; name: string } {
+  /** Who is not away already; no worker while one is frozen, as the other must take its runs. */
+  async #drawTarget(): Promise<{ what: Target; name: string }> {
     for (;;) {
       const what = this.#random.pick(TARGETS);
       const name = this.#nameOf(what, this.#random.whole(0, 1));
-      if (!this.#away.has(name)) return { what, name };
+      const isSpared = what === 'worker' && this.#frozen;
+      if (!this.#away.has(name) && !isSpared) return { what, name };
+      // All may be away at once.
+      await delay(PAUSE_MIN_MS);
     }
   }
 
@@ -159,25 +168,42 @@ export class Faults {
     this.#restarts.push(done);
   }
 
-  async #freeze(): Promise<void> {
+  /** False when it is not the time for it. */
+  async #freeze(): Promise<boolean> {
     const worker = this.#random.pick(this.#stack.workers);
-    if (!this.#mayLoseWorker()) return;
+    if (!this.#mayLoseWorker()) return false;
     const act = () => {
       worker.signal('SIGSTOP');
-      this.#awayFor(
-        worker.name,
-        this.#takenOver().then(() => worker.signal('SIGCONT')),
-      );
+      this.#frozen = true;
+      this.#awayFor(worker.name, this.#thaw(worker));
     };
     await this.#at(act, { what: 'freeze', signal: 'SIGSTOP', name: worker.name });
+    return true;
   }
 
-  /** Long enough that somebody else has the frozen one's runs: with the other away, the most. */
-  async #takenOver(): Promise<void> {
+  /** When somebody else has its runs and has said so in their logs. */
+  async #thaw(worker: Replica): Promise<void> {
+    const startMs = performance.now();
     await delay(FREEZE_MIN_MS);
-    await this.#stack.observations.at(['event:run.resumed'], FREEZE_REST_MAX_MS, () => {});
-    // What was sent to the frozen one meanwhile is still to be read by it.
-    await delay(PAUSE_MIN_MS);
+    while (performance.now() - startMs < FREEZE_MAX_MS && (await this.#isUntaken(worker))) {
+      await delay(FREEZE_LOOK_MS);
+    }
+    worker.signal('SIGCONT');
+    this.#frozen = false;
+  }
+
+  /** Whether runs of this worker, or taken from one, are without a word of their new attempt. */
+  async #isUntaken({ id }: Replica): Promise<boolean> {
+    const silent = sql`
+      select from runs join subjects using (id) where status = 'running' and (lease_replica = ${id}
+        or runs.attempt > 1 and not exists (
+          select from events where subject = runs.id and events.attempt = runs.attempt))
+    `;
+    // Nobody can tell while the database is away.
+    return silent.execute(this.#stack.database.db).then(
+      ({ rows }) => rows.length > 0,
+      () => true,
+    );
   }
 
   async #cut(): Promise<void> {

@@ -27,10 +27,16 @@ export class Replica {
   readonly serious: string[] = [];
   readonly #options: ReplicaOptions;
   #process: TestProcess | undefined;
+  /** Of the process that listened last, `rep_…`; what holds leases in its name. */
+  #id = '';
 
   constructor(options: ReplicaOptions) {
     this.name = options.name;
     this.#options = options;
+  }
+
+  get id(): string {
+    return this.#id;
   }
 
   get lines(): readonly string[] {
@@ -44,7 +50,8 @@ export class Replica {
       this.#process = started;
       this.#listenTo(started);
       try {
-        await started.waitFor(line => line.event === 'listening');
+        const { replica } = await started.waitFor(line => line.event === 'listening');
+        this.#id = String(replica);
         return;
       } catch (error) {
         await started.kill();
