@@ -55,6 +55,9 @@ export interface Fault {
 const KILL = 'SIGKILL';
 /** For the one that was drawn: rare ones must have their chance. */
 const POINT_TIMEOUT_MS = 3_000;
+/** Then for the first that tells of work, before what is always on the wire wins. */
+const TELLING_TIMEOUT_MS = 2_000;
+const TELLING = POINTS.filter(point => !point.startsWith('wire:'));
 /** For the first of any of them; a system that shows none for so long will show none any more. */
 const ANY_POINT_TIMEOUT_MS = 60_000;
 const PAUSE_MIN_MS = 500;
@@ -140,6 +143,7 @@ export class Faults {
     const drawn = [this.#random.pick(POINTS)];
     const point =
       (await observations.at(drawn, POINT_TIMEOUT_MS, act)) ??
+      (await observations.at(TELLING, TELLING_TIMEOUT_MS, act)) ??
       (await observations.at(POINTS, ANY_POINT_TIMEOUT_MS, act));
     if (point === undefined) throw new Error('nothing was seen of the system for too long');
     this.done.push({ ...fault, point, atMs: Math.round(performance.now() - this.#startMs) });
