@@ -6,6 +6,7 @@ export const RUN_REASONS = [
   'agent_error',
   'no_output',
   'time_limit',
+  'disk_limit',
   'budget',
   'worker_lost',
   'workspace',

@@ -52,7 +52,11 @@ export async function openRuns(
   others: Others,
 ): Promise<RunFeatures> {
   const dir = resolve(config.server.dataDir, 'runs');
-  const sandbox = await createSandbox({ dir: join(dir, 'sandbox') });
+  const sandbox = await createSandbox({
+    dir: join(dir, 'sandbox'),
+    fileMaxBytes: config.runs.diskMaxBytes,
+    runsMax: config.runs.concurrency,
+  });
   const agents = await openAgents(config, others.models, sandbox);
   const sources = {
     allowedHosts: config.runs.allowedHosts,
@@ -146,8 +150,10 @@ function mayWork({ config, platform, others, sandbox }: Parts): boolean {
 }
 
 function worker({ config, platform, others, runs, ...parts }: Parts): RunWorker {
-  const { concurrency, perOwner, perRepository, softTimeMs, hardTimeMs, silenceMs } = config.runs;
-  const given = { concurrency, perOwner, perRepository, softTimeMs, hardTimeMs, silenceMs };
+  const { concurrency, perOwner, perRepository } = config.runs;
+  const { softTimeMs, hardTimeMs, silenceMs, diskMaxBytes } = config.runs;
+  const counts = { concurrency, perOwner, perRepository };
+  const given = { ...counts, softTimeMs, hardTimeMs, silenceMs, diskMaxBytes };
   return new RunWorker({
     ...platform,
     ...parts,

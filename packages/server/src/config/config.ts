@@ -106,6 +106,8 @@ export interface RunsConfig {
   readonly softTimeMs: number;
   readonly hardTimeMs: number;
   readonly silenceMs: number;
+  /** Clone and home of one run. */
+  readonly diskMaxBytes: number;
   readonly withoutSandbox: boolean;
   readonly workspacesMaxBytes: number;
   readonly retentionDays: number | null;

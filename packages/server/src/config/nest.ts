@@ -120,6 +120,7 @@ function runsConfig(v: Values): RunsConfig {
     softTimeMs: v.HOLDFAST_RUNS_SOFT_LIMIT * S,
     hardTimeMs: v.HOLDFAST_RUNS_HARD_LIMIT * S,
     silenceMs: v.HOLDFAST_RUNS_SILENCE_LIMIT * S,
+    diskMaxBytes: v.HOLDFAST_RUNS_DISK_MAX_BYTES,
     withoutSandbox: v.HOLDFAST_RUNS_WITHOUT_SANDBOX,
     workspacesMaxBytes: v.HOLDFAST_WORKSPACES_MAX_BYTES,
     retentionDays: v.HOLDFAST_RETENTION_RUNS_DAYS ?? null,

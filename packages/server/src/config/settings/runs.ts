@@ -1,7 +1,8 @@
 import { flag, hostPatterns, integer, list, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
-const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+const GIB = 1024 * MIB;
 
 /** Agent runs: repositories, workers, agents. */
 export const runSettings = {
@@ -35,6 +36,11 @@ export const runSettings = {
   }),
   HOLDFAST_RUNS_SILENCE_LIMIT: setting(integer(5, 86_400), '600', {
     description: 'Seconds without any output after which an agent is stopped as hanging.',
+  }),
+  HOLDFAST_RUNS_DISK_MAX_BYTES: setting(integer(64 * MIB, 1024 * GIB), String(10 * GIB), {
+    description:
+      'Disk for clone and home of one run. A run that is seen to use more is ended, what it made ' +
+      'is kept if it can be; no single file may be larger.',
   }),
   HOLDFAST_RUNS_WITHOUT_SANDBOX: setting(flag, 'false', {
     description:

@@ -9,6 +9,7 @@
  * line is cut, the server is gone and everything here ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer, Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
@@ -81,7 +82,17 @@ function start(order: BridgeOrder): ChildProcess {
   return child;
 }
 
+/** Where memory runs out, the kernel ends what is inside before the server and its neighbours. */
+function offerMemory(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    // A kernel without it chooses by size alone.
+  }
+}
+
 async function main(): Promise<void> {
+  offerMemory();
   const first = await lines.next();
   const order: unknown = first.done ? undefined : JSON.parse(first.value);
   if (!isOrder(order)) process.exit(1);

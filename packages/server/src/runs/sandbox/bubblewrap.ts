@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { dirname, isAbsolute, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NODE_INSIDE } from './environment.ts';
+import { limited, type ResourceLimits } from './resource-limits.ts';
 import { HOME_DIR, type SandboxMounts, type SandboxOwner, WORKSPACE_DIR } from './sandbox.ts';
 
 export const GATEWAY_SOCKET_INSIDE = '/run/holdfast/gateway.sock';
@@ -38,6 +39,7 @@ export interface BubblewrapSettings {
   /** Set where we are root: processes inside are this user instead. */
   readonly owner: SandboxOwner | undefined;
   readonly tmpMaxBytes: number;
+  readonly resources: ResourceLimits;
   /** A folder with `passwd`, `group`, `hosts` and `nsswitch.conf` for inside. */
   readonly etcDir: string;
   /** Readable inside at the same path, for every command. */
@@ -61,6 +63,7 @@ export function bubblewrapArguments(settings: BubblewrapSettings, mounts: Sandbo
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--clearenv'],
     '--',
     ...(settings.owner ? dropUser(settings.owner) : []),
+    ...limited(settings.resources),
     ...[NODE_INSIDE, '--disable-warning=ExperimentalWarning', BRIDGE_INSIDE],
   ];
 }

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 import type { BubblewrapSettings } from './bubblewrap.ts';
 import { createIsolatedSandbox } from './isolated.ts';
 import { createOpenSandbox } from './open.ts';
+import { OPEN_FILES_MAX, PROCESSES_MAX } from './resource-limits.ts';
 import { HOME_DIR, type Sandbox, type SandboxMounts, type SandboxOwner } from './sandbox.ts';
 
 /** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
@@ -13,6 +14,7 @@ export const TMP_MAX_BYTES = 1024 ** 3;
  * anybody (people start at 1000, Debian's own allocations at 60000).
  */
 export const SANDBOX_UID = 59_417;
+export const FILE_MAX_BYTES = 10 * 1024 ** 3;
 const PROBE_TIMEOUT_MS = 15_000;
 const PROBE_OUTPUT_MAX_CHARS = 500;
 
@@ -22,6 +24,12 @@ export interface SandboxOptions {
   /** Host paths that every command may read, besides those of its mounts. */
   readonly readOnly?: readonly string[];
   readonly tmpMaxBytes?: number;
+  /** One file that is written inside. */
+  readonly fileMaxBytes?: number;
+  /** Processes and threads of one run. */
+  readonly processesMax?: number;
+  /** Runs at once: where the server is root, their processes are counted together. */
+  readonly runsMax?: number;
   /** User and group of processes inside, where the server is root. */
   readonly uid?: number;
   /** The bubblewrap to use; default: the first `bwrap` on the PATH. */
@@ -54,6 +62,11 @@ export async function probeSandbox(options: SandboxOptions): Promise<SandboxProb
     bwrap,
     owner,
     tmpMaxBytes: options.tmpMaxBytes ?? TMP_MAX_BYTES,
+    resources: {
+      processesMax: (options.processesMax ?? PROCESSES_MAX) * (isRoot ? (options.runsMax ?? 1) : 1),
+      openFilesMax: OPEN_FILES_MAX,
+      fileMaxBytes: options.fileMaxBytes ?? FILE_MAX_BYTES,
+    },
     etcDir: await writeNames(options.dir, owner),
     readOnly: options.readOnly ?? [],
   };

@@ -126,6 +126,51 @@ describe('rights', () => {
   });
 });
 
+describe('limits', () => {
+  /** Nobody else counts for this number. */
+  const uid = 59_900 + (process.pid % 90);
+
+  it('on processes hold, and leave what runs alone', async () => {
+    const small = await isolatedSandbox(folder, { uid, processesMax: 40 });
+    const own = await mountsFor(small, await temporaryFolder());
+    const script = `node -e '
+      const { spawn } = require("node:child_process");
+      const sleeps = Array.from({ length: 60 }, () => spawn("sleep", ["30"]));
+      const codes = [];
+      for (const sleep of sleeps) sleep.on("error", error => codes.push(error.code));
+      setTimeout(() => {
+        for (const sleep of sleeps) sleep.kill();
+        console.log(JSON.stringify(codes));
+      }, 500);'`;
+    const { stdout } = await sh(small, own, script);
+    const codes: string[] = JSON.parse(stdout);
+    // Bridge and Node have threads themselves.
+    expect(codes.length).toBeGreaterThan(20);
+    expect(codes.length).toBeLessThan(60);
+    expect(new Set(codes)).toEqual(new Set(['EAGAIN']));
+    // What was refused is free again.
+    expect((await sh(small, own, 'sleep 0 & wait; echo fine')).stdout).toBe('fine\n');
+  });
+
+  it('on one file hold at their size', async () => {
+    const small = await isolatedSandbox(folder, { fileMaxBytes: 1_000_000 });
+    const script = `
+      head -c 1000000 /dev/zero > fits && echo fits
+      head -c 1000001 /dev/zero > big || echo full
+      stat -c %s big`;
+    const own = await mountsFor(small, await temporaryFolder());
+    expect((await sh(small, own, script)).stdout).toBe('fits\nfull\n1000000\n');
+  });
+
+  it('are on core dumps, open files, and who goes first when memory runs out', async () => {
+    const script = 'ulimit -Hc; ulimit -Hn; ulimit -Sn; cat /proc/self/oom_score_adj';
+    const [core, hard, soft, score] = (await sh(sandbox, mounts, script)).stdout.split('\n');
+    expect({ core, score }).toEqual({ core: '0', score: '1000' });
+    expect(Number(hard)).toBeLessThanOrEqual(65_536);
+    expect(soft).toBe(hard);
+  });
+});
+
 describe('programs', () => {
   it('that people expect are there', async () => {
     const script = `

@@ -4,7 +4,7 @@ import type { Agent, AgentOutcome, AgentVersion } from '../agents/agent.ts';
 import type { RunEnd } from '../held-run.ts';
 
 /** Why an attempt stops before its agent is done. The first cause counts, but `lost` always. */
-export type StopCause = 'cancel' | 'drain' | 'lost' | 'time_limit' | 'no_output';
+export type StopCause = 'cancel' | 'drain' | 'lost' | 'time_limit' | 'no_output' | 'disk_limit';
 
 class AgentMissing extends HoldfastError {
   constructor(detail: string) {
@@ -25,27 +25,42 @@ export async function findAgent(
   throw new AgentMissing(`${agent.title} is not installed on this worker.${hint}`);
 }
 
-export const CANCELED = { reason: 'canceled' } as const;
 export const STOPPED: AgentOutcome = { kind: 'failed', reason: 'agent_error', message: 'Stopped.' };
 
 export function endOf(outcome: AgentOutcome, cause: StopCause | undefined): RunEnd {
-  if (cause === 'cancel') return { status: 'canceled', ...CANCELED };
-  if (cause === 'time_limit' || cause === 'no_output') {
-    return { status: 'failed', reason: cause, message: MESSAGES[cause] };
-  }
+  if (cause === 'cancel') return { status: 'canceled', reason: 'canceled' };
+  if (isLimit(cause)) return { status: 'failed', reason: cause, message: MESSAGES[cause] };
   if (outcome.kind === 'succeeded') {
     return { status: 'succeeded', reason: null, summary: outcome.summary };
   }
   return { status: 'failed', reason: outcome.reason, message: outcome.message };
 }
 
+/**
+ * How a run ends by what went wrong outside of its agent; null: another attempt may go better. A
+ * cause that was there before goes first: what is too large to be kept may be why it was stopped.
+ */
+export function endOfFailure(error: HoldfastError, cause: StopCause | undefined): RunEnd | null {
+  if (cause === 'cancel') return endOf(STOPPED, cause);
+  const reason = reasonOf(error);
+  if (reason === null) return null;
+  if (isLimit(cause)) return endOf(STOPPED, cause);
+  return { status: 'failed', reason, message: error.detail };
+}
+
+/** Whether a bound on the run was reached. */
+function isLimit(cause: StopCause | undefined): cause is keyof typeof MESSAGES {
+  return cause !== undefined && cause in MESSAGES;
+}
+
 const MESSAGES = {
   time_limit: 'The run took longer than it may.',
   no_output: 'The agent said nothing for too long.',
+  disk_limit: 'The run took more disk than it may.',
 };
 
 /** Null: another attempt may go better. */
-export function reasonOf(error: HoldfastError): RunReason | null {
+function reasonOf(error: HoldfastError): RunReason | null {
   if (error instanceof AgentMissing) return 'agent_error';
   const final = ['invalid_request', 'unprocessable', 'payload_too_large', 'forbidden', 'gone'];
   return final.includes(error.code) ? 'workspace' : null;

@@ -6,9 +6,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../kernel/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
+import { createWorld } from '../workspace/testing.ts';
 import { type Bench, cloneOf, openBench, processesWith, waitFor } from './testing.ts';
 
 const FOREVER = 'while :; do sleep 0.05; done';
+const MIB = 1024 ** 2;
 const SILENT = 'exec sleep 61.5';
 
 async function textOf({ world }: Bench, key: string): Promise<string> {
@@ -105,6 +107,31 @@ describe('an attempt', () => {
       ...{ status: 'failed', reason, files_changed: [{ path: 'new.txt' }] },
     });
     expect(processesWith('sleep\x0061.5')).toEqual([]);
+  });
+
+  it('ends by disk_limit, at once, and keeps the work', async () => {
+    const limits = { diskMaxBytes: 20 * MIB, diskIntervalMs: 100, stopGraceMs: 60_000 };
+    const bench = await openBench(host, { limits });
+    // Asked to stop, it would go on.
+    bench.agent.script = `trap "" INT TERM; echo kept > new.txt; n=0
+      while [ $n -lt 400 ]; do n=$((n + 1)); head -c 1000000 /dev/zero > big-$n; sleep 0.05; done`;
+    const id = await bench.begin({ testCommand: 'true' });
+    const run = await bench.ended(id);
+    expect(run).toMatchObject({
+      ...{ status: 'failed', reason: 'disk_limit', tests: { after: null } },
+      files_changed: expect.arrayContaining([expect.objectContaining({ path: 'new.txt' })]),
+    });
+    expect(JSON.stringify(await bench.events(id))).toContain('more disk than it may');
+  });
+
+  it('ends by disk_limit in its tests too, also where the work cannot be kept', async () => {
+    const limits = { diskMaxBytes: 20 * MIB, diskIntervalMs: 100 };
+    const world = await createWorld({ limits: { snapshotPackMaxBytes: MIB } });
+    const { workspaces, sandbox } = world;
+    const bench = await openBench(host, { limits, ports: { workspaces, sandbox } });
+    const testCommand = `head -c ${30 * MIB} /dev/urandom > big; ${FOREVER}`;
+    const id = await bench.begin({ testCommand, path: world.origin });
+    expect(await bench.ended(id)).toMatchObject({ status: 'failed', reason: 'disk_limit' });
   });
 
   it('gives a test command its time, and no more', async () => {

@@ -6,7 +6,7 @@ import type { Agent, AgentOutcome } from '../agents/agent.ts';
 import { isSessionId } from '../agents/text.ts';
 import type { HeldRun, RunEnd, RunOrder } from '../held-run.ts';
 import { AgentProcess } from './agent-process.ts';
-import { CANCELED, endOf, findAgent, reasonOf, STOPPED, type StopCause } from './attempt-end.ts';
+import { endOf, endOfFailure, findAgent, STOPPED, type StopCause } from './attempt-end.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { deliverPatch, saveCheckpoint } from './deliver.ts';
 import type { WorkerDeps } from './deps.ts';
@@ -72,7 +72,8 @@ export class Attempt {
     this.#cause = cause;
     this.#stopping.abort();
     if (cause === 'lost' || cause === 'drain') this.#leaving.abort();
-    if (cause === 'lost') this.#agent?.kill();
+    // Asked nicely, it would fill the disk meanwhile.
+    if (cause === 'lost' || cause === 'disk_limit') this.#agent?.kill();
     else this.#agent?.stop();
   }
 
@@ -84,10 +85,7 @@ export class Attempt {
 
   /** What somebody wants of the run; the same order again changes nothing. */
   order(order: RunOrder): void {
-    if (order.lost) {
-      this.stop('lost');
-      return;
-    }
+    if (order.lost) return void this.stop('lost');
     if (order.cancelRequested) this.stop('cancel');
     for (const message of order.messages) {
       if (message.number <= this.#steered) continue;
@@ -117,7 +115,7 @@ export class Attempt {
     try {
       // What an earlier attempt saved is still to be delivered.
       if (this.#cause === 'cancel' && this.run.checkpoint === null) {
-        return await this.#finish({ status: 'canceled', ...CANCELED });
+        return await this.#finish(endOf(STOPPED, 'cancel'));
       }
       const place = await this.#open();
       if (place !== undefined) await this.#work(place);
@@ -158,6 +156,7 @@ export class Attempt {
       branch: workspace.branch,
       isolated: this.#deps.sandbox.isolated,
     });
+    const unwatch = place.watchDisk(() => this.stop('disk_limit'));
     if (this.run.testBefore === null && this.#cause === undefined) {
       await this.#test('before', place);
     }
@@ -167,6 +166,7 @@ export class Attempt {
     if (outcome.kind === 'succeeded' && this.#cause === undefined) {
       await this.#test('after', place);
     }
+    unwatch();
     await this.#deliver(place);
     // A drain may have come while the work was delivered; there is nothing left to hand on.
     await this.#finish({ ...endOf(outcome, this.#cause), heardThrough: this.#heard });
@@ -284,11 +284,10 @@ export class Attempt {
       return this.#log.warn('run.lease_lost', { error });
     }
     try {
-      const reason = reasonOf(error);
-      if (this.#cause === 'cancel') await this.#finish({ status: 'canceled', ...CANCELED });
-      else if (reason !== null) {
+      const end = endOfFailure(error, this.#cause);
+      if (end !== null) {
         this.#log.warn('run.workspace_failed', { error });
-        await this.#finish({ status: 'failed', reason, message: error.detail });
+        await this.#finish(end);
       } else {
         this.#log.error('run.attempt_failed', { error });
         await this.#deps.driver.abandon(this.run);

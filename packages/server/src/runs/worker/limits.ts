@@ -10,6 +10,10 @@ export interface WorkerLimits {
   readonly hardTimeMs: number;
   /** An agent that says nothing for so long hangs. */
   readonly silenceMs: number;
+  /** Clone and home of a run, as they are seen now and then. */
+  readonly diskMaxBytes: number;
+  /** Between two looks, at least; a look that takes long is followed by a longer pause. */
+  readonly diskIntervalMs: number;
   /** From one signal to the next harder one: SIGINT, SIGTERM, SIGKILL. */
   readonly stopGraceMs: number;
   /** Between checkpoints while things change, at most; at tool boundaries sooner. */
@@ -21,6 +25,7 @@ export interface WorkerLimits {
 }
 
 const MINUTE_MS = 60_000;
+const GIB = 1024 ** 3;
 
 export const defaultWorkerLimits: WorkerLimits = {
   concurrency: 2,
@@ -29,6 +34,8 @@ export const defaultWorkerLimits: WorkerLimits = {
   softTimeMs: 50 * MINUTE_MS,
   hardTimeMs: 60 * MINUTE_MS,
   silenceMs: 10 * MINUTE_MS,
+  diskMaxBytes: 10 * GIB,
+  diskIntervalMs: 5_000,
   stopGraceMs: 5_000,
   checkpointMaxMs: MINUTE_MS,
   checkpointMinMs: 5_000,

@@ -6,6 +6,7 @@ import type { SandboxedProcess, SandboxMounts } from '../sandbox/sandbox.ts';
 import * as store from '../store.ts';
 import type { Workspace, WorkspaceRequest } from '../workspace/workspace.ts';
 import type { WorkerDeps } from './deps.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { type ModelSocket, openModelSocket } from './model-socket.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 
@@ -15,6 +16,11 @@ export interface RunPlace {
   readonly mounts: SandboxMounts;
   spawn(command: readonly string[], env: Readonly<Record<string, string>>): SandboxedProcess;
   agentContext(agent: Agent, options: { resume: string | null }): Omit<AgentContext, 'emit'>;
+  /**
+   * Tells once when clone and home take more disk than they may, until the answer is called or
+   * the place is closed.
+   */
+  watchDisk(onOver: () => void): () => void;
   /** What the gateway has settled so far is written. Never rejects. */
   settled(): Promise<void>;
   /** Removes clone, home and sockets; what was delivered and saved stays. Never rejects. */
@@ -50,15 +56,24 @@ export async function openPlace(deps: WorkerDeps, run: HeldRun): Promise<RunPlac
     const spending = watchSpending(deps, run);
     undo.push(async () => spending.unwatch());
     const { settled } = spending;
+    const watchDisk = (onOver: () => void) => {
+      const unwatch = watchSize(deps, workspace, onOver);
+      undo.push(async () => unwatch());
+      return unwatch;
+    };
     return {
       ...placeOf(deps, run, { workspace, socket, token, proxySocket: proxy?.path ?? null }),
-      settled,
-      close,
+      ...{ settled, watchDisk, close },
     };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function watchSize({ limits }: WorkerDeps, of: Workspace, onOver: () => void): () => void {
+  const watch = new DiskWatch([of.dir, of.homeDir], limits, onOver);
+  return () => watch.stop();
 }
 
 /** Only where there is an isolation that the proxy could be a way out of. */
@@ -101,7 +116,7 @@ function placeOf(
   { sandbox }: WorkerDeps,
   run: HeldRun,
   { workspace, socket, token, proxySocket }: PlaceParts,
-): Omit<RunPlace, 'settled' | 'close'> {
+): Omit<RunPlace, 'settled' | 'watchDisk' | 'close'> {
   const mounts: SandboxMounts = {
     workspace: workspace.dir,
     home: workspace.homeDir,

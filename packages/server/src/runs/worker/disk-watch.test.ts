@@ -1,0 +1,64 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { temporaryFolder } from '../sandbox/testing.ts';
+import { DiskWatch, diskUsage } from './disk-watch.ts';
+import { defaultWorkerLimits } from './limits.ts';
+
+const never = new AbortController().signal;
+const INTERVAL_MS = 10;
+const SOME_LOOKS_MS = 500;
+
+async function twoFolders(): Promise<[string, string]> {
+  const folder = await temporaryFolder();
+  const [one, two] = [join(folder, 'one'), join(folder, '-two')] as const;
+  for (const path of [one, two]) {
+    await mkdir(join(path, 'deep'), { recursive: true });
+    await writeFile(join(path, 'deep', 'file'), Buffer.alloc(100_000));
+  }
+  return [one, two];
+}
+
+it('counts what is on disk in all folders, and nothing that a link leads to', async () => {
+  const folders = await twoFolders();
+  const sizeBytes = await diskUsage(folders, never);
+  expect(sizeBytes).toBeGreaterThan(200_000);
+  expect(sizeBytes).toBeLessThan(300_000);
+  const elsewhere = await temporaryFolder();
+  await writeFile(join(elsewhere, 'big'), Buffer.alloc(1_000_000));
+  await symlink(elsewhere, join(folders[0], 'link'));
+  expect(await diskUsage([...folders, '/no/such/folder'], never)).toBeLessThan(300_000);
+});
+
+it('tells once, when there is more than there may be and not before', async () => {
+  const folders = await twoFolders();
+  const diskMaxBytes = await diskUsage(folders, never);
+  const limits = { ...defaultWorkerLimits, diskMaxBytes, diskIntervalMs: INTERVAL_MS };
+  let told = 0;
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const watch = new DiskWatch(folders, limits, () => {
+    told += 1;
+    resolve();
+  });
+  onTestFinished(() => watch.stop());
+  await delay(SOME_LOOKS_MS);
+  expect(told).toBe(0);
+  await writeFile(join(folders[1], 'more'), Buffer.alloc(1_000));
+  await over;
+  await delay(SOME_LOOKS_MS);
+  expect(told).toBe(1);
+});
+
+it('tells nothing when it was stopped', async () => {
+  const folders = await twoFolders();
+  const limits = { ...defaultWorkerLimits, diskMaxBytes: 1, diskIntervalMs: INTERVAL_MS };
+  let told = 0;
+  const watch = new DiskWatch(folders, limits, () => {
+    told += 1;
+  });
+  await delay(INTERVAL_MS);
+  watch.stop();
+  await delay(SOME_LOOKS_MS);
+  expect(told).toBe(0);
+});

@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import type { WorkerLimits } from './limits.ts';
+
+/** One look. A run with so many files that it takes longer is looked at again later. */
+export const LOOK_TIMEOUT_MS = 60_000;
+/** Looks may take one part in so many of the time. */
+const PAUSE_FACTOR = 10;
+
+/**
+ * Looks now and then at how much disk a run's folders take, and tells once when that is too much.
+ * It is a bound, not a quota: between two looks more can be written, and what an agent hides from
+ * `du`, in folders that nobody may read or in files that have no name any more, is not seen.
+ */
+export class DiskWatch {
+  readonly #folders: readonly string[];
+  readonly #limits: WorkerLimits;
+  readonly #onOver: () => void;
+  readonly #stopped = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(folders: readonly string[], limits: WorkerLimits, onOver: () => void) {
+    this.#folders = folders;
+    this.#limits = limits;
+    this.#onOver = onOver;
+    this.#next(limits.diskIntervalMs);
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    clearTimeout(this.#timer);
+  }
+
+  #next(pauseMs: number): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#timer = setTimeout(() => void this.#look(), pauseMs);
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const startedMs = performance.now();
+    const sizeBytes = await diskUsage(this.#folders, this.#stopped.signal);
+    if (this.#stopped.signal.aborted) return;
+    if (sizeBytes > this.#limits.diskMaxBytes) {
+      this.stop();
+      this.#onOver();
+      return;
+    }
+    const tookMs = performance.now() - startedMs;
+    this.#next(Math.max(this.#limits.diskIntervalMs, PAUSE_FACTOR * tookMs));
+  }
+}
+
+/**
+ * Bytes on disk below the folders, links not followed. By `du`, which is many times faster than
+ * Node where there are hundreds of thousands of files; 0 where it could not tell in time.
+ */
+export async function diskUsage(folders: readonly string[], signal: AbortSignal): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const options = { env: { LC_ALL: 'C' }, timeout: LOOK_TIMEOUT_MS, signal };
+  // What vanishes while it looks makes it fail; what it counted is said all the same.
+  execFile('/usr/bin/du', ['-skx', '--', ...folders], options, (_, output) => resolve(output));
+  const kib = (await promise).match(/^\d+(?=\t)/gm) ?? [];
+  return kib.reduce((sum, text) => sum + Number(text), 0) * 1024;
+}
