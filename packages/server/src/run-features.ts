@@ -74,6 +74,7 @@ export async function openRuns(
     audit: others.auth.audit,
     tickets: others.auth.streamTickets,
     agents: () => describeAgents(agents, sandbox),
+    checkModel: name => others.models.checkText(name),
     sources,
     retentionDays: config.runs.retentionDays,
     inspect: source => workspaces.inspect(source),

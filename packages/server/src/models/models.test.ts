@@ -43,6 +43,13 @@ describe('resolve', () => {
     expect(error.allowed).toEqual(['gpt-realtime']);
   });
 
+  it('refuses agents a model that speaks no text protocol', () => {
+    for (const name of ['gpt-realtime', 'gpt-3', '', '__proto__']) {
+      const error = faultOf(() => azure().checkText(name));
+      expect(error).toMatchObject({ code: 'unknown_model', field: 'model', allowed: [] });
+    }
+  });
+
   it('knows ids, aliases of older clients and the deployment', () => {
     const models = azure();
     for (const name of ['gpt-realtime', 'gpt-4o-realtime-preview', 'gpt-realtime-mini', 'voice']) {

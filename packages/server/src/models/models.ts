@@ -12,6 +12,8 @@ export interface Models {
    * the ids that are allowed, also when no name is given.
    */
   resolve(name: string | undefined | null, protocol?: Protocol): Model;
+  /** Throws `unknown_model` unless some model of that id or alias speaks a text protocol. */
+  checkText(name: string): void;
   /** For realtime models. */
   upstream(model: Model): Upstream;
   /** For models of the other protocols. */
@@ -45,10 +47,18 @@ export function createModels(deps: {
       const detail = name ? 'There is no such model.' : 'The model is missing.';
       throw new HoldfastError('unknown_model', detail, { field: 'model', allowed });
     },
+    checkText(name) {
+      if (find(name)?.protocols.some(isText)) return;
+      const allowed = catalogue.models.filter(one => one.protocols.some(isText)).map(one => one.id);
+      const detail = 'There is no such model for agents.';
+      throw new HoldfastError('unknown_model', detail, { field: 'model', allowed });
+    },
     upstream: model => upstreams.get(model.id)!,
     textUpstream: model => textUpstreams.get(model.id)!,
   };
 }
+
+const isText = (protocol: Protocol) => protocol !== 'realtime';
 
 /** The model with the longest alias that `name` begins with; names never hold a `*` themselves. */
 function byPrefix(byName: ReadonlyMap<string, Model>, name: string): Model | undefined {

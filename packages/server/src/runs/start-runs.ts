@@ -86,6 +86,7 @@ async function prepare(
 ): Promise<{ message: MessageRow; instruction: string }> {
   const { db } = deps.database;
   await checkAgents(deps, request.agents);
+  if (request.model !== undefined) deps.checkModel?.(request.model);
   const [repo, message] = await Promise.all([
     queries.findRepository(db, task.repository_id),
     messageOf(deps, task.id, request),
@@ -152,6 +153,7 @@ export async function retryRun(
     async prepare() {
       const { db } = deps.database;
       await checkAgents(deps, [run.agent]);
+      if (run.model !== null) deps.checkModel?.(run.model);
       const repo = await queries.findRepository(db, run.repository_id);
       if (repo === undefined || repo.archived_at !== null) throw archived();
       const message = await queries.findMessage(db, run.message_id);
