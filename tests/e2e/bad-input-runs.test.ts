@@ -99,6 +99,21 @@ describe('a repository', () => {
     },
   );
 
+  it('that has no branch of the given name is refused and not kept, nor changed', async () => {
+    const before = await count('/v1/repos?limit=100');
+    const wrong = { default_branch: 'no-such-branch' };
+    const told = await ask('POST', '/v1/repos', { path: site.repository, ...wrong });
+    expect([told.status, told.body.code, told.body.field]).toEqual([
+      ...[422, 'unprocessable', 'default_branch'],
+    ]);
+    expect(await count('/v1/repos?limit=100')).toBe(before);
+    const { status, body } = await ask('PATCH', `/v1/repos/${repoId}`, wrong);
+    expect([status, body.code, body.field]).toEqual([422, 'unprocessable', 'default_branch']);
+    expect(await api.get(`/v1/repos/${repoId}`)).toMatchObject({ default_branch: 'main' });
+    const same = { default_branch: 'main' };
+    expect((await ask('PATCH', `/v1/repos/${repoId}`, same)).status).toBe(200);
+  });
+
   it('that is there, but not the branch of a run: the run ends with the reason', async () => {
     const task = await newTask('Write a note.');
     const wanted = { agents: ['builtin'], base_ref: 'no-such-branch' };
@@ -151,6 +166,19 @@ describe('a run', () => {
     expect(body.allowed).toContain('builtin');
     expect(await count(`/v1/tasks/${id}/runs`)).toBe(0);
   });
+
+  it.each(['no-such-model', 'gpt-realtime'])(
+    'of the model %s is refused with the known ones, and none starts',
+    async model => {
+      const { id } = await newTask('Write a note.');
+      const wanted = { agents: ['builtin'], model };
+      const { status, body } = await ask('POST', `/v1/tasks/${id}/runs`, wanted);
+      expect([status, body.code, body.field]).toEqual([400, 'unknown_model', 'model']);
+      expect(body.allowed).toContain('gpt-5.1-codex');
+      expect(body.allowed).not.toContain('gpt-realtime');
+      expect(await count(`/v1/tasks/${id}/runs`)).toBe(0);
+    },
+  );
 
   it.each([[[]], [['--help']], [['../agent']], [Array(9).fill('builtin')]])(
     'of agents %j is refused',

@@ -14,7 +14,7 @@ import {
   defaultName,
   type SourceChecks,
 } from './repository-source.ts';
-import { tables } from './tables.ts';
+import { type RepositoryRow, tables } from './tables.ts';
 import type { Workspaces } from './workspace/workspace.ts';
 
 export type RepoPatch = z.infer<typeof repoPatch>;
@@ -51,6 +51,7 @@ export function createRepos(deps: ReposDeps): Repos {
     async update(caller, id, patch) {
       const row = await accessRepository(deps, caller, id, 'repos.write');
       if (Object.keys(patch).length === 0) return presentRepo(row);
+      await checkBranch(deps, row, patch.default_branch);
       const changed = await tables(database.db)
         .updateTable('repositories')
         .set(patch)
@@ -107,5 +108,14 @@ async function checkSource(deps: ReposDeps, id: string, repo: NewRepo) {
   const defaultBranch = repo.default_branch ?? null;
   if (deps.inspect === undefined) return { url, path, defaultBranch };
   const inspected = await deps.inspect({ id, url, path, defaultBranch });
-  return { url, path, defaultBranch: defaultBranch ?? inspected.defaultBranch };
+  return { url, path, defaultBranch: inspected.defaultBranch };
+}
+
+/** A branch that the repository lacks would fail every run on it. */
+async function checkBranch(
+  deps: ReposDeps,
+  { id, url, path }: RepositoryRow,
+  defaultBranch: string | null | undefined,
+): Promise<void> {
+  if (defaultBranch != null) await deps.inspect?.({ id, url, path, defaultBranch });
 }

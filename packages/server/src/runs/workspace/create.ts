@@ -173,7 +173,11 @@ class GitWorkspaces implements Workspaces {
 
   async inspect(source: RepositorySource): Promise<{ defaultBranch: string }> {
     const mirror = this.#mirror(source);
-    return { defaultBranch: await mirror.remoteHead(await this.#remote(source)) };
+    const remote = await this.#remote(source);
+    const { defaultBranch } = source;
+    if (defaultBranch === null) return { defaultBranch: await mirror.remoteHead(remote) };
+    await mirror.checkRemoteBranch(remote, defaultBranch);
+    return { defaultBranch };
   }
 
   async push(source: RepositorySource, branch: string, commit: string) {

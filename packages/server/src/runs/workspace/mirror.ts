@@ -134,6 +134,15 @@ export class Mirror {
     throw new HoldfastError('unprocessable', 'The repository has no commits yet.');
   }
 
+  /** Throws `unprocessable` where the remote has no branch of this name. */
+  async checkRemoteBranch(remote: Remote, branch: string): Promise<void> {
+    const ref = `refs/heads/${branch}`;
+    const { refs } = await listRemote(remote, [ref], this.#limits.gitTimeoutMs);
+    if (refs.has(ref)) return;
+    const detail = 'The repository has no branch of this name.';
+    throw new HoldfastError('unprocessable', detail, { field: 'default_branch' });
+  }
+
   /** Removes what git processes that were killed have left lying. Needs the lock. */
   async sweep(): Promise<void> {
     const isLeft = (name: string) => LEFTOVER.test(name);

@@ -69,6 +69,14 @@ describe('a repository', () => {
     expect(await world.workspaces.inspect(world.source)).toEqual({ defaultBranch: 'main' });
     personGit(world.origin, 'checkout', '-q', '-b', 'trunk');
     expect(await world.workspaces.inspect(world.source)).toEqual({ defaultBranch: 'trunk' });
+    const given = { ...world.source, defaultBranch: 'trunk' };
+    expect(await world.workspaces.inspect(given)).toEqual({ defaultBranch: 'trunk' });
+    personGit(world.origin, 'tag', 'only-a-tag');
+    for (const defaultBranch of ['none', 'only-a-tag', 'heads/trunk', 'HEAD']) {
+      const expected = { code: 'unprocessable', field: 'default_branch' };
+      const wrong = { ...world.source, defaultBranch };
+      await expect(world.workspaces.inspect(wrong)).rejects.toMatchObject(expected);
+    }
   });
 
   it('that is too large is refused and leaves nothing', async () => {

@@ -87,7 +87,11 @@ export interface Workspaces {
    * does not have them. Throws `gone` when its blobs are missing.
    */
   adopt(source: RepositorySource, manifest: CheckpointManifest): Promise<void>;
-  /** Branch, default branch and reachability of a repository, before it is stored. */
+  /**
+   * Reaches a repository before it is stored; answers its default branch, as given or as the remote
+   * says. Throws `unprocessable` where it cannot be read or has no such branch, `unavailable` where
+   * it does not answer in time.
+   */
   inspect(source: RepositorySource): Promise<{ defaultBranch: string }>;
   /**
    * Pushes `commit` as `branch` with `--force-with-lease` against what the remote has. Answers
