@@ -1,6 +1,12 @@
 import { sql } from 'kysely';
 import type { Executor } from '../database/index.ts';
-import { type DeadLetter, QUEUES, type QueueDepth, type QueueName } from './queue.ts';
+import {
+  type DeadLetter,
+  type DeadLetterQuery,
+  QUEUES,
+  type QueueDepth,
+  type QueueName,
+} from './queue.ts';
 
 /**
  * Reads of pg-boss's table: its own figures are cached for a minute, and its lists have no bound.
@@ -26,15 +32,17 @@ export async function countJobs(
   }));
 }
 
-/** Newest first. */
 export async function listDead(
   executor: Executor,
   queue: string,
-  limit: number,
+  { limit, jobId, naming }: DeadLetterQuery,
 ): Promise<DeadLetter[]> {
+  const isMeant = jobId === undefined ? sql`true` : sql`id = ${jobId}`;
+  const isNamed =
+    naming === undefined ? sql`true` : sql`data->>${naming.key}::text in (${naming.among})`;
   const { rows } = await sql<{ id: string; data: Record<string, string>; created_on: Date }>`
     select id, data, created_on from pgboss.job
-    where name = ${queue} and state in ('created', 'retry')
+    where name = ${queue} and state in ('created', 'retry') and ${isMeant} and ${isNamed}
     order by created_on desc, id limit ${limit}`.execute(executor);
   return rows.map(row => ({ jobId: row.id, data: row.data ?? {}, failedAt: row.created_on }));
 }

@@ -39,8 +39,6 @@ const STOP_TIMEOUT_MS = 5_000;
 const STOP_SPARE_MS = 1_000;
 /** A server that does not answer within this time counts as lost. */
 const ANSWER_TIMEOUT_MS = 60_000;
-const REDRIVE_BATCH = 1_000;
-const REDRIVE_ROUNDS_MAX = 100;
 const SCHEMA = 'pgboss';
 const NO_JOB = '00000000-0000-0000-0000-000000000000';
 
@@ -61,8 +59,9 @@ export function createPgBossQueue(options: PgBossQueueOptions): Queue {
     send: (trx, name, data, how) => send(boss, trx, { name, data, options: how ?? {} }),
     work: (name, { concurrency }, handler) => work(boss, { name, concurrency }, handler),
     depth: () => countJobs(options.database.db, deadOf),
-    deadLetters: (name, limit) => listDead(options.database.db, deadOf(name), limit),
-    redrive: (name, jobId) => redrive(boss, deadOf(name), jobId),
+    deadLetters: (name, query) => listDead(options.database.db, deadOf(name), query),
+    redrive: async (name, jobIds) =>
+      jobIds.length === 0 ? 0 : boss.redrive(deadOf(name), { ids: [...jobIds] }),
     async start() {
       await startBoss(boss, options);
       running = true;
@@ -196,19 +195,6 @@ async function work(
 
 function asJob(job: BossJob<Record<string, string>>): Job {
   return { id: job.id, data: job.data, retries: job.retryCount };
-}
-
-async function redrive(boss: PgBoss, dead: string, jobId: string | undefined): Promise<number> {
-  if (jobId !== undefined) return boss.redrive(dead, { ids: [jobId] });
-  // What dies meanwhile is not swept in, so that this ends.
-  const createdBefore = new Date();
-  let moved = 0;
-  for (let round = 0; round < REDRIVE_ROUNDS_MAX; round += 1) {
-    const count = await boss.redrive(dead, { createdBefore, limit: REDRIVE_BATCH });
-    moved += count;
-    if (count < REDRIVE_BATCH) break;
-  }
-  return moved;
 }
 
 function observeDepth(

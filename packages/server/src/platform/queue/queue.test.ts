@@ -2,11 +2,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Database, openPostgres } from '../database/index.ts';
 import { createTestDatabase, openTestDatabase } from '../database/testing.ts';
 import { type RecordedTelemetry, recordTelemetry } from '../log/testing.ts';
-import { createPgBossQueue, type Job, type Queue } from './index.ts';
+import { createPgBossQueue, type DeadLetterQuery, type Job, type Queue } from './index.ts';
 
 const HANGING_WORKER = fileURLToPath(new URL('./testing/hanging-worker.ts', import.meta.url));
 
@@ -153,23 +154,36 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, open) => {
     await send({ run_id: 'f' }, { singletonKey: 'f' });
     await until(2);
     expect(taken.map(job => job.retries)).toEqual([0, 1]);
-    await expect.poll(() => queue.deadLetters('agent', 10), { timeout: 10_000 }).toHaveLength(1);
-    const [letter] = await queue.deadLetters('agent', 10);
+    await expect
+      .poll(() => queue.deadLetters('agent', { limit: 10 }), { timeout: 10_000 })
+      .toHaveLength(1);
+    const [letter] = await queue.deadLetters('agent', { limit: 10 });
     expect(letter).toMatchObject({ data: { run_id: 'f' }, failedAt: expect.any(Date) });
+    const found = async (query: Omit<DeadLetterQuery, 'limit'>) =>
+      (await queue.deadLetters('agent', { limit: 10, ...query })).length;
+    const naming = (key: string, value: string) => ({ key, among: sql`select ${value}::text` });
+    expect(await found({ jobId: letter!.jobId, naming: naming('run_id', 'f') })).toBe(1);
+    expect(await found({ jobId: crypto.randomUUID() })).toBe(0);
+    expect(await found({ naming: naming('run_id', 'g') })).toBe(0);
+    expect(await found({ naming: naming('other', 'f') })).toBe(0);
     expect(await agentDepth()).toMatchObject({ dead: 1 });
     broken = false;
-    expect(await queue.redrive('agent', crypto.randomUUID())).toBe(0);
-    expect(await queue.redrive('agent', letter?.jobId)).toBe(1);
+    expect(await queue.redrive('agent', [crypto.randomUUID()])).toBe(0);
+    expect(await queue.redrive('agent', [letter!.jobId])).toBe(1);
     await until(3);
-    expect(await queue.deadLetters('agent', 10)).toEqual([]);
+    expect(await queue.deadLetters('agent', { limit: 10 })).toEqual([]);
     broken = true;
     await send({ run_id: 'f' }, { singletonKey: 'f' });
-    await expect.poll(() => queue.deadLetters('agent', 10), { timeout: 10_000 }).toHaveLength(1);
+    await expect
+      .poll(() => queue.deadLetters('agent', { limit: 10 }), { timeout: 10_000 })
+      .toHaveLength(1);
     broken = false;
     // One of the same key waits already and will do: the dead one is gone, and was not put back.
     await send({ run_id: 'f' }, { singletonKey: 'f', startAfterS: 3600 });
-    expect(await queue.redrive('agent')).toBe(0);
-    expect(await queue.deadLetters('agent', 10)).toEqual([]);
+    const [again] = await queue.deadLetters('agent', { limit: 10 });
+    expect(await queue.redrive('agent', [])).toBe(0);
+    expect(await queue.redrive('agent', [again!.jobId])).toBe(0);
+    expect(await queue.deadLetters('agent', { limit: 10 })).toEqual([]);
     await stopAll();
   });
 });

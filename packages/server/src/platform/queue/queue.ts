@@ -1,3 +1,4 @@
+import type { Expression } from 'kysely';
 import type { Trx } from '../database/index.ts';
 
 /**
@@ -34,6 +35,13 @@ export interface DeadLetter {
   readonly failedAt: Date | null;
 }
 
+export interface DeadLetterQuery {
+  readonly limit: number;
+  readonly jobId?: string | undefined;
+  /** Only jobs whose data names, at `key`, one of a subquery's values. */
+  readonly naming?: { readonly key: string; readonly among: Expression<unknown> };
+}
+
 export interface Queue {
   readonly adapter: string;
   /** Sends within `trx`: the job is there when the transaction is. */
@@ -54,12 +62,13 @@ export interface Queue {
     handler: (job: Job, signal: AbortSignal) => Promise<void>,
   ): Promise<() => Promise<void>>;
   depth(): Promise<QueueDepth[]>;
-  deadLetters(queue: QueueName, limit: number): Promise<DeadLetter[]>;
+  /** Newest first. */
+  deadLetters(queue: QueueName, query: DeadLetterQuery): Promise<DeadLetter[]>;
   /**
-   * Puts dead letters back; all of them without `jobId`. Answers how many. One whose key has a
-   * waiting job by now is dropped: that job does the same.
+   * Puts these dead letters back. Answers how many. One whose key has a waiting job by now is
+   * dropped: that job does the same.
    */
-  redrive(queue: QueueName, jobId?: string): Promise<number>;
+  redrive(queue: QueueName, jobIds: readonly string[]): Promise<number>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }

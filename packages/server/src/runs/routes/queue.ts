@@ -1,8 +1,7 @@
 import { agentList, queueInfo } from '@holdfast/protocol';
 import { z } from 'zod';
-import { QUEUES } from '../../platform/queue/index.ts';
 import { type Caller, recordAdmin } from '../access.ts';
-import { queueOverview } from '../queue-overview.ts';
+import { queueOverview, redriveLetters } from '../queue-overview.ts';
 import type { RunsDeps } from '../runs.ts';
 import { type App, callerOf } from './app.ts';
 
@@ -39,6 +38,7 @@ export function addQueueRoutes(app: App, deps: RunsDeps): void {
       schema: {
         tags: TAGS,
         summary: 'Put dead letters back into their queue',
+        description: 'Dead letters of the own project.',
         body: redriveBody,
         response: { 200: redriven },
       },
@@ -47,11 +47,9 @@ export function addQueueRoutes(app: App, deps: RunsDeps): void {
   );
 }
 
-/** Put on record: it concerns the work of everybody. */
+/** Put on record: it concerns the work of everybody in the project. */
 async function redrive(deps: RunsDeps, caller: Caller, jobId: string | undefined) {
   const act = { caller, action: 'queue.redrive', target: jobId ?? 'all' };
   await recordAdmin(deps.audit, 'admin', act);
-  const counts = [];
-  for (const name of QUEUES) counts.push(await deps.queue.redrive(name, jobId));
-  return { redriven: counts.reduce((sum, count) => sum + count, 0) };
+  return { redriven: await redriveLetters(deps, caller.principal.projectId, jobId) };
 }
