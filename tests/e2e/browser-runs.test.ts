@@ -1,19 +1,32 @@
-import type { Run, Task } from '@holdfast/protocol';
-import type { Browser } from 'playwright-core';
+import { readFile } from 'node:fs/promises';
+import type { Budget, ProviderKey, Repo, Run, Task } from '@holdfast/protocol';
+import { sql } from 'kysely';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findBubblewrap } from '../../tools/services/binaries.ts';
 import { buildConsoleWhenStale } from '../../tools/start/console-build.ts';
+import { type LocalApplication, startApplication } from './harness/application.ts';
 import { barriers, type ConsolePage, launchBrowser, openPage } from './harness/browser.ts';
-import { RunsApi } from './harness/runs.ts';
-import { type Stack, startStack } from './harness/stacks.ts';
+import { RunsApi, signIn } from './harness/runs.ts';
+import { startSimulatorProcess, UPSTREAM_KEY } from './harness/stacks.ts';
 
 const WAIT = { timeout: 60_000 };
 /** Places that a page holds for what is still being loaded. */
 const UNFINISHED = '.hf-pending, .hf-row-skeleton, .hf-list-skeleton';
 
-/** A person who gives an agent a task: the built pages, one embedded server, no keys. */
+const ADMIN_TOKEN = 'admin-link-of-the-browser-tests-0123456789';
+/** A run that is still at work when somebody looks. */
+const LONG = '[[simulate: steps 9]] [[simulate: slow 1200]] Write notes.';
+
+/**
+ * A person who gives an agent a task, and one who runs the server: the built pages, one embedded
+ * server, no keys. The first test leaves a picked run behind, on which the others go on.
+ */
 describe('tasks in the console', () => {
-  let stack: Stack;
+  let simulator: Awaited<ReturnType<typeof startSimulatorProcess>>;
+  let server: LocalApplication;
+  let baseURL: string;
+  let admin: string;
   let browser: Browser;
   let api: RunsApi;
   const open: ConsolePage[] = [];
@@ -22,12 +35,21 @@ describe('tasks in the console', () => {
     const { fault } = await buildConsoleWhenStale();
     expect(fault).toBeNull();
     await findBubblewrap();
-    [stack, browser] = await Promise.all([startStack('embedded'), launchBrowser('')]);
-    api = new RunsApi(stack.url);
+    simulator = await startSimulatorProcess();
+    const env = {
+      OPENAI_BASE_URL: `${simulator.url}/v1`,
+      OPENAI_API_KEY: UPSTREAM_KEY,
+      HOLDFAST_ADMIN_LINK_TOKEN: ADMIN_TOKEN,
+    };
+    [server, browser] = await Promise.all([startApplication(env), launchBrowser('')]);
+    baseURL = `http://127.0.0.1:${server.port}`;
+    admin = await signIn({ url: baseURL, adminToken: ADMIN_TOKEN });
+    api = new RunsApi(baseURL, admin);
   });
   afterAll(async () => {
     await browser?.close();
-    await stack?.stop();
+    await server?.stop();
+    await simulator?.process.kill();
   });
   afterEach(async () => {
     const used = open.splice(0);
@@ -35,9 +57,13 @@ describe('tasks in the console', () => {
     expect(used.flatMap(({ faults }) => faults)).toEqual([]);
   });
 
-  async function visit(path: string) {
-    const visited = await openPage(browser, { baseURL: stack.url });
+  async function visit(path: string, as: 'Developer' | 'Admin' = 'Developer') {
+    const visited = await openPage(browser, { baseURL });
     open.push(visited);
+    if (as === 'Admin') {
+      const [name, value] = admin.split('=') as [string, string];
+      await visited.context.addCookies([{ name, value, url: baseURL }]);
+    }
     await visited.page.goto(path);
     return visited.page;
   }
@@ -45,6 +71,9 @@ describe('tasks in the console', () => {
   const tasks = async () => (await api.get<{ data: Task[] }>('/v1/tasks')).data;
   const runsOf = async (task: Task) =>
     (await api.get<{ data: Run[] }>(`/v1/tasks/${task.id}/runs`)).data;
+  const called = async (title: string) => (await tasks()).find(task => task.title === title)!;
+  const dialog = (page: Page, name: string) => page.getByRole('dialog', { name });
+  const withoutBarriers = async (page: Page) => expect(await barriers(page)).toEqual([]);
 
   it('shows the sample task being done, over a reload, and the patch to take', async () => {
     const page = await visit('/tasks');
@@ -66,9 +95,170 @@ describe('tasks in the console', () => {
     await column.getByRole('button', { name: 'Pick' }).click();
     const [task] = await tasks();
     await expect.poll(async () => (await runsOf(task!))[0]?.picked, WAIT).toBe(true);
+    await column.getByRole('tab', { name: 'Log' }).click();
+    const saving = page.waitForEvent('download');
+    await column.getByRole('link', { name: 'Download the log of Built-in agent' }).click();
+    expect(await readFile(await (await saving).path(), 'utf8')).toContain('I read sum.js.');
     await page.goto('/tasks');
     const done = page.getByRole('region', { name: 'Done' });
     await done.getByText('Fix the failing test').waitFor();
+  });
+
+  it('writes a task down, starts it later, sends word to who works, and stops them', async () => {
+    const page = await visit('/tasks');
+    await page.getByRole('button', { name: 'New task' }).click();
+    const form = dialog(page, 'New task');
+    await form.getByLabel('Title').fill('Write notes');
+    await form.getByLabel('Instruction').fill(LONG);
+    const agents = form.getByRole('group', { name: 'Agents, side by side' });
+    await form.getByRole('button', { name: 'Start 1 run' }).waitFor();
+    await withoutBarriers(page);
+    expect(await agents.getByRole('checkbox', { name: 'Codex' }).isDisabled()).toBe(true);
+    await agents.getByRole('checkbox', { name: 'Built-in agent' }).uncheck();
+    await form.getByRole('button', { name: 'Create without starting' }).click();
+    await page.getByText('No run yet.').waitFor();
+    expect(await runsOf(await called('Write notes'))).toEqual([]);
+
+    await page.getByRole('button', { name: 'Start 1 run' }).click();
+    const column = page.getByRole('article', { name: 'Run of Built-in agent' });
+    await column.waitFor();
+    await page.getByLabel('What next?').fill('In English, please.');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('Message 2').waitFor();
+    await column.getByRole('button', { name: 'Cancel' }).click();
+    await column.getByText('Canceled').first().waitFor(WAIT);
+  });
+
+  it('goes on from a picked run with another message', async () => {
+    const task = await called('Fix the failing test');
+    const [picked] = await runsOf(task);
+    const page = await visit(`/tasks/${task.id}`);
+    await page.getByLabel('What next?').fill(LONG);
+    const from = page.getByLabel('Go on from');
+    expect(await from.locator('option:checked').innerText()).toContain('Picked');
+    await page.getByRole('button', { name: 'Start 1 run' }).click();
+    await expect.poll(async () => (await runsOf(task)).length, WAIT).toBe(2);
+    const follower = (await runsOf(task)).find(run => run.id !== picked!.id)!;
+    expect(follower).toMatchObject({ continues: picked!.id, agent: 'builtin' });
+    expect(follower.message_id).not.toBe(picked!.message_id);
+    await api.post(`/v1/runs/${follower.id}/cancel`);
+    await api.until(follower.id, 'run.canceled');
+  });
+
+  it('moves a task by keys alone, and the focus goes along', async () => {
+    await api.post('/v1/tasks', {
+      repo_id: (await api.sample()).id,
+      title: 'Some day',
+      instruction: 'Think.',
+    });
+    const page = await visit('/tasks');
+    await page.getByRole('button', { name: 'Move Some day' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('menuitem', { name: 'Backlog' }).waitFor();
+    await withoutBarriers(page);
+    await page.keyboard.press('Enter');
+    const backlog = page.getByRole('region', { name: 'Backlog' });
+    await backlog.locator('button:focus').waitFor();
+    expect((await called('Some day')).column).toBe('backlog');
+    await page.keyboard.press('Enter');
+    await page.getByRole('menuitem', { name: 'Archived' }).waitFor();
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    await expect.poll(async () => (await called('Some day')).column).toBe('archived');
+    await backlog.getByText('Ideas for later.').waitFor();
+  });
+
+  it('changes how a repository is tested', async () => {
+    const page = await visit('/tasks/repos');
+    await page.getByRole('button', { name: 'Edit sample' }).click();
+    const form = dialog(page, 'Edit sample');
+    await form.getByLabel('Test command').fill('npm test');
+    await withoutBarriers(page);
+    await form.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('cell', { name: 'npm test' }).waitFor();
+    const { default_branch } = (await api.get<{ data: Repo[] }>('/v1/repos')).data[0]!;
+    expect(default_branch).not.toBeNull();
+  });
+
+  it('puts a job that was given up back into its queue', async () => {
+    const [run] = await runsOf(await called('Write notes'));
+    await sql`insert into pgboss.job (name, source_name, data)
+      values ('agent-dead', 'agent', ${JSON.stringify({ run_id: run!.id })}::jsonb)
+    `.execute(server.platform.database.db);
+    const reader = await visit('/queue');
+    const letters = (page: Page) => page.getByRole('region', { name: 'Dead letters' });
+    await letters(reader).getByRole('link', { name: 'Write notes' }).waitFor();
+    expect(await letters(reader).getByRole('button').count()).toBe(0);
+    const page = await visit('/queue', 'Admin');
+    const redrive = letters(page).getByRole('button', { name: 'Redrive' });
+    await redrive.waitFor();
+    await withoutBarriers(page);
+    await redrive.click();
+    await letters(page).getByText('Nothing was given up.').waitFor();
+  });
+
+  it('sets a budget, sees what is spent of it, changes it and takes it away', async () => {
+    const budgets = async () => (await api.get<{ data: Budget[] }>('/v1/budgets')).data;
+    const page = await visit('/settings', 'Admin');
+    const section = page.getByRole('region', { name: 'Budgets' });
+    await section.getByText('Nothing is limited.').waitFor();
+    await section.getByRole('button', { name: 'Set a budget' }).click();
+    let form = dialog(page, 'Set a budget');
+    await form.getByLabel('Limit in US dollars').fill('500');
+    await withoutBarriers(page);
+    await form.getByRole('button', { name: 'Set the limit' }).click();
+    await section.getByRole('meter', { name: /^Spent: The project/ }).waitFor();
+    const [{ spent_usd: spent }] = (await budgets()) as [Budget & { spent_usd: number }];
+    expect(spent).toBeGreaterThan(0);
+
+    await section.getByRole('button', { name: /^Change the budget/ }).click();
+    form = dialog(page, 'Change the limit');
+    // What is spent is 95 % of it.
+    await form.getByLabel(/^Limit in US dollars/).fill(String(spent / 0.95));
+    await form.getByRole('button', { name: 'Set the limit' }).click();
+    await section.getByText('90 % reached').waitFor();
+    await withoutBarriers(page);
+
+    const reader = await visit('/settings');
+    const shown = reader.getByRole('region', { name: 'Budgets' });
+    await shown.getByRole('meter').waitFor();
+    expect(await shown.getByRole('button').count()).toBe(0);
+
+    await section.getByRole('button', { name: /^Remove the budget/ }).click();
+    form = dialog(page, 'Remove this budget?');
+    await form.getByRole('button', { name: 'Remove' }).click();
+    await section.getByText('Nothing is limited.').waitFor();
+    expect(await budgets()).toEqual([]);
+  });
+
+  it("takes a provider's key in and never shows it", async () => {
+    const keys = async () => (await api.get<{ data: ProviderKey[] }>('/v1/provider-keys')).data;
+    const page = await visit('/settings', 'Admin');
+    const section = page.getByRole('region', { name: 'Provider keys' });
+    await section.getByRole('button', { name: 'Enter a key' }).click();
+    let form = dialog(page, "Enter a provider's key");
+    await form.getByLabel('Provider').selectOption('Anthropic');
+    await form.getByLabel('Name').fill('Research');
+    await form.getByLabel('Key').fill('too short');
+    await withoutBarriers(page);
+    expect(await form.getByRole('button', { name: 'Save the key' }).isDisabled()).toBe(true);
+    await form.getByLabel('Key').fill('sk-first-0123456789-Qz4A');
+    await form.getByRole('button', { name: 'Save the key' }).click();
+    await section.getByRole('cell', { name: '…Qz4A' }).waitFor();
+
+    await section.getByRole('button', { name: 'Replace the key for Anthropic' }).click();
+    form = dialog(page, 'Replace the key');
+    await form.getByLabel('Key').fill('sk-second-0123456789-9fK2');
+    await form.getByRole('button', { name: 'Save the key' }).click();
+    await section.getByRole('cell', { name: '…9fK2' }).waitFor();
+    expect(await keys()).toMatchObject([{ provider: 'anthropic', name: 'Research', hint: '9fK2' }]);
+    expect(await page.content()).not.toMatch(/sk-(first|second)/);
+
+    await section.getByRole('button', { name: 'Remove the key for Anthropic' }).click();
+    form = dialog(page, 'Remove this key?');
+    await form.getByRole('button', { name: 'Remove' }).click();
+    await section.getByText('The project has no keys of its own.').waitFor();
+    expect(await keys()).toEqual([]);
   });
 
   it('has no barriers on its pages, in both languages, light and dark', async () => {
@@ -80,7 +270,7 @@ describe('tasks in the console', () => {
         value => localStorage.setItem('holdfast-preferences', JSON.stringify({ language: value })),
         language,
       );
-      for (const path of ['/tasks', `/tasks/${task!.id}`, '/queue']) {
+      for (const path of ['/tasks', '/tasks/repos', `/tasks/${task!.id}`, '/queue']) {
         await page.goto(path);
         await page.getByRole('heading', { level: 1 }).waitFor();
         await expect.poll(() => page.locator(UNFINISHED).count(), WAIT).toBe(0);

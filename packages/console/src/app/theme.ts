@@ -91,6 +91,7 @@ const LIGHT = {
   '--hf-warn': '#8a5a00',
   '--hf-bad': '#b3261e',
   '--hf-bad-soft': '#fbe5e3',
+  '--mantine-color-error': '#b3261e',
   '--mantine-color-dimmed': '#55636c',
   '--mantine-color-placeholder': '#65737c',
 };
@@ -113,6 +114,7 @@ const DARK = {
   '--hf-warn': '#e0b05c',
   '--hf-bad': '#f2938c',
   '--hf-bad-soft': '#42211f',
+  '--mantine-color-error': '#f2938c',
   '--mantine-color-dimmed': '#a3b0b8',
   '--mantine-color-placeholder': '#93a1aa',
 };
