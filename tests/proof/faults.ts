@@ -9,6 +9,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
+import { APPEND } from './observations.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replica.ts';
 import type { ProofStack } from './stack.ts';
@@ -66,7 +67,8 @@ const PAUSE_MAX_MS = 2_500;
 const FREEZE_MIN_MS = 16_000;
 const FREEZE_MAX_MS = 45_000;
 const FREEZE_LOOK_MS = 500;
-const CUT_EVERY = 3;
+const CUT_EVERY = 2;
+const CUT_TIMEOUT_MS = 8_000;
 const FREEZE_FIRST = 2;
 const FREEZE_EVERY = 8;
 
@@ -211,14 +213,9 @@ export class Faults {
   }
 
   async #cut(): Promise<void> {
-    const { observations, proxy } = this.#stack;
-    // After an append has gone by, the next commit is likely its own.
-    let cut: Promise<void> | undefined;
-    const arm = () => {
-      cut = proxy.cutAfter('commit');
-    };
-    if ((await observations.at(['wire:append'], POINT_TIMEOUT_MS, arm)) === undefined) return;
-    await Promise.race([cut, delay(POINT_TIMEOUT_MS)]);
+    const cut = this.#stack.proxy.cutAfter('commit', APPEND);
+    const isCut = cut.then(() => true);
+    if (!(await Promise.race([isCut, delay(CUT_TIMEOUT_MS, false)]))) return;
     const atMs = Math.round(performance.now() - this.#startMs);
     const fault = { what: 'cut', signal: KILL, point: 'wire:commit', name: 'connection' } as const;
     this.done.push({ ...fault, atMs });

@@ -4,10 +4,13 @@
  */
 import type { TcpProxy } from '../../tools/services/tcp-proxy.ts';
 
+/** How an append to a log begins, of which the transaction's end follows. */
+export const APPEND = 'insert into "events"';
+
 /** Texts in what is sent to PostgreSQL, and what to call them. */
 const WIRE: readonly (readonly [name: string, text: string])[] = [
   ['commit', 'commit'],
-  ['append', 'insert into "events"'],
+  ['append', APPEND],
   ['run', 'update "runs"'],
   ['heartbeat', 'update "replicas"'],
   ['lease', 'lease_replica'],

@@ -10,6 +10,14 @@ interface Pair {
   readonly server: Socket;
 }
 
+interface Trap {
+  readonly text: string;
+  readonly first: string | undefined;
+  /** That sent `first`. */
+  pair: Pair | undefined;
+  sprung(): void;
+}
+
 export class TcpProxy {
   readonly port: number;
   readonly #listener: Server;
@@ -18,7 +26,7 @@ export class TcpProxy {
   #refusing = false;
   #silent = false;
   #watcher: ((sent: Buffer) => void) | undefined;
-  #trap: { readonly text: string; sprung(): void } | undefined;
+  #trap: Trap | undefined;
 
   /** Use `startTcpProxy`. */
   constructor(listener: Server, port: number, targetPort: number) {
@@ -41,10 +49,11 @@ export class TcpProxy {
   /**
    * The next time a client sends bytes that contain `text`, they are passed on and the connection
    * is cut when the server answers, before the answer comes through. Resolves when that happened.
+   * With `first`, on the connection that sends that before, and on no other.
    */
-  cutAfter(text: string): Promise<void> {
+  cutAfter(text: string, first?: string): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#trap = { text, sprung: resolve };
+    this.#trap = { text, first, pair: undefined, sprung: resolve };
     return promise;
   }
 
@@ -94,8 +103,15 @@ export class TcpProxy {
     client.once('close', () => this.#pairs.delete(pair));
   }
 
-  #spring({ client, server }: Pair, chunk: Buffer): void {
-    if (!this.#trap || !chunk.includes(this.#trap.text)) return;
+  #spring(pair: Pair, chunk: Buffer): void {
+    const { client, server } = pair;
+    if (!this.#trap) return;
+    const { first, text } = this.#trap;
+    if (first !== undefined) {
+      if (chunk.includes(first)) this.#trap.pair = pair;
+      if (this.#trap.pair !== pair) return;
+    }
+    if (!chunk.includes(text)) return;
     client.once('close', this.#trap.sprung);
     this.#trap = undefined;
     server.removeAllListeners('data').once('data', () => client.destroy());
