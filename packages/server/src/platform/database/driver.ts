@@ -5,16 +5,20 @@
  * pipelined.
  */
 import {
+  AbortedTransactionError,
   type CompiledQuery,
+  type ConnectionProvider,
   type DatabaseConnection,
   type Dialect,
   type Driver,
-  type Kysely,
+  Kysely,
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
   type QueryResult,
+  Transaction,
 } from 'kysely';
+import type { Db, Trx } from './database.ts';
 import type { SqlSession, SqlSource } from './session.ts';
 
 /** The longest SQL text that is echoed; more is cut off. */
@@ -93,16 +97,20 @@ class PortDriver implements Driver {
     return new PortConnection(await this.#source.acquire(), this.#hooks.echo);
   }
 
-  async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await sessionOf(connection).begin(this.#hooks.transactionTimeoutMs());
+  transactionTimeoutMs(): number {
+    return this.#hooks.transactionTimeoutMs();
   }
 
-  async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    await sessionOf(connection).commit();
+  async beginTransaction(): Promise<void> {
+    throw new Error('transactions are begun by the database port');
   }
 
-  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await sessionOf(connection).rollback();
+  async commitTransaction(): Promise<void> {
+    await this.beginTransaction();
+  }
+
+  async rollbackTransaction(): Promise<void> {
+    await this.beginTransaction();
   }
 
   async releaseConnection(connection: DatabaseConnection): Promise<void> {
@@ -119,13 +127,46 @@ function sessionOf(connection: DatabaseConnection): SqlSession {
   throw new TypeError('a connection of another driver');
 }
 
-export function createDialect(source: SqlSource, hooks: DriverHooks): Dialect {
-  return {
-    createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new PortDriver(source, hooks),
-    createIntrospector: db => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  };
+/** Kysely over a source, and its transactions. */
+export class PortKysely {
+  readonly db: Db;
+  readonly #dialect: Dialect;
+  readonly #driver: PortDriver;
+
+  constructor(source: SqlSource, hooks: DriverHooks) {
+    this.#driver = new PortDriver(source, hooks);
+    this.#dialect = {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => this.#driver,
+      createIntrospector: db => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    };
+    this.db = new Kysely({ dialect: this.#dialect });
+  }
+
+  /** As Kysely's own `transaction()`, which however holds each statement back until its turn. */
+  async transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T> {
+    const connection = await this.#driver.acquireConnection();
+    const { session } = connection;
+    try {
+      await session.begin(this.#driver.transactionTimeoutMs());
+      const result = await work(this.#on(connection));
+      await session.commit();
+      return result;
+    } catch (error) {
+      if (!(error instanceof AbortedTransactionError)) await session.rollback();
+      throw error;
+    } finally {
+      session.release();
+    }
+  }
+
+  #on(connection: PortConnection): Trx {
+    const provider: ConnectionProvider = { provideConnection: consume => consume(connection) };
+    const executor = this.db.getExecutor().withConnectionProvider(provider);
+    const [dialect, driver] = [this.#dialect, this.#driver];
+    return new Transaction({ config: { dialect }, dialect, driver, executor });
+  }
 }
 
 /** Runs several statements at once; Kysely's own `sql.raw` takes only one on PGlite. */

@@ -7,10 +7,10 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Database, DatabaseCapabilities, Db, TransactionOptions, Trx } from './database.ts';
 import { TRANSACTION_TIMEOUT_MS } from './database.ts';
-import { createDialect } from './driver.ts';
+import { PortKysely } from './driver.ts';
 import { isRetryable, unavailable } from './errors.ts';
 import type { SqlSource } from './session.ts';
 
@@ -47,6 +47,7 @@ export class PortDatabase implements Database {
   readonly capabilities: DatabaseCapabilities;
   readonly db: Db;
   readonly #parts: AdapterParts;
+  readonly #kysely: PortKysely;
   readonly #scopes = new AsyncLocalStorage<Scope>();
   #closing: Promise<void> | undefined;
 
@@ -59,7 +60,8 @@ export class PortDatabase implements Database {
       transactionTimeoutMs: () => this.#scopes.getStore()?.timeoutMs ?? TRANSACTION_TIMEOUT_MS,
       ...(parts.echo ? { echo: parts.echo } : {}),
     };
-    this.db = new Kysely({ dialect: createDialect(parts.source, hooks) });
+    this.#kysely = new PortKysely(parts.source, hooks);
+    this.db = this.#kysely.db;
   }
 
   get waiting(): number {
@@ -96,7 +98,7 @@ export class PortDatabase implements Database {
         scope.state = 'over';
       }
     };
-    return this.#scopes.run(scope, () => this.db.transaction().execute(run));
+    return this.#scopes.run(scope, () => this.#kysely.transaction(run));
   }
 
   async listen(channel: string, onPayload: (payload: string) => void): Promise<Subscription> {
