@@ -42,6 +42,8 @@ export async function openPlace(deps: WorkerDeps, run: HeldRun): Promise<RunPlac
     }
   };
   try {
+    // Before any process is started, which holds this one up: what the claim said goes out first.
+    const token = await issueToken(deps, run);
     const workspace = await openWorkspace(deps, run);
     undo.push(() => workspace.remove());
     const socket = await openModelSocket({
@@ -52,7 +54,6 @@ export async function openPlace(deps: WorkerDeps, run: HeldRun): Promise<RunPlac
     undo.push(() => socket.close());
     const proxy = await openProxySocket(deps, run);
     if (proxy !== null) undo.push(() => proxy.close());
-    const token = await issueToken(deps, run);
     const spending = watchSpending(deps, run);
     undo.push(async () => spending.unwatch());
     const { settled } = spending;
