@@ -27,3 +27,14 @@ export async function unlessAborted<T>(
     signal.removeEventListener('abort', onAbort);
   }
 }
+
+/**
+ * As `Promise.all`, but answers only when all have settled: for statements of one transaction, of
+ * which none may be left running when it is rolled back.
+ */
+export async function allOf<const T extends readonly unknown[]>(
+  promises: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}

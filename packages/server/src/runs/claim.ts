@@ -25,20 +25,23 @@ export async function claim(
   limits: ClaimLimits,
 ): Promise<ClaimResult> {
   const result = await deps.database.transaction(async (trx): Promise<ClaimResult> => {
-    const row = await store.lockOrderedRun(trx, runId);
+    // The lease is asked for before it is known to be wanted: that saves a way to the database.
+    const locking = store.lockOrderedRun(trx, runId);
+    const leasing = deps.leases.acquire(trx, runId);
+    leasing.catch(() => {});
+    const row = await locking;
     if (row === undefined) throw new HoldfastError('not_found', 'There is no such run.');
-    const step = claimStep({
-      status: row.status,
-      attempt: row.attempt,
-      lostAttempts: row.lost_attempts,
-      requeuedReason: row.requeued_reason,
-    });
-    if (step.kind === 'ended') return { kind: 'ended' };
+    const step = stepOf(row);
+    if (step.kind === 'ended') {
+      await giveBack(deps, trx, leasing);
+      return { kind: 'ended' };
+    }
     if (step.kind === 'start' && !(await hasPlace(trx, row, limits))) {
+      await giveBack(deps, trx, leasing);
       await sendLater(deps, trx, { runId, key: runId, afterS: NO_PLACE_PAUSE_S });
       return { kind: 'later' };
     }
-    const lease = await deps.leases.acquire(trx, runId);
+    const lease = await leasing;
     if (lease === null) {
       await sendLater(deps, trx, { runId, key: `${runId}:taken`, afterS: TAKEN_PAUSE_S });
       return { kind: 'taken' };
@@ -51,6 +54,20 @@ export async function claim(
   });
   if (result.kind === 'ended' || result.kind === 'held') deps.log.ring(runId);
   return result;
+}
+
+function stepOf(row: RunRow): ClaimStep {
+  return claimStep({
+    status: row.status,
+    attempt: row.attempt,
+    lostAttempts: row.lost_attempts,
+    requeuedReason: row.requeued_reason,
+  });
+}
+
+async function giveBack(deps: DriverDeps, trx: Trx, leasing: Promise<Lease | null>): Promise<void> {
+  const lease = await leasing.catch(() => null);
+  if (lease !== null) await deps.leases.release(trx, lease);
 }
 
 async function sendLater(

@@ -1,5 +1,5 @@
 import type { RunStatus } from '@holdfast/protocol';
-import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
+import { allOf, HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { DriverDeps } from './driver.ts';
 import * as store from './store.ts';
@@ -29,7 +29,7 @@ export async function admitRuns(
 ): Promise<void> {
   const { projectId, owner, count } = asked;
   const max = deps.queuedMax ?? QUEUED_RUNS_MAX;
-  const [, queued] = await Promise.all([
+  const [, queued] = await allOf([
     store.lockPlaces(trx, `queued:${projectId}:${owner}`),
     store.countQueued(trx, { projectId, owner }),
   ]);
@@ -44,15 +44,16 @@ export async function insertRuns(
   trx: Trx,
   drafts: readonly RunDraft[],
 ): Promise<StartedRuns> {
-  await Promise.all(drafts.map(draft => insertNew(deps, trx, draft)));
+  await allOf(drafts.map(draft => insertNew(deps, trx, draft)));
   return { runs: drafts.map(({ id, agent }) => ({ id, agent, status: 'queued' })) };
 }
 
 /** Given together, the statements are one write; they run in the order in which they are given. */
 async function insertNew(deps: DriverDeps, trx: Trx, draft: RunDraft): Promise<void> {
   const { id, projectId, createdBy } = draft;
-  await Promise.all([
+  await allOf([
     deps.log.create(trx, { id, kind: 'run', projectId, createdBy }),
+    deps.sealer.create(trx, id),
     store.insertRun(trx, draft),
     deps.queue.send(trx, 'agent', { run_id: id }, { singletonKey: id }),
     sayCreated(deps, trx, draft),

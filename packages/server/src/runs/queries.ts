@@ -71,6 +71,18 @@ export async function findRepository(
     .executeTakeFirst();
 }
 
+export async function findRepositoryOfTask(
+  executor: Executor,
+  taskId: string,
+): Promise<RepositoryRow | undefined> {
+  return await tables(executor)
+    .selectFrom('repositories')
+    .innerJoin('tasks', 'tasks.repository_id', 'repositories.id')
+    .selectAll('repositories')
+    .where('tasks.id', '=', taskId)
+    .executeTakeFirst();
+}
+
 export async function listRepositories(
   executor: Executor,
   filter: PageQuery & { readonly projectId: string },

@@ -1,6 +1,6 @@
 import type { NewRuns } from '@holdfast/protocol';
 import { notFound } from '../auth/index.ts';
-import { HoldfastError, isId, newId } from '../kernel/index.ts';
+import { allOf, HoldfastError, isId, newId } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { accessTaskRow, type Caller } from './access.ts';
 import { once } from './idempotency.ts';
@@ -24,55 +24,65 @@ export async function startRuns(
   taskId: string,
   request: NewRuns,
 ): Promise<StartedRuns> {
+  // Asked for at the same time; whether the caller may know comes first all the same.
+  const preparing = caller.idempotency === undefined && prepare(deps, taskId, request);
+  if (preparing !== false) preparing.catch(() => {});
   const task = await accessTaskRow(deps, caller, taskId, 'runs.control');
   const { answer, repeated } = await once(deps.database, caller.idempotency, {
     status: 202,
-    prepare: () => prepare(deps, task, request),
+    prepare: () => preparing || prepare(deps, taskId, request),
     async work(trx, latest) {
-      await Promise.all([
+      const [, , answer] = await allOf([
         admit(deps, trx, caller, request.agents.length),
-        ...(task.column_override === null ? [] : [takeUp(trx, taskId)]),
+        task.column_override === null ? null : takeUp(trx, taskId),
+        insertAll(deps, trx, { caller, task, request, latest }),
       ]);
-      const { row, text } = await messageToRun(deps, trx, { caller, taskId, request, latest });
-      const drafts = request.agents.map(
-        (agent): RunDraft => ({
-          id: newId('run'),
-          projectId: task.project_id,
-          taskId,
-          messageId: row.id,
-          repositoryId: task.repository_id,
-          createdBy: caller.principal.id,
-          agent,
-          model: request.model ?? null,
-          baseRef: request.base_ref ?? null,
-          retryOf: null,
-          continues: request.continues ?? null,
-          instruction: text,
-        }),
-      );
-      return insertRuns(deps, trx, drafts);
+      return answer;
     },
   });
   if (!repeated) announceRuns(deps, answer);
   return answer;
 }
 
+interface Start {
+  readonly caller: Caller;
+  readonly task: TaskRow;
+  readonly request: NewRuns;
+  readonly latest: { readonly message: MessageRow; readonly instruction: string };
+}
+
+async function insertAll(deps: RunsServiceDeps, trx: Trx, start: Start): Promise<StartedRuns> {
+  const { caller, task, request } = start;
+  const { row, text } = await messageToRun(deps, trx, start);
+  const drafts = request.agents.map(
+    (agent): RunDraft => ({
+      id: newId('run'),
+      projectId: task.project_id,
+      taskId: task.id,
+      messageId: row.id,
+      repositoryId: task.repository_id,
+      createdBy: caller.principal.id,
+      agent,
+      model: request.model ?? null,
+      baseRef: request.base_ref ?? null,
+      retryOf: null,
+      continues: request.continues ?? null,
+      instruction: text,
+    }),
+  );
+  return insertRuns(deps, trx, drafts);
+}
+
 /** The message of new runs: one that is there, or a new one with the request's instruction. */
 async function messageToRun(
   deps: RunsServiceDeps,
   trx: Trx,
-  of: {
-    readonly caller: Caller;
-    readonly taskId: string;
-    readonly request: NewRuns;
-    readonly latest: { readonly message: MessageRow; readonly instruction: string };
-  },
+  { caller, task, request, latest }: Start,
 ): Promise<{ row: MessageRow; text: string }> {
-  const { caller, taskId, latest } = of;
-  const { instruction } = of.request;
+  const { instruction } = request;
   if (instruction === undefined) return { row: latest.message, text: latest.instruction };
   const row = await insertMessage(deps, trx, caller, {
-    taskId,
+    taskId: task.id,
     instruction,
     forRunning: false,
   });
@@ -81,18 +91,18 @@ async function messageToRun(
 
 async function prepare(
   deps: RunsServiceDeps,
-  task: TaskRow,
+  taskId: string,
   request: NewRuns,
 ): Promise<{ message: MessageRow; instruction: string }> {
   const { db } = deps.database;
   await checkAgents(deps, request.agents);
   if (request.model !== undefined) deps.checkModel?.(request.model);
   const [repo, message] = await Promise.all([
-    queries.findRepository(db, task.repository_id),
-    messageOf(deps, task.id, request),
+    queries.findRepositoryOfTask(db, taskId),
+    messageOf(deps, taskId, request),
   ]);
   if (repo === undefined || repo.archived_at !== null) throw archived();
-  if (request.continues !== undefined) await checkContinued(deps, task.id, request.continues);
+  if (request.continues !== undefined) await checkContinued(deps, taskId, request.continues);
   const instruction = await openInstruction(deps, message);
   if (instruction === null) throw new HoldfastError('gone', 'The task was erased.');
   return { message, instruction };

@@ -22,11 +22,6 @@ export {
   masterKeysFromText,
   secretMasterKey,
 } from './master-key.ts';
-export {
-  createSealer,
-  KEY_CACHE_MAX,
-  KEY_CACHE_TTL_MS,
-  type RewrappingSealer,
-  type SealerOptions,
-} from './sealer.ts';
+export { createSealer, type RewrappingSealer, type SealerOptions } from './sealer.ts';
+export { KEY_CACHE_MAX, KEY_CACHE_TTL_MS } from './sealing-keys.ts';
 export * from './secrets.ts';

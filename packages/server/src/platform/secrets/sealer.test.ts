@@ -6,7 +6,8 @@ import type { Database } from '../database/index.ts';
 import { forEachDatabase } from '../database/testing.ts';
 import { KEY_RELOAD_INTERVAL_MS } from './key-ring.ts';
 import { masterKeysFromText } from './master-key.ts';
-import { createSealer, KEY_CACHE_MAX, KEY_CACHE_TTL_MS } from './sealer.ts';
+import { createSealer } from './sealer.ts';
+import { KEY_CACHE_MAX, KEY_CACHE_TTL_MS } from './sealing-keys.ts';
 import type { Sealed, Sealer } from './secrets.ts';
 
 let subjects = 0;
@@ -117,6 +118,17 @@ forEachDatabase((_, open) => {
     await expect(undone).rejects.toThrow('undone');
     const sealed = await seal(sealer, subject, 'kept');
     expect(await newSealer().open(database.db, subject, sealed)).toBe('kept');
+  });
+
+  it('seals at once for a subject that is new, and lets others open it', async () => {
+    const sealer = newSealer();
+    const subject = newSubject();
+    const [, sealed] = await database.transaction(trx =>
+      Promise.all([sealer.create(trx, subject), sealer.seal(trx, subject, 'x')]),
+    );
+    expect(await newSealer().open(database.db, subject, sealed)).toBe('x');
+    const again = database.transaction(trx => sealer.create(trx, subject));
+    await expect(again).rejects.toMatchObject({ code: '23505' });
   });
 
   it('forgets for good: here at once, elsewhere within the cache time', async () => {

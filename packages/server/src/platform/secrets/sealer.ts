@@ -1,11 +1,12 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { type Clock, HoldfastError, newUuidV7, systemClock } from '../../kernel/index.ts';
 import type { Database, Executor, Trx } from '../database/index.ts';
-import { DATA_KEY_BYTES, openBox, sealBox } from './envelope.ts';
+import { type DataKey, keyTables, unwrap, wrap } from './data-keys.ts';
+import { openBox, sealBox } from './envelope.ts';
 import { KeyCache } from './key-cache.ts';
 import { KeyRing } from './key-ring.ts';
 import type { MasterKeySource } from './master-key.ts';
+import { KEY_CACHE_MAX, KEY_CACHE_TTL_MS, SealingKeys } from './sealing-keys.ts';
 import type { Sealed, Sealer } from './secrets.ts';
 
 export interface SealerOptions {
@@ -23,33 +24,8 @@ export interface RewrappingSealer extends Sealer {
   rewrap(): Promise<{ rewrapped: number; unreadable: number }>;
 }
 
-interface SubjectKeysTable {
-  subject: string;
-  key_id: string;
-  master_key_id: string | null;
-  wrapped: Uint8Array | null;
-  erased_at: Date | null;
-}
-
-interface DataKey {
-  readonly subject: string;
-  readonly keyId: string;
-  readonly key: KeyObject;
-}
-
-type KeyRow = Omit<SubjectKeysTable, 'erased_at'>;
-
-/** Data keys that a process keeps unwrapped for reading. */
-export const KEY_CACHE_MAX = 1_000;
-/**
- * How long an unwrapped key serves reads before the table is asked again: the longest time by
- * which a replica can still read what another one erased.
- */
-export const KEY_CACHE_TTL_MS = 10_000;
 /** Keys re-wrapped in one transaction. */
 const REWRAP_PAGE = 100;
-
-const tables = (executor: Executor) => executor.withTables<{ subject_keys: SubjectKeysTable }>();
 
 /**
  * Envelope encryption over `subject_keys`.
@@ -81,6 +57,7 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
   return {
     sealAll,
     openAll,
+    create: (trx, subject) => sealing.create(trx, subject),
     async seal(trx, subject, plain) {
       const [sealed] = await sealAll(trx, subject, [plain]);
       return sealed as Sealed;
@@ -95,83 +72,6 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
     },
     rewrap: () => rewrap(options.database, ring),
   };
-}
-
-/** The keys to seal with, by subject. */
-class SealingKeys {
-  readonly #ring: KeyRing;
-  readonly #cache: KeyCache<DataKey>;
-  /** What each transaction made itself. */
-  readonly #made = new WeakMap<Trx, Map<string, DataKey>>();
-
-  constructor(ring: KeyRing, clock: Clock) {
-    this.#ring = ring;
-    this.#cache = new KeyCache(clock, KEY_CACHE_MAX, KEY_CACHE_TTL_MS);
-  }
-
-  async keyFor(trx: Trx, subject: string): Promise<DataKey> {
-    const known = this.#made.get(trx)?.get(subject) ?? this.#cache.get(subject);
-    if (known !== undefined) return known;
-    const { made, ...row } = await findOrMakeKey(trx, this.#ring, subject);
-    if (row.wrapped === null) throw new HoldfastError('gone', 'This piece of work was erased.');
-    const dataKey = await unwrap(this.#ring, row);
-    if (made) this.#remember(trx, dataKey);
-    else this.#cache.put(subject, dataKey);
-    return dataKey;
-  }
-
-  forget(subject: string): void {
-    this.#cache.forget(dataKey => dataKey.subject === subject);
-  }
-
-  #remember(trx: Trx, dataKey: DataKey): void {
-    const made = this.#made.get(trx) ?? new Map<string, DataKey>();
-    this.#made.set(trx, made.set(dataKey.subject, dataKey));
-  }
-}
-
-/**
- * One statement. Of two transactions making a subject's first key, the second waits and takes the
- * first's; that `on conflict` changes nothing only lets the row be returned.
- */
-async function findOrMakeKey(
-  trx: Trx,
-  ring: KeyRing,
-  subject: string,
-): Promise<KeyRow & { made: boolean }> {
-  const keyId = `dk_${newUuidV7().replaceAll('-', '')}`;
-  const own = await wrap(ring, randomBytes(DATA_KEY_BYTES), subject, keyId);
-  const { rows } = await sql<KeyRow>`
-    with found as (
-      select subject, key_id, master_key_id, wrapped from subject_keys where subject = ${subject}
-    ), made as (
-      insert into subject_keys (subject, key_id, master_key_id, wrapped)
-      select ${subject}::text, ${keyId}, ${own.master_key_id}, ${own.wrapped}::bytea
-      where not exists (select from found)
-      on conflict (subject) do update set subject = excluded.subject
-      returning subject, key_id, master_key_id, wrapped
-    )
-    select * from found union all select * from made`.execute(trx);
-  const row = rows[0]!;
-  return { ...row, made: row.key_id === keyId };
-}
-
-async function wrap(ring: KeyRing, dataKey: Buffer, subject: string, keyId: string) {
-  const master = await ring.current();
-  const belongsTo = ['key', subject, keyId, master.id];
-  return { master_key_id: master.id, wrapped: sealBox(master.key, belongsTo, dataKey) };
-}
-
-async function unwrap(ring: KeyRing, row: KeyRow): Promise<DataKey> {
-  if (row.wrapped === null || row.master_key_id === null) throw new Error('The key was erased.');
-  const master = await ring.byId(row.master_key_id);
-  const belongsTo = ['key', row.subject, row.key_id, master.id];
-  try {
-    const key = createSecretKey(openBox(master.key, belongsTo, row.wrapped));
-    return { subject: row.subject, keyId: row.key_id, key };
-  } catch (cause) {
-    throw new HoldfastError('internal', 'A stored key was altered and cannot be used.', { cause });
-  }
 }
 
 async function keysForOpening(request: {
@@ -189,7 +89,7 @@ async function keysForOpening(request: {
     else found.set(keyId, cached);
   }
   if (missing.size === 0) return found;
-  const rows = await tables(executor)
+  const rows = await keyTables(executor)
     .selectFrom('subject_keys')
     .select(['subject', 'key_id', 'master_key_id', 'wrapped'])
     .where('key_id', '=', sql<string>`any(${[...missing]}::text[])`)
@@ -217,7 +117,7 @@ function openOne(dataKey: DataKey | undefined, subject: string, sealed: Sealed):
 }
 
 async function eraseKey(trx: Trx, subject: string): Promise<void> {
-  await tables(trx)
+  await keyTables(trx)
     .insertInto('subject_keys')
     .values({
       subject,
@@ -256,7 +156,7 @@ interface RewrappedPage {
 
 async function rewrapPage(trx: Trx, ring: KeyRing, after: string): Promise<RewrappedPage> {
   const current = await ring.current();
-  const rows = await tables(trx)
+  const rows = await keyTables(trx)
     .selectFrom('subject_keys')
     .select(['subject', 'key_id', 'master_key_id', 'wrapped'])
     .where('key_id', '>', after)
@@ -271,7 +171,7 @@ async function rewrapPage(trx: Trx, ring: KeyRing, after: string): Promise<Rewra
     const dataKey = await unwrap(ring, row).catch(() => undefined);
     if (dataKey === undefined) continue;
     rewrapped += 1;
-    await tables(trx)
+    await keyTables(trx)
       .updateTable('subject_keys')
       .set(await wrap(ring, dataKey.key.export(), row.subject, row.key_id))
       .where('key_id', '=', row.key_id)

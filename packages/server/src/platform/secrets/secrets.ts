@@ -24,6 +24,11 @@ export interface Sealer {
    * when the subject's key was erased, `unavailable` when the master key cannot be had.
    */
   seal(trx: Trx, subject: string, plain: unknown): Promise<Sealed>;
+  /**
+   * Makes the data key of a subject that is new in this transaction, so that sealing for it need
+   * not ask whether there is one.
+   */
+  create(trx: Trx, subject: string): Promise<void>;
   /** `seal` for many values of one subject with one look-up of its key, in the same order. */
   sealAll(trx: Trx, subject: string, plains: readonly unknown[]): Promise<Sealed[]>;
   /** The value, or undefined when the key was erased. Throws when the ciphertext was altered. */
