@@ -1,4 +1,4 @@
-import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
+import { allOf, HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { LEASE_TTL_MS, type Lease } from '../platform/leases/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
@@ -25,23 +25,25 @@ export async function claim(
   limits: ClaimLimits,
 ): Promise<ClaimResult> {
   const result = await deps.database.transaction(async (trx): Promise<ClaimResult> => {
-    // The lease is asked for before it is known to be wanted: that saves a way to the database.
-    const locking = store.lockOrderedRun(trx, runId);
-    const leasing = deps.leases.acquire(trx, runId);
-    leasing.catch(() => {});
-    const row = await locking;
+    // All in one way to the database; what turns out not to be wanted is given back.
+    const [row, leased, hasRoom] = await allOf([
+      store.lockOrderedRun(trx, runId),
+      settled(deps.leases.acquire(trx, runId)),
+      hasPlace(trx, runId, limits),
+    ]);
     if (row === undefined) throw new HoldfastError('not_found', 'There is no such run.');
     const step = stepOf(row);
     if (step.kind === 'ended') {
-      await giveBack(deps, trx, leasing);
+      await giveBack(deps, trx, leased);
       return { kind: 'ended' };
     }
-    if (step.kind === 'start' && !(await hasPlace(trx, row, limits))) {
-      await giveBack(deps, trx, leasing);
+    if (step.kind === 'start' && !hasRoom) {
+      await giveBack(deps, trx, leased);
       await sendLater(deps, trx, { runId, key: runId, afterS: NO_PLACE_PAUSE_S });
       return { kind: 'later' };
     }
-    const lease = await leasing;
+    if (leased.status === 'rejected') throw leased.reason;
+    const lease = leased.value;
     if (lease === null) {
       await sendLater(deps, trx, { runId, key: `${runId}:taken`, afterS: TAKEN_PAUSE_S });
       return { kind: 'taken' };
@@ -65,9 +67,16 @@ function stepOf(row: RunRow): ClaimStep {
   });
 }
 
-async function giveBack(deps: DriverDeps, trx: Trx, leasing: Promise<Lease | null>): Promise<void> {
-  const lease = await leasing.catch(() => null);
-  if (lease !== null) await deps.leases.release(trx, lease);
+type Leased = PromiseSettledResult<Lease | null>;
+
+async function settled(leasing: Promise<Lease | null>): Promise<Leased> {
+  const [leased] = await Promise.allSettled([leasing]);
+  return leased;
+}
+
+async function giveBack(deps: DriverDeps, trx: Trx, leased: Leased): Promise<void> {
+  if (leased.status === 'rejected' || leased.value === null) return;
+  await deps.leases.release(trx, leased.value);
 }
 
 async function sendLater(
@@ -79,30 +88,28 @@ async function sendLater(
   await deps.queue.send(trx, 'agent', { run_id: job.runId }, how);
 }
 
-async function hasPlace(trx: Trx, row: RunRow, limits: ClaimLimits): Promise<boolean> {
-  const { perOwner, perRepository } = limits;
-  const { id, created_by, repository_id } = row;
-  // One way to the database: each count is taken after its lock, as they are given in this order.
-  const placesLeft = await Promise.all([
-    isPlaceLeft(trx, { name: created_by, by: { 'runs.created_by': created_by }, id }, perOwner),
-    isPlaceLeft(
-      trx,
-      { name: repository_id, by: { 'runs.repository_id': repository_id }, id },
-      perRepository,
-    ),
+async function hasPlace(
+  trx: Trx,
+  runId: string,
+  { perOwner, perRepository }: ClaimLimits,
+): Promise<boolean> {
+  const left = await allOf([
+    isPlaceLeft(trx, { runId, by: 'created_by' }, perOwner),
+    isPlaceLeft(trx, { runId, by: 'repository_id' }, perRepository),
   ]);
-  return placesLeft.every(left => left);
+  return left.every(Boolean);
 }
 
+/** Statements run in the order in which they are given: the count is taken under the lock. */
 async function isPlaceLeft(
   trx: Trx,
-  of: { name: string; by: Parameters<typeof store.countRunning>[1]; id: string },
+  { runId, by }: { runId: string; by: store.PlaceColumn },
   most: number | undefined,
 ): Promise<boolean> {
   if (most === undefined) return true;
-  const [, running] = await Promise.all([
-    store.lockPlaces(trx, of.name),
-    store.countRunning(trx, of.by, of.id),
+  const [, running] = await allOf([
+    store.lockPlacesOf(trx, runId, by),
+    store.countRunningBeside(trx, runId, by),
   ]);
   return running < most;
 }
@@ -128,7 +135,7 @@ async function hold(
     ciphertext: ordered.instruction_data,
   });
   const continues = await continued(trx, ordered.continues);
-  const [row] = await Promise.all([
+  const [row] = await allOf([
     store.setRunning(trx, ordered.id, { replica, lostAttempts }),
     say(deps, trx, {
       lease,

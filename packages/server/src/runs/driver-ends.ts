@@ -1,3 +1,4 @@
+import { allOf } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
 import type { DriverDeps } from './driver.ts';
@@ -52,7 +53,7 @@ export async function finish(
       if (nextStatus(row.status, { type: 'finish', status: end.status }) === null) {
         throw attemptOver();
       }
-      const [event] = await Promise.all([
+      const [event] = await allOf([
         writeEnd(deps, trx, run.id, end),
         deps.leases.release(trx, run.lease),
       ]);

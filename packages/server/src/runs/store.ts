@@ -87,20 +87,28 @@ export async function lockPlaces(trx: Trx, name: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(trx);
 }
 
-/** Runs under way whose worker lives, of one owner or repository, without `except`. */
-export async function countRunning(
-  trx: Trx,
-  by: { 'runs.created_by': string } | { 'runs.repository_id': string },
-  except: string,
-): Promise<number> {
+/** `lockPlaces` for what a run belongs to, by its id alone. */
+export async function lockPlacesOf(trx: Trx, id: string, by: PlaceColumn): Promise<void> {
+  await sql`
+    select pg_advisory_xact_lock(hashtextextended('run-places:' || ${sql.ref(by)}, 0))
+    from runs where id = ${id}`.execute(trx);
+}
+
+/** Whose runs share places. */
+export type PlaceColumn = 'created_by' | 'repository_id';
+
+/** Runs under way whose worker lives, of the owner or repository of this run, without it. */
+export async function countRunningBeside(trx: Trx, id: string, by: PlaceColumn): Promise<number> {
   const row = await tables(trx)
     .selectFrom('runs')
     .innerJoin('subjects', 'subjects.id', 'runs.id')
     .select(eb => eb.fn.countAll<number>().as('running'))
     .where('runs.status', '=', 'running')
     .where('subjects.lease_replica', 'is not', null)
-    .where('runs.id', '!=', except)
-    .where(eb => eb.and(by))
+    .where('runs.id', '!=', id)
+    .where(`runs.${by}`, '=', eb =>
+      eb.selectFrom('runs as this').select(`this.${by}`).where('this.id', '=', id),
+    )
     .executeTakeFirstOrThrow();
   return row.running;
 }
