@@ -39,19 +39,6 @@ export async function append(
   await fenced(deps, run, async () => events);
 }
 
-/** No event of its own: the agent's adapter says `agent.session`. */
-export async function setAgentSession(
-  deps: DriverDeps,
-  run: HeldRun,
-  agentSessionId: string,
-): Promise<void> {
-  await deps.database.transaction(async trx => {
-    const row = await store.lockRun(trx, run.id);
-    if (row?.attempt !== run.attempt || row.status !== 'running') return;
-    await store.setFacts(trx, run.id, { agentSessionId });
-  });
-}
-
 export async function saveCheckpoint(
   deps: DriverDeps,
   run: HeldRun,

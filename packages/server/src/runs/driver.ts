@@ -46,8 +46,6 @@ export interface RunDriver {
   journal(run: HeldRun, onLost: (loss: JournalLoss) => void): Journal;
   /** Appends by itself, for what must be in the log before something is done. */
   append(run: HeldRun, events: readonly NewEvent[]): Promise<void>;
-  /** Remembers how the agent's own session is resumed. */
-  setAgentSession(run: HeldRun, sessionId: string): Promise<void>;
   /** After the manifest's blob was written: `checkpoint.saved`; lost attempts count anew. */
   saveCheckpointRow(run: HeldRun, checkpoint: NewCheckpoint): Promise<void>;
   /** `patch.created`, with the artifact's row. The newest one counts. */
@@ -96,7 +94,6 @@ export function createRunDriver(deps: DriverDeps): RunDriver {
     workspaceReady: (run, ready) => facts.workspaceReady(deps, run, ready),
     journal: (run, onLost) => openJournal(deps, run, onLost),
     append: (run, events) => facts.append(deps, run, events),
-    setAgentSession: (run, sessionId) => facts.setAgentSession(deps, run, sessionId),
     saveCheckpointRow: (run, checkpoint) => facts.saveCheckpoint(deps, run, checkpoint),
     setDiff: (run, diff) => facts.setDiff(deps, run, diff),
     setTests: (run, tests) => facts.setTests(deps, run, tests),

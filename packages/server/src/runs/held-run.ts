@@ -22,6 +22,7 @@ export interface HeldRun {
   readonly baseRef: string | null;
   /** Set once a first attempt has prepared the workspace. */
   readonly baseCommit: string | null;
+  /** The agent's own session as the newest checkpoint has it; one that nothing saved is gone. */
   readonly agentSessionId: string | null;
   readonly checkpoint: StoredCheckpoint | null;
   /** Why there was an attempt before; null: this is the first. */

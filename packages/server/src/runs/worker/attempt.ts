@@ -212,9 +212,6 @@ export class Attempt {
     this.#journal.push(event);
     if (event.type !== 'agent.session' || !isSessionId(event.data.session_id)) return;
     this.#sessionId = event.data.session_id;
-    this.#deps.driver.setAgentSession(this.run, this.#sessionId).catch((error: unknown) => {
-      this.#log.warn('run.session_lost', { error });
-    });
   }
 
   async #test(phase: 'before' | 'after', place: RunPlace): Promise<void> {

@@ -79,6 +79,23 @@ describe('a worker', () => {
     expect(await bench.ended(id)).toMatchObject({ status: 'canceled' });
   });
 
+  it('that saved nothing lets the next one begin the session anew', async () => {
+    const bench = await openBench(host, { limits: { checkpointMinMs: 60_000 } });
+    bench.agent.script = `trap "" INT TERM; echo session s-1; ${HOLDS}`;
+    const id = await bench.begin();
+    await waitFor(async () => expect(await bench.types(id)).toContain('agent.session'));
+    await bench.worker.drain(AbortSignal.abort());
+    const ports = { workspaces: await bench.world.another() };
+    const other = await openBench(host, { ports, limits: { checkpointMinMs: 0 } });
+    other.agent.script = `echo session s-2; echo > new.txt; ${HOLDS}`;
+    await waitFor(async () => expect(await bench.types(id)).toContain('checkpoint.saved'));
+    expect(other.agent.contexts).toMatchObject([{ resume: null }]);
+    await other.worker.drain(AbortSignal.abort());
+    const last = await openBench(host, { ports: { workspaces: await bench.world.another() } });
+    expect(await last.ended(id)).toMatchObject({ status: 'succeeded' });
+    expect(last.agent.contexts).toMatchObject([{ resume: 's-2' }]);
+  });
+
   it('that lost a run to another writes nothing more and leaves nothing', async () => {
     const mine = await host.sibling();
     const { driver } = mine.runs;
