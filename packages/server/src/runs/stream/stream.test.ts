@@ -32,13 +32,14 @@ forEachRunsHost((_name, open) => {
   const ids = (connection: SseConnection) => connection.messages.map(message => message.id);
   const numbers = (from: number, to: number) =>
     Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
+  /** Taken by a worker: its log says `run.created` and `run.started`. */
   async function newRun(): Promise<HeldRun> {
     const [id] = await host.newRuns('builtin');
     return host.claim(id!);
   }
   async function endedRun(events: number): Promise<HeldRun> {
     const run = await newRun();
-    for (let seq = 2; seq < events; seq += 1) await say(run, `line ${seq}\n`);
+    for (let seq = 3; seq < events; seq += 1) await say(run, `line ${seq}\n`);
     await host.runs.driver.finish(run, SUCCESS);
     return run;
   }
@@ -67,23 +68,23 @@ forEachRunsHost((_name, open) => {
       const run = await newRun();
       await say(run, 'between us');
       const viewer = connect(streamOf(run.id), { 'x-caller': 'Viewer:vic:default' });
-      await viewer.until(() => viewer.messages.length === 2);
+      await viewer.until(() => viewer.messages.length === 3);
       expect(JSON.stringify(viewer.messages)).not.toMatch(/between us|Do it/);
-      expect(JSON.parse(viewer.messages[1]!.data)).toMatchObject({ seq: 2, redacted: true });
+      expect(JSON.parse(viewer.messages[2]!.data)).toMatchObject({ seq: 3, redacted: true });
       host.audited.length = 0;
       const admin = connect(streamOf(run.id), { 'x-caller': 'Admin:ada:default' });
-      await admin.until(() => admin.messages.length === 2);
-      expect(admin.messages[1]!.data).toContain('between us');
+      await admin.until(() => admin.messages.length === 3);
+      expect(admin.messages[2]!.data).toContain('between us');
       expect(host.audited).toMatchObject([{ principal: 'ada', target: run.id }]);
       await say(run, 'still between us');
-      await viewer.until(() => viewer.messages.length === 3);
+      await viewer.until(() => viewer.messages.length === 4);
       expect(JSON.stringify(viewer.messages)).not.toContain('between us');
     });
 
     it('those who lose their right while they follow', async () => {
       const run = await newRun();
       const one = connect(streamOf(run.id));
-      await one.until(() => one.messages.length === 1);
+      await one.until(() => one.messages.length === 2);
       host.rights.role = null;
       await one.until(() => one.ended);
       const other = connect(streamOf(run.id));
@@ -94,7 +95,7 @@ forEachRunsHost((_name, open) => {
     it('those who are no longer Admins', async () => {
       const run = await newRun();
       const one = connect(streamOf(run.id), { 'x-caller': 'Admin:ada:default' });
-      await one.until(() => one.messages.length === 1);
+      await one.until(() => one.messages.length === 2);
       host.rights.role = 'Viewer';
       await one.until(() => one.ended);
     });
@@ -121,7 +122,7 @@ forEachRunsHost((_name, open) => {
       expect(lifeS).toBeLessThanOrEqual(15 * 60 + 5);
       for (let use = 0; use < 2; use += 1) {
         const allowed = connect(`${streamOf(run.id)}?${query}`, {});
-        await allowed.until(() => allowed.messages.length === 1);
+        await allowed.until(() => allowed.messages.length === 2);
         expect(allowed.messages[0]?.data).toContain('Do it.');
       }
       const forged = connect(`${streamOf(run.id)}?ticket=st_${'x'.repeat(43)}`, {});
@@ -133,7 +134,7 @@ forEachRunsHost((_name, open) => {
   it('says how it wants to be treated', async () => {
     const run = await newRun();
     const one = connect(streamOf(run.id), { ...OWN, 'accept-encoding': 'gzip, br' });
-    await one.until(() => one.messages.length === 1);
+    await one.until(() => one.messages.length === 2);
     expect(one.head.toLowerCase()).toContain('content-type: text/event-stream');
     expect(one.head.toLowerCase()).toContain('cache-control: no-cache, no-transform');
     expect(one.head.toLowerCase()).toContain('x-accel-buffering: no');
@@ -145,7 +146,7 @@ forEachRunsHost((_name, open) => {
   it('replays the whole log of an ended run and ends, from any place', async () => {
     const events = READ_MAX_EVENTS + 50;
     const run = await newRun();
-    for (let sent = 2; sent < events; ) {
+    for (let sent = 3; sent < events; ) {
       const more = Math.min(100, events - sent);
       await say(run, ...Array.from({ length: more }, (_, i) => `${sent + i}`));
       sent += more;
@@ -198,16 +199,16 @@ forEachRunsHost((_name, open) => {
   it('follows many logs on one line, and goes on from its cursor', async () => {
     const runs = [await newRun(), await newRun()];
     const [a, b] = runs.map(run => run.id);
-    await say(runs[0]!, 'a2', 'a3');
+    await say(runs[0]!, 'a3', 'a4');
     const path = `/v1/stream?subjects=${a}:1,${b}:0`;
     const first = connect(path);
-    await first.until(() => first.messages.length === 3);
-    await say(runs[1]!, 'b2');
-    await first.until(() => first.messages.length === 4);
+    await first.until(() => first.messages.length === 5);
+    await say(runs[1]!, 'b3');
+    await first.until(() => first.messages.length === 6);
     const cursor = first.messages.at(-1)!.id!;
     expect(cursor.length).toBeLessThan(100);
     first.cut();
-    await say(runs[0]!, 'a4');
+    await say(runs[0]!, 'a5');
     await host.runs.driver.finish(runs[0]!, SUCCESS);
     await host.runs.driver.finish(runs[1]!, SUCCESS);
     const second = connect(path, { ...OWN, 'last-event-id': cursor });
@@ -216,8 +217,8 @@ forEachRunsHost((_name, open) => {
       const { subject, seq } = JSON.parse(message.data);
       return `${subject === a ? 'a' : 'b'}${seq}`;
     });
-    expect(seen.filter(one => one.startsWith('a'))).toEqual(['a2', 'a3', 'a4', 'a5']);
-    expect(seen.filter(one => one.startsWith('b'))).toEqual(['b1', 'b2', 'b3']);
+    expect(seen.filter(one => one.startsWith('a'))).toEqual(['a2', 'a3', 'a4', 'a5', 'a6']);
+    expect(seen.filter(one => one.startsWith('b'))).toEqual(['b1', 'b2', 'b3', 'b4']);
     for (const [subjects, header] of [
       [`${b}:0,${a}:0`, cursor],
       [`${a}:0`, cursor],
@@ -238,22 +239,23 @@ forEachRunsHost((_name, open) => {
     const run = await newRun();
     const path = `${streamOf(run.id)}?format=dursor`;
     const one = connect(path);
-    await one.until(() => one.messages.length === 2);
+    await one.until(() => one.messages.length === 3);
     await say(run, 'hello');
     await host.runs.driver.finish(run, SUCCESS);
     await one.until(() => one.ended);
     expect(one.messages.map(({ id, event, data }) => [id, event, JSON.parse(data)])).toEqual([
       [null, null, { type: 'initial', status: 'running' }],
       ['1', null, { type: 'progress', message: 'run.created', event_id: 1 }],
-      ['2', null, { type: 'log', stream: 'stdout', message: 'hello', event_id: 2 }],
+      ['2', null, { type: 'progress', message: 'run.started', event_id: 2 }],
+      ['3', null, { type: 'log', stream: 'stdout', message: 'hello', event_id: 3 }],
       [
-        '3',
+        '4',
         null,
         {
           type: 'completed',
           summary: 'Done.',
           patch_url: `/v1/runs/${run.id}/patch`,
-          event_id: 3,
+          event_id: 4,
         },
       ],
     ]);
@@ -293,7 +295,7 @@ forEachRunsHost((_name, open) => {
     const run = await newRun();
     const total = 300;
     const followers = Array.from({ length: 8 }, () => followCut(run.id, random));
-    for (let sent = 1; sent < total - 1; ) {
+    for (let sent = 2; sent < total - 1; ) {
       const count = Math.min(1 + Math.floor(random() * 8), total - 1 - sent);
       await say(run, ...Array.from({ length: count }, () => 'x'.repeat(200)));
       sent += count;
