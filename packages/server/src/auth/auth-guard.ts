@@ -71,7 +71,7 @@ async function authenticate(
     else if (ours !== undefined) principal = await verifyOurs(deps, ours.value, request);
     else principal = await deps.identity.authenticate(request);
   } catch (cause) {
-    if (cause instanceof HoldfastError) throw cause;
+    if (cause instanceof HoldfastError && cause.code !== 'unavailable') throw cause;
     const text = 'Credentials cannot be checked right now.';
     throw new HoldfastError('unavailable', text, { cause, retryAfterS: 5 });
   }

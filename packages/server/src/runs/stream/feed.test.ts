@@ -5,6 +5,9 @@ import type { RunsHost } from '../testing/host.ts';
 import { SseConnection } from '../testing/sse-client.ts';
 import { type Feed, Feeds, TAIL_MAX_BYTES, TAIL_MAX_EVENTS } from './feed.ts';
 
+/** The last event of a run that was just taken: `run.created`, `run.started`. */
+const TAKEN = 2;
+
 forEachRunsHost((_name, open) => {
   let host: RunsHost;
   let feeds: Feeds;
@@ -44,17 +47,17 @@ forEachRunsHost((_name, open) => {
       ['bytes', Math.ceil((TAIL_MAX_BYTES / 40_000) * 2), 40_000],
     ])('keeps a bounded number of %s; who is behind reads the log', async (_what, count, chars) => {
       const run = await newRun();
-      const feed = feeds.join({ subject: run.id, includePrivate: true }, 1);
+      const feed = feeds.join({ subject: run.id, includePrivate: true }, TAKEN);
       for (let sent = 0; sent < count; ) {
         const more = Math.min(count - sent, 20);
         await say(run, more, chars);
         sent += more;
       }
-      const last = count + 1;
+      const last = count + TAKEN;
       await reached(feed, last);
-      expect(feed.isBehind(1)).toBe(true);
+      expect(feed.isBehind(TAKEN)).toBe(true);
       expect(feed.isBehind(last - 2)).toBe(false);
-      expect(feed.latest(1)).toBeUndefined();
+      expect(feed.latest(TAKEN)).toBeUndefined();
       expect(await readAll(feed, last)).toEqual(Array.from({ length: last }, (_, i) => i + 1));
       feed.leave();
       expect(feeds.size).toBe(0);
@@ -63,24 +66,24 @@ forEachRunsHost((_name, open) => {
     it('is one for all who see the same, and another for who sees less', async () => {
       const run = await newRun();
       const key = { subject: run.id, includePrivate: true };
-      const one = feeds.join(key, 1);
-      const other = feeds.join(key, 1);
-      const viewer = feeds.join({ ...key, includePrivate: false }, 1);
+      const one = feeds.join(key, TAKEN);
+      const other = feeds.join(key, TAKEN);
+      const viewer = feeds.join({ ...key, includePrivate: false }, TAKEN);
       expect(other).toBe(one);
       expect(viewer).not.toBe(one);
       await say(run, 1, 5);
-      await reached(one, 2);
-      await reached(viewer, 2);
-      expect(one.latest(1)).toBe(one.latest(1));
-      expect(one.latest(1)?.frames[0]?.body).toContain('xxxxx');
-      expect(viewer.latest(1)?.frames[0]?.body).not.toContain('xxxxx');
+      await reached(one, TAKEN + 1);
+      await reached(viewer, TAKEN + 1);
+      expect(one.latest(TAKEN)).toBe(one.latest(TAKEN));
+      expect(one.latest(TAKEN)?.frames[0]?.body).toContain('xxxxx');
+      expect(viewer.latest(TAKEN)?.frames[0]?.body).not.toContain('xxxxx');
       for (const feed of [one, other, viewer]) feed.leave();
       expect(feeds.size).toBe(0);
     });
 
     it('is over when its log is erased, and wakes who waits', async () => {
       const run = await newRun();
-      const feed = feeds.join({ subject: run.id, includePrivate: true }, 1);
+      const feed = feeds.join({ subject: run.id, includePrivate: true }, TAKEN);
       await host.runs.driver.abandon(run);
       await host.database.transaction(trx => host.log.erase(trx, run.id));
       await new Promise<void>(resolve => feed.onWake(resolve));

@@ -34,8 +34,8 @@ it('a script that takes too long is stopped, and the reason is said', async () =
   const slow = await world.another({ limits: { scriptTimeoutMs: 1_500 } });
   const request = { runId: newId('run'), repository: world.source };
   const workspace = await slow.prepare({ ...request, baseRef: null, baseCommit: null });
-  // A file without blocks, and with more bytes than can be read in that time.
-  await agentDoes(world, workspace, 'truncate -s 90G big');
+  // Without blocks, as large as files may be, and with more bytes than can be read in that time.
+  await agentDoes(world, workspace, 'truncate -s 9G one; truncate -s 9G other');
   await expect(snapshotOf(world, workspace)).rejects.toMatchObject({
     code: 'unprocessable',
     detail: 'In the sandbox, the snapshot took longer than 1.5 s.',
