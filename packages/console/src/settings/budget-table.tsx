@@ -1,8 +1,8 @@
 import type { Budget } from '@holdfast/protocol';
-import { Button, Group } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
 import { BudgetMeter } from './budget-meter.tsx';
+import { RowActions } from './row-actions.tsx';
 import { useScopeName } from './use-scope-name.ts';
 
 /** Every budget with its limit and what is spent of it. */
@@ -45,42 +45,25 @@ export function BudgetTable(props: {
             </td>
             {props.admin && (
               <td>
-                <Actions {...props} budget={budget} name={nameOf(budget)} />
+                <RowActions
+                  actions={[
+                    {
+                      text: t('budgets.change'),
+                      label: t('budgets.changeName', { of: nameOf(budget) }),
+                      act: () => props.onChange(budget),
+                    },
+                    {
+                      text: t('budgets.remove'),
+                      label: t('budgets.removeName', { of: nameOf(budget) }),
+                      act: () => props.onRemove(budget),
+                    },
+                  ]}
+                />
               </td>
             )}
           </tr>
         ))}
       </tbody>
     </table>
-  );
-}
-
-function Actions(props: {
-  budget: Budget;
-  name: string;
-  onChange: (budget: Budget) => void;
-  onRemove: (budget: Budget) => void;
-}) {
-  const { t } = useTranslation('settings');
-  const { budget, name } = props;
-  return (
-    <Group gap="xs" justify="flex-end" wrap="nowrap" className="hf-row-actions">
-      <Button
-        size="compact-sm"
-        variant="default"
-        aria-label={t('budgets.changeName', { of: name })}
-        onClick={() => props.onChange(budget)}
-      >
-        {t('budgets.change')}
-      </Button>
-      <Button
-        size="compact-sm"
-        variant="default"
-        aria-label={t('budgets.removeName', { of: name })}
-        onClick={() => props.onRemove(budget)}
-      >
-        {t('budgets.remove')}
-      </Button>
-    </Group>
   );
 }

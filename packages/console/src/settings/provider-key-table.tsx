@@ -1,7 +1,7 @@
 import type { ProviderKey } from '@holdfast/protocol';
-import { Button, Group } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { When } from '../ui/when.tsx';
+import { RowActions } from './row-actions.tsx';
 import { useProviderTitle } from './use-provider-title.ts';
 
 /** One row for each provider, with no more of its key than the last characters. */
@@ -42,41 +42,24 @@ export function ProviderKeyTable(props: {
               <When at={key.created_at} />
             </td>
             <td>
-              <Actions {...props} entry={key} title={titleOf(key.provider)} />
+              <RowActions
+                actions={[
+                  {
+                    text: t('providerKeys.replace'),
+                    label: t('providerKeys.replaceName', { provider: titleOf(key.provider) }),
+                    act: () => props.onReplace(key),
+                  },
+                  {
+                    text: t('providerKeys.remove'),
+                    label: t('providerKeys.removeName', { provider: titleOf(key.provider) }),
+                    act: () => props.onRemove(key),
+                  },
+                ]}
+              />
             </td>
           </tr>
         ))}
       </tbody>
     </table>
-  );
-}
-
-function Actions(props: {
-  entry: ProviderKey;
-  title: string;
-  onReplace: (key: ProviderKey) => void;
-  onRemove: (key: ProviderKey) => void;
-}) {
-  const { t } = useTranslation('settings');
-  const { entry, title } = props;
-  return (
-    <Group gap="xs" justify="flex-end" wrap="nowrap" className="hf-row-actions">
-      <Button
-        size="compact-sm"
-        variant="default"
-        aria-label={t('providerKeys.replaceName', { provider: title })}
-        onClick={() => props.onReplace(entry)}
-      >
-        {t('providerKeys.replace')}
-      </Button>
-      <Button
-        size="compact-sm"
-        variant="default"
-        aria-label={t('providerKeys.removeName', { provider: title })}
-        onClick={() => props.onRemove(entry)}
-      >
-        {t('providerKeys.remove')}
-      </Button>
-    </Group>
   );
 }

@@ -30,9 +30,7 @@ export async function accessRun(
   policy: string,
 ): Promise<queries.RunView> {
   const row = isId('run', id) ? await queries.findRun(deps.database.db, id) : undefined;
-  const standing = authorize(policy, caller.principal, row === undefined ? null : target(row));
-  await recordAdmin(deps.audit, standing, { caller, action: policy, target: id });
-  return row!;
+  return allowed(deps, caller, row, { action: policy, target: id });
 }
 
 export async function accessTask(
@@ -42,9 +40,7 @@ export async function accessTask(
   policy: string,
 ): Promise<queries.TaskView> {
   const row = isId('tsk', id) ? await queries.findTask(deps.database.db, id) : undefined;
-  const standing = authorize(policy, caller.principal, row === undefined ? null : target(row));
-  await recordAdmin(deps.audit, standing, { caller, action: policy, target: id });
-  return row!;
+  return allowed(deps, caller, row, { action: policy, target: id });
 }
 
 /** `accessTask` without what the task's runs add up to, of which it may have many. */
@@ -55,8 +51,19 @@ export async function accessTaskRow(
   policy: string,
 ): Promise<TaskRow> {
   const row = isId('tsk', id) ? await queries.findTaskRow(deps.database.db, id) : undefined;
-  const standing = authorize(policy, caller.principal, row === undefined ? null : target(row));
-  await recordAdmin(deps.audit, standing, { caller, action: policy, target: id });
+  return allowed(deps, caller, row, { action: policy, target: id });
+}
+
+/** Throws unless the policy lets the caller at the row; what Admins do is put on record. */
+async function allowed<R extends Owned>(
+  deps: AccessDeps,
+  caller: Caller,
+  row: R | undefined,
+  act: { readonly action: string; readonly target: string },
+): Promise<R> {
+  const { principal } = caller;
+  const standing = authorize(act.action, principal, row === undefined ? null : target(row));
+  await recordAdmin(deps.audit, standing, { caller, ...act });
   return row!;
 }
 
@@ -72,7 +79,12 @@ export async function accessRepository(
   return row!;
 }
 
-function target(row: { project_id: string; created_by: string }) {
+interface Owned {
+  readonly project_id: string;
+  readonly created_by: string;
+}
+
+function target(row: Owned) {
   return { projectId: row.project_id, createdBy: row.created_by };
 }
 

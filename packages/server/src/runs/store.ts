@@ -81,13 +81,13 @@ export async function lockOrderedRun(trx: Trx, id: string): Promise<OrderedRunRo
     .executeTakeFirst();
 }
 
-/** Serialises the claims that count what `owner` or a repository has running. */
+/** Serialises those who count, under one name, what waits or runs. */
 export async function lockPlaces(trx: Trx, name: string): Promise<void> {
   const lock = `run-places:${name}`;
   await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(trx);
 }
 
-/** `lockPlaces` for what a run belongs to, by its id alone. */
+/** `lockPlaces` by whom or what a run belongs to, from its id alone: for claims. */
 export async function lockPlacesOf(trx: Trx, id: string, by: PlaceColumn): Promise<void> {
   await sql`
     select pg_advisory_xact_lock(hashtextextended('run-places:' || ${sql.ref(by)}, 0))

@@ -1,0 +1,27 @@
+import { Button, Group } from '@mantine/core';
+
+export interface RowAction {
+  text: string;
+  /** What it does to which row, for those who do not see the row. */
+  label: string;
+  act: () => void;
+}
+
+/** The buttons at the end of a table's row. */
+export function RowActions({ actions }: { actions: readonly RowAction[] }) {
+  return (
+    <Group gap="xs" justify="flex-end" wrap="nowrap" className="hf-row-actions">
+      {actions.map(({ text, label, act }) => (
+        <Button
+          key={text}
+          size="compact-sm"
+          variant="default"
+          aria-label={label}
+          onClick={() => act()}
+        >
+          {text}
+        </Button>
+      ))}
+    </Group>
+  );
+}
