@@ -16,6 +16,7 @@ import type { ProofStack } from './stack.ts';
 
 export const TARGETS = ['worker', 'api', 'postgres', 'redis'] as const;
 export type Target = (typeof TARGETS)[number];
+export const FAULTS = [...TARGETS, 'freeze', 'cut'] as const;
 
 export const POINTS = [
   'event:run.created',
@@ -44,7 +45,7 @@ export const POINTS = [
 ] as const;
 
 export interface Fault {
-  readonly what: Target | 'freeze' | 'cut';
+  readonly what: (typeof FAULTS)[number];
   readonly signal: NodeJS.Signals;
   /** What was seen when it struck, of `POINTS`. */
   readonly point: string;

@@ -14,6 +14,7 @@ export const CHECK_NAMES = [
   'no job without a run',
   'no workspace is left',
   'no process is left',
+  'every fault and point came',
   'nothing unexpected happened',
 ] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
@@ -57,6 +58,8 @@ const LOST_MAX = 3;
 /** An ending reaches everybody by then, also when its ring and its connection were lost. */
 export const LATE_MAX_MS = 30_000;
 const EXAMPLES = 5;
+/** With fewer, chance may leave one out. */
+const ALL_POINTS_KILLS = 100;
 
 export function judgeRuns(runs: readonly JudgedRun[]): Check[] {
   const events = runs.reduce((total, { log }) => total + log.length, 0);
@@ -72,6 +75,18 @@ export function judgeRuns(runs: readonly JudgedRun[]): Check[] {
     checkOf('worker_lost after three losses alone', runs, lossFaults, `${lost} runs given up`),
     checkOf('no push happened twice', runs, pushFaults, `${pushes} pushes`),
   ];
+}
+
+/** A point that never came is one that nothing looks at any more, as after a change of a query. */
+export function checkPoints(
+  wanted: readonly string[],
+  came: ReadonlySet<string>,
+  kills: number,
+): Check {
+  const missing = wanted.filter(name => !came.has(name));
+  const faults = kills < ALL_POINTS_KILLS ? [] : missing;
+  const figures = `${wanted.length - missing.length} of ${wanted.length}`;
+  return checkOf('every fault and point came', faults, name => [name], figures);
 }
 
 export function checkOf<T>(

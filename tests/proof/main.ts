@@ -10,8 +10,8 @@
 import { relative } from 'node:path';
 import { ArgumentError, HELP, type ProofOptions, readArguments } from './arguments.ts';
 import { checkProcesses, checkRuns, checkWorkspaces } from './checks.ts';
-import { type Fault, Faults } from './faults.ts';
-import type { Check } from './judge.ts';
+import { FAULTS, type Fault, Faults, POINTS } from './faults.ts';
+import { type Check, checkPoints } from './judge.ts';
 import { Load } from './load.ts';
 import { Random } from './random.ts';
 import { isGood, type ProofResult, verdict, writeResult } from './report.ts';
@@ -80,6 +80,8 @@ async function disturb(
     `${name}:`,
     ...lines.slice(-LAST_LINES),
   ]);
+  const came = new Set([...stack.observations.seen, ...faults.done.map(({ what }) => what)]);
+  checks.push(checkPoints([...FAULTS, ...POINTS], came, options.kills));
   await troubles.during('the stop', () => stack.stop());
   const serious = replicas.flatMap(replica => replica.serious);
   return { checks, faults: faults.done, serious, lastLines };

@@ -5,7 +5,7 @@
 import type { TcpProxy } from '../../tools/services/tcp-proxy.ts';
 
 /** How an append to a log begins, of which the transaction's end follows. */
-export const APPEND = 'insert into "events"';
+export const APPEND = 'insert into events (';
 
 /** Texts in what is sent to PostgreSQL, and what to call them. */
 const WIRE: readonly (readonly [name: string, text: string])[] = [
@@ -19,9 +19,12 @@ const WIRE: readonly (readonly [name: string, text: string])[] = [
 ];
 
 export class Observations {
+  /** Names of all that was ever told. */
+  readonly seen = new Set<string>();
   readonly #waiting = new Map<string, Set<() => void>>();
 
   tell(name: string): void {
+    this.seen.add(name);
     const waiting = this.#waiting.get(name);
     if (waiting === undefined) return;
     this.#waiting.delete(name);

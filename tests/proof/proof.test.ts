@@ -3,6 +3,7 @@ import { ArgumentError, CONTROLS, readArguments } from './arguments.ts';
 import {
   attemptFaults,
   CHECK_NAMES,
+  checkPoints,
   endFaults,
   type JudgedRun,
   judgeRuns,
@@ -198,6 +199,13 @@ describe('a verdict', () => {
     const zombie = judged(GOOD.toSpliced(6, 0, ['tool.finished', 1, { call_id: 'b' }]));
     expect(attemptFaults(zombie).join()).toContain('attempt 1 wrote 7 after 2 began');
     expect(attemptFaults(judged(GOOD, { fence: 1 })).join()).toContain('fence 1');
+  });
+
+  it('notices a point that nothing looks at any more, once chance cannot have left it out', () => {
+    const wanted = ['wire:append', 'cut'];
+    expect(checkPoints(wanted, new Set(['cut']), 12).passed).toBe(true);
+    expect(checkPoints(wanted, new Set(['cut']), 200).detail).toContain('wire:append');
+    expect(checkPoints(wanted, new Set(wanted), 200).passed).toBe(true);
   });
 
   it('turns around for a control, which only its own check notices', () => {

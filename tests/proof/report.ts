@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ControlName, ProofOptions } from './arguments.ts';
-import { type Fault, TARGETS } from './faults.ts';
+import { FAULTS, type Fault } from './faults.ts';
 import type { Check, CheckName } from './judge.ts';
 
 const ROOT_DIR = fileURLToPath(new URL('../../', import.meta.url));
@@ -48,10 +48,10 @@ export function verdict(result: ProofResult): string {
   return lines.join('\n');
 }
 
-/** `12 worker, 9 api, …; 3 freeze, 3 cut`. */
+/** `12 × worker, 9 × api, …, 3 × freeze, 3 × cut`. */
 export function countsOf(faults: readonly Fault[]): string {
   const count = (what: string) => `${faults.filter(fault => fault.what === what).length} × ${what}`;
-  return `${TARGETS.map(count).join(', ')}; ${['freeze', 'cut'].map(count).join(', ')}`;
+  return FAULTS.map(count).join(', ');
 }
 
 export function markdownOf(result: ProofResult): string {
