@@ -20,7 +20,8 @@ const INTERNALS = [
   /\/(tmp|home|root|usr|work|app)\//,
   /\b(select|insert into|update|delete from)\b[^"]*\b(from|values|set|where)\b/i,
   /syntax error|constraint|relation "|column "|invalid byte|pg_|SQLSTATE|22P0|23505/i,
-  /ECONN|ENOENT|EACCES|ETIMEDOUT|ERR_|TypeError|RangeError|undefined is not/,
+  /ECONN|ENOENT|EACCES|ETIMEDOUT|ERR_|TypeError|RangeError/,
+  /undefined is not (a function|an object|iterable)|Cannot read propert/,
 ];
 
 /** What is wrong with the answer; undefined: nothing. */
