@@ -12,7 +12,7 @@ const WIRE: readonly (readonly [name: string, text: string])[] = [
   ['commit', 'commit'],
   ['append', APPEND],
   ['run', 'update "runs"'],
-  ['heartbeat', 'update "replicas"'],
+  ['heartbeat', 'insert into "replicas"'],
   ['lease', 'lease_replica'],
   ['job', 'pgboss.job'],
   ['push', 'push.intended'],
