@@ -104,6 +104,7 @@ export class Stack {
       audit: { record: async () => {} },
       tickets: { mint: () => Promise.reject(new Error('not here')) },
       agents: async () => ({ data: [BUILTIN], isolation_note: null }),
+      agentNames: [BUILTIN.name],
       sources: { allowedHosts: [], localMode: true },
     });
     return new Stack({ postgres, platform, runs, simulator, env }, options);

@@ -74,6 +74,7 @@ export async function openRuns(
     audit: others.auth.audit,
     tickets: others.auth.streamTickets,
     agents: () => describeAgents(agents, sandbox),
+    agentNames: agents.map(({ name }) => name),
     checkModel: name => others.models.checkText(name),
     sources,
     retentionDays: config.runs.retentionDays,

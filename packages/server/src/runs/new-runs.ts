@@ -73,7 +73,6 @@ async function sayCreated(deps: DriverDeps, trx: Trx, draft: RunDraft): Promise<
 
 export function announceRuns(deps: DriverDeps, started: StartedRuns): void {
   for (const { id, agent } of started.runs) {
-    deps.log.ring(id);
     deps.telemetry.log.info('run.created', { run_id: id, agent });
   }
 }

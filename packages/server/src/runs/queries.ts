@@ -4,9 +4,14 @@ import { hasBoundedCall } from '../models/index.ts';
 import type { Executor } from '../platform/database/index.ts';
 import {
   type ArtifactRow,
+  MESSAGE_COLUMNS,
   type MessageRow,
+  of,
+  REPOSITORY_COLUMNS,
   type RepositoryRow,
+  RUN_COLUMNS,
   type RunRow,
+  TASK_COLUMNS,
   type TaskRow,
   tables,
 } from './tables.ts';
@@ -32,7 +37,7 @@ function runViews(executor: Executor) {
     .selectFrom('runs')
     .innerJoin('subjects', 'subjects.id', 'runs.id')
     .innerJoin('tasks', 'tasks.id', 'runs.task_id')
-    .selectAll('runs')
+    .select(of('runs', RUN_COLUMNS))
     .select([
       'subjects.last_seq',
       sql<boolean>`tasks.picked_run_id is not distinct from runs.id`.as('picked'),
@@ -44,6 +49,18 @@ function runViews(executor: Executor) {
 
 export async function findRun(executor: Executor, id: string): Promise<RunView | undefined> {
   return await runViews(executor).where('runs.id', '=', id).executeTakeFirst();
+}
+
+export async function findRunStatus(
+  executor: Executor,
+  id: string,
+): Promise<RunStatus | undefined> {
+  const row = await tables(executor)
+    .selectFrom('runs')
+    .select('status')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row?.status;
 }
 
 export interface RunFilter extends PageQuery {
@@ -66,7 +83,7 @@ export async function findRepository(
 ): Promise<RepositoryRow | undefined> {
   return await tables(executor)
     .selectFrom('repositories')
-    .selectAll()
+    .select(REPOSITORY_COLUMNS)
     .where('id', '=', id)
     .executeTakeFirst();
 }
@@ -78,7 +95,7 @@ export async function findRepositoryOfTask(
   return await tables(executor)
     .selectFrom('repositories')
     .innerJoin('tasks', 'tasks.repository_id', 'repositories.id')
-    .selectAll('repositories')
+    .select(of('repositories', REPOSITORY_COLUMNS))
     .where('tasks.id', '=', taskId)
     .executeTakeFirst();
 }
@@ -89,7 +106,7 @@ export async function listRepositories(
 ): Promise<RepositoryRow[]> {
   let query = tables(executor)
     .selectFrom('repositories')
-    .selectAll()
+    .select(REPOSITORY_COLUMNS)
     .where('project_id', '=', filter.projectId)
     .where('archived_at', 'is', null);
   if (filter.before !== undefined) query = query.where('id', '<', filter.before);
@@ -107,7 +124,7 @@ function taskViews(executor: Executor) {
   return tables(executor)
     .selectFrom('tasks')
     .leftJoin('runs', 'runs.task_id', 'tasks.id')
-    .selectAll('tasks')
+    .select(of('tasks', TASK_COLUMNS))
     .select([count('queued'), count('running'), count('succeeded'), count('failed')])
     .select([
       count('canceled'),
@@ -140,7 +157,7 @@ export async function listTasks(executor: Executor, filter: TaskFilter): Promise
 export async function findMessage(executor: Executor, id: string): Promise<MessageRow | undefined> {
   return await tables(executor)
     .selectFrom('messages')
-    .selectAll()
+    .select(MESSAGE_COLUMNS)
     .where('id', '=', id)
     .executeTakeFirst();
 }
@@ -149,7 +166,7 @@ export async function findMessage(executor: Executor, id: string): Promise<Messa
 export async function findTaskRow(executor: Executor, id: string): Promise<TaskRow | undefined> {
   return await tables(executor)
     .selectFrom('tasks')
-    .selectAll()
+    .select(TASK_COLUMNS)
     .where('id', '=', id)
     .executeTakeFirst();
 }
@@ -160,7 +177,7 @@ export async function latestMessage(
 ): Promise<MessageRow | undefined> {
   return await tables(executor)
     .selectFrom('messages')
-    .selectAll()
+    .select(MESSAGE_COLUMNS)
     .where('task_id', '=', taskId)
     .orderBy('number', 'desc')
     .limit(1)
@@ -174,7 +191,7 @@ export async function listMessages(
 ): Promise<MessageRow[]> {
   let query = tables(executor)
     .selectFrom('messages')
-    .selectAll()
+    .select(MESSAGE_COLUMNS)
     .where('task_id', '=', filter.taskId);
   if (filter.after !== undefined) query = query.where('number', '>', filter.after);
   return await query.orderBy('number').limit(filter.limit).execute();
@@ -188,7 +205,7 @@ export async function messagesForRunning(
 ): Promise<MessageRow[]> {
   return await tables(executor)
     .selectFrom('messages')
-    .selectAll()
+    .select(MESSAGE_COLUMNS)
     .where('task_id', '=', taskId)
     .where('number', '>', number)
     .where('for_running', '=', true)

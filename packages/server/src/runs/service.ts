@@ -80,6 +80,7 @@ export interface RunsServiceDeps extends AccessDeps, DriverDeps {
   readonly blobs: BlobStore;
   /** The agents that somewhere in this installation can be run. */
   readonly agents: () => Promise<{ data: AgentInfo[]; isolation_note: string | null }>;
+  readonly agentNames: readonly string[];
   /** Throws `unknown_model` where no agent could get this model from the gateway. */
   readonly checkModel?: (name: string) => void;
 }

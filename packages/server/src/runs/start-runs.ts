@@ -95,11 +95,12 @@ async function prepare(
   request: NewRuns,
 ): Promise<{ message: MessageRow; instruction: string }> {
   const { db } = deps.database;
-  await checkAgents(deps, request.agents);
+  checkAgents(deps, request.agents);
   if (request.model !== undefined) deps.checkModel?.(request.model);
   const [repo, message] = await Promise.all([
     queries.findRepositoryOfTask(db, taskId),
     messageOf(deps, taskId, request),
+    deps.sealer.lookUpKey(db, taskId),
   ]);
   if (repo === undefined || repo.archived_at !== null) throw archived();
   if (request.continues !== undefined) await checkContinued(deps, taskId, request.continues);
@@ -108,8 +109,7 @@ async function prepare(
   return { message, instruction };
 }
 
-async function checkAgents(deps: RunsServiceDeps, agents: readonly string[]): Promise<void> {
-  const known = (await deps.agents()).data.map(agent => agent.name);
+function checkAgents({ agentNames: known }: RunsServiceDeps, agents: readonly string[]): void {
   const unknown = agents.find(agent => !known.includes(agent));
   if (unknown === undefined) return;
   throw new HoldfastError('unprocessable', `There is no agent called ${unknown}.`, {
@@ -162,7 +162,7 @@ export async function retryRun(
     status: 202,
     async prepare() {
       const { db } = deps.database;
-      await checkAgents(deps, [run.agent]);
+      checkAgents(deps, [run.agent]);
       if (run.model !== null) deps.checkModel?.(run.model);
       const repo = await queries.findRepository(db, run.repository_id);
       if (repo === undefined || repo.archived_at !== null) throw archived();

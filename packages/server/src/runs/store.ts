@@ -2,7 +2,14 @@ import type { ChangedFile, RunReason } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { Executor, Trx } from '../platform/database/index.ts';
 import type { FinalStatus } from './run.ts';
-import { type RunRow, type StoredCheckpoint, type StoredTest, tables } from './tables.ts';
+import {
+  of,
+  RUN_COLUMNS,
+  type RunRow,
+  type StoredCheckpoint,
+  type StoredTest,
+  tables,
+} from './tables.ts';
 
 /** The writes of runs. Every instant is the database's. */
 
@@ -43,7 +50,7 @@ export async function insertRun(trx: Trx, run: NewRunRow): Promise<void> {
 export async function lockRun(trx: Trx, id: string): Promise<RunRow | undefined> {
   return await tables(trx)
     .selectFrom('runs')
-    .selectAll()
+    .select(RUN_COLUMNS)
     .where('id', '=', id)
     .forNoKeyUpdate()
     .executeTakeFirst();
@@ -66,7 +73,7 @@ export async function lockOrderedRun(trx: Trx, id: string): Promise<OrderedRunRo
     .selectFrom('runs')
     .innerJoin('messages', 'messages.id', 'runs.message_id')
     .innerJoin('repositories', 'repositories.id', 'runs.repository_id')
-    .selectAll('runs')
+    .select(of('runs', RUN_COLUMNS))
     .select([
       'messages.number as message_number',
       'messages.instruction_key_id',
@@ -143,7 +150,7 @@ export async function setRunning(
       started_at: sql<Date>`coalesce(started_at, now())`,
     }))
     .where('id', '=', id)
-    .returningAll()
+    .returning(RUN_COLUMNS)
     .executeTakeFirstOrThrow();
 }
 

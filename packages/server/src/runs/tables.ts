@@ -115,6 +115,100 @@ export interface ArtifactsTable {
 }
 export type ArtifactRow = Selectable<ArtifactsTable>;
 
+/**
+ * All columns of a table, each of them. Statements that are run often name them, so that they can
+ * stay prepared while a migration adds a column.
+ */
+function columnsOf<T>() {
+  return <const C extends readonly (keyof T & string)[]>(
+    columns: [Exclude<keyof T, C[number]>] extends [never] ? C : never,
+  ): C => columns;
+}
+
+export const RUN_COLUMNS = columnsOf<RunsTable>()([
+  'id',
+  'project_id',
+  'task_id',
+  'message_id',
+  'repository_id',
+  'created_by',
+  'agent',
+  'model',
+  'status',
+  'reason',
+  'attempt',
+  'lost_attempts',
+  'isolated',
+  'base_ref',
+  'base_commit',
+  'head_commit',
+  'branch',
+  'files_changed',
+  'insertions',
+  'deletions',
+  'test_before',
+  'test_after',
+  'input_tokens',
+  'output_tokens',
+  'cached_tokens',
+  'model_calls',
+  'cost_usd',
+  'summary_key_id',
+  'summary_data',
+  'checkpoint',
+  'agent_session_id',
+  'retry_of',
+  'continues',
+  'replica',
+  'requeued_reason',
+  'cancel_requested_at',
+  'created_at',
+  'started_at',
+  'finished_at',
+]);
+
+export const TASK_COLUMNS = columnsOf<TasksTable>()([
+  'id',
+  'project_id',
+  'repository_id',
+  'created_by',
+  'title',
+  'column_override',
+  'picked_run_id',
+  'created_at',
+  'updated_at',
+]);
+
+export const MESSAGE_COLUMNS = columnsOf<MessagesTable>()([
+  'id',
+  'task_id',
+  'project_id',
+  'created_by',
+  'number',
+  'instruction_key_id',
+  'instruction_data',
+  'for_running',
+  'created_at',
+]);
+
+export const REPOSITORY_COLUMNS = columnsOf<RepositoriesTable>()([
+  'id',
+  'project_id',
+  'created_by',
+  'name',
+  'url',
+  'path',
+  'default_branch',
+  'test_command',
+  'created_at',
+  'archived_at',
+]);
+
+/** With the table's name before them, for joins. */
+export function of<T extends string, C extends readonly string[]>(table: T, columns: C) {
+  return columns.map(column => `${table}.${column}` as `${T}.${C[number]}`);
+}
+
 /** What the leases and the log know of a run; the rest of the row is theirs. */
 interface SubjectsView {
   id: string;

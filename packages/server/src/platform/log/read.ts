@@ -1,4 +1,5 @@
 import type { EventEnvelope } from '@holdfast/protocol';
+import { allOf } from '../../kernel/index.ts';
 import type { Executor } from '../database/index.ts';
 import type { Sealer } from '../secrets/index.ts';
 import { READ_MAX_EVENTS, type ReadRequest } from './log.ts';
@@ -10,12 +11,16 @@ export async function read(
   sealer: Sealer,
   request: ReadRequest,
 ): Promise<EventEnvelope[]> {
-  const rows = await fetchRows(executor, request);
-  const opened = request.includePrivate ? await openAll(executor, sealer, request, rows) : [];
+  const { includePrivate, subject } = request;
+  const [rows] = await allOf([
+    fetchRows(executor, request),
+    includePrivate ? sealer.lookUpKey(executor, subject) : null,
+  ]);
+  const opened = includePrivate ? await openAll(executor, sealer, request, rows) : [];
   return rows.map((row, index) => {
     const secret = opened[index];
     return {
-      subject: request.subject,
+      subject,
       seq: row.seq,
       type: row.type,
       v: row.v,

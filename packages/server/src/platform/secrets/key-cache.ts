@@ -34,9 +34,7 @@ export class KeyCache<V> {
     this.#entries.set(id, { value, expiresAtMs: this.#clock.monotonicMs() + this.#ttlMs });
   }
 
-  forget(matches: (value: V) => boolean): void {
-    for (const [id, entry] of this.#entries) {
-      if (matches(entry.value)) this.#entries.delete(id);
-    }
+  forget(id: string): void {
+    this.#entries.delete(id);
   }
 }

@@ -3,10 +3,10 @@ import { type Clock, HoldfastError, newUuidV7, systemClock } from '../../kernel/
 import type { Database, Executor, Trx } from '../database/index.ts';
 import { type DataKey, keyTables, unwrap, wrap } from './data-keys.ts';
 import { openBox, sealBox } from './envelope.ts';
-import { KeyCache } from './key-cache.ts';
 import { KeyRing } from './key-ring.ts';
 import type { MasterKeySource } from './master-key.ts';
-import { KEY_CACHE_MAX, KEY_CACHE_TTL_MS, SealingKeys } from './sealing-keys.ts';
+import { OpeningKeys } from './opening-keys.ts';
+import { SealingKeys } from './sealing-keys.ts';
 import type { Sealed, Sealer } from './secrets.ts';
 
 export interface SealerOptions {
@@ -38,7 +38,7 @@ const REWRAP_PAGE = 100;
 export function createSealer(options: SealerOptions): RewrappingSealer {
   const clock = options.clock ?? systemClock;
   const ring = new KeyRing(options.masterKeys, clock);
-  const cache = new KeyCache<DataKey>(clock, KEY_CACHE_MAX, KEY_CACHE_TTL_MS);
+  const opening = new OpeningKeys(ring, clock);
   const sealing = new SealingKeys(ring, clock);
 
   async function sealAll(trx: Trx, subject: string, plains: readonly unknown[]) {
@@ -50,8 +50,9 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
   }
 
   async function openAll(executor: Executor, subject: string, sealed: readonly Sealed[]) {
-    const keys = await keysForOpening({ executor, ring, cache, sealed });
-    return sealed.map(one => openOne(keys.get(one.keyId), subject, one));
+    if (sealed.length === 0) return [];
+    const dataKey = await opening.keyFor(executor, subject, sealed[0]!.keyId);
+    return sealed.map(one => (dataKey === undefined ? undefined : openOne(dataKey, one)));
   }
 
   return {
@@ -62,11 +63,10 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
       const [sealed] = await sealAll(trx, subject, [plain]);
       return sealed as Sealed;
     },
-    async open(executor, subject, sealed) {
-      return (await openAll(executor, subject, [sealed]))[0];
-    },
+    open: async (executor, subject, sealed) => (await openAll(executor, subject, [sealed]))[0],
+    lookUpKey: async (executor, subject) => void (await opening.keyFor(executor, subject)),
     async erase(trx, subject) {
-      cache.forget(dataKey => dataKey.subject === subject);
+      opening.forget(subject);
       sealing.forget(subject);
       await eraseKey(trx, subject);
     },
@@ -74,41 +74,10 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
   };
 }
 
-async function keysForOpening(request: {
-  executor: Executor;
-  ring: KeyRing;
-  cache: KeyCache<DataKey>;
-  sealed: readonly Sealed[];
-}): Promise<Map<string, DataKey>> {
-  const { executor, ring, cache, sealed } = request;
-  const found = new Map<string, DataKey>();
-  const missing = new Set<string>();
-  for (const { keyId } of sealed) {
-    const cached = cache.get(keyId);
-    if (cached === undefined) missing.add(keyId);
-    else found.set(keyId, cached);
-  }
-  if (missing.size === 0) return found;
-  const rows = await keyTables(executor)
-    .selectFrom('subject_keys')
-    .select(['subject', 'key_id', 'master_key_id', 'wrapped'])
-    .where('key_id', '=', sql<string>`any(${[...missing]}::text[])`)
-    .where('wrapped', 'is not', null)
-    .execute();
-  for (const row of rows) {
-    const dataKey = await unwrap(ring, row);
-    cache.put(dataKey.keyId, dataKey);
-    found.set(dataKey.keyId, dataKey);
-  }
-  return found;
-}
-
-function openOne(dataKey: DataKey | undefined, subject: string, sealed: Sealed): unknown {
-  if (dataKey === undefined) return undefined;
+/** Neither another key's text opens nor, by the associated data, another subject's. */
+function openOne({ key, subject }: DataKey, { keyId, ciphertext }: Sealed): unknown {
   try {
-    // The associated data holds the subject asked for, so another subject's text does not open.
-    const belongsTo = ['data', subject, sealed.keyId];
-    return JSON.parse(openBox(dataKey.key, belongsTo, sealed.ciphertext).toString());
+    return JSON.parse(openBox(key, ['data', subject, keyId], ciphertext).toString());
   } catch (cause) {
     throw new HoldfastError('internal', 'A stored value was altered and cannot be read.', {
       cause,

@@ -12,6 +12,7 @@ export const KEY_CACHE_MAX = 1_000;
  * which a replica can still read what another one erased.
  */
 export const KEY_CACHE_TTL_MS = 10_000;
+
 /** The keys to seal with, by subject. */
 export class SealingKeys {
   readonly #ring: KeyRing;
@@ -36,7 +37,7 @@ export class SealingKeys {
   }
 
   forget(subject: string): void {
-    this.#cache.forget(dataKey => dataKey.subject === subject);
+    this.#cache.forget(subject);
   }
 
   /** Whoever seals in this transaction gets the key at once, though it is being written still. */
@@ -80,7 +81,8 @@ async function findOrMakeKey(
       on conflict (subject) do update set subject = excluded.subject
       returning subject, key_id, master_key_id, wrapped
     )
-    select * from found union all select * from made`.execute(trx);
+    select subject, key_id, master_key_id, wrapped from found
+    union all select subject, key_id, master_key_id, wrapped from made`.execute(trx);
   const row = rows[0]!;
   return { ...row, made: row.key_id === own.key_id };
 }

@@ -35,6 +35,8 @@ export interface Sealer {
   open(executor: Executor, subject: string, sealed: Sealed): Promise<unknown>;
   /** `open` for many values of one subject with at most one look-up of its key. */
   openAll(executor: Executor, subject: string, sealed: readonly Sealed[]): Promise<unknown[]>;
+  /** Has the key at hand for an `open` soon after: asked for beside what is to be opened. */
+  lookUpKey(executor: Executor, subject: string): Promise<void>;
   /** Destroys the subject's data key, or sees to it that there will never be one. */
   erase(trx: Trx, subject: string): Promise<void>;
 }

@@ -47,21 +47,27 @@ export function addStreamRoutes(app: App, streams: Streams, deps: StreamDeps): v
     },
     async (request, reply) => {
       const { id } = request.params;
-      await streams.subject(request.principal, id);
-      const run = await queries.findRun(deps.database.db, id);
-      if (run === undefined) throw new HoldfastError('not_found', 'This is no run.');
+      const subject = await streams.subject(request.principal, id);
+      if (subject.kind !== 'run') throw new HoldfastError('not_found', 'This is no run.');
       const cursor = cursorOf(request, request.query.last_event_id);
       const position = cursor === undefined ? 0 : cursorNumber(cursor.text, cursor.field);
       const positions = new Map([[id, position]]);
+      const known = new Map([[id, subject]]);
       const plan: StreamPlan =
         request.query.format === 'dursor'
-          ? { positions, view: () => dursorView, greeting: dursorInitial(run.status) }
-          : { positions, view: () => runView };
+          ? { positions, known, view: () => dursorView, greeting: await greeting(deps, id) }
+          : { positions, known, view: () => runView };
       return streams.answer(request, reply, plan);
     },
   );
   addMany(app, streams);
   addTickets(app, streams, deps);
+}
+
+async function greeting({ database }: StreamDeps, id: string): Promise<string> {
+  const status = await queries.findRunStatus(database.db, id);
+  if (status === undefined) throw new HoldfastError('not_found', 'This is no run.');
+  return dursorInitial(status);
 }
 
 function addMany(app: App, streams: Streams): void {

@@ -47,7 +47,7 @@ forEachRunsHost((_name, open) => {
       ['bytes', Math.ceil((TAIL_MAX_BYTES / 40_000) * 2), 40_000],
     ])('keeps a bounded number of %s; who is behind reads the log', async (_what, count, chars) => {
       const run = await newRun();
-      const feed = feeds.join({ subject: run.id, includePrivate: true }, TAKEN);
+      const feed = feeds.join({ subject: run.id, includePrivate: true }, TAKEN, TAKEN);
       for (let sent = 0; sent < count; ) {
         const more = Math.min(count - sent, 20);
         await say(run, more, chars);
@@ -66,9 +66,9 @@ forEachRunsHost((_name, open) => {
     it('is one for all who see the same, and another for who sees less', async () => {
       const run = await newRun();
       const key = { subject: run.id, includePrivate: true };
-      const one = feeds.join(key, TAKEN);
-      const other = feeds.join(key, TAKEN);
-      const viewer = feeds.join({ ...key, includePrivate: false }, TAKEN);
+      const one = feeds.join(key, TAKEN, TAKEN);
+      const other = feeds.join(key, TAKEN, TAKEN);
+      const viewer = feeds.join({ ...key, includePrivate: false }, TAKEN, TAKEN);
       expect(other).toBe(one);
       expect(viewer).not.toBe(one);
       await say(run, 1, 5);
@@ -83,7 +83,7 @@ forEachRunsHost((_name, open) => {
 
     it('is over when its log is erased, and wakes who waits', async () => {
       const run = await newRun();
-      const feed = feeds.join({ subject: run.id, includePrivate: true }, TAKEN);
+      const feed = feeds.join({ subject: run.id, includePrivate: true }, TAKEN, TAKEN);
       await host.runs.driver.abandon(run);
       await host.database.transaction(trx => host.log.erase(trx, run.id));
       await new Promise<void>(resolve => feed.onWake(resolve));

@@ -20,6 +20,7 @@ import { type Frame, frameOf } from './frames.ts';
 export const TAIL_MAX_EVENTS = 512;
 export const TAIL_MAX_BYTES = 1024 * 1024;
 export const COALESCE_MAX_MS = 50;
+const NEAR_MAX_EVENTS = 64;
 const COALESCE_MS_PER_READER = 0.1;
 
 export interface FeedDeps {
@@ -51,12 +52,17 @@ export class Feeds {
     this.#deps = deps;
   }
 
-  /** Joins before anything is read. `head` is the log's last number, read just now or earlier. */
-  join(key: FeedKey, head: number): Feed {
+  /**
+   * Joins before anything is read. `head` is the log's last number, read just now or earlier,
+   * `position` the last that the reader knows.
+   */
+  join(key: FeedKey, head: number, position: number): Feed {
     const name = `${key.subject}:${key.includePrivate}`;
     let feed = this.#feeds.get(name);
     if (feed === undefined || feed.over) {
-      const made = this.#outside(() => new Feed(this.#deps, key, head));
+      // What is little is read once, for the tail, and not by the reader besides.
+      const start = head - position <= NEAR_MAX_EVENTS ? position : head;
+      const made = this.#outside(() => new Feed(this.#deps, key, start));
       made.onEmpty = () => {
         if (this.#feeds.get(name) === made) this.#feeds.delete(name);
       };
@@ -90,11 +96,12 @@ export class Feed {
   #over = false;
   onEmpty = () => {};
 
-  constructor(deps: FeedDeps, key: FeedKey, head: number) {
+  /** Follows the log from after `start`. */
+  constructor(deps: FeedDeps, key: FeedKey, start: number) {
     this.#deps = deps;
     this.#key = key;
-    this.#base = head;
-    this.#last = head;
+    this.#base = start;
+    this.#last = start;
     void this.#follow();
   }
 
@@ -170,6 +177,8 @@ export class Feed {
   }
 
   #take(frames: readonly Frame[]): void {
+    // What is not kept any more is for each reader to find out by itself.
+    if (this.#tail.length === 0) this.#base = frames[0]!.seq - 1;
     for (const frame of frames) {
       this.#tail.push(frame);
       this.#tailBytes += frame.body.length;

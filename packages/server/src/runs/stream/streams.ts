@@ -35,6 +35,8 @@ export type Positions = ReadonlyMap<string, number>;
 
 export interface StreamPlan {
   readonly positions: Positions;
+  /** Those that were looked up already, and may be read. */
+  readonly known?: ReadonlyMap<string, Subject>;
   readonly view: (strands: readonly Strand[]) => View;
   /** Sent first, without an `id`. */
   readonly greeting?: string;
@@ -88,7 +90,7 @@ export class Streams implements Component {
 
   /** Answers a request with a stream, or with 204 when there is nothing that could still come. */
   async answer(request: FastifyRequest, reply: FastifyReply, plan: StreamPlan): Promise<unknown> {
-    const subjects = await this.#subjects(request.principal, plan.positions);
+    const subjects = await this.#subjects(request.principal, plan);
     if (await this.#isOver(subjects, plan.positions)) return reply.status(204).send();
     await this.#recordAdmin(request, subjects);
     // Last, and nothing is waited for from here on: the bound holds however many come at once.
@@ -120,10 +122,10 @@ export class Streams implements Component {
     throw new HoldfastError('unavailable', 'No more streams are opened here.', { retryAfterS: 1 });
   }
 
-  async #subjects(principal: Principal, positions: Positions): Promise<Subject[]> {
+  async #subjects(principal: Principal, { positions, known }: StreamPlan): Promise<Subject[]> {
     const subjects: Subject[] = [];
     for (const [id, position] of positions) {
-      const subject = await this.subject(principal, id);
+      const subject = known?.get(id) ?? (await this.subject(principal, id));
       if (subject.erasedAt !== null) {
         throw new HoldfastError('gone', 'This piece of work was erased.');
       }
@@ -148,8 +150,8 @@ export class Streams implements Component {
   async #hasEnding(subject: Subject, position: number): Promise<boolean> {
     if (subject.kind !== 'run' || position === 0) return false;
     const { database, log } = this.#deps;
-    const run = await queries.findRun(database.db, subject.id);
-    if (run === undefined || !isFinal(run.status)) return false;
+    const status = await queries.findRunStatus(database.db, subject.id);
+    if (status === undefined || !isFinal(status)) return false;
     // What comes after the ending, such as a push, is little; the ending is near the end.
     const rest = await log.read(database.db, {
       subject: subject.id,
@@ -162,8 +164,9 @@ export class Streams implements Component {
 
   #strand(principal: Principal, subject: Subject, plan: StreamPlan): Strand {
     const includePrivate = seesPrivate(principal, subject.createdBy);
-    const feed = this.#feeds.join({ subject: subject.id, includePrivate }, subject.lastSeq);
     const position = plan.positions.get(subject.id) ?? 0;
+    const key = { subject: subject.id, includePrivate };
+    const feed = this.#feeds.join(key, subject.lastSeq, position);
     return { subject: subject.id, feed, position, ended: false };
   }
 

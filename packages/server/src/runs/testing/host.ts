@@ -85,6 +85,7 @@ export async function openRunsHost(
     ...ports,
     audit: { record: async record => void audited.push(record) },
     agents: async () => ({ data: ['builtin', 'other'].map(agentInfo), isolation_note: null }),
+    agentNames: ['builtin', 'other'],
     tickets: auth.streamTickets,
     sources: { allowedHosts: ['git.test'], localMode: true },
     ...overrides,

@@ -1,0 +1,44 @@
+import type { Clock } from '../../kernel/index.ts';
+import type { Executor } from '../database/index.ts';
+import { type DataKey, type KeyRow, keyTables, unwrap } from './data-keys.ts';
+import { KeyCache } from './key-cache.ts';
+import type { KeyRing } from './key-ring.ts';
+import { KEY_CACHE_MAX, KEY_CACHE_TTL_MS } from './sealing-keys.ts';
+
+/** The keys to open with, by subject. */
+export class OpeningKeys {
+  readonly #ring: KeyRing;
+  readonly #cache: KeyCache<DataKey>;
+
+  constructor(ring: KeyRing, clock: Clock) {
+    this.#ring = ring;
+    this.#cache = new KeyCache(clock, KEY_CACHE_MAX, KEY_CACHE_TTL_MS);
+  }
+
+  /**
+   * Undefined where the subject's key was erased, or never was. A key that is kept but is not the
+   * one that is wanted was made in a transaction that did not come to be, and is looked up anew.
+   */
+  async keyFor(executor: Executor, subject: string, wanted?: string): Promise<DataKey | undefined> {
+    const cached = this.#cache.get(subject);
+    if (cached !== undefined && (wanted ?? cached.keyId) === cached.keyId) return cached;
+    const row = await findKey(executor, subject);
+    if (row === undefined) return undefined;
+    const dataKey = await unwrap(this.#ring, row);
+    this.#cache.put(subject, dataKey);
+    return dataKey;
+  }
+
+  forget(subject: string): void {
+    this.#cache.forget(subject);
+  }
+}
+
+async function findKey(executor: Executor, subject: string): Promise<KeyRow | undefined> {
+  return await keyTables(executor)
+    .selectFrom('subject_keys')
+    .select(['subject', 'key_id', 'master_key_id', 'wrapped'])
+    .where('subject', '=', subject)
+    .where('wrapped', 'is not', null)
+    .executeTakeFirst();
+}
