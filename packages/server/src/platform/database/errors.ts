@@ -84,9 +84,14 @@ function pick(error: SqlErrorFields): SqlErrorFields {
  */
 const UNAVAILABLE = /^(08...|53...|57P0[1-5]|57014|25P0[34])$/;
 
-/** Whether the session that answered this is over. */
+/** A statement that this session prepared is not there, or answers other columns than it did. */
+function isStale({ code, routine }: SqlErrorFields): boolean {
+  return code === '26000' || routine === 'RevalidateCachedQuery';
+}
+
+/** Whether the session that answered this is over, or of no use any more. */
 export function endsSession(error: SqlErrorFields): boolean {
-  return /^(08...|57P0[1-5]|25P0[34])$/.test(error.code);
+  return /^(08...|57P0[1-5]|25P0[34])$/.test(error.code) || isStale(error);
 }
 
 /** A value that could not be read or written as its type: the caller's mistake, not an outage. */
@@ -110,7 +115,7 @@ export function toDatabaseError(error: unknown): Error {
   if (error instanceof HoldfastError || error instanceof SqlError) return error;
   if (isValueError(error)) return error;
   const fields = sqlErrorFields(error);
-  if (fields && !UNAVAILABLE.test(fields.code)) return refusalOf(fields);
+  if (fields && !UNAVAILABLE.test(fields.code) && !isStale(fields)) return refusalOf(fields);
   if (fields)
     return unavailable('The database cannot serve the request now.', new SqlError(fields));
   return unavailable('The database is unavailable.', error);

@@ -91,7 +91,8 @@ async function insert(trx: Trx, request: AppendRequest, rows: string): Promise<n
   const fence = request.fence ?? null;
   const query = sql<{ last_seq: number }>`
     with given as (
-      select * from json_to_recordset(${rows}::json) as given (
+      select ordinal, type, v, kind, trace_id, private_key_id, private_data, data
+      from json_to_recordset(${rows}::json) as rows (
         ordinal integer, type text, v integer, kind text, trace_id text,
         private_key_id text, private_data text, data text)
     ), head as (

@@ -11,6 +11,7 @@ import { ACQUIRE_TIMEOUT_MS } from '../session.ts';
 import { typeParsers } from '../types.ts';
 import { Listener } from './listener.ts';
 import { PostgresSource } from './source.ts';
+import { StatementNames } from './statement-names.ts';
 
 export const DEFAULT_POOL_SIZE = 10;
 export const DEFAULT_MAX_OVERFLOW = 20;
@@ -48,9 +49,14 @@ export interface PostgresOptions {
  * must `close()` it.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const source = new PostgresSource(createPool(options), statementTimeoutMs(options));
+  const { url, listenUrl = url } = options;
+  const source = new PostgresSource(createPool(options), {
+    statementTimeoutMs: statementTimeoutMs(options),
+    // A pooler may give each transaction another session.
+    names: listenUrl === url ? new StatementNames() : undefined,
+  });
   const listener = new Listener({
-    client: () => new pg.Client(clientConfig(options, options.listenUrl ?? options.url)),
+    client: () => new pg.Client(clientConfig(options, listenUrl)),
     log: options.log,
     random: options.random ?? Math.random,
   });

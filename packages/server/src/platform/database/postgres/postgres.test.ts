@@ -79,6 +79,54 @@ async function kill(application: string): Promise<void> {
 
 const things = async () => Number((await admin.query('select count(*) from things')).rows[0].count);
 
+describe('prepared statements', () => {
+  const prepared = async (database: Database) => {
+    const query = sql<{ statement: string }>`select statement from pg_prepared_statements`;
+    return (await query.execute(database.db)).rows.map(row => row.statement);
+  };
+  const thing = (database: Database, id: number) =>
+    sql<{ n: number }>`select n from kept where id = ${id}`.execute(database.db);
+
+  beforeEach(async () => {
+    await admin.query('drop table if exists kept');
+    await admin.query('create table kept (id integer primary key, n integer)');
+    await admin.query('insert into kept values (1, 10), (2, 20)');
+  });
+
+  it('stay on their connection for other values, also within one write', async () => {
+    const database = await open({ maxOverflow: 0 });
+    const both = await database.transaction(trx =>
+      Promise.all([1, 2].map(id => sql`select n from kept where id = ${id}`.execute(trx))),
+    );
+    expect(both.map(({ rows }) => rows)).toEqual([[{ n: 10 }], [{ n: 20 }]]);
+    expect((await thing(database, 2)).rows).toEqual([{ n: 20 }]);
+    expect(await prepared(database)).toEqual(['select n from kept where id = $1']);
+  });
+
+  it('outlive a migration that adds a column', async () => {
+    const database = await open({ maxOverflow: 0 });
+    const all = () => sql`select * from kept where id = ${1}`.execute(database.db);
+    for (let i = 0; i < 8; i += 1) await Promise.all([thing(database, 1), all()]);
+    await admin.query('alter table kept add column more text');
+    expect((await thing(database, 1)).rows).toEqual([{ n: 10 }]);
+    expect((await all()).rows).toEqual([{ id: 1, n: 10, more: null }]);
+  });
+
+  it('that answer another type are given up with their connection', async () => {
+    const database = await open({ maxOverflow: 0 });
+    await thing(database, 1);
+    await admin.query('alter table kept alter column n type text');
+    await expect(thing(database, 1)).rejects.toMatchObject({ code: 'unavailable' });
+    expect((await thing(database, 1)).rows).toEqual([{ n: '10' }]);
+  });
+
+  it('are not used behind a pooler', async () => {
+    const database = await open({ url: proxied(), listenUrl: own.url, maxOverflow: 0 });
+    await thing(database, 1);
+    expect(await prepared(database)).toEqual([]);
+  });
+});
+
 describe('the server goes away', () => {
   it('is `unavailable` at the start when nobody answers, and tells no credentials', async () => {
     proxy.refuse(true);

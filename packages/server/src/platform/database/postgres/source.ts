@@ -19,21 +19,28 @@ import {
   type SqlSession,
   type SqlSource,
 } from '../session.ts';
+import type { StatementNames } from './statement-names.ts';
 
 /** The client stops waiting this long after the server should have cancelled a statement. */
 const ANSWER_GRACE_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 const CHANGES_ROWS = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
+export interface SessionSettings {
+  readonly statementTimeoutMs: number;
+  /** Undefined where statements cannot stay prepared, as behind a pooler. */
+  readonly names: StatementNames | undefined;
+}
+
 export class PostgresSource implements SqlSource {
   readonly #pool: pg.Pool;
-  readonly #statementTimeoutMs: number;
+  readonly #settings: SessionSettings;
   readonly #held = new Set<PostgresSession>();
   #closing: Promise<void> | undefined;
 
-  constructor(pool: pg.Pool, statementTimeoutMs: number) {
+  constructor(pool: pg.Pool, settings: SessionSettings) {
     this.#pool = pool;
-    this.#statementTimeoutMs = statementTimeoutMs;
+    this.#settings = settings;
   }
 
   async acquire(): Promise<SqlSession> {
@@ -42,7 +49,7 @@ export class PostgresSource implements SqlSource {
       throw unavailable('Too many requests wait for the database.');
     }
     const client = await this.#connect();
-    const session = new PostgresSession(client, this.#statementTimeoutMs, () => {
+    const session = new PostgresSession(client, this.#settings, () => {
       this.#held.delete(session);
     });
     this.#held.add(session);
@@ -79,6 +86,7 @@ export class PostgresSource implements SqlSource {
 class PostgresSession implements SqlSession {
   readonly pipelined = true;
   readonly #client: pg.PoolClient;
+  readonly #names: StatementNames | undefined;
   readonly #onReleased: () => void;
   readonly #onError = () => {
     this.#broken = true;
@@ -92,9 +100,10 @@ class PostgresSession implements SqlSession {
   #broken = false;
   #released = false;
 
-  constructor(client: pg.PoolClient, statementTimeoutMs: number, onReleased: () => void) {
+  constructor(client: pg.PoolClient, settings: SessionSettings, onReleased: () => void) {
     this.#client = client;
-    this.#statementTimeoutMs = statementTimeoutMs;
+    this.#names = settings.names;
+    this.#statementTimeoutMs = settings.statementTimeoutMs;
     this.#onReleased = onReleased;
     // A connection lost between two statements is told as an event; unheard, it ends the process.
     client.on('error', this.#onError);
@@ -185,7 +194,9 @@ class PostgresSession implements SqlSession {
     this.#running += 1;
     this.#gather();
     try {
-      const config = { text, values: [...values], query_timeout: timeoutMs };
+      // A script has no parameters, and cannot be prepared.
+      const name = values.length === 0 ? undefined : this.#names?.nameOf(text);
+      const config = { text, values: [...values], query_timeout: timeoutMs, ...(name && { name }) };
       // A script answers with one result per statement; the last one counts.
       const result: PgResult | PgResult[] = await this.#client.query(config);
       this.#refused = false;

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { StatementNames } from './statement-names.ts';
+
+describe('names of statements', () => {
+  it('are the same for the same text and for no other', () => {
+    const names = new StatementNames();
+    const one = names.nameOf('select id from runs where id = $1');
+    expect(one).toBeTypeOf('string');
+    expect(names.nameOf('select id from runs where id = $1')).toBe(one);
+    expect(names.nameOf('select id from tasks where id = $1')).not.toBe(one);
+  });
+
+  it.each([
+    'select * from runs where id = $1',
+    'select "runs".*, "n" from "runs" where id = $1',
+    'update runs set n = $1 returning *',
+    'select * from (select id from runs where id = $1) as inner_one',
+  ])('are not given where columns are not named: %s', text => {
+    expect(new StatementNames().nameOf(text)).toBe(undefined);
+  });
+
+  it('are given to what only counts', () => {
+    expect(new StatementNames().nameOf('select count(*) from runs where id = $1')).toBeDefined();
+  });
+
+  it('run out, and those that were given stay', () => {
+    const names = new StatementNames(2);
+    const texts = ['select $1', 'select $1, 2', 'select $1, 3'];
+    const given = texts.map(text => names.nameOf(text));
+    expect(given[2]).toBe(undefined);
+    expect(texts.map(text => names.nameOf(text))).toEqual(given);
+    expect(names.size).toBe(2);
+  });
+});
