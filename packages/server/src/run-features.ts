@@ -180,8 +180,7 @@ function upkeep({ config, platform, others, runs, workspaces }: Parts): Componen
     try {
       await runs.upkeep();
       await workspaces.tidy(id => runs.isOpen(id));
-      if (platform.blobs.adapter === 'filesystem')
-        await enforceLifecycle(platform.blobs, Date.now());
+      if (!platform.blobs.managesLifecycle) await enforceLifecycle(platform.blobs, Date.now());
     } catch (error) {
       log.warn('runs.upkeep_failed', { error });
     }

@@ -59,6 +59,7 @@ async function openService(options: AzureBlobsOptions): Promise<BlobServiceClien
 
 class AzureStore implements BlobStore {
   readonly adapter = 'azure';
+  readonly managesLifecycle = true;
   readonly #container: ContainerClient;
   readonly #sign: LinkSigner;
   #ready: Promise<unknown> | undefined;

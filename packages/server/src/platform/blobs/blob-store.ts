@@ -27,6 +27,8 @@ export interface ByteRange {
 
 export interface BlobStore {
   readonly adapter: string;
+  /** Whether the store cools and deletes by age itself, by a policy that is set where it is. */
+  readonly managesLifecycle: boolean;
   /**
    * Streams with constant memory and always consumes or destroys the body. `storage_full` when
    * there is no space left; `conflict` when another writer of the same key got in the way.

@@ -55,6 +55,7 @@ export async function openFilesystemBlobs(
 
 class FilesystemStore implements FilesystemBlobs {
   readonly adapter = 'filesystem';
+  readonly managesLifecycle = false;
   readonly #options: FilesystemBlobsOptions;
   readonly #clock: Clock;
 
