@@ -25,7 +25,7 @@ import type {
   SettledCall,
   WorkspaceFacts,
 } from './held-run.ts';
-import { type OrderQuery, orders, wakeLost } from './orders.ts';
+import { abandonUnknown, type OrderQuery, orders, wakeLost } from './orders.ts';
 
 /**
  * What the worker that drives a run may do to it. Each verb is one transaction that writes the row
@@ -65,6 +65,12 @@ export interface RunDriver {
    * attempt counts as lost, and the next claim need not wait for the lease to expire.
    */
   abandon(run: HeldRun): Promise<void>;
+  /**
+   * Gives up what leases this replica has of these runs, except those that it is busy with: a claim
+   * whose COMMIT was not answered may have taken one, and everybody waits for a live holder.
+   * Answers how many.
+   */
+  abandonUnknown(runIds: readonly string[], isBusy: (runId: string) => boolean): Promise<number>;
   /** What came up about runs that this worker holds; ask on each ring of them and each second. */
   orders(held: readonly OrderQuery[]): Promise<RunOrder[]>;
   /**
@@ -101,6 +107,7 @@ export function createRunDriver(deps: DriverDeps): RunDriver {
     requeue: (run, also) => requeue(deps, run, also),
     finish: (run, end, also) => finish(deps, run, end, also),
     abandon: run => deps.leases.release(deps.database.db, run.lease),
+    abandonUnknown: (runIds, isBusy) => abandonUnknown(deps, runIds, isBusy),
     orders: held => orders(deps, held),
     wakeLost: () => wakeLost(deps),
   };

@@ -64,6 +64,17 @@ async function newMessages(
   });
 }
 
+export async function abandonUnknown(
+  { database: { db }, leases }: DriverDeps,
+  runIds: readonly string[],
+  isBusy: (runId: string) => boolean,
+): Promise<number> {
+  // Asked afterwards: whoever begins with one later raises its fence.
+  const held = (await leases.held(db, runIds)).filter(({ subject }) => !isBusy(subject));
+  for (const lease of held) await leases.release(db, lease);
+  return held.length;
+}
+
 export async function wakeLost(deps: DriverDeps): Promise<number> {
   const { db } = deps.database;
   const limit = WAKE_BATCH;

@@ -36,6 +36,7 @@ export function createLeases(options: LeasesOptions): Leases {
       return acquire(trx, replica, subject);
     },
     release,
+    held: (executor, subjects) => held(executor, replica, subjects),
     expired,
   };
 }
@@ -96,6 +97,20 @@ async function release(executor: Executor, lease: Lease): Promise<void> {
     .where('lease_replica', '=', lease.replica)
     .where('fence', '=', lease.fence)
     .execute();
+}
+
+async function held(
+  executor: Executor,
+  replica: string,
+  subjects: readonly string[],
+): Promise<Lease[]> {
+  const rows = await leaseTables(executor)
+    .selectFrom('subjects')
+    .select(['id', 'fence'])
+    .where('id', '=', sql<string>`any(${[...subjects]}::text[])`)
+    .where('lease_replica', '=', replica)
+    .execute();
+  return rows.map(({ id, fence }) => ({ subject: id, replica, fence }));
 }
 
 async function expired(executor: Executor, kind: string, limit: number): Promise<string[]> {

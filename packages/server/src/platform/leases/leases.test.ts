@@ -109,6 +109,15 @@ forEachDatabase((_, open) => {
     await silent.stop();
   });
 
+  it('is known by the table to be its holder’s, whatever the holder knows', async () => {
+    const [mine, theirs, nobodys] = [await newSession(), await newSession(), await newSession()];
+    const lease = await acquire(database, a!, mine);
+    await acquire(database, b!, theirs);
+    expect(await a!.held(database.db, [mine, theirs, nobodys])).toEqual([lease]);
+    await a!.release(database.db, lease!);
+    expect(await a!.held(database.db, [mine, theirs, nobodys])).toEqual([]);
+  });
+
   it('is free at once when its holder stops', async () => {
     const leaving = await startReplica(database);
     const subject = await newSession();

@@ -32,6 +32,8 @@ export interface Leases {
   acquire(trx: Trx, subject: string): Promise<Lease | null>;
   /** Gives the lease up; a lease already lost is no error. */
   release(executor: Executor, lease: Lease): Promise<void>;
+  /** Those among `subjects` whose leases this replica has, whether it knows of them or not. */
+  held(executor: Executor, subjects: readonly string[]): Promise<Lease[]>;
   /** Subjects of `kind` whose holder is dead, for the sweep that ends or takes them over. */
   expired(executor: Executor, kind: string, limit: number): Promise<string[]>;
   /** Milliseconds since the last successful heartbeat, on the monotonic clock. */

@@ -22,6 +22,8 @@ export interface WorkerLimits {
   readonly testTimeMs: number;
   /** For what is still to be written when an attempt ends. */
   readonly flushMs: number;
+  /** How often jobs that were lost are looked for. */
+  readonly wakeIntervalMs: number;
 }
 
 const MINUTE_MS = 60_000;
@@ -41,12 +43,11 @@ export const defaultWorkerLimits: WorkerLimits = {
   checkpointMinMs: 5_000,
   testTimeMs: 10 * MINUTE_MS,
   flushMs: 10_000,
+  wakeIntervalMs: 15_000,
 };
 
 /** How often a worker asks what it was told, besides the doorbell. */
 export const ORDERS_INTERVAL_MS = 1_000;
-/** How often jobs that were lost are looked for. */
-export const WAKE_INTERVAL_MS = 15_000;
 /** Kept of a test command's output: its end. */
 export const TEST_OUTPUT_KEPT_BYTES = 64 * 1024;
 /** For what an agent said, where there is no time to wait for the log. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { HoldfastError } from '../../kernel/index.ts';
 import type { BudgetNotice, ModelCall } from '../../models/index.ts';
 import { onPostgres } from '../testing/databases.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
@@ -111,6 +112,24 @@ describe('a worker', () => {
     expect(processesWith('hold-work')).toEqual([]);
     expect(existsSync(cloneOf(bench.world, id))).toBe(false);
     await host.runs.driver.finish(taken, { status: 'canceled', reason: 'canceled' });
+  });
+
+  it('that was not told that its claim was carried out gives it up and goes on', async () => {
+    let answers = 0;
+    const { driver } = host.runs;
+    const claim: typeof driver.claim = async (...asked) => {
+      const claimed = await driver.claim(...asked);
+      answers += 1;
+      if (answers > 1) return claimed;
+      throw new HoldfastError('unavailable', 'The connection was lost during COMMIT.');
+    };
+    const bench = await openBench(host, {
+      ports: { driver: { ...driver, claim } },
+      limits: { wakeIntervalMs: 200 },
+    });
+    const id = await bench.begin();
+    expect(await bench.ended(id)).toMatchObject({ status: 'succeeded', attempt: 2 });
+    expect((await bench.types(id)).filter(type => type === 'run.resumed')).toHaveLength(1);
   });
 
   it('that could not renew its leases gives its runs up, and they go on', async () => {

@@ -9,7 +9,7 @@ import { LEASE_SELF_FENCE_MS } from '../../platform/leases/index.ts';
 import type { Job } from '../../platform/queue/index.ts';
 import { Attempt } from './attempt.ts';
 import type { WorkerDeps } from './deps.ts';
-import { ORDERS_INTERVAL_MS, PUSHES_MAX, STOP_WAIT_MS, WAKE_INTERVAL_MS } from './limits.ts';
+import { ORDERS_INTERVAL_MS, PUSHES_MAX, STOP_WAIT_MS } from './limits.ts';
 import { pushRun } from './pusher.ts';
 
 /**
@@ -29,6 +29,10 @@ export class RunWorker implements Component {
   readonly name = 'runs';
   readonly #deps: WorkerDeps;
   readonly #attempts = new Map<string, Attempt>();
+  /** Runs that a job is at, from before its claim. */
+  readonly #busy = new Set<string>();
+  /** Runs whose lease this replica may have though it drives them no more, or never did. */
+  readonly #unsure = new Set<string>();
   readonly #stopTaking: (() => Promise<void>)[] = [];
   #unsubscribe: (() => void) | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -56,8 +60,8 @@ export class RunWorker implements Component {
       if (leases.sinceHeartbeatMs() > LEASE_SELF_FENCE_MS) this.#stopAll('lost');
       await this.#look();
     });
-    this.#every(WAKE_INTERVAL_MS, () => this.#wake());
-    const { concurrency } = limits;
+    const { concurrency, wakeIntervalMs } = limits;
+    this.#every(wakeIntervalMs, () => this.#wake());
     this.#stopTaking.push(
       await queue.work('agent', { concurrency }, job => this.#handle(job)),
       await queue.work('polling', { concurrency: PUSHES_MAX }, job => this.#push(job)),
@@ -106,9 +110,21 @@ export class RunWorker implements Component {
   /** Resolves when the run needs this worker no more. */
   async #handle(job: Job): Promise<void> {
     const runId = job.data.run_id;
-    if (runId === undefined || this.#attempts.has(runId)) return;
+    if (runId === undefined || this.#busy.has(runId)) return;
     // Fetched in the last moment: it comes again elsewhere.
     if (this.#draining) throw new HoldfastError('unavailable', 'This worker takes no more runs.');
+    this.#busy.add(runId);
+    try {
+      await this.#drive(runId);
+    } catch (error) {
+      this.#unsure.add(runId);
+      throw error;
+    } finally {
+      this.#busy.delete(runId);
+    }
+  }
+
+  async #drive(runId: string): Promise<void> {
     const { driver, limits } = this.#deps;
     const claimed = await driver.claim(runId, limits);
     if (claimed.kind !== 'held') return;
@@ -118,6 +134,7 @@ export class RunWorker implements Component {
     if (this.#hurried) attempt.hurry();
     await attempt.done;
     this.#attempts.delete(runId);
+    this.#unsure.add(runId);
   }
 
   /** A push that a drain interrupts comes again elsewhere. */
@@ -159,11 +176,22 @@ export class RunWorker implements Component {
 
   async #wake(): Promise<void> {
     try {
+      await this.#abandonUnknown();
       const woken = await this.#deps.driver.wakeLost();
       if (woken > 0) this.#deps.telemetry.log.info('runs.woken', { count: woken });
     } catch (error) {
       const { code } = toHoldfastError(error);
       this.#deps.telemetry.log.debug('runs.wake_failed', { code });
     }
+  }
+
+  /** Of a run that a job has come for meanwhile, that job's claim says what there is. */
+  async #abandonUnknown(): Promise<void> {
+    const runIds = [...this.#unsure].filter(runId => !this.#busy.has(runId));
+    if (runIds.length === 0) return;
+    const isBusy = (runId: string) => this.#busy.has(runId);
+    const count = await this.#deps.driver.abandonUnknown(runIds, isBusy);
+    for (const runId of runIds) this.#unsure.delete(runId);
+    if (count > 0) this.#deps.telemetry.log.warn('runs.unknown_abandoned', { count });
   }
 }
