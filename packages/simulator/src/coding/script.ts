@@ -63,7 +63,9 @@ function work(conversation: Conversation, box: Toolbox, calls: readonly PastCall
   const mends = read?.output.includes(BUG) === true;
   const rest = calls.slice([looked, read].filter(Boolean).length);
   if (rest.length === 0) {
-    const change = mends ? mend(box, read?.output ?? '') : note(conversation, box, has(NOTES));
+    // A look that was cut short with its worker shows nothing of what the commands wrote.
+    const exists = has(NOTES) || commandsOf(conversation).length > 0;
+    const change = mends ? mend(box, read?.output ?? '') : note(conversation, box, exists);
     if (change === undefined) return { text: 'I was offered no tool to write with.', calls: [] };
     return step(mends ? 'sum subtracts. I mend it.' : `I write it down in ${NOTES}.`, change);
   }

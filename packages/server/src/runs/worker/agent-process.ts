@@ -58,6 +58,15 @@ export class AgentProcess {
     this.#signal('SIGKILL');
   }
 
+  /** Until `resume`, its processes stand still; those that were told to end do so afterwards. */
+  pause(): void {
+    this.#signal('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#signal('SIGCONT');
+  }
+
   #later(graces: number, act: () => void): void {
     this.#timers.push(setTimeout(act, graces * this.#graceMs));
   }

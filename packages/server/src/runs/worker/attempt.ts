@@ -231,7 +231,7 @@ export class Attempt {
     const agentSessionId = this.#sessionId;
     try {
       await this.#flush();
-      const state = { number, agentSessionId, force };
+      const state = { number, agentSessionId, force, agent: this.#agent };
       if (await saveCheckpoint(this.#deps, this.run, place, state)) this.#checkpoint = number;
     } catch (error) {
       if (toHoldfastError(error).code === 'conflict') this.stop('lost');

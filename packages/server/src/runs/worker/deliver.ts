@@ -3,7 +3,8 @@ import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { HeldRun } from '../held-run.ts';
 import type { SandboxMounts } from '../sandbox/sandbox.ts';
-import type { Snapshot, Workspace } from '../workspace/workspace.ts';
+import type { CheckpointManifest, KeptHome, Snapshot, Workspace } from '../workspace/workspace.ts';
+import type { AgentProcess } from './agent-process.ts';
 import type { WorkerDeps } from './deps.ts';
 
 /** The largest patch that is stored; the workspace bounds it besides. */
@@ -49,23 +50,51 @@ export async function deliverPatch(
   return snapshot;
 }
 
-/** Saves what another worker needs to go on, unless nothing has changed since the last time. */
+/**
+ * Saves what another worker needs to go on, unless nothing has changed since the last time. The
+ * agent stands still while its home and its files are taken, so that they belong together.
+ */
 export async function saveCheckpoint(
   deps: WorkerDeps,
   run: HeldRun,
   { workspace, mounts }: Place,
-  state: { number: number; agentSessionId: string | null; force: boolean },
+  state: {
+    readonly number: number;
+    readonly agentSessionId: string | null;
+    /** Also where nothing has changed. */
+    readonly force: boolean;
+    readonly agent: Pick<AgentProcess, 'pause' | 'resume'> | undefined;
+  },
 ): Promise<boolean> {
-  const snapshot = await workspace.snapshot(deps.sandbox, mounts);
-  if (!snapshot.changed && !state.force) return false;
-  const manifest = await workspace.saveCheckpoint(state.number, snapshot);
+  const { number, agentSessionId, agent } = state;
+  let home: KeptHome | undefined;
+  try {
+    agent?.pause();
+    home = await workspace.keepHome();
+    const snapshot = await workspace.snapshot(deps.sandbox, mounts);
+    agent?.resume();
+    if (!snapshot.changed && !state.force) return false;
+    const manifest = await workspace.saveCheckpoint(number, snapshot, home);
+    await noteCheckpoint(deps, run, { manifest, number, agentSessionId });
+    return true;
+  } finally {
+    agent?.resume();
+    await home?.drop();
+  }
+}
+
+async function noteCheckpoint(
+  deps: WorkerDeps,
+  run: HeldRun,
+  saved: { manifest: CheckpointManifest; number: number; agentSessionId: string | null },
+): Promise<void> {
+  const { manifest, number, agentSessionId } = saved;
   await deps.driver.saveCheckpointRow(run, {
-    number: state.number,
-    commit: snapshot.commit,
+    number,
+    commit: manifest.commit,
     manifestKey: manifest.manifestKey ?? '',
     sha256: createHash('sha256').update(JSON.stringify(manifest)).digest('hex'),
     sizeBytes: manifest.sizeBytes,
-    agentSessionId: state.agentSessionId,
+    agentSessionId,
   });
-  return true;
 }

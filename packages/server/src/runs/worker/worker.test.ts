@@ -80,6 +80,28 @@ describe('a worker', () => {
     expect(await bench.ended(id)).toMatchObject({ status: 'canceled' });
   });
 
+  it('saves home and files of one moment, however fast its agent works', async () => {
+    const steps = 'i=$((i+1)); echo $i >> work.txt; echo $i > ~/session; echo tool; sleep 0.01';
+    const script = `trap "" INT TERM
+      [ -e work.txt ] && { echo done $(wc -l < work.txt) $(cat ~/session); exit; }
+      i=0; while :; do ${steps}; done`;
+    const bench = await openBench(host);
+    bench.agent.script = script;
+    const id = await bench.begin();
+    await waitFor(async () => {
+      const types = await bench.types(id);
+      expect(types.filter(type => type === 'checkpoint.saved').length).toBeGreaterThan(3);
+    });
+    await bench.worker.drain(AbortSignal.abort());
+    const other = await openBench(host, { ports: { workspaces: await bench.world.another() } });
+    other.agent.script = script;
+    const { status, summary } = await bench.ended(id);
+    expect(status).toBe('succeeded');
+    const [lines, known] = summary!.split(' ').map(Number);
+    expect(known).toBeGreaterThan(0);
+    expect([known, known! + 1]).toContain(lines);
+  });
+
   it('that saved nothing lets the next one begin the session anew', async () => {
     const bench = await openBench(host, { limits: { checkpointMinMs: 60_000 } });
     bench.agent.script = `trap "" INT TERM; echo session s-1; ${HOLDS}`;

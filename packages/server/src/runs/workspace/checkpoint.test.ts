@@ -35,7 +35,8 @@ const WORK = `
   touch "$(printf 'a name of more than one hundred characters %0100d' 7)"`;
 
 async function save(number: number): Promise<CheckpointManifest> {
-  return workspace.saveCheckpoint(number, await snapshotOf(world, workspace));
+  const home = await workspace.keepHome();
+  return workspace.saveCheckpoint(number, await snapshotOf(world, workspace), home);
 }
 
 async function stateOf(of: Workspace): Promise<string> {
@@ -101,7 +102,10 @@ describe('a checkpoint', () => {
     const snapshot = await snapshotOf(world, workspace);
     await agentDoes(world, workspace, 'echo new > new');
     await snapshotOf(world, workspace);
-    await expect(workspace.saveCheckpoint(1, snapshot)).rejects.toMatchObject({ code: 'conflict' });
+    const home = await workspace.keepHome();
+    await expect(workspace.saveCheckpoint(1, snapshot, home)).rejects.toMatchObject({
+      code: 'conflict',
+    });
   });
 
   it('whose home is too large is refused and leaves no manifest', async () => {

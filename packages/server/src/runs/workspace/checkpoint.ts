@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
@@ -13,7 +17,7 @@ import { limited } from './quarantine.ts';
 import { ignoreOutput, runScript } from './run-script.ts';
 import { PACK_HOME, UNPACK_HOME } from './scripts.ts';
 import type { SnapshotLine } from './snapshot.ts';
-import type { CheckpointManifest } from './workspace.ts';
+import type { CheckpointManifest, KeptHome } from './workspace.ts';
 
 const MANIFEST_MAX_BYTES = 8_192;
 
@@ -33,7 +37,7 @@ const manifestSchema = z.object({
 export interface CheckpointRequest {
   readonly runId: string;
   readonly baseCommit: string;
-  readonly mounts: SandboxMounts;
+  readonly home: KeptHome;
   readonly number: number;
   readonly line: SnapshotLine;
 }
@@ -50,7 +54,10 @@ export async function saveCheckpoint(
   const { runId, number, line, baseCommit } = request;
   const folder = `workspaces/${runId}/${number}/${randomBytes(6).toString('hex')}`;
   const pack = await savePack(deps, `${folder}/objects.pack`, request);
-  const home = await saveHome(deps, `${folder}/home.tar.gz`, request);
+  const home = await deps.blobs.put(`${folder}/home.tar.gz`, createReadStream(request.home.file), {
+    contentType: 'application/gzip',
+    maxBytes: deps.limits.homeMaxBytes,
+  });
   const manifest: CheckpointManifest = {
     number,
     commit: line.commit,
@@ -103,19 +110,31 @@ async function savePack(deps: CloneDeps, key: string, { line, baseCommit }: Chec
   }
 }
 
-async function saveHome(deps: CloneDeps, key: string, { mounts }: CheckpointRequest) {
-  const { sandbox, blobs, limits } = deps;
+/** Packs the run's home into a file in `folder`; the script inside leaves links links. */
+export async function keepHome(
+  { sandbox, limits }: CloneDeps,
+  mounts: SandboxMounts,
+  folder: string,
+): Promise<KeptHome> {
+  const file = join(folder, `home-${randomBytes(6).toString('hex')}.tar.gz`);
+  const drop = () => rm(file, { force: true });
   const request = {
     ...{ sandbox, mounts, script: PACK_HOME, env: {}, what: "saving the run's home" },
     timeoutMs: limits.scriptTimeoutMs,
   };
-  return runScript(request, output => {
-    const raw = Readable.from(limited(output, limits.homeMaxBytes), { objectMode: false });
-    const packed = createGzip({ level: 1 });
-    raw.on('error', error => packed.destroy(error));
-    const maxBytes = limits.homeMaxBytes;
-    return blobs.put(key, raw.pipe(packed), { contentType: 'application/gzip', maxBytes });
-  });
+  try {
+    await runScript(request, output =>
+      pipeline(
+        limited(output, limits.homeMaxBytes),
+        createGzip({ level: 1 }),
+        createWriteStream(file, { flags: 'wx', mode: 0o600 }),
+      ),
+    );
+  } catch (error) {
+    await drop();
+    throw error;
+  }
+  return { file, drop };
 }
 
 async function removeOld(blobs: BlobStore, runId: string, number: number): Promise<void> {

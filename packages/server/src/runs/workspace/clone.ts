@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { BlobStore } from '../../platform/blobs/index.ts';
 import type { Sandbox, SandboxMounts } from '../sandbox/index.ts';
-import { saveCheckpoint } from './checkpoint.ts';
+import { keepHome, saveCheckpoint } from './checkpoint.ts';
 import { diffSummary, patchStream } from './diff.ts';
 import { removeTree } from './disk.ts';
 import type { WorkspaceLimits } from './limits.ts';
@@ -12,7 +12,13 @@ import { importPack } from './quarantine.ts';
 import { ignoreOutput, runScript } from './run-script.ts';
 import { CHECK_OUT, SNAPSHOT } from './scripts.ts';
 import { readSnapshot, type SnapshotLine } from './snapshot.ts';
-import type { CheckpointManifest, DiffSummary, Snapshot, Workspace } from './workspace.ts';
+import type {
+  CheckpointManifest,
+  DiffSummary,
+  KeptHome,
+  Snapshot,
+  Workspace,
+} from './workspace.ts';
 
 export interface CloneDeps {
   readonly mirror: Mirror;
@@ -158,13 +164,21 @@ export class Clone implements Workspace {
     throw new HoldfastError('gone', 'This work is no longer on this worker.');
   }
 
-  async saveCheckpoint(number: number, snapshot: Snapshot): Promise<CheckpointManifest> {
+  keepHome(): Promise<KeptHome> {
+    return keepHome(this.#deps, this.mounts, this.#folder);
+  }
+
+  async saveCheckpoint(
+    number: number,
+    snapshot: Snapshot,
+    home: KeptHome,
+  ): Promise<CheckpointManifest> {
     const line = this.#last;
     if (line?.commit !== snapshot.commit) {
       throw new HoldfastError('conflict', 'A checkpoint is made of the newest snapshot.');
     }
-    const { runId, baseCommit, mounts } = this;
-    return saveCheckpoint(this.#deps, { runId, baseCommit, mounts, number, line });
+    const { runId, baseCommit } = this;
+    return saveCheckpoint(this.#deps, { runId, baseCommit, home, number, line });
   }
 
   async remove(): Promise<void> {

@@ -74,7 +74,7 @@ describe('hostile configuration', () => {
     const { files } = await workspace.diff(snapshot.commit);
     expect(files.map(file => file.path)).toEqual(['.gitattributes', 'README.md']);
     expect(await text(await workspace.patch(snapshot.commit))).toContain('+changed');
-    const manifest = await workspace.saveCheckpoint(1, snapshot);
+    const manifest = await workspace.saveCheckpoint(1, snapshot, await workspace.keepHome());
     await world.workspaces.push(world.source, workspace.branch, snapshot.commit);
     const request = { runId: workspace.runId, repository: world.source };
     const restored = await world.workspaces.restore(
@@ -164,7 +164,7 @@ describe('trees', () => {
        printf '[submodule "sub"]\\n path = sub\\n url = https://127.0.0.1:9/x\\n' > .gitmodules`,
     );
     const snapshot = await snapshotOf(world, workspace);
-    const manifest = await workspace.saveCheckpoint(1, snapshot);
+    const manifest = await workspace.saveCheckpoint(1, snapshot, await workspace.keepHome());
     const { runId } = workspace;
     const request = { runId, repository: world.source, baseRef: null, baseCommit: null };
     const restored = await world.workspaces.restore(request, manifest);

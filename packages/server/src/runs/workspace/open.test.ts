@@ -22,7 +22,7 @@ it('without isolation, workspaces are made, snapshotted and restored all the sam
   await does(workspace, 'echo one > one.txt; echo home > "$HOME/note"');
   const snapshot = await workspace.snapshot(sandbox, mountsOf(workspace));
   expect(await text(await workspace.patch(snapshot.commit))).toContain('+one');
-  const manifest = await workspace.saveCheckpoint(1, snapshot);
+  const manifest = await workspace.saveCheckpoint(1, snapshot, await workspace.keepHome());
   const restored = await (await make('two')).restore(request, manifest);
   expect(await does(restored, 'cat one.txt "$HOME/note"; git status --porcelain')).toBe(
     'one\nhome\n?? one.txt\n',

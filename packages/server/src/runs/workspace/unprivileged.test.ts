@@ -42,7 +42,7 @@ const seen = await sh(workspace, \`
   for path in / /dev /usr /etc /home; do touch $path/x && echo WROTE; done
   echo one > one.txt; echo home > ~/note; mkdir closed; chmod 0 closed\`);
 const snapshot = await workspace.snapshot(sandbox, mountsOf(workspace));
-const manifest = await workspace.saveCheckpoint(1, snapshot);
+const manifest = await workspace.saveCheckpoint(1, snapshot, await workspace.keepHome());
 const restored = await (await worker('/two')).restore(request, manifest);
 const found = await sh(restored, 'cat one.txt ~/note; git status --porcelain');
 await workspace.remove();

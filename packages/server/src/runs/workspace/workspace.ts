@@ -56,6 +56,12 @@ export interface CheckpointManifest {
   readonly indexTree?: string;
 }
 
+/** An archive on this machine. */
+export interface KeptHome {
+  readonly file: string;
+  drop(): Promise<void>;
+}
+
 export interface Workspace {
   readonly runId: string;
   readonly dir: string;
@@ -70,8 +76,13 @@ export interface Workspace {
   diff(commit: string): Promise<DiffSummary>;
   /** `git diff --binary` of base and `commit`, bounded by `PATCH_MAX_BYTES`. */
   patch(commit: string): Promise<Readable>;
-  /** Objects since the base and the run's home, in blobs; the manifest is written last. */
-  saveCheckpoint(number: number, snapshot: Snapshot): Promise<CheckpointManifest>;
+  /**
+   * The run's home as it is now, beside the clone. Keep it before the snapshot it belongs to: an
+   * agent's session must not know of work that the snapshot lacks. The caller drops it.
+   */
+  keepHome(): Promise<KeptHome>;
+  /** Objects since the base and the home, in blobs; the manifest is written last. */
+  saveCheckpoint(number: number, snapshot: Snapshot, home: KeptHome): Promise<CheckpointManifest>;
   /** Removes clone and home; what was snapshotted stays in the mirror. Never rejects. */
   remove(): Promise<void>;
 }
