@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { type Clock, HoldfastError, newUuidV7, systemClock } from '../../kernel/index.ts';
 import type { Database, Executor, Trx } from '../database/index.ts';
 import { type DataKey, keyTables, unwrap, wrap } from './data-keys.ts';
-import { openBox, sealBox } from './envelope.ts';
+import { openBox, sealBoxes } from './envelope.ts';
 import { KeyRing } from './key-ring.ts';
 import type { MasterKeySource } from './master-key.ts';
 import { OpeningKeys } from './opening-keys.ts';
@@ -43,10 +43,9 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
 
   async function sealAll(trx: Trx, subject: string, plains: readonly unknown[]) {
     const { keyId, key } = await sealing.keyFor(trx, subject);
-    return plains.map(plain => ({
-      keyId,
-      ciphertext: sealBox(key, ['data', subject, keyId], Buffer.from(JSON.stringify(plain))),
-    }));
+    const texts = plains.map(plain => Buffer.from(JSON.stringify(plain)));
+    const boxes = sealBoxes(key, ['data', subject, keyId], texts);
+    return boxes.map(ciphertext => ({ keyId, ciphertext }));
   }
 
   async function openAll(executor: Executor, subject: string, sealed: readonly Sealed[]) {
