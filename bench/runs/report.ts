@@ -36,6 +36,7 @@ function story({ settings }: Results): string {
     'canceled once its workspace is ready and followed to its end. `run.started` says that a ',
     'worker has it; fetch and clone come after. ',
     `Appends: ${BATCH} sealed events at a time, one driver, one subscriber on another process; `,
+    'the bare INSERT goes through the same client, which keeps it prepared too; ',
     'delivery is from the call of the append to its arrival, at full load. ',
     `Fan-out: ${subscribers} readers of one run, ${EVENTS_PER_SECOND} events a second, through `,
     `the journal, PostgreSQL and the server; events within ${GATHER_MS} ms may share a `,
