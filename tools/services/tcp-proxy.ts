@@ -4,10 +4,12 @@
  */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { StatementTexts } from './statement-texts.ts';
 
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  readonly texts: StatementTexts;
 }
 
 interface Trap {
@@ -57,7 +59,10 @@ export class TcpProxy {
     return promise;
   }
 
-  /** Shows what clients send, each time before it is passed on. The newest watcher counts. */
+  /**
+   * Shows what clients send, with the texts of prepared statements, each time before it is passed
+   * on. The newest watcher counts.
+   */
   watch(watcher: (sent: Buffer) => void): void {
     this.#watcher = watcher;
   }
@@ -88,12 +93,14 @@ export class TcpProxy {
       client.destroy();
       return;
     }
-    const pair = { client, server: connect(this.#targetPort, '127.0.0.1') };
+    const server = connect(this.#targetPort, '127.0.0.1');
+    const pair: Pair = { client, server, texts: new StatementTexts() };
     this.#pairs.add(pair);
     pair.server.on('data', chunk => client.write(chunk));
     client.on('data', chunk => {
-      this.#watcher?.(chunk);
-      this.#spring(pair, chunk);
+      const shown = pair.texts.shown(chunk);
+      this.#watcher?.(shown);
+      this.#spring(pair, shown);
       pair.server.write(chunk);
     });
     for (const socket of [pair.client, pair.server]) {

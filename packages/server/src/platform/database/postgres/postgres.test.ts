@@ -200,6 +200,16 @@ describe('the server goes away', () => {
     await database.ping(5_000);
   });
 
+  it('shows a prepared statement’s text to those who watch the wire each time', async () => {
+    const database = await open({ url: proxied(), maxOverflow: 0 });
+    const look = () => sql`select id from things where id = ${1}`.execute(database.db);
+    await look();
+    const seen: string[] = [];
+    proxy.watch(sent => seen.push(sent.toString('latin1')));
+    await look();
+    expect(seen.join()).toContain('select id from things');
+  });
+
   it('does not wait for a transaction’s hung statement after the time-out', async () => {
     const database = await open({ url: proxied(), applicationName: 'hung' });
     const attempt = database.transaction(
