@@ -88,30 +88,18 @@ async function sendLater(
   await deps.queue.send(trx, 'agent', { run_id: job.runId }, how);
 }
 
+/** Statements run in the order in which they are given: the count is taken under the locks. */
 async function hasPlace(
   trx: Trx,
   runId: string,
-  { perOwner, perRepository }: ClaimLimits,
+  { perOwner = Infinity, perRepository = Infinity }: ClaimLimits,
 ): Promise<boolean> {
-  const left = await allOf([
-    isPlaceLeft(trx, { runId, by: 'created_by' }, perOwner),
-    isPlaceLeft(trx, { runId, by: 'repository_id' }, perRepository),
-  ]);
-  return left.every(Boolean);
-}
-
-/** Statements run in the order in which they are given: the count is taken under the lock. */
-async function isPlaceLeft(
-  trx: Trx,
-  { runId, by }: { runId: string; by: store.PlaceColumn },
-  most: number | undefined,
-): Promise<boolean> {
-  if (most === undefined) return true;
+  if (perOwner === Infinity && perRepository === Infinity) return true;
   const [, running] = await allOf([
-    store.lockPlacesOf(trx, runId, by),
-    store.countRunningBeside(trx, runId, by),
+    store.lockPlacesOf(trx, runId),
+    store.countRunningBeside(trx, runId),
   ]);
-  return running < most;
+  return running.ofOwner < perOwner && running.inRepository < perRepository;
 }
 
 /** Ends a run whose workers keep dying, in the name of whoever noticed. */

@@ -94,30 +94,29 @@ export async function lockPlaces(trx: Trx, name: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(trx);
 }
 
-/** `lockPlaces` by whom or what a run belongs to, from its id alone: for claims. */
-export async function lockPlacesOf(trx: Trx, id: string, by: PlaceColumn): Promise<void> {
+/** `lockPlaces` of whom and of what a run belongs to, from its id alone: for claims. */
+export async function lockPlacesOf(trx: Trx, id: string): Promise<void> {
   await sql`
-    select pg_advisory_xact_lock(hashtextextended('run-places:' || ${sql.ref(by)}, 0))
+    select pg_advisory_xact_lock(hashtextextended('run-places:' || created_by, 0)),
+      pg_advisory_xact_lock(hashtextextended('run-places:' || repository_id, 0))
     from runs where id = ${id}`.execute(trx);
 }
 
-/** Whose runs share places. */
-export type PlaceColumn = 'created_by' | 'repository_id';
-
-/** Runs under way whose worker lives, of the owner or repository of this run, without it. */
-export async function countRunningBeside(trx: Trx, id: string, by: PlaceColumn): Promise<number> {
-  const row = await tables(trx)
-    .selectFrom('runs')
-    .innerJoin('subjects', 'subjects.id', 'runs.id')
-    .select(eb => eb.fn.countAll<number>().as('running'))
-    .where('runs.status', '=', 'running')
-    .where('subjects.lease_replica', 'is not', null)
-    .where('runs.id', '!=', id)
-    .where(`runs.${by}`, '=', eb =>
-      eb.selectFrom('runs as this').select(`this.${by}`).where('this.id', '=', id),
-    )
-    .executeTakeFirstOrThrow();
-  return row.running;
+/** Runs under way whose worker lives, of the owner and in the repository of this run, but it. */
+export async function countRunningBeside(
+  trx: Trx,
+  id: string,
+): Promise<{ ofOwner: number; inRepository: number }> {
+  const { rows } = await sql<{ of_owner: number; in_repository: number }>`
+    select count(*) filter (where runs.created_by = this.created_by) as of_owner,
+      count(*) filter (where runs.repository_id = this.repository_id) as in_repository
+    from runs as this
+    join runs on runs.status = 'running' and runs.id <> this.id
+      and (runs.created_by = this.created_by or runs.repository_id = this.repository_id)
+    join subjects on subjects.id = runs.id and subjects.lease_replica is not null
+    where this.id = ${id}`.execute(trx);
+  const [row] = rows;
+  return { ofOwner: row?.of_owner ?? 0, inRepository: row?.in_repository ?? 0 };
 }
 
 export async function countQueued(

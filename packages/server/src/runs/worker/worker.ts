@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   type Component,
   endsWithin,
@@ -128,6 +129,8 @@ export class RunWorker implements Component {
     const { driver, limits } = this.#deps;
     const claimed = await driver.claim(runId, limits);
     if (claimed.kind !== 'held') return;
+    // Who watches the run hears of it before the work on it begins.
+    await setImmediate();
     const attempt = new Attempt(this.#deps, claimed.run);
     this.#attempts.set(runId, attempt);
     if (this.#draining) attempt.stop('drain');

@@ -15,12 +15,24 @@ describe('names of statements', () => {
     'select "runs".*, "n" from "runs" where id = $1',
     'update runs set n = $1 returning *',
     'select * from (select id from runs where id = $1) as inner_one',
+    'with one as (select id from runs where id = $1) select * from one',
+    'with one as (insert into runs (id) values ($1) returning id) select one.* from one',
+    'insert into runs (id) values ($1) returning *',
+    "select ')', * from runs where id = $1",
+    'select "(", * from runs where id = $1',
+    "select 'it''s (', * from runs where id = $1",
+    'select (one).* from one where id = $1',
   ])('are not given where columns are not named: %s', text => {
     expect(new StatementNames().nameOf(text)).toBe(undefined);
   });
 
-  it('are given to what only counts', () => {
-    expect(new StatementNames().nameOf('select count(*) from runs where id = $1')).toBeDefined();
+  it.each([
+    'select count(*) from runs where id = $1',
+    'select id from (select *, 1 from json_to_recordset($1) as rows (id text)) as inner_one',
+    'with one as (delete from runs where id = $1 returning *) select count(*) from one',
+    "select id from (select * from runs where id <> ')') as inner_one where id = $1",
+  ])('are given where no column of the result is unnamed: %s', text => {
+    expect(new StatementNames().nameOf(text)).toBeDefined();
   });
 
   it('run out, and those that were given stay', () => {

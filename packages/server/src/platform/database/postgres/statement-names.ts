@@ -3,12 +3,14 @@ export const PREPARED_MAX = 300;
 
 /** Columns that are not named. */
 const STAR = /(\b(select|distinct|returning)\s+|,\s*|\.)\*/i;
+/** A literal or quoted name as a whole, or a parenthesis. */
+const QUOTED_OR_PARENTHESIS = /'(?:[^']|'')*'|"(?:[^"]|"")*"|[()]/g;
 
 /**
  * Names under which statements stay prepared on a connection, which halves what a small one costs.
- * Only those that name their columns get one: a migration that adds a column would change the
- * result of the others under the connections that prepared them. What comes when there are
- * `PREPARED_MAX` is planned each time.
+ * Only those that name the columns of their result get one: a migration that adds a column would
+ * change the result of the others under the connections that prepared them. What comes when there
+ * are `PREPARED_MAX` is planned each time.
  */
 export class StatementNames {
   readonly #names = new Map<string, string>();
@@ -25,9 +27,24 @@ export class StatementNames {
   /** The same for the same text; undefined: not to be kept. */
   nameOf(text: string): string | undefined {
     const known = this.#names.get(text);
-    if (known !== undefined || this.#names.size >= this.#max || STAR.test(text)) return known;
+    if (known !== undefined || this.#names.size >= this.#max || answersStar(text)) return known;
     const name = `holdfast_${this.#names.size + 1}`;
     this.#names.set(text, name);
     return name;
   }
+}
+
+/** What stands in parentheses answers nothing by itself: PostgreSQL plans it anew as it changes. */
+function answersStar(text: string): boolean {
+  if (!STAR.test(text)) return false;
+  let outside = '';
+  let depth = 0;
+  let from = 0;
+  for (const { 0: found, index } of text.matchAll(QUOTED_OR_PARENTHESIS)) {
+    if (depth === 0) outside += text.slice(from, index);
+    from = index + found.length;
+    if (found === '(') depth += 1;
+    else if (found === ')') depth -= 1;
+  }
+  return STAR.test(outside + text.slice(from));
 }
