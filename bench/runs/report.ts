@@ -7,6 +7,7 @@ import { BATCH } from './appends.ts';
 import { EVENTS_PER_SECOND, GATHER_MS } from './fan-out.ts';
 import { type Row, rowsOf } from './rows.ts';
 import type { Results } from './run.ts';
+import { WARM_UP } from './start.ts';
 
 const resultsDir = new URL('../results/', import.meta.url);
 
@@ -34,7 +35,8 @@ function story({ settings }: Results): string {
     `The machine was shared with other work; processes ran at niceness ${nice}.\n\n`,
     `Start: ${starts} runs a round on a repository of one file, by a server of all roles, each `,
     'canceled once its workspace is ready and followed to its end. `run.started` says that a ',
-    'worker has it; fetch and clone come after. ',
+    'worker has it; fetch and clone come after. Before the first round, each side has had ',
+    `${WARM_UP} turns. `,
     `Appends: ${BATCH} sealed events at a time, one driver, one subscriber on another process; `,
     'the bare INSERT goes through the same client, which keeps it prepared too; ',
     'delivery is from the call of the append to its arrival, at full load. ',

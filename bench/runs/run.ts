@@ -6,7 +6,7 @@
  * disturbance of the machine meets all of them. Writes a table, a chart and the raw figures to
  * bench/results/.
  *
- * Options: --rounds 7 --starts 3 --subscribers 1000 --lanes 10 --measure 2000 (ms)
+ * Options: --rounds 7 --starts 7 --subscribers 1000 --lanes 10 --measure 2000 (ms)
  * --server-core 0 --other-core 1 --only start,appends,fan-out,no-op --no-files
  * --nice=-10 (before other work on these cores; needs root)
  */
@@ -83,7 +83,7 @@ function readOptions(args: string[]) {
     allowNegative: true,
     options: {
       rounds: text('7'),
-      starts: text('3'),
+      starts: text('7'),
       subscribers: text('1000'),
       lanes: text('10'),
       measure: text('2000'),

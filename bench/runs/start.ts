@@ -11,6 +11,8 @@ import { PgBoss } from 'pg-boss';
 import { quantile } from '../lib/stats.ts';
 import { api, type Stack } from './stack.ts';
 
+/** Neither side is measured before its code has run that often. */
+export const WARM_UP = 20;
 const WAKES = 20;
 /** Before each, with the one before it over and its processes gone. */
 const GAP_MS = 250;
@@ -51,11 +53,12 @@ export async function measureStarts(
   const results: StartRound[] = [];
   try {
     const task = await stack.newTask(server.url);
-    await startOnce(server.url, task);
+    for (let i = 0; i < WARM_UP; i++) await startOnce(server.url, task);
+    await measureWakes(boss, WARM_UP);
     for (let round = 0; round < rounds; round++) {
       const times: StartTimes[] = [];
       for (let i = 0; i < starts; i++) times.push(await startOnce(server.url, task));
-      const result = { starts: times, wakesMs: await measureWakes(boss) };
+      const result = { starts: times, wakesMs: await measureWakes(boss, WAKES) };
       results.push(result);
       const started = median(times.map(one => one.total)).toFixed(0);
       console.log(
@@ -122,11 +125,11 @@ async function request(url: string, body?: object): Promise<IncomingMessage> {
   return response.setEncoding('utf8');
 }
 
-async function measureWakes(boss: PgBoss): Promise<number[]> {
+async function measureWakes(boss: PgBoss, wakes: number): Promise<number[]> {
   const times: number[] = [];
   let woken = () => {};
   const id = await boss.work(QUEUE, { batchSize: 1, localConcurrency: 2 }, async () => woken());
-  for (let i = 0; i <= WAKES; i++) {
+  for (let i = 0; i <= wakes; i++) {
     await delay(GAP_MS);
     const { promise, resolve } = Promise.withResolvers<void>();
     woken = resolve;
