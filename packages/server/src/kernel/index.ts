@@ -5,6 +5,7 @@
 export { allOf, endsWithin, unlessAborted } from './bounded.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type ErrorOptions, HoldfastError, toHoldfastError } from './errors.ts';
+export { ExpiringCache } from './expiring-cache.ts';
 export { type IdPrefix, isId, newId, newUuidV7 } from './ids.ts';
 export {
   type Component,

@@ -3,7 +3,7 @@ import { isId } from '../kernel/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { IdempotencyKey } from './idempotency.ts';
 import * as queries from './queries.ts';
-import type { RepositoryRow, TaskRow } from './tables.ts';
+import type { RepositoryRow } from './tables.ts';
 
 /** Who acts, and in which request: what the audit log names when an Admin acts for somebody. */
 export interface Caller {
@@ -43,19 +43,8 @@ export async function accessTask(
   return allowed(deps, caller, row, { action: policy, target: id });
 }
 
-/** `accessTask` without what the task's runs add up to, of which it may have many. */
-export async function accessTaskRow(
-  deps: AccessDeps,
-  caller: Caller,
-  id: string,
-  policy: string,
-): Promise<TaskRow> {
-  const row = isId('tsk', id) ? await queries.findTaskRow(deps.database.db, id) : undefined;
-  return allowed(deps, caller, row, { action: policy, target: id });
-}
-
 /** Throws unless the policy lets the caller at the row; what Admins do is put on record. */
-async function allowed<R extends Owned>(
+export async function allowed<R extends Owned>(
   deps: AccessDeps,
   caller: Caller,
   row: R | undefined,

@@ -2,11 +2,12 @@ import { allOf, HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { LEASE_TTL_MS, type Lease } from '../platform/leases/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
+import type { OrderedRunRow } from './claim-store.ts';
+import * as claims from './claim-store.ts';
 import type { DriverDeps } from './driver.ts';
-import { writeEnd } from './driver-ends.ts';
+import { endOf } from './driver-ends.ts';
 import type { ClaimLimits, ClaimResult, ContinuedRun, HeldRun } from './held-run.ts';
 import { type ClaimStep, claimStep } from './run.ts';
-import type { OrderedRunRow } from './store.ts';
 import * as store from './store.ts';
 import { type RunRow, tables } from './tables.ts';
 
@@ -27,7 +28,7 @@ export async function claim(
   const result = await deps.database.transaction(async (trx): Promise<ClaimResult> => {
     // All in one way to the database; what turns out not to be wanted is given back.
     const [row, leased, hasRoom] = await allOf([
-      store.lockOrderedRun(trx, runId),
+      claims.lockOrderedRun(trx, runId),
       settled(deps.leases.acquire(trx, runId)),
       hasPlace(trx, runId, limits),
     ]);
@@ -96,17 +97,20 @@ async function hasPlace(
 ): Promise<boolean> {
   if (perOwner === Infinity && perRepository === Infinity) return true;
   const [, running] = await allOf([
-    store.lockPlacesOf(trx, runId),
-    store.countRunningBeside(trx, runId),
+    claims.lockPlacesOf(trx, runId),
+    claims.countRunningBeside(trx, runId),
   ]);
   return running.ofOwner < perOwner && running.inRepository < perRepository;
 }
 
 /** Ends a run whose workers keep dying, in the name of whoever noticed. */
-async function giveUp(deps: DriverDeps, trx: Trx, row: RunRow, lease: Lease): Promise<void> {
-  const event = await writeEnd(deps, trx, row.id, { status: 'failed', reason: 'worker_lost' });
-  await deps.leases.release(trx, lease);
-  await say(deps, trx, { lease, attempt: row.attempt, event });
+async function giveUp(deps: DriverDeps, trx: Trx, row: OrderedRunRow, lease: Lease): Promise<void> {
+  const ending = await endOf(deps, trx, row, { status: 'failed', reason: 'worker_lost' });
+  await allOf([
+    store.setFinal(trx, row.id, ending.facts),
+    deps.leases.release(trx, lease),
+    say(deps, trx, { lease, attempt: row.attempt, event: ending.event }),
+  ]);
   deps.telemetry.log.warn('run.worker_lost', { run_id: row.id, attempt: row.attempt });
 }
 
@@ -124,7 +128,7 @@ async function hold(
   });
   const continues = await continued(trx, ordered.continues);
   const [row] = await allOf([
-    store.setRunning(trx, ordered.id, { replica, lostAttempts }),
+    claims.setRunning(trx, ordered.id, { replica, lostAttempts }),
     say(deps, trx, {
       lease,
       attempt: ordered.attempt + 1,
@@ -132,7 +136,7 @@ async function hold(
     }),
   ]);
   return {
-    ...present(row),
+    ...present({ ...ordered, ...row }),
     lease,
     messageNumber: ordered.message_number,
     instruction: typeof instruction === 'string' ? instruction : '',

@@ -53,13 +53,14 @@ export async function finish(
       if (nextStatus(row.status, { type: 'finish', status: end.status }) === null) {
         throw attemptOver();
       }
-      const [event] = await allOf([
-        writeEnd(deps, trx, run.id, end),
-        deps.leases.release(trx, run.lease),
-      ]);
       followUp = await startFollowUp(deps, trx, row, end);
       await also?.(trx);
-      await appendFenced(deps, trx, run, { appendId, events: [event] });
+      const { facts, event } = await endOf(deps, trx, row, end);
+      await allOf([
+        store.setFinal(trx, run.id, facts),
+        deps.leases.release(trx, run.lease),
+        appendFenced(deps, trx, run, { appendId, events: [event] }),
+      ]);
     }),
   );
   if (followUp !== undefined) announceRuns(deps, followUp);
@@ -72,24 +73,29 @@ async function assertOurs(deps: DriverDeps, trx: Trx, run: HeldRun): Promise<voi
   if (subject?.fence !== run.lease.fence) throw attemptOver();
 }
 
-/** Writes the end into the row, its summary sealed, and answers the event that says so. */
-export async function writeEnd(
+/** What a run's row says of its end, its summary sealed, and the event that tells of it. */
+export async function endOf(
   deps: Pick<DriverDeps, 'sealer'>,
   trx: Trx,
-  runId: string,
+  row: Pick<store.LockedRun, 'id' | 'duration_s' | 'cost_usd'>,
   end: RunEnd,
-): Promise<NewEvent> {
-  const summary = cutToJsonBytes(end.summary ?? '', SUMMARY_MAX_BYTES, 'start');
-  const sealed = summary === '' ? null : await deps.sealer.seal(trx, runId, summary);
+): Promise<{ facts: store.EndFacts; event: NewEvent }> {
   const { status, reason } = end;
-  const times = await store.setFinal(trx, runId, { status, reason, summary: sealed });
-  const { duration_s, cost_usd } = times;
+  const summary = cutToJsonBytes(end.summary ?? '', SUMMARY_MAX_BYTES, 'start');
+  const sealed = summary === '' ? null : await deps.sealer.seal(trx, row.id, summary);
+  return { facts: { status, reason, summary: sealed }, event: endEvent(row, end, summary) };
+}
+
+function endEvent(
+  { duration_s, cost_usd }: Pick<store.LockedRun, 'duration_s' | 'cost_usd'>,
+  { status, reason, message }: RunEnd,
+  summary: string,
+): NewEvent {
   if (status === 'succeeded') {
     return { type: 'run.succeeded', data: { duration_s, cost_usd }, private: { summary } };
   }
   const data = { reason, duration_s, cost_usd };
   if (status === 'canceled') return { type: 'run.canceled', data };
-  const { message } = end;
   if (message === undefined) return { type: 'run.failed', data };
   const cut = cutToJsonBytes(message, SUMMARY_MAX_BYTES, 'start');
   return { type: 'run.failed', data, private: { message: cut } };

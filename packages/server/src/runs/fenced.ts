@@ -5,7 +5,6 @@ import type { NewEvent } from '../platform/log/index.ts';
 import type { DriverDeps } from './driver.ts';
 import type { HeldRun } from './held-run.ts';
 import * as store from './store.ts';
-import type { RunRow } from './tables.ts';
 
 /** Shorter than a lease: whoever waited longer has lost it anyway. */
 export const PERSIST_MS = 10_000;
@@ -26,13 +25,13 @@ export function attemptOver(): HoldfastError {
 export async function fenced(
   deps: DriverDeps,
   run: HeldRun,
-  work: (trx: Trx, row: RunRow) => Promise<readonly NewEvent[]>,
+  work: (trx: Trx) => Promise<readonly NewEvent[]>,
 ): Promise<void> {
   await persist(deps, run, appendId =>
     deps.database.transaction(async trx => {
       const row = await store.lockRun(trx, run.id);
       if (row?.attempt !== run.attempt || row.status !== 'running') throw attemptOver();
-      const events = await work(trx, row);
+      const events = await work(trx);
       await appendFenced(deps, trx, run, { appendId, events });
     }),
   );

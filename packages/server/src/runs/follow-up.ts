@@ -5,7 +5,8 @@ import type { DriverDeps } from './driver.ts';
 import type { RunEnd } from './held-run.ts';
 import { insertRuns, type StartedRuns } from './new-runs.ts';
 import * as queries from './queries.ts';
-import { type RunRow, tables } from './tables.ts';
+import type { LockedRun } from './store.ts';
+import { tables } from './tables.ts';
 
 /**
  * What was written for an agent at work and did not reach it: the first such message becomes a run
@@ -15,7 +16,7 @@ import { type RunRow, tables } from './tables.ts';
 export async function startFollowUp(
   deps: DriverDeps,
   trx: Trx,
-  row: RunRow,
+  row: LockedRun,
   end: RunEnd,
 ): Promise<StartedRuns | undefined> {
   if (end.heardThrough === undefined || end.status === 'canceled') return undefined;

@@ -1,5 +1,5 @@
 import type { RunStatus } from '@holdfast/protocol';
-import { allOf, HoldfastError, newUuidV7 } from '../kernel/index.ts';
+import { allOf, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { DriverDeps } from './driver.ts';
 import * as store from './store.ts';
@@ -11,31 +11,6 @@ export interface StartedRuns {
 /** A run to be made: its row, and the instruction that its first event repeats. */
 export interface RunDraft extends store.NewRunRow {
   readonly instruction: string;
-}
-
-/** Runs of one owner that wait in one project; what is beyond is refused, not queued. */
-export const QUEUED_RUNS_MAX = 1_000;
-/** A run that waits may take long to begin. */
-const QUEUED_RETRY_S = 30;
-
-/**
- * Throws `rate_limited` where `count` more would be too many. Follow-ups are always admitted: there
- * is one for each run that ends.
- */
-export async function admitRuns(
-  deps: { readonly queuedMax?: number },
-  trx: Trx,
-  asked: { readonly projectId: string; readonly owner: string; readonly count: number },
-): Promise<void> {
-  const { projectId, owner, count } = asked;
-  const max = deps.queuedMax ?? QUEUED_RUNS_MAX;
-  const [, queued] = await allOf([
-    store.lockPlaces(trx, `queued:${projectId}:${owner}`),
-    store.countQueued(trx, { projectId, owner }),
-  ]);
-  if (queued + count <= max) return;
-  const detail = `No more than ${max} runs of one person may wait. Try again when some have begun.`;
-  throw new HoldfastError('rate_limited', detail, { retryAfterS: QUEUED_RETRY_S });
 }
 
 /** Locks nothing that anybody else knows: the subjects are new. */

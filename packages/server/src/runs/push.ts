@@ -22,7 +22,9 @@ export type PushOutcome = 'pushed' | 'already_there' | 'failed';
 export type PushableRun = Pick<RunRow, 'id'> & { readonly branch: string; readonly commit: string };
 
 /** Throws `conflict` for a run that has not ended, `unprocessable` for one without work. */
-export function pushable(run: RunRow): PushableRun {
+export function pushable(
+  run: Pick<RunRow, 'id' | 'status' | 'branch' | 'head_commit'>,
+): PushableRun {
   if (!isFinal(run.status)) {
     throw new HoldfastError('conflict', 'A run that has not ended cannot be pushed.');
   }

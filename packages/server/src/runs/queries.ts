@@ -88,18 +88,6 @@ export async function findRepository(
     .executeTakeFirst();
 }
 
-export async function findRepositoryOfTask(
-  executor: Executor,
-  taskId: string,
-): Promise<RepositoryRow | undefined> {
-  return await tables(executor)
-    .selectFrom('repositories')
-    .innerJoin('tasks', 'tasks.repository_id', 'repositories.id')
-    .select(of('repositories', REPOSITORY_COLUMNS))
-    .where('tasks.id', '=', taskId)
-    .executeTakeFirst();
-}
-
 export async function listRepositories(
   executor: Executor,
   filter: PageQuery & { readonly projectId: string },
@@ -162,13 +150,37 @@ export async function findMessage(executor: Executor, id: string): Promise<Messa
     .executeTakeFirst();
 }
 
-/** A task without what its runs add up to. */
-export async function findTaskRow(executor: Executor, id: string): Promise<TaskRow | undefined> {
-  return await tables(executor)
-    .selectFrom('tasks')
-    .select(TASK_COLUMNS)
-    .where('id', '=', id)
-    .executeTakeFirst();
+/** A task with what a new run of it is about; without what its runs add up to. */
+export interface StartableTask {
+  readonly id: string;
+  readonly project_id: string;
+  readonly created_by: string;
+  readonly repository_id: string;
+  readonly column_override: TaskRow['column_override'];
+  readonly repository_archived_at: Date | null;
+  /** Null where the task has no such message. */
+  readonly message_id: string | null;
+  readonly instruction_key_id: string | null;
+  readonly instruction_data: Uint8Array | null;
+}
+
+/** With the message of this id; left out: with the newest one. */
+export async function findStartable(
+  executor: Executor,
+  taskId: string,
+  messageId?: string,
+): Promise<StartableTask | undefined> {
+  const { rows } = await sql<StartableTask>`
+    select tasks.id, tasks.project_id, tasks.created_by, tasks.repository_id, tasks.column_override,
+      repositories.archived_at as repository_archived_at,
+      messages.id as message_id, messages.instruction_key_id, messages.instruction_data
+    from tasks
+    join repositories on repositories.id = tasks.repository_id
+    left join messages on messages.task_id = tasks.id
+      and messages.id = coalesce(${messageId ?? null}::text,
+        (select id from messages where task_id = tasks.id order by number desc limit 1))
+    where tasks.id = ${taskId}`.execute(executor);
+  return rows[0];
 }
 
 export async function latestMessage(

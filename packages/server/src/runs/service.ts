@@ -12,6 +12,7 @@ import { notFound } from '../auth/index.ts';
 import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { BlobStore } from '../platform/blobs/index.ts';
 import type { Trx } from '../platform/database/index.ts';
+import type { NewEvent } from '../platform/log/index.ts';
 import {
   type AccessDeps,
   accessRun,
@@ -20,8 +21,9 @@ import {
   recordAdmin,
   seesPrivate,
 } from './access.ts';
+import { Admission } from './admission.ts';
 import type { DriverDeps } from './driver.ts';
-import { writeEnd } from './driver-ends.ts';
+import { endOf } from './driver-ends.ts';
 import { once } from './idempotency.ts';
 import type { StartedRuns } from './new-runs.ts';
 import { outputsOf } from './outputs.ts';
@@ -32,7 +34,7 @@ import * as queries from './queries.ts';
 import { isFinal, isRetryable, nextStatus } from './run.ts';
 import { retryRun, startRuns } from './start-runs.ts';
 import * as store from './store.ts';
-import { type RunRow, tables } from './tables.ts';
+import { tables } from './tables.ts';
 
 /** The verbs on runs that people use through the API. */
 export interface RunsService {
@@ -76,7 +78,7 @@ export interface RunListQuery {
 
 export interface RunsServiceDeps extends AccessDeps, DriverDeps {
   /** Runs of one owner that may wait. Default `QUEUED_RUNS_MAX`. */
-  readonly queuedMax?: number;
+  readonly queuedMax?: number | undefined;
   readonly blobs: BlobStore;
   /** The agents that somewhere in this installation can be run. */
   readonly agents: () => Promise<{ data: AgentInfo[]; isolation_note: string | null }>;
@@ -86,8 +88,9 @@ export interface RunsServiceDeps extends AccessDeps, DriverDeps {
 }
 
 export function createRunsService(deps: RunsServiceDeps): RunsService {
+  const starting = { ...deps, admission: new Admission(deps) };
   return {
-    start: (caller, taskId, request) => startRuns(deps, caller, taskId, request),
+    start: (caller, taskId, request) => startRuns(starting, caller, taskId, request),
     list: (caller, query) => list(deps, caller, query),
     async get(caller, id) {
       return present(deps, caller, await accessRun(deps, caller, id, 'runs.read'));
@@ -96,7 +99,7 @@ export function createRunsService(deps: RunsServiceDeps): RunsService {
     cancel: (caller, id) => cancel(deps, caller, id),
     async retry(caller, id) {
       const run = await accessRun(deps, caller, id, 'runs.control');
-      if (isRetryable(run.status)) return retryRun(deps, caller, run);
+      if (isRetryable(run.status)) return retryRun(starting, caller, run);
       const text = isFinal(run.status) ? 'A run that succeeded' : 'A run that has not ended';
       throw new HoldfastError('conflict', `${text} cannot be tried again.`);
     },
@@ -197,19 +200,18 @@ async function cancel(deps: RunsServiceDeps, caller: Caller, id: string): Promis
 async function writeCancel(
   deps: RunsServiceDeps,
   trx: Trx,
-  row: RunRow,
+  row: store.LockedRun,
   actor: string,
 ): Promise<void> {
   await store.setCancelRequested(trx, row.id);
-  const ends = nextStatus(row.status, { type: 'cancel' }) === 'canceled';
-  const end = { status: 'canceled', reason: 'canceled' } as const;
-  const ending = ends ? [await writeEnd(deps, trx, row.id, end)] : [];
-  await deps.log.append(trx, {
-    subject: row.id,
-    actor,
-    appendId: newUuidV7(),
-    events: [{ type: 'run.cancel_requested', data: {} }, ...ending],
-  });
+  const events: NewEvent[] = [{ type: 'run.cancel_requested', data: {} }];
+  if (nextStatus(row.status, { type: 'cancel' }) === 'canceled') {
+    const end = { status: 'canceled', reason: 'canceled' } as const;
+    const { facts, event } = await endOf(deps, trx, row, end);
+    await store.setFinal(trx, row.id, facts);
+    events.push(event);
+  }
+  await deps.log.append(trx, { subject: row.id, actor, appendId: newUuidV7(), events });
 }
 
 async function pick(deps: RunsServiceDeps, caller: Caller, id: string): Promise<Run> {

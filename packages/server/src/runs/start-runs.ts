@@ -2,40 +2,36 @@ import type { NewRuns } from '@holdfast/protocol';
 import { notFound } from '../auth/index.ts';
 import { allOf, HoldfastError, isId, newId } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
-import { accessTaskRow, type Caller } from './access.ts';
+import { allowed, type Caller } from './access.ts';
+import type { Admission } from './admission.ts';
 import { once } from './idempotency.ts';
-import {
-  admitRuns,
-  announceRuns,
-  insertRuns,
-  type RunDraft,
-  type StartedRuns,
-} from './new-runs.ts';
+import { announceRuns, insertRuns, type RunDraft, type StartedRuns } from './new-runs.ts';
 import * as queries from './queries.ts';
 import { isFinal } from './run.ts';
 import type { RunsServiceDeps } from './service.ts';
-import { type MessageRow, type TaskRow, tables } from './tables.ts';
-import { archived, insertMessage, openInstruction } from './tasks.ts';
+import { tables } from './tables.ts';
+import { archived, insertMessage, openInstruction, type SealedMessage } from './tasks.ts';
+
+export interface StartDeps extends RunsServiceDeps {
+  readonly admission: Admission;
+}
 
 /** One run for each agent, each with its subject, first event and job, in one transaction. */
 export async function startRuns(
-  deps: RunsServiceDeps,
+  deps: StartDeps,
   caller: Caller,
   taskId: string,
   request: NewRuns,
 ): Promise<StartedRuns> {
-  // Asked for at the same time; whether the caller may know comes first all the same.
-  const preparing = caller.idempotency === undefined && prepare(deps, taskId, request);
-  if (preparing !== false) preparing.catch(() => {});
-  const task = await accessTaskRow(deps, caller, taskId, 'runs.control');
+  const task = await accessStartable(deps, caller, taskId, request.message_id);
   const { answer, repeated } = await once(deps.database, caller.idempotency, {
     status: 202,
-    prepare: () => preparing || prepare(deps, taskId, request),
-    async work(trx, latest) {
+    prepare: () => prepare(deps, task, request),
+    async work(trx, earlier) {
       const [, , answer] = await allOf([
         admit(deps, trx, caller, request.agents.length),
         task.column_override === null ? null : takeUp(trx, taskId),
-        insertAll(deps, trx, { caller, task, request, latest }),
+        insertAll(deps, trx, { caller, task, request, earlier }),
       ]);
       return answer;
     },
@@ -44,22 +40,42 @@ export async function startRuns(
   return answer;
 }
 
+/** The message of a run, opened. */
+interface Instructed {
+  readonly messageId: string;
+  readonly instruction: string;
+}
+
 interface Start {
   readonly caller: Caller;
-  readonly task: TaskRow;
+  readonly task: queries.StartableTask;
   readonly request: NewRuns;
-  readonly latest: { readonly message: MessageRow; readonly instruction: string };
+  readonly earlier: Instructed;
+}
+
+/** The key for the instruction is looked up at the same time. */
+async function accessStartable(
+  deps: RunsServiceDeps,
+  caller: Caller,
+  id: string,
+  messageId: string | undefined,
+): Promise<queries.StartableTask> {
+  const { db } = deps.database;
+  const [row] = isId('tsk', id)
+    ? await Promise.all([queries.findStartable(db, id, messageId), deps.sealer.lookUpKey(db, id)])
+    : [];
+  return allowed(deps, caller, row, { action: 'runs.control', target: id });
 }
 
 async function insertAll(deps: RunsServiceDeps, trx: Trx, start: Start): Promise<StartedRuns> {
   const { caller, task, request } = start;
-  const { row, text } = await messageToRun(deps, trx, start);
+  const { messageId, instruction } = await messageToRun(deps, trx, start);
   const drafts = request.agents.map(
     (agent): RunDraft => ({
       id: newId('run'),
       projectId: task.project_id,
       taskId: task.id,
-      messageId: row.id,
+      messageId,
       repositoryId: task.repository_id,
       createdBy: caller.principal.id,
       agent,
@@ -67,7 +83,7 @@ async function insertAll(deps: RunsServiceDeps, trx: Trx, start: Start): Promise
       baseRef: request.base_ref ?? null,
       retryOf: null,
       continues: request.continues ?? null,
-      instruction: text,
+      instruction,
     }),
   );
   return insertRuns(deps, trx, drafts);
@@ -77,36 +93,28 @@ async function insertAll(deps: RunsServiceDeps, trx: Trx, start: Start): Promise
 async function messageToRun(
   deps: RunsServiceDeps,
   trx: Trx,
-  { caller, task, request, latest }: Start,
-): Promise<{ row: MessageRow; text: string }> {
+  { caller, task, request, earlier }: Start,
+): Promise<Instructed> {
   const { instruction } = request;
-  if (instruction === undefined) return { row: latest.message, text: latest.instruction };
-  const row = await insertMessage(deps, trx, caller, {
-    taskId: task.id,
-    instruction,
-    forRunning: false,
-  });
-  return { row, text: instruction };
+  if (instruction === undefined) return earlier;
+  const message = { taskId: task.id, instruction, forRunning: false };
+  const { id: messageId } = await insertMessage(deps, trx, caller, message);
+  return { messageId, instruction };
 }
 
 async function prepare(
   deps: RunsServiceDeps,
-  taskId: string,
+  task: queries.StartableTask,
   request: NewRuns,
-): Promise<{ message: MessageRow; instruction: string }> {
-  const { db } = deps.database;
+): Promise<Instructed> {
   checkAgents(deps, request.agents);
   if (request.model !== undefined) deps.checkModel?.(request.model);
-  const [repo, message] = await Promise.all([
-    queries.findRepositoryOfTask(db, taskId),
-    messageOf(deps, taskId, request),
-    deps.sealer.lookUpKey(db, taskId),
-  ]);
-  if (repo === undefined || repo.archived_at !== null) throw archived();
-  if (request.continues !== undefined) await checkContinued(deps, taskId, request.continues);
+  const message = messageOf(task, request);
+  if (task.repository_archived_at !== null) throw archived();
+  if (request.continues !== undefined) await checkContinued(deps, task.id, request.continues);
   const instruction = await openInstruction(deps, message);
   if (instruction === null) throw new HoldfastError('gone', 'The task was erased.');
-  return { message, instruction };
+  return { messageId: message.id, instruction };
 }
 
 function checkAgents({ agentNames: known }: RunsServiceDeps, agents: readonly string[]): void {
@@ -131,22 +139,16 @@ async function checkContinued(deps: RunsServiceDeps, taskId: string, id: string)
   });
 }
 
-async function messageOf(
-  deps: RunsServiceDeps,
-  taskId: string,
-  request: NewRuns,
-): Promise<MessageRow> {
-  const { db } = deps.database;
+function messageOf(task: queries.StartableTask, request: NewRuns): SealedMessage {
   if (request.message_id !== undefined && request.instruction !== undefined) {
     throw new HoldfastError('invalid_request', 'Give one of instruction and message_id.', {
       field: 'message_id',
     });
   }
-  const message =
-    request.message_id === undefined
-      ? await queries.latestMessage(db, taskId)
-      : await queries.findMessage(db, request.message_id);
-  if (message?.task_id === taskId) return message;
+  const { message_id: id, instruction_key_id, instruction_data } = task;
+  if (id !== null && instruction_key_id !== null && instruction_data !== null) {
+    return { id, task_id: task.id, instruction_key_id, instruction_data };
+  }
   throw new HoldfastError('unprocessable', 'message_id names no message of this task.', {
     field: 'message_id',
   });
@@ -154,7 +156,7 @@ async function messageOf(
 
 /** The same work once more, as a new run; its base is taken anew. */
 export async function retryRun(
-  deps: RunsServiceDeps,
+  deps: StartDeps,
   caller: Caller,
   run: queries.RunView,
 ): Promise<StartedRuns> {
@@ -211,11 +213,7 @@ function draftAgain({ principal }: Caller, run: queries.RunView, instruction: st
   };
 }
 
-function admit(
-  deps: RunsServiceDeps,
-  trx: Trx,
-  { principal }: Caller,
-  count: number,
-): Promise<void> {
-  return admitRuns(deps, trx, { projectId: principal.projectId, owner: principal.id, count });
+function admit(deps: StartDeps, trx: Trx, { principal }: Caller, count: number): Promise<void> {
+  const { id: owner, projectId } = principal;
+  return deps.admission.admit(trx, { projectId, owner, count });
 }

@@ -2,14 +2,7 @@ import type { ChangedFile, RunReason } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { Executor, Trx } from '../platform/database/index.ts';
 import type { FinalStatus } from './run.ts';
-import {
-  of,
-  RUN_COLUMNS,
-  type RunRow,
-  type StoredCheckpoint,
-  type StoredTest,
-  tables,
-} from './tables.ts';
+import { type RunRow, type StoredCheckpoint, type StoredTest, tables } from './tables.ts';
 
 /** The writes of runs. Every instant is the database's. */
 
@@ -47,44 +40,38 @@ export async function insertRun(trx: Trx, run: NewRunRow): Promise<void> {
     .execute();
 }
 
-export async function lockRun(trx: Trx, id: string): Promise<RunRow | undefined> {
-  return await tables(trx)
-    .selectFrom('runs')
-    .select(RUN_COLUMNS)
-    .where('id', '=', id)
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-}
+/** What is asked of a run by those who are about to change it. */
+const LOCKED_COLUMNS = [
+  'id',
+  'project_id',
+  'task_id',
+  'repository_id',
+  'agent',
+  'model',
+  'base_ref',
+  'status',
+  'attempt',
+  'branch',
+  'head_commit',
+  'cost_usd',
+  'cancel_requested_at',
+] as const;
 
-/** A run with what its worker must know of message and repository. */
-export type OrderedRunRow = RunRow & {
-  readonly message_number: number;
-  readonly instruction_key_id: string;
-  readonly instruction_data: Uint8Array;
-  readonly repository_url: string | null;
-  readonly repository_path: string | null;
-  readonly default_branch: string | null;
-  readonly test_command: string | null;
+export type LockedRun = Pick<RunRow, (typeof LOCKED_COLUMNS)[number]> & {
+  /** Seconds since its first start. */
+  readonly duration_s: number;
 };
 
-/** `lockRun` for a claim; locks nothing of message and repository. */
-export async function lockOrderedRun(trx: Trx, id: string): Promise<OrderedRunRow | undefined> {
+export const durationS =
+  sql<number>`coalesce(extract(epoch from now() - runs.started_at), 0)::float8`.as('duration_s');
+
+export async function lockRun(trx: Trx, id: string): Promise<LockedRun | undefined> {
   return await tables(trx)
     .selectFrom('runs')
-    .innerJoin('messages', 'messages.id', 'runs.message_id')
-    .innerJoin('repositories', 'repositories.id', 'runs.repository_id')
-    .select(of('runs', RUN_COLUMNS))
-    .select([
-      'messages.number as message_number',
-      'messages.instruction_key_id',
-      'messages.instruction_data',
-      'repositories.url as repository_url',
-      'repositories.path as repository_path',
-      'repositories.default_branch',
-      'repositories.test_command',
-    ])
-    .where('runs.id', '=', id)
-    .forNoKeyUpdate('runs')
+    .select(LOCKED_COLUMNS)
+    .select(durationS)
+    .where('id', '=', id)
+    .forNoKeyUpdate()
     .executeTakeFirst();
 }
 
@@ -92,31 +79,6 @@ export async function lockOrderedRun(trx: Trx, id: string): Promise<OrderedRunRo
 export async function lockPlaces(trx: Trx, name: string): Promise<void> {
   const lock = `run-places:${name}`;
   await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(trx);
-}
-
-/** `lockPlaces` of whom and of what a run belongs to, from its id alone: for claims. */
-export async function lockPlacesOf(trx: Trx, id: string): Promise<void> {
-  await sql`
-    select pg_advisory_xact_lock(hashtextextended('run-places:' || created_by, 0)),
-      pg_advisory_xact_lock(hashtextextended('run-places:' || repository_id, 0))
-    from runs where id = ${id}`.execute(trx);
-}
-
-/** Runs under way whose worker lives, of the owner and in the repository of this run, but it. */
-export async function countRunningBeside(
-  trx: Trx,
-  id: string,
-): Promise<{ ofOwner: number; inRepository: number }> {
-  const { rows } = await sql<{ of_owner: number; in_repository: number }>`
-    select count(*) filter (where runs.created_by = this.created_by) as of_owner,
-      count(*) filter (where runs.repository_id = this.repository_id) as in_repository
-    from runs as this
-    join runs on runs.status = 'running' and runs.id <> this.id
-      and (runs.created_by = this.created_by or runs.repository_id = this.repository_id)
-    join subjects on subjects.id = runs.id and subjects.lease_replica is not null
-    where this.id = ${id}`.execute(trx);
-  const [row] = rows;
-  return { ofOwner: row?.of_owner ?? 0, inRepository: row?.in_repository ?? 0 };
 }
 
 export async function countQueued(
@@ -133,26 +95,6 @@ export async function countQueued(
   return row.queued;
 }
 
-export async function setRunning(
-  trx: Trx,
-  id: string,
-  attempt: { replica: string; lostAttempts: number },
-): Promise<RunRow> {
-  return await tables(trx)
-    .updateTable('runs')
-    .set(row => ({
-      status: 'running' as const,
-      attempt: row('attempt', '+', 1),
-      lost_attempts: attempt.lostAttempts,
-      replica: attempt.replica,
-      requeued_reason: null,
-      started_at: sql<Date>`coalesce(started_at, now())`,
-    }))
-    .where('id', '=', id)
-    .returning(RUN_COLUMNS)
-    .executeTakeFirstOrThrow();
-}
-
 export async function setRequeued(trx: Trx, id: string, reason: string): Promise<void> {
   await tables(trx)
     .updateTable('runs')
@@ -167,13 +109,8 @@ export interface EndFacts {
   readonly summary: { keyId: string; ciphertext: Uint8Array } | null;
 }
 
-/** Ends the run; answers its cost and for how long it had been under way. */
-export async function setFinal(
-  trx: Trx,
-  id: string,
-  end: EndFacts,
-): Promise<{ duration_s: number; cost_usd: number | null }> {
-  return await tables(trx)
+export async function setFinal(trx: Trx, id: string, end: EndFacts): Promise<void> {
+  await tables(trx)
     .updateTable('runs')
     .set({
       status: end.status,
@@ -186,11 +123,7 @@ export async function setFinal(
       }),
     })
     .where('id', '=', id)
-    .returning([
-      'cost_usd',
-      sql<number>`coalesce(extract(epoch from now() - started_at), 0)::float8`.as('duration_s'),
-    ])
-    .executeTakeFirstOrThrow();
+    .execute();
 }
 
 export async function setCancelRequested(trx: Trx, id: string): Promise<void> {

@@ -198,10 +198,15 @@ async function messages(
   return { data, next_cursor: more ? cursorOf(String(shown.at(-1)!.number)) : null };
 }
 
+export type SealedMessage = Pick<
+  MessageRow,
+  'id' | 'task_id' | 'instruction_key_id' | 'instruction_data'
+>;
+
 /** Null once its key was erased. */
 export async function openInstruction(
   deps: Pick<TasksDeps, 'database' | 'sealer'>,
-  row: MessageRow,
+  row: SealedMessage,
 ): Promise<string | null> {
   const sealed = { keyId: row.instruction_key_id, ciphertext: row.instruction_data };
   const opened = await deps.sealer.open(deps.database.db, row.task_id, sealed);

@@ -1,18 +1,17 @@
-import type { Clock } from '../../kernel/index.ts';
+import { type Clock, ExpiringCache } from '../../kernel/index.ts';
 import type { Executor } from '../database/index.ts';
 import { type DataKey, type KeyRow, keyTables, unwrap } from './data-keys.ts';
-import { KeyCache } from './key-cache.ts';
 import type { KeyRing } from './key-ring.ts';
 import { KEY_CACHE_MAX, KEY_CACHE_TTL_MS } from './sealing-keys.ts';
 
 /** The keys to open with, by subject. */
 export class OpeningKeys {
   readonly #ring: KeyRing;
-  readonly #cache: KeyCache<DataKey>;
+  readonly #cache: ExpiringCache<DataKey>;
 
   constructor(ring: KeyRing, clock: Clock) {
     this.#ring = ring;
-    this.#cache = new KeyCache(clock, KEY_CACHE_MAX, KEY_CACHE_TTL_MS);
+    this.#cache = new ExpiringCache(clock, KEY_CACHE_MAX, KEY_CACHE_TTL_MS);
   }
 
   /**

@@ -1,8 +1,7 @@
 import { sql } from 'kysely';
-import { type Clock, HoldfastError } from '../../kernel/index.ts';
+import { type Clock, ExpiringCache, HoldfastError } from '../../kernel/index.ts';
 import type { Trx } from '../database/index.ts';
 import { type DataKey, type KeyRow, keyTables, newKey, unwrap } from './data-keys.ts';
-import { KeyCache } from './key-cache.ts';
 import type { KeyRing } from './key-ring.ts';
 
 /** Data keys that a process keeps unwrapped for reading. */
@@ -16,13 +15,13 @@ export const KEY_CACHE_TTL_MS = 10_000;
 /** The keys to seal with, by subject. */
 export class SealingKeys {
   readonly #ring: KeyRing;
-  readonly #cache: KeyCache<DataKey>;
+  readonly #cache: ExpiringCache<DataKey>;
   /** What each transaction made itself. */
   readonly #made = new WeakMap<Trx, Map<string, Promise<DataKey>>>();
 
   constructor(ring: KeyRing, clock: Clock) {
     this.#ring = ring;
-    this.#cache = new KeyCache(clock, KEY_CACHE_MAX, KEY_CACHE_TTL_MS);
+    this.#cache = new ExpiringCache(clock, KEY_CACHE_MAX, KEY_CACHE_TTL_MS);
   }
 
   async keyFor(trx: Trx, subject: string): Promise<DataKey> {

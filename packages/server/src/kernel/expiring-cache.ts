@@ -1,10 +1,10 @@
-import type { Clock } from '../../kernel/index.ts';
+import type { Clock } from './clock.ts';
 
 /**
  * A bounded map whose entries also grow old: the entry unused longest makes room for a new one, and
  * none is answered after `ttlMs`, however often it is used.
  */
-export class KeyCache<V> {
+export class ExpiringCache<V> {
   readonly #entries = new Map<string, { value: V; expiresAtMs: number }>();
   readonly #clock: Clock;
   readonly #max: number;

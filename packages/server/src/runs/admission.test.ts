@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { onPostgres } from './testing/databases.ts';
+import { Admission } from './admission.ts';
+import { forEachRunsHost, onPostgres } from './testing/databases.ts';
 import { openRunsHost, type RunsHost } from './testing/host.ts';
 
 const QUEUED_MAX = 4;
@@ -39,5 +40,46 @@ describe('the runs of one owner that wait', () => {
     expect((await start(['other'])).status).toBe(202);
     await host.runs.driver.finish(run, { status: 'failed', reason: 'agent_error' });
     expect((await host.send('POST', `/v1/runs/${run.id}/retry`)).status).toBe(429);
+  });
+});
+
+forEachRunsHost((_name, open) => {
+  const queuedMax = 20;
+  let nowMs = 0;
+  const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
+  const admitTo =
+    (admission: Admission, { database }: RunsHost) =>
+    (owner: string) =>
+      database.transaction(trx => admission.admit(trx, { projectId: 'default', owner, count: 1 }));
+  const fill = async (host: RunsHost) => {
+    for (let i = 0; i < queuedMax / 2; i++) await host.newRuns('builtin', 'other');
+  };
+
+  it('relies on a count for a tenth of the places, and for a second', async () => {
+    const host = await open();
+    const admit = admitTo(new Admission({ queuedMax, clock }), host);
+    await admit('ann');
+    await fill(host);
+    await admit('ann');
+    await admit('ann');
+    await expect(admit('ann')).rejects.toMatchObject({ code: 'rate_limited' });
+    await expect(admit('ann')).rejects.toMatchObject({ code: 'rate_limited' });
+    await admit('bob');
+    const later = admitTo(new Admission({ queuedMax: 3 * queuedMax, clock }), host);
+    await later('ann');
+    await fill(host);
+    await fill(host);
+    await later('ann');
+    nowMs += 1_000;
+    await expect(later('ann')).rejects.toMatchObject({ code: 'rate_limited' });
+  });
+
+  it('counts each time where less than half of the places is free', async () => {
+    const host = await open();
+    const admit = admitTo(new Admission({ queuedMax, clock }), host);
+    for (let i = 0; i < queuedMax / 4; i++) await host.newRuns('builtin', 'other');
+    await admit('ann');
+    await fill(host);
+    await expect(admit('ann')).rejects.toMatchObject({ code: 'rate_limited' });
   });
 });
