@@ -1,12 +1,45 @@
 import { sql } from 'kysely';
 import type { Trx } from '../platform/database/index.ts';
-import { durationS } from './store.ts';
-import { of, RUN_COLUMNS, type RunRow, tables } from './tables.ts';
+import { DURATION_S } from './store.ts';
+import { of, type RunRow } from './tables.ts';
 
 /** What a claim reads and writes of runs. */
 
+/** What a worker and the rules of a claim must know of a run. */
+const CLAIMED_COLUMNS = [
+  'id',
+  'project_id',
+  'task_id',
+  'message_id',
+  'repository_id',
+  'created_by',
+  'agent',
+  'model',
+  'status',
+  'attempt',
+  'lost_attempts',
+  'base_ref',
+  'base_commit',
+  'test_before',
+  'input_tokens',
+  'output_tokens',
+  'cached_tokens',
+  'model_calls',
+  'cost_usd',
+  'checkpoint',
+  'agent_session_id',
+  'continues',
+  'requeued_reason',
+  'cancel_requested_at',
+  'created_at',
+  'started_at',
+] as const;
+const CLAIMED = sql.raw(of('runs', CLAIMED_COLUMNS).join(', '));
+
+export type ClaimedRow = Pick<RunRow, (typeof CLAIMED_COLUMNS)[number]>;
+
 /** A run with what its worker must know of message and repository. */
-export type OrderedRunRow = RunRow & {
+export type OrderedRunRow = ClaimedRow & {
   readonly duration_s: number;
   readonly message_number: number;
   readonly instruction_key_id: string;
@@ -19,24 +52,17 @@ export type OrderedRunRow = RunRow & {
 
 /** `lockRun` for a claim; locks nothing of message and repository. */
 export async function lockOrderedRun(trx: Trx, id: string): Promise<OrderedRunRow | undefined> {
-  return await tables(trx)
-    .selectFrom('runs')
-    .innerJoin('messages', 'messages.id', 'runs.message_id')
-    .innerJoin('repositories', 'repositories.id', 'runs.repository_id')
-    .select(of('runs', RUN_COLUMNS))
-    .select([
-      durationS,
-      'messages.number as message_number',
-      'messages.instruction_key_id',
-      'messages.instruction_data',
-      'repositories.url as repository_url',
-      'repositories.path as repository_path',
-      'repositories.default_branch',
-      'repositories.test_command',
-    ])
-    .where('runs.id', '=', id)
-    .forNoKeyUpdate('runs')
-    .executeTakeFirst();
+  const { rows } = await sql<OrderedRunRow>`
+    select ${CLAIMED}, ${DURATION_S} as duration_s,
+      messages.number as message_number, messages.instruction_key_id, messages.instruction_data,
+      repositories.url as repository_url, repositories.path as repository_path,
+      repositories.default_branch, repositories.test_command
+    from runs
+    join messages on messages.id = runs.message_id
+    join repositories on repositories.id = runs.repository_id
+    where runs.id = ${id}
+    for no key update of runs`.execute(trx);
+  return rows[0];
 }
 
 /** `lockPlaces` of whom and of what a run belongs to, from its id alone: for claims. */
@@ -67,19 +93,12 @@ export async function countRunningBeside(
 export async function setRunning(
   trx: Trx,
   id: string,
-  attempt: { replica: string; lostAttempts: number },
+  { replica, lostAttempts }: { replica: string; lostAttempts: number },
 ): Promise<Pick<RunRow, 'attempt' | 'started_at'>> {
-  return await tables(trx)
-    .updateTable('runs')
-    .set(row => ({
-      status: 'running' as const,
-      attempt: row('attempt', '+', 1),
-      lost_attempts: attempt.lostAttempts,
-      replica: attempt.replica,
-      requeued_reason: null,
-      started_at: sql<Date>`coalesce(started_at, now())`,
-    }))
-    .where('id', '=', id)
-    .returning(['attempt', 'started_at'])
-    .executeTakeFirstOrThrow();
+  const { rows } = await sql<Pick<RunRow, 'attempt' | 'started_at'>>`
+    update runs set status = 'running', attempt = attempt + 1, lost_attempts = ${lostAttempts},
+      replica = ${replica}, requeued_reason = null, started_at = coalesce(started_at, now())
+    where id = ${id}
+    returning attempt, started_at`.execute(trx);
+  return rows[0]!;
 }

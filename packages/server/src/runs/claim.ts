@@ -2,14 +2,14 @@ import { allOf, HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { LEASE_TTL_MS, type Lease } from '../platform/leases/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
-import type { OrderedRunRow } from './claim-store.ts';
+import type { ClaimedRow, OrderedRunRow } from './claim-store.ts';
 import * as claims from './claim-store.ts';
 import type { DriverDeps } from './driver.ts';
 import { endOf } from './driver-ends.ts';
 import type { ClaimLimits, ClaimResult, ContinuedRun, HeldRun } from './held-run.ts';
 import { type ClaimStep, claimStep } from './run.ts';
 import * as store from './store.ts';
-import { type RunRow, tables } from './tables.ts';
+import { tables } from './tables.ts';
 
 /** How soon a run without a place asks again. */
 const NO_PLACE_PAUSE_S = 3;
@@ -59,7 +59,7 @@ export async function claim(
   return result;
 }
 
-function stepOf(row: RunRow): ClaimStep {
+function stepOf(row: ClaimedRow): ClaimStep {
   return claimStep({
     status: row.status,
     attempt: row.attempt,
@@ -153,7 +153,7 @@ async function hold(
 }
 
 function takenEvent(
-  row: RunRow,
+  row: ClaimedRow,
   { resumed }: Extract<ClaimStep, { kind: 'start' }>,
   replica: string,
 ): NewEvent {
@@ -178,7 +178,7 @@ async function say(
   });
 }
 
-function present(row: RunRow) {
+function present(row: ClaimedRow) {
   return {
     id: row.id,
     attempt: row.attempt,

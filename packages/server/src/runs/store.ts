@@ -62,14 +62,14 @@ export type LockedRun = Pick<RunRow, (typeof LOCKED_COLUMNS)[number]> & {
   readonly duration_s: number;
 };
 
-export const durationS =
-  sql<number>`coalesce(extract(epoch from now() - runs.started_at), 0)::float8`.as('duration_s');
+export const DURATION_S = sql<number>`
+  coalesce(extract(epoch from now() - runs.started_at), 0)::float8`;
 
 export async function lockRun(trx: Trx, id: string): Promise<LockedRun | undefined> {
   return await tables(trx)
     .selectFrom('runs')
     .select(LOCKED_COLUMNS)
-    .select(durationS)
+    .select(DURATION_S.as('duration_s'))
     .where('id', '=', id)
     .forNoKeyUpdate()
     .executeTakeFirst();

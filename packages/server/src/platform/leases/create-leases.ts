@@ -4,7 +4,7 @@ import type { Database, Executor, Trx } from '../database/index.ts';
 import type { Telemetry } from '../telemetry/index.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { LEASE_TTL_MS, type Lease, type Leases } from './leases.ts';
-import { before, holderLives, leaseTables, replicaLives } from './tables.ts';
+import { before, holderLives, leaseTables } from './tables.ts';
 
 export interface LeasesOptions {
   readonly database: Database;
@@ -61,20 +61,20 @@ async function acquire(trx: Trx, replica: string, subject: string): Promise<Leas
   return null;
 }
 
-function take(trx: Trx, replica: string, subject: string): Promise<{ fence: number } | undefined> {
-  return leaseTables(trx)
-    .updateTable('subjects')
-    .set(row => ({
-      fence: row('fence', '+', 1),
-      lease_replica: replica,
-      leased_at: sql<Date>`clock_timestamp()`,
-    }))
-    .where('id', '=', subject)
-    .where('erased_at', 'is', null)
-    .where(eb => eb.or([eb('lease_replica', 'is', null), eb.not(holderLives(eb, LEASE_TTL_MS))]))
-    .where(eb => replicaLives(eb, eb.val(replica), LEASE_TTL_MS))
-    .returning('fence')
-    .executeTakeFirst();
+async function take(
+  trx: Trx,
+  replica: string,
+  subject: string,
+): Promise<{ fence: number } | undefined> {
+  const since = before(LEASE_TTL_MS);
+  const { rows } = await sql<{ fence: number }>`
+    update subjects set fence = fence + 1, lease_replica = ${replica}, leased_at = clock_timestamp()
+    where id = ${subject} and erased_at is null
+      and (lease_replica is null or not exists (
+        select from replicas where id = lease_replica and beat_at > ${since}))
+      and exists (select from replicas where id = ${replica} and beat_at > ${since})
+    returning fence`.execute(trx);
+  return rows[0];
 }
 
 /** A replica that the others take for dead must not take leases: they would be free at once. */

@@ -1,4 +1,4 @@
-import { type Expression, type ExpressionBuilder, type Generated, sql } from 'kysely';
+import { type ExpressionBuilder, type Generated, sql } from 'kysely';
 import type { Executor } from '../database/index.ts';
 
 /** The leases' view of `subjects`; the rest of the row belongs to platform/log. */
@@ -31,16 +31,11 @@ type Builder = ExpressionBuilder<LeaseTables, 'subjects'>;
 
 /** Whether the subject's holder has beaten within `ttlMs`, by the database's clock. */
 export function holderLives(eb: Builder, ttlMs: number) {
-  return replicaLives(eb, eb.ref('lease_replica'), ttlMs);
-}
-
-/** Whether that replica has beaten within `ttlMs`, by the database's clock. */
-export function replicaLives(eb: Builder, replica: Expression<string | null>, ttlMs: number) {
   return eb.exists(
     eb
       .selectFrom('replicas')
       .select('replicas.id')
-      .where('replicas.id', '=', replica as Expression<string>)
+      .whereRef('replicas.id', '=', 'lease_replica')
       .where('replicas.beat_at', '>', before(ttlMs)),
   );
 }

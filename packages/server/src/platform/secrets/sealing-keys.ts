@@ -27,7 +27,8 @@ export class SealingKeys {
   async keyFor(trx: Trx, subject: string): Promise<DataKey> {
     const known = (await this.#made.get(trx)?.get(subject)) ?? this.#cache.get(subject);
     if (known !== undefined) return known;
-    const { made, ...row } = await findOrMakeKey(trx, this.#ring, subject);
+    const { made, ...row } =
+      (await findKey(trx, subject)) ?? (await makeKey(trx, this.#ring, subject));
     if (row.wrapped === null) throw new HoldfastError('gone', 'This piece of work was erased.');
     const dataKey = await unwrap(this.#ring, row);
     if (made) this.#remember(trx, subject, Promise.resolve(dataKey));
@@ -60,28 +61,33 @@ export class SealingKeys {
   }
 }
 
+async function findKey(
+  trx: Trx,
+  subject: string,
+): Promise<(KeyRow & { made: boolean }) | undefined> {
+  const row = await keyTables(trx)
+    .selectFrom('subject_keys')
+    .select(['subject', 'key_id', 'master_key_id', 'wrapped'])
+    .where('subject', '=', subject)
+    .executeTakeFirst();
+  return row && { ...row, made: false };
+}
+
 /**
- * One statement. Of two transactions making a subject's first key, the second waits and takes the
- * first's; that `on conflict` changes nothing only lets the row be returned.
+ * Of two transactions making a subject's first key, the second waits and takes the first's; that
+ * `on conflict` changes nothing only lets the row be returned.
  */
-async function findOrMakeKey(
+async function makeKey(
   trx: Trx,
   ring: KeyRing,
   subject: string,
 ): Promise<KeyRow & { made: boolean }> {
   const own = await newKey(ring, subject);
   const { rows } = await sql<KeyRow>`
-    with found as (
-      select subject, key_id, master_key_id, wrapped from subject_keys where subject = ${subject}
-    ), made as (
-      insert into subject_keys (subject, key_id, master_key_id, wrapped)
-      select ${subject}::text, ${own.key_id}, ${own.master_key_id}, ${own.wrapped}::bytea
-      where not exists (select from found)
-      on conflict (subject) do update set subject = excluded.subject
-      returning subject, key_id, master_key_id, wrapped
-    )
-    select subject, key_id, master_key_id, wrapped from found
-    union all select subject, key_id, master_key_id, wrapped from made`.execute(trx);
+    insert into subject_keys (subject, key_id, master_key_id, wrapped)
+    values (${subject}, ${own.key_id}, ${own.master_key_id}, ${own.wrapped})
+    on conflict (subject) do update set subject = excluded.subject
+    returning subject, key_id, master_key_id, wrapped`.execute(trx);
   const row = rows[0]!;
   return { ...row, made: row.key_id === own.key_id };
 }
