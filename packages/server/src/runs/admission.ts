@@ -26,9 +26,9 @@ export interface AdmissionOptions {
 
 /**
  * How many runs of one owner may wait. To count them is dear where many come and go, and has to be
- * done one after the other: one count that finds at least half of the places free admits a few more
- * runs besides. So the limit is exact as long as the processes together do not admit half of it in
- * `RELIED_ON_MS`, and exceeded by a few runs of each at the most.
+ * done one after the other: one count that finds at least half of the places free admits a tenth
+ * of them besides. So the limit is exact as long as the processes together do not admit half of it
+ * in `RELIED_ON_MS`, and passed by a tenth for each process at the most.
  */
 export class Admission {
   readonly #max: number;

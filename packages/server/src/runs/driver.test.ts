@@ -264,8 +264,23 @@ forEachRunsHost((name, open) => {
     if (first.kind !== 'held') throw new Error(first.kind);
     expect((await driver.claim(two, { perOwner: 1 })).kind).toBe('later');
     expect((await driver.claim(two, { perRepository: 1 })).kind).toBe('later');
+    // Another's run in this repository, and the owner's in another one.
+    const startIn = async (repositoryId: string, who: string) => {
+      const options = { caller: who };
+      const body = { repo_id: repositoryId, title: 'T', instruction: 'x' };
+      const made = (await host.send('POST', '/v1/tasks', body, options)).body;
+      const path = `/v1/tasks/${made.id}/runs`;
+      return (await host.send('POST', path, { agents: ['builtin'] }, options)).body.runs[0].id;
+    };
+    const others = await startIn(repo_id, 'Developer:dora:default');
+    expect((await driver.claim(others, { perRepository: 1 })).kind).toBe('later');
+    expect((await driver.claim(others, { perOwner: 1, perRepository: 2 })).kind).toBe('held');
+    const away = await startIn((await host.newTask()).repo_id, caller);
+    expect((await driver.claim(away, { perOwner: 1 })).kind).toBe('later');
+    expect((await driver.claim(away, { perOwner: 2, perRepository: 1 })).kind).toBe('held');
     await driver.finish(first.run, SUCCESS);
-    expect((await driver.claim(two, { perOwner: 1, perRepository: 1 })).kind).toBe('held');
+    expect((await driver.claim(two, { perOwner: 1 })).kind).toBe('later');
+    expect((await driver.claim(two, { perOwner: 2, perRepository: 2 })).kind).toBe('held');
   });
 
   it('wakes what nobody drives', async () => {

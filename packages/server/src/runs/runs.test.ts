@@ -1,6 +1,7 @@
+import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { forEachRunsHost } from './testing/databases.ts';
-import type { RunsHost } from './testing/host.ts';
+import { CALLER, type RunsHost } from './testing/host.ts';
 
 const BOB = { caller: 'Developer:bob:default' };
 const VIEWER = { caller: 'Viewer:vic:default' };
@@ -287,5 +288,31 @@ forEachRunsHost((_name, open) => {
     expect(body.workers).toMatchObject([{ replica: host.leases.replica, running: 0 }]);
     expect((await host.send('GET', '/v1/agents')).body.data).toHaveLength(2);
     expect((await host.send('POST', '/v1/queue/redrive', {}, ADMIN)).body).toEqual({ redriven: 0 });
+  });
+
+  it('starts an earlier message of the task, and none of another', async () => {
+    const { id, repo_id } = await host.newTask('First.');
+    const [earlier] = (await host.send('GET', `/v1/tasks/${id}/messages`)).body.data;
+    await host.send('POST', `/v1/tasks/${id}/messages`, { instruction: 'Second.' });
+    const start = (message_id: string) =>
+      host.send('POST', `/v1/tasks/${id}/runs`, { agents: ['builtin'], message_id });
+    const started = await start(earlier.id);
+    expect(started.status).toBe(202);
+    const run = await host.claim(started.body.runs[0].id);
+    expect(run).toMatchObject({ messageId: earlier.id, messageNumber: 1, instruction: 'First.' });
+    const other = { repo_id, title: 'T', instruction: 'Not this one.' };
+    const { id: otherTask } = (await host.send('POST', '/v1/tasks', other)).body;
+    const [foreign] = (await host.send('GET', `/v1/tasks/${otherTask}/messages`)).body.data;
+    expect(await start(foreign.id)).toMatchObject({ status: 422, body: { field: 'message_id' } });
+  });
+
+  it('says who may start a run before it says that its key is unreadable', async () => {
+    const { id } = await host.newTask();
+    const altered = sql`update subject_keys set wrapped = '\\x00' where subject = ${id}`;
+    await altered.execute(host.database.db);
+    const start = (caller: string) =>
+      host.send('POST', `/v1/tasks/${id}/runs`, { agents: ['builtin'] }, { caller });
+    expect((await start('Developer:eve:other')).status).toBe(404);
+    expect((await start(CALLER)).status).toBe(500);
   });
 });

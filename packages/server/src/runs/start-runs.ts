@@ -61,9 +61,10 @@ async function accessStartable(
   messageId: string | undefined,
 ): Promise<queries.StartableTask> {
   const { db } = deps.database;
-  const [row] = isId('tsk', id)
-    ? await Promise.all([queries.findStartable(db, id, messageId), deps.sealer.lookUpKey(db, id)])
-    : [];
+  // Whether the caller may know comes first: that there is no key is said when it is used.
+  const looking = isId('tsk', id) && deps.sealer.lookUpKey(db, id).catch(() => {});
+  const row = looking ? await queries.findStartable(db, id, messageId) : undefined;
+  await looking;
   return allowed(deps, caller, row, { action: 'runs.control', target: id });
 }
 

@@ -22,6 +22,12 @@ describe('names of statements', () => {
     'select "(", * from runs where id = $1',
     "select 'it''s (', * from runs where id = $1",
     'select (one).* from one where id = $1',
+    '(select * from runs where id = $1) union all (select * from runs)',
+    'with one as (select id from runs) (select * from runs where id = $1)',
+    "select id, -- it's\n * from runs where n = 'x' and id = $1",
+    "select 'a' /* :( */, * from runs where id = ($1)",
+    'select $$($$, * from runs where id = ($1)',
+    "select E'\\')', runs.* from runs where id = $1 and n = '('",
   ])('are not given where columns are not named: %s', text => {
     expect(new StatementNames().nameOf(text)).toBe(undefined);
   });

@@ -5,6 +5,10 @@ export const PREPARED_MAX = 300;
 const STAR = /(\b(select|distinct|returning)\s+|,\s*|\.)\*/i;
 /** A literal or quoted name as a whole, or a parenthesis. */
 const QUOTED_OR_PARENTHESIS = /'(?:[^']|'')*'|"(?:[^"]|"")*"|[()]/g;
+/** What may hide a quote or a parenthesis: comments, dollar quotes, escapes. */
+const UNREADABLE = /--|\/\*|\$\w*\$|\\/;
+/** What a statement answers by. */
+const VERB = /\b(select|insert|update|delete|merge|values)\b/i;
 
 /**
  * Names under which statements stay prepared on a connection, which halves what a small one costs.
@@ -34,8 +38,13 @@ export class StatementNames {
   }
 }
 
-/** What stands in parentheses answers nothing by itself: PostgreSQL plans it anew as it changes. */
+/**
+ * Whether the result may have columns that are not named. What stands in parentheses answers
+ * nothing by itself, unless all of the statement does: PostgreSQL plans it anew as it changes.
+ */
 function answersStar(text: string): boolean {
+  if (!text.includes('*')) return false;
+  if (UNREADABLE.test(text)) return true;
   if (!STAR.test(text)) return false;
   let outside = '';
   let depth = 0;
@@ -46,5 +55,6 @@ function answersStar(text: string): boolean {
     if (found === '(') depth += 1;
     else if (found === ')') depth -= 1;
   }
-  return STAR.test(outside + text.slice(from));
+  outside += text.slice(from);
+  return depth !== 0 || !VERB.test(outside) || STAR.test(outside);
 }
