@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { RunReason } from '@holdfast/protocol';
+import type { Run, RunReason } from '@holdfast/protocol';
 import type { Ended, World } from './world.ts';
 
 /**
@@ -19,12 +19,15 @@ const PATIENCE_MS = 60_000;
 /** Less than the worst case of any call. */
 const TINY_USD = 0.0001;
 const MESSAGE_MAX_CHARS = 120;
+const MEND = 'Mend the failing test.';
+const MENDED = /^\+ {2}return a \+ b;$/m;
+const LONG_WORK = '[[simulate: steps 12]] [[simulate: slow 300]]';
 
 export const CASES: readonly Case[] = [
   {
     name: 'edit, then follow-up with resume',
     async run({ host }, agent) {
-      const first = await host.finish(agent, 'Mend the failing test.');
+      const first = await host.finish(agent, MEND);
       assertSucceeded(first);
       const { run } = first;
       assert.ok(run.isolated, 'it was not isolated');
@@ -34,7 +37,7 @@ export const CASES: readonly Case[] = [
       );
       assert.equal(run.tests.before?.exit_code, 1);
       assert.equal(run.tests.after?.exit_code, 0);
-      assert.match(await host.api.patch(run.id), /^\+ {2}return a \+ b;$/m);
+      assert.match(await host.api.patch(run.id), MENDED);
       assert.ok(run.usage.calls > 0 && Number(run.cost_usd) > 0, 'no call was counted');
       const body = { agents: [agent], instruction: '[[simulate: recall]]', continues: run.id };
       const { runs } = await host.api.post<{ runs: { id: string }[] }>(
@@ -59,6 +62,25 @@ export const CASES: readonly Case[] = [
       assert.equal(run.status, 'canceled', JSON.stringify(run));
       assert.match(await host.api.patch(id), /^\+Step 1\.$/m);
       return undefined;
+    },
+  },
+  {
+    name: 'message while it works',
+    async run({ host }, agent) {
+      const { id, task_id } = await host.start(agent, `${LONG_WORK} Write notes.`);
+      await host.api.until(id, 'tool.finished');
+      await host.api.post(`/v1/tasks/${task_id}/messages`, { instruction: MEND });
+      const ended = await host.ended(id);
+      assertSucceeded(ended);
+      const heard = ended.events.some(({ type }) => type === 'message.steered');
+      const { steerable } = (await host.agents()).find(({ name }) => name === agent)!;
+      assert.equal(heard, steerable, 'it was steered, or not, against what is said of it');
+      const { data } = await host.api.get<{ data: Run[] }>(`/v1/tasks/${task_id}/runs`);
+      const last = await host.ended(data[0]!.id);
+      assertSucceeded(last);
+      assert.equal(last.run.continues, steerable ? null : id);
+      assert.match(await host.api.patch(last.run.id), MENDED);
+      return steerable ? 'taken in' : 'done by a run after it';
     },
   },
   {
@@ -94,7 +116,7 @@ export const CASES: readonly Case[] = [
     name: 'budget end',
     before: ({ host }) => host.limitRuns(TINY_USD),
     async run({ host }, agent) {
-      return assertFailed(await host.finish(agent, 'Mend the failing test.'), 'budget');
+      return assertFailed(await host.finish(agent, MEND), 'budget');
     },
     after: ({ host }) => host.limitRuns(null),
   },

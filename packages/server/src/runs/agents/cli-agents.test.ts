@@ -84,8 +84,9 @@ describe.each(CLIS)('the adapter of $command', ({ command, create, install }) =>
     const agent = replayed(create, { command, fixture: `${command}-edit.jsonl` });
     const context = { gatewayUrl: GATEWAY, resume: 'session-1', model: 'some-model' };
     await bench.start(agent, context).done;
-    expect(kept('arguments')).toContain('resume\nsession-1\n');
-    expect(kept('arguments')).toMatch(/(-m|--model)\nsome-model\n/);
+    const asked = kept('arguments') + kept('input');
+    expect(asked).toMatch(/resume\nsession-1\n|"thread\/resume","params":{"threadId":"session-1"/);
+    expect(asked).toMatch(/(-m|--model)\nsome-model\n|"model":"some-model"/);
   });
 
   it('says which version is installed, and how to install it', async () => {
@@ -151,6 +152,34 @@ describe('what one vendor has and another has not', () => {
     const retries = bench.events.filter(({ type }) => type === 'agent.retrying');
     expect(retries.map(({ data }) => data.attempt)).toEqual([1, 2, 3, 4, 5]);
     expect(retries[0]!.data.status).toBe(403);
+    expect(retries[0]!.private!.message).toContain('Over budget.');
+  });
+
+  it('Codex: a thread that it has not kept is begun anew', async () => {
+    const agent = replayed(createCodexAgent, {
+      command: 'codex',
+      fixture: 'codex-no-thread.jsonl',
+    });
+    const outcome = await bench.start(agent, { gatewayUrl: GATEWAY, resume: 'gone' }).done;
+    expect(outcome).toEqual({ kind: 'succeeded', summary: 'Changed hey to hello.' });
+    expect(bench.find('agent.output')!.private!.text).toContain('cannot be resumed: no rollout');
+    expect(kept('input')).toMatch(/thread\/resume.*thread\/start.*turn\/start/s);
+  });
+
+  it('Codex: takes a message while it works, and none afterwards', async () => {
+    const agent = replayed(createCodexAgent, { command: 'codex', fixture: 'codex-steered.jsonl' });
+    const run = bench.start(agent, { gatewayUrl: GATEWAY });
+    expect(await run.steer('Also "this".')).toBe(true);
+    await run.done;
+    expect(kept('input')).toMatch(/"turn\/steer".*"expectedTurnId":"01.*Also \\"this\\"\./);
+    expect(await run.steer('Too late.')).toBe(false);
+  });
+
+  it('Codex: a turn that it refuses to begin is a failure, and requests are refused', async () => {
+    const agent = replayed(createCodexAgent, { command: 'codex', fixture: 'codex-refused.jsonl' });
+    const outcome = await bench.start(agent, { gatewayUrl: GATEWAY }).done;
+    expect(outcome).toEqual({ kind: 'failed', reason: 'agent_error', message: 'No such model.' });
+    expect(kept('input')).toContain('{"id":"a1","error":{"code":-32601');
   });
 
   it('Gemini: the plan from its list of to-dos', async () => {

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { checkEvent } from '../../platform/log/index.ts';
 import { interpret as interpretClaude } from './claude/events.ts';
-import { createInterpreter as createCodexInterpreter } from './codex/events.ts';
+import { CodexEvents } from './codex/events.ts';
 import { planned, printed, said, toolFinished, toolStarted } from './events.ts';
 import { failed } from './failure.ts';
 import { GeminiInterpreter } from './gemini/events.ts';
 import { MASK, mask } from './mask.ts';
 import { isSessionId, PLAN_ITEMS_MAX, planItems, TEXT_MAX_BYTES, word } from './text.ts';
 
+const METHODS = ['item/started', 'item/completed', 'turn/plan/updated', 'error', 'turn/completed'];
 const HUGE = '\u0001€"\\'.repeat(50_000);
 
 describe('events of agents', () => {
@@ -42,30 +43,34 @@ describe('events of agents', () => {
     { type: 'assistant', message: 1 },
   ])('come from no nonsense: %j', nonsense => {
     const message = nonsense as Record<string, unknown>;
-    const shapes = [message, { type: 'item.started', item: message }, { type: 'result' }];
+    const shapes = [message, { item: message, error: message, turn: message }, { type: 'result' }];
     const gemini = new GeminiInterpreter();
-    const codex = createCodexInterpreter();
+    const codex = new CodexEvents();
+    const takeAll = (shape: Record<string, unknown>) => ({
+      events: METHODS.flatMap(method => codex.take(method, shape).events ?? []),
+    });
     for (const shape of shapes.filter(shape => shape !== null)) {
-      for (const interpret of [interpretClaude, codex, gemini.interpret.bind(gemini)]) {
+      for (const interpret of [interpretClaude, takeAll, gemini.interpret.bind(gemini)]) {
         for (const event of interpret(shape)?.events ?? []) if (event) checkEvent(event);
       }
     }
   });
 
   it('show the plan of Codex', () => {
-    const items = [
-      { text: 'Look', completed: true },
-      { text: 'Edit', completed: false },
+    const steps = [
+      { step: 'Look', status: 'completed' },
+      { step: 'Edit', status: 'inProgress' },
+      { step: 'Test', status: 'pending' },
     ];
-    const message = { type: 'item.updated', item: { id: 'item_9', type: 'todo_list', items } };
-    expect(createCodexInterpreter()(message)?.events).toEqual([
+    expect(new CodexEvents().take('turn/plan/updated', { plan: steps }).events).toEqual([
       {
         type: 'agent.plan',
-        data: { pending: 1, active: 0, done: 1 },
+        data: { pending: 1, active: 1, done: 1 },
         private: {
           items: [
             { text: 'Look', status: 'done' },
-            { text: 'Edit', status: 'pending' },
+            { text: 'Edit', status: 'active' },
+            { text: 'Test', status: 'pending' },
           ],
         },
       },

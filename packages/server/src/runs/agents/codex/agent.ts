@@ -3,11 +3,12 @@ import { createCliAgent } from '../cli-agent.ts';
 import { Conversation } from '../conversation.ts';
 import type { Cli } from '../installed.ts';
 import type { AdapterOptions } from '../options.ts';
-import { createInterpreter } from './events.ts';
+import { CodexDialogue } from './dialogue.ts';
 
 /**
- * Codex's `exec --json`: one turn per process, its threads stand below `~/.codex`. It makes that
- * folder itself, but refuses a `CODEX_HOME` that does not exist.
+ * Codex's `app-server`, which takes messages while it works (`exec --json` does not); its threads
+ * stand below `~/.codex`. It makes that folder itself, but refuses a `CODEX_HOME` that does not
+ * exist.
  */
 export const CODEX = { command: 'codex', npm: '@openai/codex', version: '0.169.0' } as const;
 
@@ -17,7 +18,7 @@ export function createCodexAgent(options: AdapterOptions): Agent {
   return createCliAgent({
     name: 'codex',
     title: 'Codex',
-    steerable: false,
+    steerable: true,
     resumable: true,
     cli: CODEX,
     agentsDir: options.agentsDir,
@@ -26,18 +27,21 @@ export function createCodexAgent(options: AdapterOptions): Agent {
 }
 
 function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun {
-  const { homeDir, token, instruction } = context;
+  const { homeDir, token } = context;
   const process = context.spawn([...cli.command, ...codexArguments(context, options)], {
     HOME: homeDir,
     [TOKEN_VARIABLE]: token,
   });
-  const conversation = new Conversation({ context, process, interpret: createInterpreter() });
-  // On standard input an instruction is neither too long nor taken for an option.
-  process.stdin.end(instruction);
+  const dialogue = new CodexDialogue(context, { model: context.model ?? options.model });
+  const conversation = new Conversation({ context, process, interpret: dialogue.interpret });
+  dialogue.begin(conversation);
+  void conversation.done.then(() => dialogue.hangUp());
   return {
     done: conversation.done,
-    stop: signal => conversation.stop(signal),
-    steer: async () => false,
+    stop: signal => {
+      if (signal !== 'SIGINT' || !dialogue.interrupt()) conversation.stop(signal);
+    },
+    steer: text => dialogue.steer(text),
   };
 }
 
@@ -46,15 +50,9 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
  * the token from the commands it runs.
  */
 export function codexArguments(
-  {
-    resume,
-    model,
-    workspaceDir,
-    gatewayUrl,
-  }: Pick<AgentContext, 'resume' | 'model' | 'workspaceDir' | 'gatewayUrl'>,
-  { isolated, model: fallback }: AdapterOptions,
+  { gatewayUrl }: Pick<AgentContext, 'gatewayUrl'>,
+  { isolated }: Pick<AdapterOptions, 'isolated'>,
 ): string[] {
-  const chosen = model ?? fallback;
   const provider = [
     'name="holdfast"',
     `base_url="${gatewayUrl}/model/openai/v1"`,
@@ -64,20 +62,12 @@ export function codexArguments(
   const settings = [
     'model_provider=holdfast',
     `model_providers.holdfast={${provider}}`,
+    `sandbox_mode="${isolated ? 'danger-full-access' : 'workspace-write'}"`,
+    'approval_policy="never"',
     'shell_environment_policy.inherit=core',
     'sandbox_workspace_write.exclude_slash_tmp=true',
     'check_for_update_on_startup=false',
     'analytics.enabled=false',
   ];
-  return [
-    'exec',
-    '--json',
-    '--skip-git-repo-check',
-    ...['-s', isolated ? 'danger-full-access' : 'workspace-write'],
-    ...['-C', workspaceDir],
-    ...settings.flatMap(setting => ['-c', setting]),
-    ...(chosen === undefined ? [] : ['-m', chosen]),
-    ...(resume === null ? [] : ['resume', resume]),
-    '-',
-  ];
+  return ['app-server', ...settings.flatMap(setting => ['-c', setting])];
 }

@@ -1,107 +1,121 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
+import type { AgentOutcome } from '../agent.ts';
 import type { Interpretation } from '../conversation.ts';
-import {
-  planned,
-  printed,
-  retrying,
-  said,
-  sessionOpened,
-  thought,
-  toolFinished,
-  toolStarted,
-} from '../events.ts';
+import { planned, printed, retrying, said, thought, toolFinished, toolStarted } from '../events.ts';
 import { failed, succeeded } from '../failure.ts';
 import { isObject, type Json, list, planItems } from '../text.ts';
 
-/** Codex's `exec --json` as log events. Null: not of this interface. */
-export function createInterpreter(): (message: Json) => Interpretation | null {
-  const started = new Set<unknown>();
-  let lastSaid: unknown = '';
-  const item = (phase: string, content: Json): (NewEvent | null)[] => {
-    if (content.type === 'agent_message' && phase === 'completed') lastSaid = content.text;
-    const first = !started.has(content.id);
-    started.add(content.id);
-    return itemEvents(phase, content, first);
-  };
-  return message => {
-    if (typeof message.type !== 'string') return null;
-    const phase = /^item\.(started|updated|completed)$/.exec(message.type)?.[1];
-    if (phase !== undefined) {
-      return { events: isObject(message.item) ? item(phase, message.item) : [] };
-    }
-    switch (message.type) {
-      case 'thread.started':
-        return { events: [sessionOpened(message.thread_id, null)] };
-      case 'turn.completed':
-        return { outcome: succeeded(lastSaid) };
-      case 'turn.failed':
-        return { outcome: failed(isObject(message.error) ? message.error.message : undefined) };
+/** What Codex's app-server tells, as log events. */
+export class CodexEvents {
+  readonly #started = new Set<unknown>();
+  #lastSaid: unknown = '';
+  #retries = 0;
+
+  /** A notification; of those that nobody needs, nothing. */
+  take(method: string, params: Json): Interpretation {
+    switch (method) {
+      case 'item/started':
+      case 'item/completed':
+        return { events: isObject(params.item) ? this.#item(method, params.item) : [] };
+      case 'turn/plan/updated':
+        return { events: [plan(params.plan)] };
       case 'error':
-        return { events: [errorEvent(String(message.message))] };
+        return { events: isObject(params.error) ? [this.#error(params.error, params)] : [] };
+      case 'warning':
+        return { events: [printed('stderr', String(params.message))] };
+      case 'turn/completed':
+        return { outcome: outcomeOf(isObject(params.turn) ? params.turn : {}, this.#lastSaid) };
       default:
         return {};
     }
-  };
-}
+  }
 
-/** The same type tells of attempts that are repeated. */
-function errorEvent(message: string): NewEvent {
-  const attempt = /^Reconnecting\.\.\. (\d+)\/\d+/.exec(message)?.[1];
-  if (attempt === undefined) return printed('stderr', message);
-  const status = /status (\d{3})/.exec(message)?.[1];
-  return retrying(Number(attempt), status === undefined ? null : Number(status), message);
-}
+  #item(method: string, item: Json): (NewEvent | null)[] {
+    const completed = method === 'item/completed';
+    switch (item.type) {
+      case 'agentMessage':
+        if (!completed) return [];
+        this.#lastSaid = item.text;
+        return [said(item.text)];
+      case 'reasoning':
+        return completed
+          ? [thought([...list(item.summary), ...list(item.content)].join('\n'))]
+          : [];
+      case 'userMessage':
+      case 'hookPrompt':
+      case 'plan':
+      case 'contextCompaction':
+        return [];
+      default:
+        return this.#tool(item, completed);
+    }
+  }
 
-function itemEvents(phase: string, item: Json, first: boolean): (NewEvent | null)[] {
-  switch (item.type) {
-    case 'agent_message':
-      return phase === 'completed' ? [said(item.text)] : [];
-    case 'reasoning':
-      return phase === 'completed' ? [thought(item.text)] : [];
-    case 'todo_list':
-      return [plan(item.items)];
-    case 'error':
-      return phase === 'completed' ? [printed('stderr', String(item.message))] : [];
-    default:
-      return toolEvents(phase, item, first);
+  /** Some tools are only told of when they are done. */
+  #tool(item: Json, completed: boolean): NewEvent[] {
+    const { id, type } = item;
+    const [typeName, kind = null] = TOOLS[String(type)] ?? [type];
+    const name = typeof item.tool === 'string' ? item.tool : typeName;
+    const events: NewEvent[] = [];
+    if (!this.#started.has(id)) events.push(toolStarted({ id, name, kind, input: inputOf(item) }));
+    this.#started.add(id);
+    if (completed) {
+      const ok = item.status === undefined || item.status === 'completed';
+      const output = item.aggregatedOutput ?? item.result ?? item.contentItems ?? item.error;
+      events.push(toolFinished({ id, ok, exitCode: item.exitCode, output }));
+      this.#started.delete(id);
+    }
+    return events;
+  }
+
+  /** The same notification tells of calls that are made again. */
+  #error({ message, additionalDetails, codexErrorInfo }: Json, { willRetry }: Json): NewEvent {
+    if (willRetry !== true) return printed('stderr', String(message));
+    this.#retries += 1;
+    const attempt = /(\d+)\/\d+/.exec(String(message))?.[1] ?? this.#retries;
+    const details = typeof additionalDetails === 'string' ? ` ${additionalDetails}` : '';
+    return retrying(Number(attempt), statusOf(codexErrorInfo), `${message}${details}`);
   }
 }
 
-function plan(items: unknown): NewEvent {
+/** `{ responseStreamDisconnected: { httpStatusCode: 503 } }` and its like. */
+function statusOf(info: unknown): unknown {
+  const inner = isObject(info) ? Object.values(info).find(isObject) : undefined;
+  return inner?.httpStatusCode ?? null;
+}
+
+function outcomeOf({ status, error }: Json, lastSaid: unknown): AgentOutcome {
+  if (status === 'completed') return succeeded(lastSaid);
+  if (status === 'interrupted') return failed('Interrupted.');
+  return failed(isObject(error) ? error.message : undefined);
+}
+
+const STEPS: Readonly<Record<string, 'pending' | 'active' | 'done'>> = {
+  inProgress: 'active',
+  completed: 'done',
+};
+
+function plan(steps: unknown): NewEvent {
   return planned(
-    planItems(items, ({ text, completed }) => ({
-      text,
-      status: completed === true ? 'done' : 'pending',
+    planItems(steps, ({ step, status }) => ({
+      text: step,
+      status: STEPS[String(status)] ?? 'pending',
     })),
   );
 }
 
-/** Some tools are only told of when they are done. */
-function toolEvents(phase: string, item: Json, first: boolean): NewEvent[] {
-  const { id, type } = item;
-  const kind = KINDS[String(type)] ?? null;
-  const name = typeof item.tool === 'string' ? item.tool : type;
-  const events: NewEvent[] = [];
-  if (first) events.push(toolStarted({ id, name, kind, input: inputOf(item) }));
-  if (phase === 'completed') {
-    const ok = item.status === undefined || item.status === 'completed';
-    const output = item.aggregated_output ?? item.result ?? item.error;
-    events.push(toolFinished({ id, ok, exitCode: item.exit_code, output }));
-  }
-  return events;
-}
-
-const KINDS: Readonly<Record<string, string>> = {
-  command_execution: 'execute',
-  file_change: 'edit',
-  web_search: 'fetch',
-  mcp_tool_call: 'other',
+/** By the item's type: the name of the tool, and what it is like. */
+const TOOLS: Readonly<Record<string, readonly [name: string, kind: string]>> = {
+  commandExecution: ['command_execution', 'execute'],
+  fileChange: ['file_change', 'edit'],
+  webSearch: ['web_search', 'fetch'],
+  mcpToolCall: ['mcp_tool_call', 'other'],
 };
 
 function inputOf(item: Json): unknown {
-  if (item.type === 'file_change') {
+  if (item.type === 'fileChange') {
     const changes = list(item.changes).filter(isObject);
-    return changes.map(({ kind, path }) => `${kind} ${path}`).join('\n');
+    return changes.map(({ kind, path }) => `${isObject(kind) ? kind.type : ''} ${path}`).join('\n');
   }
-  return item.command ?? item.query ?? item.arguments;
+  return item.command ?? item.query ?? item.arguments ?? item.prompt;
 }

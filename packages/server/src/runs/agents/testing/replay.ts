@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * A program that stands where an agent's command line is looked for, and says again what the real
- * one was recorded saying. It keeps its arguments, environment and input in the run's home.
+ * one was recorded saying; an answer (JSON-RPC) only after a request. It keeps its arguments,
+ * environment and input in the run's home.
  */
 export interface Replay {
   readonly command: string;
@@ -27,9 +28,19 @@ export function installReplay(agentsDir: string, replay: Replay): void {
     `[ "$1" = --version ] && { echo "${command} ${version}"; exit 0; }`,
     'printf "%s\\n" "$@" > "$HOME/arguments"',
     'env > "$HOME/environment"',
-    `cat "${said}"`,
+    ': > "$HOME/input"',
+    'await_request() {',
+    '  while IFS= read -r line; do',
+    '    printf "%s\\n" "$line" >> "$HOME/input"',
+    '    case "$line" in \'{"id":\'*) return;; esac',
+    '  done',
+    '}',
+    'while IFS= read -r said <&3; do',
+    '  case "$said" in \'{"id":\'*) await_request;; esac',
+    '  printf "%s\\n" "$said"',
+    `done 3< "${said}"`,
     ...(complaint === undefined ? [] : [`echo "${complaint}" >&2`]),
-    ...(fixture === undefined ? [] : ['cat > "$HOME/input"']),
+    ...(fixture === undefined ? [] : ['cat >> "$HOME/input"']),
     `exit ${exitCode}`,
   ];
   const file = join(agentsDir, command);

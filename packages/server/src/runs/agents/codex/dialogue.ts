@@ -1,0 +1,112 @@
+import type { AgentContext } from '../agent.ts';
+import type { Conversation, Interpretation } from '../conversation.ts';
+import { printed, sessionOpened } from '../events.ts';
+import { failed } from '../failure.ts';
+import { isObject, type Json } from '../text.ts';
+import { CodexEvents } from './events.ts';
+import { Rpc } from './rpc.ts';
+
+/**
+ * The client's side of Codex's app-server (`codex app-server generate-ts` prints its types): a
+ * thread is opened or resumed and one turn is started in it; further messages are steered into that
+ * turn while it lasts. The turn's end is the agent's.
+ *
+ *   initialize ──▶ thread/start or thread/resume ──▶ turn/start ──▶ … turn/completed
+ */
+export class CodexDialogue {
+  readonly #context: AgentContext;
+  readonly #model: string | undefined;
+  readonly #events = new CodexEvents();
+  #conversation: Conversation | undefined;
+  readonly #rpc = new Rpc(message => this.#conversation?.send(message) ?? false);
+  #begun: Promise<void> | undefined;
+  #threadId: unknown;
+  #turnId: unknown;
+
+  constructor(context: AgentContext, { model }: { model: string | undefined }) {
+    this.#context = context;
+    this.#model = model;
+  }
+
+  readonly interpret = (message: Json): Interpretation | null => {
+    if (this.#rpc.take(message)) return {};
+    if (typeof message.method !== 'string') return null;
+    const params = isObject(message.params) ? message.params : {};
+    // Agents that it starts by itself have threads of their own.
+    if (message.method !== 'turn/completed' || params.threadId === this.#threadId) {
+      return this.#events.take(message.method, params);
+    }
+    return {};
+  };
+
+  /** Concludes the conversation where no turn comes to begin. */
+  begin(conversation: Conversation): void {
+    this.#conversation = conversation;
+    this.#begun = this.#begin(conversation);
+  }
+
+  async #begin(conversation: Conversation): Promise<void> {
+    try {
+      const clientInfo = { name: 'holdfast', title: 'Holdfast', version: '1' };
+      await this.#rpc.request('initialize', { clientInfo, capabilities: null });
+      this.#rpc.notify('initialized');
+      if (!(await this.#resume())) await this.#open('thread/start', {});
+      const turn = { threadId: this.#threadId, input: said(this.#context.instruction) };
+      await this.#rpc.request('turn/start', turn, result => {
+        this.#turnId = isObject(result.turn) ? result.turn.id : undefined;
+      });
+    } catch (error) {
+      conversation.conclude(failed(error instanceof Error ? error.message : error));
+    }
+  }
+
+  /** False where the turn is over. */
+  async steer(text: string): Promise<boolean> {
+    await this.#begun;
+    if (this.#turnId === undefined || this.#conversation?.isOver !== false) return false;
+    const params = { threadId: this.#threadId, expectedTurnId: this.#turnId, input: said(text) };
+    return this.#rpc.request('turn/steer', params).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Asks it to end the turn by itself; false when there is none yet. */
+  interrupt(): boolean {
+    if (this.#turnId === undefined) return false;
+    const params = { threadId: this.#threadId, turnId: this.#turnId };
+    this.#rpc.request('turn/interrupt', params).catch(() => {});
+    return true;
+  }
+
+  /** The process has ended. */
+  hangUp(): void {
+    this.#rpc.close(new Error('The agent ended without an answer.'));
+  }
+
+  /** A thread that it has not kept is begun anew: the work itself is in the workspace. */
+  async #resume(): Promise<boolean> {
+    const { resume, emit } = this.#context;
+    if (resume === null) return false;
+    try {
+      await this.#open('thread/resume', { threadId: resume, excludeTurns: true });
+      return true;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : error;
+      emit(printed('stderr', `The session cannot be resumed: ${why}`));
+      return false;
+    }
+  }
+
+  async #open(method: string, params: object): Promise<void> {
+    const asked = { ...params, cwd: this.#context.workspaceDir, model: this.#model ?? null };
+    await this.#rpc.request(method, asked, ({ thread, model }) => {
+      this.#threadId = isObject(thread) ? thread.id : undefined;
+      this.#context.emit(sessionOpened(this.#threadId, model));
+    });
+  }
+}
+
+function said(text: string) {
+  return [{ type: 'text', text, text_elements: [] }];
+}

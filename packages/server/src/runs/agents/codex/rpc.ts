@@ -1,0 +1,66 @@
+import { isObject, type Json } from '../text.ts';
+
+/** The method is not one of ours (JSON-RPC 2.0, section 5.1). */
+const METHOD_NOT_FOUND = -32601;
+
+interface Pending {
+  resolve(result: Json): void;
+  reject(error: Error): void;
+}
+
+/** JSON-RPC 2.0 over lines as Codex speaks it: without the member `jsonrpc`. */
+export class Rpc {
+  readonly #send: (message: object) => boolean;
+  readonly #pending = new Map<unknown, Pending>();
+  #lastId = 0;
+  #closed: Error | undefined;
+
+  /** `send` answers false when nothing can be sent any more. */
+  constructor(send: (message: object) => boolean) {
+    this.#send = send;
+  }
+
+  /** `onResult` is called before the next line is read. Rejects with what the other side says. */
+  request(method: string, params: object, onResult?: (result: Json) => void): Promise<Json> {
+    return new Promise((resolve, reject) => {
+      this.#lastId += 1;
+      const id = this.#lastId;
+      const sent = this.#closed === undefined && this.#send({ id, method, params });
+      if (!sent) return reject(this.#closed ?? new Error('It takes no more messages.'));
+      this.#pending.set(id, {
+        resolve: result => {
+          onResult?.(result);
+          resolve(result);
+        },
+        reject,
+      });
+    });
+  }
+
+  notify(method: string): void {
+    this.#send({ method });
+  }
+
+  /** Takes an answer, or refuses a request; false for everything else. */
+  take(message: Json): boolean {
+    const { id, method, result, error } = message;
+    if (id === undefined) return false;
+    if (method === undefined) this.#answered(id, result, error);
+    else this.#send({ id, error: { code: METHOD_NOT_FOUND, message: 'Not offered here.' } });
+    return true;
+  }
+
+  /** What was asked will not be answered any more. */
+  close(reason: Error): void {
+    this.#closed = reason;
+    for (const { reject } of this.#pending.values()) reject(reason);
+    this.#pending.clear();
+  }
+
+  #answered(id: unknown, result: unknown, error: unknown): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (isObject(error)) pending?.reject(new Error(String(error.message)));
+    else pending?.resolve(isObject(result) ? result : {});
+  }
+}
