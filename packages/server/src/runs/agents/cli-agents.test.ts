@@ -175,6 +175,33 @@ describe('what one vendor has and another has not', () => {
     expect(await run.steer('Too late.')).toBe(false);
   });
 
+  it('Codex: has not heard what nothing came after', async () => {
+    const fixture = 'codex-steered-late.jsonl';
+    const agent = replayed(createCodexAgent, { command: 'codex', fixture });
+    const run = bench.start(agent, { gatewayUrl: GATEWAY });
+    expect(await run.steer('Also this.')).toBe(false);
+    expect((await run.done).kind).toBe('succeeded');
+  });
+
+  it('Codex: agents that it starts by itself neither speak nor end for it', async () => {
+    const fixture = 'codex-sub-agent.jsonl';
+    const agent = replayed(createCodexAgent, { command: 'codex', fixture });
+    const outcome = await bench.start(agent, { gatewayUrl: GATEWAY }).done;
+    expect(outcome).toEqual({ kind: 'succeeded', summary: 'Changed hey to hello.' });
+    expect(JSON.stringify(bench.events)).not.toContain('somebody else');
+  });
+
+  it('Codex: is asked to end its turn, and killed only if it does not', async () => {
+    const fixture = 'codex-interrupted.jsonl';
+    const agent = replayed(createCodexAgent, { command: 'codex', fixture });
+    const run = bench.start(agent, { gatewayUrl: GATEWAY });
+    await bench.seen(({ type }) => type === 'tool.finished');
+    run.stop('SIGINT');
+    expect(await run.done).toMatchObject({ kind: 'failed', message: 'Interrupted.' });
+    expect(kept('input')).toContain('"method":"turn/interrupt"');
+    expect((await bench.processes[0]!.exited).signal).toBe(null);
+  });
+
   it('Codex: a turn that it refuses to begin is a failure, and requests are refused', async () => {
     const agent = replayed(createCodexAgent, { command: 'codex', fixture: 'codex-refused.jsonl' });
     const outcome = await bench.start(agent, { gatewayUrl: GATEWAY }).done;

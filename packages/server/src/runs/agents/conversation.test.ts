@@ -1,9 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Agent } from './agent.ts';
-import { Conversation, type Interpretation, PLAIN_OUTPUT_MAX_BYTES } from './conversation.ts';
+import type { Agent, AgentContext } from './agent.ts';
+import {
+  Conversation,
+  INPUT_MAX_BYTES,
+  type Interpretation,
+  PLAIN_OUTPUT_MAX_BYTES,
+} from './conversation.ts';
 import { said } from './events.ts';
 import { succeeded } from './failure.ts';
 import { LINE_MAX_BYTES } from './lines.ts';
+import { spawnPlain } from './testing/spawn.ts';
 import { openWorkbench, type Workbench } from './testing/workbench.ts';
 import type { Json } from './text.ts';
 
@@ -14,6 +20,7 @@ beforeEach(() => {
 afterEach(() => bench.close());
 
 function interpret(message: Json): Interpretation | null {
+  if (message.odd) return { events: [said(String(message.odd))] };
   if (typeof message.said === 'string') return { events: [said(message.said)] };
   return typeof message.done === 'string' ? { outcome: succeeded(message.done) } : null;
 }
@@ -41,6 +48,24 @@ const run = (script: string) => bench.start(scripted(script), { gatewayUrl: '' }
 const outputs = () => bench.events.filter(({ type }) => type === 'agent.output');
 
 describe('a conversation with an agent', () => {
+  it('keeps no more than so much for an agent that does not read', async () => {
+    const process = spawnPlain(['sleep', '60'], {}, bench.workspaceDir);
+    const context = { token: 'rt_x', emit() {} } as unknown as AgentContext;
+    const conversation = new Conversation({ context, process, interpret });
+    const message = 'x'.repeat(INPUT_MAX_BYTES / 4);
+    const sent = Array.from({ length: 8 }, () => conversation.send(message));
+    expect(sent.filter(Boolean).length).toBeGreaterThanOrEqual(4);
+    expect(sent.at(-1)).toBe(false);
+    expect(process.stdin.writableLength).toBeLessThan(2 * INPUT_MAX_BYTES);
+    conversation.stop('SIGKILL');
+    await conversation.done;
+  });
+
+  it('bears whatever shape a message has', async () => {
+    await run(`echo '{"odd":{"toString":1}}'; echo '{"done":"ok"}'`);
+    expect(outputs().map(event => event.private!.text)).toEqual(['{"odd":{"toString":1}}']);
+  });
+
   it('logs what is not of the interface, with bytes that are not UTF-8', async () => {
     await run(`printf 'plain \\377\\n[1]\\n{"other":1}\\n{"said":"hello"}\\n{"done":"ok"}'`);
     expect(bench.types()).toEqual([...Array(3).fill('agent.output'), 'agent.message']);

@@ -18,6 +18,8 @@ import { isObject, type Json } from './text.ts';
 export const EXIT_GRACE_MS = 10_000;
 /** Plain text an agent prints beside its interface, per run; what is beyond is not logged. */
 export const PLAIN_OUTPUT_MAX_BYTES = 2 * 1024 * 1024;
+/** What waits for an agent to read it. */
+export const INPUT_MAX_BYTES = 8 * 1024 * 1024;
 const LAST_WORDS_MAX_CHARS = 2000;
 
 export interface Interpretation {
@@ -28,7 +30,7 @@ export interface Interpretation {
 export interface ConversationOptions {
   readonly context: AgentContext;
   readonly process: SandboxedProcess;
-  /** One JSON object of standard output. Must not throw; null: it is not of the interface. */
+  /** One JSON object of standard output; null, or an error: it is not of the interface. */
   interpret(message: Json): Interpretation | null;
   readonly exitGraceMs?: number;
   /** Events held back, when the process has ended. */
@@ -56,10 +58,10 @@ export class Conversation {
     return this.#outcome !== null || this.#stopped;
   }
 
-  /** Writes one JSON line; false when the agent takes none any more. */
+  /** Writes one JSON line; false when the agent takes none any more, or reads none. */
   send(message: unknown): boolean {
     const { stdin } = this.#options.process;
-    if (!stdin.writable) return false;
+    if (!stdin.writable || stdin.writableLength > INPUT_MAX_BYTES) return false;
     stdin.write(`${JSON.stringify(message)}\n`);
     return true;
   }
@@ -91,13 +93,22 @@ export class Conversation {
 
   #heard(line: Line): void {
     const message = line.droppedBytes === 0 ? parse(this.#masked(line.text)) : null;
-    const said = message === null ? null : this.#options.interpret(message);
+    const said = message === null ? null : this.#interpreted(message);
     if (said === null) {
       this.#print('stdout', line);
       return;
     }
     this.#emit(said.events ?? []);
     if (said.outcome) this.conclude(said.outcome);
+  }
+
+  /** What an agent says may have any shape, and must not end the server. */
+  #interpreted(message: Json): Interpretation | null {
+    try {
+      return this.#options.interpret(message);
+    } catch {
+      return null;
+    }
   }
 
   /**

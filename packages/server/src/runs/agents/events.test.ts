@@ -8,7 +8,17 @@ import { GeminiInterpreter } from './gemini/events.ts';
 import { MASK, mask } from './mask.ts';
 import { isSessionId, PLAN_ITEMS_MAX, planItems, TEXT_MAX_BYTES, word } from './text.ts';
 
-const METHODS = ['item/started', 'item/completed', 'turn/plan/updated', 'error', 'turn/completed'];
+/** What throws where it is made a string. */
+const UNSAYABLE = { toString: 1 };
+const METHODS = [
+  'warning',
+  'item/started',
+  'item/completed',
+  'turn/plan/updated',
+  'error',
+  'turn/completed',
+];
+const OF_PLAN = { method: 'turn/plan/updated', isOwn: true };
 const HUGE = '\u0001€"\\'.repeat(50_000);
 
 describe('events of agents', () => {
@@ -41,13 +51,14 @@ describe('events of agents', () => {
     { type: 'x' },
     { type: 'assistant' },
     { type: 'assistant', message: 1 },
+    { type: UNSAYABLE, id: UNSAYABLE, message: UNSAYABLE, changes: [UNSAYABLE] },
   ])('come from no nonsense: %j', nonsense => {
     const message = nonsense as Record<string, unknown>;
     const shapes = [message, { item: message, error: message, turn: message }, { type: 'result' }];
     const gemini = new GeminiInterpreter();
     const codex = new CodexEvents();
-    const takeAll = (shape: Record<string, unknown>) => ({
-      events: METHODS.flatMap(method => codex.take(method, shape).events ?? []),
+    const takeAll = (params: Record<string, unknown>) => ({
+      events: METHODS.flatMap(method => codex.take({ method, params, isOwn: true }).events ?? []),
     });
     for (const shape of shapes.filter(shape => shape !== null)) {
       for (const interpret of [interpretClaude, takeAll, gemini.interpret.bind(gemini)]) {
@@ -62,7 +73,7 @@ describe('events of agents', () => {
       { step: 'Edit', status: 'inProgress' },
       { step: 'Test', status: 'pending' },
     ];
-    expect(new CodexEvents().take('turn/plan/updated', { plan: steps }).events).toEqual([
+    expect(new CodexEvents().take({ ...OF_PLAN, params: { plan: steps } }).events).toEqual([
       {
         type: 'agent.plan',
         data: { pending: 1, active: 1, done: 1 },

@@ -4,7 +4,25 @@ import { printed, sessionOpened } from '../events.ts';
 import { failed } from '../failure.ts';
 import { isObject, type Json } from '../text.ts';
 import { CodexEvents } from './events.ts';
-import { Rpc } from './rpc.ts';
+import { Rpc, RpcError } from './rpc.ts';
+import { Steering } from './steering.ts';
+
+/** Parts of what comes whole later, and a turn's diff anew after each change. */
+const UNHEARD = [
+  'turn/diff/updated',
+  'item/agentMessage/delta',
+  'item/plan/delta',
+  'item/commandExecution/outputDelta',
+  'item/fileChange/outputDelta',
+  'item/fileChange/patchUpdated',
+  'item/reasoning/textDelta',
+  'item/reasoning/summaryTextDelta',
+];
+const CAPABILITIES = {
+  experimentalApi: false,
+  requestAttestation: false,
+  optOutNotificationMethods: UNHEARD,
+};
 
 /**
  * The client's side of Codex's app-server (`codex app-server generate-ts` prints its types): a
@@ -17,6 +35,7 @@ export class CodexDialogue {
   readonly #context: AgentContext;
   readonly #model: string | undefined;
   readonly #events = new CodexEvents();
+  readonly #steering = new Steering();
   #conversation: Conversation | undefined;
   readonly #rpc = new Rpc(message => this.#conversation?.send(message) ?? false);
   #begun: Promise<void> | undefined;
@@ -32,11 +51,9 @@ export class CodexDialogue {
     if (this.#rpc.take(message)) return {};
     if (typeof message.method !== 'string') return null;
     const params = isObject(message.params) ? message.params : {};
-    // Agents that it starts by itself have threads of their own.
-    if (message.method !== 'turn/completed' || params.threadId === this.#threadId) {
-      return this.#events.take(message.method, params);
-    }
-    return {};
+    const isOwn = typeof params.threadId !== 'string' || params.threadId === this.#threadId;
+    if (isOwn) this.#steering.take(message.method, params);
+    return this.#events.take({ method: message.method, params, isOwn });
   };
 
   /** Concludes the conversation where no turn comes to begin. */
@@ -48,7 +65,7 @@ export class CodexDialogue {
   async #begin(conversation: Conversation): Promise<void> {
     try {
       const clientInfo = { name: 'holdfast', title: 'Holdfast', version: '1' };
-      await this.#rpc.request('initialize', { clientInfo, capabilities: null });
+      await this.#rpc.request('initialize', { clientInfo, capabilities: CAPABILITIES });
       this.#rpc.notify('initialized');
       if (!(await this.#resume())) await this.#open('thread/start', {});
       const turn = { threadId: this.#threadId, input: said(this.#context.instruction) };
@@ -56,19 +73,20 @@ export class CodexDialogue {
         this.#turnId = isObject(result.turn) ? result.turn.id : undefined;
       });
     } catch (error) {
-      conversation.conclude(failed(error instanceof Error ? error.message : error));
+      // Without an answer, how the process ends tells more.
+      if (error instanceof RpcError) conversation.conclude(failed(error.message));
     }
   }
 
-  /** False where the turn is over. */
+  /** False where the turn ended before the model was given the message. */
   async steer(text: string): Promise<boolean> {
     await this.#begun;
     if (this.#turnId === undefined || this.#conversation?.isOver !== false) return false;
-    const params = { threadId: this.#threadId, expectedTurnId: this.#turnId, input: said(text) };
-    return this.#rpc.request('turn/steer', params).then(
-      () => true,
-      () => false,
-    );
+    const { id: clientUserMessageId, heard } = this.#steering.expect();
+    const ids = { threadId: this.#threadId, expectedTurnId: this.#turnId, clientUserMessageId };
+    const asked = this.#rpc.request('turn/steer', { ...ids, input: said(text) });
+    asked.catch(() => this.#steering.settle(clientUserMessageId, false));
+    return heard;
   }
 
   /** Asks it to end the turn by itself; false when there is none yet. */
@@ -81,6 +99,7 @@ export class CodexDialogue {
 
   /** The process has ended. */
   hangUp(): void {
+    this.#steering.giveUp();
     this.#rpc.close(new Error('The agent ended without an answer.'));
   }
 
@@ -92,8 +111,8 @@ export class CodexDialogue {
       await this.#open('thread/resume', { threadId: resume, excludeTurns: true });
       return true;
     } catch (error) {
-      const why = error instanceof Error ? error.message : error;
-      emit(printed('stderr', `The session cannot be resumed: ${why}`));
+      if (!(error instanceof RpcError)) throw error;
+      emit(printed('stderr', `The session cannot be resumed: ${error.message}`));
       return false;
     }
   }

@@ -3,7 +3,14 @@ import type { AgentOutcome } from '../agent.ts';
 import type { Interpretation } from '../conversation.ts';
 import { planned, printed, retrying, said, thought, toolFinished, toolStarted } from '../events.ts';
 import { failed, succeeded } from '../failure.ts';
-import { isObject, type Json, list, planItems } from '../text.ts';
+import { isObject, type Json, list, planItems, text } from '../text.ts';
+
+export interface Notification {
+  readonly method: string;
+  readonly params: Json;
+  /** Of the thread of the run. */
+  readonly isOwn: boolean;
+}
 
 /** What Codex's app-server tells, as log events. */
 export class CodexEvents {
@@ -11,18 +18,28 @@ export class CodexEvents {
   #lastSaid: unknown = '';
   #retries = 0;
 
-  /** A notification; of those that nobody needs, nothing. */
-  take(method: string, params: Json): Interpretation {
+  /**
+   * A notification; of those that nobody needs, nothing. Agents that it starts by itself have
+   * threads of their own: what they do is told, but neither what they think of nor how they end.
+   */
+  take({ method, params, isOwn }: Notification): Interpretation {
     switch (method) {
       case 'item/started':
       case 'item/completed':
-        return { events: isObject(params.item) ? this.#item(method, params.item) : [] };
+        return { events: isObject(params.item) ? this.#item(method, params.item, isOwn) : [] };
+      case 'warning':
+        return { events: [printed('stderr', text(params.message))] };
+      default:
+        return isOwn ? this.#ofTurn(method, params) : {};
+    }
+  }
+
+  #ofTurn(method: string, params: Json): Interpretation {
+    switch (method) {
       case 'turn/plan/updated':
         return { events: [plan(params.plan)] };
       case 'error':
         return { events: isObject(params.error) ? [this.#error(params.error, params)] : [] };
-      case 'warning':
-        return { events: [printed('stderr', String(params.message))] };
       case 'turn/completed':
         return { outcome: outcomeOf(isObject(params.turn) ? params.turn : {}, this.#lastSaid) };
       default:
@@ -30,17 +47,15 @@ export class CodexEvents {
     }
   }
 
-  #item(method: string, item: Json): (NewEvent | null)[] {
+  #item(method: string, item: Json, isOwn: boolean): (NewEvent | null)[] {
     const completed = method === 'item/completed';
     switch (item.type) {
       case 'agentMessage':
-        if (!completed) return [];
+        if (!completed || !isOwn) return [];
         this.#lastSaid = item.text;
         return [said(item.text)];
       case 'reasoning':
-        return completed
-          ? [thought([...list(item.summary), ...list(item.content)].join('\n'))]
-          : [];
+        return completed && isOwn ? [thought(words(item.summary, item.content))] : [];
       case 'userMessage':
       case 'hookPrompt':
       case 'plan':
@@ -54,27 +69,30 @@ export class CodexEvents {
   /** Some tools are only told of when they are done. */
   #tool(item: Json, completed: boolean): NewEvent[] {
     const { id, type } = item;
-    const [typeName, kind = null] = TOOLS[String(type)] ?? [type];
+    const [typeName, kind = null] = TOOLS[text(type)] ?? [type];
     const name = typeof item.tool === 'string' ? item.tool : typeName;
     const events: NewEvent[] = [];
     if (!this.#started.has(id)) events.push(toolStarted({ id, name, kind, input: inputOf(item) }));
     this.#started.add(id);
     if (completed) {
       const ok = item.status === undefined || item.status === 'completed';
-      const output = item.aggregatedOutput ?? item.result ?? item.contentItems ?? item.error;
-      events.push(toolFinished({ id, ok, exitCode: item.exitCode, output }));
+      const output = item.aggregatedOutput ?? item.result ?? item.contentItems ?? item.output;
+      events.push(
+        toolFinished({ id, ok, exitCode: item.exitCode, output: output ?? item.error ?? '' }),
+      );
       this.#started.delete(id);
     }
     return events;
   }
 
   /** The same notification tells of calls that are made again. */
-  #error({ message, additionalDetails, codexErrorInfo }: Json, { willRetry }: Json): NewEvent {
-    if (willRetry !== true) return printed('stderr', String(message));
+  #error(error: Json, { willRetry }: Json): NewEvent {
+    const message = text(error.message);
+    if (willRetry !== true) return printed('stderr', message);
     this.#retries += 1;
-    const attempt = /(\d+)\/\d+/.exec(String(message))?.[1] ?? this.#retries;
-    const details = typeof additionalDetails === 'string' ? ` ${additionalDetails}` : '';
-    return retrying(Number(attempt), statusOf(codexErrorInfo), `${message}${details}`);
+    const attempt = /(\d+)\/\d+/.exec(message)?.[1] ?? this.#retries;
+    const details = `${message} ${text(error.additionalDetails)}`.trim();
+    return retrying(Number(attempt), statusOf(error.codexErrorInfo), details);
   }
 }
 
@@ -86,8 +104,12 @@ function statusOf(info: unknown): unknown {
 
 function outcomeOf({ status, error }: Json, lastSaid: unknown): AgentOutcome {
   if (status === 'completed') return succeeded(lastSaid);
-  if (status === 'interrupted') return failed('Interrupted.');
-  return failed(isObject(error) ? error.message : undefined);
+  const why = isObject(error) ? error.message : undefined;
+  return failed(why ?? (status === 'interrupted' ? 'Interrupted.' : undefined));
+}
+
+function words(...lists: readonly unknown[]): string {
+  return lists.flatMap(list).map(text).join('\n');
 }
 
 const STEPS: Readonly<Record<string, 'pending' | 'active' | 'done'>> = {
@@ -99,7 +121,7 @@ function plan(steps: unknown): NewEvent {
   return planned(
     planItems(steps, ({ step, status }) => ({
       text: step,
-      status: STEPS[String(status)] ?? 'pending',
+      status: STEPS[text(status)] ?? 'pending',
     })),
   );
 }
@@ -115,7 +137,9 @@ const TOOLS: Readonly<Record<string, readonly [name: string, kind: string]>> = {
 function inputOf(item: Json): unknown {
   if (item.type === 'fileChange') {
     const changes = list(item.changes).filter(isObject);
-    return changes.map(({ kind, path }) => `${isObject(kind) ? kind.type : ''} ${path}`).join('\n');
+    return changes
+      .map(({ kind, path }) => `${text(isObject(kind) ? kind.type : kind)} ${text(path)}`)
+      .join('\n');
   }
-  return item.command ?? item.query ?? item.arguments ?? item.prompt;
+  return item.command ?? item.query ?? item.arguments ?? item.prompt ?? undefined;
 }

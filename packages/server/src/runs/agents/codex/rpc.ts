@@ -1,4 +1,4 @@
-import { isObject, type Json } from '../text.ts';
+import { isObject, type Json, text } from '../text.ts';
 
 /** The method is not one of ours (JSON-RPC 2.0, section 5.1). */
 const METHOD_NOT_FOUND = -32601;
@@ -7,6 +7,9 @@ interface Pending {
   resolve(result: Json): void;
   reject(error: Error): void;
 }
+
+/** What the other side answered instead of a result. */
+export class RpcError extends Error {}
 
 /** JSON-RPC 2.0 over lines as Codex speaks it: without the member `jsonrpc`. */
 export class Rpc {
@@ -20,7 +23,10 @@ export class Rpc {
     this.#send = send;
   }
 
-  /** `onResult` is called before the next line is read. Rejects with what the other side says. */
+  /**
+   * `onResult` is called before the next line is read. Rejects with `RpcError`, or with another
+   * error when there will be no answer.
+   */
   request(method: string, params: object, onResult?: (result: Json) => void): Promise<Json> {
     return new Promise((resolve, reject) => {
       this.#lastId += 1;
@@ -60,7 +66,7 @@ export class Rpc {
   #answered(id: unknown, result: unknown, error: unknown): void {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
-    if (isObject(error)) pending?.reject(new Error(String(error.message)));
+    if (isObject(error)) pending?.reject(new RpcError(text(error.message)));
     else pending?.resolve(isObject(result) ? result : {});
   }
 }

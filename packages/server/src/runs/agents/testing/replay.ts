@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * A program that stands where an agent's command line is looked for, and says again what the real
- * one was recorded saying; an answer (JSON-RPC) only after a request. It keeps its arguments,
- * environment and input in the run's home.
+ * one was recorded saying; an answer (JSON-RPC) only after a request, whose message it may name
+ * (`message-1`). It keeps its arguments, environment and input in the run's home.
  */
 export interface Replay {
   readonly command: string;
@@ -32,12 +32,13 @@ export function installReplay(agentsDir: string, replay: Replay): void {
     'await_request() {',
     '  while IFS= read -r line; do',
     '    printf "%s\\n" "$line" >> "$HOME/input"',
+    '    message=$(printf %s "$line" | sed -n \'s/.*"clientUserMessageId":"\\([^"]*\\).*/\\1/p\')',
     '    case "$line" in \'{"id":\'*) return;; esac',
     '  done',
     '}',
     'while IFS= read -r said <&3; do',
     '  case "$said" in \'{"id":\'*) await_request;; esac',
-    '  printf "%s\\n" "$said"',
+    '  printf "%s\\n" "$said" | sed "s/\\"message-1\\"/\\"$message\\"/"',
     `done 3< "${said}"`,
     ...(complaint === undefined ? [] : [`echo "${complaint}" >&2`]),
     ...(fixture === undefined ? [] : ['cat >> "$HOME/input"']),
