@@ -135,6 +135,8 @@ export class RunWorker implements Component {
     this.#attempts.set(runId, attempt);
     if (this.#draining) attempt.stop('drain');
     if (this.#hurried) attempt.hurry();
+    // Rings before this moment were for a run that was not known here.
+    void this.#look();
     await attempt.done;
     this.#attempts.delete(runId);
     this.#unsure.add(runId);
