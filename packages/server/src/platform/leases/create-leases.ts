@@ -4,7 +4,7 @@ import type { Database, Executor, Trx } from '../database/index.ts';
 import type { Telemetry } from '../telemetry/index.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { LEASE_TTL_MS, type Lease, type Leases } from './leases.ts';
-import { before, holderLives, leaseTables } from './tables.ts';
+import { before, holderLives, leaseTables, replicaLives } from './tables.ts';
 
 export interface LeasesOptions {
   readonly database: Database;
@@ -66,13 +66,11 @@ async function take(
   replica: string,
   subject: string,
 ): Promise<{ fence: number } | undefined> {
-  const since = before(LEASE_TTL_MS);
   const { rows } = await sql<{ fence: number }>`
     update subjects set fence = fence + 1, lease_replica = ${replica}, leased_at = clock_timestamp()
     where id = ${subject} and erased_at is null
-      and (lease_replica is null or not exists (
-        select from replicas where id = lease_replica and beat_at > ${since}))
-      and exists (select from replicas where id = ${replica} and beat_at > ${since})
+      and (lease_replica is null or not ${holderLives(LEASE_TTL_MS)})
+      and ${replicaLives(sql`${replica}`, LEASE_TTL_MS)}
     returning fence`.execute(trx);
   return rows[0];
 }
@@ -120,7 +118,7 @@ async function expired(executor: Executor, kind: string, limit: number): Promise
     .where('kind', '=', kind)
     .where('lease_replica', 'is not', null)
     .where('erased_at', 'is', null)
-    .where(eb => eb.not(holderLives(eb, LEASE_TTL_MS)))
+    .where(eb => eb.not(holderLives(LEASE_TTL_MS)))
     .orderBy('leased_at')
     .limit(limit)
     .execute();

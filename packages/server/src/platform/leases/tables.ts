@@ -1,4 +1,4 @@
-import { type ExpressionBuilder, type Generated, sql } from 'kysely';
+import { type Generated, type RawBuilder, sql } from 'kysely';
 import type { Executor } from '../database/index.ts';
 
 /** The leases' view of `subjects`; the rest of the row belongs to platform/log. */
@@ -27,17 +27,15 @@ export function leaseTables(executor: Executor) {
   return executor.withTables<LeaseTables>();
 }
 
-type Builder = ExpressionBuilder<LeaseTables, 'subjects'>;
+/** Whether that replica has beaten within `ttlMs`, by the database's clock. */
+export function replicaLives(replica: RawBuilder<unknown>, ttlMs: number) {
+  return sql<boolean>`exists (
+    select from replicas where replicas.id = ${replica} and replicas.beat_at > ${before(ttlMs)})`;
+}
 
-/** Whether the subject's holder has beaten within `ttlMs`, by the database's clock. */
-export function holderLives(eb: Builder, ttlMs: number) {
-  return eb.exists(
-    eb
-      .selectFrom('replicas')
-      .select('replicas.id')
-      .whereRef('replicas.id', '=', 'lease_replica')
-      .where('replicas.beat_at', '>', before(ttlMs)),
-  );
+/** `replicaLives` of the one that holds the subject. */
+export function holderLives(ttlMs: number) {
+  return replicaLives(sql.ref('subjects.lease_replica'), ttlMs);
 }
 
 /** The database's time `ms` ago. Not `now()`, which stands still within a transaction. */

@@ -24,6 +24,15 @@ export type KeyRow = Omit<SubjectKeysTable, 'erased_at'>;
 export const keyTables = (executor: Executor) =>
   executor.withTables<{ subject_keys: SubjectKeysTable }>();
 
+/** The subject's key as it is stored; `wrapped` is null once it was erased. */
+export async function findKey(executor: Executor, subject: string): Promise<KeyRow | undefined> {
+  return await keyTables(executor)
+    .selectFrom('subject_keys')
+    .select(['subject', 'key_id', 'master_key_id', 'wrapped'])
+    .where('subject', '=', subject)
+    .executeTakeFirst();
+}
+
 /** A new key of a subject, not stored yet. */
 export async function newKey(ring: KeyRing, subject: string): Promise<KeyRow> {
   const keyId = `dk_${newUuidV7().replaceAll('-', '')}`;

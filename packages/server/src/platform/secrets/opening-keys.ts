@@ -1,6 +1,6 @@
 import { type Clock, ExpiringCache } from '../../kernel/index.ts';
 import type { Executor } from '../database/index.ts';
-import { type DataKey, type KeyRow, keyTables, unwrap } from './data-keys.ts';
+import { type DataKey, findKey, unwrap } from './data-keys.ts';
 import type { KeyRing } from './key-ring.ts';
 import { KEY_CACHE_MAX, KEY_CACHE_TTL_MS } from './sealing-keys.ts';
 
@@ -22,7 +22,7 @@ export class OpeningKeys {
     const cached = this.#cache.get(subject);
     if (cached !== undefined && (wanted ?? cached.keyId) === cached.keyId) return cached;
     const row = await findKey(executor, subject);
-    if (row === undefined) return undefined;
+    if (row === undefined || row.wrapped === null) return undefined;
     const dataKey = await unwrap(this.#ring, row);
     this.#cache.put(subject, dataKey);
     return dataKey;
@@ -31,13 +31,4 @@ export class OpeningKeys {
   forget(subject: string): void {
     this.#cache.forget(subject);
   }
-}
-
-async function findKey(executor: Executor, subject: string): Promise<KeyRow | undefined> {
-  return await keyTables(executor)
-    .selectFrom('subject_keys')
-    .select(['subject', 'key_id', 'master_key_id', 'wrapped'])
-    .where('subject', '=', subject)
-    .where('wrapped', 'is not', null)
-    .executeTakeFirst();
 }

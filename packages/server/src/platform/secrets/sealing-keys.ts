@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { type Clock, ExpiringCache, HoldfastError } from '../../kernel/index.ts';
 import type { Trx } from '../database/index.ts';
-import { type DataKey, type KeyRow, keyTables, newKey, unwrap } from './data-keys.ts';
+import { type DataKey, findKey, type KeyRow, keyTables, newKey, unwrap } from './data-keys.ts';
 import type { KeyRing } from './key-ring.ts';
 
 /** Data keys that a process keeps unwrapped for reading. */
@@ -27,8 +27,8 @@ export class SealingKeys {
   async keyFor(trx: Trx, subject: string): Promise<DataKey> {
     const known = (await this.#made.get(trx)?.get(subject)) ?? this.#cache.get(subject);
     if (known !== undefined) return known;
-    const { made, ...row } =
-      (await findKey(trx, subject)) ?? (await makeKey(trx, this.#ring, subject));
+    const found = await findKey(trx, subject);
+    const { row, made } = found ? { row: found, made: false } : await this.#make(trx, subject);
     if (row.wrapped === null) throw new HoldfastError('gone', 'This piece of work was erased.');
     const dataKey = await unwrap(this.#ring, row);
     if (made) this.#remember(trx, subject, Promise.resolve(dataKey));
@@ -55,39 +55,23 @@ export class SealingKeys {
       .execute();
   }
 
+  /**
+   * Of two transactions making a subject's first key, the second waits and takes the first's; that
+   * `on conflict` changes nothing only lets the row be returned.
+   */
+  async #make(trx: Trx, subject: string): Promise<{ row: KeyRow; made: boolean }> {
+    const own = await newKey(this.#ring, subject);
+    const { rows } = await sql<KeyRow>`
+      insert into subject_keys (subject, key_id, master_key_id, wrapped)
+      values (${subject}, ${own.key_id}, ${own.master_key_id}, ${own.wrapped})
+      on conflict (subject) do update set subject = excluded.subject
+      returning subject, key_id, master_key_id, wrapped`.execute(trx);
+    const row = rows[0]!;
+    return { row, made: row.key_id === own.key_id };
+  }
+
   #remember(trx: Trx, subject: string, dataKey: Promise<DataKey>): void {
     const made = this.#made.get(trx) ?? new Map<string, Promise<DataKey>>();
     this.#made.set(trx, made.set(subject, dataKey));
   }
-}
-
-async function findKey(
-  trx: Trx,
-  subject: string,
-): Promise<(KeyRow & { made: boolean }) | undefined> {
-  const row = await keyTables(trx)
-    .selectFrom('subject_keys')
-    .select(['subject', 'key_id', 'master_key_id', 'wrapped'])
-    .where('subject', '=', subject)
-    .executeTakeFirst();
-  return row && { ...row, made: false };
-}
-
-/**
- * Of two transactions making a subject's first key, the second waits and takes the first's; that
- * `on conflict` changes nothing only lets the row be returned.
- */
-async function makeKey(
-  trx: Trx,
-  ring: KeyRing,
-  subject: string,
-): Promise<KeyRow & { made: boolean }> {
-  const own = await newKey(ring, subject);
-  const { rows } = await sql<KeyRow>`
-    insert into subject_keys (subject, key_id, master_key_id, wrapped)
-    values (${subject}, ${own.key_id}, ${own.master_key_id}, ${own.wrapped})
-    on conflict (subject) do update set subject = excluded.subject
-    returning subject, key_id, master_key_id, wrapped`.execute(trx);
-  const row = rows[0]!;
-  return { ...row, made: row.key_id === own.key_id };
 }
