@@ -9,7 +9,13 @@
  */
 import { decodeText } from './assembler.ts';
 import type { DirectionCounters } from './counters.ts';
-import { type FrameScanner, FrameViolation, SCAN_CONTROL, SCAN_DATA } from './frame-scanner.ts';
+import {
+  type FrameScanner,
+  FrameViolation,
+  OPCODE_CLOSE,
+  SCAN_CONTROL,
+  SCAN_DATA,
+} from './frame-scanner.ts';
 import type { MessageTap } from './message-tap.ts';
 import type { Outlet } from './outlet.ts';
 import type { Pump, PumpEvents } from './pump.ts';
@@ -28,7 +34,7 @@ export class DirectPump implements Pump {
   readonly #tap: MessageTap;
   readonly #counters: DirectionCounters;
   readonly #events: PumpEvents;
-  #broken = false;
+  #ended = false;
 
   constructor(options: DirectPumpOptions) {
     this.#scanner = options.scanner;
@@ -39,7 +45,7 @@ export class DirectPump implements Pump {
   }
 
   chunk(chunk: Buffer, borrowed: boolean): void {
-    if (this.#broken) return;
+    if (this.#ended) return;
     const scanner = this.#scanner;
     const outlet = this.#outlet;
     // Bytes [from, at) of the chunk are scanned and not yet forwarded.
@@ -47,7 +53,7 @@ export class DirectPump implements Pump {
     let at = 0;
     let violation: FrameViolation | null = null;
     try {
-      while (at < chunk.length) {
+      while (at < chunk.length && !this.#ended) {
         const found = scanner.step(chunk, at);
         if (found === SCAN_DATA) {
           if (scanner.carried !== null) from = this.#carried();
@@ -74,7 +80,7 @@ export class DirectPump implements Pump {
     this.#counters.frames = scanner.frames;
     violation = this.#deliver() ?? violation;
     if (violation === null) return;
-    this.#broken = true;
+    this.#ended = true;
     this.#events.violated(violation);
   }
 
@@ -97,6 +103,7 @@ export class DirectPump implements Pump {
     this.#counters.controlFrames++;
     const violation = this.#deliver();
     if (violation !== null) throw violation;
+    this.#ended = this.#scanner.opcode === OPCODE_CLOSE;
     this.#events.control(this.#scanner.opcode, this.#scanner.control);
   }
 

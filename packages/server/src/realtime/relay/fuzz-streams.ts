@@ -1,6 +1,6 @@
 /**
  * For the fuzz beside it: seeded streams of WebSocket frames, mostly right, some of which break a
- * rule at their end, and a way to cut them into chunks. Same seed, same streams.
+ * rule near their end, and a way to cut them into chunks. Same seed, same streams.
  */
 
 /** A small fast generator of random numbers (mulberry32). */
@@ -51,6 +51,8 @@ export class StreamMaker {
     const parts: Buffer[] = [];
     while (parts.length < frameCount) this.#message(masked, parts);
     if (random.chance(60)) parts.push(this.#ending(masked));
+    // Nobody may read past an ending, however much follows it.
+    while (random.chance(30)) this.#message(masked, parts);
     const bytes = Buffer.concat(parts);
     if (random.chance(5)) bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
     return bytes;

@@ -144,17 +144,16 @@ class Subject {
   }
 
   #control(opcode: number, payload: Buffer): void {
-    if (this.end !== '') return;
     if (opcode !== OPCODE_CLOSE) {
       this.controls.push(`${opcode === 9 ? 'ping' : 'pong'} ${payload.toString('latin1')}`);
       return;
     }
     const { code, reason } = readClose(payload, true);
-    this.end = `close ${code} ${reason}`;
+    this.end ||= `close ${code} ${reason}`;
   }
 
   take(chunk: Buffer, borrowed: boolean): void {
-    if (this.end === '') this.#pump.chunk(chunk, borrowed);
+    this.#pump.chunk(chunk, borrowed);
   }
 
   injectSomething(random: Random): void {

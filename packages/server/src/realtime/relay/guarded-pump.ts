@@ -17,6 +17,7 @@ import { encodeFragment, encodeFrame, encodeText } from './frame-encoder.ts';
 import {
   type FrameScanner,
   FrameViolation,
+  OPCODE_CLOSE,
   OPCODE_CONTINUATION,
   OPCODE_TEXT,
   SCAN_CONTROL,
@@ -46,14 +47,14 @@ export class GuardedPump implements Pump {
   #stream: AppendStream | null = null;
   #triedStream = false;
   #streamedBytes = 0;
-  #broken = false;
+  #ended = false;
 
   constructor(options: GuardedPumpOptions) {
     this.#o = options;
   }
 
   chunk(chunk: Buffer, borrowed: boolean): void {
-    if (this.#broken) return;
+    if (this.#ended) return;
     this.#o.counters.bytes += chunk.length;
     this.#o.outlet.cork();
     let violation: FrameViolation | null = null;
@@ -66,16 +67,17 @@ export class GuardedPump implements Pump {
     this.#o.outlet.uncork();
     this.#o.counters.frames = this.#o.scanner.frames;
     if (violation === null) return;
-    this.#broken = true;
+    this.#ended = true;
     this.#o.events.violated(violation);
   }
 
   #scan(chunk: Buffer, borrowed: boolean): void {
     const { scanner, events, counters } = this.#o;
-    for (let at = 0; at < chunk.length; at = scanner.next) {
+    for (let at = 0; at < chunk.length && !this.#ended; at = scanner.next) {
       const found = scanner.step(chunk, at);
       if (found === SCAN_CONTROL) {
         counters.controlFrames++;
+        this.#ended = scanner.opcode === OPCODE_CLOSE;
         events.control(scanner.opcode, scanner.control);
       } else if (found === SCAN_DATA) {
         if (scanner.opcode === OPCODE_TEXT) this.#text(chunk, borrowed);

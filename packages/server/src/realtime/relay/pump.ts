@@ -1,6 +1,9 @@
 /**
  * What carries one direction: takes the chunks that came from one side and writes to the other.
  * Two implementations: `DirectPump` forwards bytes as they came, `GuardedPump` decides per message.
+ *
+ * A close frame or a violation ends a direction: bytes after it, in the same chunk or a later one,
+ * are neither forwarded nor tapped (RFC 6455 §1.4).
  */
 import type { FrameViolation } from './frame-scanner.ts';
 
@@ -8,7 +11,7 @@ import type { FrameViolation } from './frame-scanner.ts';
 export interface PumpEvents {
   /** A whole control frame came; everything before it was forwarded and tapped. */
   control(opcode: number, payload: Buffer): void;
-  /** The source broke a rule; what came before was forwarded. The pump takes no more chunks. */
+  /** The source broke a rule; what came before was forwarded. */
   violated(violation: FrameViolation): void;
   /** A message other than audio, after its bytes were forwarded. */
   text(text: string): void;

@@ -194,6 +194,27 @@ describe('closing', () => {
     expect(seen).toEqual(['{"type":"response.done"}']);
   });
 
+  for (const [pump, guard] of [
+    ['direct', {}],
+    ['guarded', { rewriteServerMessage: (text: string) => [text] }],
+  ] as const) {
+    it(`takes nothing of a side after that side’s close frame (${pump})`, async () => {
+      const seen: string[] = [];
+      const { client, upstream } = await start({ guard, onServerEvent: text => seen.push(text) });
+      const frames = ['{"type":"before"}', null, '{"type":"after"}'];
+      upstream.socket.write(
+        Buffer.concat(frames.map(text => (text === null ? rawFrame(8) : rawFrame(1, text)))),
+      );
+      upstream.text('{"type":"later"}');
+      expect(await client.nextText()).toBe('{"type":"before"}');
+      expect((await client.nextClose()).code).toBe(1005);
+      client.close(1000);
+      await outcome(bed);
+      expect(seen).toEqual(['{"type":"before"}']);
+      expect(client.frames).toHaveLength(2);
+    });
+  }
+
   it('leaves nothing ticking', async () => {
     const { client, upstream, ticker } = await start();
     expect(ticker.size).toBe(1);
