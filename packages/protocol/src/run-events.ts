@@ -40,6 +40,13 @@ export const RUN_EVENTS = {
       replica,
       reason: z.enum(['worker_lost', 'drain']),
       checkpoint: z.number().int().nullable().describe('Null: from the beginning.'),
+      lost_calls: z
+        .number()
+        .int()
+        .optional()
+        .describe(
+          'Model calls that the lost worker had under way; they cost all that was reserved.',
+        ),
     },
   }),
   'workspace.ready': define('run', 'This attempt has its clone and can begin.', {

@@ -13,7 +13,7 @@
  * full. Keys that a project brings (`provider-keys/`) are sealed and go before the catalogue's.
  */
 export { type Budgets, type BudgetsDeps, createBudgets } from './budgets/budgets.ts';
-export { hasBoundedCall } from './budgets/reservations.ts';
+export { hasBoundedCall, type RunBill, settleLost } from './budgets/reservations.ts';
 export { budgetRoutes } from './budgets/routes.ts';
 export {
   type CatalogueFile,

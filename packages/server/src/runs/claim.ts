@@ -1,4 +1,5 @@
 import { allOf, HoldfastError, newUuidV7 } from '../kernel/index.ts';
+import { settleLost } from '../models/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { LEASE_TTL_MS, type Lease } from '../platform/leases/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
@@ -7,7 +8,7 @@ import * as claims from './claim-store.ts';
 import type { DriverDeps } from './driver.ts';
 import { endOf } from './driver-ends.ts';
 import type { ClaimLimits, ClaimResult, ContinuedRun, HeldRun } from './held-run.ts';
-import { type ClaimStep, claimStep } from './run.ts';
+import { type ClaimStep, claimStep, type ResumeReason } from './run.ts';
 import * as store from './store.ts';
 import { tables } from './tables.ts';
 
@@ -105,7 +106,8 @@ async function hasPlace(
 
 /** Ends a run whose workers keep dying, in the name of whoever noticed. */
 async function giveUp(deps: DriverDeps, trx: Trx, row: OrderedRunRow, lease: Lease): Promise<void> {
-  const ending = await endOf(deps, trx, row, { status: 'failed', reason: 'worker_lost' });
+  const charged = await chargeLost(trx, row);
+  const ending = await endOf(deps, trx, charged.row, { status: 'failed', reason: 'worker_lost' });
   await allOf([
     store.setFinal(trx, row.id, ending.facts),
     deps.leases.release(trx, lease),
@@ -119,7 +121,9 @@ async function hold(
   trx: Trx,
   taken: { row: OrderedRunRow; lease: Lease; step: Extract<ClaimStep, { kind: 'start' }> },
 ): Promise<HeldRun> {
-  const { row: ordered, lease, step } = taken;
+  const { lease, step } = taken;
+  const { row: ordered, lostCalls } =
+    step.resumed === null ? { row: taken.row, lostCalls: 0 } : await chargeLost(trx, taken.row);
   const { replica } = deps.leases;
   const { lostAttempts } = step;
   const instruction = await deps.sealer.open(trx, ordered.task_id, {
@@ -132,7 +136,7 @@ async function hold(
     say(deps, trx, {
       lease,
       attempt: ordered.attempt + 1,
-      event: takenEvent(ordered, step, replica),
+      event: takenEvent(ordered, { resumed: step.resumed, lostCalls }, replica),
     }),
   ]);
   return {
@@ -154,12 +158,26 @@ async function hold(
 
 function takenEvent(
   row: ClaimedRow,
-  { resumed }: Extract<ClaimStep, { kind: 'start' }>,
+  { resumed, lostCalls }: { resumed: ResumeReason | null; lostCalls: number },
   replica: string,
 ): NewEvent {
   if (resumed === null) return { type: 'run.started', data: { replica } };
   const checkpoint = row.checkpoint?.number ?? null;
-  return { type: 'run.resumed', data: { replica, reason: resumed, checkpoint } };
+  const lost = lostCalls > 0 && { lost_calls: lostCalls };
+  return { type: 'run.resumed', data: { replica, reason: resumed, checkpoint, ...lost } };
+}
+
+/**
+ * A worker that died told of no call that it had under way, nor of some that it had settled: the
+ * run costs what was written of its calls before they were sent.
+ */
+async function chargeLost(
+  trx: Trx,
+  row: OrderedRunRow,
+): Promise<{ row: OrderedRunRow; lostCalls: number }> {
+  const { lostCalls, calls, usd } = await settleLost(trx, row.id);
+  const total = await claims.setBill(trx, row.id, { calls, usd });
+  return { row: { ...row, ...total }, lostCalls };
 }
 
 /** Appends with the lease that this very transaction took. */

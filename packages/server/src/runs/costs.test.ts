@@ -14,8 +14,10 @@ forEachRunsHost((_name, open) => {
 
   /** A call of that run: what was reserved for it and what it was settled at. */
   const call = (run: string, reserved: number, settled: number | null) =>
-    sql`insert into reservations (id, run_id, project_id, owner, model, reserved_usd, settled_usd)
-      values (${newId('rsv')}, ${run}, 'default', 'ann', 'm', ${reserved}, ${settled})
+    sql`insert into reservations
+        (id, run_id, project_id, owner, model, reserved_usd, settled_usd, settled_at)
+      values (${newId('rsv')}, ${run}, 'default', 'ann', 'm', ${reserved}, ${settled},
+        ${settled === null ? null : new Date()})
     `.execute(host.database.db);
 
   const told = async (run: string) => {
@@ -48,5 +50,54 @@ forEachRunsHost((_name, open) => {
     await call(bounded!, 0.25, 0.25);
     expect(await told(exact!)).toEqual({ run: false, task: true });
     expect(await told(bounded!)).toEqual({ run: true, task: true });
+  });
+
+  const cost = async (run: string) => {
+    const { body } = await host.send('GET', `/v1/runs/${run}`);
+    const { cost_usd, cost_is_upper_bound, usage } = body;
+    return { cost_usd, cost_is_upper_bound, calls: usage.calls };
+  };
+  const CALL = { model: 'm', inputTokens: 1, outputTokens: 1, cachedTokens: 0, status: 200 };
+
+  it('counts what a lost worker could not tell, a call under way at its reservation', async () => {
+    const { driver } = host.runs;
+    const [run] = await host.newRuns('builtin');
+    const lost = await host.claim(run!);
+    await call(run!, 0.5, 0.125);
+    await driver.recordUsage(lost, { ...CALL, costUsd: 0.125 });
+    await call(run!, 0.5, 0.25);
+    await call(run!, 0.5, null);
+    await driver.abandon(lost);
+    const resumed = await host.claim(run!);
+    const expected = { cost_usd: 0.875, cost_is_upper_bound: true, calls: 3 };
+    expect(await cost(run!)).toEqual(expected);
+    const { body } = await host.send('GET', `/v1/runs/${run}/events`);
+    expect(body.data.at(-1)).toMatchObject({ type: 'run.resumed', data: { lost_calls: 1 } });
+    await call(run!, 0.5, 0.0625);
+    await driver.recordUsage(resumed, { ...CALL, costUsd: 0.0625 });
+    expect(await cost(run!)).toEqual({ ...expected, cost_usd: 0.9375, calls: 4 });
+  });
+
+  it('counts it too where the run is given up', async () => {
+    const { driver } = host.runs;
+    const [run] = await host.newRuns('builtin');
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      const held = await host.claim(run!);
+      await call(run!, 0.5, null);
+      await driver.abandon(held);
+    }
+    expect((await driver.claim(run!)).kind).toBe('ended');
+    expect(await cost(run!)).toEqual({ cost_usd: 1.5, cost_is_upper_bound: true, calls: 3 });
+    const { body } = await host.send('GET', `/v1/runs/${run}/events`);
+    expect(body.data.at(-1).data).toMatchObject({ reason: 'worker_lost', cost_usd: 1.5 });
+  });
+
+  it('says that there is no price where no call of a lost worker had one', async () => {
+    const [run] = await host.newRuns('builtin');
+    const held = await host.claim(run!);
+    await call(run!, 0, null);
+    await host.runs.driver.abandon(held);
+    await host.claim(run!);
+    expect(await cost(run!)).toEqual({ cost_usd: null, cost_is_upper_bound: false, calls: 1 });
   });
 });

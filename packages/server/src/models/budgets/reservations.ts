@@ -82,6 +82,31 @@ export async function settle(executor: Executor, id: string, usd: number): Promi
     .execute();
 }
 
+/** What the calls of one run come to. */
+export interface RunBill {
+  /** Calls that were not settled and now are. */
+  readonly lostCalls: number;
+  readonly calls: number;
+  /** Null where nothing was ever reserved: no model had a price. */
+  readonly usd: number | null;
+}
+
+/**
+ * Settles, at all that was reserved, the calls of a run whose gateway went away before it could;
+ * answers what all its calls come to. If that gateway comes back, its settlement changes nothing.
+ */
+export async function settleLost(trx: Trx, runId: string): Promise<RunBill> {
+  const lost = await sql`
+    update reservations set settled_usd = reserved_usd, settled_at = now()
+    where run_id = ${runId} and settled_at is null`.execute(trx);
+  const { rows } = await sql<{ calls: number; usd: number | null }>`
+    select count(*)::integer as calls,
+      sum(coalesce(settled_usd, reserved_usd)) filter (where reserved_usd > 0) as usd
+    from reservations where run_id = ${runId}`.execute(trx);
+  const { calls = 0, usd = null } = rows[0] ?? {};
+  return { lostCalls: Number(lost.numAffectedRows ?? 0), calls, usd };
+}
+
 /**
  * SQL: whether a call of that run was settled at all that was reserved for it, because its answer
  * ended without saying what it used. What the run cost is then an upper bound.
