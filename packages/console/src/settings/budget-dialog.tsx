@@ -1,12 +1,14 @@
 import type { Budget } from '@holdfast/protocol';
-import { Button, Group, Modal, NativeSelect, TextInput } from '@mantine/core';
+import { NativeSelect, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { client } from '../app/services.ts';
 import { useFormats } from '../i18n/format.ts';
-import { Problem } from '../ui/problem.tsx';
+import { Dialog } from '../ui/dialog.tsx';
+import { DialogForm } from '../ui/dialog-form.tsx';
 import { useAnnounce } from '../ui/use-announce.tsx';
+import { useSaving } from '../ui/use-saving.ts';
 import { type BudgetDraft, budgetOf, LIMIT_MAX_USD, replacedBy, SCOPES } from './budgets.ts';
 import { useScopeName } from './use-scope-name.ts';
 
@@ -22,41 +24,34 @@ interface DialogProps {
 /** Sets the limit of a scope; there is one budget for each scope and owner. */
 export function BudgetDialog(props: DialogProps) {
   const { t } = useTranslation('settings');
-  const ui = useTranslation('ui').t;
   const changes = props.asked !== null && props.asked !== 'new';
   return (
-    <Modal
+    <Dialog
       opened={props.asked !== null}
       onClose={props.onClose}
       title={t(changes ? 'budgets.changeTitle' : 'budgets.setTitle')}
-      centered
-      closeButtonProps={{ 'aria-label': ui('close') }}
     >
       <Form {...props} />
-    </Modal>
+    </Dialog>
   );
 }
 
 function Form({ asked, known, onClose }: DialogProps) {
   const { t } = useTranslation('settings');
-  const ui = useTranslation('ui').t;
   const fixed = asked === 'new' ? null : asked;
-  const { draft, change, submit, busy, error } = useBudgetForm(fixed, onClose);
+  const { draft, change, saving } = useBudgetForm(fixed, onClose);
   return (
-    <form className="hf-form" onSubmit={event => void submit(event)}>
+    <DialogForm
+      saving={saving}
+      submit={t('budgets.save')}
+      complete={budgetOf(draft) !== null}
+      onSubmit={saving.save}
+      onCancel={onClose}
+    >
       {fixed === null && <Scope draft={draft} onChange={change} />}
       <Limit draft={draft} fixed={fixed} onChange={change} />
       {fixed === null && <Replaces budget={replacedBy(draft, known)} />}
-      {error !== null && <Problem error={error} />}
-      <Group justify="flex-end">
-        <Button variant="default" onClick={onClose}>
-          {ui('cancel')}
-        </Button>
-        <Button type="submit" loading={busy} disabled={budgetOf(draft) === null}>
-          {t('budgets.save')}
-        </Button>
-      </Group>
-    </form>
+    </DialogForm>
   );
 }
 
@@ -132,25 +127,15 @@ function useBudgetForm(fixed: Budget | null, onClose: () => void) {
     owner: fixed?.owner ?? '',
     limit: fixed === null ? '' : String(fixed.limit_usd),
   });
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
+  const saving = useSaving(async () => {
     const budget = budgetOf(draft);
     if (budget === null) return;
-    setBusy(true);
-    setError(null);
-    try {
-      await client.budgets.set(budget);
-      announce(t('budgets.isSet'));
-      await queries.invalidateQueries({ queryKey: ['budgets'] });
-      await queries.invalidateQueries({ queryKey: ['audit'] });
-      onClose();
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
-  };
+    await client.budgets.set(budget);
+    announce(t('budgets.isSet'));
+    await queries.invalidateQueries({ queryKey: ['budgets'] });
+    await queries.invalidateQueries({ queryKey: ['audit'] });
+    onClose();
+  });
   const change = (next: Partial<BudgetDraft>) => setDraft(now => ({ ...now, ...next }));
-  return { draft, change, submit, busy, error };
+  return { draft, change, saving };
 }

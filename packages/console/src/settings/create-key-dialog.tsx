@@ -1,12 +1,14 @@
 import type { CreatedApiKey } from '@holdfast/client';
 import type { Role } from '@holdfast/protocol';
-import { Button, Group, Modal, NativeSelect, TextInput } from '@mantine/core';
+import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { client } from '../app/services.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { Problem } from '../ui/problem.tsx';
+import { Dialog } from '../ui/dialog.tsx';
+import { DialogForm } from '../ui/dialog-form.tsx';
+import { useSaving } from '../ui/use-saving.ts';
 
 const ROLES = ['Viewer', 'Developer', 'Admin'] as const satisfies readonly Role[];
 const LIFETIMES = ['30', '90', '365', ''] as const;
@@ -15,59 +17,46 @@ const NAME_MAX_CHARS = 100;
 /** Makes a key and shows it, the only time it can be seen. */
 export function CreateKeyDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const { t } = useTranslation('settings');
-  const ui = useTranslation('ui').t;
   const [created, setCreated] = useState<CreatedApiKey | null>(null);
   const close = () => {
     setCreated(null);
     onClose();
   };
   return (
-    <Modal
+    <Dialog
       opened={opened}
       onClose={close}
       title={t(created ? 'keys.createdTitle' : 'keys.createTitle')}
-      centered
       closeOnClickOutside={created === null}
-      closeButtonProps={{ 'aria-label': ui('close') }}
     >
       {created ? (
         <Shown created={created} onClose={close} />
       ) : (
         <Form onCreated={setCreated} onCancel={close} />
       )}
-    </Modal>
+    </Dialog>
   );
 }
 
 function Form(props: { onCreated: (key: CreatedApiKey) => void; onCancel: () => void }) {
   const { t } = useTranslation('settings');
   const shell = useTranslation('shell').t;
-  const ui = useTranslation('ui').t;
   const queries = useQueryClient();
   const [name, setName] = useState('');
   const [role, setRole] = useState<Role>('Developer');
   const [days, setDays] = useState<string>('90');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const create = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      const lifetime = days === '' ? {} : { expires_in_days: Number(days) };
-      props.onCreated(await client.apiKeys.create({ name: name.trim(), role, ...lifetime }));
-      await queries.invalidateQueries({ queryKey: ['api-keys'] });
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
-  };
+  const saving = useSaving(async () => {
+    const lifetime = days === '' ? {} : { expires_in_days: Number(days) };
+    props.onCreated(await client.apiKeys.create({ name: name.trim(), role, ...lifetime }));
+    await queries.invalidateQueries({ queryKey: ['api-keys'] });
+  });
   return (
-    <form
-      className="hf-form"
-      onSubmit={event => {
-        event.preventDefault();
-        void create();
-      }}
+    <DialogForm
+      saving={saving}
+      submit={t('keys.create')}
+      complete={name.trim() !== ''}
+      onSubmit={saving.save}
+      onCancel={props.onCancel}
     >
       <TextInput
         label={t('keys.column.name')}
@@ -93,16 +82,7 @@ function Form(props: { onCreated: (key: CreatedApiKey) => void; onCancel: () => 
           label: value === '' ? t('keys.never') : t('keys.days', { days: value }),
         }))}
       />
-      {error !== null && <Problem error={error} />}
-      <Group justify="flex-end">
-        <Button variant="default" onClick={props.onCancel}>
-          {ui('cancel')}
-        </Button>
-        <Button type="submit" loading={busy} disabled={name.trim() === ''}>
-          {t('keys.create')}
-        </Button>
-      </Group>
-    </form>
+    </DialogForm>
   );
 }
 

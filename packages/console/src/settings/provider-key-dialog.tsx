@@ -1,11 +1,13 @@
 import type { ProviderKey } from '@holdfast/protocol';
-import { Button, Group, Modal, NativeSelect, TextInput } from '@mantine/core';
+import { NativeSelect, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { client } from '../app/services.ts';
-import { Problem } from '../ui/problem.tsx';
+import { Dialog } from '../ui/dialog.tsx';
+import { DialogForm } from '../ui/dialog-form.tsx';
 import { useAnnounce } from '../ui/use-announce.tsx';
+import { useSaving } from '../ui/use-saving.ts';
 import { isKey, PROVIDERS } from './providers.ts';
 import { useProviderTitle } from './use-provider-title.ts';
 
@@ -22,30 +24,33 @@ interface DialogProps {
 /** Takes a key in. It is gone from the page as soon as the server has it. */
 export function ProviderKeyDialog(props: DialogProps) {
   const { t } = useTranslation('settings');
-  const ui = useTranslation('ui').t;
   const replaces = props.asked !== null && props.asked !== 'new';
   return (
-    <Modal
+    <Dialog
       opened={props.asked !== null}
       onClose={props.onClose}
       title={t(replaces ? 'providerKeys.replaceTitle' : 'providerKeys.enterTitle')}
-      centered
-      closeButtonProps={{ 'aria-label': ui('close') }}
     >
       <Form {...props} />
-    </Modal>
+    </Dialog>
   );
 }
 
 function Form({ asked, known, onClose }: DialogProps) {
   const { t } = useTranslation('settings');
-  const ui = useTranslation('ui').t;
   const titleOf = useProviderTitle();
   const fixed = asked === 'new' ? null : asked;
-  const { fields, change, submit, busy, error } = useKeyForm(fixed, onClose);
+  const { fields, change, saving } = useKeyForm(fixed, onClose);
   const before = known.find(key => key.provider === fields.provider);
   return (
-    <form className="hf-form" onSubmit={event => void submit(event)} autoComplete="off">
+    <DialogForm
+      saving={saving}
+      submit={t('providerKeys.save')}
+      complete={fields.name.trim() !== '' && isKey(fields.key.trim())}
+      autoComplete="off"
+      onSubmit={saving.save}
+      onCancel={onClose}
+    >
       <NativeSelect
         label={t('providerKeys.column.provider')}
         value={fields.provider}
@@ -70,20 +75,7 @@ function Form({ asked, known, onClose }: DialogProps) {
           {t('providerKeys.replaces', { name: before.name, hint: before.hint })}
         </p>
       )}
-      {error !== null && <Problem error={error} />}
-      <Group justify="flex-end">
-        <Button variant="default" onClick={onClose}>
-          {ui('cancel')}
-        </Button>
-        <Button
-          type="submit"
-          loading={busy}
-          disabled={fields.name.trim() === '' || !isKey(fields.key.trim())}
-        >
-          {t('providerKeys.save')}
-        </Button>
-      </Group>
-    </form>
+    </DialogForm>
   );
 }
 
@@ -117,24 +109,14 @@ function useKeyForm(fixed: ProviderKey | null, onClose: () => void) {
     name: fixed?.name ?? '',
     key: '',
   });
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(null);
-    try {
-      const { provider, name, key } = fields;
-      await client.providerKeys.create({ provider, name: name.trim(), key: key.trim() });
-      announce(t('providerKeys.saved'));
-      await queries.invalidateQueries({ queryKey: ['provider-keys'] });
-      await queries.invalidateQueries({ queryKey: ['audit'] });
-      onClose();
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
-  };
+  const saving = useSaving(async () => {
+    const { provider, name, key } = fields;
+    await client.providerKeys.create({ provider, name: name.trim(), key: key.trim() });
+    announce(t('providerKeys.saved'));
+    await queries.invalidateQueries({ queryKey: ['provider-keys'] });
+    await queries.invalidateQueries({ queryKey: ['audit'] });
+    onClose();
+  });
   const change = (next: Partial<typeof fields>) => setFields(now => ({ ...now, ...next }));
-  return { fields, change, submit, busy, error };
+  return { fields, change, saving };
 }

@@ -1,5 +1,6 @@
-import { Kbd, Modal } from '@mantine/core';
+import { Kbd } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
+import { Dialog } from '../ui/dialog.tsx';
 
 const KEYS = [
   ['help', ['?']],
@@ -20,15 +21,8 @@ const KEYS = [
 /** Lists the keys. */
 export function HelpDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const { t } = useTranslation('shell');
-  const ui = useTranslation('ui').t;
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title={t('help.title')}
-      centered
-      closeButtonProps={{ 'aria-label': ui('close') }}
-    >
+    <Dialog opened={opened} onClose={onClose} title={t('help.title')}>
       <dl className="hf-keys">
         {KEYS.map(([name, keys]) => (
           <div key={name}>
@@ -42,6 +36,6 @@ export function HelpDialog({ opened, onClose }: { opened: boolean; onClose: () =
         ))}
       </dl>
       <p className="hf-soft">{t('keys.off')}</p>
-    </Modal>
+    </Dialog>
   );
 }

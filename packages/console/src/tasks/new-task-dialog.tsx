@@ -1,10 +1,11 @@
 import type { Repo } from '@holdfast/protocol';
-import { Button, Group, Modal, NativeSelect, Textarea, TextInput } from '@mantine/core';
+import { NativeSelect, Textarea, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { agentsQuery } from '../app/run-queries.ts';
-import { Problem } from '../ui/problem.tsx';
+import { Dialog } from '../ui/dialog.tsx';
+import { DialogForm } from '../ui/dialog-form.tsx';
 import { AgentPicker } from './agent-picker.tsx';
 import { defaultAgents } from './agents.ts';
 import { useCreateTask } from './use-create-task.ts';
@@ -20,38 +21,37 @@ export function NewTaskDialog(props: {
   onClose: () => void;
 }) {
   const { t } = useTranslation('tasks');
-  const ui = useTranslation('ui').t;
   return (
-    <Modal
-      opened={props.opened}
-      onClose={props.onClose}
-      title={t('newTask.title')}
-      size="lg"
-      centered
-      closeButtonProps={{ 'aria-label': ui('close') }}
-    >
+    <Dialog opened={props.opened} onClose={props.onClose} title={t('newTask.title')} size="lg">
       <Form {...props} />
-    </Modal>
+    </Dialog>
   );
 }
 
 function Form({ repos, onClose }: { repos: readonly Repo[]; onClose: () => void }) {
   const { t } = useTranslation('tasks');
-  const ui = useTranslation('ui').t;
   const known = useQuery(agentsQuery).data?.data ?? [];
-  const { create, busy, error, saved } = useCreateTask();
+  const { create, saved, ...saving } = useCreateTask();
   const [repoId, setRepoId] = useState(repos[0]?.id ?? '');
   const [title, setTitle] = useState('');
   const [instruction, setInstruction] = useState('');
   const [chosen, setChosen] = useState<string[] | null>(null);
   const agents = chosen ?? defaultAgents(known);
   const complete = repoId !== '' && title.trim() !== '' && instruction.trim() !== '';
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    if (complete && (await create({ repo_id: repoId, title, instruction, agents }))) onClose();
+  const submit = async () => {
+    if (await create({ repo_id: repoId, title, instruction, agents })) onClose();
   };
   return (
-    <form className="hf-form" onSubmit={event => void submit(event)}>
+    <DialogForm
+      saving={saving}
+      saved={saved ? t('newTask.saved') : ''}
+      submit={
+        agents.length === 0 ? t('newTask.save') : t('newTask.start', { count: agents.length })
+      }
+      complete={complete}
+      onSubmit={submit}
+      onCancel={onClose}
+    >
       <NativeSelect
         label={t('repo')}
         value={repoId}
@@ -76,15 +76,6 @@ function Form({ repos, onClose }: { repos: readonly Repo[]; onClose: () => void 
         onChange={event => setInstruction(event.currentTarget.value)}
       />
       <AgentPicker chosen={agents} onChange={setChosen} />
-      {error !== null && <Problem error={error} saved={saved ? t('newTask.saved') : ''} />}
-      <Group justify="flex-end">
-        <Button variant="default" onClick={onClose}>
-          {ui('cancel')}
-        </Button>
-        <Button type="submit" loading={busy} disabled={!complete}>
-          {agents.length === 0 ? t('newTask.save') : t('newTask.start', { count: agents.length })}
-        </Button>
-      </Group>
-    </form>
+    </DialogForm>
   );
 }

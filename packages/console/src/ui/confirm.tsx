@@ -1,6 +1,7 @@
-import { Button, Group, Modal, Text } from '@mantine/core';
+import { Button, Group, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { Dialog } from './dialog.tsx';
 import { Problem } from './problem.tsx';
 
 /** Asks before something that cannot be undone, in words that name the thing. */
@@ -32,13 +33,7 @@ export function Confirm(props: {
     }
   };
   return (
-    <Modal
-      opened={props.opened}
-      onClose={close}
-      title={props.title}
-      centered
-      closeButtonProps={{ 'aria-label': t('close') }}
-    >
+    <Dialog opened={props.opened} onClose={close} title={props.title}>
       <Text mb="md">{props.text}</Text>
       {error !== null && <Problem error={error} />}
       <Group justify="flex-end" mt="md">
@@ -49,6 +44,6 @@ export function Confirm(props: {
           {props.confirm}
         </Button>
       </Group>
-    </Modal>
+    </Dialog>
   );
 }

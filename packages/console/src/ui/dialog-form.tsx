@@ -1,0 +1,45 @@
+import { Button, Group } from '@mantine/core';
+import type { ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Problem } from './problem.tsx';
+import type { Saving } from './use-saving.ts';
+
+interface DialogFormProps {
+  /** What is sent off, and how that goes. */
+  saving: Pick<Saving, 'busy' | 'error'>;
+  /** Says in the words of the page what was saved although the rest failed. */
+  saved?: string;
+  submit: string;
+  complete: boolean;
+  autoComplete?: 'off';
+  onSubmit: () => unknown;
+  onCancel: () => void;
+  children: ReactNode;
+}
+
+/** Fields, then what went wrong, then the two ways out. */
+export function DialogForm(props: DialogFormProps) {
+  const { t } = useTranslation('ui');
+  const { busy, error } = props.saving;
+  return (
+    <form
+      className="hf-form"
+      autoComplete={props.autoComplete}
+      onSubmit={event => {
+        event.preventDefault();
+        if (props.complete) props.onSubmit();
+      }}
+    >
+      {props.children}
+      {error !== null && <Problem error={error} saved={props.saved ?? ''} />}
+      <Group justify="flex-end">
+        <Button variant="default" onClick={props.onCancel}>
+          {t('cancel')}
+        </Button>
+        <Button type="submit" loading={busy} disabled={!props.complete}>
+          {props.submit}
+        </Button>
+      </Group>
+    </form>
+  );
+}
