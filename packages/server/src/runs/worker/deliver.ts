@@ -50,36 +50,49 @@ export async function deliverPatch(
   return snapshot;
 }
 
-/**
- * Saves what another worker needs to go on, unless nothing has changed since the last time. The
- * agent stands still while its home and its files are taken, so that they belong together.
- */
+/** Saves what another worker needs to go on, unless nothing has changed since the last time. */
 export async function saveCheckpoint(
   deps: WorkerDeps,
   run: HeldRun,
-  { workspace, mounts }: Place,
+  place: Place,
   state: {
     readonly number: number;
     readonly agentSessionId: string | null;
     /** Also where nothing has changed. */
     readonly force: boolean;
-    readonly agent: Pick<AgentProcess, 'pause' | 'resume'> | undefined;
+    readonly agent: PausableAgent | undefined;
   },
 ): Promise<boolean> {
-  const { number, agentSessionId, agent } = state;
+  const { number, agentSessionId } = state;
+  const { home, snapshot } = await standingStill(deps, place, state.agent);
+  try {
+    if (!snapshot.changed && !state.force) return false;
+    const manifest = await place.workspace.saveCheckpoint(number, snapshot, home);
+    await noteCheckpoint(deps, run, { manifest, number, agentSessionId });
+    return true;
+  } finally {
+    await home.drop();
+  }
+}
+
+type PausableAgent = Pick<AgentProcess, 'pause' | 'resume'>;
+
+/** Home and files, taken while the agent stands still, so that they belong together. */
+async function standingStill(
+  deps: WorkerDeps,
+  { workspace, mounts }: Place,
+  agent: PausableAgent | undefined,
+): Promise<{ home: KeptHome; snapshot: Snapshot }> {
   let home: KeptHome | undefined;
   try {
     agent?.pause();
     home = await workspace.keepHome();
-    const snapshot = await workspace.snapshot(deps.sandbox, mounts);
-    agent?.resume();
-    if (!snapshot.changed && !state.force) return false;
-    const manifest = await workspace.saveCheckpoint(number, snapshot, home);
-    await noteCheckpoint(deps, run, { manifest, number, agentSessionId });
-    return true;
+    return { home, snapshot: await workspace.snapshot(deps.sandbox, mounts) };
+  } catch (error) {
+    await home?.drop();
+    throw error;
   } finally {
     agent?.resume();
-    await home?.drop();
   }
 }
 
