@@ -153,6 +153,24 @@ describe('an attempt', () => {
     expect(bench.agent.contexts).toEqual([]);
   });
 
+  it('saves again what a failed checkpoint left out, though nothing changes any more', async () => {
+    let failures = 0;
+    const driver: typeof host.runs.driver = {
+      ...host.runs.driver,
+      saveCheckpointRow: async (...args) => {
+        failures += 1;
+        if (failures === 1) throw new HoldfastError('unavailable', 'No database just now.');
+        return host.runs.driver.saveCheckpointRow(...args);
+      },
+    };
+    const bench = await openBench(host, { ports: { driver } });
+    bench.agent.script = 'echo x > once.txt; while :; do echo tool; sleep 0.1; done';
+    const id = await bench.begin();
+    await waitFor(async () => expect(await bench.types(id)).toContain('checkpoint.saved'));
+    await bench.post(`/v1/runs/${id}/cancel`);
+    expect(await bench.ended(id)).toMatchObject({ status: 'canceled' });
+  });
+
   it('saves checkpoints where a tool is done, and after the maximum', async () => {
     const limits = { checkpointMinMs: 100, checkpointMaxMs: 600_000 };
     const bench = await openBench(host, { limits });

@@ -49,6 +49,8 @@ export class Attempt {
   #steering = Promise.resolve();
   #sessionId: string | null;
   #checkpoint: number;
+  /** The last checkpoint failed, and what it should have held may never change again. */
+  #owed = false;
 
   constructor(deps: WorkerDeps, run: HeldRun) {
     this.#deps = deps;
@@ -231,9 +233,11 @@ export class Attempt {
     const agentSessionId = this.#sessionId;
     try {
       await this.#flush();
-      const state = { number, agentSessionId, force, agent: this.#agent };
+      const state = { number, agentSessionId, force: force || this.#owed, agent: this.#agent };
       if (await saveCheckpoint(this.#deps, this.run, place, state)) this.#checkpoint = number;
+      this.#owed = false;
     } catch (error) {
+      this.#owed = true;
       if (toHoldfastError(error).code === 'conflict') this.stop('lost');
       else this.#log.warn('run.checkpoint_failed', { number, error });
     }

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { HeldRun } from '../held-run.ts';
 import type { SandboxMounts } from '../sandbox/sandbox.ts';
-import type { CheckpointManifest, KeptHome, Snapshot, Workspace } from '../workspace/workspace.ts';
+import type { CheckpointManifest, Snapshot, Workspace } from '../workspace/workspace.ts';
 import type { AgentProcess } from './agent-process.ts';
 import type { WorkerDeps } from './deps.ts';
 
@@ -63,11 +63,16 @@ export async function saveCheckpoint(
     readonly agent: PausableAgent | undefined;
   },
 ): Promise<boolean> {
-  const { number, agentSessionId } = state;
-  const { home, snapshot } = await standingStill(deps, place, state.agent);
+  const { number, agentSessionId, force, agent } = state;
+  const { workspace, mounts } = place;
+  const taken = await standingStill(agent, async () => {
+    const snapshot = await workspace.snapshot(deps.sandbox, mounts);
+    return snapshot.changed || force ? { snapshot, home: await workspace.keepHome() } : null;
+  });
+  if (taken === null) return false;
+  const { snapshot, home } = taken;
   try {
-    if (!snapshot.changed && !state.force) return false;
-    const manifest = await place.workspace.saveCheckpoint(number, snapshot, home);
+    const manifest = await workspace.saveCheckpoint(number, snapshot, home);
     await noteCheckpoint(deps, run, { manifest, number, agentSessionId });
     return true;
   } finally {
@@ -77,20 +82,14 @@ export async function saveCheckpoint(
 
 type PausableAgent = Pick<AgentProcess, 'pause' | 'resume'>;
 
-/** Home and files, taken while the agent stands still, so that they belong together. */
-async function standingStill(
-  deps: WorkerDeps,
-  { workspace, mounts }: Place,
+/** For what must belong together: nothing changes while it is taken. */
+async function standingStill<T>(
   agent: PausableAgent | undefined,
-): Promise<{ home: KeptHome; snapshot: Snapshot }> {
-  let home: KeptHome | undefined;
+  take: () => Promise<T>,
+): Promise<T> {
   try {
     agent?.pause();
-    home = await workspace.keepHome();
-    return { home, snapshot: await workspace.snapshot(deps.sandbox, mounts) };
-  } catch (error) {
-    await home?.drop();
-    throw error;
+    return await take();
   } finally {
     agent?.resume();
   }
