@@ -40,13 +40,13 @@ export const RUN_EVENTS = {
       replica,
       reason: z.enum(['worker_lost', 'drain']),
       checkpoint: z.number().int().nullable().describe('Null: from the beginning.'),
+      calls: z.number().int().optional().describe('Model calls so far, told of or not.'),
       lost_calls: z
         .number()
         .int()
         .optional()
-        .describe(
-          'Model calls that the lost worker had under way; they cost all that was reserved.',
-        ),
+        .describe('Those that nobody could settle; they cost all that was reserved.'),
+      cost_usd: z.number().nullable().optional().describe('What the calls so far cost at most.'),
     },
   }),
   'workspace.ready': define('run', 'This attempt has its clone and can begin.', {

@@ -128,9 +128,7 @@ function useBudgetForm(fixed: Budget | null, onClose: () => void) {
     limit: fixed === null ? '' : String(fixed.limit_usd),
   });
   const saving = useSaving(async () => {
-    const budget = budgetOf(draft);
-    if (budget === null) return;
-    await client.budgets.set(budget);
+    await client.budgets.set(budgetOf(draft)!);
     announce(t('budgets.isSet'));
     await queries.invalidateQueries({ queryKey: ['budgets'] });
     await queries.invalidateQueries({ queryKey: ['audit'] });

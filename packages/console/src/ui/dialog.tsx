@@ -2,7 +2,7 @@ import { Modal } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 
-export interface DialogProps {
+interface DialogProps {
   opened: boolean;
   title: string;
   onClose: () => void;

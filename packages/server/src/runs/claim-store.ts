@@ -1,5 +1,4 @@
 import { sql } from 'kysely';
-import type { RunBill } from '../models/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { DURATION_S } from './store.ts';
 import { of, type RunRow } from './tables.ts';
@@ -89,21 +88,6 @@ export async function countRunningBeside(
     where this.id = ${id}`.execute(trx);
   const [row] = rows;
   return { ofOwner: row?.of_owner ?? 0, inRepository: row?.in_repository ?? 0 };
-}
-
-/** Writes what a run's calls come to, unless more is known already; answers what is true then. */
-export async function setBill(
-  trx: Trx,
-  id: string,
-  bill: Pick<RunBill, 'calls' | 'usd'>,
-): Promise<Pick<RunRow, 'model_calls' | 'cost_usd'>> {
-  const { rows } = await sql<Pick<RunRow, 'model_calls' | 'cost_usd'>>`
-    update runs set
-      model_calls = greatest(model_calls, ${bill.calls}::integer),
-      cost_usd = greatest(cost_usd, ${bill.usd}::float8)
-    where id = ${id}
-    returning model_calls, cost_usd`.execute(trx);
-  return rows[0]!;
 }
 
 export async function setRunning(

@@ -1,8 +1,8 @@
 import { allOf, HoldfastError, newUuidV7 } from '../kernel/index.ts';
-import { settleLost } from '../models/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { LEASE_TTL_MS, type Lease } from '../platform/leases/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
+import { type Charged, chargeLost } from './bill.ts';
 import type { ClaimedRow, OrderedRunRow } from './claim-store.ts';
 import * as claims from './claim-store.ts';
 import type { DriverDeps } from './driver.ts';
@@ -106,8 +106,7 @@ async function hasPlace(
 
 /** Ends a run whose workers keep dying, in the name of whoever noticed. */
 async function giveUp(deps: DriverDeps, trx: Trx, row: OrderedRunRow, lease: Lease): Promise<void> {
-  const charged = await chargeLost(trx, row);
-  const ending = await endOf(deps, trx, charged.row, { status: 'failed', reason: 'worker_lost' });
+  const ending = await endOf(deps, trx, row, { status: 'failed', reason: 'worker_lost' });
   await allOf([
     store.setFinal(trx, row.id, ending.facts),
     deps.leases.release(trx, lease),
@@ -122,8 +121,8 @@ async function hold(
   taken: { row: OrderedRunRow; lease: Lease; step: Extract<ClaimStep, { kind: 'start' }> },
 ): Promise<HeldRun> {
   const { lease, step } = taken;
-  const { row: ordered, lostCalls } =
-    step.resumed === null ? { row: taken.row, lostCalls: 0 } : await chargeLost(trx, taken.row);
+  const charged = step.resumed === null ? null : await chargeLost(trx, taken.row.id);
+  const ordered = { ...taken.row, ...charged?.total };
   const { replica } = deps.leases;
   const { lostAttempts } = step;
   const instruction = await deps.sealer.open(trx, ordered.task_id, {
@@ -136,7 +135,7 @@ async function hold(
     say(deps, trx, {
       lease,
       attempt: ordered.attempt + 1,
-      event: takenEvent(ordered, { resumed: step.resumed, lostCalls }, replica),
+      event: takenEvent(ordered, { resumed: step.resumed, charged }, replica),
     }),
   ]);
   return {
@@ -158,26 +157,14 @@ async function hold(
 
 function takenEvent(
   row: ClaimedRow,
-  { resumed, lostCalls }: { resumed: ResumeReason | null; lostCalls: number },
+  { resumed, charged }: { resumed: ResumeReason | null; charged: Charged | null },
   replica: string,
 ): NewEvent {
   if (resumed === null) return { type: 'run.started', data: { replica } };
   const checkpoint = row.checkpoint?.number ?? null;
-  const lost = lostCalls > 0 && { lost_calls: lostCalls };
-  return { type: 'run.resumed', data: { replica, reason: resumed, checkpoint, ...lost } };
-}
-
-/**
- * A worker that died told of no call that it had under way, nor of some that it had settled: the
- * run costs what was written of its calls before they were sent.
- */
-async function chargeLost(
-  trx: Trx,
-  row: OrderedRunRow,
-): Promise<{ row: OrderedRunRow; lostCalls: number }> {
-  const { lostCalls, calls, usd } = await settleLost(trx, row.id);
-  const total = await claims.setBill(trx, row.id, { calls, usd });
-  return { row: { ...row, ...total }, lostCalls };
+  const { model_calls: calls, cost_usd } = row;
+  const bill = { calls, lost_calls: charged?.lostCalls ?? 0, cost_usd };
+  return { type: 'run.resumed', data: { replica, reason: resumed, checkpoint, ...bill } };
 }
 
 /** Appends with the lease that this very transaction took. */

@@ -72,7 +72,10 @@ forEachRunsHost((_name, open) => {
     const expected = { cost_usd: 0.875, cost_is_upper_bound: true, calls: 3 };
     expect(await cost(run!)).toEqual(expected);
     const { body } = await host.send('GET', `/v1/runs/${run}/events`);
-    expect(body.data.at(-1)).toMatchObject({ type: 'run.resumed', data: { lost_calls: 1 } });
+    expect(body.data.at(-1)).toMatchObject({
+      type: 'run.resumed',
+      data: { calls: 3, lost_calls: 1, cost_usd: 0.875 },
+    });
     await call(run!, 0.5, 0.0625);
     await driver.recordUsage(resumed, { ...CALL, costUsd: 0.0625 });
     expect(await cost(run!)).toEqual({ ...expected, cost_usd: 0.9375, calls: 4 });
@@ -99,5 +102,28 @@ forEachRunsHost((_name, open) => {
     await host.runs.driver.abandon(held);
     await host.claim(run!);
     expect(await cost(run!)).toEqual({ cost_usd: null, cost_is_upper_bound: false, calls: 1 });
+  });
+
+  it('counts it too where the run is canceled before anybody takes it again', async () => {
+    const { driver } = host.runs;
+    const [run] = await host.newRuns('builtin');
+    const held = await host.claim(run!);
+    await call(run!, 0.5, 0.25);
+    await call(run!, 0.5, null);
+    await driver.requeue(held);
+    await host.send('POST', `/v1/runs/${run}/cancel`);
+    expect(await cost(run!)).toEqual({ cost_usd: 0.75, cost_is_upper_bound: true, calls: 2 });
+    const { body } = await host.send('GET', `/v1/runs/${run}/events`);
+    expect(body.data.at(-1)).toMatchObject({ type: 'run.canceled', data: { cost_usd: 0.75 } });
+  });
+
+  it('counts a call that the worker before began after the run was taken from it', async () => {
+    const { driver } = host.runs;
+    const [run] = await host.newRuns('builtin');
+    await driver.abandon(await host.claim(run!));
+    const resumed = await host.claim(run!);
+    await call(run!, 0.5, 0.25);
+    await driver.finish(resumed, { status: 'succeeded', reason: null, summary: '' });
+    expect(await cost(run!)).toEqual({ cost_usd: 0.25, cost_is_upper_bound: false, calls: 1 });
   });
 });

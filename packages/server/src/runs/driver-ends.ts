@@ -1,6 +1,7 @@
 import { allOf } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
+import { chargeLost } from './bill.ts';
 import type { DriverDeps } from './driver.ts';
 import { appendFenced, attemptOver, persist } from './fenced.ts';
 import { startFollowUp } from './follow-up.ts';
@@ -73,17 +74,23 @@ async function assertOurs(deps: DriverDeps, trx: Trx, run: HeldRun): Promise<voi
   if (subject?.fence !== run.lease.fence) throw attemptOver();
 }
 
-/** What a run's row says of its end, its summary sealed, and the event that tells of it. */
+/**
+ * What a run's row says of its end, its summary sealed, and the event that tells of it. What it
+ * cost is made sure of first, unless its only worker ends it, which has told of every call.
+ */
 export async function endOf(
   deps: Pick<DriverDeps, 'sealer'>,
   trx: Trx,
-  row: Pick<store.LockedRun, 'id' | 'duration_s' | 'cost_usd'>,
+  row: Pick<store.LockedRun, 'id' | 'attempt' | 'status' | 'duration_s' | 'cost_usd'>,
   end: RunEnd,
 ): Promise<{ facts: store.EndFacts; event: NewEvent }> {
   const { status, reason } = end;
   const summary = cutToJsonBytes(end.summary ?? '', SUMMARY_MAX_BYTES, 'start');
   const sealed = summary === '' ? null : await deps.sealer.seal(trx, row.id, summary);
-  return { facts: { status, reason, summary: sealed }, event: endEvent(row, end, summary) };
+  const isTold = row.attempt === 0 || (row.attempt === 1 && row.status === 'running');
+  const total = isTold ? {} : (await chargeLost(trx, row.id)).total;
+  const event = endEvent({ ...row, ...total }, end, summary);
+  return { facts: { status, reason, summary: sealed }, event };
 }
 
 function endEvent(

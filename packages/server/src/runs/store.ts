@@ -1,5 +1,6 @@
 import type { ChangedFile, RunReason } from '@holdfast/protocol';
 import { sql } from 'kysely';
+import type { RunBill } from '../models/index.ts';
 import type { Executor, Trx } from '../platform/database/index.ts';
 import type { FinalStatus } from './run.ts';
 import { type RunRow, type StoredCheckpoint, type StoredTest, tables } from './tables.ts';
@@ -191,6 +192,21 @@ export async function setUsage(trx: Trx, id: string, totals: UsageTotals): Promi
       model_calls = greatest(model_calls, ${totals.calls}::integer),
       cost_usd = greatest(cost_usd, ${totals.costUsd}::float8)
     where id = ${id}`.execute(trx);
+}
+
+/** Writes what a run's calls come to, unless more is known already; answers what is true then. */
+export async function setBill(
+  trx: Trx,
+  id: string,
+  bill: Pick<RunBill, 'calls' | 'usd'>,
+): Promise<Pick<RunRow, 'model_calls' | 'cost_usd'>> {
+  const { rows } = await sql<Pick<RunRow, 'model_calls' | 'cost_usd'>>`
+    update runs set
+      model_calls = greatest(model_calls, ${bill.calls}::integer),
+      cost_usd = greatest(cost_usd, ${bill.usd}::float8)
+    where id = ${id}
+    returning model_calls, cost_usd`.execute(trx);
+  return rows[0]!;
 }
 
 export interface NewArtifact {

@@ -92,8 +92,8 @@ export interface RunBill {
 }
 
 /**
- * Settles, at all that was reserved, the calls of a run whose gateway went away before it could;
- * answers what all its calls come to. If that gateway comes back, its settlement changes nothing.
+ * Settles, at all that was reserved, the calls of a run that nobody will settle any more; answers
+ * what all its calls come to. A gateway that is late with one changes nothing by settling it.
  */
 export async function settleLost(trx: Trx, runId: string): Promise<RunBill> {
   const lost = await sql`
@@ -109,7 +109,8 @@ export async function settleLost(trx: Trx, runId: string): Promise<RunBill> {
 
 /**
  * SQL: whether a call of that run was settled at all that was reserved for it, because its answer
- * ended without saying what it used. What the run cost is then an upper bound.
+ * ended without saying what it used, or its worker before it could. What the run cost is then an
+ * upper bound.
  */
 export function hasBoundedCall(runId: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql<boolean>`exists (

@@ -8,7 +8,7 @@ import type { Outcome } from './forward.ts';
 import type { BudgetNotice, ModelCall } from './gateway.ts';
 import type { PreparedCall } from './prepare.ts';
 import type { ModelCaller } from './run-tokens.ts';
-import type { Watchers } from './watchers.ts';
+import type { Audience, Watchers } from './watchers.ts';
 
 export interface AccountsDeps {
   readonly database: Database;
@@ -35,14 +35,15 @@ export async function openAccount(
   const { model, worstCase } = call;
   const price = priceOn(model, dayOf(deps.clock.nowMs()));
   const usd = price && worstCaseUsd(price, model, worstCase);
+  const audience = deps.watchers.audience(caller.runId);
   try {
     const reservation = await reserve(deps.database, { caller, model: model.id, usd });
     return {
-      close: outcome => closeAccount(deps, { caller, call, price, reservation }, outcome),
+      close: outcome => closeAccount(deps, { caller, call, price, reservation, audience }, outcome),
     };
   } catch (error) {
-    if (error instanceof OverBudget && hasRun(caller) && deps.watchers.has(caller.runId)) {
-      notify(deps, caller, await refusalNotices(deps.database.db, caller, error));
+    if (error instanceof OverBudget && hasRun(caller) && !audience.isEmpty) {
+      notify(audience, await refusalNotices(deps.database.db, caller, error));
     }
     throw error;
   }
@@ -53,16 +54,17 @@ interface Account {
   readonly call: PreparedCall;
   readonly price: TextPrice | null;
   readonly reservation: Reservation;
+  readonly audience: Audience;
 }
 
 async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outcome): Promise<void> {
-  const { caller, call } = account;
+  const { caller, call, audience } = account;
   const usd = chargeOf(account, outcome);
   const isSettled = await settleSoon(deps, account, usd);
   const { input = 0, output = 0, cached = 0 } = outcome.usage ?? {};
   const costs = account.price === null ? null : usd;
   count(deps, { model: call.model.id, input, output, cached, usd, outcome, isSettled });
-  if (!hasRun(caller) || !deps.watchers.has(caller.runId)) return;
+  if (!hasRun(caller) || audience.isEmpty) return;
   const told: ModelCall = {
     runId: caller.runId,
     model: call.model.id,
@@ -72,9 +74,9 @@ async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outco
     costUsd: costs,
     status: outcome.status,
   };
-  deps.watchers.tell(caller.runId, listener => listener.onCall(told));
+  audience.tell(listener => listener.onCall(told));
   try {
-    notify(deps, caller, await newNotices(deps.database.db, caller));
+    notify(audience, await newNotices(deps.database.db, caller));
   } catch (err) {
     deps.telemetry.log.warn('model.notices_failed', { run_id: caller.runId, err });
   }
@@ -106,10 +108,8 @@ function hasRun(caller: ModelCaller): caller is RunCaller {
   return caller.runId !== null;
 }
 
-function notify(deps: AccountsDeps, caller: RunCaller, notices: readonly BudgetNotice[]): void {
-  for (const notice of notices) {
-    deps.watchers.tell(caller.runId, listener => listener.onBudget(notice));
-  }
+function notify(audience: Audience, notices: readonly BudgetNotice[]): void {
+  for (const notice of notices) audience.tell(listener => listener.onBudget(notice));
 }
 
 function count(

@@ -3,7 +3,10 @@
  * they like. Written only by the relay.
  */
 
-/** One direction. Bytes are what came from its source's socket, frame headers included. */
+/**
+ * One direction. Bytes are what came from its source's socket, frame headers included, up to the
+ * chunk that held a close frame or broke a rule.
+ */
 export interface DirectionCounters {
   bytes: number;
   /** Data frames. */
