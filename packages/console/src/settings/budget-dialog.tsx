@@ -45,7 +45,6 @@ function Form({ asked, known, onClose }: DialogProps) {
       saving={saving}
       submit={t('budgets.save')}
       complete={budgetOf(draft) !== null}
-      onSubmit={saving.save}
       onCancel={onClose}
     >
       {fixed === null && <Scope draft={draft} onChange={change} />}

@@ -55,7 +55,6 @@ function Form(props: { onCreated: (key: CreatedApiKey) => void; onCancel: () => 
       saving={saving}
       submit={t('keys.create')}
       complete={name.trim() !== ''}
-      onSubmit={saving.save}
       onCancel={props.onCancel}
     >
       <TextInput

@@ -48,7 +48,6 @@ function Form({ asked, known, onClose }: DialogProps) {
       submit={t('providerKeys.save')}
       complete={fields.name.trim() !== '' && isKey(fields.key.trim())}
       autoComplete="off"
-      onSubmit={saving.save}
       onCancel={onClose}
     >
       <NativeSelect

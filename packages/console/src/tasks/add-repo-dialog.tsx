@@ -44,7 +44,6 @@ function Form({ onClose }: { onClose: () => void }) {
       saving={saving}
       submit={t('addRepo.button')}
       complete={fields.where.trim() !== ''}
-      onSubmit={saving.save}
       onCancel={onClose}
     >
       <TextInput

@@ -40,7 +40,6 @@ function Form({ repo, onClose }: { repo: Repo; onClose: () => void }) {
       saving={saving}
       submit={t('editRepo.save')}
       complete={isComplete(fields, repo)}
-      onSubmit={saving.save}
       onCancel={onClose}
     >
       <p className="hf-soft hf-repo-where">{repo.url ?? repo.path}</p>

@@ -31,25 +31,24 @@ export function NewTaskDialog(props: {
 function Form({ repos, onClose }: { repos: readonly Repo[]; onClose: () => void }) {
   const { t } = useTranslation('tasks');
   const known = useQuery(agentsQuery).data?.data ?? [];
-  const { create, saved, ...saving } = useCreateTask();
+  const { create, busy, error, saved } = useCreateTask();
   const [repoId, setRepoId] = useState(repos[0]?.id ?? '');
   const [title, setTitle] = useState('');
   const [instruction, setInstruction] = useState('');
   const [chosen, setChosen] = useState<string[] | null>(null);
   const agents = chosen ?? defaultAgents(known);
   const complete = repoId !== '' && title.trim() !== '' && instruction.trim() !== '';
-  const submit = async () => {
+  const save = async () => {
     if (await create({ repo_id: repoId, title, instruction, agents })) onClose();
   };
   return (
     <DialogForm
-      saving={saving}
+      saving={{ busy, error, save }}
       saved={saved ? t('newTask.saved') : ''}
       submit={
         agents.length === 0 ? t('newTask.save') : t('newTask.start', { count: agents.length })
       }
       complete={complete}
-      onSubmit={submit}
       onCancel={onClose}
     >
       <NativeSelect

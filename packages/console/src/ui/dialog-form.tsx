@@ -6,13 +6,12 @@ import type { Saving } from './use-saving.ts';
 
 interface DialogFormProps {
   /** What is sent off, and how that goes. */
-  saving: Pick<Saving, 'busy' | 'error'>;
+  saving: Saving;
   /** Says in the words of the page what was saved although the rest failed. */
   saved?: string;
   submit: string;
   complete: boolean;
   autoComplete?: 'off';
-  onSubmit: () => unknown;
   onCancel: () => void;
   children: ReactNode;
 }
@@ -20,14 +19,14 @@ interface DialogFormProps {
 /** Fields, then what went wrong, then the two ways out. */
 export function DialogForm(props: DialogFormProps) {
   const { t } = useTranslation('ui');
-  const { busy, error } = props.saving;
+  const { busy, error, save } = props.saving;
   return (
     <form
       className="hf-form"
       autoComplete={props.autoComplete}
       onSubmit={event => {
         event.preventDefault();
-        if (props.complete) props.onSubmit();
+        if (props.complete) void save();
       }}
     >
       {props.children}

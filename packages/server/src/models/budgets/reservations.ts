@@ -101,7 +101,7 @@ export async function settleLost(trx: Trx, runId: string): Promise<RunBill> {
     where run_id = ${runId} and settled_at is null`.execute(trx);
   const { rows } = await sql<{ calls: number; usd: number | null }>`
     select count(*)::integer as calls,
-      sum(coalesce(settled_usd, reserved_usd)) filter (where reserved_usd > 0) as usd
+      sum(${COUNTED}) filter (where reserved_usd > 0) as usd
     from reservations where run_id = ${runId}`.execute(trx);
   const { calls = 0, usd = null } = rows[0] ?? {};
   return { lostCalls: Number(lost.numAffectedRows ?? 0), calls, usd };

@@ -54,7 +54,7 @@ export async function deliverPatch(
 export async function saveCheckpoint(
   deps: WorkerDeps,
   run: HeldRun,
-  place: Place,
+  { workspace, mounts }: Place,
   state: {
     readonly number: number;
     readonly agentSessionId: string | null;
@@ -64,7 +64,6 @@ export async function saveCheckpoint(
   },
 ): Promise<boolean> {
   const { number, agentSessionId, force, agent } = state;
-  const { workspace, mounts } = place;
   const taken = await standingStill(agent, async () => {
     const snapshot = await workspace.snapshot(deps.sandbox, mounts);
     return snapshot.changed || force ? { snapshot, home: await workspace.keepHome() } : null;
