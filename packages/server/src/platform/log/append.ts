@@ -55,29 +55,28 @@ async function seal(
   return events.map(event => (event.private === undefined ? undefined : sealed.next().value));
 }
 
-/**
- * The events as one JSON parameter, so that the statement's text is the same for any number of
- * them. `data` stays text in it: as JSON within JSON, PostgreSQL would refuse `\\u0000`.
- */
-function rowsOf(events: readonly CheckedEvent[], sealed: readonly (Sealed | undefined)[]): string {
-  const rows = events.map(({ type, v, kind, traceId, data }, ordinal) => {
-    const secret = sealed[ordinal];
-    return {
-      ordinal,
-      type,
-      v,
-      kind,
-      trace_id: traceId,
-      private_key_id: secret?.keyId ?? null,
-      private_data: secret === undefined ? null : base64(secret.ciphertext),
-      data,
-    };
-  });
-  return JSON.stringify(rows);
+/** An append's events as two parameters: the statement is the same for any number of them. */
+interface Rows {
+  readonly json: string;
+  /** All ciphertexts, one after the other: as they are, where JSON is read by the character. */
+  readonly sealed: Buffer;
 }
 
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+/** `data` stays text in the JSON: as JSON within JSON, PostgreSQL would refuse `\\u0000`. */
+function rowsOf(events: readonly CheckedEvent[], sealed: readonly (Sealed | undefined)[]): Rows {
+  const ciphertexts: Uint8Array[] = [];
+  // As PostgreSQL counts.
+  let next = 1;
+  const rows = events.map(({ type, v, kind, traceId, data }, ordinal) => {
+    const row = { ordinal, type, v, kind, trace_id: traceId, data };
+    const secret = sealed[ordinal];
+    if (secret === undefined) return row;
+    ciphertexts.push(secret.ciphertext);
+    const from = next;
+    next += secret.ciphertext.byteLength;
+    return { ...row, private_key_id: secret.keyId, private_from: from, private_to: next };
+  });
+  return { json: JSON.stringify(rows), sealed: Buffer.concat(ciphertexts) };
 }
 
 /**
@@ -86,15 +85,15 @@ function base64(bytes: Uint8Array): string {
  * were when the statement began. So an append id whose first append commits in that moment is not
  * seen by `not exists`: the unique index refuses it, and trying again finds it.
  */
-async function insert(trx: Trx, request: AppendRequest, rows: string): Promise<number | undefined> {
+async function insert(trx: Trx, request: AppendRequest, rows: Rows): Promise<number | undefined> {
   const { subject, appendId, actor, events } = request;
   const fence = request.fence ?? null;
   const query = sql<{ last_seq: number }>`
     with given as (
-      select ordinal, type, v, kind, trace_id, private_key_id, private_data, data
-      from json_to_recordset(${rows}::json) as rows (
+      select ordinal, type, v, kind, trace_id, private_key_id, private_from, private_to, data
+      from json_to_recordset(${rows.json}::json) as rows (
         ordinal integer, type text, v integer, kind text, trace_id text,
-        private_key_id text, private_data text, data text)
+        private_key_id text, private_from integer, private_to integer, data text)
     ), head as (
       update subjects set last_seq = last_seq + ${events.length}
       where id = ${subject} and erased_at is null
@@ -108,7 +107,9 @@ async function insert(trx: Trx, request: AppendRequest, rows: string): Promise<n
         data, private_key_id, private_data)
       select ${subject}, head.last_seq - ${events.length} + given.ordinal + 1, ${appendId}::uuid,
         given.ordinal, given.type, given.v, ${actor}, ${request.attempt ?? null}::integer,
-        given.trace_id, given.data::json, given.private_key_id, decode(given.private_data, 'base64')
+        given.trace_id, given.data::json, given.private_key_id,
+        substring(${rows.sealed}::bytea
+          from given.private_from for given.private_to - given.private_from)
       from head cross join given
     )
     select last_seq from head`;

@@ -180,6 +180,15 @@ forEachDatabase((_, open) => {
     expect(rows[0]?.row).not.toMatch(new RegExp(`launch|${bytes}`));
   });
 
+  it('gives each event of an append its own private text', async () => {
+    const subject = await newSession();
+    const texts = ['', 'a', 'zwei Wörter', '三つの言葉', 'x'.repeat(5_000), '\0'];
+    const events = texts.flatMap(text => [ended, spoke(text)]);
+    await log.appendNow(request(subject, { events }));
+    const read = (await readAll(database, log, subject)).map(event => event.data.text);
+    expect(read).toEqual(texts.flatMap(text => [undefined, text]));
+  });
+
   it('reads in pages from any position', async () => {
     const subject = await newSession();
     await log.appendNow(request(subject, { events: Array(5).fill(ended) }));
