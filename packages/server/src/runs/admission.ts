@@ -7,7 +7,7 @@ export const QUEUED_RUNS_MAX = 1_000;
 /** A run that waits may take long to begin. */
 const QUEUED_RETRY_S = 30;
 /** How long a count that found room is relied upon. */
-export const RELIED_ON_MS = 5_000;
+const RELIED_ON_MS = 1_000;
 /** For so large a share of the places. */
 const RELIED_ON_SHARE = 0.1;
 const OWNERS_KEPT = 10_000;
