@@ -7,16 +7,6 @@ import { join } from 'node:path';
 import { type Auth, authRoutes, type Principal, signInRoutes } from './auth/index.ts';
 import type { Platform } from './compose.ts';
 import type { Config } from './config/index.ts';
-import {
-  type ModelAccess,
-  openAuth,
-  openHealth,
-  openHttp,
-  openModelGateway,
-  openModels,
-  openRealtime,
-  VERSION,
-} from './features.ts';
 import { createMetricsServer, type HttpServer, healthRoutes, metricsRoutes } from './http/index.ts';
 import { type Component, Lifecycle } from './kernel/index.ts';
 import {
@@ -36,7 +26,17 @@ import {
   recordingRoutes,
 } from './recordings/index.ts';
 import { rolesOf } from './roles.ts';
-import { openRuns, type RunFeatures } from './run-features.ts';
+import {
+  type ModelAccess,
+  openAuth,
+  openHealth,
+  openHttp,
+  openModelGateway,
+  openModels,
+  openRealtime,
+  VERSION,
+} from './wiring/features.ts';
+import { openRuns, type RunFeatures } from './wiring/runs.ts';
 
 const RECORDING_SWEEP_MS = 60_000;
 

@@ -6,7 +6,7 @@ import type { Project, SourceFile } from '../project.ts';
  * Who may import whom. Packages: protocol stands alone, client and simulator lean on it, the
  * console on client and protocol, the server on protocol. Within the server:
  *
- *     protocol, kernel ← platform, http ← features ← the files at the top
+ *     protocol, kernel ← platform, http ← features ← wiring and the files at the top
  *
  * and between its folders only through `index.ts`. Tests may look anywhere, through the same doors
  * and through `testing`.
@@ -72,10 +72,10 @@ function serverFault(source: SourceFile, { target, names }: Import): string | un
   return mayImport(from, to) ? undefined : `${from} must not import ${to}`;
 }
 
-/** `kernel`, `platform/log`, `realtime`; `top` for the files beside the folders. */
+/** `kernel`, `platform/log`, `realtime`; `top` for the files beside the folders and `wiring/`. */
 function folderOf(path: string): string {
   const parts = path.slice(SERVER.length).split('/');
-  if (parts.length === 1) return 'top';
+  if (parts.length === 1 || parts[0] === 'wiring') return 'top';
   return parts[0] === 'platform' ? parts.slice(0, 2).join('/') : parts[0]!;
 }
 

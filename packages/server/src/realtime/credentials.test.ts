@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Upstream } from '../models/index.ts';
 import { attachSideband } from './calls/sideband.ts';
 import { upstreamHeaders } from './credentials.ts';
-import { dial } from './dial.ts';
+import { dial } from './upstream.ts';
 
 /** A vault that never answers. The address is never asked. */
 const upstream: Upstream = {

@@ -21,6 +21,6 @@ export {
   type SessionDefaults,
   sessionDefaultsJsonSchema,
 } from './defaults.ts';
-export { type LiveSessions, STOP_TIMEOUT_MS } from './live.ts';
-export { createRealtime, type Realtime, type RealtimeDeps } from './realtime.ts';
+export { createRealtime, type Realtime, type RealtimeDeps } from './feature.ts';
+export { type LiveSessions, STOP_TIMEOUT_MS } from './registry.ts';
 export type { Sessions } from './service.ts';

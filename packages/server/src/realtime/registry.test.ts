@@ -6,13 +6,13 @@ import type { Database } from '../platform/database/index.ts';
 import { forEachDatabase } from '../platform/database/testing.ts';
 import { createLeases, type Leases } from '../platform/leases/index.ts';
 import { openTestLog, recordTelemetry } from '../platform/log/testing.ts';
-import { type AdmissionDeps, mintSession, openSession } from './admission.ts';
-import { connectSession, moveSession } from './lifecycle.ts';
 import { createMetrics } from './metrics.ts';
+import { type AdmissionDeps, mintSession, openSession } from './open-session.ts';
 import * as queries from './queries.ts';
 import { createSessions, type Sessions } from './service.ts';
 import * as store from './store.ts';
 import { SessionSweep } from './sweep.ts';
+import { connectSession, moveSession } from './transitions.ts';
 import { noUsage } from './usage.ts';
 
 const person = (role: Principal['role'] = 'Developer', projectId = 'default'): Principal => {

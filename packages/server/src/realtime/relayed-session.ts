@@ -3,14 +3,12 @@ import { HoldfastError, newId, toHoldfastError } from '../kernel/index.ts';
 import type { Upstream } from '../models/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import type { Logger } from '../platform/telemetry/index.ts';
-import { configurationEvent, lockFilter } from './config.ts';
-import { dial } from './dial.ts';
 import { closeCodeOf, errorEvent, eventOf, failureFields } from './errors.ts';
-import { createHolder, type Holder } from './holder.ts';
-import { connectSession } from './lifecycle.ts';
-import type { LiveSession, StopReason } from './live.ts';
+import { createHolder, type Holder } from './leased-session.ts';
+import { configurationEvent, lockFilter } from './locked-config.ts';
 import type { Json } from './preview/session.ts';
 import { previewHooks } from './preview/translate.ts';
+import type { LiveSession, StopReason } from './registry.ts';
 import {
   Relay,
   type RelayGuard,
@@ -21,6 +19,8 @@ import {
 import { judgeEnd, type SessionInput } from './session.ts';
 import type { SocketDeps } from './socket.ts';
 import type { Protocol } from './tables.ts';
+import { connectSession } from './transitions.ts';
+import { dial } from './upstream.ts';
 
 /**
  * One session over a WebSocket, from the accepted handshake to the released lease.

@@ -3,13 +3,13 @@ import { type Audit, authorize, type Principal, type Standing } from '../auth/in
 import { HoldfastError, isId } from '../kernel/index.ts';
 import type { Recordings } from '../recordings/index.ts';
 import { isOrphan } from './calls/hang-up.ts';
-import type { LifecycleDeps } from './lifecycle.ts';
-import { moveSession } from './lifecycle.ts';
 import { presentSession } from './present.ts';
 import * as queries from './queries.ts';
 import { isFinal } from './session.ts';
 import * as store from './store.ts';
 import type { SessionRow } from './tables.ts';
+import type { LifecycleDeps } from './transitions.ts';
+import { moveSession } from './transitions.ts';
 
 /** The verbs on sessions that people use through the API. */
 export interface Sessions {

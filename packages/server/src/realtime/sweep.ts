@@ -1,11 +1,11 @@
 import { type Component, HoldfastError } from '../kernel/index.ts';
 import { hangUpPersistently } from './calls/hang-up.ts';
-import { moveSession } from './lifecycle.ts';
-import type { LiveSessions } from './live.ts';
 import * as queries from './queries.ts';
+import type { LiveSessions } from './registry.ts';
 import type { Sessions, SessionsDeps } from './service.ts';
 import { isFinal } from './session.ts';
 import * as store from './store.ts';
+import { moveSession } from './transitions.ts';
 
 /**
  * Finds sessions that nobody looks after, judged by the database's clock, and moves them on:

@@ -1,6 +1,6 @@
 import type { SessionUsage } from '@holdfast/protocol';
 import type { NewEvent } from '../platform/log/index.ts';
-import { observeClient, observeServer, voiceOf } from './observe.ts';
+import { observeClient, observeServer, voiceOf } from './log-events.ts';
 import { isObject, type Json } from './preview/session.ts';
 import { addUsage, noUsage } from './usage.ts';
 

@@ -1,7 +1,5 @@
 import { newId } from '../kernel/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
-import type { DriverDeps } from './driver.ts';
-import { fenced } from './fenced.ts';
 import type {
   HeldRun,
   NewCheckpoint,
@@ -9,7 +7,9 @@ import type {
   NewTests,
   SettledCall,
   WorkspaceFacts,
-} from './held-run.ts';
+} from './claimed-run.ts';
+import { fenced } from './fenced.ts';
+import type { DriverDeps } from './run-driver.ts';
 import * as store from './store.ts';
 import { cutToJsonBytes } from './text.ts';
 

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
-import type { DriverDeps } from './driver.ts';
-import type { HeldRun } from './held-run.ts';
+import type { HeldRun } from './claimed-run.ts';
+import type { DriverDeps } from './run-driver.ts';
 import * as store from './store.ts';
 
 /** Shorter than a lease: whoever waited longer has lost it anyway. */

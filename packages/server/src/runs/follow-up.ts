@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import { newId } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
-import type { DriverDeps } from './driver.ts';
-import type { RunEnd } from './held-run.ts';
+import type { RunEnd } from './claimed-run.ts';
 import { insertRuns, type StartedRuns } from './new-runs.ts';
 import * as queries from './queries.ts';
+import type { DriverDeps } from './run-driver.ts';
 import type { LockedRun } from './store.ts';
 import { tables } from './tables.ts';
 

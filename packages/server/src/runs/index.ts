@@ -15,7 +15,6 @@ export {
   createAgents,
   loadAgentProfiles,
 } from './agents/index.ts';
-export { createRunDriver, type DriverDeps, type RunDriver } from './driver.ts';
 export type {
   ClaimLimits,
   ClaimResult,
@@ -28,17 +27,18 @@ export type {
   RunOrder,
   SettledCall,
   WorkspaceFacts,
-} from './held-run.ts';
-export type { OrderQuery } from './orders.ts';
-export { createOutbound, type Outbound } from './outbound/index.ts';
-export type { Repos } from './repos.ts';
-export { pinRemote } from './repository-source.ts';
+} from './claimed-run.ts';
+export { createOutbound, type Outbound } from './egress/index.ts';
+export { createRuns, type Runs, type RunsDeps } from './feature.ts';
 export { LOST_ATTEMPTS_MAX } from './run.ts';
-export { createRuns, type Runs, type RunsDeps } from './runs.ts';
-export { createSample, SAMPLE_NAME } from './sample/index.ts';
+export { createRunDriver, type DriverDeps, type RunDriver } from './run-driver.ts';
+export type { OrderQuery } from './run-signals.ts';
 export { createSandbox, type Sandbox } from './sandbox/index.ts';
 export type { RunsService } from './service.ts';
 export type { StoredCheckpoint } from './tables.ts';
-export type { Tasks } from './tasks.ts';
+export type { Repos } from './tasks/repos.ts';
+export { pinRemote } from './tasks/repository-source.ts';
+export { createSample, SAMPLE_NAME } from './tasks/sample/index.ts';
+export type { Tasks } from './tasks/tasks.ts';
 export { defaultWorkerLimits, RunWorker, type WorkerLimits } from './worker/index.ts';
 export { createWorkspaces, enforceLifecycle, type Workspaces } from './workspace/index.ts';

@@ -1,7 +1,7 @@
 import type { RunStatus } from '@holdfast/protocol';
 import { allOf, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
-import type { DriverDeps } from './driver.ts';
+import type { DriverDeps } from './run-driver.ts';
 import * as store from './store.ts';
 
 export interface StartedRuns {

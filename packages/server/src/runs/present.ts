@@ -1,7 +1,7 @@
 import type { Artifact, Message, Repo, Run, Task } from '@holdfast/protocol';
 import type { RunView, TaskView } from './queries.ts';
 import type { ArtifactRow, MessageRow, RepositoryRow } from './tables.ts';
-import { columnOf } from './task.ts';
+import { columnOf } from './tasks/task.ts';
 
 const iso = (date: Date | null) => date?.toISOString() ?? null;
 

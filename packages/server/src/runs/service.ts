@@ -21,18 +21,18 @@ import {
   recordAdmin,
   seesPrivate,
 } from './access.ts';
-import { Admission } from './admission.ts';
-import type { DriverDeps } from './driver.ts';
-import { endOf } from './driver-ends.ts';
+import { endOf } from './finish-run.ts';
 import { once } from './idempotency.ts';
+import { outputsOf } from './log-text.ts';
 import type { StartedRuns } from './new-runs.ts';
-import { outputsOf } from './outputs.ts';
 import { cursorId, cursorOf, type Page } from './paging.ts';
 import { presentArtifact, presentRun } from './present.ts';
-import { pushable, writeIntent } from './push.ts';
+import { pushable, writeIntent } from './push-branch.ts';
 import * as queries from './queries.ts';
+import { Admission } from './queue-limit.ts';
 import { isFinal, isRetryable, nextStatus } from './run.ts';
-import { retryRun, startRuns } from './start-runs.ts';
+import type { DriverDeps } from './run-driver.ts';
+import { retryRun, startRuns } from './start-run.ts';
 import * as store from './store.ts';
 import { tables } from './tables.ts';
 

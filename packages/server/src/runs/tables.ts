@@ -1,7 +1,7 @@
 import type { ChangedFile, RunReason, RunStatus } from '@holdfast/protocol';
 import type { ColumnType, Generated, Selectable } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
-import type { ChosenColumn } from './task.ts';
+import type { ChosenColumn } from './tasks/task.ts';
 
 /** Written as JSON text, read parsed. */
 type Json<T> = ColumnType<T, string | null | undefined, string | null>;

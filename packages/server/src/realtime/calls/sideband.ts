@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 import type { Upstream } from '../../models/index.ts';
 import { upstreamHeaders } from '../credentials.ts';
-import { REQUEST_ID_HEADER } from '../dial.ts';
+import { REQUEST_ID_HEADER } from '../upstream.ts';
 
 /**
  * One attachment to a call's sideband at the provider: a WebSocket on which the provider tells what

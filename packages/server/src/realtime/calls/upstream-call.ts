@@ -1,7 +1,6 @@
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Upstream } from '../../models/index.ts';
 import { upstreamHeaders } from '../credentials.ts';
-import { REQUEST_ID_HEADER } from '../dial.ts';
 import {
   UpstreamFault,
   upstreamStatusError,
@@ -9,6 +8,7 @@ import {
   upstreamUnreachable,
 } from '../errors.ts';
 import type { Json } from '../preview/session.ts';
+import { REQUEST_ID_HEADER } from '../upstream.ts';
 
 /**
  * The provider's REST side of a WebRTC call. Media flows between the browser and the provider; only

@@ -6,8 +6,8 @@ import { assertShallow, faultOf } from '../../http/index.ts';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Calls } from '../calls/service.ts';
 import { SDP_MAX_BYTES } from '../calls/upstream-call.ts';
+import { mintSecret, type SecretsDeps } from '../mint-secret.ts';
 import type { Json } from '../preview/session.ts';
-import { mintSecret, type SecretsDeps } from '../secrets.ts';
 import type { App } from './app.ts';
 
 /**

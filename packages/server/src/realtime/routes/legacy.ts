@@ -1,7 +1,7 @@
 import { legacySessionRequest } from '@holdfast/protocol';
 import { z } from 'zod';
 import type { Calls } from '../calls/service.ts';
-import { mintLegacySession, type SecretsDeps } from '../secrets.ts';
+import { mintLegacySession, type SecretsDeps } from '../mint-secret.ts';
 import type { App } from './app.ts';
 import { addSdpParser, offerOf, sdpAnswer } from './calls.ts';
 

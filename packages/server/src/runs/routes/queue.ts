@@ -1,8 +1,8 @@
 import { agentList, queueInfo } from '@holdfast/protocol';
 import { z } from 'zod';
 import { type Caller, recordAdmin } from '../access.ts';
+import type { RunsDeps } from '../feature.ts';
 import { queueOverview, redriveLetters } from '../queue-overview.ts';
-import type { RunsDeps } from '../runs.ts';
 import { type App, callerOf } from './app.ts';
 
 const TAGS = ['queue'];

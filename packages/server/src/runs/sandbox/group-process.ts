@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { keptOutput } from '../kept-output.ts';
+import { keptOutput } from './child-output.ts';
 import type { SandboxedProcess } from './sandbox.ts';
 
 export interface Ending {

@@ -1,7 +1,7 @@
 import type { RunReason } from '@holdfast/protocol';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Agent, AgentOutcome, AgentVersion } from '../agents/agent.ts';
-import type { RunEnd } from '../held-run.ts';
+import type { RunEnd } from '../claimed-run.ts';
 
 /** Why an attempt stops before its agent is done. The first cause counts, but `lost` always. */
 export type StopCause = 'cancel' | 'drain' | 'lost' | 'time_limit' | 'no_output' | 'disk_limit';

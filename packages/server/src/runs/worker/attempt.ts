@@ -4,14 +4,14 @@ import type { Journal, NewEvent } from '../../platform/log/index.ts';
 import type { Logger } from '../../platform/telemetry/index.ts';
 import type { Agent, AgentOutcome } from '../agents/agent.ts';
 import { isSessionId } from '../agents/text.ts';
-import type { HeldRun, RunEnd, RunOrder } from '../held-run.ts';
+import type { HeldRun, RunEnd, RunOrder } from '../claimed-run.ts';
 import { AgentProcess } from './agent-process.ts';
 import { endOf, endOfFailure, findAgent, STOPPED, type StopCause } from './attempt-end.ts';
+import { deliverPatch, saveCheckpoint } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { deliverPatch, saveCheckpoint } from './deliver.ts';
 import type { WorkerDeps } from './deps.ts';
 import { HURRIED_FLUSH_MS } from './limits.ts';
-import { openPlace, type RunPlace } from './place.ts';
+import { openPlace, type RunPlace } from './run-environment.ts';
 import { finishCommand } from './tests-command.ts';
 import { Watchdog } from './watchdog.ts';
 

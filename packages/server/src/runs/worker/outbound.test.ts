@@ -1,8 +1,8 @@
 /** What a sandbox reaches of the network: real bubblewrap, real clients, a server on loopback. */
 import { existsSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
-import { createOutbound, type Outbound, type OutboundProxy } from '../outbound/index.ts';
-import { openTestHost } from '../outbound/testing.ts';
+import { createOutbound, type Outbound, type OutboundProxy } from '../egress/index.ts';
+import { openTestHost } from '../egress/testing.ts';
 import { onPostgres } from '../testing/databases.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
 import { openBench } from './testing.ts';

@@ -1,7 +1,7 @@
 import { type HoldfastError, newUuidV7, toHoldfastError } from '../../kernel/index.ts';
 import type { Job } from '../../platform/queue/index.ts';
-import type { PushableRun, PushOutcome } from '../push.ts';
-import { isPushIntended, pushable } from '../push.ts';
+import type { PushableRun, PushOutcome } from '../push-branch.ts';
+import { isPushIntended, pushable } from '../push-branch.ts';
 import * as queries from '../queries.ts';
 import { isFinal } from '../run.ts';
 import * as store from '../store.ts';

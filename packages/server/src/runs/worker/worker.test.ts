@@ -6,7 +6,7 @@ import { HoldfastError } from '../../kernel/index.ts';
 import type { BudgetNotice, ModelCall } from '../../models/index.ts';
 import { onPostgres } from '../testing/databases.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
-import { openModelSocket } from './model-socket.ts';
+import { openModelSocket } from './sockets.ts';
 import { cloneOf, openBench, processesWith, waitFor } from './testing.ts';
 
 const WORKS = 'echo > new.txt; echo tool; : hold-work; while :; do echo more; sleep 0.1; done';

@@ -9,7 +9,7 @@ import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { BlobStore } from '../../platform/blobs/index.ts';
-import { keptOutput } from '../kept-output.ts';
+import { keptOutput } from '../sandbox/child-output.ts';
 import type { SandboxMounts } from '../sandbox/index.ts';
 import type { CloneDeps } from './clone.ts';
 import { keepErrors, killGit, spawnGit } from './git.ts';

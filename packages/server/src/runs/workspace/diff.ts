@@ -1,7 +1,7 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { ChangedFile } from '@holdfast/protocol';
 import { HoldfastError } from '../../kernel/index.ts';
-import { keptOutput } from '../kept-output.ts';
+import { keptOutput } from '../sandbox/child-output.ts';
 import { git, keepErrors, killGit, spawnGit } from './git.ts';
 import type { WorkspaceLimits } from './limits.ts';
 import type { Mirror } from './mirror.ts';

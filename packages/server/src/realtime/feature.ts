@@ -1,0 +1,125 @@
+import type { FastifyPluginAsync } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Audit, ClientSecrets, Principal } from '../auth/index.ts';
+import type { UpgradeRoute } from '../http/index.ts';
+import type { Component } from '../kernel/index.ts';
+import type { Models } from '../models/index.ts';
+import type { Database } from '../platform/database/index.ts';
+import type { Doorbell } from '../platform/doorbell/index.ts';
+import type { Leases } from '../platform/leases/index.ts';
+import type { Log } from '../platform/log/index.ts';
+import type { Telemetry } from '../platform/telemetry/index.ts';
+import type { Recordings } from '../recordings/index.ts';
+import { type HangUpDeps, hangUpOrphan } from './calls/hang-up.ts';
+import type { CallLimits } from './calls/limits.ts';
+import { type Calls, createCalls } from './calls/service.ts';
+import type { SessionDefaults } from './defaults.ts';
+import { createMetrics, observeLive } from './metrics.ts';
+import type { SecretsDeps } from './mint-secret.ts';
+import { LiveSessions, orderBell } from './registry.ts';
+import { type RelayLimits, RelayTicker } from './relay/index.ts';
+import { addCallRoutes } from './routes/calls.ts';
+import { addLegacyRoutes } from './routes/legacy.ts';
+import { addSessionRoutes } from './routes/sessions.ts';
+import { realtimeUpgrades } from './routes/upgrades.ts';
+import { createSessions, type Sessions } from './service.ts';
+import { SessionSweep } from './sweep.ts';
+import type { SessionRow } from './tables.ts';
+import { Traffic } from './traffic.ts';
+
+/** Everything the feature needs from outside; compose provides it. */
+export interface RealtimeDeps {
+  readonly database: Database;
+  readonly log: Log;
+  readonly leases: Leases;
+  readonly doorbell: Doorbell;
+  readonly telemetry: Telemetry;
+  readonly models: Models;
+  readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume' | 'grantOf'>;
+  readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
+  readonly audit: Pick<Audit, 'record'>;
+  readonly defaults: SessionDefaults;
+  readonly revision: string;
+  /** Places per owner. */
+  readonly maxActiveSessions: number;
+  /** The longest a session may last; default one hour. */
+  readonly maxSessionMs?: number;
+  /** How long a lost session keeps its place; 0 until sessions can be resumed. */
+  readonly reconnectWindowMs: number;
+  /** How long finished sessions and their logs are kept; null: for ever. */
+  readonly retentionMs: number | null;
+  /** How long a draining process still takes new sessions; default 5 s. */
+  readonly drainAcceptMs?: number;
+  /** How long its sessions may go on after that; unset: until the drain's deadline. */
+  readonly drainGraceMs?: number;
+  /** How long an upstream may take to open; default 10 s. */
+  readonly dialTimeoutMs?: number;
+  readonly relayLimits?: Partial<RelayLimits>;
+  readonly callLimits?: Partial<CallLimits>;
+}
+
+export interface Realtime {
+  readonly sessions: Sessions;
+  readonly live: LiveSessions;
+  readonly sweep: SessionSweep;
+  /** In starting order, after database and leases. */
+  readonly components: readonly Component[];
+  /** The session registry: list, log, end, erase. Needs no upstream. */
+  readonly sessionRoutes: FastifyPluginAsync;
+  /** What opens sessions and calls. */
+  readonly gatewayRoutes: FastifyPluginAsync;
+  readonly upgrades: readonly UpgradeRoute<Principal>[];
+}
+
+export const MAX_SESSION_MS = 3_600_000;
+export const DRAIN_ACCEPT_MS = 5_000;
+export const DIAL_TIMEOUT_MS = 10_000;
+
+export function createRealtime(deps: RealtimeDeps): Realtime {
+  const { doorbell, telemetry } = deps;
+  const metrics = createMetrics(telemetry.meter);
+  const hangUp: HangUpDeps = { models: deps.models, telemetry };
+  const common = {
+    ...deps,
+    metrics,
+    maxSessionMs: deps.maxSessionMs ?? MAX_SESSION_MS,
+    dialTimeoutMs: deps.dialTimeoutMs ?? DIAL_TIMEOUT_MS,
+    ringReplica: (replica: string) => doorbell.ring(orderBell(replica)),
+    hangUpOrphan: (row: SessionRow, requestId?: string) => hangUpOrphan(hangUp, row, requestId),
+    ticker: new RelayTicker(),
+    traffic: new Traffic(),
+  };
+  const { drainAcceptMs = DRAIN_ACCEPT_MS, drainGraceMs } = deps;
+  const live = new LiveSessions({ deps: common, doorbell, drainAcceptMs, drainGraceMs });
+  common.traffic.observe(telemetry.meter);
+  observeLive(telemetry.meter, { sessions: () => live.size, sockets: () => live.socketCount });
+  const sessions = createSessions(common);
+  const withLive = { ...common, live };
+  const calls = createCalls(withLive);
+  const { takeOver } = calls;
+  const { retentionMs } = deps;
+  const sweep = new SessionSweep({ deps: common, live, sessions, takeOver, retentionMs });
+  return {
+    sessions,
+    live,
+    sweep,
+    components: [live, sweep],
+    upgrades: realtimeUpgrades({ ...withLive, calls }),
+    sessionRoutes: async plain => {
+      addSessionRoutes(plain.withTypeProvider<ZodTypeProvider>(), sessions);
+    },
+    gatewayRoutes: gatewayRoutes(calls, common),
+  };
+}
+
+/** Each in a scope of its own: both take SDP bodies, only one takes forms. */
+function gatewayRoutes(calls: Calls, secrets: SecretsDeps): FastifyPluginAsync {
+  return async app => {
+    await app.register(async scope => {
+      await addCallRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, secrets);
+    });
+    await app.register(async scope => {
+      addLegacyRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, secrets);
+    });
+  };
+}

@@ -1,0 +1,134 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SessionUsage } from '@holdfast/protocol';
+import { HoldfastError } from '../kernel/index.ts';
+import type { Lease } from '../platform/leases/index.ts';
+import { createJournal, type Journal, type JournalLoss } from '../platform/log/index.ts';
+import type { Json } from './preview/session.ts';
+import { isFinal, type SessionInput } from './session.ts';
+import * as store from './store.ts';
+import { SessionTap } from './tap.ts';
+import { type LifecycleDeps, moveSession } from './transitions.ts';
+
+/**
+ * What this process keeps for a session that it holds, however it is connected: the lease, the
+ * journal, the tap, and the one way to let go of it.
+ *
+ *   held ──release(input)──▶ journal flushed → row and log moved on, lease given up → released
+ *
+ * Letting go is tried again while the database is away, within bounds; the sweep finds what was
+ * left behind then. Whatever happens, the connection itself never waits for any of this.
+ */
+export const FLUSH_ON_RELEASE_MS = 5_000;
+const RELEASE_ATTEMPTS = 6;
+const RELEASE_DELAY_MS = 250;
+
+export interface HolderOptions {
+  readonly lease: Lease;
+  /** Usage so far, when the session was held elsewhere before. */
+  readonly usage?: SessionUsage;
+  /** The lease is gone, or the session was erased: stop at once. */
+  readonly onLost: (loss: JournalLoss) => void;
+  readonly onCreated?: () => void;
+  readonly onConfiguration?: (session: Json) => void;
+}
+
+export interface Holder {
+  readonly id: string;
+  readonly lease: Lease;
+  readonly journal: Journal;
+  readonly tap: SessionTap;
+  /** Moves the session on and gives up the lease. Never rejects; called once. */
+  release(
+    input: Exclude<SessionInput, { type: 'connect' }>,
+    closeCode: number | null,
+  ): Promise<void>;
+  /**
+   * Gives up the lease of a call that goes on without us. False when somebody has ended it and we
+   * had not been told yet: then the call is still ours to hang up.
+   */
+  handOver(): Promise<boolean>;
+}
+
+export function createHolder(deps: LifecycleDeps, options: HolderOptions): Holder {
+  const { lease, onLost } = options;
+  const { database, log, leases, telemetry } = deps;
+  const id = lease.subject;
+  const actor = `replica:${leases.replica}`;
+  const { fence } = lease;
+  const journal = createJournal({ log, subject: id, actor, fence, telemetry, onLost });
+  const tap = createTap(deps, { id, journal }, options);
+  const letGo = async (work: () => Promise<void>) => {
+    await journal.flush(FLUSH_ON_RELEASE_MS);
+    journal.close();
+    await persist(deps, id, async () => {
+      await store.writeLive(database.db, leases.replica, [{ id, idleMs: 0, usage: tap.usage }]);
+      await work();
+    });
+  };
+  return {
+    id,
+    lease,
+    journal,
+    tap,
+    release: (input, closeCode) =>
+      letGo(async () => {
+        await moveSession(deps, id, input, { actor, closeCode, lease });
+      }),
+    async handOver() {
+      let goesOn = true;
+      await letGo(async () => {
+        const state = await store.orphan(database.db, id, leases.replica);
+        if (state !== undefined) goesOn = !isFinal(state);
+        await leases.release(database.db, lease);
+      });
+      return goesOn;
+    },
+  };
+}
+
+/** What the tap learns goes to the journal, to the row, and to whoever holds the session. */
+function createTap(
+  deps: LifecycleDeps,
+  session: { id: string; journal: Journal },
+  options: HolderOptions,
+): SessionTap {
+  const { id, journal } = session;
+  const note = (facts: store.UpstreamFacts) => {
+    store.setUpstream(deps.database.db, id, facts).catch((error: unknown) => {
+      deps.telemetry.log.warn('session.facts_lost', { session_id: id, error });
+    });
+  };
+  const { onConfiguration } = options;
+  return new SessionTap(
+    {
+      record: event => void journal.push(event),
+      onCreated: upstream => {
+        note({
+          upstreamSessionId: upstream.id,
+          upstreamExpiresAtS: upstream.expiresAtS,
+          ...(upstream.voice !== null && { voice: upstream.voice }),
+        });
+        options.onCreated?.();
+      },
+      onVoice: voice => note({ voice }),
+      ...(onConfiguration && { onConfiguration }),
+    },
+    options.usage,
+  );
+}
+
+async function persist(deps: LifecycleDeps, id: string, work: () => Promise<void>): Promise<void> {
+  const { log } = deps.telemetry;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const lost = error instanceof HoldfastError && ['conflict', 'gone'].includes(error.code);
+      if (lost) return log.info('session.lease_lost', { session_id: id });
+      if (attempt === RELEASE_ATTEMPTS) {
+        return log.error('session.release_failed', { session_id: id, error });
+      }
+    }
+    await delay(RELEASE_DELAY_MS * 2 ** attempt, undefined, { ref: false });
+  }
+}

@@ -1,0 +1,98 @@
+import type { clientSecretRequest } from '@holdfast/protocol';
+import { CLIENT_SECRET_TTL_DEFAULT_S } from '@holdfast/protocol';
+import type { z } from 'zod';
+import type { Principal } from '../auth/index.ts';
+import { HoldfastError } from '../kernel/index.ts';
+import type { Models } from '../models/index.ts';
+import { type SessionDefaults, withDefaults } from './defaults.ts';
+import { type AdmissionDeps, mintSession } from './open-session.ts';
+import type { Json } from './preview/session.ts';
+import { sessionToGa, sessionToPreview, Untranslatable } from './preview/session.ts';
+
+export interface SecretsDeps extends AdmissionDeps {
+  readonly models: Models;
+  readonly defaults: SessionDefaults;
+}
+
+type ClientSecretRequest = z.infer<typeof clientSecretRequest>;
+
+/** `POST /v1/realtime/client_secrets`: a token narrowed to a model and a configuration. */
+export async function mintSecret(
+  deps: SecretsDeps,
+  principal: Principal,
+  request: ClientSecretRequest,
+) {
+  const { models, defaults } = deps;
+  const asked = request.session ?? { type: 'realtime' as const };
+  const model = models.resolve(asked.model ?? models.defaultModel.id);
+  const session = { ...withDefaults(asked, defaults), model: model.id };
+  const secret = await deps.clientSecrets.mint(principal, {
+    model: model.id,
+    session,
+    locked: request.holdfast?.locked ?? [],
+    maxSessions: request.holdfast?.max_sessions ?? 1,
+    ttlS: request.expires_after?.seconds ?? CLIENT_SECRET_TTL_DEFAULT_S,
+  });
+  const expires_at = epochS(secret.expiresAt);
+  return {
+    value: secret.value,
+    expires_at,
+    session: {
+      ...session,
+      object: 'realtime.session',
+      // Not a session yet: the provider's clients only want an id here.
+      id: secret.secretId.replace(/^sec_/, 'sess_'),
+      expires_at,
+    },
+  };
+}
+
+/**
+ * The seeds' `POST /sessions`: a secret and the session it will open, so that the id in the answer
+ * is the one that recordings are uploaded to.
+ */
+export async function mintLegacySession(deps: SecretsDeps, principal: Principal, flat: Json) {
+  const { models, defaults } = deps;
+  const { model: name, ...rest } = flat;
+  const model = models.resolve(name === undefined ? models.defaultModel.id : String(name));
+  const session = { ...withDefaults(gaOf(rest), defaults), model: model.id };
+  const ttlS = CLIENT_SECRET_TTL_DEFAULT_S;
+  const secret = await deps.clientSecrets.mint(principal, {
+    model: model.id,
+    session,
+    locked: [],
+    maxSessions: 1,
+    ttlS,
+  });
+  // Should this fail, the secret is never told to anybody and expires.
+  const row = await deps.database.transaction(trx =>
+    mintSession(deps, trx, {
+      principal,
+      model: model.id,
+      config: session,
+      secretId: secret.secretId,
+      locked: [],
+      expiresInMs: ttlS * 1000,
+    }),
+  );
+  deps.metrics.created.add(1, { model: model.id });
+  deps.log.ring(row.id);
+  const expires_at = epochS(secret.expiresAt);
+  return {
+    ...sessionToPreview({ ...session, id: row.id, expires_at }),
+    client_secret: { value: secret.value, expires_at },
+  };
+}
+
+function gaOf(flat: Json): Json {
+  try {
+    return sessionToGa(flat);
+  } catch (error) {
+    if (!(error instanceof Untranslatable)) throw error;
+    throw new HoldfastError('invalid_request', error.message, {
+      field: error.param.replace(/^session\./, ''),
+    });
+  }
+}
+
+const epochS = (date: Date) => Math.floor(date.getTime() / 1000);

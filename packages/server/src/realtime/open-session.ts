@@ -1,0 +1,180 @@
+import type { ClientSecrets, Principal } from '../auth/index.ts';
+import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
+import type { Trx } from '../platform/database/index.ts';
+import type { Lease } from '../platform/leases/index.ts';
+import { text, voiceOf } from './log-events.ts';
+import type { Json } from './preview/session.ts';
+import { findMinted } from './queries.ts';
+import * as store from './store.ts';
+import type { Protocol, SessionRow, Transport } from './tables.ts';
+import type { LifecycleDeps } from './transitions.ts';
+
+/**
+ * How sessions come into being: minted (a row without a place, for the seeds' `POST /sessions`), or
+ * opened by a client that is here. Opening takes a place, the client secret's use and the lease in
+ * one transaction; an advisory lock per owner makes two replicas that race count one after the
+ * other.
+ */
+export interface AdmissionDeps extends LifecycleDeps {
+  /** Places per owner. */
+  readonly maxActiveSessions: number;
+  /** The longest a session may last. */
+  readonly maxSessionMs: number;
+  readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume' | 'grantOf'>;
+}
+
+export interface OpenRequest {
+  readonly principal: Principal;
+  /** The catalogue's id. */
+  readonly model: string;
+  readonly transport: Transport;
+  readonly protocol: Protocol;
+  /** What is known of the configuration (GA shape). */
+  readonly config: Json;
+  /** Set where the client names the minted session it wants to use. */
+  readonly sessionId?: string;
+}
+
+export interface Opened {
+  readonly lease: Lease;
+  readonly row: SessionRow;
+}
+
+/** Seconds after which asking again makes sense when all places are taken. */
+const LIMIT_RETRY_AFTER_S = 10;
+
+export async function openSession(deps: AdmissionDeps, request: OpenRequest): Promise<Opened> {
+  const { principal } = request;
+  const id = newId('ses');
+  const appendId = newUuidV7();
+  const opened = await deps.database.transaction(async trx => {
+    await store.lockOwner(trx, principal.id);
+    const places = await store.countPlaces(trx, principal.id);
+    if (places >= deps.maxActiveSessions) throw limitReached(deps.maxActiveSessions);
+    const minted = await takeMinted(deps, trx, request);
+    const row = minted ?? (await register(deps, trx, { id, request }));
+    const lease = await deps.leases.acquire(trx, row.id);
+    if (lease === null) throw new HoldfastError('conflict', 'This session is in use.');
+    if (minted === undefined) {
+      await deps.log.append(trx, { ...created(row, request), appendId, fence: lease.fence });
+    }
+    return { row, lease, places: places + 1, fresh: minted === undefined };
+  });
+  deps.metrics.perOwner.record(opened.places);
+  if (opened.fresh) deps.metrics.created.add(1, { model: request.model });
+  deps.log.ring(opened.row.id);
+  return opened;
+}
+
+function limitReached(limit: number): HoldfastError {
+  return new HoldfastError(
+    'session_limit',
+    `At most ${limit} sessions may be active at once. End one, or wait.`,
+    { retryAfterS: LIMIT_RETRY_AFTER_S },
+  );
+}
+
+/** The session that was minted for this client, with its place; undefined where there is none. */
+async function takeMinted(
+  deps: AdmissionDeps,
+  trx: Trx,
+  request: OpenRequest,
+): Promise<SessionRow | undefined> {
+  const { principal, sessionId } = request;
+  const secretId = principal.grant?.secretId;
+  const minted = secretId === undefined ? undefined : await findMinted(trx, secretId);
+  const id = sessionId ?? minted?.id;
+  if (secretId !== undefined) await deps.clientSecrets.consume(trx, secretId);
+  if (id === undefined) return undefined;
+  const admission = {
+    transport: request.transport,
+    protocol: request.protocol,
+    callId: request.transport === 'webrtc' ? newId('rtc') : null,
+    replica: deps.leases.replica,
+    revision: deps.revision,
+    expiresInMs: deps.maxSessionMs,
+  };
+  const row = await store.admit(trx, id, admission);
+  if (row === undefined) throw new HoldfastError('conflict', 'This session was used already.');
+  return row;
+}
+
+async function register(
+  deps: AdmissionDeps,
+  trx: Trx,
+  fresh: { id: string; request: OpenRequest },
+): Promise<SessionRow> {
+  const { id, request } = fresh;
+  const { principal, transport } = request;
+  const { projectId } = principal;
+  await deps.log.create(trx, { id, kind: 'session', projectId, createdBy: principal.id });
+  return await store.insert(trx, {
+    id,
+    projectId,
+    createdBy: principal.id,
+    transport,
+    protocol: request.protocol,
+    model: request.model,
+    voice: voiceOf(request.config),
+    secretId: principal.grant?.secretId ?? null,
+    locked: principal.grant?.locked ?? [],
+    callId: transport === 'webrtc' ? newId('rtc') : null,
+    expiresInMs: deps.maxSessionMs,
+    replica: deps.leases.replica,
+    revision: deps.revision,
+  });
+}
+
+function created(row: SessionRow, request: Pick<OpenRequest, 'principal' | 'config'>) {
+  const { instructions } = request.config;
+  return {
+    subject: row.id,
+    actor: request.principal.id,
+    events: [
+      {
+        type: 'session.created' as const,
+        data: { model: row.model, voice: row.voice, transport: row.transport },
+        ...(typeof instructions === 'string' && { private: { instructions: text(instructions) } }),
+      },
+    ],
+  };
+}
+
+export interface MintRequest {
+  readonly principal: Principal;
+  readonly model: string;
+  readonly config: Json;
+  /** The client secret that will open it. */
+  readonly secretId: string;
+  readonly locked: readonly string[];
+  readonly expiresInMs: number;
+}
+
+/** Registers a session for a secret. It holds no place until its client arrives. */
+export async function mintSession(
+  deps: AdmissionDeps,
+  trx: Trx,
+  request: MintRequest,
+): Promise<SessionRow> {
+  const { principal } = request;
+  const id = newId('ses');
+  const { projectId } = principal;
+  await deps.log.create(trx, { id, kind: 'session', projectId, createdBy: principal.id });
+  const row = await store.insert(trx, {
+    id,
+    projectId,
+    createdBy: principal.id,
+    transport: 'webrtc',
+    protocol: 'ga',
+    model: request.model,
+    voice: voiceOf(request.config),
+    secretId: request.secretId,
+    locked: request.locked,
+    callId: null,
+    expiresInMs: request.expiresInMs,
+    replica: null,
+    revision: null,
+  });
+  await deps.log.append(trx, { ...created(row, request), appendId: newUuidV7() });
+  return row;
+}

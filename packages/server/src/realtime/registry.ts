@@ -1,0 +1,204 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Component, HoldfastError } from '../kernel/index.ts';
+import type { Doorbell } from '../platform/doorbell/index.ts';
+import type { Holder } from './leased-session.ts';
+import * as queries from './queries.ts';
+import * as store from './store.ts';
+import type { Transport } from './tables.ts';
+import type { LifecycleDeps } from './transitions.ts';
+
+/**
+ * The sessions this process holds, and what it does about them besides relaying: once a second it
+ * asks the database what it was told to end and whose time is over (a ring makes that sooner),
+ * every few seconds it writes usage and activity in one statement, and it drains.
+ *
+ *   open ──drain──▶ accepting late-comers ──acceptMs──▶ refusing ──all gone or deadline──▶ closed
+ *
+ * At the deadline every WebSocket is closed with 1012 and left `disconnected`, reason `drain`;
+ * calls go on at the provider, and their leases are given up for another replica to take.
+ */
+export type StopReason = 'end' | 'erase' | 'expired' | 'drain' | 'lost';
+
+export interface LiveSession {
+  readonly holder: Holder;
+  readonly transport: Transport;
+  /** Milliseconds since a byte last came from either side. */
+  idleMs(): number;
+  /** Ends it, once; later calls change nothing. */
+  stop(reason: StopReason): void;
+  /** Resolves when nothing of it is left. Never rejects. */
+  readonly done: Promise<void>;
+}
+
+/** A client's sideband of a call, as far as it is closed with this process. */
+export interface ClientSideband {
+  close(code: number, reason: string): void;
+}
+
+export const POLL_INTERVAL_MS = 1_000;
+export const HEARTBEAT_EVERY_POLLS = 5;
+/** How long `stop` waits for closing handshakes and last writes; a drain should leave as much. */
+export const STOP_TIMEOUT_MS = 12_000;
+/** The longest time a timer can wait: 24 days. */
+const FOREVER_MS = 2 ** 31 - 1;
+const DRAIN_CLOSE = [1012, 'drain'] as const;
+const ORDERS_MAX = 500;
+const FACTS_MAX = 500;
+
+export interface LiveOptions {
+  readonly deps: LifecycleDeps;
+  readonly doorbell: Doorbell;
+  /** How long a draining process still takes new sessions. */
+  readonly drainAcceptMs: number;
+  /** How long after that its sessions may go on; unset: until the drain's deadline. */
+  readonly drainGraceMs?: number | undefined;
+}
+
+/** What to ring to make a replica look at its orders. */
+export const orderBell = (replica: string) => `orders:${replica}`;
+
+export class LiveSessions implements Component {
+  readonly name = 'realtime';
+  /** Clients' sidebands of calls: they are nobody's session, but are closed with this process. */
+  readonly #sidebands = new Set<ClientSideband>();
+  readonly #options: LiveOptions;
+  readonly #sessions = new Map<string, LiveSession>();
+  #refusing = false;
+  #stopping = false;
+  #timer: NodeJS.Timeout | undefined;
+  #unsubscribe: (() => void) | undefined;
+  #polls = 0;
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #failing = false;
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Open WebSockets of clients. */
+  get socketCount(): number {
+    let count = this.#sidebands.size;
+    for (const session of this.#sessions.values()) {
+      if (session.transport === 'websocket') count += 1;
+    }
+    return count;
+  }
+
+  has(id: string): boolean {
+    return this.#sessions.has(id);
+  }
+
+  /** Throws `draining` once this process takes no more sessions. */
+  assertAdmitting(): void {
+    if (!this.#refusing) return;
+    throw new HoldfastError('draining', 'The server is shutting down. Connect again.', {
+      retryAfterS: 1,
+    });
+  }
+
+  /** An admission that was under way when the process stopped is let go of at once. */
+  add(session: LiveSession): void {
+    const { id } = session.holder;
+    this.#sessions.set(id, session);
+    void session.done.then(() => {
+      if (this.#sessions.get(id) === session) this.#sessions.delete(id);
+    });
+    if (this.#stopping) session.stop('drain');
+  }
+
+  /** The same for a client's sideband; answers what to call when it is over. */
+  addSideband(sideband: ClientSideband): () => void {
+    this.#sidebands.add(sideband);
+    if (this.#stopping) sideband.close(...DRAIN_CLOSE);
+    return () => void this.#sidebands.delete(sideband);
+  }
+
+  async start(): Promise<void> {
+    const bell = orderBell(this.#options.deps.leases.replica);
+    this.#unsubscribe = this.#options.doorbell.onRing(subjects => {
+      if (subjects.includes(bell)) void this.look();
+    });
+    this.#timer = setInterval(() => {
+      this.#polls += 1;
+      void this.look();
+      if (this.#polls % HEARTBEAT_EVERY_POLLS === 0) void this.writeFacts();
+    }, POLL_INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    await delay(this.#options.drainAcceptMs, undefined, { signal, ref: false }).catch(() => {});
+    this.#refusing = true;
+    const emptied = new AbortController();
+    const over = AbortSignal.any([signal, emptied.signal]);
+    const { drainGraceMs = FOREVER_MS } = this.#options;
+    const grace = delay(drainGraceMs, undefined, { signal: over, ref: false }).catch(() => {});
+    await Promise.race([this.#emptied(), grace]);
+    emptied.abort();
+    await this.stop();
+  }
+
+  async stop(): Promise<void> {
+    this.#refusing = true;
+    this.#stopping = true;
+    clearInterval(this.#timer);
+    this.#unsubscribe?.();
+    for (const session of this.#sessions.values()) session.stop('drain');
+    for (const sideband of this.#sidebands) sideband.close(...DRAIN_CLOSE);
+    await Promise.race([this.#emptied(), delay(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+  }
+
+  async #emptied(): Promise<void> {
+    while (this.#sessions.size > 0) {
+      await Promise.all([...this.#sessions.values()].map(session => session.done));
+    }
+  }
+
+  /** Looks at this replica's orders; calls during a look make it look once more. */
+  look(): Promise<void> {
+    this.#again = this.#looking !== undefined;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+      if (this.#again) void this.look();
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { database, leases, telemetry } = this.#options.deps;
+    if (this.#sessions.size === 0) return;
+    try {
+      for (const order of await queries.orders(database.db, leases.replica, ORDERS_MAX)) {
+        this.#sessions.get(order.id)?.stop(order.control ?? 'expired');
+        if (order.control !== null) await store.clearControl(database.db, order.id);
+      }
+      this.#failing = false;
+    } catch (error) {
+      // Once per outage: sessions go on meanwhile.
+      if (!this.#failing) telemetry.log.warn('realtime.poll_failed', { error });
+      this.#failing = true;
+    }
+  }
+
+  /** Writes usage and activity of all sessions. Never rejects: the next beat writes the same. */
+  async writeFacts(): Promise<void> {
+    const { database, leases, telemetry } = this.#options.deps;
+    const facts = [...this.#sessions.values()].map(session => ({
+      id: session.holder.id,
+      idleMs: session.idleMs(),
+      usage: session.holder.tap.usage,
+    }));
+    try {
+      for (let at = 0; at < facts.length; at += FACTS_MAX) {
+        await store.writeLive(database.db, leases.replica, facts.slice(at, at + FACTS_MAX));
+      }
+    } catch (error) {
+      if (!this.#failing) telemetry.log.warn('realtime.heartbeat_failed', { error });
+    }
+  }
+}

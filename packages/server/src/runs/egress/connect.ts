@@ -1,0 +1,89 @@
+import type { LookupFunction } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
+import { isPublic, type Resolve, resolveHost } from './addresses.ts';
+import { OutboundError } from './outbound-error.ts';
+import { authorityOf, type Target } from './target.ts';
+
+export interface ConnectOptions {
+  readonly mayBePrivate: boolean;
+  readonly timeoutMs: number;
+  readonly resolve?: Resolve | undefined;
+  /** Whoever asked is gone. */
+  readonly signal: AbortSignal;
+}
+
+/** One of several addresses that does not answer gives way to the next. */
+const ATTEMPT_TIMEOUT_MS = 1_000;
+
+/**
+ * A connected socket, half open when one side ends; the caller must close it. The name is looked up
+ * once and every address of it judged, and only those addresses are tried: what a name server says
+ * a moment later does not count. Throws `OutboundError`, or what the system says.
+ */
+export async function connectTo(target: Target, options: ConnectOptions): Promise<Socket> {
+  const startedMs = performance.now();
+  const addresses = await addressesOf(target, options);
+  if (!options.mayBePrivate && !addresses.every(isPublic)) throw isPrivate(target);
+  options.signal.throwIfAborted();
+  const leftMs = options.timeoutMs - (performance.now() - startedMs);
+  if (leftMs <= 0) throw late(target);
+  const socket = connect({
+    host: target.host,
+    port: target.port,
+    lookup: only(addresses),
+    allowHalfOpen: true,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT_MS,
+  });
+  return connected(socket, target, { leftMs, signal: options.signal });
+}
+
+async function addressesOf({ host }: Target, options: ConnectOptions): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
+  try {
+    return await resolveHost(host, options);
+  } catch {
+    throw new OutboundError('dns_error', `${host} has no address.`);
+  }
+}
+
+/** Answers what was found before, whatever is asked. */
+function only(addresses: readonly string[]): LookupFunction {
+  const all = addresses.map(address => ({ address, family: isIP(address) }));
+  return (_host, options, answer) => {
+    if (options.all) answer(null, all);
+    else answer(null, all[0]!.address, all[0]!.family);
+  };
+}
+
+async function connected(
+  socket: Socket,
+  target: Target,
+  { leftMs, signal }: { leftMs: number; signal: AbortSignal },
+): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const timer = setTimeout(() => socket.destroy(late(target)), leftMs);
+  const abort = () => socket.destroy(new Error('aborted'));
+  signal.addEventListener('abort', abort);
+  socket.once('connect', () => resolve(socket));
+  // For as long as it lives: an error that nobody listens to would end the process.
+  socket.on('error', reject);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function isPrivate(target: Target): OutboundError {
+  return new OutboundError(
+    'destination_ip_prohibited',
+    `${target.host} has a private address. An administrator can allow that by adding ` +
+      `${authorityOf(target)} to HOLDFAST_ALLOWED_HOSTS.`,
+  );
+}
+
+function late(target: Target): OutboundError {
+  return new OutboundError('connection_timeout', `${authorityOf(target)} did not answer in time.`);
+}

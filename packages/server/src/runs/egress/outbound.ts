@@ -1,0 +1,47 @@
+import type { Telemetry } from '../../platform/telemetry/index.ts';
+import type { Resolve } from './addresses.ts';
+import { createAllowlist, createPrivateHosts } from './allowlist.ts';
+import { DEFAULT_LIMITS, type OutboundLimits } from './limits.ts';
+import { OutboundProxy, type ProxyRules } from './proxy.ts';
+
+export interface OutboundOptions {
+  readonly telemetry: Telemetry;
+  /** `HOLDFAST_SANDBOX_ALLOWED_HOSTS`: `host`, `*.suffix`, each with `:port` or without. */
+  readonly hosts: readonly string[];
+  /** `HOLDFAST_ALLOWED_HOSTS`: which of them may have a private address. */
+  readonly privateHosts: readonly string[];
+  readonly limits?: Partial<OutboundLimits>;
+  /** Default: the system's resolver. */
+  readonly resolve?: Resolve;
+}
+
+/** Opens proxies, each for one run. */
+export interface Outbound {
+  /** The caller listens with its `server`, and must close it. */
+  openProxy(runId: string): OutboundProxy;
+}
+
+export function createOutbound(options: OutboundOptions): Outbound {
+  const { telemetry, resolve } = options;
+  const { log, meter } = telemetry;
+  const rules: ProxyRules = {
+    isListed: createAllowlist(options.hosts),
+    mayBePrivate: createPrivateHosts(options.privateHosts),
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    resolve,
+  };
+  const requests = meter.createCounter('holdfast_sandbox_outbound_requests_total');
+  const bytes = meter.createCounter('holdfast_sandbox_outbound_bytes_total');
+  return {
+    openProxy(runId) {
+      return new OutboundProxy(rules, {
+        log: log.child({ run_id: runId }),
+        counted: outcome => requests.add(1, { outcome }),
+        carried: (sentBytes, receivedBytes) => {
+          bytes.add(sentBytes, { direction: 'sent' });
+          bytes.add(receivedBytes, { direction: 'received' });
+        },
+      });
+    },
+  };
+}

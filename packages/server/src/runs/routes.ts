@@ -1,0 +1,194 @@
+import {
+  artifactPage,
+  eventEnvelope,
+  eventListQuery,
+  listQuery,
+  run,
+  runPage,
+  runStatus,
+  startedRuns,
+} from '@holdfast/protocol';
+import { z } from 'zod';
+import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from './routes/app.ts';
+import type { RunsService } from './service.ts';
+
+const TAGS = ['runs'];
+const runListQuery = listQuery.extend({ status: runStatus.optional() });
+
+export function addRunRoutes(app: App, runs: RunsService): void {
+  app.get(
+    '/v1/runs',
+    {
+      config: { policy: 'runs.read' },
+      schema: {
+        tags: TAGS,
+        summary: 'Runs of the project, newest first',
+        querystring: runListQuery,
+        response: { 200: runPage },
+      },
+    },
+    async request => runs.list(callerOf(request), request.query),
+  );
+  app.get(
+    '/v1/runs/:id',
+    {
+      config: { policy: 'runs.read' },
+      schema: { tags: TAGS, summary: 'One run', params: idParams, response: { 200: run } },
+    },
+    async request => runs.get(callerOf(request), request.params.id),
+  );
+  addEvents(app, runs);
+  addControls(app, runs);
+  addResults(app, runs);
+}
+
+function addEvents(app: App, runs: RunsService): void {
+  app.get(
+    '/v1/runs/:id/events',
+    {
+      config: { policy: 'runs.read' },
+      schema: {
+        tags: TAGS,
+        summary: "A run's log, oldest first",
+        description: 'Private fields are shown to the creator and to Admins.',
+        params: idParams,
+        querystring: eventListQuery,
+        response: {
+          200: z.object({ data: z.array(eventEnvelope), next_cursor: z.string().nullable() }),
+        },
+      },
+    },
+    async request => {
+      const data = await runs.events(callerOf(request), request.params.id, request.query);
+      // A log may still grow, so the place to go on from is always given once there are events.
+      return { data, next_cursor: data.length === 0 ? null : String(data.at(-1)!.seq) };
+    },
+  );
+}
+
+const CONTROL = { policy: 'runs.control' };
+
+function addControls(app: App, runs: RunsService): void {
+  app.post(
+    '/v1/runs/:id/cancel',
+    {
+      config: CONTROL,
+      schema: {
+        tags: TAGS,
+        summary: 'Stop a run and keep its work; twice is no error',
+        description: IDEMPOTENT,
+        params: idParams,
+        response: { 200: run },
+      },
+    },
+    async request => runs.cancel(creatorOf(request), request.params.id),
+  );
+  addPick(app, runs);
+  addPush(app, runs);
+  app.post(
+    '/v1/runs/:id/retry',
+    {
+      config: CONTROL,
+      schema: {
+        tags: TAGS,
+        summary: 'Do the same once more, as a new run',
+        description: IDEMPOTENT,
+        params: idParams,
+        response: { 202: startedRuns },
+      },
+    },
+    async (request, reply) =>
+      reply.status(202).send(await runs.retry(creatorOf(request), request.params.id)),
+  );
+}
+
+function addPick(app: App, runs: RunsService): void {
+  app.post(
+    '/v1/runs/:id/pick',
+    {
+      config: CONTROL,
+      schema: {
+        tags: TAGS,
+        summary: 'Choose a run among those of its task',
+        description: IDEMPOTENT,
+        params: idParams,
+        response: { 200: run },
+      },
+    },
+    async request => runs.pick(creatorOf(request), request.params.id),
+  );
+}
+
+function addPush(app: App, runs: RunsService): void {
+  app.post(
+    '/v1/runs/:id/push',
+    {
+      config: CONTROL,
+      schema: {
+        tags: TAGS,
+        summary: "Push an ended run's branch to the repository's remote",
+        description: `The run's log tells how it ended, as push.finished. ${IDEMPOTENT}`,
+        params: idParams,
+        response: { 202: run },
+      },
+    },
+    async (request, reply) =>
+      reply.status(202).send(await runs.push(creatorOf(request), request.params.id)),
+  );
+}
+
+function addResults(app: App, runs: RunsService): void {
+  addPatch(app, runs);
+  app.get(
+    '/v1/runs/:id/logs',
+    {
+      config: { policy: 'runs.private' },
+      schema: { tags: TAGS, summary: 'What agent and tools wrote, as text', params: idParams },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const text = await runs.logs(callerOf(request), id);
+      return reply
+        .header('content-type', 'text/plain; charset=utf-8')
+        .header('content-disposition', `attachment; filename="${id}.log"`)
+        .header('cache-control', 'private, no-cache')
+        .send(text);
+    },
+  );
+  app.get(
+    '/v1/runs/:id/artifacts',
+    {
+      config: { policy: 'runs.read' },
+      schema: {
+        tags: TAGS,
+        summary: 'What a run left in storage',
+        params: idParams,
+        response: { 200: artifactPage },
+      },
+    },
+    async request => {
+      const data = await runs.artifacts(callerOf(request), request.params.id);
+      return { data, next_cursor: null };
+    },
+  );
+}
+
+function addPatch(app: App, runs: RunsService): void {
+  app.get(
+    '/v1/runs/:id/patch',
+    {
+      config: { policy: 'runs.read' },
+      schema: { tags: TAGS, summary: 'The work as a patch (text/x-diff)', params: idParams },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const { body, sizeBytes } = await runs.patch(callerOf(request), id);
+      return reply
+        .header('content-type', 'text/x-diff; charset=utf-8')
+        .header('content-length', sizeBytes)
+        .header('content-disposition', `attachment; filename="${id}.patch"`)
+        .header('cache-control', 'private, no-cache')
+        .send(body);
+    },
+  );
+}

@@ -1,0 +1,92 @@
+import type { RunOrder } from './claimed-run.ts';
+import * as queries from './queries.ts';
+import type { DriverDeps } from './run-driver.ts';
+import { tables } from './tables.ts';
+
+/** A run that the asking worker holds, and the newest message that its agent knows. */
+export interface OrderQuery {
+  readonly id: string;
+  readonly attempt: number;
+  readonly taskId: string;
+  readonly afterMessage: number;
+}
+
+/** Runs looked at by one sweep. */
+const WAKE_BATCH = 100;
+/** A queued run this old without a worker may have lost its job; sending another does no harm. */
+const QUEUED_STALE_MS = 60_000;
+
+export async function orders(
+  deps: Pick<DriverDeps, 'database' | 'sealer'>,
+  held: readonly OrderQuery[],
+): Promise<RunOrder[]> {
+  if (held.length === 0) return [];
+  const { db } = deps.database;
+  const rows = await tables(db)
+    .selectFrom('runs')
+    .select(['id', 'status', 'attempt', 'cancel_requested_at'])
+    .where(
+      'id',
+      'in',
+      held.map(run => run.id),
+    )
+    .execute();
+  const byId = new Map(rows.map(row => [row.id, row]));
+  const found: RunOrder[] = [];
+  for (const run of held) {
+    const row = byId.get(run.id);
+    const lost = row?.status !== 'running' || row.attempt !== run.attempt;
+    found.push({
+      runId: run.id,
+      cancelRequested: row?.cancel_requested_at != null,
+      lost,
+      messages: lost ? [] : await newMessages(deps, run),
+    });
+  }
+  return found;
+}
+
+async function newMessages(
+  deps: Pick<DriverDeps, 'database' | 'sealer'>,
+  run: OrderQuery,
+): Promise<RunOrder['messages']> {
+  const { db } = deps.database;
+  const rows = await queries.messagesForRunning(db, run.taskId, run.afterMessage);
+  const opened = await deps.sealer.openAll(
+    db,
+    run.taskId,
+    rows.map(row => ({ keyId: row.instruction_key_id, ciphertext: row.instruction_data })),
+  );
+  return rows.flatMap((row, index) => {
+    const instruction = opened[index];
+    if (typeof instruction !== 'string') return [];
+    return [{ id: row.id, number: row.number, instruction }];
+  });
+}
+
+export async function abandonUnknown(
+  { database: { db }, leases }: DriverDeps,
+  runIds: readonly string[],
+  isBusy: (runId: string) => boolean,
+): Promise<number> {
+  // Asked afterwards: whoever begins with one later raises its fence.
+  const held = (await leases.held(db, runIds)).filter(({ subject }) => !isBusy(subject));
+  for (const lease of held) await leases.release(db, lease);
+  return held.length;
+}
+
+export async function wakeLost(deps: DriverDeps): Promise<number> {
+  const { db } = deps.database;
+  const limit = WAKE_BATCH;
+  const ids = new Set([
+    ...(await deps.leases.expired(db, 'run', limit)),
+    ...(await queries.unheldRuns(db, limit)),
+    ...(await queries.waitingRuns(db, { minAgeMs: QUEUED_STALE_MS, limit })),
+  ]);
+  for (const id of ids) {
+    await deps.database.transaction(trx =>
+      deps.queue.send(trx, 'agent', { run_id: id }, { singletonKey: id }),
+    );
+  }
+  return ids.size;
+}

@@ -1,0 +1,208 @@
+/**
+ * Builds agent runs on open ports from settings: the API's part in every process that serves it,
+ * the worker's where the role is given.
+ */
+import { join, resolve } from 'node:path';
+import type { AgentInfo } from '@holdfast/protocol';
+import type { Auth } from '../auth/index.ts';
+import type { Platform } from '../compose.ts';
+import type { Config } from '../config/index.ts';
+import type { Component } from '../kernel/index.ts';
+import type { ModelGateway, Models } from '../models/index.ts';
+import {
+  type Agent,
+  createAgents,
+  createOutbound,
+  createRuns,
+  createSample,
+  createSandbox,
+  createWorkspaces,
+  defaultWorkerLimits,
+  enforceLifecycle,
+  loadAgentProfiles,
+  type Outbound,
+  pinRemote,
+  type Runs,
+  RunWorker,
+  type Sandbox,
+  type Workspaces,
+} from '../runs/index.ts';
+
+/** What the built-in agent asks for where the catalogue has no model it can talk to. */
+const BUILTIN_MODEL = 'gpt-5.1-codex';
+const LOCAL_USER = 'local';
+const DEFAULT_PROJECT = 'default';
+const UPKEEP_INTERVAL_MS = 10 * 60_000;
+
+export interface RunFeatures {
+  readonly runs: Runs;
+  /** In the order in which they start. */
+  readonly components: readonly Component[];
+}
+
+interface Others {
+  readonly auth: Auth;
+  readonly models: Models;
+  readonly gateway: ModelGateway;
+}
+
+export async function openRuns(
+  config: Config,
+  platform: Platform,
+  others: Others,
+): Promise<RunFeatures> {
+  const dir = resolve(config.server.dataDir, 'runs');
+  const sandbox = await createSandbox({
+    dir: join(dir, 'sandbox'),
+    fileMaxBytes: config.runs.diskMaxBytes,
+    runsMax: config.runs.concurrency,
+  });
+  const agents = await openAgents(config, others.models, sandbox);
+  const sources = {
+    allowedHosts: config.runs.allowedHosts,
+    localMode: others.auth.mode === 'local',
+  };
+  const workspaces = await createWorkspaces({
+    dir: join(dir, 'workspaces'),
+    blobs: platform.blobs,
+    sandbox,
+    limits: { diskMaxBytes: config.runs.workspacesMaxBytes },
+    remoteEnv: pinRemote(sources),
+  });
+  const runs = createRuns({
+    ...platform,
+    audit: others.auth.audit,
+    tickets: others.auth.streamTickets,
+    agents: () => describeAgents(agents, sandbox),
+    agentNames: agents.map(({ name }) => name),
+    checkModel: name => others.models.checkText(name),
+    sources,
+    retentionDays: config.runs.retentionDays,
+    inspect: source => workspaces.inspect(source),
+  });
+  const parts = { config, platform, others, runs, agents, sandbox, workspaces };
+  return { runs, components: [...componentsOf(parts), ...runs.components] };
+}
+
+async function openAgents(
+  { runs: { agentsFile, agentsDir } }: Config,
+  models: Models,
+  { isolated }: Sandbox,
+): Promise<Agent[]> {
+  const model = models.list.find(({ protocols }) => protocols.includes('responses'));
+  return createAgents({
+    isolated,
+    models: { builtin: model?.id ?? BUILTIN_MODEL },
+    profiles: agentsFile === null ? [] : await loadAgentProfiles(agentsFile),
+    ...(agentsDir !== null && { agentsDir }),
+  });
+}
+
+async function describeAgents(
+  agents: readonly Agent[],
+  { isolated, note }: Sandbox,
+): Promise<{ data: AgentInfo[]; isolation_note: string | null }> {
+  const data = agents.map(async (agent): Promise<AgentInfo> => {
+    const { available, version, wantedVersion, install } = await agent.probe();
+    const { name, title, steerable, resumable } = agent;
+    return {
+      name,
+      title,
+      available,
+      version,
+      wanted_version: wantedVersion,
+      install,
+      steerable,
+      resumable,
+      isolated,
+    };
+  });
+  return { data: await Promise.all(data), isolation_note: note };
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly platform: Platform;
+  readonly others: Others;
+  readonly runs: Runs;
+  readonly agents: readonly Agent[];
+  readonly sandbox: Sandbox;
+  readonly workspaces: Workspaces;
+}
+
+function componentsOf(parts: Parts): Component[] {
+  const { platform, config } = parts;
+  const queue: Component = {
+    name: 'queue',
+    start: () => platform.queue.start(),
+    stop: () => platform.queue.stop(),
+  };
+  if (!config.server.roles.includes('worker')) return [queue];
+  return [queue, upkeep(parts), ...(mayWork(parts) ? [worker(parts)] : [])];
+}
+
+/** Agents without a sandbox read what the server reads: only for oneself, or when told to. */
+function mayWork({ config, platform, others, sandbox }: Parts): boolean {
+  if (sandbox.isolated) return true;
+  const { log } = platform.telemetry;
+  const allowed = others.auth.mode === 'local' || config.runs.withoutSandbox;
+  if (allowed) log.warn('runs.not_isolated', { note: sandbox.note });
+  else log.error('runs.refused', { note: sandbox.note, setting: 'HOLDFAST_RUNS_WITHOUT_SANDBOX' });
+  return allowed;
+}
+
+function worker({ config, platform, others, runs, ...parts }: Parts): RunWorker {
+  const { concurrency, perOwner, perRepository } = config.runs;
+  const { softTimeMs, hardTimeMs, silenceMs, diskMaxBytes } = config.runs;
+  const counts = { concurrency, perOwner, perRepository };
+  const given = { ...counts, softTimeMs, hardTimeMs, silenceMs, diskMaxBytes };
+  return new RunWorker({
+    ...platform,
+    ...parts,
+    driver: runs.driver,
+    gateway: others.gateway,
+    outbound: openOutbound(config, platform),
+    limits: { ...defaultWorkerLimits, ...given },
+  });
+}
+
+/** The way out of sandboxes, where a setting names hosts. */
+function openOutbound({ runs }: Config, { telemetry }: Platform): Outbound | undefined {
+  const { sandboxAllowedHosts: hosts, allowedHosts: privateHosts } = runs;
+  return hosts.length === 0 ? undefined : createOutbound({ telemetry, hosts, privateHosts });
+}
+
+/** The sample repository at the first start, and what must be tidied now and then. */
+function upkeep({ config, platform, others, runs, workspaces }: Parts): Component {
+  const { log } = platform.telemetry;
+  let timer: NodeJS.Timeout | undefined;
+  const tidy = async () => {
+    try {
+      await runs.upkeep();
+      await workspaces.tidy(id => runs.isOpen(id));
+      if (!platform.blobs.managesLifecycle) await enforceLifecycle(platform.blobs, Date.now());
+    } catch (error) {
+      log.warn('runs.upkeep_failed', { error });
+    }
+  };
+  return {
+    name: 'runs upkeep',
+    async start() {
+      if (others.auth.mode === 'local') {
+        await createSample({
+          database: platform.database,
+          dataDir: config.server.dataDir,
+          projectId: DEFAULT_PROJECT,
+          createdBy: LOCAL_USER,
+        }).catch((error: unknown) => log.warn('runs.no_sample', { error }));
+      }
+      // A worker that was killed left its folders; its successor finds them here.
+      void tidy();
+      timer = setInterval(() => void tidy(), UPKEEP_INTERVAL_MS);
+      timer.unref();
+    },
+    async stop() {
+      clearInterval(timer);
+    },
+  };
+}
