@@ -6,13 +6,15 @@ export interface Fault {
   readonly file: string;
   readonly line?: number;
   readonly message: string;
+  /** True for what is shown and does not fail the check. */
+  readonly isWarning?: boolean;
   /** True for what no exception may allow. */
-  readonly final?: boolean;
+  readonly isFinal?: boolean;
 }
 
 export type Rule = (project: Project) => Iterable<Fault>;
 
-/** Something that may break a rule. One that breaks nothing is a fault itself. */
+/** A file that may break a rule. An exception that allows nothing is a fault itself. */
 export interface Exception {
   readonly rule: string;
   readonly file: string;

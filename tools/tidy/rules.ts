@@ -1,9 +1,9 @@
 import type { Exception, Fault, Rule } from './fault.ts';
 import type { Project } from './project.ts';
-import { noCycles } from './rules/cycles.ts';
 import { directions } from './rules/directions.ts';
 import { linksExist } from './rules/links.ts';
 import { sizes } from './rules/sizes.ts';
+import { sqlInStores } from './rules/sql.ts';
 import { noLeftOutTests } from './rules/tests.ts';
 import { plainText } from './rules/text.ts';
 import { equalTranslations } from './rules/translations.ts';
@@ -11,7 +11,7 @@ import { equalTranslations } from './rules/translations.ts';
 const RULES: readonly Rule[] = [
   sizes,
   directions,
-  noCycles,
+  sqlInStores,
   noLeftOutTests,
   plainText,
   equalTranslations,
@@ -24,7 +24,7 @@ export function checkAll(project: Project, exceptions: readonly Exception[]): Fa
   const faults = RULES.flatMap(rule => [...rule(project)]).filter(fault => {
     const allowed = exceptions.find(e => e.rule === fault.rule && e.file === fault.file);
     if (allowed) used.add(allowed);
-    return !allowed || fault.final;
+    return !allowed || fault.isFinal;
   });
   const stale = exceptions
     .filter(exception => !used.has(exception))
@@ -36,6 +36,7 @@ export function checkAll(project: Project, exceptions: readonly Exception[]): Fa
   return [...faults, ...stale];
 }
 
-export function showFault({ file, line, rule, message }: Fault): string {
-  return `${file}${line === undefined ? '' : `:${line}`}: ${message} [${rule}]`;
+export function showFault({ file, line, rule, message, isWarning }: Fault): string {
+  const place = `${file}${line === undefined ? '' : `:${line}`}`;
+  return `${place}: ${isWarning ? 'warning: ' : ''}${message} [${rule}]`;
 }

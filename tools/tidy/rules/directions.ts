@@ -6,10 +6,12 @@ import type { Project, SourceFile } from '../project.ts';
  * Who may import whom. Packages: protocol stands alone, client and simulator lean on it, the
  * console on client and protocol, the server on protocol. Within the server:
  *
- *     protocol, kernel ← platform, http ← features ← wiring and the files at the top
+ *     protocol, kernel ← platform, http ← auth ← work ← features ← wiring ← application ← main
  *
- * and between its folders only through `index.ts`. Tests may look anywhere, through the same doors
- * and through `testing`.
+ * `compose.ts` and what else stands at the top lean on platform and config only, and are read from
+ * `wiring/` on. Folders are imported through their `index.ts` only, `work/` also through those of
+ * its parts. Tests may look anywhere, through the same doors and through `testing`. Circles within
+ * these lines are Biome's to find.
  */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
@@ -20,14 +22,29 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   lab: ['client', 'protocol'],
 };
 
+/** What a feature may import of the others, besides auth and work. */
 const FEATURES: Readonly<Record<string, readonly string[]>> = {
-  auth: [],
-  models: ['auth'],
-  recordings: ['auth'],
-  realtime: ['auth', 'models', 'recordings'],
-  runs: ['auth', 'models'],
-  meetings: ['auth', 'models', 'recordings', 'runs'],
-  chaos: ['auth'],
+  models: [],
+  recordings: [],
+  realtime: ['models', 'recordings'],
+  runs: ['models'],
+  meetings: ['models', 'recordings', 'runs'],
+  chaos: [],
+};
+
+const FOUNDATION = ['kernel', 'platform', 'http'];
+const TOP = [...FOUNDATION, 'auth', 'work', 'config', 'top', ...Object.keys(FEATURES)];
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  kernel: [],
+  config: ['kernel'],
+  platform: ['kernel', 'platform'],
+  http: ['kernel', 'platform'],
+  auth: FOUNDATION,
+  work: [...FOUNDATION, 'auth'],
+  top: ['kernel', 'platform', 'config', 'top'],
+  wiring: TOP,
+  application: [...TOP, 'wiring'],
+  main: [...TOP, 'wiring', 'application'],
 };
 
 /** Factories of adapters: only `compose.ts` chooses between them. */
@@ -72,23 +89,26 @@ function serverFault(source: SourceFile, { target, names }: Import): string | un
   return mayImport(from, to) ? undefined : `${from} must not import ${to}`;
 }
 
-/** `kernel`, `platform/log`, `realtime`; `top` for the files beside the folders and `wiring/`. */
+/** `kernel`, `platform/log`, `realtime`, `wiring`; for files at the top their layer. */
 function folderOf(path: string): string {
   const parts = path.slice(SERVER.length).split('/');
-  if (parts.length === 1 || parts[0] === 'wiring') return 'top';
-  return parts[0] === 'platform' ? parts.slice(0, 2).join('/') : parts[0]!;
+  if (parts.length > 1) return parts[0] === 'platform' ? parts.slice(0, 2).join('/') : parts[0]!;
+  const name = parts[0]!.replace(/\.ts$/, '');
+  return name === 'main' || name === 'application' ? name : 'top';
 }
 
 function isDoor(target: string, fromTest: boolean): boolean {
-  const inside = target.slice(`${SERVER}${folderOf(target)}/`.length);
-  if (folderOf(target) === 'top' || inside === 'index.ts') return true;
+  const folder = folderOf(target);
+  if (['top', 'application', 'main', 'wiring'].includes(folder)) return true;
+  const inside = target.slice(`${SERVER}${folder}/`.length);
+  if (inside === 'index.ts') return true;
+  if (folder === 'work' && /^[a-z-]+\/index\.ts$/.test(inside)) return true;
   return fromTest && /(^|\/)testing(\/|-|\.ts$)/.test(inside);
 }
 
 function mayImport(from: string, to: string): boolean {
-  if (from === 'top') return true;
-  if (to === 'kernel') return true;
-  if (to.startsWith('platform/')) return from !== 'kernel' && from !== 'config';
-  if (to === 'http') return from in FEATURES;
-  return FEATURES[from]?.includes(to) ?? false;
+  const layer = to.startsWith('platform/') ? 'platform' : to;
+  const own = FEATURES[from];
+  if (own) return [...FOUNDATION, 'auth', 'work', ...own].includes(layer);
+  return LAYERS[from.startsWith('platform/') ? 'platform' : from]?.includes(layer) ?? false;
 }

@@ -62,12 +62,13 @@ function work(conversation: Conversation, box: Toolbox, calls: readonly PastCall
   }
   const mends = read?.output.includes(BUG) === true;
   const rest = calls.slice([looked, read].filter(Boolean).length);
+  if (rest.length === 0 && mends) {
+    return write('sum subtracts. I mend it.', mend(box, read.output));
+  }
   if (rest.length === 0) {
     // A look that was cut short with its worker shows nothing of what the commands wrote.
     const exists = has(NOTES) || commandsOf(conversation).length > 0;
-    const change = mends ? mend(box, read?.output ?? '') : note(conversation, box, exists);
-    if (change === undefined) return { text: 'I was offered no tool to write with.', calls: [] };
-    return step(mends ? 'sum subtracts. I mend it.' : `I write it down in ${NOTES}.`, change);
+    return write(`I write it down in ${NOTES}.`, note(conversation, box, exists));
   }
   if (rest.length === 1 && mends && has('sum.test.js')) {
     const test = shell(box, TESTS);
@@ -78,6 +79,11 @@ function work(conversation: Conversation, box: Toolbox, calls: readonly PastCall
 
 function step(text: string, call: ToolCall): Decision {
   return { text, calls: [call] };
+}
+
+function write(text: string, call: ToolCall | undefined): Decision {
+  if (call === undefined) return { text: 'I was offered no tool to write with.', calls: [] };
+  return step(text, call);
 }
 
 function shell(box: Toolbox, command: string): ToolCall | undefined {

@@ -48,6 +48,7 @@ export function entry<T>(table: Readonly<Record<string, T>>, key: unknown): T | 
 }
 
 /** Flat → nested. `path` names the object in error texts: `session` or `response`. */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one flat list of fields.
 export function sessionToGa(flat: Json, path: 'session' | 'response' = 'session'): Json {
   const nested: Json = {};
   const input: Json = {};
