@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import { type Auth, authRoutes, type Principal, signInRoutes } from './auth/index.ts';
 import type { Platform } from './compose.ts';
 import type { Config } from './config/index.ts';
-import { createMetricsServer, type HttpServer, healthRoutes, metricsRoutes } from './http/index.ts';
+import {
+  createMetricsServer,
+  createStatusSocket,
+  type HttpServer,
+  healthRoutes,
+  metricsRoutes,
+} from './http/index.ts';
 import { type Component, Lifecycle } from './kernel/index.ts';
 import {
   budgetRoutes,
@@ -31,6 +37,7 @@ import {
   openAuth,
   openHealth,
   openHttp,
+  openMetrics,
   openModelGateway,
   openModels,
   openRealtime,
@@ -88,32 +95,44 @@ export async function createApplication(config: Config, platform: Platform): Pro
     onError: (component, phase, error) =>
       platform.telemetry.log.error('lifecycle.failed', { component, phase, error }),
   });
-  await addRoutes(parts, lifecycle);
+  if (workerSocket(config) === null) await addRoutes(parts, lifecycle);
   return runnable(parts, lifecycle);
 }
 
 function componentsOf(parts: Parts, sweep: Component): Component[] {
   const { config, platform, auth, realtime, runs } = parts;
-  const { leases, telemetry } = platform;
-  const { metricsPort } = config.telemetry;
+  const { leases } = platform;
   const roles = rolesOf(config.server.roles);
+  const socket = workerSocket(config);
   return [
     { name: 'leases', start: () => leases.start(), stop: () => leases.stop() },
     auth.component,
     ...(roles.gateway ? realtime.components : []),
     ...(roles.worker || roles.api ? runs.components : []),
-    // Also where uploads arrive: what waits in this process's spool is finished by nobody else.
-    ...(roles.worker || roles.api ? [sweep] : []),
-    ...(metricsPort === null
-      ? []
-      : [createMetricsServer(telemetry, { host: config.server.host, port: metricsPort })]),
-    listening(parts),
+    // Also where uploads arrive: no other process finishes what waits in this one's spool. A worker
+    // beside such a process shares its data folder and leaves the spool to it.
+    ...(roles.api || (roles.worker && socket === null) ? [sweep] : []),
+    ...(socket === null ? listening(parts) : [status(parts, socket)]),
   ];
 }
 
+/** Where a worker that the launcher has started is asked how it is; it serves nothing else. */
+function workerSocket({ launcher, server }: Config): string | null {
+  const { gateway, api } = rolesOf(server.roles);
+  return gateway || api ? null : launcher.workerSocket;
+}
+
+function status(parts: Parts, path: string): Component {
+  const { config, platform } = parts;
+  const registry = openHealth(config, platform, parts);
+  return createStatusSocket({ path, registry, metrics: platform.telemetry });
+}
+
 /** The last to start and the first to stop. */
-function listening({ config, platform, auth, http }: Parts): Component {
-  return {
+function listening({ config, platform, auth, http }: Parts): Component[] {
+  const { host, metricsPort: port } = { ...config.server, ...config.telemetry };
+  const metrics = openMetrics(config, platform);
+  const api: Component = {
     name: 'http',
     start: async () => {
       const bind = { host: config.server.host, port: config.server.port };
@@ -129,6 +148,7 @@ function listening({ config, platform, auth, http }: Parts): Component {
     },
     stop: () => http.close(),
   };
+  return port === null ? [api] : [createMetricsServer(metrics, { host, port }), api];
 }
 
 function urlHost(host: string): string {
@@ -141,7 +161,7 @@ async function addRoutes(parts: Parts, lifecycle: Lifecycle): Promise<void> {
   const roles = rolesOf(config.server.roles);
   await app.register(healthRoutes(openHealth(config, platform, parts), () => lifecycle.state));
   if (config.telemetry.metricsPort === null) {
-    await app.register(metricsRoutes(platform.telemetry));
+    await app.register(metricsRoutes(openMetrics(config, platform)));
   }
   if (roles.api) {
     await app.register(signInRoutes(auth));

@@ -3,8 +3,9 @@
  *
  * SIGTERM and SIGINT drain: readiness turns false, new work is accepted a little longer for load
  * balancers that are slow to notice, sessions may finish within the grace period. A second signal
- * ends the wait. Exit codes: 0 after an orderly stop, 1 for a failed start or a crash, 2 for faults
- * in the settings.
+ * ends the wait. Where a launcher has started this process, the end of standard input counts as the
+ * first signal: the launcher is gone. Exit codes: 0 after an orderly stop, 1 for a failed start or
+ * a crash, 2 for faults in the settings.
  */
 import { createApplication } from './application.ts';
 import { openPlatform } from './compose.ts';
@@ -16,6 +17,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 async function main(): Promise<void> {
   const dotenv = readDotenv('.env');
   const config = loadConfig(process.env, dotenv);
+  const launcherGone = config.launcher.endsWithStdin ? whenInputEnds() : undefined;
   const platform = await openPlatform(config, mergeVariables(process.env, dotenv));
   const { log } = platform.telemetry;
   const application = await createApplication(config, platform);
@@ -32,9 +34,21 @@ async function main(): Promise<void> {
       application.stop({ hurry: count > 1 });
     });
   }
+  void launcherGone?.then(() => {
+    log.info('launcher.gone');
+    application.stop({ hurry: false });
+  });
   await application.start();
   await application.stopped;
   await platform.close();
+}
+
+/** Listens from the start of the process: the launcher may be gone before anything is open. */
+function whenInputEnds(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const end of ['end', 'close', 'error']) process.stdin.on(end, () => resolve());
+  process.stdin.resume();
+  return promise;
 }
 
 main().then(

@@ -47,6 +47,7 @@ const rules: readonly Rule[] = [
   v =>
     v.HOLDFAST_ROLES.length < ROLE_NAMES.length &&
     !v.DATABASE_URL &&
+    !v.HOLDFAST_LAUNCHER_DATABASE_URL &&
     'HOLDFAST_ROLES: fewer than all roles need DATABASE_URL, which processes can share.',
   v =>
     v.HOLDFAST_RUNS_HARD_LIMIT < v.HOLDFAST_RUNS_SOFT_LIMIT &&

@@ -19,6 +19,15 @@ export interface Config {
   readonly blobs: BlobsConfig;
   readonly secrets: SecretsConfig;
   readonly telemetry: TelemetryConfig;
+  readonly launcher: LauncherConfig;
+}
+
+/** What a launcher says to the processes that it starts. */
+export interface LauncherConfig {
+  /** Where the worker beside this process, or this worker, serves health and metrics. */
+  readonly workerSocket: string | null;
+  /** The end of standard input drains this process. */
+  readonly endsWithStdin: boolean;
 }
 
 export interface ServerConfig {
@@ -116,7 +125,7 @@ export interface RunsConfig {
 }
 
 export interface DatabaseConfig {
-  /** Null: embedded, in `server.dataDir`. */
+  /** The launcher's embedded database too; null: this process starts it, in `server.dataDir`. */
   readonly url: Secret | null;
   /** Pool size and overflow together. */
   readonly maxConnections: number;

@@ -34,6 +34,10 @@ export function toConfig(v: Values): Config {
     runs: runsConfig(v),
     ...storageConfig(v),
     telemetry: telemetryConfig(v),
+    launcher: {
+      workerSocket: v.HOLDFAST_LAUNCHER_WORKER_SOCKET ?? null,
+      endsWithStdin: v.HOLDFAST_LAUNCHER_STDIN,
+    },
   });
 }
 
@@ -134,7 +138,7 @@ function storageConfig(v: Values): Pick<Config, 'database' | 'redis' | 'blobs' |
   const isAzure = v.AZURE_STORAGE_CONNECTION_STRING ?? v.HOLDFAST_AZURE_STORAGE_URL;
   return {
     database: {
-      url: v.DATABASE_URL ?? null,
+      url: v.DATABASE_URL ?? v.HOLDFAST_LAUNCHER_DATABASE_URL ?? null,
       maxConnections: v.DATABASE_POOL_SIZE + v.DATABASE_MAX_OVERFLOW,
       idleConnections: v.DATABASE_POOL_SIZE,
       echo: v.DATABASE_ECHO,

@@ -17,7 +17,12 @@ export { type CheckResult, type HealthCheck, HealthRegistry } from './health.ts'
 export { healthRoutes } from './health-routes.ts';
 export { assertShallow, JSON_DEPTH_MAX } from './json-depth.ts';
 export { BODY_LIMIT_BYTES, CLOSE_GRACE_MS, HTTP_LIMITS, type HttpLimits } from './limits.ts';
-export { createMetricsServer, type MetricsServer, metricsRoutes } from './metrics-endpoint.ts';
+export {
+  createMetricsServer,
+  type MetricsServer,
+  type MetricsSource,
+  metricsRoutes,
+} from './metrics-endpoint.ts';
 export type { TlsFiles } from './node-server.ts';
 export { spanOf } from './observe.ts';
 export type { ApiInfo } from './openapi.ts';
@@ -25,5 +30,6 @@ export type { ErrorShape, RouteConfig, RouteInfo } from './route.ts';
 export { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
 export { openSse, SSE_LIMITS, type SseLimits, type SseStream } from './sse.ts';
 export type { StaticSite } from './static-site.ts';
+export { createStatusSocket, readStatusMetrics, statusSocketHealth } from './status-socket.ts';
 export type { Upgrade, UpgradeRoute } from './upgrade/upgrade.ts';
 export { UpgradeRouter } from './upgrade/upgrade-router.ts';

@@ -46,5 +46,9 @@ export const CLOSE_GRACE_MS = 5_000;
 export const HEALTH_CACHE_MS = 5_000;
 /** A check that takes longer counts as failed. */
 export const HEALTH_CHECK_TIMEOUT_MS = 3_000;
+/** What the process beside this one may take to answer on its status socket; below a check's. */
+export const STATUS_TIMEOUT_MS = 2_000;
+/** The most that is read of such an answer: 50 metrics with all the series that they may have. */
+export const STATUS_MAX_BYTES = 4 * 1024 * 1024;
 /** Prose in error answers is cut here. */
 export const DETAIL_MAX_CHARS = 500;

@@ -5,10 +5,13 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { Component } from '../kernel/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
 
-const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** What is exposed: this process's metrics, or those of several. */
+export type MetricsSource = Pick<Telemetry, 'prometheus'>;
 
 /** `GET /metrics` on the main port. */
-export function metricsRoutes(telemetry: Telemetry): FastifyPluginAsync {
+export function metricsRoutes(metrics: MetricsSource): FastifyPluginAsync {
   return async app => {
     app.get(
       '/metrics',
@@ -16,7 +19,7 @@ export function metricsRoutes(telemetry: Telemetry): FastifyPluginAsync {
         config: { policy: 'public.metrics', quiet: true },
         schema: { tags: ['health'], summary: 'Prometheus metrics' },
       },
-      async (_request, reply) => reply.type(CONTENT_TYPE).send(await telemetry.prometheus()),
+      async (_request, reply) => reply.type(METRICS_CONTENT_TYPE).send(await metrics.prometheus()),
     );
   };
 }
@@ -28,7 +31,7 @@ export interface MetricsServer extends Component {
 
 /** `GET /metrics` on a port of its own, so that only a scraper's network reaches it. */
 export function createMetricsServer(
-  telemetry: Telemetry,
+  metrics: MetricsSource,
   address: { host: string; port: number },
 ): MetricsServer {
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
@@ -36,8 +39,8 @@ export function createMetricsServer(
       response.writeHead(404).end();
       return;
     }
-    telemetry.prometheus().then(
-      text => response.writeHead(200, { 'content-type': CONTENT_TYPE }).end(text),
+    metrics.prometheus().then(
+      text => response.writeHead(200, { 'content-type': METRICS_CONTENT_TYPE }).end(text),
       () => response.writeHead(500).end(),
     );
   });

@@ -6,7 +6,14 @@ import { readFile } from 'node:fs/promises';
 import { type Auth, createAuth, type Principal } from '../auth/index.ts';
 import type { Platform } from '../compose.ts';
 import type { Config } from '../config/index.ts';
-import { createHttpServer, HealthRegistry, type HttpServer } from '../http/index.ts';
+import {
+  createHttpServer,
+  HealthRegistry,
+  type HttpServer,
+  type MetricsSource,
+  readStatusMetrics,
+  statusSocketHealth,
+} from '../http/index.ts';
 import { HoldfastError, systemClock } from '../kernel/index.ts';
 import {
   type Budgets,
@@ -25,6 +32,7 @@ import {
   type RoutedModelGateway,
   upstreamHealth,
 } from '../models/index.ts';
+import { mergeMetrics } from '../platform/telemetry/index.ts';
 import {
   createRealtime,
   loadSessionDefaults,
@@ -227,5 +235,24 @@ export function openHealth(
       upstreamHealth(others.models, { clock: systemClock, intervalMs: healthIntervalMs }),
     );
   }
+  const worker = workerBeside(config);
+  if (worker !== null) registry.add(statusSocketHealth('worker', worker));
   return registry;
+}
+
+/** This process's metrics, and those of the worker that the launcher has started beside it. */
+export function openMetrics(config: Config, { telemetry }: Platform): MetricsSource {
+  const worker = workerBeside(config);
+  if (worker === null) return telemetry;
+  return {
+    async prometheus() {
+      const [own, theirs] = await Promise.all([telemetry.prometheus(), readStatusMetrics(worker)]);
+      return mergeMetrics({ server: own, ...(theirs !== null && { worker: theirs }) });
+    },
+  };
+}
+
+/** The status socket of the worker beside this process; null where this process is the worker. */
+function workerBeside({ launcher, server }: Config): string | null {
+  return server.roles.includes('worker') ? null : launcher.workerSocket;
 }

@@ -1,5 +1,6 @@
 import type { SettingGroup, ValuesOf } from '../setting.ts';
 import { identitySettings } from './identity.ts';
+import { launcherSettings } from './launcher.ts';
 import { runSettings } from './runs.ts';
 import { serverSettings } from './server.ts';
 import { sessionSettings } from './sessions.ts';
@@ -7,7 +8,7 @@ import { storageSettings } from './storage.ts';
 import { telemetrySettings } from './telemetry.ts';
 import { upstreamSettings } from './upstream.ts';
 
-/** Every setting, in the order in which people read them. */
+/** Every setting that people set, in the order in which they read them. */
 export const GROUPS: readonly SettingGroup[] = [
   { title: 'Server', settings: serverSettings },
   { title: 'Models', settings: upstreamSettings },
@@ -26,6 +27,7 @@ export const SETTINGS = {
   ...identitySettings,
   ...storageSettings,
   ...telemetrySettings,
+  ...launcherSettings,
 };
 
 export type SettingName = keyof typeof SETTINGS;

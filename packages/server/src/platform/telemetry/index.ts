@@ -10,6 +10,7 @@
  */
 export { boundText } from './bound-fields.ts';
 export { createTelemetry, type TelemetryOptions } from './create-telemetry.ts';
+export { mergeMetrics } from './merge-metrics.ts';
 export { METRICS, type MetricDeclaration } from './metrics.ts';
 export type { LogFields, Logger, Telemetry } from './telemetry.ts';
 export { contextOf, incomingContext, outgoingHeaders } from './trace-context.ts';
