@@ -28,9 +28,15 @@ describe('the address of a client', () => {
     expect(chain('6.6.6.6, 198.51.100.7, 10.9.9.9')).toBe('198.51.100.7');
     expect(chain('198.51.100.7', '::ffff:10.0.0.1')).toBe('198.51.100.7');
     expect(chain('198.51.100.7', '2001:db8::1')).toBe('198.51.100.7');
+    const wide = createProxyTrust(['2001:db8::/32']);
+    const behind = (peer: string) =>
+      wide.addressOf(from(peer, { 'x-forwarded-for': '192.0.2.7, 2001:db8:1::9' }));
+    expect([behind('2001:db8::2'), behind('2001:db9::2')]).toEqual(['192.0.2.7', '2001:db9::2']);
     expect(chain('')).toBe('10.0.0.1');
     expect(chain('nonsense')).toBe('10.0.0.1');
     expect(chain(Array.from({ length: 50 }, () => '10.0.0.2').join(','))).toBe('10.0.0.2');
+    const long = ['198.51.100.7', ...Array.from({ length: 10 }, () => '10.0.0.2')].join(',');
+    expect(chain(long)).toBe('10.0.0.2');
     expect(trust.secureOf(from('10.0.0.1', { 'x-forwarded-proto': 'https' }))).toBe(true);
     expect(trust.secureOf(from('10.0.0.1', { 'x-forwarded-proto': 'http' }))).toBe(false);
   });

@@ -1,13 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import ipaddr from 'ipaddr.js';
+import { isIP } from 'node:net';
+import { all, compile } from '@fastify/proxy-addr';
 import { HoldfastError } from '../kernel/index.ts';
 
-type Range = ReturnType<typeof ipaddr.parseCIDR>;
-
-/** Longer chains of proxies than this are not believed. */
+/** `X-Forwarded-For` entries beyond this many hops are ignored. */
 const MAX_HOPS = 10;
 
-/** Where a request comes from: the peer itself, or what a proxy of ours says. */
+/** Where a request comes from: the socket's peer, or the client that a trusted proxy names. */
 export interface ProxyTrust {
   /** The client's address. */
   addressOf(request: IncomingMessage): string | undefined;
@@ -17,48 +16,29 @@ export interface ProxyTrust {
 
 /**
  * `X-Forwarded-For` is read from the right, and only as far as each hop is one of the `trusted`
- * addresses or ranges; whatever a stranger wrote further left is never believed. Throws when a
+ * addresses or ranges; entries further left come from the client and may be forged. Throws when a
  * range is malformed.
  */
 export function createProxyTrust(trusted: readonly string[]): ProxyTrust {
-  const ranges = trusted.map(parseRange);
-  const isTrusted = (address: string | undefined): boolean => {
-    if (ranges.length === 0 || address === undefined || !ipaddr.isValid(address)) return false;
-    const parsed = ipaddr.process(address);
-    return ranges.some(
-      ([range, bits]) => range.kind() === parsed.kind() && parsed.match(range, bits),
-    );
-  };
+  let isTrusted: ReturnType<typeof compile>;
+  try {
+    isTrusted = compile([...trusted]);
+  } catch (cause) {
+    const { message } = cause as Error;
+    const text = `A trusted proxy is no address and no range: ${message}.`;
+    throw new HoldfastError('invalid_request', text, { cause });
+  }
   return {
     addressOf(request) {
-      let client = request.socket.remoteAddress;
-      const hops = headerValues(request, 'x-forwarded-for').toReversed();
-      for (const hop of hops.slice(0, MAX_HOPS)) {
-        if (!isTrusted(client) || !ipaddr.isValid(hop)) break;
-        client = hop;
-      }
-      return client;
+      const hops = all(request, (address, hop) => hop < MAX_HOPS && isTrusted(address, hop));
+      return hops.findLast((hop, index) => index === 0 || isIP(hop) !== 0);
     },
     secureOf(request) {
       if ('encrypted' in request.socket) return true;
-      if (!isTrusted(request.socket.remoteAddress)) return false;
-      return headerValues(request, 'x-forwarded-proto').at(-1) === 'https';
+      const { remoteAddress } = request.socket;
+      if (remoteAddress === undefined || !isTrusted(remoteAddress, 0)) return false;
+      const protocols = String(request.headers['x-forwarded-proto'] ?? '').split(',');
+      return protocols.at(-1)?.trim() === 'https';
     },
   };
-}
-
-function headerValues(request: IncomingMessage, name: string): string[] {
-  const value = request.headers[name];
-  const text = Array.isArray(value) ? value.join(',') : (value ?? '');
-  return text.split(',').map(part => part.trim());
-}
-
-function parseRange(text: string): Range {
-  try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text);
-    const address = ipaddr.process(text);
-    return [address, address.kind() === 'ipv4' ? 32 : 128];
-  } catch (cause) {
-    throw new HoldfastError('invalid_request', `${text} is no address and no range.`, { cause });
-  }
 }
