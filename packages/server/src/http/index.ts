@@ -24,7 +24,6 @@ export {
   metricsRoutes,
 } from './metrics-endpoint.ts';
 export type { TlsFiles } from './node-server.ts';
-export { spanOf } from './observe.ts';
 export type { ApiInfo } from './openapi.ts';
 export type { ErrorShape, RouteConfig, RouteInfo } from './route.ts';
 export { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';

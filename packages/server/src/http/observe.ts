@@ -1,5 +1,4 @@
-import type { IncomingMessage } from 'node:http';
-import { type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { incomingContext, type Telemetry } from '../platform/telemetry/index.ts';
 
@@ -22,13 +21,6 @@ export function createRequestMetrics(telemetry: Telemetry): RequestMetrics {
     duration: (method, endpoint, seconds) =>
       durations.record(seconds, { method: label(method), endpoint }),
   };
-}
-
-const spans = new WeakMap<IncomingMessage, Span>();
-
-/** The span of a request, to be the parent of what its handler does. */
-export function spanOf(request: FastifyRequest): Span | undefined {
-  return spans.get(request.raw);
 }
 
 /** What is counted and logged for a request whose client went away before it was answered. */
@@ -54,17 +46,25 @@ export function observeRequests(
       },
       incomingContext(request.headers),
     );
-    spans.set(request.raw, span);
     let done = false;
     const end = () => {
       if (done) return;
       done = true;
       const status = reply.raw.writableEnded ? reply.raw.statusCode : CLIENT_GONE;
       const seconds = (performance.now() - startedAt) / 1000;
-      endSpan(span, status);
+      span.setAttribute('http.response.status_code', status);
+      if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
       metrics.count(request.method, route, status);
       metrics.duration(request.method, route, seconds);
-      logAnswer(telemetry, request, status, seconds);
+      const quiet = request.routeOptions.config.quiet === true;
+      telemetry.log[quiet ? 'debug' : 'info']('http.answered', {
+        request_id: request.id,
+        method: request.method,
+        route,
+        status,
+        duration_ms: Math.round(seconds * 10_000) / 10,
+      });
     };
     reply.raw.once('finish', end).once('close', end);
   });
@@ -72,26 +72,4 @@ export function observeRequests(
 
 export function patternOf(request: FastifyRequest): string {
   return request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
-}
-
-function endSpan(span: Span, status: number): void {
-  span.setAttribute('http.response.status_code', status);
-  if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
-  span.end();
-}
-
-function logAnswer(
-  telemetry: Telemetry,
-  request: FastifyRequest,
-  status: number,
-  seconds: number,
-): void {
-  const quiet = request.routeOptions.config.quiet === true;
-  telemetry.log[quiet ? 'debug' : 'info']('http.answered', {
-    request_id: request.id,
-    method: request.method,
-    route: patternOf(request),
-    status,
-    duration_ms: Math.round(seconds * 10_000) / 10,
-  });
 }

@@ -3,10 +3,11 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCertificate } from '../../../../../tools/services/certificate.ts';
 import { parseHeaders } from './exporters.ts';
-import { contextOf, createTelemetry, incomingContext, outgoingHeaders } from './index.ts';
+import { createTelemetry, incomingContext } from './index.ts';
 
 /** Takes what exporters send and keeps it: path, headers, body as text. */
 async function collector(status = 200, tls?: { key: string; cert: string }) {
@@ -118,11 +119,10 @@ describe('without exporters', () => {
     onTestFinished(() => telemetry.close());
     const root = telemetry.tracer.startSpan('root');
     expect(root.spanContext().traceId).toMatch(/^[0-9a-f]{32}$/);
-    const child = telemetry.tracer.startSpan('child', {}, contextOf(root));
+    const child = telemetry.tracer.startSpan('child', {}, trace.setSpan(ROOT_CONTEXT, root));
     expect(child.spanContext().traceId).toBe(root.spanContext().traceId);
     const joined = telemetry.tracer.startSpan('joined', {}, incomingContext(parent(true)));
     expect(joined.spanContext().traceId).toBe('a'.repeat(32));
-    expect(outgoingHeaders(joined).traceparent).toMatch(/^00-a{32}-[0-9a-f]{16}-0[01]$/);
   });
 
   it('a malformed trace header counts as none', async () => {

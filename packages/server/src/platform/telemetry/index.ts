@@ -13,4 +13,4 @@ export { createTelemetry, type TelemetryOptions } from './create-telemetry.ts';
 export { mergeMetrics } from './merge-metrics.ts';
 export { METRICS, type MetricDeclaration } from './metrics.ts';
 export type { LogFields, Logger, Telemetry } from './telemetry.ts';
-export { contextOf, incomingContext, outgoingHeaders } from './trace-context.ts';
+export { incomingContext } from './trace-context.ts';
