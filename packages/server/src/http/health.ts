@@ -1,5 +1,5 @@
 import type { Health, HealthStatus } from '@holdfast/protocol';
-import type { Clock } from '../kernel/index.ts';
+import { type Clock, within } from '../kernel/index.ts';
 import type { Logger } from '../platform/telemetry/index.ts';
 import { HEALTH_CACHE_MS, HEALTH_CHECK_TIMEOUT_MS } from './limits.ts';
 
@@ -55,12 +55,15 @@ export class HealthRegistry {
 
   async #run(): Promise<Health> {
     const answers = await Promise.all(
-      this.#checks.map(async check => [check, await this.#one(check)] as const),
+      this.#checks.map(async check => ({ check, answer: await this.#one(check) })),
     );
+    const failed = answers.filter(({ answer }) => answer.status === 'unhealthy');
+    const isHealthy = answers.every(({ answer }) => answer.status === 'healthy');
+    const status = isHealthy ? 'healthy' : 'degraded';
     return {
-      status: worst(answers.map(([check, { status }]) => weigh(check, status))),
+      status: failed.some(({ check }) => check.critical) ? 'unhealthy' : status,
       timestamp: new Date(this.#options.clock.nowMs()).toISOString(),
-      checks: Object.fromEntries(answers.map(([check, answer]) => [check.name, answer])),
+      checks: Object.fromEntries(answers.map(({ check, answer }) => [check.name, answer])),
     };
   }
 
@@ -69,7 +72,10 @@ export class HealthRegistry {
     const started = clock.monotonicMs();
     const timed = () => Math.round((clock.monotonicMs() - started) * 10) / 10;
     try {
-      const result = (await within(timeoutMs, check.check())) ?? {};
+      const answered = await within(check.check(), timeoutMs, () => {
+        throw new Error(`No answer within ${timeoutMs} ms.`);
+      });
+      const result = answered ?? {};
       this.#note(check, undefined);
       return {
         status: result.status ?? 'healthy',
@@ -98,26 +104,5 @@ export class HealthRegistry {
       this.#failing.delete(check.name);
       this.#options.log.info('health.recovered', { check: check.name });
     }
-  }
-}
-
-function weigh(check: HealthCheck, status: HealthStatus): HealthStatus {
-  return status === 'unhealthy' && !check.critical ? 'degraded' : status;
-}
-
-function worst(statuses: readonly HealthStatus[]): HealthStatus {
-  if (statuses.includes('unhealthy')) return 'unhealthy';
-  return statuses.includes('degraded') ? 'degraded' : 'healthy';
-}
-
-async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`No answer within ${timeoutMs} ms.`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

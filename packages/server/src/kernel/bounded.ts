@@ -1,18 +1,27 @@
 /**
- * Whether `work` ended within `timeoutMs`; throws what it threw in time. Work that takes longer
- * goes on, and nobody hears how it ends.
+ * What `work` answers within `timeoutMs`, or throws in that time; afterwards what `onLate` answers
+ * or throws. Work that takes longer goes on, and its outcome is ignored.
  */
-export async function endsWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), timeoutMs);
+export async function within<T>(work: Promise<T>, timeoutMs: number, onLate: () => T): Promise<T> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, timeoutMs);
   try {
-    return await Promise.race([work.then(() => true), late]);
+    return await Promise.race([work, late.then(onLate)]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** What `work` answers; undefined once `signal` has aborted, and then nobody hears how it ends. */
+/** Whether `work` ended within `timeoutMs`; otherwise as `within`. */
+export function endsWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  return within(
+    work.then(() => true),
+    timeoutMs,
+    () => false,
+  );
+}
+
+/** What `work` answers; undefined once `signal` aborted: from then on its outcome is ignored. */
 export async function unlessAborted<T>(
   signal: AbortSignal,
   work: () => Promise<T>,

@@ -2,7 +2,7 @@
  * What every part of the server may lean on: errors, ids, clock, lifecycle.
  * Knows nothing of HTTP or SQL.
  */
-export { allOf, endsWithin, unlessAborted } from './bounded.ts';
+export { allOf, endsWithin, unlessAborted, within } from './bounded.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type ErrorOptions, HoldfastError, toHoldfastError } from './errors.ts';
 export { ExpiringCache } from './expiring-cache.ts';

@@ -1,4 +1,4 @@
-import { endsWithin } from './bounded.ts';
+import { endsWithin, unlessAborted } from './bounded.ts';
 
 /**
  * Start and stop of one process.
@@ -100,21 +100,14 @@ export class Lifecycle {
         this.#events.onError?.(component.name, 'drain', error);
       }
     });
-    await Promise.race([Promise.all(drains), closed(signal)]);
+    const drained = Promise.all(drains);
+    await unlessAborted(signal, () => drained);
     clearTimeout(timer);
+    if (signal.aborted) await endsWithin(drained, DRAIN_CLOSING_MS);
   }
 
   #enter(state: LifecycleState): void {
     this.#state = state;
     this.#events.onState?.(state);
   }
-}
-
-/** Resolves `DRAIN_CLOSING_MS` after the signal aborts. */
-function closed(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const wait = () => setTimeout(resolve, DRAIN_CLOSING_MS).unref();
-    if (signal.aborted) wait();
-    else signal.addEventListener('abort', wait, { once: true });
-  });
 }
