@@ -39,7 +39,7 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
       }
     },
 
-    async admit(request) {
+    async authenticate(request) {
       deps.identity.checkTransport(request);
       const policy = request.policy === undefined ? undefined : findPolicy(request.policy);
       if (request.policy === undefined || policy === undefined || policy.public) {

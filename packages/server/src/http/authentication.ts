@@ -3,34 +3,34 @@ import type { ProxyTrust } from './client-address.ts';
 import type { Guard, GuardedRequest } from './guard.ts';
 import { patternOf } from './observe.ts';
 
-/** Puts the guard before every route and every unmatched request, before a body is read. */
-export function addAdmission(app: FastifyInstance, guard: Guard, trust: ProxyTrust): void {
+/** Runs the guard before every route and every unmatched request, before a body is read. */
+export function addAuthentication(app: FastifyInstance, guard: Guard, trust: ProxyTrust): void {
   app.decorateRequest('principal');
-  app.decorateRequest('readmit');
+  app.decorateRequest('reauthenticate');
   app.addHook('onRequest', async (request, reply) => {
     const guarded = guardedRequest(request, trust);
-    const principal = await guard.admit({
+    const principal = await guard.authenticate({
       ...guarded,
       setHeader: (name, value) => reply.header(name, value),
     });
-    const readmit = async () => {
-      Object.assign(request, { principal: await guard.admit(guarded) });
+    const reauthenticate = async () => {
+      Object.assign(request, { principal: await guard.authenticate(guarded) });
     };
-    Object.assign(request, { principal, readmit });
+    Object.assign(request, { principal, reauthenticate });
   });
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
     /**
-     * For answers that last: asks the guard again, as if the request came now, and sets the
-     * principal anew. Throws as the guard does.
+     * For long-lived responses: asks the guard again, as if the request arrived now, and replaces
+     * the principal. Throws as the guard does.
      */
-    readmit(): Promise<void>;
+    reauthenticate(): Promise<void>;
   }
 }
 
-/** A request as the guard sees it. Headers can only be set while it is being admitted. */
+/** A request as the guard sees it. Headers can only be set during the first authentication. */
 export function guardedRequest(request: FastifyRequest, trust: ProxyTrust): GuardedRequest {
   const matched = request.is404 ? undefined : patternOf(request);
   const mark = request.url.indexOf('?');

@@ -8,9 +8,9 @@ export interface GuardedRequest {
   readonly headers: IncomingHttpHeaders;
   /** The query's values; may hold credentials, so never logged. */
   readonly query: URLSearchParams;
-  /** The socket's peer, whatever proxies say. */
+  /** The socket's peer, even behind a trusted proxy. */
   readonly remoteAddress: string | undefined;
-  /** The client's address: the peer's, or what a trusted proxy says it is. */
+  /** The client's address: the peer's, or the one that a trusted proxy forwards. */
   readonly clientAddress: string | undefined;
   /** Whether the client reached us over TLS. */
   readonly secure: boolean;
@@ -23,14 +23,14 @@ export interface GuardedRequest {
 }
 
 /**
- * Decides who may come in. Implemented by `auth/`; `http/` only calls it, before a body is read
- * and before an upgrade reaches its handler.
+ * Authenticates callers and enforces the policy of the route. Implemented by `auth/`; `http/` calls
+ * it before a body is read and before an upgrade reaches its handler.
  */
 export interface Guard<P = unknown> {
   /** Throws, which stops the start, when a route names no known policy. */
   checkRoute(route: { method: string; url: string; policy: string | undefined }): void;
   /** The caller, or undefined on public routes; throws the `HoldfastError` to answer. */
-  admit(request: GuardedRequest): Promise<P | undefined>;
-  /** Told of each error that is answered, so that denials can be recorded. Never throws. */
+  authenticate(request: GuardedRequest): Promise<P | undefined>;
+  /** Called for each error response, so that denials can be recorded. Never throws. */
   refused(request: GuardedRequest, error: HoldfastError): void;
 }

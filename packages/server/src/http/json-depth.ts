@@ -8,7 +8,7 @@ export const JSON_DEPTH_MAX = 100;
  * the value later (checks, copies, writing it as JSON again) recurses and would overflow the stack.
  */
 export function assertShallow(value: unknown, field?: string): void {
-  let level: unknown[] = [value];
+  let level = [value].filter(isObject);
   for (let depth = 0; level.length > 0; depth++) {
     if (depth === JSON_DEPTH_MAX) {
       const what = field ?? 'The body';
@@ -16,10 +16,10 @@ export function assertShallow(value: unknown, field?: string): void {
         ...(field !== undefined && { field }),
       });
     }
-    level = level.flatMap(one => (typeof one === 'object' && one !== null ? inner(one) : []));
+    level = level.flatMap(one => Object.values(one)).filter(isObject);
   }
 }
 
-function inner(value: object): unknown[] {
-  return Object.values(value).filter(one => typeof one === 'object' && one !== null);
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

@@ -18,8 +18,8 @@ export interface HttpLimits {
   readonly maxPendingUpgrades: number;
   /** Upgraded sockets that are open. */
   readonly maxOpenUpgrades: number;
-  /** The time an upgrade may take to be admitted. */
-  readonly upgradeAdmissionTimeoutMs: number;
+  /** The time that authenticating an upgrade may take. */
+  readonly upgradeAuthenticationTimeoutMs: number;
   /** A refused peer that does not read its answer is cut off after this time. */
   readonly refusalLingerMs: number;
 }
@@ -34,7 +34,7 @@ export const HTTP_LIMITS: HttpLimits = {
   checkIntervalMs: 5_000,
   maxPendingUpgrades: 512,
   maxOpenUpgrades: 10_000,
-  upgradeAdmissionTimeoutMs: 10_000,
+  upgradeAuthenticationTimeoutMs: 10_000,
   refusalLingerMs: 2_000,
 };
 
@@ -50,5 +50,7 @@ export const HEALTH_CHECK_TIMEOUT_MS = 3_000;
 export const STATUS_TIMEOUT_MS = 2_000;
 /** The most that is read of such an answer: 50 metrics with all the series that they may have. */
 export const STATUS_MAX_BYTES = 4 * 1024 * 1024;
+/** Longest `:name` part of a path; a longer one is answered 404. */
+export const PATH_PARAM_MAX_CHARS = 200;
 /** Prose in error answers is cut here. */
 export const DETAIL_MAX_CHARS = 500;

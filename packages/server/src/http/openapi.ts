@@ -24,9 +24,10 @@ export async function addOpenapi(app: FastifyInstance, info: ApiInfo): Promise<v
       security: [{ bearer: [] }, { apiKey: [] }],
     },
     transform: route => {
-      const { url } = route;
-      const schema = withDefaultAnswer(route.schema ?? {});
-      return jsonSchemaTransform({ ...route, schema, url });
+      // Every route may answer a problem: added once here instead of to each route's schema.
+      const given = (route.schema?.response ?? {}) as Record<string, unknown>;
+      const response = { ...given, default: problem.describe('A problem.') };
+      return jsonSchemaTransform({ ...route, schema: { ...route.schema, response } });
     },
   });
   app.get(
@@ -34,10 +35,4 @@ export async function addOpenapi(app: FastifyInstance, info: ApiInfo): Promise<v
     { config: { policy: 'public.docs', quiet: true }, schema: { hide: true } },
     async () => app.swagger(),
   );
-}
-
-/** Every route may answer a problem; said once here instead of in each route's schema. */
-function withDefaultAnswer<T extends { response?: unknown }>(schema: T): T {
-  const given = (schema.response ?? {}) as Record<string, unknown>;
-  return { ...schema, response: { ...given, default: problem.describe('A problem.') } };
 }

@@ -4,13 +4,19 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { HoldfastError } from '../kernel/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
-import { addAdmission, guardedRequest } from './admission.ts';
+import { addAuthentication, guardedRequest } from './authentication.ts';
 import { createProxyTrust, type ProxyTrust } from './client-address.ts';
 import { answerParserError } from './client-error.ts';
 import { addErrorHandling, answerError, type ErrorHandling } from './errors.ts';
 import type { Guard } from './guard.ts';
 import { assertShallow } from './json-depth.ts';
-import { BODY_LIMIT_BYTES, CLOSE_GRACE_MS, HTTP_LIMITS, type HttpLimits } from './limits.ts';
+import {
+  BODY_LIMIT_BYTES,
+  CLOSE_GRACE_MS,
+  HTTP_LIMITS,
+  type HttpLimits,
+  PATH_PARAM_MAX_CHARS,
+} from './limits.ts';
 import { createNodeServer, type TlsFiles } from './node-server.ts';
 import { createRequestMetrics, observeRequests, type RequestMetrics } from './observe.ts';
 import { type ApiInfo, addOpenapi } from './openapi.ts';
@@ -62,11 +68,10 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
     guard.refused(guardedRequest(request, trust), error);
   const app = createApp(options, { limits, metrics, onAnswered });
   const table = watchRoutes(app, guard);
-  const isUpgradePath = (path: string) => upgrades.matches(path);
   addErrorHandling(app, {
     log: telemetry.log,
     table,
-    isUpgradePath,
+    isUpgradePath: path => upgrades.matches(path),
     onAnswered,
     site: options.site,
   });
@@ -86,7 +91,8 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
     async close(graceMs = CLOSE_GRACE_MS) {
       closing.now = true;
       upgrades.close();
-      await closeApp(app, graceMs);
+      const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
+      await app.close().finally(() => clearTimeout(cut));
     },
   };
 }
@@ -104,7 +110,7 @@ function createApp<P>(
   const app: FastifyInstance = Fastify({
     logger: false,
     bodyLimit: options.bodyLimitBytes ?? BODY_LIMIT_BYTES,
-    routerOptions: { maxParamLength: 200 },
+    routerOptions: { maxParamLength: PATH_PARAM_MAX_CHARS },
     return503OnClosing: false,
     requestIdHeader: false,
     genReqId: requestIdOf,
@@ -175,14 +181,5 @@ async function addHooks<P>(
       throw new HoldfastError('invalid_request', 'The Host header is missing.', { field: 'host' });
     }
   });
-  addAdmission(app, options.guard, trust);
-}
-
-async function closeApp(app: FastifyInstance, graceMs: number): Promise<void> {
-  const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
-  try {
-    await app.close();
-  } finally {
-    clearTimeout(cut);
-  }
+  addAuthentication(app, options.guard, trust);
 }

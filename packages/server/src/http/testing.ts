@@ -32,7 +32,7 @@ export function testGuard(seen: { refused: HoldfastError[] } = { refused: [] }):
       const known = policy === 'open' || policy === 'closed' || policy?.startsWith('public.');
       if (!known) throw new Error(`${url} names no policy.`);
     },
-    async admit(request: GuardedRequest) {
+    async authenticate(request: GuardedRequest) {
       if (request.policy !== 'closed') return undefined;
       if (request.headers['x-pass'] === undefined) {
         request.setHeader('x-ratelimit-remaining', '0');

@@ -18,7 +18,7 @@ beforeAll(async () => {
     guard: {
       checkRoute: () => {},
       refused: () => {},
-      admit: async request => {
+      authenticate: async request => {
         seen.push(request);
         return 'me';
       },

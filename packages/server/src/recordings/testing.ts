@@ -119,7 +119,7 @@ export async function sendUpload(host: RecordingHost, session: string): Promise<
 const callerGuard: Guard<Principal> = {
   checkRoute: () => {},
   refused: () => {},
-  admit: async request => {
+  authenticate: async request => {
     const [role = 'Developer', id = 'ann', projectId = PROJECT] = String(
       request.headers['x-caller'] ?? 'Developer:ann',
     ).split(':');

@@ -66,6 +66,7 @@ describe('refused upgrades', () => {
     ['a chunked body', handshake('/echo/a', { 'transfer-encoding': 'chunked' }), 400],
     ['an absolute target', handshake('http://elsewhere/echo/a'), 400],
     ['a target that is a host', handshake('//elsewhere/echo/a'), 404],
+    ['an empty parameter', handshake('/echo/'), 404],
     ['a broken escape', handshake('/echo/%zz'), 404],
     ['a URL that is too long', handshake(`/echo/a?${'x'.repeat(9000)}`), 400],
     ['headers beyond the limit', handshake('/echo/a', { a: 'x'.repeat(40_000) }), 431],
@@ -159,13 +160,13 @@ describe('abuse', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 101 /);
   });
 
-  it('bounds the time of admission', async () => {
+  it('bounds the time of authentication', async () => {
     const never = slowGuard(new Promise(() => {}));
-    const { port } = await start({ guard: never, limits: { upgradeAdmissionTimeoutMs: 20 } });
+    const { port } = await start({ guard: never, limits: { upgradeAuthenticationTimeoutMs: 20 } });
     expect(await exchange(port, handshake('/closed'))).toMatch(/^HTTP\/1\.1 503 /);
   });
 
-  it('admits as many at once as the limit says, and no more', async () => {
+  it('authenticates as many at once as the limit says, and no more', async () => {
     const gate = Promise.withResolvers<void>();
     const { port, server } = await start({
       guard: slowGuard(gate.promise),
@@ -248,7 +249,7 @@ function slowGuard(gate: Promise<void>) {
   return {
     checkRoute: () => {},
     refused: () => {},
-    admit: async (request: { policy: string | undefined }) => {
+    authenticate: async (request: { policy: string | undefined }) => {
       if (request.policy === 'closed') await gate;
       return 'me';
     },

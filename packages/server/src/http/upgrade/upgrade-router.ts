@@ -1,12 +1,12 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
+import FindMyWay from 'find-my-way';
+import { HoldfastError, toHoldfastError, within } from '../../kernel/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { ProxyTrust } from '../client-address.ts';
 import type { Guard, GuardedRequest } from '../guard.ts';
-import type { HttpLimits } from '../limits.ts';
+import { type HttpLimits, PATH_PARAM_MAX_CHARS } from '../limits.ts';
 import type { RequestMetrics } from '../observe.ts';
-import { compilePath, type PathPattern } from '../path-pattern.ts';
 import { requestIdOf } from '../request-id.ts';
 import type { RouteInfo } from '../route.ts';
 import { refuseUpgrade } from './answer.ts';
@@ -21,12 +21,7 @@ export interface UpgradeHooks<P> {
   readonly trust: ProxyTrust;
 }
 
-interface Entry<P> {
-  readonly route: UpgradeRoute<P>;
-  readonly pattern: PathPattern;
-}
-
-/** What is known of one upgrade while it is being decided. */
+/** The state of one upgrade from its request to its handler or its refusal. */
 interface Attempt<P> {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
@@ -34,36 +29,41 @@ interface Attempt<P> {
   readonly answerHeaders: Record<string, string>;
   readonly bytesBefore: number;
   readonly startedAt: number;
-  entry?: Entry<P>;
+  route?: UpgradeRoute<P> | undefined;
   guarded?: GuardedRequest;
-  /** Belongs to its handler now. */
+  /** The handler owns the socket. */
   handed: boolean;
   refused: boolean;
 }
 
 /**
- * Routes WebSocket upgrades. An upgrade is checked, matched, admitted by the guard within a bounded
- * time, and then belongs to its handler; every other path ends in an HTTP error and a closed
- * socket. A peer's socket error never escapes. `close` destroys whatever sockets are still open:
- * features close theirs properly while they drain, before it.
+ * Routes WebSocket upgrades. An upgrade is checked, matched, authenticated by the guard within a
+ * bounded time, and then belongs to its handler; every other path ends in an HTTP error and a
+ * closed socket. A peer's socket error never escapes. `close` destroys the sockets that are still
+ * open; features close theirs properly before that, while they drain.
  */
 export class UpgradeRouter<P = unknown> {
-  readonly #entries: Entry<P>[] = [];
+  readonly #routes: UpgradeRoute<P>[] = [];
+  readonly #paths = FindMyWay({ maxParamLength: PATH_PARAM_MAX_CHARS });
   readonly #open = new Set<Duplex>();
   #hooks: UpgradeHooks<P> | undefined;
   #pending = 0;
   #closing = false;
 
-  /** Throws when the route names no known policy. */
+  /** Throws when the route names no known policy, or its path is taken. */
   add(route: UpgradeRoute<P>): void {
-    const checked = { method: 'WS', url: route.path, policy: route.config.policy };
-    this.#hooks?.guard.checkRoute(checked);
-    this.#entries.push({ route, pattern: compilePath(route.path) });
+    this.#hooks?.guard.checkRoute({
+      method: 'WS',
+      url: route.path,
+      policy: route.config.policy,
+    });
+    this.#paths.on('GET', route.path, () => {}, route);
+    this.#routes.push(route);
   }
 
   attach(server: Server, hooks: UpgradeHooks<P>): void {
     this.#hooks = hooks;
-    for (const { route } of this.#entries) {
+    for (const route of this.#routes) {
       hooks.guard.checkRoute({ method: 'WS', url: route.path, policy: route.config.policy });
     }
     hooks.telemetry.meter
@@ -78,7 +78,7 @@ export class UpgradeRouter<P = unknown> {
   }
 
   routes(): RouteInfo[] {
-    return this.#entries.map(({ route }) => ({
+    return this.#routes.map(route => ({
       method: 'WS',
       url: route.path,
       policy: route.config.policy,
@@ -95,16 +95,18 @@ export class UpgradeRouter<P = unknown> {
     for (const socket of this.#open) socket.destroy();
   }
 
-  #find(path: string): { entry: Entry<P>; params: Record<string, string> } | undefined {
-    for (const entry of this.#entries) {
-      const params = entry.pattern.match(path);
-      if (params !== null) return { entry, params };
-    }
-    return undefined;
+  /** A path with an empty parameter matches no route. */
+  #find(path: string): { route: UpgradeRoute<P>; params: Record<string, string> } | undefined {
+    const found = this.#paths.find('GET', path);
+    if (found === null || Object.values(found.params).includes('')) return undefined;
+    return {
+      route: found.store as UpgradeRoute<P>,
+      params: found.params as Record<string, string>,
+    };
   }
 
   async #enter(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    // The socket is ours alone now, and an error without a listener would end the process.
+    // Node has handed the socket over: an error without a listener would end the process.
     socket.on('error', () => socket.destroy());
     const attempt: Attempt<P> = {
       request,
@@ -117,12 +119,15 @@ export class UpgradeRouter<P = unknown> {
       refused: false,
     };
     this.#open.add(socket);
-    socket.once('close', () => this.#closed(attempt));
+    socket.once('close', () => {
+      this.#open.delete(socket);
+      if (attempt.handed && !attempt.refused) this.#report(attempt, 101);
+    });
     try {
       const upgrade = await this.#decide(attempt, head);
       if (socket.destroyed) return;
       attempt.handed = true;
-      await attempt.entry?.route.handle(upgrade);
+      await attempt.route?.handle(upgrade);
     } catch (error) {
       this.#refuse(attempt, toHoldfastError(error));
     }
@@ -130,22 +135,33 @@ export class UpgradeRouter<P = unknown> {
 
   async #decide(attempt: Attempt<P>, head: Buffer): Promise<Upgrade<P>> {
     const { request, socket, requestId } = attempt;
-    const limits = this.#set.limits;
+    const { guard, limits, trust } = this.#set;
     const url = targetUrl(request.url, limits.maxUrlBytes);
     if (url === null) throw new HoldfastError('invalid_request', 'The URL is not well formed.');
     const found = this.#find(url.pathname);
-    attempt.entry = found?.entry;
-    attempt.guarded = guardedUpgrade(attempt, url, this.#set.trust);
+    attempt.route = found?.route;
+    attempt.guarded = guardedUpgrade(attempt, url, trust);
     const fault = checkHandshake(request);
     if (fault) throw fault;
     this.#checkRoom(limits);
     this.#pending += 1;
     try {
-      const principal = await this.#admit(attempt.guarded, limits.upgradeAdmissionTimeoutMs);
+      const authenticating = guard.authenticate(attempt.guarded);
+      const principal = await within(authenticating, limits.upgradeAuthenticationTimeoutMs, () => {
+        const text = 'Authentication took too long.';
+        throw new HoldfastError('unavailable', text, { retryAfterS: 5 });
+      });
       if (found === undefined) throw new HoldfastError('not_found', 'No such route.');
-      const refuse = (error: HoldfastError) => this.#refuse(attempt, error);
-      const { params } = found;
-      return { request, socket, head, url, params, requestId, principal, refuse };
+      return {
+        request,
+        socket,
+        head,
+        url,
+        params: found.params,
+        requestId,
+        principal: principal as P,
+        refuse: error => this.#refuse(attempt, error),
+      };
     } finally {
       this.#pending -= 1;
     }
@@ -161,26 +177,10 @@ export class UpgradeRouter<P = unknown> {
     }
   }
 
-  async #admit(guarded: GuardedRequest, timeoutMs: number): Promise<P> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      const error = new HoldfastError('unavailable', 'Could not decide in time.', {
-        retryAfterS: 5,
-      });
-      timer = setTimeout(() => reject(error), timeoutMs);
-    });
-    try {
-      const admitted = this.#set.guard.admit(guarded);
-      return (await Promise.race([admitted, late])) as P;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   #refuse(attempt: Attempt<P>, error: HoldfastError): void {
     if (attempt.refused) return;
     attempt.refused = true;
-    const { socket, entry } = attempt;
+    const { socket, route } = attempt;
     this.#report(attempt, error.status, error);
     if (attempt.guarded) this.#set.guard.refused(attempt.guarded, error);
     if (bytesWritten(socket) !== attempt.bytesBefore) {
@@ -188,20 +188,15 @@ export class UpgradeRouter<P = unknown> {
       return;
     }
     refuseUpgrade(socket, error, {
-      shape: entry?.route.config.errors ?? 'problem',
+      shape: route?.config.errors ?? 'problem',
       requestId: attempt.requestId,
       headers: attempt.answerHeaders,
       lingerMs: this.#set.limits.refusalLingerMs,
     });
   }
 
-  #closed(attempt: Attempt<P>): void {
-    this.#open.delete(attempt.socket);
-    if (attempt.handed && !attempt.refused) this.#report(attempt, 101);
-  }
-
   #report(attempt: Attempt<P>, status: number, error?: HoldfastError): void {
-    const endpoint = attempt.entry?.route.path ?? 'unmatched';
+    const endpoint = attempt.route?.path ?? 'unmatched';
     const { metrics, telemetry } = this.#set;
     metrics.count(attempt.request.method ?? 'GET', endpoint, status);
     telemetry.log[status >= 500 ? 'error' : 'info'](
@@ -224,7 +219,7 @@ export class UpgradeRouter<P = unknown> {
 }
 
 function guardedUpgrade<P>(attempt: Attempt<P>, url: URL, trust: ProxyTrust): GuardedRequest {
-  const { request, answerHeaders, entry } = attempt;
+  const { request, answerHeaders, route } = attempt;
   return {
     kind: 'upgrade',
     method: request.method ?? 'GET',
@@ -234,8 +229,8 @@ function guardedUpgrade<P>(attempt: Attempt<P>, url: URL, trust: ProxyTrust): Gu
     clientAddress: trust.addressOf(request),
     secure: trust.secureOf(request),
     requestId: attempt.requestId,
-    route: entry?.route.path,
-    policy: entry?.route.config.policy,
+    route: route?.path,
+    policy: route?.config.policy,
     setHeader: (name, value) => {
       answerHeaders[name] = value;
     },

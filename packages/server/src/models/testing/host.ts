@@ -147,7 +147,7 @@ export async function openGatewayHost(
 const callerGuard: Guard<Principal> = {
   checkRoute: () => {},
   refused: () => {},
-  admit: async request => {
+  authenticate: async request => {
     if (request.policy === 'models.call' && runTokenOf(request.headers, request.query)) {
       return undefined;
     }

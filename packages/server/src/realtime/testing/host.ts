@@ -141,7 +141,7 @@ function testGuard(secrets: Auth['clientSecrets']): Guard<Principal> {
   return {
     checkRoute: () => {},
     refused: () => {},
-    async admit(request) {
+    async authenticate(request) {
       const bearer = request.headers.authorization?.replace(/^Bearer /, '');
       if (bearer?.startsWith('ek_')) {
         const principal = await secrets.verify(bearer);

@@ -188,7 +188,7 @@ export class Streams implements Component {
   #watch(request: FastifyRequest, stream: SseStream, subjects: readonly Subject[]): NodeJS.Timeout {
     const before = request.principal;
     const judge = async () => {
-      await request.readmit();
+      await request.reauthenticate();
       const now = request.principal;
       for (const { id, createdBy } of subjects) {
         await this.subject(now, id);

@@ -226,7 +226,7 @@ function callerGuard(tickets: StreamTickets, rights: RunsHost['rights']): Guard<
   return {
     checkRoute: () => {},
     refused: () => {},
-    async admit(request) {
+    async authenticate(request) {
       const ticket = request.query.get('ticket');
       if (ticket !== null) {
         const holder = await tickets.verify(ticket);
