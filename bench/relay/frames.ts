@@ -29,7 +29,7 @@ export function deltaEvent(sizeBytes: number): string {
 }
 
 /** One whole frame; masked with a fresh key, as browsers do, or not. */
-export function frame(opcode: number, payload: Buffer, masked: boolean): Buffer {
+function frame(opcode: number, payload: Buffer, masked: boolean): Buffer {
   const extended = payload.length < 126 ? 0 : payload.length < 65_536 ? 2 : 8;
   const head = Buffer.alloc(2 + extended + (masked ? 4 : 0));
   head[0] = 0x80 | opcode;

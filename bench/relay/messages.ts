@@ -19,7 +19,7 @@ export interface RunRequest {
   readonly measureMs: number;
 }
 
-export interface CloseRequest {
+interface CloseRequest {
   readonly kind: 'close';
   readonly target: string;
 }

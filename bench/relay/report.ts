@@ -8,7 +8,7 @@ import type { Results, Sample } from './run.ts';
 
 const resultsDir = new URL('../results/', import.meta.url);
 
-export interface Row {
+interface Row {
   readonly target: string;
   readonly sizeBytes: number;
   /** CPU time per relayed frame. */
@@ -23,7 +23,7 @@ function perFrameUs(sample: Sample): number {
   return sample.cpuNs / 1000 / sample.frames;
 }
 
-export function rowsOf(results: Results): Row[] {
+function rowsOf(results: Results): Row[] {
   const { samples, settings } = results;
   const names = [...new Set(samples.map(sample => sample.target))].sort(
     (a, b) => order(results, a) - order(results, b),

@@ -21,7 +21,7 @@ import { type StartTarget, starters, type Target } from './targets.ts';
 
 const SETTLE_MS = 1_500;
 
-export interface Settings {
+interface Settings {
   readonly rounds: number;
   readonly sessions: number;
   readonly sizes: readonly number[];

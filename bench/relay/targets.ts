@@ -8,7 +8,7 @@ import { findBinary } from '../../tools/services/binaries.ts';
 import { startPostgres } from '../../tools/services/postgres.ts';
 import { listening, type PinnedChild, pin, startPinned } from '../lib/child.ts';
 
-export interface TargetContext {
+interface TargetContext {
   readonly core: number;
   /** The load's core. */
   readonly otherCore: number;

@@ -28,7 +28,7 @@ const ARRIVE_MS = 5_000;
 /** Streams end by themselves after 180 to 200 s. */
 const REOPEN_MS = 120_000;
 
-export interface FanOutSample {
+interface FanOutSample {
   readonly target: string;
   readonly round: number;
   readonly delivered: number;

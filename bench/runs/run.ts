@@ -22,7 +22,7 @@ import { writeReport } from './report.ts';
 import { Stack } from './stack.ts';
 import { measureStarts, type StartRound } from './start.ts';
 
-export interface Settings {
+interface Settings {
   readonly rounds: number;
   readonly starts: number;
   readonly subscribers: number;

@@ -21,7 +21,7 @@ const QUEUE = 'bench-wake';
 const agent = new http.Agent({ keepAlive: true });
 
 /** Milliseconds of one start. */
-export interface StartTimes {
+interface StartTimes {
   readonly total: number;
   /** To the answer 202. */
   readonly answered: number;
@@ -143,7 +143,7 @@ async function measureWakes(boss: PgBoss, wakes: number): Promise<number[]> {
   return times;
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return quantile(
     [...values].sort((a, b) => a - b),
     0.5,

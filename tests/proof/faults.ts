@@ -14,7 +14,7 @@ import type { Random } from './random.ts';
 import type { Replica } from './replica.ts';
 import type { ProofStack } from './stack.ts';
 
-export const TARGETS = ['worker', 'api', 'postgres', 'redis'] as const;
+const TARGETS = ['worker', 'api', 'postgres', 'redis'] as const;
 export type Target = (typeof TARGETS)[number];
 export const FAULTS = [...TARGETS, 'freeze', 'cut'] as const;
 

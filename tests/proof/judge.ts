@@ -33,7 +33,7 @@ export interface LoggedEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-export interface RunRow {
+interface RunRow {
   readonly id: string;
   readonly status: string;
   readonly reason: string | null;
@@ -132,7 +132,7 @@ export function lossFaults({ row, log }: JudgedRun): string[] {
  * How many attempts before this one were lost since the last checkpoint, the one that saved it
  * included. An attempt that gave the run back was not lost; one that wrote nothing was.
  */
-export function lostBefore(log: readonly LoggedEvent[], attempt: number): number {
+function lostBefore(log: readonly LoggedEvent[], attempt: number): number {
   const having = (wanted: string) =>
     new Set(log.filter(({ type }) => type === wanted).map(event => event.attempt));
   const saved = having('checkpoint.saved');

@@ -38,7 +38,7 @@ export function pushFaults({ row, log, pushes }: JudgedRun): string[] {
 }
 
 /** No push ends that was not intended before, none is intended while one is, and all have ended. */
-export function isPaired(log: readonly LoggedEvent[]): boolean {
+function isPaired(log: readonly LoggedEvent[]): boolean {
   const types = log.map(({ type }) => type).filter(type => type.startsWith('push.'));
   const wanted = types.map((_, index) => (index % 2 === 0 ? 'push.intended' : 'push.finished'));
   return types.length % 2 === 0 && types.every((type, index) => type === wanted[index]);

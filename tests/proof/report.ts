@@ -49,12 +49,12 @@ export function verdict(result: ProofResult): string {
 }
 
 /** `12 × worker, 9 × api, …, 3 × freeze, 3 × cut`. */
-export function countsOf(faults: readonly Fault[]): string {
+function countsOf(faults: readonly Fault[]): string {
   const count = (what: string) => `${faults.filter(fault => fault.what === what).length} × ${what}`;
   return FAULTS.map(count).join(', ');
 }
 
-export function markdownOf(result: ProofResult): string {
+function markdownOf(result: ProofResult): string {
   const { checks, faults, options, startedAt } = result;
   const points = new Map<string, number>();
   for (const { point } of faults) points.set(point, (points.get(point) ?? 0) + 1);

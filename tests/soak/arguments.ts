@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
-export const STACKS = ['embedded', 'production'] as const;
-export type StackName = (typeof STACKS)[number];
+const STACKS = ['embedded', 'production'] as const;
+type StackName = (typeof STACKS)[number];
 
 export interface SoakOptions {
   readonly stack: StackName;

@@ -17,7 +17,7 @@ const CONCURRENCY = 2;
 const ENDED_TIMEOUT_MS = 300_000;
 
 /** A server with the agents, and the API of its runs. */
-export class Host {
+class Host {
   readonly api: RunsApi;
   readonly #admin: RunsApi;
 

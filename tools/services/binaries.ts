@@ -54,10 +54,6 @@ export async function findBubblewrap(): Promise<string> {
   return findBinary({ names: ['bwrap'], aptPackage: 'bubblewrap' });
 }
 
-export async function findGit(): Promise<string> {
-  return findBinary({ names: ['git'], aptPackage: 'git' });
-}
-
 function locate(request: BinaryRequest): string | undefined {
   const folders = (request.folders ?? []).flatMap(pattern => newestFirst(globSync(pattern)));
   const path = (process.env.PATH ?? '').split(delimiter).filter(folder => folder !== '');

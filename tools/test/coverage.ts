@@ -8,7 +8,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
 /** Share of lines of server, protocol and client that tests must reach, in percent. */
-export const LINES_MIN_PERCENT = 90;
+const LINES_MIN_PERCENT = 90;
 const WORST_FILES = 10;
 const TOTAL = 'total';
 
@@ -17,18 +17,18 @@ export type IstanbulSummary = Readonly<
   Record<string, { readonly lines: { readonly total: number; readonly covered: number } }>
 >;
 
-export interface Lines {
+interface Lines {
   readonly total: number;
   readonly covered: number;
   readonly percent: number;
 }
 
-export interface FileLines extends Lines {
+interface FileLines extends Lines {
   /** Relative to the repository. */
   readonly file: string;
 }
 
-export interface PackageLines extends Lines {
+interface PackageLines extends Lines {
   /** Most lines without a test first; complete files are left out. */
   readonly files: readonly FileLines[];
 }

@@ -1,7 +1,6 @@
 /** Bounds that are not reached elsewhere, each at its limit. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ClientSecrets } from './client-secrets.ts';
-import { type Simulator, startSimulator } from './index.ts';
 import { SessionRecord } from './inspect/record.ts';
 import { Registry } from './inspect/registry.ts';
 import {
@@ -14,6 +13,7 @@ import {
   MAX_SEND_BACKLOG_BYTES,
 } from './limits.ts';
 import { Random } from './random.ts';
+import { type Simulator, startSimulator } from './server.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 import { TestSession } from './testing/session.ts';
 import { ChannelSink } from './webrtc/channel.ts';

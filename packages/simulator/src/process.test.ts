@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FAULTS } from './faults/rules.ts';
-import { describeSettings, SettingsError, settingsFromEnvironment } from './index.ts';
+import { describeSettings, SettingsError, settingsFromEnvironment } from './settings.ts';
 import { WebSocketClient } from './testing/websocket-client.ts';
 
 const MAIN = new URL('./main.ts', import.meta.url).pathname;

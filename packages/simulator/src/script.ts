@@ -8,7 +8,7 @@ import { z } from 'zod';
 const MAX_TURNS = 1_000;
 const MAX_TEXT_LENGTH = 4_000;
 
-export const scriptTurn = z
+const scriptTurn = z
   .strictObject({
     heard: z.string().max(MAX_TEXT_LENGTH).optional().describe('Transcript of what the user said.'),
     say: z.string().max(MAX_TEXT_LENGTH).optional().describe('Text spoken as beeps, or written.'),
@@ -33,4 +33,3 @@ export const scriptTurn = z
 export type ScriptTurn = z.infer<typeof scriptTurn>;
 
 export const script = z.array(scriptTurn).max(MAX_TURNS);
-export type Script = z.infer<typeof script>;

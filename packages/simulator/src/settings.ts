@@ -70,7 +70,7 @@ export const behaviourSchema = z.strictObject({
 });
 export type Behaviour = z.infer<typeof behaviourSchema>;
 
-export const settingsSchema = behaviourSchema.extend({
+const settingsSchema = behaviourSchema.extend({
   host: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
   port: z.coerce.number().int().min(0).max(65_535).default(0).describe('0: any free port.'),
   apiKey: z
@@ -98,7 +98,7 @@ export class SettingsError extends Error {
 }
 
 /** `responseDelayMs` -> `SIMULATOR_RESPONSE_DELAY_MS`. */
-export function environmentName(key: string): string {
+function environmentName(key: string): string {
   return PREFIX + key.replace(/[A-Z]/g, letter => `_${letter}`).toUpperCase();
 }
 

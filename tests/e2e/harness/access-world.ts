@@ -12,7 +12,7 @@ import { startSimulatorProcess, UPSTREAM_KEY } from './stacks.ts';
 type Headers = Readonly<Record<string, string>>;
 
 /** What was answered, in the parts that a stranger could learn something from. */
-export interface Answer {
+interface Answer {
   readonly status: number;
   /** Without the request's own id; empty where a method has no body. */
   readonly body: string;

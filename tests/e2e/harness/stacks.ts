@@ -19,7 +19,7 @@ export const UPSTREAM_KEY = 'upstream-key-of-the-tests';
  * The three ways in which the same tests run: everything embedded; PostgreSQL, Azurite and Redis;
  * and two server processes on the latter.
  */
-export const STACKS = ['embedded', 'production', 'two replicas'] as const;
+const STACKS = ['embedded', 'production', 'two replicas'] as const;
 export type StackName = (typeof STACKS)[number];
 
 export interface Server {

@@ -5,8 +5,8 @@ import { parseEvent } from './events.ts';
 import type { TransportContext, VoiceTransport } from './transport.ts';
 
 /** How long we collect our own addresses before offering those we have. */
-export const GATHER_TIMEOUT_MS = 1000;
-export const CONNECT_TIMEOUT_MS = 20_000;
+const GATHER_TIMEOUT_MS = 1000;
+const CONNECT_TIMEOUT_MS = 20_000;
 
 export interface WebRtcLine {
   http: Http;

@@ -4,8 +4,8 @@ import { known, parseEvent, type ServerEvent } from './events.ts';
 import type { TransportContext, VoiceTransport } from './transport.ts';
 
 /** Unsent bytes beyond which a line counts as choked: about half a minute of audio. */
-export const BUFFERED_MAX_BYTES = 2 * 1024 * 1024;
-export const CONNECT_TIMEOUT_MS = 15_000;
+const BUFFERED_MAX_BYTES = 2 * 1024 * 1024;
+const CONNECT_TIMEOUT_MS = 15_000;
 
 export interface WebSocketLine {
   http: Http;

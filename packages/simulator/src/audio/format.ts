@@ -4,15 +4,10 @@
  * odd byte of PCM16, the filter state of G.711.
  */
 import { decodeG711, encodeG711, type Law } from './g711.ts';
-import { SAMPLE_RATE, toBytes, toSamples } from './pcm.ts';
+import { toBytes, toSamples } from './pcm.ts';
 import { Downsampler, Upsampler } from './resample.ts';
 
 export type FormatName = 'audio/pcm' | 'audio/pcmu' | 'audio/pcma';
-
-/** Bytes of one second on the wire. */
-export function bytesPerSecond(format: FormatName): number {
-  return format === 'audio/pcm' ? SAMPLE_RATE * 2 : 8_000;
-}
 
 function lawOf(format: FormatName): Law | undefined {
   if (format === 'audio/pcm') return undefined;

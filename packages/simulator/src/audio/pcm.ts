@@ -2,7 +2,7 @@
  * PCM16 little-endian mono at 24 kHz, the form in which the simulator keeps all audio.
  */
 export const SAMPLE_RATE = 24_000;
-export const SAMPLES_PER_MS = SAMPLE_RATE / 1000;
+const SAMPLES_PER_MS = SAMPLE_RATE / 1000;
 /** Window of speech detection and of the loudness envelope. */
 export const WINDOW_MS = 20;
 export const WINDOW_SAMPLES = WINDOW_MS * SAMPLES_PER_MS;

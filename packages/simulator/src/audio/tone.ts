@@ -15,7 +15,7 @@ const LOWEST_HZ = 220;
 const MAX_WORDS = Math.floor(MAX_REPLY_MS / (WORD_MS + GAP_MS));
 
 /** One beep with soft edges. */
-export function beep(frequencyHz: number, durationMs: number): Int16Array {
+function beep(frequencyHz: number, durationMs: number): Int16Array {
   const samples = new Int16Array(samplesOf(durationMs));
   const fade = samplesOf(FADE_MS);
   for (let index = 0; index < samples.length; index++) {

@@ -9,14 +9,7 @@ import { z } from 'zod';
 import type { RealtimeSession } from '../session/session.ts';
 import type { Behaviour } from '../settings.ts';
 
-export const ROUTES = [
-  'websocket',
-  'sideband',
-  'client_secrets',
-  'calls',
-  'hangup',
-  'text',
-] as const;
+const ROUTES = ['websocket', 'sideband', 'client_secrets', 'calls', 'hangup', 'text'] as const;
 export type Route = (typeof ROUTES)[number];
 
 /** Fields of every rule. */

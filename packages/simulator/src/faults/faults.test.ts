@@ -1,7 +1,7 @@
 /** Every fault, as a client feels it, switched through the routes that tests use. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Simulator, startSimulator } from '../index.ts';
 import { MAX_FAULT_RULES, MAX_HUNG_REQUESTS } from '../limits.ts';
+import { type Simulator, startSimulator } from '../server.ts';
 import { until } from '../testing/events.ts';
 import { silence } from '../testing/sound.ts';
 import { WebSocketClient } from '../testing/websocket-client.ts';

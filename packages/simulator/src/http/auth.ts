@@ -24,7 +24,7 @@ const SECRET_HEADERS = new Set([
 ]);
 const SECRET_QUERY = 'api-key';
 
-export function offeredProtocols(request: IncomingMessage): string[] {
+function offeredProtocols(request: IncomingMessage): string[] {
   const header = request.headers['sec-websocket-protocol'] ?? '';
   return header.split(',').map(part => part.trim());
 }

@@ -1,8 +1,8 @@
 /** The inspection routes: who may, settings at run time, load mode and its hashes. */
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Simulator, startSimulator } from '../index.ts';
 import { MAX_ENDED_SESSIONS } from '../limits.ts';
+import { type Simulator, startSimulator } from '../server.ts';
 import { until } from '../testing/events.ts';
 import { silence, tone } from '../testing/sound.ts';
 import { WebSocketClient } from '../testing/websocket-client.ts';

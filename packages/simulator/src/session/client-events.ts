@@ -25,7 +25,7 @@ const itemBase = {
   status: z.enum(['completed', 'incomplete', 'in_progress']).nullish(),
 };
 
-export const newItem = z.discriminatedUnion('type', [
+const newItem = z.discriminatedUnion('type', [
   z.strictObject({
     ...itemBase,
     type: z.literal('message'),
@@ -87,7 +87,7 @@ const responseParams = z
   .partial();
 export type ResponseParams = z.infer<typeof responseParams>;
 
-export const clientEvent = z.discriminatedUnion('type', [
+const clientEvent = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('session.update'),
     event_id: eventId,

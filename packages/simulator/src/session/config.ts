@@ -11,7 +11,7 @@ import { ProtocolError } from './errors.ts';
 
 const MAX_INSTRUCTIONS_LENGTH = 1_000_000;
 const DEFAULT_INSTRUCTIONS = 'You are a simulated model. You answer with the words you heard.';
-export const DEFAULT_VOICE = 'alloy';
+const DEFAULT_VOICE = 'alloy';
 
 const format = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('audio/pcm'), rate: z.literal(SAMPLE_RATE).default(24_000) }),
@@ -79,7 +79,7 @@ const audioOutput = z.strictObject({
 });
 
 /** What `session.update`, `client_secrets` and `calls` take as `session`. */
-export const sessionRequest = z.strictObject({
+const sessionRequest = z.strictObject({
   type: z.literal('realtime'),
   object: z.string().optional(),
   id: z.string().optional(),

@@ -3,7 +3,7 @@
  * audio before its transcription), which the published types do not say but the API does and
  * clients expect.
  */
-export type ItemStatus = 'in_progress' | 'completed' | 'incomplete';
+type ItemStatus = 'in_progress' | 'completed' | 'incomplete';
 
 export interface ContentPart {
   type: 'input_text' | 'input_audio' | 'input_image' | 'output_text' | 'output_audio';
@@ -33,7 +33,7 @@ export interface FunctionCallItem {
   arguments: string;
 }
 
-export interface FunctionCallOutputItem {
+interface FunctionCallOutputItem {
   id: string;
   object: 'realtime.item';
   type: 'function_call_output';

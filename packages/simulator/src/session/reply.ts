@@ -26,7 +26,7 @@ export type Part =
   | { kind: 'call'; call: FunctionCall }
   | { kind: 'load' };
 
-export interface Failure {
+interface Failure {
   type: string;
   code: string;
   message: string;
@@ -49,7 +49,7 @@ export interface ReplyRequest {
 
 const QUOTE_LENGTH = 200;
 
-export function seconds(samples: Int16Array): string {
+function seconds(samples: Int16Array): string {
   return `${(msOf(samples.length) / 1000).toFixed(1)} s`;
 }
 

@@ -9,7 +9,7 @@ import type { Conversation } from './conversation.ts';
 import { type Item, textOf } from './items.ts';
 
 const INPUT_MS_PER_TOKEN = 100;
-export const OUTPUT_MS_PER_TOKEN = 50;
+const OUTPUT_MS_PER_TOKEN = 50;
 const CHARACTERS_PER_TOKEN = 4;
 const TOKENS_PER_ITEM = 3;
 const CACHE_STEP = 64;

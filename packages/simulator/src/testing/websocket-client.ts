@@ -1,7 +1,7 @@
 /** A plain WebSocket client for tests. */
 import WebSocket from 'ws';
 import { toBytes } from '../audio/pcm.ts';
-import type { Simulator } from '../index.ts';
+import type { Simulator } from '../server.ts';
 import { EventLog } from './events.ts';
 
 export interface Closed {

@@ -3,7 +3,7 @@ import { createOpenAI } from '@ai-sdk/openai';
 import { generateText, jsonSchema, stepCountIs, tool } from 'ai';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Simulator, startSimulator } from '../index.ts';
+import { type Simulator, startSimulator } from '../server.ts';
 import { TOOLS, Workspace } from '../testing/workspace.ts';
 
 const KEY = 'k-1';

@@ -1,6 +1,6 @@
 /** Anthropic's and Google's shapes, directives, faults and accounts, over plain HTTP. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Simulator, startSimulator } from '../index.ts';
+import { type Simulator, startSimulator } from '../server.ts';
 
 let simulator: Simulator;
 beforeAll(async () => {

@@ -3,8 +3,8 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { concat } from '../audio/pcm.ts';
-import { type Simulator, startSimulator } from '../index.ts';
 import { MAX_OPEN_CALLS } from '../limits.ts';
+import { type Simulator, startSimulator } from '../server.ts';
 import { until } from '../testing/events.ts';
 import { babble, bestCorrelation, envelope, silence } from '../testing/sound.ts';
 import { WebRtcClient } from '../testing/webrtc-client.ts';

@@ -8,7 +8,7 @@ import { OpenAIRealtimeWS } from 'openai/realtime/ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { concat, toBytes } from '../audio/pcm.ts';
-import { type Simulator, startSimulator } from '../index.ts';
+import { type Simulator, startSimulator } from '../server.ts';
 import { type AnyEvent, EventLog, until } from '../testing/events.ts';
 import { silence, tone } from '../testing/sound.ts';
 import { startTlsFront, type TlsFront } from '../testing/tls-front.ts';

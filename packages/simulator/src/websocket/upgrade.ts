@@ -15,7 +15,7 @@ import { MAX_MESSAGE_BYTES, MAX_SIDEBANDS } from '../limits.ts';
 import type { Call } from '../webrtc/call.ts';
 import { WebSocketConnection } from './connection.ts';
 
-export const REALTIME_PATH = /^\/(?:openai\/)?v1\/realtime$/;
+const REALTIME_PATH = /^\/(?:openai\/)?v1\/realtime$/;
 const SUBPROTOCOL = 'realtime';
 
 interface Upgrade {

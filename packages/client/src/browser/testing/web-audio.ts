@@ -2,7 +2,7 @@
  * The few browser classes that microphone, speaker and recorder touch, as far as they touch them.
  * They stand in where a test runs without a browser; the end-to-end tests run the real ones.
  */
-export class StandInTrack {
+class StandInTrack {
   enabled = true;
   stopped = false;
   stop(): void {
