@@ -7,7 +7,7 @@
  */
 import { sql } from 'kysely';
 import { PgBoss } from 'pg-boss';
-import type { Caller } from '../../packages/server/src/runs/index.ts';
+import type { Caller } from '../../packages/server/src/work/index.ts';
 import type { ServerProcess, Stack } from './stack.ts';
 
 const QUEUE = 'bench-no-op';

@@ -5,7 +5,6 @@ export const EXCEPTIONS: readonly Exception[] = [
   ...[
     'claim-run.ts',
     'follow-up.ts',
-    'idempotency.ts',
     'push-branch.ts',
     'queue-overview.ts',
     'retention.ts',

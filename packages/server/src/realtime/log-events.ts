@@ -1,5 +1,5 @@
-import { EVENT_DATA_MAX_BYTES } from '@holdfast/protocol';
 import type { NewEvent } from '../platform/log/index.ts';
+import { boundedText } from '../work/index.ts';
 import { entry, isObject, type Json } from './preview/session.ts';
 import { responseUsage } from './usage.ts';
 
@@ -10,8 +10,6 @@ import { responseUsage } from './usage.ts';
  * Source of the field names: openai-openapi `RealtimeServerEvent*`, `RealtimeClientEvent*`.
  */
 
-/** The share of an event's data that one text may take; the rest is for ids and JSON. */
-export const TEXT_MAX_BYTES = EVENT_DATA_MAX_BYTES / 2;
 const WORD_MAX_CHARS = 200;
 const LIST_MAX = 128;
 
@@ -28,7 +26,7 @@ export function observeClient(event: Json): NewEvent | null {
   return {
     type: 'tool.returned',
     data: { call_id: word(item.call_id) },
-    private: { output: text(item.output) },
+    private: { output: boundedText(item.output) },
   };
 }
 
@@ -51,7 +49,7 @@ const SERVER: Readonly<Record<string, (event: Json) => NewEvent | null>> = {
   'conversation.item.input_audio_transcription.completed': event => ({
     type: 'transcript.user',
     data: { item_id: word(event.item_id), usage_seconds: transcriptionSeconds(event) },
-    private: { text: text(event.transcript) },
+    private: { text: boundedText(event.transcript) },
   }),
   'response.output_audio_transcript.done': event => transcript(event, event.transcript),
   'response.output_text.done': event => transcript(event, event.text),
@@ -62,7 +60,7 @@ const SERVER: Readonly<Record<string, (event: Json) => NewEvent | null>> = {
       call_id: word(event.call_id),
       name: word(event.name),
     },
-    private: { arguments: text(event.arguments) },
+    private: { arguments: boundedText(event.arguments) },
   }),
   'response.done': event => (isObject(event.response) ? responseDone(event.response) : null),
   'rate_limits.updated': event => ({
@@ -84,7 +82,7 @@ function itemAdded(event: Json): NewEvent | null {
       item_type: word(item.type),
       role: wordOrNull(item.role),
     },
-    ...(written.length > 0 && { private: { text: text(written.join('\n')) } }),
+    ...(written.length > 0 && { private: { text: boundedText(written.join('\n')) } }),
   };
 }
 
@@ -92,7 +90,7 @@ function transcript(event: Json, spoken: unknown): NewEvent {
   return {
     type: 'transcript.assistant',
     data: { item_id: word(event.item_id), response_id: wordOrNull(event.response_id) },
-    private: { text: text(spoken) },
+    private: { text: boundedText(spoken) },
   };
 }
 
@@ -107,7 +105,9 @@ function sessionUpdated(session: Json): NewEvent {
         .filter(isObject)
         .map(tool => word(tool.name ?? tool.type)),
     },
-    ...(typeof instructions === 'string' && { private: { instructions: text(instructions) } }),
+    ...(typeof instructions === 'string' && {
+      private: { instructions: boundedText(instructions) },
+    }),
   };
 }
 
@@ -136,7 +136,7 @@ function upstreamError(error: Json): NewEvent {
   return {
     type: 'upstream.error',
     data: { error_type: word(error.type), error_code: wordOrNull(error.code) },
-    ...(typeof error.message === 'string' && { private: { message: text(error.message) } }),
+    ...(typeof error.message === 'string' && { private: { message: boundedText(error.message) } }),
   };
 }
 
@@ -163,14 +163,3 @@ const wordOrNull = (value: unknown): string | null =>
 
 const number = (value: unknown): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? value : null;
-
-/** Cut by its size as JSON, which is what the log bounds. */
-export function text(value: unknown): string {
-  let cut = typeof value === 'string' ? value.slice(0, TEXT_MAX_BYTES) : '';
-  for (;;) {
-    const sizeBytes = Buffer.byteLength(JSON.stringify(cut));
-    if (sizeBytes <= TEXT_MAX_BYTES) return cut;
-    const kept = Math.floor((cut.length * TEXT_MAX_BYTES) / sizeBytes) - 1;
-    cut = cut.slice(0, Math.max(0, kept));
-  }
-}

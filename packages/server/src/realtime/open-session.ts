@@ -2,7 +2,8 @@ import type { ClientSecrets, Principal } from '../auth/index.ts';
 import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
-import { text, voiceOf } from './log-events.ts';
+import { boundedText } from '../work/index.ts';
+import { voiceOf } from './log-events.ts';
 import type { Json } from './preview/session.ts';
 import { findMinted } from './queries.ts';
 import * as store from './store.ts';
@@ -134,7 +135,9 @@ function created(row: SessionRow, request: Pick<OpenRequest, 'principal' | 'conf
       {
         type: 'session.created' as const,
         data: { model: row.model, voice: row.voice, transport: row.transport },
-        ...(typeof instructions === 'string' && { private: { instructions: text(instructions) } }),
+        ...(typeof instructions === 'string' && {
+          private: { instructions: boundedText(instructions) },
+        }),
       },
     ],
   };

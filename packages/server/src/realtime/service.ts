@@ -1,7 +1,15 @@
 import type { EventEnvelope, Session, SessionState } from '@holdfast/protocol';
-import { type Audit, authorize, type Principal, type Standing } from '../auth/index.ts';
+import type { Audit, Principal } from '../auth/index.ts';
 import { HoldfastError, isId } from '../kernel/index.ts';
 import type { Recordings } from '../recordings/index.ts';
+import {
+  authorizeRow,
+  type Caller,
+  cursorId,
+  cursorOf,
+  type Page,
+  readEvents,
+} from '../work/index.ts';
 import { isOrphan } from './calls/hang-up.ts';
 import { presentSession } from './present.ts';
 import * as queries from './queries.ts';
@@ -13,11 +21,8 @@ import { moveSession } from './transitions.ts';
 
 /** The verbs on sessions that people use through the API. */
 export interface Sessions {
-  list(
-    principal: Principal,
-    query: ListQuery,
-  ): Promise<{ data: Session[]; nextCursor: string | null }>;
-  get(principal: Principal, id: string): Promise<Session>;
+  list(principal: Principal, query: ListQuery): Promise<Page<Session>>;
+  get(caller: Caller, id: string): Promise<Session>;
   /** The log; private fields for its creator and Admins only, whose reading is put on record. */
   events(
     caller: Caller,
@@ -33,12 +38,6 @@ export interface Sessions {
   erase(caller: Caller, id: string): Promise<void>;
   /** The same for the retention sweep, which has no principal. */
   eraseRetired(id: string): Promise<void>;
-}
-
-/** Who acts, and in which request: what the audit log names when an Admin acts for somebody. */
-export interface Caller {
-  readonly principal: Principal;
-  readonly requestId: string;
 }
 
 export interface ListQuery {
@@ -62,13 +61,16 @@ export interface SessionsDeps extends LifecycleDeps {
 export function createSessions(deps: SessionsDeps): Sessions {
   return {
     list: (principal, query) => list(deps, principal, query),
-    async get(principal, id) {
-      return present(deps, await visible(deps, 'sessions.read', principal, id));
+    async get(caller, id) {
+      return present(deps, await access(deps, caller, id, { policy: 'sessions.read' }));
     },
-    events: (caller, id, page) => events(deps, caller, { id, ...page }),
+    async events(caller, id, page) {
+      const row = await access(deps, caller, id, { policy: 'sessions.read' });
+      return readEvents(deps, caller, row, { ...page, action: 'sessions.events' });
+    },
     end: (caller, id) => end(deps, caller, id),
     async erase(caller, id) {
-      const row = await controlled(deps, caller, id, 'sessions.erase');
+      const row = await access(deps, caller, id, ERASE);
       if (isOrphan(row)) await deps.hangUpOrphan(row, caller.requestId);
       await erase(deps, id, caller.principal.id);
     },
@@ -76,47 +78,18 @@ export function createSessions(deps: SessionsDeps): Sessions {
   };
 }
 
-/** The session, if the policy lets this principal at it; else the same 404 as for none. */
-async function visible(
-  deps: SessionsDeps,
-  policy: string,
-  principal: Principal,
-  id: string,
-): Promise<queries.SessionView> {
-  const row = isId('ses', id) ? await queries.find(deps.database.db, id) : undefined;
-  authorize(policy, principal, row === undefined ? null : target(row));
-  return row!;
-}
+const END = { policy: 'sessions.control', action: 'sessions.end' };
+const ERASE = { policy: 'sessions.control', action: 'sessions.erase' };
 
-/** The session, for an act on it; an Admin's act on somebody else's session is put on record. */
-async function controlled(
+/** The session, if the policy lets this caller at it; else the same 404 as for none. */
+async function access(
   deps: SessionsDeps,
   caller: Caller,
   id: string,
-  action: string,
+  act: { readonly policy: string; readonly action?: string },
 ): Promise<queries.SessionView> {
-  const { principal } = caller;
   const row = isId('ses', id) ? await queries.find(deps.database.db, id) : undefined;
-  const standing = authorize('sessions.control', principal, row === undefined ? null : target(row));
-  await recordAdmin(deps.audit, standing, { caller, action, target: id });
-  return row!;
-}
-
-/** Puts on record what an Admin did with somebody else's session; nothing for anybody else. */
-export async function recordAdmin(
-  audit: Pick<Audit, 'record'>,
-  standing: Standing,
-  act: { readonly caller: Caller; readonly action: string; readonly target: string },
-): Promise<void> {
-  if (standing !== 'admin') return;
-  const { principal, requestId } = act.caller;
-  const { id, projectId } = principal;
-  const { action, target } = act;
-  await audit.record({ principal: id, projectId, action, target, outcome: 'allowed', requestId });
-}
-
-function target(row: queries.SessionView) {
-  return { projectId: row.project_id, createdBy: row.created_by, secretId: row.secret_id };
+  return authorizeRow(deps, caller, row, { ...act, target: id });
 }
 
 async function present(deps: SessionsDeps, row: queries.SessionView): Promise<Session> {
@@ -124,7 +97,11 @@ async function present(deps: SessionsDeps, row: queries.SessionView): Promise<Se
   return presentSession(row, totals.get(row.id));
 }
 
-async function list(deps: SessionsDeps, principal: Principal, query: ListQuery) {
+async function list(
+  deps: SessionsDeps,
+  principal: Principal,
+  query: ListQuery,
+): Promise<Page<Session>> {
   const { db } = deps.database;
   const { createdBy, limit, state, active } = query;
   const owner = createdBy === 'me' ? principal.id : createdBy;
@@ -139,7 +116,7 @@ async function list(deps: SessionsDeps, principal: Principal, query: ListQuery) 
     state,
     active,
     createdBy: owner,
-    before: query.cursor === undefined ? undefined : cursorId(query.cursor),
+    before: cursorId('ses', query.cursor),
     limit: limit + 1,
   });
   const shown = rows.slice(0, limit);
@@ -149,39 +126,12 @@ async function list(deps: SessionsDeps, principal: Principal, query: ListQuery) 
   );
   return {
     data: shown.map(row => presentSession(row, totals.get(row.id))),
-    nextCursor: rows.length > limit ? Buffer.from(shown.at(-1)!.id).toString('base64url') : null,
+    next_cursor: rows.length > limit ? cursorOf(shown.at(-1)!.id) : null,
   };
 }
 
-function cursorId(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString('latin1');
-  if (isId('ses', id)) return id;
-  throw new HoldfastError('invalid_request', 'The cursor is not one of ours.', { field: 'cursor' });
-}
-
-async function events(
-  deps: SessionsDeps,
-  caller: Caller,
-  page: { id: string; after: number; limit: number },
-): Promise<EventEnvelope[]> {
-  const { principal } = caller;
-  const row = await visible(deps, 'sessions.read', principal, page.id);
-  const own = principal.id === row.created_by;
-  const includePrivate = own || principal.role === 'Admin';
-  const read = await deps.log.read(deps.database.db, {
-    subject: row.id,
-    after: page.after,
-    limit: page.limit,
-    includePrivate,
-  });
-  // What everybody in the project may see is no act of an Admin; the private fields are.
-  const standing = includePrivate && !own && read.length > 0 ? 'admin' : 'member';
-  await recordAdmin(deps.audit, standing, { caller, action: 'sessions.events', target: row.id });
-  return read;
-}
-
 async function end(deps: SessionsDeps, caller: Caller, id: string): Promise<Session> {
-  const row = await controlled(deps, caller, id, 'sessions.end');
+  const row = await access(deps, caller, id, END);
   if (isOrphan(row)) await deps.hangUpOrphan(row, caller.requestId);
   await moveSession(
     deps,

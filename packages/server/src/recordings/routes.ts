@@ -20,7 +20,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError, isId } from '../kernel/index.ts';
 import { type BlobStore, parseByteRange } from '../platform/blobs/index.ts';
-import type { Caller } from './access.ts';
+import { type Caller, callerOf } from '../work/index.ts';
 import { MULTIPART_LIMITS, readUploadForm } from './multipart.ts';
 import { presentMeasured } from './present.ts';
 import { type Recordings, SIGNED_URL_TTL_S } from './service.ts';
@@ -119,10 +119,6 @@ function addReading(app: App, recordings: Recordings): void {
     { config, schema: { tags: TAGS, summary: 'The audio, with range requests', params: idParams } },
     async (request, reply) => sendAudio(recordings, request, request.params.id, reply),
   );
-}
-
-function callerOf(request: FastifyRequest): Caller {
-  return { principal: request.principal, requestId: request.id };
 }
 
 async function upload(recordings: Recordings, request: FastifyRequest): Promise<RecordingRow> {

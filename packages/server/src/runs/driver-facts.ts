@@ -1,5 +1,6 @@
 import { newId } from '../kernel/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
+import { cutToJsonBytes } from '../work/index.ts';
 import type {
   HeldRun,
   NewCheckpoint,
@@ -11,7 +12,6 @@ import type {
 import { fenced } from './fenced.ts';
 import type { DriverDeps } from './run-driver.ts';
 import * as store from './store.ts';
-import { cutToJsonBytes } from './text.ts';
 
 /** What is kept of the output of a test command; its end says what failed. */
 export const TEST_OUTPUT_MAX_BYTES = 48 * 1024;

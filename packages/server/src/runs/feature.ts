@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Component } from '../kernel/index.ts';
 import type { Queue } from '../platform/queue/index.ts';
-import { sweepIdempotencyKeys } from './idempotency.ts';
+import { sweepIdempotencyKeys } from '../work/index.ts';
 import * as queries from './queries.ts';
 import { sweepRetired } from './retention.ts';
 import { addQueueRoutes } from './routes/queue.ts';

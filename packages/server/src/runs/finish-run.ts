@@ -1,6 +1,7 @@
 import { allOf } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
+import { cutToJsonBytes } from '../work/index.ts';
 import { chargeLost } from './bill.ts';
 import type { HeldRun, RunEnd } from './claimed-run.ts';
 import { appendFenced, attemptOver, persist } from './fenced.ts';
@@ -9,7 +10,6 @@ import { announceRuns, type StartedRuns } from './new-runs.ts';
 import { isFinal, isReasonOf, nextStatus } from './run.ts';
 import type { DriverDeps } from './run-driver.ts';
 import * as store from './store.ts';
-import { cutToJsonBytes } from './text.ts';
 
 /** What is kept of an agent's own words about its work. */
 export const SUMMARY_MAX_BYTES = 48 * 1024;

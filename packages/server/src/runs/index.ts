@@ -9,7 +9,6 @@
  * - An ended run never moves again; its stream is over with one of three endings.
  * - Instructions, outputs and summaries are sealed: creator and Admins read them, nobody else.
  */
-export type { Caller } from './access.ts';
 export {
   type Agent,
   createAgents,

@@ -9,7 +9,7 @@ import {
   startedRuns,
 } from '@holdfast/protocol';
 import { z } from 'zod';
-import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from './routes/app.ts';
+import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from '../work/index.ts';
 import type { RunsService } from './service.ts';
 
 const TAGS = ['runs'];

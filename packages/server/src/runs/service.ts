@@ -14,18 +14,18 @@ import type { BlobStore } from '../platform/blobs/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
 import {
-  type AccessDeps,
-  accessRun,
-  accessTask,
   type Caller,
-  recordAdmin,
+  cursorId,
+  cursorOf,
+  type Page,
+  readEvents,
   seesPrivate,
-} from './access.ts';
+  withIdempotency,
+} from '../work/index.ts';
+import { type AccessDeps, accessRun, accessTask } from './access.ts';
 import { endOf } from './finish-run.ts';
-import { once } from './idempotency.ts';
 import { outputsOf } from './log-text.ts';
 import type { StartedRuns } from './new-runs.ts';
-import { cursorId, cursorOf, type Page } from './paging.ts';
 import { presentArtifact, presentRun } from './present.ts';
 import { pushable, writeIntent } from './push-branch.ts';
 import * as queries from './queries.ts';
@@ -95,7 +95,10 @@ export function createRunsService(deps: RunsServiceDeps): RunsService {
     async get(caller, id) {
       return present(deps, caller, await accessRun(deps, caller, id, 'runs.read'));
     },
-    events: (caller, id, page) => events(deps, caller, { id, ...page }),
+    async events(caller, id, page) {
+      const row = await accessRun(deps, caller, id, 'runs.read');
+      return readEvents(deps, caller, row, { ...page, action: 'runs.events' });
+    },
     cancel: (caller, id) => cancel(deps, caller, id),
     async retry(caller, id) {
       const run = await accessRun(deps, caller, id, 'runs.control');
@@ -150,22 +153,6 @@ async function list(
   };
 }
 
-async function events(
-  deps: RunsServiceDeps,
-  caller: Caller,
-  page: { id: string; after: number; limit: number },
-): Promise<EventEnvelope[]> {
-  const row = await accessRun(deps, caller, page.id, 'runs.read');
-  const { principal } = caller;
-  const includePrivate = seesPrivate(principal, row.created_by);
-  const { id: subject, after, limit } = page;
-  const read = await deps.log.read(deps.database.db, { subject, after, limit, includePrivate });
-  const foreign = includePrivate && principal.id !== row.created_by && read.length > 0;
-  const act = { caller, action: 'runs.events', target: subject };
-  await recordAdmin(deps.audit, foreign ? 'admin' : 'member', act);
-  return read;
-}
-
 /**
  * A change that may be asked for again. What is kept for the key is only whether there was one: the
  * answer shows how things stand, and may hold what is private. False when nothing is new.
@@ -176,7 +163,7 @@ async function change(
   work: (trx: Trx) => Promise<boolean>,
 ): Promise<boolean> {
   const steps = { status: 200, prepare: async () => {}, work };
-  const { answer, repeated } = await once(deps.database, caller.idempotency, steps);
+  const { answer, repeated } = await withIdempotency(deps.database, caller.idempotency, steps);
   return answer && !repeated;
 }
 

@@ -2,8 +2,7 @@ import type { NewRuns } from '@holdfast/protocol';
 import { notFound } from '../auth/index.ts';
 import { allOf, HoldfastError, isId, newId } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
-import { allowed, type Caller } from './access.ts';
-import { once } from './idempotency.ts';
+import { authorizeRow, type Caller, withIdempotency } from '../work/index.ts';
 import { announceRuns, insertRuns, type RunDraft, type StartedRuns } from './new-runs.ts';
 import * as queries from './queries.ts';
 import type { Admission } from './queue-limit.ts';
@@ -24,7 +23,7 @@ export async function startRuns(
   request: NewRuns,
 ): Promise<StartedRuns> {
   const task = await accessStartable(deps, caller, taskId, request.message_id);
-  const { answer, repeated } = await once(deps.database, caller.idempotency, {
+  const { answer, repeated } = await withIdempotency(deps.database, caller.idempotency, {
     status: 202,
     prepare: () => prepare(deps, task, request),
     async work(trx, earlier) {
@@ -65,7 +64,7 @@ async function accessStartable(
   const looking = isId('tsk', id) && deps.sealer.lookUpKey(db, id).catch(() => {});
   const row = looking ? await queries.findStartable(db, id, messageId) : undefined;
   await looking;
-  return allowed(deps, caller, row, { action: 'runs.control', target: id });
+  return authorizeRow(deps, caller, row, { policy: 'runs.control', target: id });
 }
 
 async function insertAll(deps: RunsServiceDeps, trx: Trx, start: Start): Promise<StartedRuns> {
@@ -161,7 +160,7 @@ export async function retryRun(
   caller: Caller,
   run: queries.RunView,
 ): Promise<StartedRuns> {
-  const { answer, repeated } = await once(deps.database, caller.idempotency, {
+  const { answer, repeated } = await withIdempotency(deps.database, caller.idempotency, {
     status: 202,
     async prepare() {
       const { db } = deps.database;

@@ -2,12 +2,12 @@ import { type Audit, authorize } from '../../auth/index.ts';
 import { HoldfastError, newId, toHoldfastError } from '../../kernel/index.ts';
 import type { Models, Upstream } from '../../models/index.ts';
 import type { Lease } from '../../platform/leases/index.ts';
+import { authorizeRow, type Caller, recordAdmin, targetOf } from '../../work/index.ts';
 import { failureFields } from '../errors.ts';
 import { type AdmissionDeps, openSession } from '../open-session.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
 import type { LiveSessions } from '../registry.ts';
-import { type Caller, recordAdmin } from '../service.ts';
 import { isFinal } from '../session.ts';
 import { modelFor } from '../socket.ts';
 import * as store from '../store.ts';
@@ -63,10 +63,6 @@ export function createCalls(deps: CallsDeps): Calls {
     forSideband: (caller, callId) => forSideband(deps, caller, callId),
     takeOver: sessionId => takeOver(deps, sessionId),
   };
-}
-
-function targetOf(row: SessionRow) {
-  return { projectId: row.project_id, createdBy: row.created_by, secretId: row.secret_id };
 }
 
 async function forSideband(deps: CallsDeps, caller: Caller, callId: string): Promise<SessionRow> {
@@ -133,18 +129,18 @@ async function fail(deps: CallsDeps, lease: Lease, thrown: unknown): Promise<Hol
 }
 
 async function hangUp(deps: CallsDeps, caller: Caller, callId: string): Promise<void> {
-  const { principal, requestId } = caller;
-  const row = await findByCall(deps.database.db, callId);
-  const target = row === undefined ? null : targetOf(row);
-  const standing = authorize('realtime.control', principal, target);
-  await recordAdmin(deps.audit, standing, { caller, action: 'calls.hangup', target: callId });
-  const { id, replica } = row!;
-  if (isOrphan(row!)) await hangUpOrphan(deps, row!, requestId);
+  const row = await authorizeRow(deps, caller, await findByCall(deps.database.db, callId), {
+    policy: 'realtime.control',
+    action: 'calls.hangup',
+    target: callId,
+  });
+  const { id, replica } = row;
+  if (isOrphan(row)) await hangUpOrphan(deps, row, caller.requestId);
   const moved = await moveSession(
     deps,
     id,
     { type: 'end', reason: 'end_requested' },
-    { actor: principal.id, ...(replica !== null && { control: 'end' }) },
+    { actor: caller.principal.id, ...(replica !== null && { control: 'end' }) },
   );
   if (moved?.to !== null && replica !== null) deps.ringReplica(replica);
 }

@@ -4,11 +4,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { assertShallow, faultOf } from '../../http/index.ts';
 import { HoldfastError } from '../../kernel/index.ts';
+import { type App, callerOf } from '../../work/index.ts';
 import type { Calls } from '../calls/service.ts';
 import { SDP_MAX_BYTES } from '../calls/upstream-call.ts';
 import { mintSecret, type SecretsDeps } from '../mint-secret.ts';
 import type { Json } from '../preview/session.ts';
-import type { App } from './app.ts';
 
 /**
  * The provider-shaped REST routes, under OpenAI's path and under Azure's.
@@ -78,8 +78,7 @@ function addCreate(app: App, base: string, calls: Calls): void {
     async (request, reply) => {
       const { sdp, config } = await readOffer(request);
       const model = request.query.model ?? stringOrNull(config.model);
-      const { principal, id: requestId } = request;
-      const placed = await calls.create({ principal, requestId }, { sdp, model, config });
+      const placed = await calls.create(callerOf(request), { sdp, model, config });
       sdpAnswer(reply, placed.sessionId);
       return reply
         .status(201)
@@ -102,8 +101,7 @@ function addHangUp(app: App, base: string, calls: Calls): void {
       schema: { tags: TAGS, summary: 'Hang up a call', params: callParams },
     },
     async (request, reply) => {
-      const { principal, id: requestId, params } = request;
-      await calls.hangUp({ principal, requestId }, params.id);
+      await calls.hangUp(callerOf(request), request.params.id);
       return reply.status(200).send();
     },
   );

@@ -1,8 +1,8 @@
 import { legacySessionRequest } from '@holdfast/protocol';
 import { z } from 'zod';
+import { type App, callerOf } from '../../work/index.ts';
 import type { Calls } from '../calls/service.ts';
 import { mintLegacySession, type SecretsDeps } from '../mint-secret.ts';
-import type { App } from './app.ts';
 import { addSdpParser, offerOf, sdpAnswer } from './calls.ts';
 
 /**
@@ -43,8 +43,7 @@ export function addLegacyRoutes(app: App, calls: Calls, secrets: SecretsDeps): v
       async (request, reply) => {
         const sdp = offerOf(request.body);
         const model = request.query.model ?? null;
-        const { principal, id: requestId } = request;
-        const placed = await calls.create({ principal, requestId }, { sdp, model, config: {} });
+        const placed = await calls.create(callerOf(request), { sdp, model, config: {} });
         sdpAnswer(reply, placed.sessionId);
         return reply.status(200).send(placed.sdp);
       },

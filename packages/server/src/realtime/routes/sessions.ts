@@ -6,11 +6,10 @@ import {
   sessionPage,
 } from '@holdfast/protocol';
 import { z } from 'zod';
+import { type App, callerOf, idParams } from '../../work/index.ts';
 import type { Sessions } from '../service.ts';
-import type { App } from './app.ts';
 
 const TAGS = ['sessions'];
-const idParams = z.object({ id: z.string().max(64) });
 
 /** The native routes of the registry. */
 export function addSessionRoutes(app: App, sessions: Sessions): void {
@@ -27,8 +26,7 @@ export function addSessionRoutes(app: App, sessions: Sessions): void {
     },
     async request => {
       const { created_by, ...query } = request.query;
-      const page = await sessions.list(request.principal, { ...query, createdBy: created_by });
-      return { data: page.data, next_cursor: page.nextCursor };
+      return sessions.list(request.principal, { ...query, createdBy: created_by });
     },
   );
   app.get(
@@ -37,7 +35,7 @@ export function addSessionRoutes(app: App, sessions: Sessions): void {
       config: { policy: 'sessions.read' },
       schema: { tags: TAGS, summary: 'One session', params: idParams, response: { 200: session } },
     },
-    async request => sessions.get(request.principal, request.params.id),
+    async request => sessions.get(callerOf(request), request.params.id),
   );
   addEvents(app, sessions);
   addControls(app, sessions);
@@ -61,8 +59,8 @@ function addEvents(app: App, sessions: Sessions): void {
     },
     async request => {
       const { after, limit } = request.query;
-      const { principal, id: requestId, params } = request;
-      const data = await sessions.events({ principal, requestId }, params.id, { after, limit });
+      const page = { after, limit };
+      const data = await sessions.events(callerOf(request), request.params.id, page);
       // A log may still grow, so the place to go on from is always given once there are events.
       return { data, next_cursor: data.length === 0 ? null : String(data.at(-1)!.seq) };
     },
@@ -81,10 +79,7 @@ function addControls(app: App, sessions: Sessions): void {
         response: { 200: session },
       },
     },
-    async request => {
-      const { principal, id: requestId, params } = request;
-      return sessions.end({ principal, requestId }, params.id);
-    },
+    async request => sessions.end(callerOf(request), request.params.id),
   );
   app.delete(
     '/v1/sessions/:id',
@@ -97,8 +92,7 @@ function addControls(app: App, sessions: Sessions): void {
       },
     },
     async (request, reply) => {
-      const { principal, id: requestId, params } = request;
-      await sessions.erase({ principal, requestId }, params.id);
+      await sessions.erase(callerOf(request), request.params.id);
       return reply.status(204).send();
     },
   );

@@ -1,11 +1,11 @@
 import { type Audit, authorize, type Principal } from '../../auth/index.ts';
 import type { Upgrade, UpgradeRoute } from '../../http/index.ts';
 import { HoldfastError, isId } from '../../kernel/index.ts';
+import { recordAdmin, targetOf } from '../../work/index.ts';
 import { openClientSideband } from '../calls/client-sideband.ts';
 import type { Calls } from '../calls/service.ts';
 import { type SessionDefaults, withDefaults } from '../defaults.ts';
 import { find } from '../queries.ts';
-import { recordAdmin } from '../service.ts';
 import { openSocket, type SocketDeps } from '../socket.ts';
 
 /**
@@ -92,10 +92,7 @@ async function mintedSession(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Pr
   const sessionId = upgrade.params.session_id ?? '';
   refuseResume(upgrade.url.searchParams);
   const row = isId('ses', sessionId) ? await find(deps.database.db, sessionId) : undefined;
-  const target =
-    row === undefined
-      ? null
-      : { projectId: row.project_id, createdBy: row.created_by, secretId: row.secret_id };
+  const target = row === undefined ? null : targetOf(row);
   const { principal, requestId } = upgrade;
   const standing = authorize('realtime.control', principal, target);
   const { created_by, secret_id, model } = row!;

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { checkEvent } from '../../platform/log/index.ts';
+import { TEXT_MAX_BYTES } from '../../work/index.ts';
 import { interpret as interpretClaude } from './claude/events.ts';
 import { CodexEvents } from './codex/events.ts';
 import { planned, printed, said, toolFinished, toolStarted } from './events.ts';
 import { failed } from './failure.ts';
 import { GeminiInterpreter } from './gemini/events.ts';
 import { MASK, mask } from './mask.ts';
-import { isSessionId, PLAN_ITEMS_MAX, planItems, TEXT_MAX_BYTES, word } from './text.ts';
+import { isSessionId, PLAN_ITEMS_MAX, planItems, word } from './text.ts';
 
 /** What throws where it is made a string. */
 const UNSAYABLE = { toString: 1 };

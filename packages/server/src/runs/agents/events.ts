@@ -1,5 +1,6 @@
 import type { NewEvent } from '../../platform/log/index.ts';
-import { integer, type PlanItem, shown, text, word, wordOrNull } from './text.ts';
+import { boundedText } from '../../work/index.ts';
+import { integer, type PlanItem, shown, word, wordOrNull } from './text.ts';
 
 /** The events an agent can cause, with every field bounded. Pure. */
 
@@ -12,14 +13,14 @@ export function sessionOpened(sessionId: unknown, model: unknown): NewEvent {
 
 /** Null where there is nothing to say. */
 export function said(value: unknown, role: 'assistant' | 'user' = 'assistant'): NewEvent | null {
-  const cut = text(value);
+  const cut = boundedText(value);
   return cut.trim() === ''
     ? null
     : { type: 'agent.message', data: { role }, private: { text: cut } };
 }
 
 export function thought(value: unknown): NewEvent | null {
-  const cut = text(value);
+  const cut = boundedText(value);
   return cut.trim() === '' ? null : { type: 'agent.thought', data: {}, private: { text: cut } };
 }
 
@@ -68,12 +69,12 @@ export function retrying(attempt: unknown, status: unknown, message?: unknown): 
   return {
     type: 'agent.retrying',
     data: { attempt: integer(attempt) ?? 0, status: integer(status) },
-    ...(typeof message === 'string' && { private: { message: text(message) } }),
+    ...(typeof message === 'string' && { private: { message: boundedText(message) } }),
   };
 }
 
 export function printed(stream: 'stdout' | 'stderr', value: string, truncated = false): NewEvent {
-  const cut = text(value);
+  const cut = boundedText(value);
   return {
     type: 'agent.output',
     data: { stream, truncated: truncated || cut.length < value.length },

@@ -1,12 +1,12 @@
+import { boundedText } from '../../work/index.ts';
 import type { AgentOutcome } from './agent.ts';
-import { text } from './text.ts';
 
 /**
  * Why an agent says that it failed. Vendors' programs pass on the gateway's refusal as prose only,
  * so an exhausted budget is recognised by its words.
  */
 export function failed(message: unknown): AgentOutcome {
-  const said = text(message).trim() || 'The agent failed without saying why.';
+  const said = boundedText(message).trim() || 'The agent failed without saying why.';
   return {
     kind: 'failed',
     reason: /\bbudget/i.test(said) ? 'budget' : 'agent_error',
@@ -15,5 +15,5 @@ export function failed(message: unknown): AgentOutcome {
 }
 
 export function succeeded(summary: unknown): AgentOutcome {
-  return { kind: 'succeeded', summary: text(summary).trim() || 'Done.' };
+  return { kind: 'succeeded', summary: boundedText(summary).trim() || 'Done.' };
 }

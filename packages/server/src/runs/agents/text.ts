@@ -1,10 +1,8 @@
-import { EVENT_DATA_MAX_BYTES } from '@holdfast/protocol';
+import { boundedText } from '../../work/index.ts';
 
 /** Values from an agent, cut to what one event of the log may hold. */
 export type Json = Record<string, unknown>;
 
-/** The share of an event's data that one text may take; the rest is for ids and JSON. */
-export const TEXT_MAX_BYTES = EVENT_DATA_MAX_BYTES / 2;
 const WORD_MAX_CHARS = 200;
 export const PLAN_ITEMS_MAX = 50;
 const PLAN_ITEM_MAX_CHARS = 300;
@@ -30,21 +28,10 @@ export const isSessionId = (value: unknown): value is string =>
 export const integer = (value: unknown): number | null =>
   typeof value === 'number' && Number.isSafeInteger(value) ? value : null;
 
-/** Cut by its size as JSON, which is what the log bounds. */
-export function text(value: unknown): string {
-  let cut = typeof value === 'string' ? value.slice(0, TEXT_MAX_BYTES) : '';
-  for (;;) {
-    const sizeBytes = Buffer.byteLength(JSON.stringify(cut));
-    if (sizeBytes <= TEXT_MAX_BYTES) return cut;
-    const kept = Math.floor((cut.length * TEXT_MAX_BYTES) / sizeBytes) - 1;
-    cut = cut.slice(0, Math.max(0, kept));
-  }
-}
-
 /** A tool's arguments for people: a string as it is, anything else as JSON. */
 export function shown(value: unknown): string {
   if (value === undefined) return '';
-  return text(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+  return boundedText(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 }
 
 export interface PlanItem {

@@ -1,9 +1,8 @@
 import { agentList, queueInfo } from '@holdfast/protocol';
 import { z } from 'zod';
-import { type Caller, recordAdmin } from '../access.ts';
+import { type App, type Caller, callerOf, recordAdmin } from '../../work/index.ts';
 import type { RunsDeps } from '../feature.ts';
 import { queueOverview, redriveLetters } from '../queue-overview.ts';
-import { type App, callerOf } from './app.ts';
 
 const TAGS = ['queue'];
 const redriveBody = z.strictObject({ job_id: z.uuid().optional().describe('Left out: all.') });

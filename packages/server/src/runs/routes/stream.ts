@@ -2,11 +2,11 @@ import { newTicket, streamTicket } from '@holdfast/protocol';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
+import { type App, idParams } from '../../work/index.ts';
 import * as queries from '../queries.ts';
 import { cursorNumber, parseCursor, parseSubjects } from '../stream/cursor.ts';
 import type { StreamDeps, StreamPlan, Streams } from '../stream/streams.ts';
 import { dursorInitial, dursorView, manyView, runView } from '../stream/views.ts';
-import { type App, idParams } from './app.ts';
 
 const TAGS = ['streams'];
 const CURSOR_MAX_CHARS = 1024;

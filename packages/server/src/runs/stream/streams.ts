@@ -5,7 +5,7 @@ import { type Component, HoldfastError } from '../../kernel/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import type { Log, Subject } from '../../platform/log/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
-import { type AccessDeps, recordAdmin, seesPrivate } from '../access.ts';
+import { type AuditDeps, recordAdmin, seesPrivate } from '../../work/index.ts';
 import * as queries from '../queries.ts';
 import { isFinal } from '../run.ts';
 import { Feeds } from './feed.ts';
@@ -17,7 +17,7 @@ export const RECHECK_MS = 30_000;
 /** Open streams per process. */
 export const STREAMS_MAX = 10_000;
 
-export interface StreamDeps extends AccessDeps {
+export interface StreamDeps extends AuditDeps {
   readonly database: Database;
   readonly log: Log;
   readonly telemetry: Telemetry;

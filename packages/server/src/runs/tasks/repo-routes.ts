@@ -1,5 +1,5 @@
 import { listQuery, newRepo, repo, repoPage, repoPatch } from '@holdfast/protocol';
-import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from '../routes/app.ts';
+import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from '../../work/index.ts';
 import type { Repos } from './repos.ts';
 
 const TAGS = ['repositories'];

@@ -3,9 +3,8 @@ import { sql } from 'kysely';
 import type { z } from 'zod';
 import { authorize } from '../../auth/index.ts';
 import { HoldfastError, newId } from '../../kernel/index.ts';
-import { type AccessDeps, accessRepository, type Caller } from '../access.ts';
-import { once } from '../idempotency.ts';
-import { cursorId, type Page, pageOf } from '../paging.ts';
+import { type Caller, cursorId, type Page, pageOf, withIdempotency } from '../../work/index.ts';
+import { type AccessDeps, accessRepository } from '../access.ts';
 import { presentRepo } from '../present.ts';
 import * as queries from '../queries.ts';
 import { type RepositoryRow, tables } from '../tables.ts';
@@ -74,7 +73,7 @@ export function createRepos(deps: ReposDeps): Repos {
 async function create(deps: ReposDeps, caller: Caller, repo: NewRepo): Promise<Repo> {
   authorize('repos.write', caller.principal);
   const id = newId('rpo');
-  const { answer } = await once(deps.database, caller.idempotency, {
+  const { answer } = await withIdempotency(deps.database, caller.idempotency, {
     status: 201,
     prepare: () => checkSource(deps, id, repo),
     async work(trx, source) {

@@ -13,7 +13,7 @@ import {
   taskTitle,
 } from '@holdfast/protocol';
 import { z } from 'zod';
-import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from '../routes/app.ts';
+import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from '../../work/index.ts';
 import type { RunsService } from '../service.ts';
 import { CHOSEN_COLUMNS } from './task.ts';
 import type { Tasks } from './tasks.ts';

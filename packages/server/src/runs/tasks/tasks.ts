@@ -5,9 +5,16 @@ import { HoldfastError, newId } from '../../kernel/index.ts';
 import type { Trx } from '../../platform/database/index.ts';
 import type { Log } from '../../platform/log/index.ts';
 import type { Sealer } from '../../platform/secrets/index.ts';
-import { type AccessDeps, accessTask, type Caller, seesPrivate } from '../access.ts';
-import { once } from '../idempotency.ts';
-import { cursorId, cursorNumber, cursorOf, type Page } from '../paging.ts';
+import {
+  type Caller,
+  cursorId,
+  cursorNumber,
+  cursorOf,
+  type Page,
+  seesPrivate,
+  withIdempotency,
+} from '../../work/index.ts';
+import { type AccessDeps, accessTask } from '../access.ts';
 import { presentMessage, presentTask } from '../present.ts';
 import * as queries from '../queries.ts';
 import { type MessageRow, tables } from '../tables.ts';
@@ -78,7 +85,7 @@ export function createTasks(deps: TasksDeps): Tasks {
 async function create(deps: TasksDeps, caller: Caller, task: NewTask): Promise<Task> {
   const { principal } = caller;
   authorize('runs.write', principal);
-  const { answer } = await once(deps.database, caller.idempotency, {
+  const { answer } = await withIdempotency(deps.database, caller.idempotency, {
     status: 201,
     async prepare() {
       const repo = await queries.findRepository(deps.database.db, task.repo_id);
@@ -220,7 +227,7 @@ async function addMessage(
   instruction: string,
 ): Promise<Message> {
   await accessTask(deps, caller, taskId, 'runs.control');
-  const { answer, repeated } = await once(deps.database, caller.idempotency, {
+  const { answer, repeated } = await withIdempotency(deps.database, caller.idempotency, {
     status: 201,
     prepare: async () => {},
     async work(trx) {

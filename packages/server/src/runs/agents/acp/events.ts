@@ -1,6 +1,7 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
+import { TEXT_MAX_BYTES } from '../../../work/index.ts';
 import { planned, said, thought, toolFinished, toolStarted } from '../events.ts';
-import { isObject, type Json, list, type PlanItem, planItems, TEXT_MAX_BYTES } from '../text.ts';
+import { isObject, type Json, list, type PlanItem, planItems } from '../text.ts';
 
 /**
  * ACP's `session/update` notifications as log events; one interpreter per prompt. Messages and

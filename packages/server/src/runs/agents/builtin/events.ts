@@ -1,3 +1,4 @@
+import { boundedText } from '../../../work/index.ts';
 import type { AgentOutcome } from '../agent.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
@@ -9,7 +10,7 @@ import {
   toolFinished,
   toolStarted,
 } from '../events.ts';
-import { type Json, type PlanItem, planItems, text, wordOrNull } from '../text.ts';
+import { type Json, type PlanItem, planItems, wordOrNull } from '../text.ts';
 
 /** The built-in agent's lines as log events. What it used is settled by the gateway, not here. */
 export function interpret(message: Json): Interpretation | null {
@@ -61,10 +62,11 @@ function planItem(item: Json): PlanItem | null {
 }
 
 function outcome(message: Json): AgentOutcome {
-  if (message.status === 'success') return { kind: 'succeeded', summary: text(message.summary) };
+  if (message.status === 'success')
+    return { kind: 'succeeded', summary: boundedText(message.summary) };
   return {
     kind: 'failed',
     reason: message.reason === 'budget' ? 'budget' : 'agent_error',
-    message: message.status === 'interrupted' ? 'Interrupted.' : text(message.message),
+    message: message.status === 'interrupted' ? 'Interrupted.' : boundedText(message.message),
   };
 }

@@ -1,9 +1,10 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
+import { boundedText } from '../../../work/index.ts';
 import type { AgentOutcome } from '../agent.ts';
 import type { Interpretation } from '../conversation.ts';
 import { planned, printed, retrying, said, thought, toolFinished, toolStarted } from '../events.ts';
 import { failed, succeeded } from '../failure.ts';
-import { isObject, type Json, list, planItems, text } from '../text.ts';
+import { isObject, type Json, list, planItems } from '../text.ts';
 
 export interface Notification {
   readonly method: string;
@@ -28,7 +29,7 @@ export class CodexEvents {
       case 'item/completed':
         return { events: isObject(params.item) ? this.#item(method, params.item, isOwn) : [] };
       case 'warning':
-        return { events: [printed('stderr', text(params.message))] };
+        return { events: [printed('stderr', boundedText(params.message))] };
       default:
         return isOwn ? this.#ofTurn(method, params) : {};
     }
@@ -69,7 +70,7 @@ export class CodexEvents {
   /** Some tools are only told of when they are done. */
   #tool(item: Json, completed: boolean): NewEvent[] {
     const { id, type } = item;
-    const [typeName, kind = null] = TOOLS[text(type)] ?? [type];
+    const [typeName, kind = null] = TOOLS[boundedText(type)] ?? [type];
     const name = typeof item.tool === 'string' ? item.tool : typeName;
     const events: NewEvent[] = [];
     if (!this.#started.has(id)) events.push(toolStarted({ id, name, kind, input: inputOf(item) }));
@@ -87,11 +88,11 @@ export class CodexEvents {
 
   /** The same notification tells of calls that are made again. */
   #error(error: Json, { willRetry }: Json): NewEvent {
-    const message = text(error.message);
+    const message = boundedText(error.message);
     if (willRetry !== true) return printed('stderr', message);
     this.#retries += 1;
     const attempt = /(\d+)\/\d+/.exec(message)?.[1] ?? this.#retries;
-    const details = `${message} ${text(error.additionalDetails)}`.trim();
+    const details = `${message} ${boundedText(error.additionalDetails)}`.trim();
     return retrying(Number(attempt), statusOf(error.codexErrorInfo), details);
   }
 }
@@ -109,7 +110,7 @@ function outcomeOf({ status, error }: Json, lastSaid: unknown): AgentOutcome {
 }
 
 function words(...lists: readonly unknown[]): string {
-  return lists.flatMap(list).map(text).join('\n');
+  return lists.flatMap(list).map(boundedText).join('\n');
 }
 
 const STEPS: Readonly<Record<string, 'pending' | 'active' | 'done'>> = {
@@ -121,7 +122,7 @@ function plan(steps: unknown): NewEvent {
   return planned(
     planItems(steps, ({ step, status }) => ({
       text: step,
-      status: STEPS[text(status)] ?? 'pending',
+      status: STEPS[boundedText(status)] ?? 'pending',
     })),
   );
 }
@@ -138,7 +139,10 @@ function inputOf(item: Json): unknown {
   if (item.type === 'fileChange') {
     const changes = list(item.changes).filter(isObject);
     return changes
-      .map(({ kind, path }) => `${text(isObject(kind) ? kind.type : kind)} ${text(path)}`)
+      .map(
+        ({ kind, path }) =>
+          `${boundedText(isObject(kind) ? kind.type : kind)} ${boundedText(path)}`,
+      )
       .join('\n');
   }
   return item.command ?? item.query ?? item.arguments ?? item.prompt ?? undefined;

@@ -1,4 +1,5 @@
-import { isObject, type Json, text } from '../text.ts';
+import { boundedText } from '../../../work/index.ts';
+import { isObject, type Json } from '../text.ts';
 
 /** The method is not one of ours (JSON-RPC 2.0, section 5.1). */
 const METHOD_NOT_FOUND = -32601;
@@ -66,7 +67,7 @@ export class Rpc {
   #answered(id: unknown, result: unknown, error: unknown): void {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
-    if (isObject(error)) pending?.reject(new RpcError(text(error.message)));
+    if (isObject(error)) pending?.reject(new RpcError(boundedText(error.message)));
     else pending?.resolve(isObject(result) ? result : {});
   }
 }

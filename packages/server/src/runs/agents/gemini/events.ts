@@ -1,8 +1,9 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
+import { TEXT_MAX_BYTES } from '../../../work/index.ts';
 import type { Interpretation } from '../conversation.ts';
 import { planned, said, sessionOpened, toolFinished, toolStarted } from '../events.ts';
 import { failed, succeeded } from '../failure.ts';
-import { isObject, type Json, type PlanItem, planItems, TEXT_MAX_BYTES } from '../text.ts';
+import { isObject, type Json, type PlanItem, planItems } from '../text.ts';
 
 /**
  * Gemini CLI's `stream-json` as log events; one interpreter per process. A message comes in pieces

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Caller } from '../access.ts';
-import { idempotencyKey } from '../idempotency.ts';
+import type { Caller } from './access.ts';
+import { idempotencyKey } from './idempotency.ts';
 
 /** Fastify with zod schemas. */
 export type App = FastifyInstance<

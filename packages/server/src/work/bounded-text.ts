@@ -1,3 +1,19 @@
+import { EVENT_DATA_MAX_BYTES } from '@holdfast/protocol';
+
+/** The share of an event's data that one text may take; the rest is for ids and JSON. */
+export const TEXT_MAX_BYTES = EVENT_DATA_MAX_BYTES / 2;
+
+/** The start of a text, cut by its size as JSON, which is what the log bounds; `''` for no text. */
+export function boundedText(value: unknown): string {
+  let cut = typeof value === 'string' ? value.slice(0, TEXT_MAX_BYTES) : '';
+  for (;;) {
+    const sizeBytes = Buffer.byteLength(JSON.stringify(cut));
+    if (sizeBytes <= TEXT_MAX_BYTES) return cut;
+    const kept = Math.floor((cut.length * TEXT_MAX_BYTES) / sizeBytes) - 1;
+    cut = cut.slice(0, Math.max(0, kept));
+  }
+}
+
 /**
  * Cuts text so that it takes at most `maxBytes` as a JSON string, quotes not counted, keeping its
  * start or its end. What is cut is marked with `…`; half a surrogate pair is not left over.

@@ -1,0 +1,20 @@
+/**
+ * What every kind of work shares, and that names none: access to rows, idempotent requests, pages
+ * of lists, texts that fit an event. A feature uses this room; the room imports no feature.
+ */
+export {
+  type Act,
+  type AuditDeps,
+  authorizeRow,
+  authorizeTarget,
+  type Caller,
+  readEvents,
+  recordAdmin,
+  seesPrivate,
+  targetOf,
+} from './access.ts';
+export { boundedText, cutToJsonBytes, TEXT_MAX_BYTES } from './bounded-text.ts';
+export { withIdempotency } from './idempotency.ts';
+export { sweepIdempotencyKeys } from './idempotency-store.ts';
+export { cursorId, cursorNumber, cursorOf, type Page, pageOf } from './paging.ts';
+export { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from './requests.ts';
