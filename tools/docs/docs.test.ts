@@ -1,9 +1,13 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_CODES, EVENTS } from '../../packages/protocol/src/index.ts';
+import { parseCatalogue } from '../../packages/server/src/models/catalogue.ts';
 import { METRICS } from '../../packages/server/src/platform/telemetry/index.ts';
+import { sessionDefaultsFile } from '../../packages/server/src/realtime/defaults.ts';
+import { parseAgentProfiles } from '../../packages/server/src/runs/agents/profiles.ts';
 import { type ApiRoute, describeApi } from './api.ts';
 import { generatePages } from './pages.ts';
 import { boundsText, propertyRows, typeText } from './schema-text.ts';
@@ -46,6 +50,28 @@ describe('generated pages', () => {
 
   it('are the same each time', async () => {
     expect(await generatePages()).toEqual(pages);
+  });
+});
+
+describe('schemas of operator files', () => {
+  const $schema = './docs/reference/schemas/any.json';
+  const endpoints = { main: { provider: 'openai', api_key_secret: 'openai-key' } };
+  const models = [{ id: 'gpt-realtime', endpoint: 'main' }];
+  const gemini = { name: 'gemini-acp', title: 'Gemini', command: 'gemini', args: ['--acp'] };
+  const files = [
+    ['models.json', parseCatalogue, { $schema, default: 'gpt-realtime', endpoints, models }],
+    ['session-defaults.json', sessionDefaultsFile.parse, { $schema, voice: 'alloy' }],
+    ['agents.json', parseAgentProfiles, { $schema, agents: [gemini] }],
+  ] as const;
+
+  it.each(files)('%s: editor and server agree on what is right', async (name, parse, right) => {
+    const text = (await generatePages()).get(`docs/reference/schemas/${name}`)!;
+    const isValid = new Ajv2020({ formats: { date: true } }).compile(JSON.parse(text));
+    expect(isValid(right)).toBe(true);
+    expect(() => parse(right)).not.toThrow();
+    const wrong = { ...right, unknown: true };
+    expect(isValid(wrong)).toBe(false);
+    expect(() => parse(wrong)).toThrow();
   });
 });
 

@@ -5,6 +5,7 @@ import { renderErrors } from './errors-page.ts';
 import { renderEvents } from './events-page.ts';
 import { renderApi } from './http-api-page.ts';
 import { renderMetrics } from './metrics-page.ts';
+import { renderOperatorSchemas } from './operator-schemas.ts';
 
 /** Every generated file: its path in the repository and its text. */
 export async function generatePages(): Promise<Map<string, string>> {
@@ -15,5 +16,9 @@ export async function generatePages(): Promise<Map<string, string>> {
     ['docs/reference/events.md', renderEvents()],
     ['docs/reference/http-api.md', renderApi(await describeApi())],
     ['docs/reference/metrics.md', renderMetrics(METRICS)],
+    ...renderOperatorSchemas().map(([name, text]): [string, string] => [
+      `docs/reference/schemas/${name}`,
+      text,
+    ]),
   ]);
 }

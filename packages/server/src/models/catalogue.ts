@@ -173,11 +173,6 @@ export function urlFault(value: string): string | undefined {
   return loopback ? undefined : 'url must be https unless it is a loopback address';
 }
 
-/** The JSON Schema of `models.json`, for editors and the reference pages. */
-export function catalogueJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(catalogueFile, { io: 'input' }) as Record<string, unknown>;
-}
-
 /** Checks parsed JSON; one error names every fault with its place. */
 export function parseCatalogue(value: unknown): CatalogueFile {
   const result = catalogueFile.safeParse(value);

@@ -2,7 +2,6 @@ import type { TokenCredential } from '@azure/identity';
 import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../kernel/index.ts';
 import {
-  catalogueJsonSchema,
   createModels,
   defaultCatalogue,
   defaultTextModels,
@@ -104,10 +103,6 @@ describe('operator file', () => {
       parseCatalogue({ ...base, default: 'b', models: [{ id: 'a', endpoint: 'x' }] }),
     );
     expect(error.detail).toMatch(/no endpoint x.*names no model|names no model.*no endpoint x/);
-  });
-
-  it('has a JSON Schema', () => {
-    expect(catalogueJsonSchema()).toMatchObject({ type: 'object', required: expect.any(Array) });
   });
 });
 

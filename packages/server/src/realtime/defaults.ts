@@ -37,10 +37,6 @@ export const sessionDefaultsFile = z.strictObject({
 });
 export type SessionDefaults = z.infer<typeof sessionDefaultsFile>;
 
-export function sessionDefaultsJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(sessionDefaultsFile, { io: 'input' }) as Record<string, unknown>;
-}
-
 const color = {
   type: 'object',
   properties: { color: { type: 'string', description: 'A hex value of the color' } },

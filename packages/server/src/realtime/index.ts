@@ -19,7 +19,6 @@ export {
   loadSessionDefaults,
   SEED_DEFAULTS,
   type SessionDefaults,
-  sessionDefaultsJsonSchema,
 } from './defaults.ts';
 export { createRealtime, type Realtime, type RealtimeDeps } from './feature.ts';
 export { type LiveSessions, STOP_TIMEOUT_MS } from './registry.ts';

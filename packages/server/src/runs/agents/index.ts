@@ -16,7 +16,7 @@ import { type AgentProfile, profileEnvironment } from './profiles.ts';
  */
 export type { Agent, AgentContext, AgentOutcome, AgentRun, AgentVersion } from './agent.ts';
 export { MASK, mask } from './mask.ts';
-export { type AgentProfile, agentsJsonSchema, loadAgentProfiles } from './profiles.ts';
+export { type AgentProfile, loadAgentProfiles } from './profiles.ts';
 
 export interface AgentsOptions {
   /** Whether the sandbox isolates (`Sandbox.isolated`). */

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createAgents } from './index.ts';
 import {
-  agentsJsonSchema,
   loadAgentProfiles,
   PROFILES_MAX,
   parseAgentProfiles,
@@ -54,10 +53,6 @@ describe('agents.json', () => {
     await expect(loadAgentProfiles(file)).rejects.toThrow(file);
     writeFileSync(file, JSON.stringify({ agents: [GEMINI] }));
     expect(await loadAgentProfiles(file)).toMatchObject([{ ...GEMINI, read_only_paths: [] }]);
-  });
-
-  it('has a schema for editors', () => {
-    expect(agentsJsonSchema()).toMatchObject({ type: 'object', required: ['agents'] });
   });
 
   it('gives a program what it needs under the names it expects, and nothing else', () => {

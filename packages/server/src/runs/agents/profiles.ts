@@ -28,7 +28,7 @@ const profile = z.strictObject({
         "gateway's address (as in `{gateway}/model/openai/v1`), `{home}` the run's home.",
     ),
   read_only_paths: z
-    .array(z.string().min(2).max(500).startsWith('/'))
+    .array(z.string().min(2).max(500).regex(/^\//, 'an absolute path'))
     .max(20)
     .default([])
     .describe('Further paths of the host that it must be able to read in the sandbox.'),
@@ -51,11 +51,6 @@ export const agentsFile = z
     });
   });
 export type AgentProfile = z.infer<typeof agentsFile>['agents'][number];
-
-/** The JSON Schema of `agents.json`, for editors and the reference pages. */
-export function agentsJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(agentsFile, { io: 'input' }) as Record<string, unknown>;
-}
 
 /** Checks parsed JSON; one error names every fault with its place. */
 export function parseAgentProfiles(value: unknown): AgentProfile[] {
