@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findBubblewrap } from '../../tools/services/binaries.ts';
-import { buildConsoleWhenStale } from '../../tools/start/console-build.ts';
+import { builtConsole } from '../../tools/services/shared.ts';
 import { type LocalApplication, startApplication } from './harness/application.ts';
 import { barriers, type ConsolePage, launchBrowser, openPage } from './harness/browser.ts';
 import { RunsApi, signIn } from './harness/runs.ts';
@@ -32,8 +32,7 @@ describe('tasks in the console', () => {
   const open: ConsolePage[] = [];
 
   beforeAll(async () => {
-    const { fault } = await buildConsoleWhenStale();
-    expect(fault).toBeNull();
+    await builtConsole();
     await findBubblewrap();
     simulator = await startSimulatorProcess();
     const env = {

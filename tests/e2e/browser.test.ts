@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { EventEnvelope, RecordingList, Session } from '@holdfast/protocol';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { buildConsoleWhenStale } from '../../tools/start/console-build.ts';
+import { builtConsole } from '../../tools/services/shared.ts';
 import {
   barriers,
   type ConsolePage,
@@ -44,8 +44,7 @@ describe('the console in a browser', () => {
   const open: ConsolePage[] = [];
 
   beforeAll(async () => {
-    const { fault } = await buildConsoleWhenStale();
-    expect(fault).toBeNull();
+    await builtConsole();
     dir = await mkdtemp(join(tmpdir(), 'holdfast-browser-'));
     spoken = await writeSpeech(join(dir, 'microphone.wav'), SPOKEN);
     [stack, browser] = await Promise.all([startStack('embedded'), launchBrowser(spoken.path)]);

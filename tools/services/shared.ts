@@ -1,7 +1,8 @@
 /**
- * One instance of each service per test run, started when the first test asks for it. Test files
- * run in processes of their own, so a broker in the run's main process (`global-setup.ts`) starts
- * the services, answers where they are, and ends them with the run, however it ends.
+ * One instance of each service per test run, and one build of the console, started when the first
+ * test asks for it. Test files run in processes of their own, so a broker in the run's main process
+ * (`global-setup.ts`) starts the services, answers where they are, and ends them with the run,
+ * however it ends.
  *
  * Shared means shared: use a database (`createTestDatabase`), container or key prefix of your own.
  * Tests that break a service start one for themselves (`startPostgres` …).
@@ -10,6 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { inject } from 'vitest';
+import { buildConsoleWhenStale } from '../start/console-build.ts';
 import { type AzuriteService, startAzurite } from './azurite.ts';
 import { type PostgresService, startPostgres } from './postgres.ts';
 import { type RedisService, startRedis } from './redis.ts';
@@ -36,6 +38,11 @@ export async function sharedAzurite(): Promise<SharedAzurite> {
   return (await ask('azurite')) as SharedAzurite;
 }
 
+/** Resolves once the console's pages are built; throws what the build tool printed. */
+export async function builtConsole(): Promise<void> {
+  await ask('console');
+}
+
 async function ask(service: string): Promise<unknown> {
   const broker = inject('services');
   if (!broker) throw new Error('run Vitest from the root of the repository (vitest.config.ts)');
@@ -53,7 +60,14 @@ const STARTERS: Readonly<Record<string, () => Promise<Stoppable>>> = {
   postgres: () => startPostgres(),
   redis: () => startRedis(),
   azurite: () => startAzurite(),
+  console: buildConsole,
 };
+
+async function buildConsole(): Promise<Stoppable> {
+  const { fault } = await buildConsoleWhenStale();
+  if (fault !== null) throw new Error(fault);
+  return { stop: async () => {} };
+}
 
 export interface Broker {
   readonly url: string;

@@ -96,8 +96,10 @@ async function measure(files: Readonly<Record<string, string>>) {
   }
   const manifest = createRequire(import.meta.url).resolve('vitest/package.json');
   const vitest = join(dirname(manifest), 'vitest.mjs');
-  const args = vitestArguments(['--coverage', `--root=${root}`], join(root, 'report.json'));
-  const env = { ...process.env, VITEST: undefined, VITEST_WORKER_ID: undefined };
+  const reports = { results: join(root, 'results.json'), durations: join(root, 'durations.json') };
+  const args = vitestArguments(['--coverage', `--root=${root}`], reports);
+  const outer = { VITEST: undefined, VITEST_WORKER_ID: undefined, NODE_COMPILE_CACHE: undefined };
+  const env = { ...process.env, ...outer };
   await new Promise<void>((resolve, reject) => {
     execFile(process.execPath, [vitest, ...args], { env, cwd: root }, (error, stdout, stderr) => {
       if (error) reject(new Error(`${stdout}\n${stderr}`));

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { slowestFiles } from './durations.ts';
 import { closing, type Report, vitestArguments } from './summary.ts';
 
 function report(passed: number, failed: number, files: Report['testResults'] = []): Report {
@@ -40,11 +41,13 @@ describe('closing line', () => {
 
 describe('arguments', () => {
   it('are passed on, and coverage includes the processes that tests start', () => {
-    expect(vitestArguments(['a.test.ts', '-t', 'x'], 'r.json')).toEqual([
-      ...['run', 'a.test.ts', '-t', 'x'],
-      ...['--reporter=default', '--reporter=json', '--outputFile.json=r.json'],
+    const files = { results: 'r.json', durations: 'd.json' };
+    expect(vitestArguments(['a.test.ts', '-t', 'x'], files)).toEqual([
+      ...['run', 'a.test.ts', '-t', 'x', '--reporter=default', '--reporter=json'],
+      expect.stringMatching(/^--reporter=.*durations\.ts$/),
+      ...['--outputFile.json=r.json', '--outputFile.durations=d.json'],
     ]);
-    expect(vitestArguments(['--coverage'], 'r.json')).toEqual(
+    expect(vitestArguments(['--coverage'], files)).toEqual(
       expect.arrayContaining([
         '--coverage.autoAttachSubprocess=true',
         '--coverage.reportOnFailure=true',
@@ -53,11 +56,31 @@ describe('arguments', () => {
   });
 });
 
+describe('slowest files', () => {
+  const took = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({ file: `${n}.test.ts`, durationMs: 950 * n }));
+
+  it('are ten, the slowest first, with their seconds', () => {
+    const lines = slowestFiles(took(12));
+    expect(lines).toHaveLength(11);
+    expect(lines.slice(0, 3)).toEqual([
+      'Slowest files:',
+      '   10.4 s  11.test.ts',
+      '    9.5 s  10.test.ts',
+    ]);
+    expect(slowestFiles(took(2))).toHaveLength(3);
+  });
+
+  it('are not spoken of where nothing ran', () => {
+    expect(slowestFiles([])).toEqual([]);
+  });
+});
+
 describe('npm test', () => {
   const script = fileURLToPath(new URL('../test.ts', import.meta.url));
 
   /** Runs the real thing on a test file written for the purpose, below this folder. */
-  async function run(source: string): Promise<{ lastLine: string; code: number }> {
+  async function run(source: string): Promise<{ lines: string[]; code: number }> {
     const dir = await mkdtemp(fileURLToPath(new URL('./probe-', import.meta.url)));
     onTestFinished(() => rm(dir, { recursive: true }));
     await writeFile(join(dir, 'probe.test.ts'), source);
@@ -65,22 +88,29 @@ describe('npm test', () => {
     return new Promise(resolve => {
       execFile(process.execPath, [script, join(dir, 'probe.test.ts')], { env }, (error, stdout) => {
         const code = error === null ? 0 : Number(error.code);
-        resolve({ lastLine: stdout.trimEnd().split('\n').at(-1)!, code });
+        resolve({ lines: stdout.trimEnd().split('\n'), code });
       });
     });
   }
 
-  it('ends with the counts and an honest exit code', async () => {
-    const source = `import { expect, it } from 'vitest';
+  it('ends with the slowest files, the counts and an honest exit code', async () => {
+    const source = `import { beforeAll, expect, it } from 'vitest';
+      beforeAll(() => new Promise(resolve => setTimeout(resolve, 300)));
       it('passes', () => {});
       it('fails', () => expect(1).toBe(2));`;
-    expect(await run(source)).toEqual({ lastLine: '1 passed, 1 failed', code: 1 });
+    const { lines, code } = await run(source);
+    expect(lines.at(-1)).toBe('1 passed, 1 failed');
+    expect(code).toBe(1);
+    expect(lines.at(-3)).toBe('Slowest files:');
+    const [, seconds] = /^ +(\d+\.\d) s {2}tools\/test\/probe-\w+\/probe\.test\.ts$/.exec(
+      lines.at(-2)!,
+    )!;
+    expect(Number(seconds)).toBeGreaterThanOrEqual(0.3);
   }, 60_000);
 
   it('does not call a broken file a success', async () => {
-    expect(await run(`throw new Error('broken');`)).toEqual({
-      lastLine: '0 passed, 1 failed',
-      code: 1,
-    });
+    const { lines, code } = await run(`throw new Error('broken');`);
+    expect(lines.at(-1)).toBe('0 passed, 1 failed');
+    expect(code).toBe(1);
   }, 60_000);
 });

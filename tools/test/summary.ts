@@ -1,4 +1,14 @@
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+const DURATIONS_REPORTER = fileURLToPath(new URL('./durations.ts', import.meta.url));
+
+/** Where Vitest's reporters write to. */
+export interface ReportFiles {
+  /** Of its `json` reporter. */
+  readonly results: string;
+  readonly durations: string;
+}
 
 /** The parts of Vitest's JSON report that are read (its `json` reporter). */
 export interface Report {
@@ -10,10 +20,14 @@ export interface Report {
   }[];
 }
 
-/** Vitest's arguments: one run, the usual output, and a report for the closing line. */
-export function vitestArguments(given: readonly string[], reportFile: string): string[] {
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
-  return ['run', ...given, ...reporters, ...(measuresCoverage(given) ? COVERAGE : [])];
+/** Vitest's arguments: one run, the usual output, and the reports for the closing lines. */
+export function vitestArguments(
+  given: readonly string[],
+  { results, durations }: ReportFiles,
+): string[] {
+  const reporters = ['default', 'json', DURATIONS_REPORTER].map(name => `--reporter=${name}`);
+  const files = [`--outputFile.json=${results}`, `--outputFile.durations=${durations}`];
+  return ['run', ...given, ...reporters, ...files, ...(measuresCoverage(given) ? COVERAGE : [])];
 }
 
 export function measuresCoverage(given: readonly string[]): boolean {

@@ -31,7 +31,7 @@ process.on('exit', () => {
 export function startProcess(script: string, env: Record<string, string>): TestProcess {
   const child = spawn(process.execPath, [script], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH ?? '', ...coverage(), ...env },
+    env: { PATH: process.env.PATH ?? '', ...ofTheRun(), ...env },
   });
   running.add(child);
   const exited = new Promise<number | null>(resolve => {
@@ -67,9 +67,12 @@ export function startProcess(script: string, env: Record<string, string>): TestP
   };
 }
 
-function coverage(): Record<string, string> {
-  const dir = process.env.NODE_V8_COVERAGE;
-  return dir ? { NODE_V8_COVERAGE: dir } : {};
+/** Where Node writes what was covered, or keeps compiled code, if the test run has it do so. */
+function ofTheRun(): Record<string, string> {
+  const names = ['NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
+  return Object.fromEntries(
+    names.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])),
+  );
 }
 
 function parseLine(text: string): Record<string, unknown> | undefined {

@@ -11,7 +11,9 @@ import { type Bench, cloneOf, openBench, processesWith, waitFor } from './testin
 
 const FOREVER = 'while :; do sleep 0.05; done';
 const MIB = 1024 ** 2;
-const SILENT = 'exec sleep 61.5';
+const SILENT_S = `61.${process.pid}`;
+const SILENT = `exec sleep ${SILENT_S}`;
+const CANCEL_MARK = `hold-cancel-${process.pid}`;
 
 async function textOf({ world }: Bench, key: string): Promise<string> {
   const blob = await world.blobs.get(key);
@@ -72,17 +74,17 @@ describe('an attempt', () => {
 
   it('cancels an agent that ignores signals, and all it started, and keeps the work', async () => {
     const bench = await openBench(host);
-    const child = `sh -c "trap '' INT TERM; : hold-cancel; ${FOREVER}"`;
+    const child = `sh -c "trap '' INT TERM; : ${CANCEL_MARK}; ${FOREVER}"`;
     bench.agent.script = `trap '' INT TERM; echo x > new.txt; ${child} & ${FOREVER}`;
     const id = await bench.begin();
     await bench.wrote(id, 'new.txt');
-    expect(processesWith('hold-cancel').length).toBeGreaterThan(0);
+    expect(processesWith(CANCEL_MARK).length).toBeGreaterThan(0);
     const startMs = performance.now();
     for (let twice = 0; twice < 2; twice += 1) await bench.post(`/v1/runs/${id}/cancel`);
     const run = await bench.ended(id);
     expect(run).toMatchObject({ status: 'canceled', files_changed: [{ path: 'new.txt' }] });
     expect(performance.now() - startMs).toBeGreaterThan(2 * bench.deps.limits.stopGraceMs);
-    expect(processesWith('hold-cancel')).toEqual([]);
+    expect(processesWith(CANCEL_MARK)).toEqual([]);
   });
 
   it('asks first: an agent that listens may end by itself', async () => {
@@ -106,7 +108,7 @@ describe('an attempt', () => {
     expect(await bench.ended(id)).toMatchObject({
       ...{ status: 'failed', reason, files_changed: [{ path: 'new.txt' }] },
     });
-    expect(processesWith('sleep\x0061.5')).toEqual([]);
+    expect(processesWith(`sleep\0${SILENT_S}`)).toEqual([]);
   });
 
   it('ends by disk_limit, at once, and keeps the work', async () => {
@@ -141,7 +143,7 @@ describe('an attempt', () => {
     expect([before?.exit_code, after?.exit_code]).toEqual([null, null]);
     const [tests] = (await bench.events(id)).filter(({ type }) => type === 'tests.finished');
     expect(tests?.data).toMatchObject({ output: 'so far\n' });
-    expect(processesWith('sleep\x0061.5')).toEqual([]);
+    expect(processesWith(`sleep\0${SILENT_S}`)).toEqual([]);
   });
 
   it('cancels during the tests before', async () => {

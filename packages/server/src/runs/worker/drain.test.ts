@@ -12,7 +12,8 @@ import { openBench, processesWith, waitFor } from './testing.ts';
 const GRACE_MS = 500;
 /** From the end of the grace period to the end of the worker, on a machine that is busy. */
 const END_MAX_MS = 20_000;
-const HOLDS = "sh -c 'echo > new.txt; echo tool; : hold-drain; while :; do sleep 0.1; done'";
+const MARK = `hold-drain-${process.pid}`;
+const HOLDS = `sh -c 'echo > new.txt; echo tool; : ${MARK}; while :; do sleep 0.1; done'`;
 
 describe('a worker whose database is silent', () => {
   let host: RunsHost;
@@ -57,7 +58,7 @@ describe('a worker whose database is silent', () => {
     await bench.worker.stop();
     await queue.stop();
     expect(performance.now() - startMs).toBeLessThan(GRACE_MS + END_MAX_MS);
-    expect(processesWith('hold-drain')).toEqual([]);
+    expect(processesWith(MARK)).toEqual([]);
     expect(await bench.run(id)).toMatchObject({ status: 'running' });
     proxy.silence(false);
     await mine.close();

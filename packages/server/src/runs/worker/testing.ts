@@ -198,7 +198,7 @@ export function waitFor<T>(look: () => T | Promise<T>): Promise<T> {
   return vi.waitFor(look, { timeout: WAIT_MS, interval: 50 });
 }
 
-/** Processes on this machine whose command line holds `mark`. */
+/** Processes on this machine, of other test runs too, whose command line holds `mark`. */
 export function processesWith(mark: string): number[] {
   const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name));
   return pids.map(Number).filter(pid => {

@@ -9,7 +9,8 @@ import { openRunsHost, type RunsHost } from '../testing/host.ts';
 import { openModelSocket } from './sockets.ts';
 import { cloneOf, openBench, processesWith, waitFor } from './testing.ts';
 
-const WORKS = 'echo > new.txt; echo tool; : hold-work; while :; do echo more; sleep 0.1; done';
+const MARK = `hold-work-${process.pid}`;
+const WORKS = `echo > new.txt; echo tool; : ${MARK}; while :; do echo more; sleep 0.1; done`;
 const HOLDS = `sh -c '${WORKS}'`;
 /** First attempt: works on and on. Later ones: done at once. */
 const RESUMES = `[ -e new.txt ] && { echo done Resumed.; exit; }; ${HOLDS}`;
@@ -37,7 +38,7 @@ describe('a worker', () => {
     expect(await bench.types(id)).toEqual(
       expect.arrayContaining(['checkpoint.saved', 'run.requeued']),
     );
-    expect(processesWith('hold-work')).toEqual([]);
+    expect(processesWith(MARK)).toEqual([]);
     expect(existsSync(cloneOf(bench.world, id))).toBe(false);
     expect(bench.gateway.tokens.size).toBe(0);
     const other = await openBench(host, { ports: { workspaces: await bench.world.another() } });
@@ -131,7 +132,7 @@ describe('a worker', () => {
     const before = await bench.types(id);
     await waitFor(() => expect(bench.worker.running).toBe(0));
     expect(await bench.types(id)).toEqual(before);
-    expect(processesWith('hold-work')).toEqual([]);
+    expect(processesWith(MARK)).toEqual([]);
     expect(existsSync(cloneOf(bench.world, id))).toBe(false);
     await host.runs.driver.finish(taken, { status: 'canceled', reason: 'canceled' });
   });
@@ -164,7 +165,7 @@ describe('a worker', () => {
     sinceMs = 11_000;
     await waitFor(() => expect(bench.worker.running).toBe(0));
     sinceMs = 0;
-    expect(processesWith('hold-work')).toEqual([]);
+    expect(processesWith(MARK)).toEqual([]);
     // Nobody had taken it, so it would be held for ever by a worker that forgot it.
     await waitFor(async () => expect(await host.runs.driver.wakeLost()).toBeGreaterThan(0));
     expect(await bench.ended(id)).toMatchObject({ status: 'succeeded', attempt: 2 });
