@@ -11,7 +11,13 @@ import { fileURLToPath } from 'node:url';
 import type { AgentInfo } from '@holdfast/protocol';
 import { openPlatform, type Platform } from '../../packages/server/src/compose.ts';
 import { loadConfig } from '../../packages/server/src/config/index.ts';
-import { createRuns, type HeldRun, type Runs } from '../../packages/server/src/runs/index.ts';
+import {
+  createRuns,
+  type HeldRun,
+  RUN_KIND,
+  type Runs,
+} from '../../packages/server/src/runs/index.ts';
+import { createWork } from '../../packages/server/src/work/index.ts';
 import { type PostgresService, startPostgres } from '../../tools/services/postgres.ts';
 import { listening, type PinnedChild, pin, priority, startPinned } from '../lib/child.ts';
 import { collectable } from './peers.ts';
@@ -98,11 +104,15 @@ export class Stack {
     };
     const platform = await openPlatform(loadConfig(env, {}), env);
     await platform.leases.start();
-    await platform.queue.start();
+    const audit = { record: async () => {} };
+    const tickets = { mint: () => Promise.reject(new Error('not here')) };
+    const { kinds, streams } = createWork({ ...platform, audit, tickets });
+    kinds.add(RUN_KIND);
+    await platform.queue.start(kinds.queues());
     const runs = createRuns({
       ...platform,
-      audit: { record: async () => {} },
-      tickets: { mint: () => Promise.reject(new Error('not here')) },
+      audit,
+      streams,
       agents: async () => ({ data: [BUILTIN], isolation_note: null }),
       agentNames: [BUILTIN.name],
       sources: { allowedHosts: [], localMode: true },

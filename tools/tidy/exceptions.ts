@@ -6,7 +6,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     'claim-run.ts',
     'follow-up.ts',
     'push-branch.ts',
-    'queue-overview.ts',
     'retention.ts',
     'run-signals.ts',
     'service.ts',

@@ -44,6 +44,8 @@ import {
   VERSION,
 } from './wiring/features.ts';
 import { openRuns, type RunFeatures } from './wiring/runs.ts';
+import { openWork } from './wiring/work.ts';
+import type { Work } from './work/index.ts';
 
 const RECORDING_SWEEP_MS = 60_000;
 
@@ -63,6 +65,7 @@ interface Parts {
   readonly config: Config;
   readonly platform: Platform;
   readonly auth: Auth;
+  readonly work: Work;
   readonly models: Models;
   readonly access: ModelAccess;
   readonly recordings: Recordings;
@@ -74,15 +77,17 @@ interface Parts {
 /** The ports stay the caller's to close, after `stopped`. */
 export async function createApplication(config: Config, platform: Platform): Promise<Application> {
   const auth = openAuth(config, platform);
+  const work = openWork(platform, auth);
   const models = await openModels(config, platform);
   const access = openModelGateway(platform, { auth, models });
   const spool = await openSpool(join(config.server.dataDir, 'spool'));
   const { uploadMaxBytes, retentionDays } = config.recordings;
   const recordings = createRecordings({ ...platform, spool, uploadMaxBytes, audit: auth.audit });
-  const realtime = await openRealtime(config, platform, { auth, models, recordings });
-  const runs = await openRuns(config, platform, { auth, models, gateway: access.gateway });
+  const realtime = await openRealtime(config, platform, { auth, work, models, recordings });
+  const { gateway } = access;
+  const runs = await openRuns(config, platform, { auth, work, models, gateway });
   const http = await openHttp(config, platform, auth);
-  const parts = { config, platform, auth, models, access, recordings, realtime, runs, http };
+  const parts = { config, platform, auth, work, models, access, recordings, realtime, runs, http };
   const sweep = createRecordingSweep({
     ...platform,
     recordings,
@@ -100,7 +105,7 @@ export async function createApplication(config: Config, platform: Platform): Pro
 }
 
 function componentsOf(parts: Parts, sweep: Component): Component[] {
-  const { config, platform, auth, realtime, runs } = parts;
+  const { config, platform, auth, work, realtime, runs } = parts;
   const { leases } = platform;
   const roles = rolesOf(config.server.roles);
   const socket = workerSocket(config);
@@ -108,7 +113,7 @@ function componentsOf(parts: Parts, sweep: Component): Component[] {
     { name: 'leases', start: () => leases.start(), stop: () => leases.stop() },
     auth.component,
     ...(roles.gateway ? realtime.components : []),
-    ...(roles.worker || roles.api ? runs.components : []),
+    ...(roles.worker || roles.api ? [...work.components, ...runs.components] : []),
     // Also where uploads arrive: no other process finishes what waits in this one's spool. A worker
     // beside such a process shares its data folder and leaves the spool to it.
     ...(roles.api || (roles.worker && socket === null) ? [sweep] : []),
@@ -156,7 +161,7 @@ function urlHost(host: string): string {
 }
 
 async function addRoutes(parts: Parts, lifecycle: Lifecycle): Promise<void> {
-  const { config, platform, auth, models, access, recordings, realtime } = parts;
+  const { config, platform, auth, work, models, access, recordings, realtime } = parts;
   const { app, upgrades } = parts.http;
   const roles = rolesOf(config.server.roles);
   await app.register(healthRoutes(openHealth(config, platform, parts), () => lifecycle.state));
@@ -170,6 +175,7 @@ async function addRoutes(parts: Parts, lifecycle: Lifecycle): Promise<void> {
     await app.register(budgetRoutes(access.budgets));
     await app.register(providerKeyRoutes(access.providerKeys));
     await app.register(recordingRoutes(recordings, platform.blobs));
+    await app.register(work.routes);
     await app.register(parts.runs.runs.routes);
     if ('verify' in platform.blobs) await app.register(blobRoutes(platform.blobs));
   }

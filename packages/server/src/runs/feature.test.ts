@@ -284,7 +284,7 @@ forEachRunsHost((_name, open) => {
 
   it('shows queue, workers and agents', async () => {
     const { body } = await host.send('GET', '/v1/queue');
-    expect(body.queues.map((queue: { name: string }) => queue.name)).toEqual(['agent', 'polling']);
+    expect(body.queues.map((queue: { name: string }) => queue.name)).toEqual(['agent', 'push']);
     expect(body.workers).toMatchObject([{ replica: host.leases.replica, running: 0 }]);
     expect((await host.send('GET', '/v1/agents')).body.data).toHaveLength(2);
     expect((await host.send('POST', '/v1/queue/redrive', {}, ADMIN)).body).toEqual({ redriven: 0 });

@@ -29,6 +29,7 @@ export type {
 } from './claimed-run.ts';
 export { createOutbound, type Outbound } from './egress/index.ts';
 export { createRuns, type Runs, type RunsDeps } from './feature.ts';
+export { RUN_KIND } from './kind.ts';
 export { LOST_ATTEMPTS_MAX } from './run.ts';
 export { createRunDriver, type DriverDeps, type RunDriver } from './run-driver.ts';
 export type { OrderQuery } from './run-signals.ts';

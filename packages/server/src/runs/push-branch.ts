@@ -41,7 +41,7 @@ export async function writeIntent(
 ): Promise<boolean> {
   const row = await store.lockRun(trx, runId);
   const { branch, commit } = pushable(row!);
-  await deps.queue.send(trx, 'polling', { push_run_id: runId }, { singletonKey: `push:${runId}` });
+  await deps.queue.send(trx, 'push', { push_run_id: runId }, { singletonKey: `push:${runId}` });
   if (await isPushIntended(trx, runId)) return false;
   await deps.log.append(trx, {
     subject: runId,

@@ -20,7 +20,7 @@ describe('dead letters', () => {
   });
 
   /** As the queue buries a job; answers its id. */
-  async function bury(queue: 'agent' | 'polling', data: Record<string, string>): Promise<string> {
+  async function bury(queue: 'agent' | 'push', data: Record<string, string>): Promise<string> {
     const { rows } = await sql<{ id: string }>`
       insert into pgboss.job (name, data, source_name, singleton_key)
       values (${`${queue}-dead`}, ${JSON.stringify(data)}::jsonb, ${queue}, gen_random_uuid()::text)
@@ -33,7 +33,7 @@ describe('dead letters', () => {
     (await host.send('GET', '/v1/queue', undefined, as)).body.dead_letters;
   const dead = async () => {
     const letters = await Promise.all(
-      (['agent', 'polling'] as const).map(name => host.queue.deadLetters(name, { limit: 10 })),
+      (['agent', 'push'] as const).map(name => host.queue.deadLetters(name, { limit: 10 })),
     );
     return letters.flat().map(letter => letter.jobId);
   };
@@ -41,7 +41,7 @@ describe('dead letters', () => {
   it('of another project are neither shown nor put back, one or all', async () => {
     const ids = [
       await bury('agent', { run_id: run }),
-      await bury('polling', { push_run_id: run }),
+      await bury('push', { push_run_id: run }),
       // About no run that there is.
       await bury('agent', { run_id: 'run_gone' }),
     ];

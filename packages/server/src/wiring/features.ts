@@ -38,8 +38,10 @@ import {
   loadSessionDefaults,
   type Realtime,
   SEED_DEFAULTS,
+  SESSION_KIND,
 } from '../realtime/index.ts';
 import type { Recordings } from '../recordings/index.ts';
+import type { Work } from '../work/index.ts';
 
 export const VERSION = '0.1.0';
 const DAY_MS = 24 * 3600 * 1000;
@@ -164,8 +166,9 @@ export interface ModelAccess {
 export async function openRealtime(
   config: Config,
   platform: Platform,
-  others: { auth: Auth; models: Models; recordings: Recordings },
+  others: { auth: Auth; work: Work; models: Models; recordings: Recordings },
 ): Promise<Realtime> {
+  others.work.kinds.add(SESSION_KIND);
   const { defaultsFile, maxActivePerOwner, reconnectWindowMs, retentionDays } = config.sessions;
   return createRealtime({
     ...platform,

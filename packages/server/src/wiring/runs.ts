@@ -22,11 +22,14 @@ import {
   loadAgentProfiles,
   type Outbound,
   pinRemote,
+  RUN_KIND,
   type Runs,
   RunWorker,
   type Sandbox,
   type Workspaces,
 } from '../runs/index.ts';
+
+import type { Work } from '../work/index.ts';
 
 /** What the built-in agent asks for where the catalogue has no model it can talk to. */
 const BUILTIN_MODEL = 'gpt-5.1-codex';
@@ -44,6 +47,7 @@ interface Others {
   readonly auth: Auth;
   readonly models: Models;
   readonly gateway: ModelGateway;
+  readonly work: Work;
 }
 
 export async function openRuns(
@@ -69,10 +73,11 @@ export async function openRuns(
     limits: { diskMaxBytes: config.runs.workspacesMaxBytes },
     remoteEnv: pinRemote(sources),
   });
+  others.work.kinds.add(RUN_KIND);
   const runs = createRuns({
     ...platform,
     audit: others.auth.audit,
-    tickets: others.auth.streamTickets,
+    streams: others.work.streams,
     agents: () => describeAgents(agents, sandbox),
     agentNames: agents.map(({ name }) => name),
     checkModel: name => others.models.checkText(name),
@@ -81,7 +86,7 @@ export async function openRuns(
     inspect: source => workspaces.inspect(source),
   });
   const parts = { config, platform, others, runs, agents, sandbox, workspaces };
-  return { runs, components: [...componentsOf(parts), ...runs.components] };
+  return { runs, components: componentsOf(parts) };
 }
 
 async function openAgents(
@@ -131,14 +136,9 @@ interface Parts {
 }
 
 function componentsOf(parts: Parts): Component[] {
-  const { platform, config } = parts;
-  const queue: Component = {
-    name: 'queue',
-    start: () => platform.queue.start(),
-    stop: () => platform.queue.stop(),
-  };
-  if (!config.server.roles.includes('worker')) return [queue];
-  return [queue, upkeep(parts), ...(mayWork(parts) ? [worker(parts)] : [])];
+  const { config } = parts;
+  if (!config.server.roles.includes('worker')) return [];
+  return [upkeep(parts), ...(mayWork(parts) ? [worker(parts)] : [])];
 }
 
 /** Agents without a sandbox read what the server reads: only for oneself, or when told to. */

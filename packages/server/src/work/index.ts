@@ -14,7 +14,9 @@ export {
   targetOf,
 } from './access.ts';
 export { boundedText, cutToJsonBytes, TEXT_MAX_BYTES } from './bounded-text.ts';
+export { createWork, type Work } from './create-work.ts';
 export { withIdempotency } from './idempotency.ts';
 export { sweepIdempotencyKeys } from './idempotency-store.ts';
+export type { Kind, Kinds } from './kinds.ts';
 export { cursorId, cursorNumber, cursorOf, type Page, pageOf } from './paging.ts';
 export { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from './requests.ts';

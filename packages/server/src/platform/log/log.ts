@@ -70,6 +70,11 @@ export interface Log {
   subject(executor: Executor, id: string): Promise<Subject | null>;
   read(executor: Executor, request: ReadRequest): Promise<EventEnvelope[]>;
   /**
+   * The number of the newest event of one of these types among the last `READ_MAX_EVENTS`; null
+   * without one.
+   */
+  lastOf(executor: Executor, subject: string, types: readonly string[]): Promise<number | null>;
+  /**
    * Yields batches of events after `after`, in order, without gaps, until aborted or the subject
    * is erased: first what is there, then what comes. One poll a second per process serves all
    * followers; the doorbell only makes it faster. Between batches a follower holds no events.

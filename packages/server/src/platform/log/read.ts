@@ -1,4 +1,5 @@
 import type { EventEnvelope } from '@holdfast/protocol';
+import { sql } from 'kysely';
 import { allOf } from '../../kernel/index.ts';
 import type { Executor } from '../database/index.ts';
 import type { Sealer } from '../secrets/index.ts';
@@ -33,6 +34,27 @@ export async function read(
       ...(row.private_key_id !== null && secret === undefined ? { redacted: true } : {}),
     };
   });
+}
+
+export async function lastOf(
+  executor: Executor,
+  subject: string,
+  types: readonly string[],
+): Promise<number | null> {
+  const newest = logTables(executor)
+    .selectFrom('subjects')
+    .select(sql<number>`last_seq - ${READ_MAX_EVENTS}`.as('after'))
+    .where('id', '=', subject);
+  const row = await logTables(executor)
+    .selectFrom('events')
+    .select('seq')
+    .where('subject', '=', subject)
+    .where('seq', '>', newest)
+    .where('type', 'in', [...types])
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.seq ?? null;
 }
 
 /** How many events one read answers at most. */

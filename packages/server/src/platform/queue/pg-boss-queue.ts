@@ -5,7 +5,7 @@ import { endsWithin, HoldfastError } from '../../kernel/index.ts';
 import type { Database, Trx } from '../database/index.ts';
 import type { Telemetry } from '../telemetry/index.ts';
 import { countJobs, listDead } from './jobs.ts';
-import { type Job, QUEUES, type Queue, type QueueName, type SendOptions } from './queue.ts';
+import type { Job, Queue, QueueDefinition, SendOptions } from './queue.ts';
 
 export interface PgBossQueueOptions {
   readonly database: Database;
@@ -42,7 +42,7 @@ const ANSWER_TIMEOUT_MS = 60_000;
 const SCHEMA = 'pgboss';
 const NO_JOB = '00000000-0000-0000-0000-000000000000';
 
-const deadOf = (queue: QueueName) => `${queue}-dead`;
+const deadOf = (queue: string) => `${queue}-dead`;
 
 /**
  * pg-boss 12 behind the port. Every job has a key, because the queues' policy `short` lets one job
@@ -53,27 +53,45 @@ export function createPgBossQueue(options: PgBossQueueOptions): Queue {
   const { log } = options.telemetry;
   boss.on('error', error => log.warn('queue.failed', { error }));
   boss.on('warning', warning => log.warn('queue.warning', { message: warning.message }));
-  let running = false;
+  const { db } = options.database;
+  /** Of each started queue, the names its jobs stand under: its own, and a former one in use. */
+  const names = new Map<string, readonly string[]>();
+  const namesOf = (name: string) => names.get(name) ?? [name];
   const queue: Queue = {
     adapter: 'pg-boss',
     send: (trx, name, data, how) => send(boss, trx, { name, data, options: how ?? {} }),
-    work: (name, { concurrency }, handler) => work(boss, { name, concurrency }, handler),
-    depth: () => countJobs(options.database.db, deadOf),
-    deadLetters: (name, query) => listDead(options.database.db, deadOf(name), query),
-    redrive: async (name, jobIds) =>
-      jobIds.length === 0 ? 0 : boss.redrive(deadOf(name), { ids: [...jobIds] }),
-    async start() {
-      await startBoss(boss, options);
-      running = true;
+    async work(name, { concurrency }, handler) {
+      const stops: (() => Promise<void>)[] = [];
+      for (const one of namesOf(name)) {
+        stops.push(await work(boss, { name: one, concurrency }, handler));
+      }
+      return async () => void (await Promise.all(stops.map(stop => stop())));
+    },
+    depth: () => countJobs(db, names, deadOf),
+    deadLetters: (name, query) => listDead(db, namesOf(name).map(deadOf), query),
+    async redrive(name, jobIds) {
+      let moved = 0;
+      if (jobIds.length === 0) return moved;
+      for (const one of namesOf(name)) {
+        moved += await boss.redrive(deadOf(one), { ids: [...jobIds], destination: name });
+      }
+      return moved;
+    },
+    async start(queues) {
+      await startBoss(boss, queues, options);
+      for (const { name, formerName } of queues) {
+        const former = formerName === undefined ? null : await boss.getQueue(formerName);
+        names.set(name, former === null ? [name] : [name, former.name]);
+      }
     },
     async stop() {
-      running = false;
+      names.clear();
       const stopped = boss.stop({ graceful: true, timeout: STOP_TIMEOUT_MS });
       if (await endsWithin(stopped, STOP_TIMEOUT_MS + STOP_SPARE_MS)) return;
       log.warn('queue.not_stopped');
     },
   };
-  observeDepth(options.telemetry, () => (running ? queue.depth() : Promise.resolve([])));
+  observeDepth(options.telemetry, () => queue.depth());
   return queue;
 }
 
@@ -97,11 +115,15 @@ function bossOptions({ database, connectionString, monitorIntervalS }: PgBossQue
 }
 
 /** Of two processes that start at once, the second waits while the first makes the tables. */
-async function startBoss(boss: PgBoss, options: PgBossQueueOptions): Promise<void> {
+async function startBoss(
+  boss: PgBoss,
+  queues: readonly QueueDefinition[],
+  options: PgBossQueueOptions,
+): Promise<void> {
   const { database } = options;
   const start = async () => {
     await boss.start();
-    for (const name of QUEUES) await makeQueue(boss, name, options);
+    for (const { name } of queues) await makeQueue(boss, name, options);
   };
   try {
     if (!database.capabilities.sharedAcrossProcesses) return await start();
@@ -121,7 +143,7 @@ async function startBoss(boss: PgBoss, options: PgBossQueueOptions): Promise<voi
 
 async function makeQueue(
   boss: PgBoss,
-  name: QueueName,
+  name: string,
   { retriesMax = JOB_RETRIES_MAX, retryDelayS = 1 }: PgBossQueueOptions,
 ): Promise<void> {
   const dead = deadOf(name);
@@ -152,7 +174,7 @@ async function makeQueue(
 async function send(
   boss: PgBoss,
   trx: Trx,
-  job: { name: QueueName; data: Record<string, string>; options: SendOptions },
+  job: { name: string; data: Record<string, string>; options: SendOptions },
 ): Promise<void> {
   const { startAfterS, singletonKey } = job.options;
   await boss.send(job.name, job.data, {
@@ -164,7 +186,7 @@ async function send(
 
 async function work(
   boss: PgBoss,
-  { name, concurrency }: { name: QueueName; concurrency: number },
+  { name, concurrency }: { name: string; concurrency: number },
   handler: (job: Job, signal: AbortSignal) => Promise<void>,
 ): Promise<() => Promise<void>> {
   const draining = new AbortController();

@@ -11,6 +11,8 @@ import { createPgBossQueue, type DeadLetterQuery, type Job, type Queue } from '.
 
 const HANGING_WORKER = fileURLToPath(new URL('./testing/hanging-worker.ts', import.meta.url));
 
+const QUEUES = [{ name: 'agent' }];
+
 interface Opened {
   readonly database: Database;
   readonly connectionString: string | null;
@@ -72,7 +74,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, open) => {
       retriesMax: 1,
       retryDelayS: 1,
     });
-    await queue.start();
+    await queue.start(QUEUES);
   });
   afterAll(async () => {
     await queue?.stop();
@@ -197,7 +199,7 @@ it('starts in two processes at once on a fresh database', async () => {
   const queues = databases.map(database =>
     createPgBossQueue({ database, connectionString: url, telemetry }),
   );
-  await Promise.all(queues.map(queue => queue.start()));
+  await Promise.all(queues.map(queue => queue.start(QUEUES)));
   const { take, until } = inbox();
   const stop = await queues[1]!.work('agent', { concurrency: 1 }, async job => take(job));
   await databases[0]!.transaction(trx => queues[0]!.send(trx, 'agent', { run_id: 'x' }));
@@ -219,7 +221,7 @@ it('gives a job of a killed worker to another one', { timeout: 60_000 }, async (
     telemetry,
     monitorIntervalS: 1,
   });
-  await queue.start();
+  await queue.start(QUEUES);
   const worker = spawn(process.execPath, [HANGING_WORKER, url], { stdio: ['ignore', 'pipe', 2] });
   const exited = once(worker, 'exit');
   await database.transaction(trx => queue.send(trx, 'agent', { run_id: 'x' }));
@@ -233,6 +235,41 @@ it('gives a job of a killed worker to another one', { timeout: 60_000 }, async (
   expect(job).toMatchObject({ data: { run_id: 'x' }, retries: 1 });
   await stop();
   await queue.stop();
+  await database.close();
+  await telemetry.close();
+  await drop();
+});
+
+it('takes jobs and dead letters that wait under a former name', { timeout: 60_000 }, async () => {
+  const { url, drop } = await createTestDatabase();
+  const telemetry = await recordTelemetry();
+  const database = await openPostgres({ url, poolSize: 0, maxOverflow: 4 });
+  const open = () => createPgBossQueue({ database, connectionString: url, telemetry });
+  // The earlier revision goes on beside the new one: blue and green.
+  const earlier = open();
+  await earlier.start([{ name: 'polling' }]);
+  const sendOld = (id: string) =>
+    database.transaction(trx => earlier.send(trx, 'polling', { push_run_id: id }));
+  await sendOld('before');
+  await sql`
+    insert into pgboss.job (name, data, source_name, singleton_key)
+    values ('polling-dead', '{"push_run_id":"dead"}', 'polling', 'dead')`.execute(database.db);
+  const queue = open();
+  await queue.start([{ name: 'push', formerName: 'polling' }]);
+  expect(await queue.depth()).toEqual([{ name: 'push', queued: 1, active: 0, dead: 1 }]);
+  const [letter] = await queue.deadLetters('push', { limit: 10 });
+  const { take, until } = inbox();
+  const stop = await queue.work('push', { concurrency: 1 }, async job => take(job));
+  expect((await until(1))[0]?.data).toEqual({ push_run_id: 'before' });
+  await sendOld('meanwhile');
+  expect((await until(2))[1]?.data).toEqual({ push_run_id: 'meanwhile' });
+  await database.transaction(trx => queue.send(trx, 'push', { push_run_id: 'new' }));
+  expect((await until(3))[2]?.data).toEqual({ push_run_id: 'new' });
+  expect(await queue.redrive('push', [letter!.jobId])).toBe(1);
+  expect((await until(4))[3]?.data).toEqual({ push_run_id: 'dead' });
+  await stop();
+  await queue.stop();
+  await earlier.stop();
   await database.close();
   await telemetry.close();
   await drop();

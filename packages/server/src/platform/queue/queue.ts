@@ -5,8 +5,14 @@ import type { Trx } from '../database/index.ts';
  * The port for jobs. A job is only a wake-up: it may be delivered twice after a kill, so what it
  * names must itself say whether there is anything to do.
  */
-export const QUEUES = ['agent', 'polling'] as const;
-export type QueueName = (typeof QUEUES)[number];
+export interface QueueDefinition {
+  readonly name: string;
+  /**
+   * What an earlier revision called it. Where a queue of that name exists, its jobs and dead
+   * letters count as this queue's: that revision may still send there, on the same database.
+   */
+  readonly formerName?: string;
+}
 
 export interface Job {
   readonly id: string;
@@ -23,7 +29,7 @@ export interface SendOptions {
 }
 
 export interface QueueDepth {
-  readonly name: QueueName;
+  readonly name: string;
   readonly queued: number;
   readonly active: number;
   readonly dead: number;
@@ -45,30 +51,26 @@ export interface DeadLetterQuery {
 export interface Queue {
   readonly adapter: string;
   /** Sends within `trx`: the job is there when the transaction is. */
-  send(
-    trx: Trx,
-    queue: QueueName,
-    data: Record<string, string>,
-    options?: SendOptions,
-  ): Promise<void>;
+  send(trx: Trx, queue: string, data: Record<string, string>, options?: SendOptions): Promise<void>;
   /**
    * Works on jobs, at most `concurrency` at once. A handler that throws has its job tried again
    * with backoff, and after the last try among the dead letters. `signal` aborts when the process
    * drains. Answers how to stop taking jobs; those under way are waited for.
    */
   work(
-    queue: QueueName,
+    queue: string,
     options: { concurrency: number },
     handler: (job: Job, signal: AbortSignal) => Promise<void>,
   ): Promise<() => Promise<void>>;
   depth(): Promise<QueueDepth[]>;
   /** Newest first. */
-  deadLetters(queue: QueueName, query: DeadLetterQuery): Promise<DeadLetter[]>;
+  deadLetters(queue: string, query: DeadLetterQuery): Promise<DeadLetter[]>;
   /**
    * Puts these dead letters back. Answers how many. One whose key has a waiting job by now is
    * dropped: that job does the same.
    */
-  redrive(queue: QueueName, jobIds: readonly string[]): Promise<number>;
-  start(): Promise<void>;
+  redrive(queue: string, jobIds: readonly string[]): Promise<number>;
+  /** Makes the queues that are missing; others cannot be sent to or worked on. */
+  start(queues: readonly QueueDefinition[]): Promise<void>;
   stop(): Promise<void>;
 }

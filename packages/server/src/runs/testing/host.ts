@@ -23,7 +23,9 @@ import {
 } from '../../platform/log/testing.ts';
 import { createPgBossQueue, type Queue } from '../../platform/queue/index.ts';
 import { createSealer } from '../../platform/secrets/index.ts';
-import { createRuns, type HeldRun, type Runs, type RunsDeps } from '../index.ts';
+import { createWork, type Work } from '../../work/index.ts';
+import type { StreamDeps, Streams } from '../../work/stream/index.ts';
+import { createRuns, type HeldRun, RUN_KIND, type Runs, type RunsDeps } from '../index.ts';
 
 /**
  * For tests: the feature behind a real HTTP server, on a real database, log and queue. The header
@@ -33,6 +35,8 @@ import { createRuns, type HeldRun, type Runs, type RunsDeps } from '../index.ts'
 export interface RunsHost {
   readonly url: string;
   readonly runs: Runs;
+  readonly work: Work;
+  readonly streams: Streams;
   readonly log: Log;
   readonly queue: Queue;
   readonly blobs: BlobStore;
@@ -67,7 +71,9 @@ export interface RunsHost {
 
 export const CALLER = 'Developer:ann:default';
 
-export interface RunsHostOptions extends Partial<RunsDeps> {
+type StreamBounds = Partial<Pick<StreamDeps, 'recheckMs' | 'streamsMax' | 'sseLimits'>>;
+
+export interface RunsHostOptions extends Partial<RunsDeps>, StreamBounds {
   readonly connectionString?: string | null;
 }
 
@@ -81,12 +87,16 @@ export async function openRunsHost(
   const auth = openAuth(ports);
   const audited: AuditRecord[] = [];
   const rights: RunsHost['rights'] = { role: undefined };
+  const audit = { record: async (record: AuditRecord) => void audited.push(record) };
+  const work = createWork({ ...ports, audit, tickets: auth.streamTickets, ...overrides });
+  work.kinds.add(RUN_KIND);
+  await ports.queue.start(work.kinds.queues());
   const deps: RunsDeps = {
     ...ports,
-    audit: { record: async record => void audited.push(record) },
+    audit,
+    streams: work.streams,
     agents: async () => ({ data: ['builtin', 'other'].map(agentInfo), isolation_note: null }),
     agentNames: ['builtin', 'other'],
-    tickets: auth.streamTickets,
     sources: { allowedHosts: ['git.test'], localMode: true },
     ...overrides,
   };
@@ -97,6 +107,7 @@ export async function openRunsHost(
     api: { title: 'test', version: '1' },
     corsOrigins: [],
   });
+  await server.app.register(work.routes);
   await server.app.register(runs.routes);
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${port}`;
@@ -105,12 +116,14 @@ export async function openRunsHost(
     ...clientOf(url, runs),
     url,
     runs,
+    work,
+    streams: work.streams,
     deps,
     audited,
     rights,
     sibling: ports => openSibling({ ...deps, ...ports }),
     async close() {
-      await runs.streams.drain();
+      await work.streams.drain();
       await server.close(0);
       await ports.queue.stop();
       await ports.leases.stop();
@@ -131,7 +144,6 @@ async function openPorts(
   const leases = createLeases({ database, revision: 'test', roles: ['api', 'worker'] });
   await leases.start();
   const queue = createPgBossQueue({ database, telemetry, connectionString });
-  await queue.start();
   const blobs = await openFilesystemBlobs({
     dir: join(dir, 'blobs'),
     baseUrl: () => 'http://localhost',

@@ -6,6 +6,7 @@ import { createTestDatabase } from '../../platform/database/testing.ts';
 import { createProcessDoorbell } from '../../platform/doorbell/index.ts';
 import { createLog } from '../../platform/log/index.ts';
 import { createPgBossQueue } from '../../platform/queue/index.ts';
+import { RUN_KIND } from '../kind.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
 import { openBench, processesWith, waitFor } from './testing.ts';
 
@@ -42,7 +43,7 @@ describe('a worker whose database is silent', () => {
   it('drains within its grace period, and another one takes the run', async () => {
     const { database } = away;
     const queue = createPgBossQueue({ ...away, telemetry: host.telemetry });
-    await queue.start();
+    await queue.start(RUN_KIND.queues);
     const { sealer } = host.deps;
     const log = createLog({ database, sealer, doorbell: createProcessDoorbell() });
     const mine = await host.sibling({ database, queue, log });

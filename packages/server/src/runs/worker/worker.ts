@@ -65,7 +65,7 @@ export class RunWorker implements Component {
     this.#every(wakeIntervalMs, () => this.#wake());
     this.#stopTaking.push(
       await queue.work('agent', { concurrency }, job => this.#handle(job)),
-      await queue.work('polling', { concurrency: PUSHES_MAX }, job => this.#push(job)),
+      await queue.work('push', { concurrency: PUSHES_MAX }, job => this.#push(job)),
     );
     void this.#wake();
   }

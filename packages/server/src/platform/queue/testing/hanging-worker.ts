@@ -7,7 +7,7 @@ const url = process.argv[2] ?? '';
 const database = await openPostgres({ url, poolSize: 0, maxOverflow: 2 });
 const telemetry = await recordTelemetry();
 const queue = createPgBossQueue({ database, telemetry, connectionString: url });
-await queue.start();
+await queue.start([{ name: 'agent' }]);
 await queue.work('agent', { concurrency: 1 }, async job => {
   process.stdout.write(`took ${job.id}\n`);
   await new Promise(() => {});

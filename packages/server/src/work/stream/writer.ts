@@ -1,65 +1,75 @@
 import type { SseStream } from '../../http/index.ts';
+import type { Kind } from '../kinds.ts';
 import type { Feed } from './feed.ts';
 import { type Frame, gapFrame } from './frames.ts';
 
 /** One log on a stream: how far its reader has come. */
-export interface Strand {
+export interface Subscription {
   readonly subject: string;
+  readonly kind: Kind;
   readonly feed: Feed;
   position: number;
   /** Its terminal event was sent. */
   ended: boolean;
 }
 
-/** How a stream writes the events of a strand. */
+/** How a stream writes the events of a subscription. */
 export interface View {
-  /** The text of a batch; strands' positions are already past it. */
-  write(strand: Strand, frames: readonly Frame[]): string | Uint8Array;
+  /** The text of a batch; the subscription's position is already past it. */
+  write(subscription: Subscription, frames: readonly Frame[]): string | Uint8Array;
   /** Set where batches of one feed read alike for all readers: then they are made once. */
   readonly shared: boolean;
 }
 
 /**
- * Sends what the strands have, in order and each event once, and then what comes, until all have
- * ended or the stream is over. Feeds were joined before this is called: nothing falls in between.
+ * Sends what the subscriptions have, in order and each event once, and then what comes, until all
+ * have ended or the stream is over. Feeds were joined before this is called: nothing falls in
+ * between.
  */
 export async function pump(
   stream: SseStream,
-  strands: readonly Strand[],
+  subscriptions: readonly Subscription[],
   view: View,
 ): Promise<void> {
   const bell = new Bell(stream.signal);
   while (!stream.signal.aborted) {
     // Before looking: what comes while we look rings it again.
-    bell.arm(strands);
+    bell.arm(subscriptions);
     let sent = false;
-    for (const strand of strands) {
-      if (strand.ended) continue;
-      if (await sendNext(stream, strand, view)) sent = true;
+    for (const subscription of subscriptions) {
+      if (subscription.ended) continue;
+      if (await sendNext(stream, subscription, view)) sent = true;
       if (stream.signal.aborted) break;
     }
-    if (strands.every(strand => strand.ended || strand.feed.over)) break;
+    if (subscriptions.every(subscription => subscription.ended || subscription.feed.over)) break;
     if (!sent) await bell.rung();
   }
-  bell.disarm(strands);
+  bell.disarm(subscriptions);
 }
 
-/** Sends one batch of a strand; false when it has none. */
-async function sendNext(stream: SseStream, strand: Strand, view: View): Promise<boolean> {
-  const { feed, position } = strand;
+/** Sends one batch of a subscription; false when it has none. */
+async function sendNext(
+  stream: SseStream,
+  subscription: Subscription,
+  view: View,
+): Promise<boolean> {
+  const { feed, position } = subscription;
   const batch = feed.isBehind(position) ? await feed.after(position) : feed.latest(position);
   if (batch === undefined || stream.signal.aborted) return false;
   const end = batch.frames.findIndex(frame => frame.ends);
   const frames = end < 0 ? batch.frames : batch.frames.slice(0, end + 1);
-  strand.position = frames.at(-1)?.seq ?? batch.last;
-  strand.ended = end >= 0;
+  subscription.position = frames.at(-1)?.seq ?? batch.last;
+  subscription.ended = end >= 0;
   const first = frames[0]?.seq ?? batch.last + 1;
   if (first > position + 1) {
-    await stream.send(gapFrame({ subject: strand.subject, after: position, next: first }));
+    const gap = { subject: subscription.subject, after: position, next: first };
+    await stream.send(gapFrame(gap, subscription.kind));
   }
   if (frames.length === 0) return true;
   const isShared = view.shared && frames === batch.frames;
-  const text = isShared ? (batch.memo ?? view.write(strand, frames)) : view.write(strand, frames);
+  const text = isShared
+    ? (batch.memo ?? view.write(subscription, frames))
+    : view.write(subscription, frames);
   if (isShared) batch.memo = text;
   const full = stream.send(text as string | Uint8Array);
   if (full !== undefined) await full;
@@ -81,13 +91,14 @@ class Bell {
     signal.addEventListener('abort', this.#ring, { once: true });
   }
 
-  arm(strands: readonly Strand[]): void {
+  arm(subscriptions: readonly Subscription[]): void {
     this.#rung = this.#signal.aborted;
-    for (const strand of strands) if (!strand.ended) strand.feed.onWake(this.#ring);
+    for (const subscription of subscriptions)
+      if (!subscription.ended) subscription.feed.onWake(this.#ring);
   }
 
-  disarm(strands: readonly Strand[]): void {
-    for (const strand of strands) strand.feed.offWake(this.#ring);
+  disarm(subscriptions: readonly Subscription[]): void {
+    for (const subscription of subscriptions) subscription.feed.offWake(this.#ring);
     this.#signal.removeEventListener('abort', this.#ring);
   }
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { HeldRun } from '../index.ts';
-import { forEachRunsHost } from '../testing/databases.ts';
-import type { RunsHost } from '../testing/host.ts';
-import { SseConnection } from '../testing/sse-client.ts';
+import { type HeldRun, RUN_KIND } from '../../runs/index.ts';
+import { forEachRunsHost } from '../../runs/testing/databases.ts';
+import type { RunsHost } from '../../runs/testing/host.ts';
+import { SseConnection } from '../../runs/testing/sse-client.ts';
 import { type Feed, Feeds, TAIL_MAX_BYTES, TAIL_MAX_EVENTS } from './feed.ts';
 
 /** The last event of a run that was just taken: `run.created`, `run.started`. */
@@ -47,7 +47,11 @@ forEachRunsHost((_name, open) => {
       ['bytes', Math.ceil((TAIL_MAX_BYTES / 40_000) * 2), 40_000],
     ])('keeps a bounded number of %s; who is behind reads the log', async (_what, count, chars) => {
       const run = await newRun();
-      const feed = feeds.join({ subject: run.id, includePrivate: true }, TAKEN, TAKEN);
+      const feed = feeds.join(
+        { subject: run.id, kind: RUN_KIND, includePrivate: true },
+        TAKEN,
+        TAKEN,
+      );
       for (let sent = 0; sent < count; ) {
         const more = Math.min(count - sent, 20);
         await say(run, more, chars);
@@ -65,7 +69,7 @@ forEachRunsHost((_name, open) => {
 
     it('is one for all who see the same, and another for who sees less', async () => {
       const run = await newRun();
-      const key = { subject: run.id, includePrivate: true };
+      const key = { subject: run.id, kind: RUN_KIND, includePrivate: true };
       const one = feeds.join(key, TAKEN, TAKEN);
       const other = feeds.join(key, TAKEN, TAKEN);
       const viewer = feeds.join({ ...key, includePrivate: false }, TAKEN, TAKEN);
@@ -83,7 +87,11 @@ forEachRunsHost((_name, open) => {
 
     it('is over when its log is erased, and wakes who waits', async () => {
       const run = await newRun();
-      const feed = feeds.join({ subject: run.id, includePrivate: true }, TAKEN, TAKEN);
+      const feed = feeds.join(
+        { subject: run.id, kind: RUN_KIND, includePrivate: true },
+        TAKEN,
+        TAKEN,
+      );
       await host.runs.driver.abandon(run);
       await host.database.transaction(trx => host.log.erase(trx, run.id));
       await new Promise<void>(resolve => feed.onWake(resolve));
@@ -100,7 +108,7 @@ forEachRunsHost((_name, open) => {
     await Promise.all(lines.map(line => line.until(() => line.head !== '')));
     expect(lines.map(line => line.status).toSorted()).toEqual([200, 200, 503]);
     for (const line of lines) line.cut();
-    await expect.poll(() => host.runs.streams.size).toBe(0);
+    await expect.poll(() => host.streams.size).toBe(0);
     expect((await host.request(`/v1/runs/${run.id}/events`)).status).toBe(200);
   });
 });

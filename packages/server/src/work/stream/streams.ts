@@ -1,16 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { authorize, notFound, type Principal, type StreamTickets } from '../../auth/index.ts';
+import { authorize, notFound, type Principal } from '../../auth/index.ts';
 import { openSse, SSE_LIMITS, type SseLimits, type SseStream } from '../../http/index.ts';
 import { type Component, HoldfastError } from '../../kernel/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import type { Log, Subject } from '../../platform/log/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
-import { type AuditDeps, recordAdmin, seesPrivate } from '../../work/index.ts';
-import * as queries from '../queries.ts';
-import { isFinal } from '../run.ts';
+import { type AuditDeps, recordAdmin, seesPrivate } from '../access.ts';
+import type { Kinds } from '../kinds.ts';
 import { Feeds } from './feed.ts';
-import { frameOf } from './frames.ts';
-import { pump, type Strand, type View } from './line.ts';
+import { pump, type Subscription, type View } from './writer.ts';
 
 /** How often the right to read is judged again while a stream is open. */
 export const RECHECK_MS = 30_000;
@@ -20,8 +18,8 @@ export const STREAMS_MAX = 10_000;
 export interface StreamDeps extends AuditDeps {
   readonly database: Database;
   readonly log: Log;
+  readonly kinds: Kinds;
   readonly telemetry: Telemetry;
-  readonly tickets: Pick<StreamTickets, 'mint'>;
   /** Default `SSE_LIMITS`. */
   readonly sseLimits?: Partial<SseLimits>;
   /** Default `RECHECK_MS`. */
@@ -37,7 +35,7 @@ export interface StreamPlan {
   readonly positions: Positions;
   /** Those that were looked up already, and may be read. */
   readonly known?: ReadonlyMap<string, Subject>;
-  readonly view: (strands: readonly Strand[]) => View;
+  readonly view: (subscriptions: readonly Subscription[]) => View;
   /** Sent first, without an `id`. */
   readonly greeting?: string;
 }
@@ -45,10 +43,10 @@ export interface StreamPlan {
 /**
  * The open streams of this process. Rights are judged when a stream opens and again every
  * `RECHECK_MS`; one whose reader may no longer read, or sees more or less than before, ends, and
- * the client's next request is answered as it deserves.
+ * the client's next request is authorised afresh.
  */
 export class Streams implements Component {
-  readonly name = 'run streams';
+  readonly name = 'streams';
   readonly #deps: StreamDeps;
   readonly #feeds: Feeds;
   readonly #limits: SseLimits;
@@ -95,21 +93,23 @@ export class Streams implements Component {
     await this.#recordAdmin(request, subjects);
     // Last, and nothing is waited for from here on: the bound holds however many come at once.
     this.#assertRoom();
-    const strands = subjects.map(subject => this.#strand(request.principal, subject, plan));
+    const subscriptions = subjects.map(subject =>
+      this.#subscribe(request.principal, subject, plan.positions),
+    );
     const stream = openSse(reply, this.#limits);
     this.#open.add(stream);
     try {
       if (plan.greeting !== undefined) stream.send(plan.greeting);
       const recheck = this.#watch(request, stream, subjects);
       try {
-        await pump(stream, strands, plan.view(strands));
+        await pump(stream, subscriptions, plan.view(subscriptions));
       } finally {
         clearInterval(recheck);
       }
     } catch (error) {
       this.#deps.telemetry.log.warn('stream.failed', { request_id: request.id, error });
     } finally {
-      for (const strand of strands) strand.feed.leave();
+      for (const { feed } of subscriptions) feed.leave();
       this.#open.delete(stream);
       stream.end();
     }
@@ -139,38 +139,32 @@ export class Streams implements Component {
     return subjects;
   }
 
-  /** Whether the reader already has the terminal event of every subject. */
+  /**
+   * Whether the reader already has the ending of every subject. Little comes after an ending, such
+   * as a push: it is among the newest events.
+   */
   async #isOver(subjects: readonly Subject[], positions: Positions): Promise<boolean> {
-    for (const subject of subjects) {
-      if (!(await this.#hasEnding(subject, positions.get(subject.id) ?? 0))) return false;
+    const { database, log, kinds } = this.#deps;
+    for (const { id } of subjects) {
+      const position = positions.get(id) ?? 0;
+      const endings = kinds.ofId(id)?.endings ?? [];
+      if (position === 0 || endings.length === 0) return false;
+      const ending = await log.lastOf(database.db, id, endings);
+      if (ending === null || ending > position) return false;
     }
     return true;
   }
 
-  async #hasEnding(subject: Subject, position: number): Promise<boolean> {
-    if (subject.kind !== 'run' || position === 0) return false;
-    const { database, log } = this.#deps;
-    const status = await queries.findRunStatus(database.db, subject.id);
-    if (status === undefined || !isFinal(status)) return false;
-    // What comes after the ending, such as a push, is little; the ending is near the end.
-    const rest = await log.read(database.db, {
-      subject: subject.id,
-      after: position,
-      limit: 200,
-      includePrivate: false,
-    });
-    return !rest.map(frameOf).some(frame => frame.ends) && rest.length < 200;
+  #subscribe(principal: Principal, subject: Subject, positions: Positions): Subscription {
+    const { id, createdBy, lastSeq } = subject;
+    const kind = this.#deps.kinds.ofId(id)!;
+    const position = positions.get(id) ?? 0;
+    const key = { subject: id, kind, includePrivate: seesPrivate(principal, createdBy) };
+    const feed = this.#feeds.join(key, lastSeq, position);
+    return { subject: id, kind, feed, position, ended: false };
   }
 
-  #strand(principal: Principal, subject: Subject, plan: StreamPlan): Strand {
-    const includePrivate = seesPrivate(principal, subject.createdBy);
-    const position = plan.positions.get(subject.id) ?? 0;
-    const key = { subject: subject.id, includePrivate };
-    const feed = this.#feeds.join(key, subject.lastSeq, position);
-    return { subject: subject.id, feed, position, ended: false };
-  }
-
-  /** An Admin who follows the private fields of somebody else's work is on record. */
+  /** Puts on record that an Admin follows the private fields of another's work. */
   async #recordAdmin(request: FastifyRequest, subjects: readonly Subject[]): Promise<void> {
     const { principal, id: requestId } = request;
     if (principal.role !== 'Admin') return;
@@ -197,7 +191,7 @@ export class Streams implements Component {
     };
     return setInterval(() => {
       judge().catch((error: unknown) => {
-        // A database that is away takes nobody's right; the next look is soon.
+        // The database is away: the right stands until the next look, which is soon.
         if (error instanceof HoldfastError && error.code === 'unavailable') return;
         stream.end();
       });

@@ -1,10 +1,10 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { newId } from '../../kernel/index.ts';
-import { READ_MAX_EVENTS } from '../../platform/log/index.ts';
-import type { HeldRun } from '../index.ts';
-import { forEachRunsHost } from '../testing/databases.ts';
-import { CALLER, type RunsHost } from '../testing/host.ts';
-import { SseConnection } from '../testing/sse-client.ts';
+import { newId } from '../kernel/index.ts';
+import { READ_MAX_EVENTS } from '../platform/log/index.ts';
+import type { HeldRun } from './index.ts';
+import { forEachRunsHost } from './testing/databases.ts';
+import { CALLER, type RunsHost } from './testing/host.ts';
+import { SseConnection } from './testing/sse-client.ts';
 
 const SUCCESS = { status: 'succeeded', reason: null, summary: 'Done.' } as const;
 const OWN = { 'x-caller': CALLER };
@@ -304,7 +304,7 @@ forEachRunsHost((_name, open) => {
     for (const seen of await Promise.all(followers)) {
       expect(seen).toEqual(Array.from({ length: total }, (_, i) => i + 1));
     }
-    await expect.poll(() => [host.runs.streams.size, host.runs.streams.feeds]).toEqual([0, 0]);
+    await expect.poll(() => [host.streams.size, host.streams.feeds]).toEqual([0, 0]);
   });
 
   /** Follows to the end, cutting its line at random; answers every number it saw, in order. */

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../kernel/index.ts';
+import type { Kinds } from '../kinds.ts';
 
 /** Logs on one stream; more need a second one. */
 export const STREAM_SUBJECTS_MAX = 50;
 const NUMBER = /^\d{1,15}$/;
-const SUBJECT = /^(run|ses|mtg)_[0-9a-f]{32}$/;
 const SET_CHARS = 8;
 
-/** The number of an event, as a header or a query says it. Throws `invalid_request`. */
+/** The number of an event, as a header or a query names it. Throws `invalid_request`. */
 export function cursorNumber(text: string, field: string): number {
   if (NUMBER.test(text)) return Number(text);
   throw new HoldfastError('invalid_request', 'The cursor is not the number of an event.', {
@@ -16,11 +16,11 @@ export function cursorNumber(text: string, field: string): number {
 }
 
 /** `run_a:7,run_b:0`, or without numbers; in the order given. Throws `invalid_request`. */
-export function parseSubjects(text: string): Map<string, number> {
+export function parseSubjects(text: string, kinds: Kinds): Map<string, number> {
   const positions = new Map<string, number>();
   for (const part of text.split(',')) {
     const [subject = '', number = '0', ...more] = part.split(':');
-    if (!SUBJECT.test(subject) || !NUMBER.test(number) || more.length > 0) {
+    if (kinds.ofId(subject) === undefined || !NUMBER.test(number) || more.length > 0) {
       throw badSubjects('subjects is a list such as run_…:7,run_…:0.');
     }
     if (positions.has(subject)) throw badSubjects('subjects names one of them twice.');

@@ -1,8 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { EventEnvelope } from '@holdfast/protocol';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Database } from '../../platform/database/index.ts';
-import { type Log, READ_MAX_EVENTS } from '../../platform/log/index.ts';
+import { type Log, READ_MAX_EVENTS, type ReadRequest } from '../../platform/log/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
+import type { Kind } from '../kinds.ts';
 import { type Frame, frameOf } from './frames.ts';
 
 /**
@@ -31,6 +33,7 @@ export interface FeedDeps {
 
 export interface FeedKey {
   readonly subject: string;
+  readonly kind: Kind;
   readonly includePrivate: boolean;
 }
 
@@ -80,7 +83,8 @@ export class Feeds {
 
 export class Feed {
   readonly #deps: FeedDeps;
-  readonly #key: FeedKey;
+  readonly #endings: Kind['endings'];
+  readonly #request: Omit<ReadRequest, 'after'>;
   readonly #stop = new AbortController();
   readonly #tail: Frame[] = [];
   readonly #wakers = new Set<() => void>();
@@ -99,7 +103,9 @@ export class Feed {
   /** Follows the log from after `start`. */
   constructor(deps: FeedDeps, key: FeedKey, start: number) {
     this.#deps = deps;
-    this.#key = key;
+    const { subject, includePrivate, kind } = key;
+    this.#endings = kind.endings;
+    this.#request = { subject, includePrivate, limit: READ_MAX_EVENTS };
     this.#base = start;
     this.#last = start;
     void this.#follow();
@@ -152,10 +158,14 @@ export class Feed {
     this.#wakers.delete(waker);
   }
 
+  #framesOf(events: readonly EventEnvelope[]): Frame[] {
+    return events.map(event => frameOf(event, this.#endings));
+  }
+
   async #page(after: number): Promise<Batch | undefined> {
     const { database, log } = this.#deps;
-    const request = { ...this.#key, after, limit: READ_MAX_EVENTS };
-    const frames = (await log.read(database.db, request)).map(frameOf);
+    const request = { ...this.#request, after };
+    const frames = this.#framesOf(await log.read(database.db, request));
     const last = frames.at(-1)?.seq;
     if (last !== undefined) return { frames, last, memo: undefined };
     // Known to have been there and not there any more: the reader is told how far it may skip.
@@ -163,10 +173,10 @@ export class Feed {
   }
 
   async #follow(): Promise<void> {
-    const request = { ...this.#key, after: this.#last, limit: READ_MAX_EVENTS };
+    const request = { ...this.#request, after: this.#last };
     try {
       for await (const events of this.#deps.log.follow(request, this.#stop.signal)) {
-        this.#take(events.map(frameOf));
+        this.#take(this.#framesOf(events));
       }
     } catch (error) {
       const known = error instanceof HoldfastError && error.code === 'unavailable';

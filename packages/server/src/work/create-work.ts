@@ -1,0 +1,42 @@
+import type { FastifyPluginAsync } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { StreamTickets } from '../auth/index.ts';
+import type { Component } from '../kernel/index.ts';
+import { Kinds } from './kinds.ts';
+import { addQueueRoutes, type QueueAdminDeps } from './queue-admin.ts';
+import { addStreamRoutes, type StreamDeps, Streams } from './stream/index.ts';
+
+export interface WorkDeps extends Omit<StreamDeps, 'kinds'>, Omit<QueueAdminDeps, 'kinds'> {
+  readonly tickets: Pick<StreamTickets, 'mint'>;
+}
+
+/** The shared parts that exist once in a process, for all kinds of work. */
+export interface Work {
+  /** Features add theirs when they are wired, before the components start. */
+  readonly kinds: Kinds;
+  readonly streams: Streams;
+  /** The queue, and the streams, which a drain ends. In starting order. */
+  readonly components: readonly Component[];
+  /** Streams of many logs, tickets, and the administration of queues. */
+  readonly routes: FastifyPluginAsync;
+}
+
+export function createWork(deps: WorkDeps): Work {
+  const kinds = new Kinds();
+  const streams = new Streams({ ...deps, kinds });
+  const queue: Component = {
+    name: 'queue',
+    start: () => deps.queue.start(kinds.queues()),
+    stop: () => deps.queue.stop(),
+  };
+  return {
+    kinds,
+    streams,
+    components: [queue, streams],
+    routes: async plain => {
+      const app = plain.withTypeProvider<ZodTypeProvider>();
+      addStreamRoutes(app, streams, { kinds, tickets: deps.tickets });
+      addQueueRoutes(app, { ...deps, kinds });
+    },
+  };
+}
