@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { PROTOCOLS, type Protocol } from './catalogue.ts';
+import { PROTOCOLS } from './catalogue.ts';
 import type { Models } from './models.ts';
 
 const modelList = z.object({
@@ -20,9 +20,6 @@ const modelList = z.object({
   ),
 });
 
-const modelsOf = (models: Models, protocol: Protocol) =>
-  models.list.filter(model => model.protocols.includes(protocol));
-
 const modelQuery = z.object({
   protocol: z.enum(PROTOCOLS).default('realtime').describe('Only models that speak it.'),
 });
@@ -41,20 +38,25 @@ export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
           response: { 200: modelList },
         },
       },
-      async request => ({
-        object: 'list' as const,
-        data: modelsOf(models, request.query.protocol).map(model => ({
-          id: model.id,
-          object: 'model' as const,
-          created: 0,
-          owned_by: 'holdfast',
-          holdfast: {
-            aliases: model.aliases,
-            protocols: model.protocols,
-            default: model.id === models.defaultModel.id,
-          },
-        })),
-      }),
+      async request => {
+        const spoken = models.list.filter(model =>
+          model.protocols.includes(request.query.protocol),
+        );
+        return {
+          object: 'list' as const,
+          data: spoken.map(model => ({
+            id: model.id,
+            object: 'model' as const,
+            created: 0,
+            owned_by: 'holdfast',
+            holdfast: {
+              aliases: model.aliases,
+              protocols: model.protocols,
+              default: model.id === models.defaultModel.id,
+            },
+          })),
+        };
+      },
     );
   };
 }

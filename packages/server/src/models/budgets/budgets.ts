@@ -34,13 +34,24 @@ export function createBudgets({ database, audit }: BudgetsDeps): Budgets {
 
     async put(by, request, requestId) {
       const row = await database.transaction(async trx => {
-        const written = await upsert(trx, by, request);
+        const { scope, limit_usd } = request;
+        const owner = request.owner ?? null;
+        const { rows } = await sql<BudgetRow>`
+          insert into budgets (id, project_id, scope, owner, limit_usd, created_by)
+          values (${newId('bdg')}, ${by.projectId}, ${scope}, ${owner}, ${limit_usd}, ${by.id})
+          on conflict (project_id, scope, (coalesce(owner, '')))
+          do update set limit_usd = excluded.limit_usd
+          returning *
+        `.execute(trx);
+        const written = rows[0]!;
         await tables(trx)
           .deleteFrom('budget_notices')
           .where('budget_id', '=', written.id)
           .execute();
-        const done = { ...act(by, requestId), action: 'budgets.set', target: written.id };
-        await audit.record(done, trx);
+        await audit.record(
+          { ...act(by, requestId), action: 'budgets.set', target: written.id },
+          trx,
+        );
         return written;
       });
       return present(database.db, row);
@@ -59,25 +70,6 @@ export function createBudgets({ database, audit }: BudgetsDeps): Budgets {
       });
     },
   };
-}
-
-async function upsert(
-  executor: Executor,
-  by: Principal,
-  {
-    scope,
-    owner = null,
-    limit_usd,
-  }: { scope: NewBudget['scope']; owner?: string | null; limit_usd: number },
-): Promise<BudgetRow> {
-  const { rows } = await sql<BudgetRow>`
-    insert into budgets (id, project_id, scope, owner, limit_usd, created_by)
-    values (${newId('bdg')}, ${by.projectId}, ${scope}, ${owner}, ${limit_usd}, ${by.id})
-    on conflict (project_id, scope, (coalesce(owner, '')))
-    do update set limit_usd = excluded.limit_usd
-    returning *
-  `.execute(executor);
-  return rows[0]!;
 }
 
 /** Where a limit is of each run or each owner there is no one sum to show. */

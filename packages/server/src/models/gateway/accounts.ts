@@ -19,7 +19,7 @@ export interface AccountsDeps {
 
 /** The money of one call, from its reservation to its settlement. */
 export interface OpenAccount {
-  /** Writes what it cost and tells the run's watchers. Never throws. */
+  /** Writes what the call cost and notifies the run's watchers. Never throws. */
   close(outcome: Outcome): Promise<void>;
 }
 
@@ -38,9 +38,8 @@ export async function openAccount(
   const audience = deps.watchers.audience(caller.runId);
   try {
     const reservation = await reserve(deps.database, { caller, model: model.id, usd });
-    return {
-      close: outcome => closeAccount(deps, { caller, call, price, reservation, audience }, outcome),
-    };
+    const account = { caller, model: model.id, price, reservation, audience };
+    return { close: outcome => closeAccount(deps, account, outcome) };
   } catch (error) {
     if (error instanceof OverBudget && hasRun(caller) && !audience.isEmpty) {
       notify(audience, await refusalNotices(deps.database.db, caller, error));
@@ -51,34 +50,43 @@ export async function openAccount(
 
 interface Account {
   readonly caller: ModelCaller;
-  readonly call: PreparedCall;
+  readonly model: string;
   readonly price: TextPrice | null;
   readonly reservation: Reservation;
   readonly audience: Audience;
 }
 
 async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outcome): Promise<void> {
-  const { caller, call, audience } = account;
+  const { caller, model, audience } = account;
   const usd = chargeOf(account, outcome);
   const isSettled = await settleSoon(deps, account, usd);
   const { input = 0, output = 0, cached = 0 } = outcome.usage ?? {};
-  const costs = account.price === null ? null : usd;
-  count(deps, { model: call.model.id, input, output, cached, usd, outcome, isSettled });
+  const { meter, log } = deps.telemetry;
+  const status_code = String(outcome.status);
+  meter.createCounter('holdfast_model_calls_total').add(1, { model, status_code });
+  const tokens = meter.createCounter('holdfast_model_tokens_total');
+  for (const [kind, number] of Object.entries({ input, output, cached })) {
+    if (number > 0) tokens.add(number, { model, kind });
+  }
+  if (usd > 0) meter.createCounter('holdfast_model_cost_usd_total').add(usd, { model });
+  if (!isSettled || outcome.charge === 'reservation') {
+    meter.createCounter('holdfast_model_unsettled_total').add(1);
+  }
   if (!hasRun(caller) || audience.isEmpty) return;
-  const told: ModelCall = {
+  const call: ModelCall = {
     runId: caller.runId,
-    model: call.model.id,
+    model,
     inputTokens: input,
     outputTokens: output,
     cachedTokens: cached,
-    costUsd: costs,
+    costUsd: account.price === null ? null : usd,
     status: outcome.status,
   };
-  audience.tell(listener => listener.onCall(told));
+  audience.notify(listener => listener.onCall(call));
   try {
     notify(audience, await newNotices(deps.database.db, caller));
   } catch (err) {
-    deps.telemetry.log.warn('model.notices_failed', { run_id: caller.runId, err });
+    log.warn('model.notices_failed', { run_id: caller.runId, err });
   }
 }
 
@@ -109,31 +117,5 @@ function hasRun(caller: ModelCaller): caller is RunCaller {
 }
 
 function notify(audience: Audience, notices: readonly BudgetNotice[]): void {
-  for (const notice of notices) audience.tell(listener => listener.onBudget(notice));
-}
-
-function count(
-  { telemetry }: AccountsDeps,
-  call: {
-    readonly model: string;
-    readonly input: number;
-    readonly output: number;
-    readonly cached: number;
-    readonly usd: number;
-    readonly outcome: Outcome;
-    readonly isSettled: boolean;
-  },
-): void {
-  const { model, input, output, cached, usd, outcome, isSettled } = call;
-  const { meter } = telemetry;
-  const status_code = String(outcome.status);
-  meter.createCounter('holdfast_model_calls_total').add(1, { model, status_code });
-  const tokens = meter.createCounter('holdfast_model_tokens_total');
-  for (const [kind, number] of Object.entries({ input, output, cached })) {
-    if (number > 0) tokens.add(number, { model, kind });
-  }
-  if (usd > 0) meter.createCounter('holdfast_model_cost_usd_total').add(usd, { model });
-  if (!isSettled || outcome.charge === 'reservation') {
-    meter.createCounter('holdfast_model_unsettled_total').add(1);
-  }
+  for (const notice of notices) audience.notify(listener => listener.onBudget(notice));
 }

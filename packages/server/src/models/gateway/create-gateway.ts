@@ -4,11 +4,11 @@ import type { Database } from '../../platform/database/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { Models } from '../models.ts';
 import type { ProviderKeys } from '../provider-keys/provider-keys.ts';
+import { CallLimiter } from './call-limiter.ts';
 import type { ModelGateway } from './gateway.ts';
 import { GATEWAY_LIMITS, type GatewayLimits } from './limits.ts';
 import { issueRunToken, type ModelCaller, revokeRunTokens, verifyRunToken } from './run-tokens.ts';
 import { type Exchange, type ServeDeps, serve } from './serve.ts';
-import { Turnstile } from './turnstile.ts';
 import { Watchers } from './watchers.ts';
 
 export interface ModelGatewayDeps {
@@ -31,7 +31,7 @@ const BASE = 'http://gateway';
 export function createModelGateway(deps: ModelGatewayDeps): RoutedModelGateway {
   const limits = { ...GATEWAY_LIMITS, ...deps.limits };
   const watchers = new Watchers(deps.telemetry.log);
-  const all: ServeDeps = { ...deps, limits, watchers, turnstile: new Turnstile(limits) };
+  const all: ServeDeps = { ...deps, limits, watchers, callLimiter: new CallLimiter(limits) };
   const fromToken = async ({ request, url }: Exchange, only?: string) => {
     const token = runTokenOf(request.headers, url.searchParams);
     const caller = await verifyRunToken(deps.database.db, token);

@@ -15,7 +15,6 @@ export interface ModelCallRoute {
   readonly metered: boolean;
 }
 
-export const MODEL_PREFIX = '/model/';
 const GEMINI = /^\/model\/gemini\/v1beta\/models\/([^/:]{1,100}):([A-Za-z]{1,40})$/;
 /** Gemini's methods, and whether they cost. */
 const GEMINI_METHODS: Readonly<Record<string, boolean>> = {

@@ -3,20 +3,20 @@ import { errorAnswer } from '../../http/index.ts';
 import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
 import type { Models } from '../models.ts';
 import type { ProviderKeys } from '../provider-keys/provider-keys.ts';
-import { type AccountsDeps, type OpenAccount, openAccount } from './accounts.ts';
-import { forward, type Outcome } from './forward.ts';
+import { type AccountsDeps, openAccount } from './accounts.ts';
+import type { CallLimiter } from './call-limiter.ts';
+import { forward } from './forward.ts';
 import type { GatewayLimits } from './limits.ts';
 import { type ModelCallRoute, matchRoute, shapeOf } from './paths.ts';
-import { type PreparedCall, prepare, readBody } from './prepare.ts';
+import { prepare, readBody } from './prepare.ts';
 import type { ModelCaller } from './run-tokens.ts';
-import type { Turnstile } from './turnstile.ts';
 import { forwardedHeaders } from './upstream-call.ts';
 
 export interface ServeDeps extends AccountsDeps {
   readonly models: Models;
   readonly providerKeys: Pick<ProviderKeys, 'current'>;
   readonly limits: GatewayLimits;
-  readonly turnstile: Turnstile;
+  readonly callLimiter: CallLimiter;
 }
 
 /** One request of the gateway, whichever server it came in on. */
@@ -38,9 +38,9 @@ export async function serve(deps: ServeDeps, exchange: Exchange, identify: Ident
     if (route === undefined) throw new HoldfastError('not_found', 'No such route.');
     const caller = await identify(exchange);
     if (route.kind === 'list') return sendModels(deps, exchange);
-    const leave = deps.turnstile.enter(caller.runId ?? `${caller.projectId} ${caller.owner}`);
+    const leave = deps.callLimiter.enter(caller.runId ?? `${caller.projectId} ${caller.owner}`);
     try {
-      await call(deps, exchange, { route, caller });
+      await call(deps, exchange, route, caller);
     } finally {
       leave();
     }
@@ -52,7 +52,8 @@ export async function serve(deps: ServeDeps, exchange: Exchange, identify: Ident
 async function call(
   deps: ServeDeps,
   exchange: Exchange,
-  { route, caller }: { route: ModelCallRoute; caller: ModelCaller },
+  route: ModelCallRoute,
+  caller: ModelCaller,
 ): Promise<void> {
   const startedAt = performance.now();
   const bytes = await readBody(exchange.request, deps.limits.maxBodyBytes);
@@ -72,7 +73,18 @@ async function call(
     limits: deps.limits,
   });
   if (outcome.error) refuse(deps, exchange, outcome.error);
-  await finish(deps, { exchange, prepared, caller, account, outcome, startedAt });
+  deps.telemetry.log.info('model.called', {
+    request_id: exchange.requestId,
+    run_id: caller.runId,
+    protocol: route.protocol,
+    model: prepared.model.id,
+    status: outcome.status,
+    charge: outcome.charge,
+    input_tokens: outcome.usage?.input ?? null,
+    output_tokens: outcome.usage?.output ?? null,
+    duration_ms: Math.round(performance.now() - startedAt),
+  });
+  await account?.close(outcome);
 }
 
 /** What the providers' clients ask in the query; credentials may stand there too. */
@@ -84,32 +96,6 @@ function withQuery(target: URL, asked: URL): URL {
     if (value !== null) target.searchParams.set(name, value);
   }
   return target;
-}
-
-async function finish(
-  deps: ServeDeps,
-  done: {
-    readonly exchange: Exchange;
-    readonly prepared: PreparedCall;
-    readonly caller: ModelCaller;
-    readonly account: OpenAccount | undefined;
-    readonly outcome: Outcome;
-    readonly startedAt: number;
-  },
-): Promise<void> {
-  const { exchange, prepared, caller, outcome } = done;
-  deps.telemetry.log.info('model.called', {
-    request_id: exchange.requestId,
-    run_id: caller.runId,
-    protocol: prepared.route.protocol,
-    model: prepared.model.id,
-    status: outcome.status,
-    charge: outcome.charge,
-    input_tokens: outcome.usage?.input ?? null,
-    output_tokens: outcome.usage?.output ?? null,
-    duration_ms: Math.round(performance.now() - done.startedAt),
-  });
-  await done.account?.close(outcome);
 }
 
 function sendModels({ models }: ServeDeps, { response }: Exchange): void {

@@ -7,12 +7,11 @@ const TEXTS = {
   upstream_unreachable: 'The model cannot be reached.',
   upstream_timeout: 'The model did not answer in time.',
 };
+type FaultCode = keyof typeof TEXTS;
 
-/** An upstream that did not answer. `reached`: whether it may have begun to work, and to cost. */
-/** See `UpstreamFault`. */
-type FaultCode = 'upstream_unreachable' | 'upstream_timeout';
-
+/** An upstream that did not answer. */
 export class UpstreamFault extends HoldfastError {
+  /** Whether the call was sent, so that the upstream may have begun to work and to charge. */
   readonly reached: boolean;
 
   constructor(code: FaultCode, options: { reached: boolean; cause?: unknown }) {

@@ -21,7 +21,7 @@ describe('those who watch a run', () => {
     const audience = watchers.audience('run_1');
     leave();
     watchers.add('run_1', comes);
-    audience.tell(to => to.onBudget(NOTICE));
+    audience.notify(to => to.onBudget(NOTICE));
     expect(stays.onBudget).toHaveBeenCalledExactlyOnceWith(NOTICE);
     for (const other of [goes, comes, stranger]) expect(other.onBudget).not.toHaveBeenCalled();
   });
@@ -45,7 +45,7 @@ describe('those who watch a run', () => {
     });
     watchers.add('run_1', fails);
     watchers.add('run_1', hears);
-    watchers.audience('run_1').tell(to => to.onBudget(NOTICE));
+    watchers.audience('run_1').notify(to => to.onBudget(NOTICE));
     expect(hears.onBudget).toHaveBeenCalledOnce();
     expect(error).toHaveBeenCalledOnce();
   });

@@ -3,14 +3,14 @@ import type { ModelGateway } from './gateway.ts';
 
 export type CallListener = Parameters<ModelGateway['watch']>[1];
 
-/** Those who hear of one call: who watched its run when it began, and still does. */
+/** The listeners of one call: those that watched its run when it began, and still do. */
 export interface Audience {
   readonly isEmpty: boolean;
-  /** One listener's failure is its own. */
-  tell(say: (listener: CallListener) => void): void;
+  /** Calls each listener; one that throws is logged and does not keep the call from the others. */
+  notify(call: (listener: CallListener) => void): void;
 }
 
-/** Who wants to hear of a run's calls, in this process. */
+/** The listeners of runs' calls in this process. */
 export class Watchers {
   readonly #byRun = new Map<string, Set<CallListener>>();
   readonly #log: Logger;
@@ -29,8 +29,8 @@ export class Watchers {
   }
 
   /**
-   * For a call that begins now. A later attempt of the run does not hear of it: what it began with
-   * contains that call already.
+   * For a call that begins now. Listeners of a later attempt of the run are left out: the total
+   * that attempt begins with contains this call already.
    */
   audience(runId: string | null): Audience {
     const watching = runId === null ? undefined : this.#byRun.get(runId);
@@ -40,17 +40,15 @@ export class Watchers {
       get isEmpty() {
         return still().length === 0;
       },
-      tell: say => {
-        for (const listener of still()) this.#tellOne(runId, listener, say);
+      notify: call => {
+        for (const listener of still()) {
+          try {
+            call(listener);
+          } catch (err) {
+            this.#log.error('model.listener_failed', { run_id: runId, err });
+          }
+        }
       },
     };
-  }
-
-  #tellOne(runId: string | null, listener: CallListener, say: (to: CallListener) => void): void {
-    try {
-      say(listener);
-    } catch (err) {
-      this.#log.error('model.listener_failed', { run_id: runId, err });
-    }
   }
 }

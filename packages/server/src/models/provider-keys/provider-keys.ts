@@ -1,7 +1,6 @@
 import type { NewProviderKey, ProviderKey } from '@holdfast/protocol';
 import { sql } from 'kysely';
-import type { Audit, Principal } from '../../auth/index.ts';
-import { notFound } from '../../auth/index.ts';
+import { type Audit, notFound, type Principal } from '../../auth/index.ts';
 import { newId } from '../../kernel/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import type { Sealer } from '../../platform/secrets/index.ts';
@@ -42,16 +41,29 @@ export function createProviderKeys(deps: ProviderKeysDeps): ProviderKeys {
         .execute();
       return rows.map(present);
     },
-    add: (by, request, requestId) => add(deps, by, { request, requestId }),
-    revoke: (by, id, requestId) => revoke(deps, by, { id, requestId }),
-    current: (projectId, provider) => current(deps, projectId, provider),
+    add: (by, request, requestId) => add(deps, by, request, requestId),
+    revoke: (by, id, requestId) => revoke(deps, by, id, requestId),
+    async current(projectId, provider) {
+      const row = await tables(database.db)
+        .selectFrom('provider_keys')
+        .select(['id', 'secret_key_id', 'secret_data'])
+        .where('project_id', '=', projectId)
+        .where('provider', '=', provider)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst();
+      if (row === undefined) return undefined;
+      const sealed = { keyId: row.secret_key_id, ciphertext: row.secret_data };
+      const key = await deps.sealer.open(database.db, row.id, sealed);
+      return typeof key === 'string' ? key : undefined;
+    },
   };
 }
 
 async function add(
   { database, sealer, audit }: ProviderKeysDeps,
   by: Principal,
-  { request, requestId }: { request: NewProviderKey; requestId: string },
+  request: NewProviderKey,
+  requestId: string,
 ): Promise<ProviderKey> {
   const { provider, name, key } = request;
   const id = newId('pvk');
@@ -89,7 +101,8 @@ async function add(
 async function revoke(
   { database, sealer, audit }: ProviderKeysDeps,
   by: Principal,
-  { id, requestId }: { id: string; requestId: string },
+  id: string,
+  requestId: string,
 ): Promise<void> {
   await database.transaction(async trx => {
     const row = await tables(trx)
@@ -103,24 +116,6 @@ async function revoke(
     await sealer.erase(trx, id);
     await audit.record({ ...act(by, requestId), action: 'provider_keys.revoke', target: id }, trx);
   });
-}
-
-async function current(
-  { database, sealer }: ProviderKeysDeps,
-  projectId: string,
-  provider: string,
-): Promise<string | undefined> {
-  const row = await tables(database.db)
-    .selectFrom('provider_keys')
-    .select(['id', 'secret_key_id', 'secret_data'])
-    .where('project_id', '=', projectId)
-    .where('provider', '=', provider)
-    .where('revoked_at', 'is', null)
-    .executeTakeFirst();
-  if (row === undefined) return undefined;
-  const sealed = { keyId: row.secret_key_id, ciphertext: row.secret_data };
-  const key = await sealer.open(database.db, row.id, sealed);
-  return typeof key === 'string' ? key : undefined;
 }
 
 function act(by: Principal, requestId: string) {
