@@ -7,12 +7,7 @@ import type { ApiKeys } from './api-keys.ts';
 const TAGS = ['access'];
 const CONFIG = { policy: 'keys.manage' } as const;
 
-export function addApiKeyRoutes(app: FastifyInstance, apiKeys: ApiKeys): void {
-  addCreate(app, apiKeys);
-  addListAndRevoke(app, apiKeys);
-}
-
-function addCreate(plain: FastifyInstance, apiKeys: ApiKeys): void {
+export function addApiKeyRoutes(plain: FastifyInstance, apiKeys: ApiKeys): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   app.post(
     '/v1/api-keys',
@@ -32,10 +27,6 @@ function addCreate(plain: FastifyInstance, apiKeys: ApiKeys): void {
       return reply.status(201).header('cache-control', 'no-store').send(created);
     },
   );
-}
-
-function addListAndRevoke(plain: FastifyInstance, apiKeys: ApiKeys): void {
-  const app = plain.withTypeProvider<ZodTypeProvider>();
   app.get(
     '/v1/api-keys',
     {

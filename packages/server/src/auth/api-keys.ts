@@ -45,8 +45,23 @@ export function createApiKeys(database: Database, audit: Audit): ApiKeys {
 
     async create(by, request, requestId) {
       const key = newSecret(API_KEY_PREFIX);
+      const { name, role, expiresInDays } = request;
       const row = await database.transaction(async trx => {
-        const inserted = await insert(trx, by, request, key);
+        await checkRoom(trx, by.projectId);
+        const inserted = await tables(trx)
+          .insertInto('api_keys')
+          .values({
+            id: newId('key'),
+            project_id: by.projectId,
+            name,
+            role,
+            key_hash: hashSecret(key),
+            prefix: key.slice(0, SHOWN_CHARS),
+            created_by: by.id,
+            expires_at: expiresInDays === undefined ? null : secondsFromNow(expiresInDays * DAY_S),
+          })
+          .returningAll()
+          .executeTakeFirstOrThrow();
         await audit.record(
           { ...act(by, requestId), action: 'keys.create', target: inserted.id },
           trx,
@@ -71,25 +86,6 @@ export function createApiKeys(database: Database, audit: Audit): ApiKeys {
       });
     },
   };
-}
-
-async function insert(trx: Trx, by: Principal, request: NewApiKey, key: string): Promise<Row> {
-  await checkRoom(trx, by.projectId);
-  const expiresInS = request.expiresInDays === undefined ? null : request.expiresInDays * DAY_S;
-  return tables(trx)
-    .insertInto('api_keys')
-    .values({
-      id: newId('key'),
-      project_id: by.projectId,
-      name: request.name,
-      role: request.role,
-      key_hash: hashSecret(key),
-      prefix: key.slice(0, SHOWN_CHARS),
-      created_by: by.id,
-      expires_at: expiresInS === null ? null : secondsFromNow(expiresInS),
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow();
 }
 
 async function checkRoom(trx: Trx, projectId: string): Promise<void> {

@@ -43,22 +43,37 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
       deps.identity.checkTransport(request);
       const policy = request.policy === undefined ? undefined : findPolicy(request.policy);
       if (request.policy === undefined || policy === undefined || policy.public) {
-        if (request.policy === 'public.auth') await limitSignIn(deps, request);
+        if (request.policy === 'public.auth') {
+          const bucket = `address:${request.clientAddress ?? 'unknown'}`;
+          const decision = await deps.limiter.take(bucket, SIGN_IN_LIMIT);
+          if (!decision.allowed) throw tooMany(decision.retryAfterS);
+        }
         return undefined;
       }
       if (policy.runToken && runTokenOf(request.headers, request.query)) return undefined;
-      const principal = await authenticate(deps, request, policy.ticket === true);
+      const principal = await principalOf(deps, request, policy.ticket === true);
       if (isUnsafe(request)) await limit(deps, request, principal);
       authorize(request.policy, principal);
       return principal;
     },
 
-    refused: (request, error) => auditRefusal(deps.audit, request, error),
+    refused(request, error) {
+      const denial = error.cause instanceof Denial ? error.cause : undefined;
+      if (denial === undefined && error.status !== 401 && error.status !== 403) return;
+      deps.audit.denied({
+        principal: denial?.principal.id ?? 'anonymous',
+        projectId: denial?.principal.projectId ?? null,
+        action: denial?.policy ?? request.policy ?? 'unmatched',
+        target: request.route ?? null,
+        reason: denial?.message ?? error.detail,
+        requestId: request.requestId,
+      });
+    },
   };
 }
 
 /** A fault of the database must not look like a wrong credential. */
-async function authenticate(
+async function principalOf(
   deps: AuthGuardDeps,
   request: GuardedRequest,
   takesTicket: boolean,
@@ -105,26 +120,6 @@ async function limit(
   if (!decision.allowed) throw tooMany(decision.retryAfterS);
 }
 
-async function limitSignIn(deps: AuthGuardDeps, request: GuardedRequest): Promise<void> {
-  const bucket = `address:${request.clientAddress ?? 'unknown'}`;
-  const decision = await deps.limiter.take(bucket, SIGN_IN_LIMIT);
-  if (!decision.allowed) throw tooMany(decision.retryAfterS);
-}
-
 function tooMany(retryAfterS: number): HoldfastError {
   return new HoldfastError('rate_limited', 'Too many requests. Try again later.', { retryAfterS });
-}
-
-/** Records who was turned away: by a credential, by a policy, or by the owner of a thing. */
-function auditRefusal(audit: Audit, request: GuardedRequest, error: HoldfastError): void {
-  const denial = error.cause instanceof Denial ? error.cause : undefined;
-  if (denial === undefined && error.status !== 401 && error.status !== 403) return;
-  audit.denied({
-    principal: denial?.principal.id ?? 'anonymous',
-    projectId: denial?.principal.projectId ?? null,
-    action: denial?.policy ?? request.policy ?? 'unmatched',
-    target: request.route ?? null,
-    reason: denial?.message ?? error.detail,
-    requestId: request.requestId,
-  });
 }

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../kernel/index.ts';
-import { findPolicy, type Policy, roleIncludes } from './policies.ts';
+import { findPolicy, roleIncludes } from './policies.ts';
 import type { Principal } from './principal.ts';
 
 /** What must be known of a thing to judge who may touch it. */
@@ -60,17 +60,13 @@ export function authorize(
   if (target.projectId !== principal.projectId) {
     throw notFound(new Denial(policyId, principal, 'Of another project.'));
   }
-  return judgeOwner(policyId, policy, principal, target);
-}
-
-function judgeOwner(id: string, policy: Policy, principal: Principal, target: Target): Standing {
   if (isOwner(principal, target)) return 'owner';
   if (policy.owner === undefined) return 'member';
   if (principal.kind !== 'client_secret' && principal.role === 'Admin') return 'admin';
   if (policy.owner === 'visible') {
-    throw forbidden(id, principal, 'Only its creator and Admins may do this.');
+    throw forbidden(policyId, principal, 'Only its creator and Admins may do this.');
   }
-  throw notFound(new Denial(id, principal, 'Of another creator.'));
+  throw notFound(new Denial(policyId, principal, 'Of another creator.'));
 }
 
 /** A client secret owns only what itself opened, not everything of the one who minted it. */

@@ -53,8 +53,37 @@ const sealSubject = (projectId: string) => `client-secrets:${projectId}`;
 
 export function createClientSecrets(database: Database, sealer: Sealer): ClientSecrets {
   return {
-    mint: (by, request) => mint(database, sealer, by, request),
-    verify: value => verify(database, sealer, value),
+    async mint(by, request) {
+      authorize('realtime.mint', by);
+      const value = newSecret(CLIENT_SECRET_PREFIX);
+      const row = await database.transaction(async trx => {
+        const sealed = await sealer.seal(trx, sealSubject(by.projectId), request.session);
+        return tables(trx)
+          .insertInto('client_secrets')
+          .values({
+            id: newId('sec'),
+            secret_hash: hashSecret(value),
+            project_id: by.projectId,
+            created_by: by.id,
+            creator_name: by.name,
+            model: request.model,
+            locked: [...request.locked],
+            session_key_id: sealed.keyId,
+            session_data: sealed.ciphertext,
+            max_sessions: request.maxSessions,
+            expires_at: secondsFromNow(request.ttlS),
+          })
+          .returning(['id', 'expires_at'])
+          .executeTakeFirstOrThrow();
+      });
+      return { value, expiresAt: row.expires_at, secretId: row.id };
+    },
+
+    async verify(value) {
+      if (!isSecretShaped(CLIENT_SECRET_PREFIX, value)) return undefined;
+      return load(database, sealer, { secret_hash: hashSecret(value) });
+    },
+
     grantOf: async secretId => (await load(database, sealer, { id: secretId }))?.grant,
 
     async consume(trx, secretId) {
@@ -77,46 +106,6 @@ export function createClientSecrets(database: Database, sealer: Sealer): ClientS
       return Number(numDeletedRows);
     },
   };
-}
-
-async function mint(
-  database: Database,
-  sealer: Sealer,
-  by: Principal,
-  request: NewClientSecret,
-): Promise<MintedClientSecret> {
-  authorize('realtime.mint', by);
-  const value = newSecret(CLIENT_SECRET_PREFIX);
-  const row = await database.transaction(async trx => {
-    const sealed = await sealer.seal(trx, sealSubject(by.projectId), request.session);
-    return tables(trx)
-      .insertInto('client_secrets')
-      .values({
-        id: newId('sec'),
-        secret_hash: hashSecret(value),
-        project_id: by.projectId,
-        created_by: by.id,
-        creator_name: by.name,
-        model: request.model,
-        locked: [...request.locked],
-        session_key_id: sealed.keyId,
-        session_data: sealed.ciphertext,
-        max_sessions: request.maxSessions,
-        expires_at: secondsFromNow(request.ttlS),
-      })
-      .returning(['id', 'expires_at'])
-      .executeTakeFirstOrThrow();
-  });
-  return { value, expiresAt: row.expires_at, secretId: row.id };
-}
-
-async function verify(
-  database: Database,
-  sealer: Sealer,
-  value: string,
-): Promise<Principal | undefined> {
-  if (!isSecretShaped(CLIENT_SECRET_PREFIX, value)) return undefined;
-  return load(database, sealer, { secret_hash: hashSecret(value) });
 }
 
 async function load(

@@ -77,13 +77,20 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
   const streamTickets = createStreamTickets(database);
   const sessions = createConsoleSessions(database);
   const cookies = createCookies(options.tls || options.publicUrl?.startsWith('https:') === true);
-  const origins = originRules(options);
+  const ownUrl = options.publicUrl === null ? null : new URL(options.publicUrl);
+  const origins: OriginRules = {
+    corsOrigins: new Set(options.corsOrigins),
+    publicOrigin: ownUrl?.origin,
+  };
+  const hosts = new Set(
+    [options.host, ...(ownUrl === null ? [] : [ownUrl.hostname])].map(host => host.toLowerCase()),
+  );
   const ensureProject = createEnsureProject(database);
   const oidc = options.oidc === null ? null : oidcParts(options.oidc);
   const shared = { sessions, cookieName: cookies.sessionName };
   const identity: Identity =
     oidc === null
-      ? createLocalIdentity({ ...shared, rules: { ...origins, hosts: ownHosts(options) } })
+      ? createLocalIdentity({ ...shared, rules: { ...origins, hosts } })
       : createOidcIdentity({ ...shared, ...oidc, rules: origins, ensureProject });
   const links = createAdminLinks(clock, options.adminLinkToken ?? undefined);
   const { rateLimit } = options;
@@ -105,19 +112,6 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
     component: createSweeper({ audit, clientSecrets, streamTickets, sessions, log }),
     healthChecks: oidc === null ? [] : [issuerCheck(oidc.provider)],
   };
-}
-
-function originRules(options: AuthOptions): OriginRules {
-  const { publicUrl, corsOrigins } = options;
-  return {
-    corsOrigins: new Set(corsOrigins),
-    publicOrigin: publicUrl === null ? undefined : new URL(publicUrl).origin,
-  };
-}
-
-function ownHosts(options: AuthOptions): ReadonlySet<string> {
-  const named = options.publicUrl === null ? [] : [new URL(options.publicUrl).hostname];
-  return new Set([options.host, ...named].map(host => host.toLowerCase()));
 }
 
 function oidcParts(options: OidcOptions & { claims?: Partial<ClaimNames> }) {

@@ -1,6 +1,5 @@
 import { auditPage, listQuery, me } from '@holdfast/protocol';
-import type { FastifyInstance } from 'fastify';
-import type { FastifyPluginAsyncZod, ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { addApiKeyRoutes } from './api-key-routes.ts';
 import type { Auth } from './create-auth.ts';
@@ -21,7 +20,29 @@ const TAGS = ['access'];
 /** Who am I, what is this server, the audit log, API keys. */
 export function authRoutes(auth: Auth, info: Omit<ConsoleInfo, 'mode'>): FastifyPluginAsyncZod {
   return async app => {
-    addIntroductions(app, auth, info);
+    app.get(
+      '/v1/me',
+      {
+        config: { policy: 'me.read' },
+        schema: {
+          tags: TAGS,
+          summary: 'Who the server takes the caller for',
+          response: { 200: me },
+        },
+      },
+      async request => {
+        const { id, name, kind, projectId, role } = request.principal;
+        return { id, name, kind, project_id: projectId, role, mode: auth.mode };
+      },
+    );
+    app.get(
+      '/v1/console',
+      {
+        config: { policy: 'me.read' },
+        schema: { tags: TAGS, summary: 'What the console shows', response: { 200: consoleInfo } },
+      },
+      async () => ({ mode: auth.mode, ...info }),
+    );
     app.get(
       '/v1/audit',
       {
@@ -37,32 +58,4 @@ export function authRoutes(auth: Auth, info: Omit<ConsoleInfo, 'mode'>): Fastify
     );
     addApiKeyRoutes(app, auth.apiKeys);
   };
-}
-
-function addIntroductions(
-  plain: FastifyInstance,
-  auth: Auth,
-  info: Omit<ConsoleInfo, 'mode'>,
-): void {
-  const app = plain.withTypeProvider<ZodTypeProvider>();
-  const config = { policy: 'me.read' };
-  app.get(
-    '/v1/me',
-    {
-      config,
-      schema: { tags: TAGS, summary: 'Who the server takes the caller for', response: { 200: me } },
-    },
-    async request => {
-      const { id, name, kind, projectId, role } = request.principal;
-      return { id, name, kind, project_id: projectId, role, mode: auth.mode };
-    },
-  );
-  app.get(
-    '/v1/console',
-    {
-      config,
-      schema: { tags: TAGS, summary: 'What the console shows', response: { 200: consoleInfo } },
-    },
-    async () => ({ mode: auth.mode, ...info }),
-  );
 }

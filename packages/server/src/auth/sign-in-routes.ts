@@ -1,5 +1,5 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { FastifyPluginAsyncZod, ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError, isLoopbackHost } from '../kernel/index.ts';
 import { CONSOLE_MAX_S, type Person } from './console-sessions.ts';
@@ -14,6 +14,8 @@ import { noProject, unauthenticated } from './unauthenticated.ts';
 
 const CONFIG = { policy: 'public.auth' } as const;
 const TAGS = ['sign-in'];
+/** A link preview that asks by HEAD must not use up a one-time link. */
+const GET_ONLY = { config: CONFIG, exposeHeadRoute: false } as const;
 
 /** How people get their console session, and how they give it back. */
 export function signInRoutes(auth: Auth): FastifyPluginAsyncZod {
@@ -21,66 +23,48 @@ export function signInRoutes(auth: Auth): FastifyPluginAsyncZod {
     app.addHook('onSend', async (_request, reply) => {
       reply.header('cache-control', 'no-store');
     });
-    addLocal(app, auth);
-    addOidc(app, auth);
-    addLogout(app, auth);
+    app.get(
+      '/auth/local',
+      {
+        ...GET_ONLY,
+        schema: {
+          tags: TAGS,
+          summary: 'The one-time link of local mode',
+          querystring: z.object({ token: z.string().max(200) }),
+        },
+      },
+      async (request, reply) => followLink(auth, request, reply, request.query.token),
+    );
+    app.get(
+      '/auth/login',
+      {
+        ...GET_ONLY,
+        schema: {
+          tags: TAGS,
+          summary: 'Go to the identity provider',
+          querystring: z.object({ return_to: z.string().max(512).optional() }),
+        },
+      },
+      async (request, reply) => login(auth, request, reply, request.query.return_to),
+    );
+    app.get(
+      '/auth/callback',
+      { ...GET_ONLY, schema: { tags: TAGS, summary: 'Come back from the identity provider' } },
+      async (request, reply) => callback(auth, request, reply),
+    );
+    app.post(
+      '/auth/logout',
+      {
+        config: CONFIG,
+        schema: {
+          tags: TAGS,
+          summary: 'Sign out',
+          response: { 200: z.object({ redirect: z.string().describe('Where to go next.') }) },
+        },
+      },
+      async (request, reply) => reply.send(await logout(auth, request, reply)),
+    );
   };
-}
-
-/** A link preview that asks by HEAD must not use up a one-time link. */
-const GET_ONLY = { config: CONFIG, exposeHeadRoute: false } as const;
-
-function addLocal(plain: FastifyInstance, auth: Auth): void {
-  const app = plain.withTypeProvider<ZodTypeProvider>();
-  app.get(
-    '/auth/local',
-    {
-      ...GET_ONLY,
-      schema: {
-        tags: TAGS,
-        summary: 'The one-time link of local mode',
-        querystring: z.object({ token: z.string().max(200) }),
-      },
-    },
-    async (request, reply) => followLink(auth, request, reply, request.query.token),
-  );
-}
-
-function addOidc(plain: FastifyInstance, auth: Auth): void {
-  const app = plain.withTypeProvider<ZodTypeProvider>();
-  app.get(
-    '/auth/login',
-    {
-      ...GET_ONLY,
-      schema: {
-        tags: TAGS,
-        summary: 'Go to the identity provider',
-        querystring: z.object({ return_to: z.string().max(512).optional() }),
-      },
-    },
-    async (request, reply) => login(auth, request, reply, request.query.return_to),
-  );
-  app.get(
-    '/auth/callback',
-    { ...GET_ONLY, schema: { tags: TAGS, summary: 'Come back from the identity provider' } },
-    async (request, reply) => callback(auth, request, reply),
-  );
-}
-
-function addLogout(plain: FastifyInstance, auth: Auth): void {
-  const app = plain.withTypeProvider<ZodTypeProvider>();
-  app.post(
-    '/auth/logout',
-    {
-      config: CONFIG,
-      schema: {
-        tags: TAGS,
-        summary: 'Sign out',
-        response: { 200: z.object({ redirect: z.string().describe('Where to go next.') }) },
-      },
-    },
-    async (request, reply) => reply.send(await logout(auth, request, reply)),
-  );
 }
 
 async function followLink(auth: Auth, request: FastifyRequest, reply: FastifyReply, token: string) {

@@ -24,7 +24,8 @@ const NAME_MAX_CHARS = 200;
 export function rolesFromClaims(claims: Claims, names: ClaimNames): Record<string, Role> {
   const roles = new Map<string, Role>();
   for (const value of names.roles.flatMap(name => valuesOf(claims, name))) {
-    const parsed = parseRole(mapped(value, names.roleMap));
+    const mapped = Object.hasOwn(names.roleMap, value) ? names.roleMap[value] : undefined;
+    const parsed = parseRole(mapped ?? value);
     if (parsed === undefined) continue;
     const had = roles.get(parsed.project);
     if (had === undefined && roles.size >= PROJECTS_MAX) continue;
@@ -63,10 +64,6 @@ function atPath(value: unknown, path: readonly string[]): unknown {
         : undefined,
     value,
   );
-}
-
-function mapped(value: string, map: Readonly<Record<string, string>>): string {
-  return Object.hasOwn(map, value) ? (map[value] ?? value) : value;
 }
 
 function parseRole(value: string): { project: string; role: Role } | undefined {

@@ -76,13 +76,13 @@ async function inProject(
   request: GuardedRequest,
 ): Promise<Principal> {
   const wanted = request.headers['x-holdfast-project'];
-  const projectId = wanted === undefined ? usualProject(person.roles) : String(wanted);
-  if (projectId === undefined || !Object.hasOwn(person.roles, projectId)) throw noProject();
+  const { roles } = person;
+  const usual = Object.hasOwn(roles, DEFAULT_PROJECT)
+    ? DEFAULT_PROJECT
+    : Object.keys(roles).toSorted()[0];
+  const projectId = wanted === undefined ? usual : String(wanted);
+  if (projectId === undefined || !Object.hasOwn(roles, projectId)) throw noProject();
   await deps.ensureProject(projectId);
-  const role = person.roles[projectId] as Role;
+  const role = roles[projectId] as Role;
   return { kind: 'user', id: person.id, name: person.name, projectId, role };
-}
-
-function usualProject(roles: Readonly<Record<string, Role>>): string | undefined {
-  return Object.hasOwn(roles, DEFAULT_PROJECT) ? DEFAULT_PROJECT : Object.keys(roles).toSorted()[0];
 }

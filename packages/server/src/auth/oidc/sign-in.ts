@@ -26,6 +26,7 @@ const pending = z.object({
   verifier: z.string(),
   returnTo: z.string(),
 });
+type Pending = z.infer<typeof pending>;
 
 export interface SignIn {
   /** Where to send the browser, and what to put into its cookie. */
@@ -44,8 +45,38 @@ export interface SignIn {
 
 export function createSignIn(provider: OidcProvider, options: OidcOptions): SignIn {
   return {
-    begin: (baseUrl, returnTo) => begin(provider, options, baseUrl, returnTo),
-    finish: (callbackUrl, cookie) => finish(provider, callbackUrl, cookie),
+    async begin(baseUrl, returnTo) {
+      const { configuration } = await provider.discover();
+      const verifier = randomPKCECodeVerifier();
+      const [state, nonce] = [randomState(), randomNonce()];
+      const url = buildAuthorizationUrl(configuration, {
+        redirect_uri: `${baseUrl}/auth/callback`,
+        scope: options.scopes,
+        code_challenge: await calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+        state,
+        nonce,
+      });
+      const started = { state, nonce, verifier, returnTo: ownPath(returnTo) } satisfies Pending;
+      const cookie = Buffer.from(JSON.stringify(started)).toString('base64url');
+      return { url: url.href, cookie };
+    },
+    async finish(callbackUrl, cookie) {
+      const started = decode(cookie);
+      if (started === undefined) throw failed('This browser did not start the sign-in.');
+      const { configuration } = await provider.discover();
+      try {
+        const tokens = await authorizationCodeGrant(configuration, callbackUrl, {
+          pkceCodeVerifier: started.verifier,
+          expectedState: started.state,
+          expectedNonce: started.nonce,
+          idTokenExpected: true,
+        });
+        return { claims: tokens.claims() ?? {}, returnTo: ownPath(started.returnTo) };
+      } catch (error) {
+        throw isNetworkFault(error) ? issuerAway(error) : failed(error);
+      }
+    },
     async signOutUrl(baseUrl) {
       const { configuration } = await provider.discover();
       if (configuration.serverMetadata().end_session_endpoint === undefined) return undefined;
@@ -53,48 +84,6 @@ export function createSignIn(provider: OidcProvider, options: OidcOptions): Sign
       return buildEndSessionUrl(configuration, parameters).href;
     },
   };
-}
-
-async function begin(
-  provider: OidcProvider,
-  options: OidcOptions,
-  baseUrl: string,
-  returnTo: string | undefined,
-): Promise<{ url: string; cookie: string }> {
-  const { configuration } = await provider.discover();
-  const verifier = randomPKCECodeVerifier();
-  const [state, nonce] = [randomState(), randomNonce()];
-  const url = buildAuthorizationUrl(configuration, {
-    redirect_uri: `${baseUrl}/auth/callback`,
-    scope: options.scopes,
-    code_challenge: await calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
-    state,
-    nonce,
-  });
-  const cookie = encode({ state, nonce, verifier, returnTo: ownPath(returnTo) });
-  return { url: url.href, cookie };
-}
-
-async function finish(
-  provider: OidcProvider,
-  callbackUrl: URL,
-  cookie: string | undefined,
-): Promise<{ claims: Claims; returnTo: string }> {
-  const started = decode(cookie);
-  if (started === undefined) throw failed('This browser did not start the sign-in.');
-  const { configuration } = await provider.discover();
-  try {
-    const tokens = await authorizationCodeGrant(configuration, callbackUrl, {
-      pkceCodeVerifier: started.verifier,
-      expectedState: started.state,
-      expectedNonce: started.nonce,
-      idTokenExpected: true,
-    });
-    return { claims: tokens.claims() ?? {}, returnTo: ownPath(started.returnTo) };
-  } catch (error) {
-    throw isNetworkFault(error) ? issuerAway(error) : failed(error);
-  }
 }
 
 /** A path of ours, so that a sign-in link cannot lead people elsewhere. */
@@ -116,11 +105,7 @@ function isNetworkFault(error: unknown): boolean {
   );
 }
 
-function encode(value: z.infer<typeof pending>): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-function decode(cookie: string | undefined): z.infer<typeof pending> | undefined {
+function decode(cookie: string | undefined): Pending | undefined {
   try {
     return pending.parse(JSON.parse(Buffer.from(cookie ?? '', 'base64url').toString()));
   } catch {
