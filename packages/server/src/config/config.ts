@@ -1,169 +1,206 @@
+import { fileURLToPath } from 'node:url';
 import type { Secret } from './secret.ts';
-import type { RoleName } from './settings/server.ts';
-import type { LogFormat, LogLevel } from './settings/telemetry.ts';
+import type { Values } from './settings/index.ts';
 
 /**
- * The configuration as the rest of the server sees it: nested by area, units in names, nothing
- * optional that has a default. Immutable for the life of the process.
+ * The configuration as the rest of the server sees it: nested by area, units in names, `null` for
+ * what is not set. Immutable for the life of the process.
  */
-export interface Config {
-  readonly server: ServerConfig;
-  readonly identity: IdentityConfig;
-  readonly upstreams: UpstreamsConfig;
-  readonly sessions: SessionsConfig;
-  readonly recordings: RecordingsConfig;
-  readonly runs: RunsConfig;
-  readonly database: DatabaseConfig;
-  /** Null: without Redis. */
-  readonly redis: RedisConfig | null;
-  readonly blobs: BlobsConfig;
-  readonly secrets: SecretsConfig;
-  readonly telemetry: TelemetryConfig;
-  readonly launcher: LauncherConfig;
+export type Config = Frozen<ReturnType<typeof nested>>;
+
+type Frozen<T> = T extends Secret ? T : { readonly [K in keyof T]: Frozen<T[K]> };
+
+const OPENAI_BASE_URL = 'https://api.openai.com/v1';
+const CONSOLE_DIR = fileURLToPath(new URL('../../../console/dist', import.meta.url));
+const S = 1000;
+
+/** Nests the flat values of the settings. They must have passed all checks. */
+export function toConfig(values: Values): Config {
+  return deepFreeze(nested(values));
 }
 
-/** What a launcher says to the processes that it starts. */
-export interface LauncherConfig {
-  /** Where the worker beside this process, or this worker, serves health and metrics. */
-  readonly workerSocket: string | null;
-  /** The end of standard input drains this process. */
-  readonly endsWithStdin: boolean;
-}
-
-export interface ServerConfig {
-  readonly host: string;
-  readonly port: number;
-  /** Without a trailing slash; null: the listening address. */
-  readonly publicUrl: string | null;
-  readonly roles: readonly RoleName[];
-  readonly corsOrigins: readonly string[];
-  /** Addresses and ranges (CIDR) of proxies whose forwarding headers are believed. */
-  readonly trustedProxies: readonly string[];
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
-  readonly dataDir: string;
-  readonly consoleDir: string;
-  readonly notice: string | null;
-  readonly revision: string;
-  readonly shutdownAcceptMs: number;
-  readonly shutdownGraceMs: number;
-  readonly healthIntervalMs: number;
-  readonly rateLimit: { readonly perMinute: number; readonly burst: number };
-}
-
-export interface IdentityConfig {
-  /** Null: local mode. */
-  readonly oidc: OidcConfig | null;
-  readonly adminLinkToken: Secret | null;
-}
-
-export interface OidcConfig {
-  readonly issuer: string;
-  readonly clientId: string;
-  readonly clientSecret: Secret | null;
-  /** At least one. */
-  readonly audiences: readonly string[];
-  /** Separated by spaces. */
-  readonly scopes: string;
-  readonly claims: {
-    readonly roles: readonly string[];
-    readonly subject: string;
-    readonly roleMap: Readonly<Record<string, string>>;
+function nested(v: Values) {
+  const azureClientId = v.AZURE_CLIENT_ID ?? null;
+  const isAzure = v.AZURE_STORAGE_CONNECTION_STRING ?? v.HOLDFAST_AZURE_STORAGE_URL;
+  return {
+    server: serverConfig(v),
+    identity: {
+      /** Null: local mode. */
+      oidc: oidcConfig(v),
+      adminLinkToken: v.HOLDFAST_ADMIN_LINK_TOKEN ?? null,
+    },
+    upstreams: upstreamsConfig(v),
+    sessions: {
+      maxActivePerOwner: v.HOLDFAST_MAX_ACTIVE_SESSIONS,
+      reconnectWindowMs: v.HOLDFAST_RECONNECT_WINDOW * S,
+      defaultsFile: v.HOLDFAST_SESSION_DEFAULTS_FILE ?? null,
+      /** Null: kept. */
+      retentionDays: v.HOLDFAST_RETENTION_SESSIONS_DAYS ?? null,
+    },
+    recordings: {
+      uploadMaxBytes: v.HOLDFAST_UPLOAD_MAX_BYTES,
+      bitsPerSecond: v.HOLDFAST_RECORDING_BITS_PER_SECOND,
+      retentionDays: v.HOLDFAST_RETENTION_RECORDINGS_DAYS ?? null,
+    },
+    runs: runsConfig(v),
+    database: {
+      /** Null: this process starts the embedded one, in `server.dataDir`. */
+      url: v.DATABASE_URL ?? v.HOLDFAST_LAUNCHER_DATABASE_URL ?? null,
+      /** Pool size and overflow together. */
+      maxConnections: v.DATABASE_POOL_SIZE + v.DATABASE_MAX_OVERFLOW,
+      idleConnections: v.DATABASE_POOL_SIZE,
+      echo: v.DATABASE_ECHO,
+    },
+    redis: redisConfig(v),
+    blobs: {
+      adapter: isAzure ? ('azure' as const) : ('filesystem' as const),
+      connectionString: v.AZURE_STORAGE_CONNECTION_STRING ?? null,
+      /** With Entra ID instead of a connection string. */
+      accountUrl: v.HOLDFAST_AZURE_STORAGE_URL ?? null,
+      container: v.AZURE_STORAGE_CONTAINER_NAME,
+      azureClientId,
+    },
+    secrets: {
+      keyVaultUrl: v.HOLDFAST_KEY_VAULT_URL ?? null,
+      masterKey: v.HOLDFAST_MASTER_KEY ?? null,
+      azureClientId,
+    },
+    telemetry: telemetryConfig(v),
+    /** Set by the launcher for the processes that it starts. */
+    launcher: {
+      /** Where the worker beside this process, or this worker, serves health and metrics. */
+      workerSocket: v.HOLDFAST_LAUNCHER_WORKER_SOCKET ?? null,
+      /** The end of standard input drains this process. */
+      endsWithStdin: v.HOLDFAST_LAUNCHER_STDIN,
+    },
   };
 }
 
-export interface UpstreamsConfig {
-  readonly azure: AzureUpstreamConfig | null;
-  readonly openai: { readonly baseUrl: string; readonly apiKey: Secret } | null;
-  /** `baseUrl` null: the provider's own, as below. */
-  readonly anthropic: { readonly baseUrl: string | null; readonly apiKey: Secret } | null;
-  readonly gemini: { readonly baseUrl: string | null; readonly apiKey: Secret } | null;
-  readonly modelsFile: string | null;
-  readonly azureClientId: string | null;
+function serverConfig(v: Values) {
+  const certFile = v.HOLDFAST_TLS_CERT;
+  const keyFile = v.HOLDFAST_TLS_KEY;
+  return {
+    host: v.HOLDFAST_HOST,
+    port: v.PORT,
+    /** Without a trailing slash; null: the listening address. */
+    publicUrl: v.HOLDFAST_PUBLIC_URL ?? null,
+    roles: v.HOLDFAST_ROLES,
+    corsOrigins: v.HOLDFAST_CORS_ORIGINS,
+    /** Addresses and ranges (CIDR) of proxies whose forwarding headers are trusted. */
+    trustedProxies: v.HOLDFAST_TRUSTED_PROXIES,
+    tls: certFile && keyFile ? { certFile, keyFile } : null,
+    dataDir: v.HOLDFAST_DATA_DIR,
+    consoleDir: v.HOLDFAST_CONSOLE_DIR ?? CONSOLE_DIR,
+    notice: v.HOLDFAST_NOTICE ?? null,
+    revision: v.CONTAINER_APP_REVISION,
+    shutdownAcceptMs: v.HOLDFAST_SHUTDOWN_ACCEPT * S,
+    shutdownGraceMs: v.HOLDFAST_SHUTDOWN_GRACE * S,
+    healthIntervalMs: v.HOLDFAST_HEALTH_INTERVAL * S,
+    rateLimit: {
+      perMinute: v.HOLDFAST_RATE_LIMIT_PER_MINUTE,
+      burst: v.HOLDFAST_RATE_LIMIT_BURST,
+    },
+  };
 }
 
-export interface AzureUpstreamConfig {
-  readonly endpoint: string;
-  /** Null: Entra ID. */
-  /** Null: in Key Vault, or not needed with Entra ID. */
-  readonly apiKey: Secret | null;
-  readonly entra: boolean;
-  readonly deployment: string;
+function oidcConfig(v: Values) {
+  const issuer = v.HOLDFAST_OIDC_ISSUER;
+  const clientId = v.HOLDFAST_OIDC_CLIENT_ID;
+  const audiences = v.HOLDFAST_OIDC_AUDIENCE;
+  if (!issuer || !clientId) return null;
+  return {
+    issuer,
+    clientId,
+    clientSecret: v.HOLDFAST_OIDC_CLIENT_SECRET ?? null,
+    /** At least one. */
+    audiences: audiences.length > 0 ? audiences : [clientId],
+    /** Separated by spaces. */
+    scopes: v.HOLDFAST_OIDC_SCOPES,
+    claims: {
+      roles: v.HOLDFAST_OIDC_ROLES_CLAIM,
+      subject: v.HOLDFAST_OIDC_SUBJECT_CLAIM,
+      roleMap: v.HOLDFAST_OIDC_ROLE_MAP,
+    },
+  };
 }
 
-export interface SessionsConfig {
-  readonly maxActivePerOwner: number;
-  readonly reconnectWindowMs: number;
-  readonly defaultsFile: string | null;
-  /** Null: kept for ever. */
-  readonly retentionDays: number | null;
+function upstreamsConfig(v: Values) {
+  return {
+    azure: v.AZURE_OPENAI_ENDPOINT
+      ? {
+          endpoint: v.AZURE_OPENAI_ENDPOINT,
+          /** Null: in Key Vault, or not needed with Entra ID. */
+          apiKey: v.AZURE_OPENAI_API_KEY ?? null,
+          entra: v.HOLDFAST_AZURE_OPENAI_ENTRA,
+          deployment: v.AZURE_OPENAI_DEPLOYMENT,
+        }
+      : null,
+    openai: v.OPENAI_API_KEY
+      ? { baseUrl: v.OPENAI_BASE_URL ?? OPENAI_BASE_URL, apiKey: v.OPENAI_API_KEY }
+      : null,
+    /** `baseUrl` null: the provider's own, as below. */
+    anthropic: v.ANTHROPIC_API_KEY
+      ? { baseUrl: v.ANTHROPIC_BASE_URL ?? null, apiKey: v.ANTHROPIC_API_KEY }
+      : null,
+    gemini: v.GEMINI_API_KEY
+      ? { baseUrl: v.GOOGLE_GEMINI_BASE_URL ?? null, apiKey: v.GEMINI_API_KEY }
+      : null,
+    modelsFile: v.HOLDFAST_MODELS_FILE ?? null,
+    azureClientId: v.AZURE_CLIENT_ID ?? null,
+  };
 }
 
-export interface RecordingsConfig {
-  readonly uploadMaxBytes: number;
-  readonly bitsPerSecond: number;
-  readonly retentionDays: number | null;
+function runsConfig(v: Values) {
+  return {
+    /** Lower case, `name` or `name:port`. */
+    allowedHosts: v.HOLDFAST_ALLOWED_HOSTS.map(host => host.toLowerCase()),
+    /** Lower case, `host` or `*.suffix`, each with `:port` or without. */
+    sandboxAllowedHosts: v.HOLDFAST_SANDBOX_ALLOWED_HOSTS,
+    concurrency: v.HOLDFAST_RUNS_CONCURRENCY,
+    perOwner: v.HOLDFAST_RUNS_PER_OWNER,
+    perRepository: v.HOLDFAST_RUNS_PER_REPOSITORY,
+    softTimeMs: v.HOLDFAST_RUNS_SOFT_LIMIT * S,
+    hardTimeMs: v.HOLDFAST_RUNS_HARD_LIMIT * S,
+    silenceMs: v.HOLDFAST_RUNS_SILENCE_LIMIT * S,
+    /** Clone and home of one run. */
+    diskMaxBytes: v.HOLDFAST_RUNS_DISK_MAX_BYTES,
+    withoutSandbox: v.HOLDFAST_RUNS_WITHOUT_SANDBOX,
+    workspacesMaxBytes: v.HOLDFAST_WORKSPACES_MAX_BYTES,
+    retentionDays: v.HOLDFAST_RETENTION_RUNS_DAYS ?? null,
+    agentsDir: v.HOLDFAST_AGENTS_DIR ?? null,
+    agentsFile: v.HOLDFAST_AGENTS_FILE ?? null,
+  };
 }
 
-export interface RunsConfig {
-  /** Lower case, `name` or `name:port`. */
-  readonly allowedHosts: readonly string[];
-  /** Lower case, `host` or `*.suffix`, each with `:port` or without. */
-  readonly sandboxAllowedHosts: readonly string[];
-  readonly concurrency: number;
-  readonly perOwner: number;
-  readonly perRepository: number;
-  readonly softTimeMs: number;
-  readonly hardTimeMs: number;
-  readonly silenceMs: number;
-  /** Clone and home of one run. */
-  readonly diskMaxBytes: number;
-  readonly withoutSandbox: boolean;
-  readonly workspacesMaxBytes: number;
-  readonly retentionDays: number | null;
-  readonly agentsDir: string | null;
-  readonly agentsFile: string | null;
+function redisConfig(v: Values) {
+  if (!v.REDIS_HOST) return null;
+  return {
+    host: v.REDIS_HOST,
+    port: v.REDIS_PORT,
+    tls: v.REDIS_SSL,
+    username: v.REDIS_USERNAME ?? null,
+    password: v.REDIS_PASSWORD ?? null,
+    entra: v.HOLDFAST_REDIS_ENTRA,
+    azureClientId: v.AZURE_CLIENT_ID ?? null,
+  };
 }
 
-export interface DatabaseConfig {
-  /** The launcher's embedded database too; null: this process starts it, in `server.dataDir`. */
-  readonly url: Secret | null;
-  /** Pool size and overflow together. */
-  readonly maxConnections: number;
-  readonly idleConnections: number;
-  readonly echo: boolean;
+function telemetryConfig(v: Values) {
+  const endpoint = v.OTEL_EXPORTER_OTLP_ENDPOINT;
+  return {
+    level: v.LOG_LEVEL,
+    format: v.LOG_FORMAT,
+    serviceName: v.OTEL_SERVICE_NAME,
+    metricsPort: v.HOLDFAST_METRICS_PORT ?? null,
+    otlp: endpoint ? { endpoint, headers: v.OTEL_EXPORTER_OTLP_HEADERS ?? null } : null,
+    azureConnectionString: v.APPLICATIONINSIGHTS_CONNECTION_STRING ?? null,
+    sampleRatio: v.HOLDFAST_TRACE_SAMPLE_RATIO,
+  };
 }
 
-export interface RedisConfig {
-  readonly host: string;
-  readonly port: number;
-  readonly tls: boolean;
-  readonly username: string | null;
-  readonly password: Secret | null;
-  readonly entra: boolean;
-  readonly azureClientId: string | null;
-}
-
-export interface BlobsConfig {
-  readonly adapter: 'filesystem' | 'azure';
-  readonly connectionString: Secret | null;
-  /** With Entra ID instead of a connection string. */
-  readonly accountUrl: string | null;
-  readonly container: string;
-  readonly azureClientId: string | null;
-}
-
-export interface SecretsConfig {
-  readonly keyVaultUrl: string | null;
-  readonly masterKey: Secret | null;
-  readonly azureClientId: string | null;
-}
-
-export interface TelemetryConfig {
-  readonly level: LogLevel;
-  readonly format: LogFormat;
-  readonly serviceName: string;
-  readonly metricsPort: number | null;
-  readonly otlp: { readonly endpoint: string; readonly headers: Secret | null } | null;
-  readonly azureConnectionString: Secret | null;
-  readonly sampleRatio: number;
+function deepFreeze<T extends object>(value: T): Frozen<T> {
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) deepFreeze(part);
+  }
+  return Object.freeze(value) as Frozen<T>;
 }

@@ -6,23 +6,8 @@
  * Only `main` and `compose` import this folder: features and platform get plain options.
  */
 export { crossCheck, hasUpstream } from './checks.ts';
-export type {
-  AzureUpstreamConfig,
-  BlobsConfig,
-  Config,
-  DatabaseConfig,
-  IdentityConfig,
-  OidcConfig,
-  RecordingsConfig,
-  RedisConfig,
-  SecretsConfig,
-  ServerConfig,
-  SessionsConfig,
-  TelemetryConfig,
-  UpstreamsConfig,
-} from './config.ts';
+export type { Config } from './config.ts';
 export { ConfigError, loadConfig, readDotenv } from './load.ts';
-
 export { renderEffective, renderEnvExample, renderReference } from './render.ts';
 export {
   mergeVariables,

@@ -58,12 +58,8 @@ export const ratio = kind(
     .pipe(z.number().min(0).max(1)),
 );
 
-export function choice<const C extends string>(choices: readonly C[]): Kind<C> {
-  return kind(`one of ${quoted(choices)}`, z.string().toLowerCase().pipe(z.enum(choices)));
-}
-
-/** Like `choice`, with other spellings that mean one of the choices. */
-export function choiceWithAliases<const C extends string>(
+/** One of the choices, or another spelling of one. */
+export function choice<const C extends string>(
   choices: readonly C[],
   aliases: Readonly<Record<string, C>>,
 ): Kind<C> {

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { crossCheck } from './checks.ts';
-import type { Config } from './config.ts';
-import { toConfig } from './nest.ts';
+import { type Config, toConfig } from './config.ts';
 import { resolveSettings, type Variables } from './resolve.ts';
 
 /** Thrown once, with every fault, so that one reading is enough to mend them all. */

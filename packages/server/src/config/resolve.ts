@@ -28,13 +28,17 @@ export function resolveSettings(environment: Variables, dotenv: Variables): Reso
   const faults: string[] = [];
   for (const [name, setting] of Object.entries<Setting<unknown>>(SETTINGS)) {
     const { raw, source } = pick(name, environment, dotenv);
-    values[name] = parseFallback(setting);
+    values[name] =
+      setting.fallback === undefined ? undefined : setting.kind.schema.parse(setting.fallback);
     sources[name] = raw === undefined && setting.fallback !== undefined ? 'default' : source;
     if (raw === undefined) continue;
     const parsed = setting.kind.schema.safeParse(raw);
-    if (parsed.success) values[name] = parsed.data;
-    else
-      faults.push(`${name}: expected ${setting.kind.form}${shown(setting, raw)}${from(source)}.`);
+    if (parsed.success) {
+      values[name] = parsed.data;
+      continue;
+    }
+    const where = source === '.env' ? ' (in .env)' : '';
+    faults.push(`${name}: expected ${setting.kind.form}${shown(setting, raw)}${where}.`);
   }
   faults.push(...unknownNames(environment, ''), ...unknownNames(dotenv, ' (in .env)'));
   return {
@@ -60,18 +64,10 @@ function pick(name: string, environment: Variables, dotenv: Variables) {
   return { raw: undefined, source: 'unset' as const };
 }
 
-function parseFallback(setting: Setting<unknown>): unknown {
-  return setting.fallback === undefined ? undefined : setting.kind.schema.parse(setting.fallback);
-}
-
 function shown(setting: Setting<unknown>, raw: string): string {
   if (setting.kind.secret) return '';
   const cut = raw.length > SHOWN_VALUE_MAX_CHARS ? `${raw.slice(0, SHOWN_VALUE_MAX_CHARS)}…` : raw;
   return `, got ${JSON.stringify(cut)}`;
-}
-
-function from(source: Source): string {
-  return source === '.env' ? ' (in .env)' : '';
 }
 
 function unknownNames(variables: Variables, where: string): string[] {

@@ -1,13 +1,13 @@
-import { choiceWithAliases, httpUrl, integer, port, ratio, secret, text } from '../kinds.ts';
+import { choice, httpUrl, integer, port, ratio, secret, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
-export const LOG_FORMATS = ['json', 'text'] as const;
+const LOG_FORMATS = ['json', 'text'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
-const level = choiceWithAliases(LOG_LEVELS, { warning: 'warn', critical: 'fatal' });
-const format = choiceWithAliases(LOG_FORMATS, { console: 'text' });
+const level = choice(LOG_LEVELS, { warning: 'warn', critical: 'fatal' });
+const format = choice(LOG_FORMATS, { console: 'text' });
 
 /** What can be seen of the running server. */
 export const telemetrySettings = {
