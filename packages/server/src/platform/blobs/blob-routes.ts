@@ -2,7 +2,6 @@ import type { FastifyPluginAsync, FastifyReply } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
-import type { BlobInfo, ByteRange } from './blob-store.ts';
 import { parseByteRange } from './byte-range.ts';
 import type { FilesystemBlobs } from './filesystem-blobs.ts';
 
@@ -52,21 +51,16 @@ async function sendBlob(
   const range = info ? parseByteRange(rangeHeader, info.sizeBytes) : undefined;
   const blob = info ? await store.get(key, range) : null;
   if (!info || !blob) throw new HoldfastError('not_found', 'There is no such thing.');
-  setHeaders(reply, info, range);
-  return reply.send(blob.body);
-}
-
-/** Uploads are other people's bytes: whatever they contain, a browser must not run it as a page. */
-function setHeaders(reply: FastifyReply, info: BlobInfo, range: ByteRange | undefined): void {
-  const { sizeBytes } = info;
-  const length = range ? range.end - range.start + 1 : sizeBytes;
+  const { sizeBytes, contentType } = info;
+  // A browser must not run uploaded bytes as a page, whatever they contain.
   reply
     .status(range ? 206 : 200)
-    .header('content-type', info.contentType)
-    .header('content-length', length)
+    .header('content-type', contentType)
+    .header('content-length', range ? range.end - range.start + 1 : sizeBytes)
     .header('accept-ranges', 'bytes')
     .header('cache-control', 'private, no-cache')
     .header('content-security-policy', "default-src 'none'; sandbox")
     .header('x-content-type-options', 'nosniff');
   if (range) reply.header('content-range', `bytes ${range.start}-${range.end}/${sizeBytes}`);
+  return reply.send(blob.body);
 }

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Clock, HoldfastError, systemClock } from '../../kernel/index.ts';
+import { type Clock, HoldfastError, systemClock, within } from '../../kernel/index.ts';
 import type { BlobInfo, BlobStore, ByteRange, PutOptions } from './blob-store.ts';
 import { checkRange } from './byte-range.ts';
 import { isCode, moveDurably } from './durable.ts';
@@ -175,11 +175,9 @@ class FilesystemStore implements FilesystemBlobs {
   }
 
   async ping(timeoutMs: number): Promise<void> {
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const late = new Promise<never>((_, reject) => {
-      timeout.addEventListener('abort', () => reject(timeout.reason), { once: true });
+    await within(statfs(join(this.#options.dir, 'blobs')), timeoutMs, () => {
+      throw new HoldfastError('unavailable', 'The folder of blobs does not answer.');
     });
-    await Promise.race([statfs(join(this.#options.dir, 'blobs')), late]);
   }
 
   async close(): Promise<void> {}

@@ -87,12 +87,8 @@ async function evaluate(redis: Redis, args: readonly string[]): Promise<unknown>
   try {
     return await redis.command(['EVALSHA', SCRIPT_SHA1, ...args], REDIS_DECISION_TIMEOUT_MS);
   } catch (error) {
-    if (!isUnknownScript(error)) throw error;
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (!(cause instanceof Error && cause.message.startsWith('NOSCRIPT'))) throw error;
     return redis.command(['EVAL', SCRIPT, ...args], REDIS_DECISION_TIMEOUT_MS);
   }
-}
-
-function isUnknownScript(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error && cause.message.startsWith('NOSCRIPT');
 }

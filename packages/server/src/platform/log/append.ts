@@ -127,9 +127,22 @@ async function explain(
   request: AppendRequest,
   events: readonly CheckedEvent[],
 ): Promise<number[]> {
-  const subject = await lockSubject(trx, request.subject);
-  const earlier = await numbersOf(trx, request);
-  if (earlier.length === events.length) return earlier;
+  const subject = await logTables(trx)
+    .selectFrom('subjects')
+    .select(['kind', 'fence', 'erased_at'])
+    .where('id', '=', request.subject)
+    .forUpdate()
+    .executeTakeFirst();
+  if (!subject) throw new HoldfastError('not_found', 'There is no such piece of work.');
+  if (subject.erased_at) throw new HoldfastError('gone', 'This piece of work was erased.');
+  const earlier = await logTables(trx)
+    .selectFrom('events')
+    .select('seq')
+    .where('append_id', '=', request.appendId)
+    .where('subject', '=', request.subject)
+    .orderBy('ordinal')
+    .execute();
+  if (earlier.length === events.length) return earlier.map(row => row.seq);
   if (earlier.length > 0) {
     throw new HoldfastError('conflict', 'The append id was used for other events.');
   }
@@ -147,27 +160,4 @@ async function explain(
     `Event ${stranger.type} does not belong in the log of a ${subject.kind}.`,
     { field: 'type' },
   );
-}
-
-async function lockSubject(trx: Trx, id: string) {
-  const row = await logTables(trx)
-    .selectFrom('subjects')
-    .select(['kind', 'fence', 'erased_at'])
-    .where('id', '=', id)
-    .forUpdate()
-    .executeTakeFirst();
-  if (row === undefined) throw new HoldfastError('not_found', 'There is no such piece of work.');
-  if (row.erased_at !== null) throw new HoldfastError('gone', 'This piece of work was erased.');
-  return row;
-}
-
-async function numbersOf(trx: Trx, request: AppendRequest): Promise<number[]> {
-  const rows = await logTables(trx)
-    .selectFrom('events')
-    .select('seq')
-    .where('append_id', '=', request.appendId)
-    .where('subject', '=', request.subject)
-    .orderBy('ordinal')
-    .execute();
-  return rows.map(row => row.seq);
 }

@@ -41,7 +41,12 @@ export function checkEvent(event: NewEvent): CheckedEvent {
   const secret = parse(event.type, 'private', definition.private, event.private ?? {});
   const secretText = Object.keys(secret).length === 0 ? '' : JSON.stringify(secret);
   const sizeBytes = Buffer.byteLength(data) + Buffer.byteLength(secretText);
-  if (sizeBytes > EVENT_DATA_MAX_BYTES) throw tooLarge(event.type, sizeBytes);
+  if (sizeBytes > EVENT_DATA_MAX_BYTES) {
+    const text =
+      `Event ${event.type}: data has ${sizeBytes} bytes, at most ${EVENT_DATA_MAX_BYTES} are ` +
+      'allowed; larger things are artifacts.';
+    throw new HoldfastError('payload_too_large', text, { field: 'data' });
+  }
   if (event.traceId !== undefined && !TRACE_ID.test(event.traceId)) {
     throw new HoldfastError('invalid_request', 'A trace id has 32 hexadecimal digits.', {
       field: 'traceId',
@@ -73,14 +78,5 @@ function parse(
     'invalid_request',
     `Event ${type}: ${field} is not as the catalogue declares it.`,
     { field },
-  );
-}
-
-function tooLarge(type: string, sizeBytes: number): HoldfastError {
-  return new HoldfastError(
-    'payload_too_large',
-    `Event ${type}: data has ${sizeBytes} bytes, at most ${EVENT_DATA_MAX_BYTES} are allowed; ` +
-      'larger things are artifacts.',
-    { field: 'data' },
   );
 }

@@ -31,7 +31,7 @@ export function createLog(options: LogOptions): Log {
         : telemetry?.log.warn('log.poll_failed', { error }),
   });
   const appended = telemetry?.meter.createCounter('holdfast_log_events_total');
-  const log: Log = {
+  return {
     create,
     append: (trx, request) => append(trx, sealer, request),
     async appendNow(request) {
@@ -45,12 +45,9 @@ export function createLog(options: LogOptions): Log {
     read: (executor, request) => read(executor, sealer, request),
     lastOf,
     follow: (request, signal) =>
-      follow({ followers, request, signal }, after =>
-        read(database.db, sealer, { ...request, after }),
-      ),
+      follow(followers, request, signal, after => read(database.db, sealer, { ...request, after })),
     erase: (trx, subject) => erase(trx, sealer, subject),
   };
-  return log;
 }
 
 async function create(
@@ -102,10 +99,11 @@ async function heads(executor: Executor, subjects: readonly string[]): Promise<L
 }
 
 async function* follow(
-  reader: { followers: Followers; request: ReadRequest; signal: AbortSignal },
+  followers: Followers,
+  request: ReadRequest,
+  signal: AbortSignal,
   readAfter: (after: number) => Promise<EventEnvelope[]>,
 ): AsyncGenerator<EventEnvelope[]> {
-  const { followers, request, signal } = reader;
   const follower = followers.join(request.subject, request.after);
   const onAbort = () => follower.wake();
   signal.addEventListener('abort', onAbort);

@@ -83,7 +83,11 @@ class BufferedJournal implements Journal {
   readonly #buffer: JournalBuffer;
   readonly #metrics: JournalMetrics | undefined;
   readonly #outside = AsyncLocalStorage.snapshot();
-  readonly #lag = () => this.#lagSeconds();
+  /** The age of the oldest event that waits, in seconds. */
+  readonly #lag = () => {
+    const oldestAtMs = this.#batch?.entries[0]?.atMs ?? this.#buffer.oldestAtMs;
+    return oldestAtMs === undefined ? 0 : (this.#clock.monotonicMs() - oldestAtMs) / 1_000;
+  };
   readonly #settled = new Set<() => void>();
   #state: 'open' | 'lost' | 'closed' = 'open';
   #batch: Batch | undefined;
@@ -182,7 +186,10 @@ class BufferedJournal implements Journal {
 
   async #append(): Promise<void> {
     this.#timer = undefined;
-    this.#batch ??= this.#nextBatch();
+    this.#batch ??= {
+      appendId: newUuidV7(),
+      entries: this.#buffer.take(this.#clock.monotonicMs()),
+    };
     this.#appending = true;
     try {
       await this.#options.log.appendNow({
@@ -193,7 +200,9 @@ class BufferedJournal implements Journal {
         appendId: this.#batch.appendId,
         events: this.#batch.entries.map(entry => entry.event),
       });
-      this.#onAppended();
+      if (this.#failures > 0) this.#log('info', 'journal.recovered');
+      this.#failures = 0;
+      this.#batch = undefined;
     } catch (error) {
       this.#onFailed(error);
     } finally {
@@ -202,20 +211,10 @@ class BufferedJournal implements Journal {
     }
   }
 
-  #nextBatch(): Batch {
-    return { appendId: newUuidV7(), entries: this.#buffer.take(this.#clock.monotonicMs()) };
-  }
-
-  #onAppended(): void {
-    if (this.#failures > 0) this.#say('info', 'journal.recovered');
-    this.#failures = 0;
-    this.#batch = undefined;
-  }
-
   #onFailed(error: unknown): void {
     const verdict = judge(error);
     if (verdict === 'retry') {
-      if (this.#failures === 0) this.#say('warn', 'journal.delayed', { error });
+      if (this.#failures === 0) this.#log('warn', 'journal.delayed', { error });
       this.#failures += 1;
     } else if (verdict === 'refused') {
       const entries = this.#batch?.entries ?? [];
@@ -225,7 +224,7 @@ class BufferedJournal implements Journal {
       this.#refuse(entries.filter(({ event }) => event.type !== 'journal.dropped').length, error);
     } else if (this.#state === 'open') {
       this.#end('lost');
-      this.#say('warn', 'journal.lost', { reason: verdict });
+      this.#log('warn', 'journal.lost', { reason: verdict });
       this.#options.onLost?.(verdict);
     }
   }
@@ -234,7 +233,7 @@ class BufferedJournal implements Journal {
   #refuse(count: number, error: unknown): void {
     this.#buffer.lose(count);
     this.#count(count, 'invalid');
-    this.#say('error', 'journal.refused', { count, error });
+    this.#log('error', 'journal.refused', { count, error });
   }
 
   #end(state: 'lost' | 'closed'): void {
@@ -250,18 +249,13 @@ class BufferedJournal implements Journal {
     this.#metrics?.dropped.add(events, { reason });
   }
 
-  #say(
+  #log(
     level: 'info' | 'warn' | 'error',
     event: string,
     fields: Record<string, unknown> = {},
   ): void {
     const { telemetry, subject } = this.#options;
     telemetry?.log[level](event, { ...fields, subject, pending: this.pending });
-  }
-
-  #lagSeconds(): number {
-    const oldestAtMs = this.#batch?.entries[0]?.atMs ?? this.#buffer.oldestAtMs;
-    return oldestAtMs === undefined ? 0 : (this.#clock.monotonicMs() - oldestAtMs) / 1_000;
   }
 }
 

@@ -4,8 +4,9 @@
  * Lifecycle: connecting begins at once, in the background, and never gives up: after each failure
  * it waits longer, up to `RECONNECT_DELAY_MAX_MS`, with jitter so that replicas do not come back in
  * step. The client library notices a closed connection; a health ping every `HEALTH_INTERVAL_MS`
- * notices a silent one, and credentials that have gone stale, and replaces the client. `close` ends
- * everything and may be called at any time.
+ * notices a silent one, and credentials that have gone stale, and replaces the client. (The
+ * library's own `pingInterval` waits for its answer without a limit: 8 s after Redis was stopped,
+ * the client still called itself ready.) `close` ends everything and may be called at any time.
  *
  * Invariants: nothing is queued while Redis is away; commands wait at most their own time limit;
  * subscriptions outlast every reconnect and replacement. Of an outage the first failure is logged,
@@ -14,7 +15,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isIP } from 'node:net';
 import { createClient } from 'redis';
-import { HoldfastError } from '../../kernel/index.ts';
+import { HoldfastError, within } from '../../kernel/index.ts';
 import type { Telemetry } from '../telemetry/index.ts';
 import { type EntraOptions, entraCredentials } from './entra.ts';
 
@@ -89,17 +90,13 @@ class MendingRedis implements Redis {
   }
 
   async command(args: readonly string[], timeoutMs: number): Promise<unknown> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(away()), timeoutMs);
     try {
-      return await Promise.race([
-        this.#outside(() => this.#client.sendCommand([...args])),
-        promise,
-      ]);
+      const answer: Promise<unknown> = this.#outside(() => this.#client.sendCommand([...args]));
+      return await within(answer, timeoutMs, () => {
+        throw away();
+      });
     } catch (cause) {
       throw cause instanceof HoldfastError ? cause : away(cause);
-    } finally {
-      clearTimeout(timer);
     }
   }
 

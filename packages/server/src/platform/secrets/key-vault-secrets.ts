@@ -37,7 +37,7 @@ export function createKeyVaultSecrets(options: KeyVaultSecretsOptions): SecretSo
     adapter: 'key-vault',
     async get(name) {
       try {
-        const secret = await client.getSecret(keyVaultName(name), {
+        const secret = await client.getSecret(name.toLowerCase().replaceAll('_', '-'), {
           abortSignal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
         });
         return secret.value === '' ? undefined : secret.value;
@@ -51,8 +51,4 @@ export function createKeyVaultSecrets(options: KeyVaultSecretsOptions): SecretSo
       }
     },
   };
-}
-
-function keyVaultName(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-');
 }

@@ -1,4 +1,4 @@
-import { type Counter, DiagLogLevel, diag } from '@opentelemetry/api';
+import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { LoggerProvider } from '@opentelemetry/sdk-logs';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
@@ -9,7 +9,8 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-node';
 import type { DestinationStream } from 'pino';
-import { type Exporters, type OtlpOptions, openExporters } from './exporters.ts';
+import { endsWithin } from '../../kernel/index.ts';
+import { type OtlpOptions, openExporters } from './exporters.ts';
 import { logEmitter } from './log-emitter.ts';
 import { createLogger, type LogLevel } from './logger.ts';
 import { observeProcess } from './process-metrics.ts';
@@ -48,14 +49,24 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   const meters = new MeterProvider({ resource, readers, views: declaredViews() });
   const meter = meters.getMeter('holdfast');
   const lines = new LoggerProvider({ resource, processors: exporters.logs });
-  const { logger: log, close: flushLog } = await openLog(options, exporters, {
-    lines,
-    dropped: meter.createCounter('holdfast_log_lines_dropped_total'),
-    alerts: meter.createCounter('holdfast_log_alerts_total'),
-  });
+  const dropped = meter.createCounter('holdfast_log_lines_dropped_total');
+  const alerts = meter.createCounter('holdfast_log_alerts_total');
+  const { level, format, destination, serviceName: service, revision, replica } = options;
+  const { logger: log, close: flushLog } = await createLogger(
+    { level, format, base: { service, revision, replica }, destination },
+    {
+      onDropped: () => dropped.add(1),
+      onAlert: event => alerts.add(1, { event }),
+      onLine: exporters.logs.length > 0 ? logEmitter(lines) : undefined,
+    },
+  );
   reportExportFaults(log);
-  const tracers = tracerProvider(options, exporters, resource);
-  const { revision, replica } = options;
+  // Without an exporter spans only carry ids through the log: recording them would be waste.
+  const sampler =
+    exporters.spans.length === 0
+      ? new AlwaysOffSampler()
+      : new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(options.sampleRatio) });
+  const tracers = new NodeTracerProvider({ resource, sampler, spanProcessors: exporters.spans });
   meter
     .createObservableGauge('holdfast_info')
     .addCallback(result => result.observe(1, { revision, replica }));
@@ -67,40 +78,11 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
     prometheus: () => scrape.text(),
     async close() {
       stopObserving();
-      await withinTime([tracers.shutdown(), lines.shutdown(), meters.shutdown()]);
+      const closing = [tracers.shutdown(), lines.shutdown(), meters.shutdown()];
+      await endsWithin(Promise.allSettled(closing), CLOSE_TIMEOUT_MS);
       flushLog();
     },
   };
-}
-
-function openLog(
-  options: TelemetryOptions,
-  exporters: Exporters,
-  sinks: { lines: LoggerProvider; dropped: Counter; alerts: Counter },
-) {
-  const { level, format, destination, serviceName, revision, replica } = options;
-  const base = { service: serviceName, revision, replica };
-  return createLogger(
-    { level, format, base, destination },
-    {
-      onDropped: () => sinks.dropped.add(1),
-      onAlert: event => sinks.alerts.add(1, { event }),
-      onLine: exporters.logs.length > 0 ? logEmitter(sinks.lines) : undefined,
-    },
-  );
-}
-
-function tracerProvider(
-  options: TelemetryOptions,
-  { spans }: Exporters,
-  resource: ReturnType<typeof resourceFromAttributes>,
-): NodeTracerProvider {
-  // Without an exporter spans only carry ids through the log: recording them would be waste.
-  const sampler =
-    spans.length === 0
-      ? new AlwaysOffSampler()
-      : new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(options.sampleRatio) });
-  return new NodeTracerProvider({ resource, sampler, spanProcessors: spans });
 }
 
 /** A collector that is away is said once a minute, not once a batch. */
@@ -116,11 +98,4 @@ function reportExportFaults(log: Logger): void {
     { error: report, warn: ignore, info: ignore, debug: ignore, verbose: ignore },
     { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true },
   );
-}
-
-async function withinTime(work: Promise<unknown>[]): Promise<void> {
-  const timeout = Promise.withResolvers<void>();
-  const timer = setTimeout(timeout.resolve, CLOSE_TIMEOUT_MS);
-  await Promise.race([Promise.allSettled(work), timeout.promise]);
-  clearTimeout(timer);
 }

@@ -5,7 +5,7 @@ import type { LogFields, Logger } from './telemetry.ts';
 export const LOG_BUFFER_MAX_BYTES = 4 * 1024 * 1024;
 
 export interface LogOptions {
-  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+  readonly level: LogLevel;
   readonly format: 'json' | 'text';
   /** Stand in every line: service, revision, replica. */
   readonly base: LogFields;

@@ -5,7 +5,7 @@ import {
   MetricReader,
   type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
-import { METRICS, type MetricDeclaration, SERIES_MAX_PER_METRIC } from './metrics.ts';
+import { METRICS, SERIES_MAX_PER_METRIC } from './metrics.ts';
 
 const COLLECT_TIMEOUT_MS = 5_000;
 
@@ -35,14 +35,11 @@ export function declaredViews(): ViewOptions[] {
     description: metric.description,
     attributesProcessors: [createAllowListAttributesProcessor([...metric.labels])],
     aggregationCardinalityLimit: SERIES_MAX_PER_METRIC,
-    ...bucketsOf(metric),
+    ...(metric.buckets && {
+      aggregation: {
+        type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM,
+        options: { boundaries: [...metric.buckets] },
+      },
+    }),
   }));
-}
-
-function bucketsOf(metric: MetricDeclaration): Pick<ViewOptions, 'aggregation'> {
-  if (!metric.buckets) return {};
-  const boundaries = [...metric.buckets];
-  return {
-    aggregation: { type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM, options: { boundaries } },
-  };
 }
