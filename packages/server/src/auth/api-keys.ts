@@ -9,7 +9,7 @@ import { secondsFromNow } from './projects.ts';
 import { API_KEY_PREFIX, hashSecret, isSecretShaped, newSecret, SHOWN_CHARS } from './secrets.ts';
 import { type ApiKeyRow, tables } from './tables.ts';
 
-export interface NewApiKey {
+interface NewApiKey {
   readonly name: string;
   readonly role: Role;
   /** Absent: does not expire. */

@@ -38,7 +38,7 @@ export interface Audit {
   sweep(retentionDays: number): Promise<number>;
 }
 
-export interface AuditPage {
+interface AuditPage {
   data: z.infer<typeof auditEntry>[];
   next_cursor: string | null;
 }

@@ -9,7 +9,7 @@ import { CLIENT_SECRET_PREFIX, hashSecret, isSecretShaped, newSecret } from './s
 import { tables } from './tables.ts';
 import { unauthenticated } from './unauthenticated.ts';
 
-export interface NewClientSecret {
+interface NewClientSecret {
   readonly ttlS: number;
   /** How many sessions it may open. */
   readonly maxSessions: number;
@@ -20,7 +20,7 @@ export interface NewClientSecret {
   readonly locked: readonly string[];
 }
 
-export interface MintedClientSecret {
+interface MintedClientSecret {
   /** `ek_…`; shown once. */
   readonly value: string;
   readonly expiresAt: Date;

@@ -9,21 +9,15 @@
  * - A cookie counts only for requests of our own pages; local mode trusts only direct loopback
  *   requests that no other site can have caused.
  */
-export type { ApiKeys } from './api-keys.ts';
 export type { Audit, AuditRecord } from './audit.ts';
-export { authorize, Denial, notFound, type Standing, type Target } from './authorize.ts';
-export type { ClientSecrets, MintedClientSecret, NewClientSecret } from './client-secrets.ts';
-export { type Auth, type AuthDeps, type AuthOptions, createAuth } from './create-auth.ts';
+export { authorize, notFound, type Standing, type Target } from './authorize.ts';
+export type { ClientSecrets } from './client-secrets.ts';
+export { type Auth, createAuth } from './create-auth.ts';
 export { runTokenOf } from './credentials.ts';
-export type { OidcOptions } from './oidc/provider.ts';
-export { findPolicy, POLICIES, type Policy, type PolicyId, roleIncludes } from './policies.ts';
-export type { ClientSecretGrant, Principal } from './principal.ts';
-export { authRoutes, type ConsoleInfo, consoleInfo } from './routes.ts';
+export { findPolicy, POLICIES, type Policy } from './policies.ts';
+export type { Principal } from './principal.ts';
+export { authRoutes } from './routes.ts';
 export { hashSecret, isSecretShaped, newSecret, RUN_TOKEN_PREFIX } from './secrets.ts';
 export { signInRoutes } from './sign-in-routes.ts';
-export {
-  STREAM_TICKET_TTL_S,
-  type StreamTicket,
-  type StreamTickets,
-} from './stream-tickets.ts';
+export type { StreamTickets } from './stream-tickets.ts';
 export { unauthenticated } from './unauthenticated.ts';

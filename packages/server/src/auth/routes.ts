@@ -5,7 +5,7 @@ import { addApiKeyRoutes } from './api-key-routes.ts';
 import type { Auth } from './create-auth.ts';
 
 /** What the console must know before it can draw anything. */
-export const consoleInfo = z.object({
+const consoleInfo = z.object({
   mode: z.enum(['local', 'oidc']),
   notice: z.string().nullable(),
   revision: z.string(),

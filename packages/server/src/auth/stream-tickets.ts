@@ -4,10 +4,10 @@ import type { Principal } from './principal.ts';
 import { hashSecret, isSecretShaped, newSecret } from './secrets.ts';
 import { type TicketPrincipal, tables } from './tables.ts';
 
-export const STREAM_TICKET_PREFIX = 'st_';
-export const STREAM_TICKET_TTL_S = 15 * 60;
+const STREAM_TICKET_PREFIX = 'st_';
+const STREAM_TICKET_TTL_S = 15 * 60;
 
-export interface StreamTicket {
+interface StreamTicket {
   /** `st_…`; shown once. */
   readonly value: string;
   readonly expiresAt: Date;

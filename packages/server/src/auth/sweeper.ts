@@ -5,8 +5,8 @@ import type { ClientSecrets } from './client-secrets.ts';
 import type { ConsoleSessions } from './console-sessions.ts';
 import type { StreamTickets } from './stream-tickets.ts';
 
-export const SWEEP_INTERVAL_MS = 60 * 60 * 1000;
-export const AUDIT_RETENTION_DAYS = 365;
+const SWEEP_INTERVAL_MS = 60 * 60 * 1000;
+const AUDIT_RETENTION_DAYS = 365;
 
 export interface Sweeper extends Component {
   /** One round: deletes whatever has expired. */

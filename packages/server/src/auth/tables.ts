@@ -2,7 +2,7 @@ import type { Role } from '@holdfast/protocol';
 import type { ColumnType, Generated } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
 
-export type ProjectRow = { id: string; name: string; created_at: Generated<Date> };
+type ProjectRow = { id: string; name: string; created_at: Generated<Date> };
 
 export type ApiKeyRow = {
   id: string;
@@ -18,7 +18,7 @@ export type ApiKeyRow = {
   revoked_at: Date | null;
 };
 
-export type ClientSecretRow = {
+type ClientSecretRow = {
   id: string;
   secret_hash: string;
   project_id: string;
@@ -34,7 +34,7 @@ export type ClientSecretRow = {
   expires_at: Date;
 };
 
-export type ConsoleSessionRow = {
+type ConsoleSessionRow = {
   id: string;
   token_hash: string;
   principal_id: string;
@@ -57,7 +57,7 @@ export type AuditRow = {
   request_id: string;
 };
 
-export type StreamTicketRow = {
+type StreamTicketRow = {
   token_hash: string;
   /** Written as JSON text, read parsed. */
   principal: ColumnType<TicketPrincipal, string, never>;

@@ -11,9 +11,7 @@ export { ConfigError, loadConfig, readDotenv } from './load.ts';
 export { renderEffective, renderEnvExample, renderReference } from './render.ts';
 export {
   mergeVariables,
-  type Resolved,
   resolveSettings,
-  type Source,
   type Variables,
 } from './resolve.ts';
 export { Secret } from './secret.ts';

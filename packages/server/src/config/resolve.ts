@@ -4,7 +4,7 @@ import { suggest } from './suggest.ts';
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-export type Source = 'environment' | '.env' | 'default' | 'unset';
+type Source = 'environment' | '.env' | 'default' | 'unset';
 
 export interface Resolved {
   /** Complete only when there are no faults; a faulty setting has its fallback's value. */

@@ -10,25 +10,19 @@
  * - Logs and metrics name route patterns, never raw paths or queries.
  * - Headers, URLs, bodies, waits and sockets are bounded (`limits.ts`).
  */
-export { errorAnswer, openaiErrorBody, problemBody } from './error-body.ts';
+export { errorAnswer, openaiErrorBody } from './error-body.ts';
 export { faultOf } from './fault.ts';
 export type { Guard, GuardedRequest } from './guard.ts';
 export { type CheckResult, type HealthCheck, HealthRegistry } from './health.ts';
 export { healthRoutes } from './health-routes.ts';
-export { assertShallow, JSON_DEPTH_MAX } from './json-depth.ts';
-export { BODY_LIMIT_BYTES, CLOSE_GRACE_MS, HTTP_LIMITS, type HttpLimits } from './limits.ts';
+export { assertShallow } from './json-depth.ts';
 export {
   createMetricsServer,
-  type MetricsServer,
   type MetricsSource,
   metricsRoutes,
 } from './metrics-endpoint.ts';
-export type { TlsFiles } from './node-server.ts';
-export type { ApiInfo } from './openapi.ts';
-export type { ErrorShape, RouteConfig, RouteInfo } from './route.ts';
-export { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
+export type { ErrorShape, RouteInfo } from './route.ts';
+export { createHttpServer, type HttpServer } from './server.ts';
 export { openSse, SSE_LIMITS, type SseLimits, type SseStream } from './sse.ts';
-export type { StaticSite } from './static-site.ts';
 export { createStatusSocket, readStatusMetrics, statusSocketHealth } from './status-socket.ts';
 export type { Upgrade, UpgradeRoute } from './upgrade/upgrade.ts';
-export { UpgradeRouter } from './upgrade/upgrade-router.ts';

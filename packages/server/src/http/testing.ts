@@ -26,7 +26,7 @@ export async function captureTelemetry(): Promise<CapturedTelemetry> {
 }
 
 /** Knows the policies `open` and `closed`; nobody passes `closed` without `x-pass`. */
-export function testGuard(seen: { refused: HoldfastError[] } = { refused: [] }): Guard<string> {
+function testGuard(seen: { refused: HoldfastError[] } = { refused: [] }): Guard<string> {
   return {
     checkRoute({ url, policy }) {
       const known = policy === 'open' || policy === 'closed' || policy?.startsWith('public.');

@@ -4,14 +4,12 @@
  */
 export { allOf, endsWithin, unlessAborted, within } from './bounded.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { type ErrorOptions, HoldfastError, toHoldfastError } from './errors.ts';
+export { HoldfastError, toHoldfastError } from './errors.ts';
 export { ExpiringCache } from './expiring-cache.ts';
 export { type IdPrefix, isId, newId, newUuidV7 } from './ids.ts';
 export {
   type Component,
-  DRAIN_CLOSING_MS,
   Lifecycle,
   type LifecycleState,
-  STOP_MAX_MS,
 } from './lifecycle.ts';
 export { isLoopbackHost } from './loopback.ts';

@@ -6,8 +6,8 @@ import { HoldfastError } from '../kernel/index.ts';
  * The operator's model file (`models.json`): which models exist, under which names callers may ask
  * for them, and where each one runs. It names secrets, never holds them.
  */
-export const PROVIDERS = ['azure', 'openai', 'compatible', 'anthropic', 'gemini'] as const;
-export type Provider = (typeof PROVIDERS)[number];
+const PROVIDERS = ['azure', 'openai', 'compatible', 'anthropic', 'gemini'] as const;
+type Provider = (typeof PROVIDERS)[number];
 
 /** What a model is spoken to in: OpenAI's three, Anthropic's Messages, Google's Gemini. */
 export const PROTOCOLS = ['realtime', 'responses', 'chat', 'messages', 'gemini'] as const;
@@ -161,7 +161,7 @@ function endpointFault(value: Endpoint): string | undefined {
 }
 
 /** Why `value` must not be an upstream address, or undefined when it may. */
-export function urlFault(value: string): string | undefined {
+function urlFault(value: string): string | undefined {
   const url = URL.parse(value);
   if (url === null) return 'url is not an absolute URL';
   if (url.username !== '' || url.password !== '') return 'url must not contain credentials';

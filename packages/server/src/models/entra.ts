@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 
 /** What Azure's model endpoints take tokens for. */
-export const AZURE_OPENAI_SCOPE = 'https://cognitiveservices.azure.com/.default';
+const AZURE_OPENAI_SCOPE = 'https://cognitiveservices.azure.com/.default';
 
 export interface EntraTokenOptions {
   /** Client id of a user-assigned managed identity; left out for the system's own. */

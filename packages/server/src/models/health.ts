@@ -3,7 +3,7 @@ import { type Clock, HoldfastError } from '../kernel/index.ts';
 import type { Models } from './models.ts';
 
 /** Checks whose answer costs the provider something are asked at most this often by default. */
-export const UPSTREAM_CHECK_INTERVAL_MS = 30_000;
+const UPSTREAM_CHECK_INTERVAL_MS = 30_000;
 const TIMEOUT_MS = 2_500;
 
 /**

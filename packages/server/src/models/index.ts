@@ -12,7 +12,7 @@
  * worst case before a call is sent and settled after (`budgets/`); what was not settled counts in
  * full. Keys that a project brings (`provider-keys/`) are sealed and go before the catalogue's.
  */
-export { type Budgets, type BudgetsDeps, createBudgets } from './budgets/budgets.ts';
+export { type Budgets, createBudgets } from './budgets/budgets.ts';
 export { hasBoundedCall, type RunBill, settleLost } from './budgets/reservations.ts';
 export { budgetRoutes } from './budgets/routes.ts';
 export {
@@ -20,28 +20,23 @@ export {
   type DefaultCatalogueSettings,
   defaultCatalogue,
   loadCatalogue,
-  type Model,
-  type Protocol,
-  type Provider,
   parseCatalogue,
 } from './catalogue.ts';
-export { type DefaultTextSettings, defaultTextModels } from './default-text.ts';
+export { defaultTextModels } from './default-text.ts';
 export { entraTokens } from './entra.ts';
 export {
   createModelGateway,
-  type ModelGatewayDeps,
   type RoutedModelGateway,
 } from './gateway/create-gateway.ts';
 export type { BudgetNotice, ModelCall, ModelGateway } from './gateway/gateway.ts';
-export { GATEWAY_LIMITS, type GatewayLimits } from './gateway/limits.ts';
+export type { GatewayLimits } from './gateway/limits.ts';
 export { modelGatewayRoutes } from './gateway/routes.ts';
 export { upstreamHealth } from './health.ts';
 export { createModels, type Models } from './models.ts';
 export {
   createProviderKeys,
   type ProviderKeys,
-  type ProviderKeysDeps,
 } from './provider-keys/provider-keys.ts';
 export { providerKeyRoutes } from './provider-keys/routes.ts';
 export { modelsRoutes } from './routes.ts';
-export type { Upstream, UpstreamCredentials } from './upstream.ts';
+export type { Upstream } from './upstream.ts';

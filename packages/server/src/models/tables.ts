@@ -1,7 +1,7 @@
 import type { Generated, Selectable } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
 
-export type BudgetScope = 'run' | 'owner' | 'project_month';
+type BudgetScope = 'run' | 'owner' | 'project_month';
 
 type BudgetTable = {
   id: string;

@@ -3,7 +3,7 @@ import type { Claims } from './claims.ts';
 import { issuerAway, type OidcOptions, type OidcProvider } from './provider.ts';
 
 /** Asymmetric algorithms only: with a symmetric one, everybody who can check could also sign. */
-export const ALGORITHMS = [
+const ALGORITHMS = [
   'RS256',
   'RS384',
   'RS512',
@@ -16,7 +16,7 @@ export const ALGORITHMS = [
   'EdDSA',
 ];
 /** How far the issuer's clock and ours may differ. */
-export const CLOCK_TOLERANCE_S = 30;
+const CLOCK_TOLERANCE_S = 30;
 
 /** jose's codes that mean "the keys could not be had", not "the token is wrong". */
 const KEYS_AWAY = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC']);

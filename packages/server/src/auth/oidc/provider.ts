@@ -19,7 +19,7 @@ export interface OidcOptions {
   readonly scopes: string;
 }
 
-export interface Discovered {
+interface Discovered {
   readonly issuer: string;
   /** What `openid-client` needs for the code flow. */
   readonly configuration: Configuration;

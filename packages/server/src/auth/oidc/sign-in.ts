@@ -87,7 +87,7 @@ export function createSignIn(provider: OidcProvider, options: OidcOptions): Sign
 }
 
 /** A path of ours, so that a sign-in link cannot lead people elsewhere. */
-export function ownPath(path: string | undefined): string {
+function ownPath(path: string | undefined): string {
   const own = path !== undefined && path.length <= 512 && /^\/(?![/\\])[\x21-\x7e]*$/.test(path);
   return own && !path.includes('\\') ? path : '/';
 }

@@ -5,7 +5,7 @@ import { openTestDatabase } from '../../platform/database/testing.ts';
 import type { AuthOptions } from '../create-auth.ts';
 import { openTestAuth, type TestAuth } from '../testing/index.ts';
 
-export const CLIENT = 'console-client';
+const CLIENT = 'console-client';
 export const AUDIENCE = 'api://holdfast';
 
 export interface OidcWorld {

@@ -74,7 +74,7 @@ export async function openTestAuth(
   };
 }
 
-export const INFO = {
+const INFO = {
   notice: null,
   revision: 'r1',
   replica: 'rep_1',

@@ -47,7 +47,7 @@ export interface WalkOptions {
 }
 
 /** `in`: let in, whatever is answered then; `alike`: as everybody else is answered. */
-export type Expected = 401 | 403 | 404 | 'in' | 'alike';
+type Expected = 401 | 403 | 404 | 'in' | 'alike';
 
 export interface WalkStep {
   readonly route: string;

@@ -2,9 +2,7 @@ import { choice, httpUrl, integer, port, ratio, secret, text } from '../kinds.ts
 import { optional, setting } from '../setting.ts';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_FORMATS = ['json', 'text'] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
 
 const level = choice(LOG_LEVELS, { warning: 'warn', critical: 'fatal' });
 const format = choice(LOG_FORMATS, { console: 'text' });

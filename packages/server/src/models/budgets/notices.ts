@@ -5,7 +5,7 @@ import type { ModelCaller } from '../gateway/run-tokens.ts';
 import { type BudgetRow, tables } from '../tables.ts';
 import { budgetsOf, type OverBudget, spentOf } from './reservations.ts';
 
-export const NOTICE_PERCENTS = [80, 90, 100] as const;
+const NOTICE_PERCENTS = [80, 90, 100] as const;
 type Percent = (typeof NOTICE_PERCENTS)[number];
 type RunCaller = ModelCaller & { readonly runId: string };
 

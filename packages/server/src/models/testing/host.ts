@@ -49,13 +49,13 @@ export interface GatewayHost {
   close(): Promise<void>;
 }
 
-export interface SocketRequest {
+interface SocketRequest {
   readonly method?: string;
   readonly headers?: Record<string, string>;
   readonly body?: unknown;
 }
 
-export interface SocketAnswer {
+interface SocketAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly text: string;
@@ -64,7 +64,7 @@ export interface SocketAnswer {
 const PRICE = { from: '2025-01-01', input_text: 1, cached_input: 0.1, output_text: 10 };
 
 /** One model for each protocol at `url`, and one (`free`) without a price. */
-export function testCatalogue(url: string): CatalogueInput {
+function testCatalogue(url: string): CatalogueInput {
   const auth = { auth: 'api_key', api_key_secret: 'KEY' } as const;
   const priced = { max_output_tokens: 10_000, prices: [PRICE] };
   return {

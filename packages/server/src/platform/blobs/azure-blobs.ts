@@ -24,8 +24,8 @@ export interface AzureBlobsOptions {
 }
 
 /** What one upload holds in memory at most: two blocks. */
-export const BLOCK_BYTES = 4 * 1024 * 1024;
-export const BLOCKS_AT_ONCE = 2;
+const BLOCK_BYTES = 4 * 1024 * 1024;
+const BLOCKS_AT_ONCE = 2;
 
 const RETRY = {
   maxTries: 3,

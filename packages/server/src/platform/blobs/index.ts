@@ -6,12 +6,11 @@
  * Adapters (chosen in compose only): `openFilesystemBlobs` with `blobRoutes` that serve its links,
  * and `openAzureBlobs`.
  */
-export { type AzureBlobsOptions, openAzureBlobs } from './azure-blobs.ts';
+export { openAzureBlobs } from './azure-blobs.ts';
 export { blobRoutes } from './blob-routes.ts';
-export type { BlobInfo, BlobStore, ByteRange, PutOptions } from './blob-store.ts';
+export type { BlobStore, ByteRange } from './blob-store.ts';
 export { parseByteRange } from './byte-range.ts';
 export {
   type FilesystemBlobs,
-  type FilesystemBlobsOptions,
   openFilesystemBlobs,
 } from './filesystem-blobs.ts';

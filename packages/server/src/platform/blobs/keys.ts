@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../kernel/index.ts';
 
 /** The longest key: Azure's limit for blob names. */
-export const KEY_MAX_CHARS = 1024;
+const KEY_MAX_CHARS = 1024;
 /** The longest part between two slashes: the limit of usual file systems. */
 export const SEGMENT_MAX_CHARS = 255;
 

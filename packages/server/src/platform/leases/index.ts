@@ -9,5 +9,5 @@
  *
  * Tables: `replicas`, and `fence`, `lease_replica`, `leased_at` of `subjects`.
  */
-export { createLeases, type LeasesOptions } from './create-leases.ts';
+export { createLeases } from './create-leases.ts';
 export * from './leases.ts';

@@ -11,10 +11,6 @@
  * windows (`BurstyRateLimiter`) lets two bursts through at a window's edge, and its buckets in
  * process have no bound.
  */
-export { createProcessRateLimiter, type ProcessRateLimiterOptions } from './process-limiter.ts';
+export { createProcessRateLimiter } from './process-limiter.ts';
 export * from './rate-limiter.ts';
-export {
-  createRedisRateLimiter,
-  REDIS_DECISION_TIMEOUT_MS,
-  type RedisRateLimiterOptions,
-} from './redis-limiter.ts';
+export { createRedisRateLimiter } from './redis-limiter.ts';

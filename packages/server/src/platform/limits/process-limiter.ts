@@ -12,7 +12,7 @@ export interface ProcessRateLimiterOptions {
  * Above it the bucket unused longest is forgotten, which makes it full again: a caller with very
  * many names gains that much, and memory stays flat.
  */
-export const BUCKETS_MAX = 50_000;
+const BUCKETS_MAX = 50_000;
 
 /** Counts in this process alone. */
 export function createProcessRateLimiter(options: ProcessRateLimiterOptions = {}): RateLimiter {

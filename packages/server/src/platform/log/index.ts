@@ -9,16 +9,11 @@
  *
  * Tables: `subjects` (without its lease columns) and `events`.
  */
-export { type CheckedEvent, checkEvent } from './check-event.ts';
-export { createLog, type LogOptions } from './create-log.ts';
+export { checkEvent } from './check-event.ts';
+export { createLog } from './create-log.ts';
 export {
   createJournal,
-  JOURNAL_FLUSH_MAX_MS,
-  JOURNAL_FLUSH_MS,
-  JOURNAL_MAX_BYTES,
-  JOURNAL_MAX_EVENTS,
   type Journal,
   type JournalLoss,
-  type JournalOptions,
 } from './journal.ts';
 export * from './log.ts';

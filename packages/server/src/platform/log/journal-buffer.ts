@@ -2,9 +2,9 @@ import type { NewEvent } from './log.ts';
 import { APPEND_MAX_EVENTS } from './log.ts';
 
 /** Events of one append; held to this so that an append stays a short transaction. */
-export const BATCH_MAX_BYTES = 512 * 1024;
+const BATCH_MAX_BYTES = 512 * 1024;
 /** What an event costs in memory besides its data, roughly. */
-export const EVENT_OVERHEAD_BYTES = 256;
+const EVENT_OVERHEAD_BYTES = 256;
 
 export interface BufferedEvent {
   readonly event: NewEvent;

@@ -25,10 +25,10 @@ import { type BufferedEvent, JournalBuffer } from './journal-buffer.ts';
 import { type DropReason, type JournalMetrics, journalMetrics } from './journal-metrics.ts';
 import type { Log, NewEvent } from './log.ts';
 
-export const JOURNAL_FLUSH_MS = 200;
+const JOURNAL_FLUSH_MS = 200;
 export const JOURNAL_FLUSH_MAX_MS = 250;
-export const JOURNAL_MAX_EVENTS = 2_000;
-export const JOURNAL_MAX_BYTES = 1024 * 1024;
+const JOURNAL_MAX_EVENTS = 2_000;
+const JOURNAL_MAX_BYTES = 1024 * 1024;
 const RETRY_DELAY_MIN_MS = 100;
 const RETRY_DELAY_MAX_MS = 5_000;
 /** While somebody waits in `flush`. */

@@ -4,4 +4,4 @@
  * itself for ever, commands are refused while it is away, and no failure of it reaches the process
  * but through the promise of a command.
  */
-export { createRedis, type Redis, type RedisOptions } from './redis.ts';
+export { createRedis, type Redis } from './redis.ts';

@@ -47,8 +47,8 @@ export interface Redis {
   close(): Promise<void>;
 }
 
-export const RECONNECT_DELAY_MAX_MS = 2_000;
-export const HEALTH_INTERVAL_MS = 5_000;
+const RECONNECT_DELAY_MAX_MS = 2_000;
+const HEALTH_INTERVAL_MS = 5_000;
 const RECONNECT_DELAY_MIN_MS = 50;
 const CONNECT_TIMEOUT_MS = 5_000;
 const HEALTH_TIMEOUT_MS = 3_000;

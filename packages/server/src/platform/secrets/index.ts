@@ -12,16 +12,13 @@
 
 export { checkMasterKeys } from './check-master-keys.ts';
 export { createEnvironmentSecrets } from './environment-secrets.ts';
-export { createKeyVaultSecrets, type KeyVaultSecretsOptions } from './key-vault-secrets.ts';
-export { createLayeredSecrets, SECRET_FRESH_MS, SECRET_STALE_MS } from './layered-secrets.ts';
+export { createKeyVaultSecrets } from './key-vault-secrets.ts';
+export { createLayeredSecrets } from './layered-secrets.ts';
 export {
   localMasterKey,
-  MASTER_KEY_FILE,
-  type MasterKey,
   type MasterKeySource,
   masterKeysFromText,
   secretMasterKey,
 } from './master-key.ts';
-export { createSealer, type RewrappingSealer, type SealerOptions } from './sealer.ts';
-export { KEY_CACHE_MAX, KEY_CACHE_TTL_MS } from './sealing-keys.ts';
+export { createSealer } from './sealer.ts';
 export * from './secrets.ts';

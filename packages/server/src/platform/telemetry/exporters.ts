@@ -6,10 +6,10 @@ import {
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
 
-export const METRIC_EXPORT_INTERVAL_MS = 60_000;
-export const EXPORT_TIMEOUT_MS = 10_000;
+const METRIC_EXPORT_INTERVAL_MS = 60_000;
+const EXPORT_TIMEOUT_MS = 10_000;
 /** Spans or lines waiting for a slow collector; more are dropped. */
-export const EXPORT_QUEUE_MAX = 2_048;
+const EXPORT_QUEUE_MAX = 2_048;
 
 export interface Exporters {
   readonly readers: IMetricReader[];

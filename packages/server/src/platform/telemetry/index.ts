@@ -8,9 +8,8 @@
  *
  * Contexts are passed by hand (`trace-context.ts`); there is no AsyncLocalStorage.
  */
-export { boundText } from './bound-fields.ts';
 export { createTelemetry, type TelemetryOptions } from './create-telemetry.ts';
 export { mergeMetrics } from './merge-metrics.ts';
 export { METRICS, type MetricDeclaration } from './metrics.ts';
-export type { LogFields, Logger, Telemetry } from './telemetry.ts';
+export type { Logger, Telemetry } from './telemetry.ts';
 export { incomingContext } from './trace-context.ts';

@@ -2,7 +2,7 @@ import pino, { type DestinationStream, type Logger as Pino } from 'pino';
 import { boundFields, boundText } from './bound-fields.ts';
 import type { LogFields, Logger } from './telemetry.ts';
 
-export const LOG_BUFFER_MAX_BYTES = 4 * 1024 * 1024;
+const LOG_BUFFER_MAX_BYTES = 4 * 1024 * 1024;
 
 export interface LogOptions {
   readonly level: LogLevel;
