@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Bar, drawChart } from '../lib/chart.ts';
 import { type Spread, spread } from '../lib/stats.ts';
-import type { Results, Sample } from './run.ts';
+import type { Results, Sample } from './results.ts';
 
 const resultsDir = new URL('../results/', import.meta.url);
 

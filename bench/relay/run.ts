@@ -15,37 +15,11 @@ import { parseArgs } from 'node:util';
 import { priority } from '../lib/child.ts';
 import { memoryBytes, processTree } from '../lib/proc.ts';
 import { Load } from './load-client.ts';
-import type { RunResult } from './messages.ts';
 import { writeReport } from './report.ts';
+import type { Sample, Settings } from './results.ts';
 import { type StartTarget, starters, type Target } from './targets.ts';
 
 const SETTLE_MS = 1_500;
-
-interface Settings {
-  readonly rounds: number;
-  readonly sessions: number;
-  readonly sizes: readonly number[];
-  readonly framesPerSecond: number;
-  readonly warmUpMs: number;
-  readonly measureMs: number;
-  readonly idleSessions: number;
-  readonly relayCore: number;
-  readonly loadCore: number;
-}
-
-/** One run of one relay under load. */
-export interface Sample extends RunResult {
-  readonly target: string;
-  readonly round: number;
-  readonly sizeBytes: number;
-}
-
-export interface Results {
-  readonly settings: Settings;
-  readonly samples: readonly Sample[];
-  /** Bytes per idle session, by relay. */
-  readonly idleBytes: Readonly<Record<string, number>>;
-}
 
 export async function run(args: string[]): Promise<void> {
   const { settings, only, files } = readOptions(args);

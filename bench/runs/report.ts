@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { type Bar, drawChart } from '../lib/chart.ts';
 import { BATCH } from './appends.ts';
 import { EVENTS_PER_SECOND, GATHER_MS } from './fan-out.ts';
+import type { Results } from './results.ts';
 import { type Row, rowsOf } from './rows.ts';
-import type { Results } from './run.ts';
 import { WARM_UP } from './start.ts';
 
 const resultsDir = new URL('../results/', import.meta.url);

@@ -1,6 +1,6 @@
 /** The rows of the table, from what was measured. */
 import { quantile, type Spread, spread } from '../lib/stats.ts';
-import type { Results } from './run.ts';
+import type { Results } from './results.ts';
 
 export interface Row {
   readonly what: string;

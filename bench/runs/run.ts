@@ -15,31 +15,13 @@ import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pin, priority } from '../lib/child.ts';
-import { type AppendRound, measureAppends } from './appends.ts';
-import { type FanOut, measureFanOut } from './fan-out.ts';
-import { measureNoOps, type NoOpRound } from './no-op.ts';
+import { measureAppends } from './appends.ts';
+import { measureFanOut } from './fan-out.ts';
+import { measureNoOps } from './no-op.ts';
 import { writeReport } from './report.ts';
+import type { Results, Settings } from './results.ts';
 import { Stack } from './stack.ts';
-import { measureStarts, type StartRound } from './start.ts';
-
-interface Settings {
-  readonly rounds: number;
-  readonly starts: number;
-  readonly subscribers: number;
-  readonly lanes: number;
-  readonly measureMs: number;
-  readonly core: number;
-  readonly otherCore: number;
-  readonly nice: number;
-}
-
-export interface Results {
-  readonly settings: Settings;
-  readonly starts: readonly StartRound[];
-  readonly appends: readonly AppendRound[];
-  readonly fanOut: FanOut;
-  readonly noOps: readonly NoOpRound[];
-}
+import { measureStarts } from './start.ts';
 
 export async function run(args: string[]): Promise<void> {
   const { settings, only, files } = readOptions(args);

@@ -9,13 +9,9 @@ import type { RouteInfo } from '../../packages/server/src/http/index.ts';
 import { listRoutes } from './harness/application.ts';
 import { FuzzClient } from './harness/fuzz/client.ts';
 import { discoverKnown } from './harness/fuzz/known.ts';
+import type { Known } from './harness/fuzz/known-things.ts';
 import { orphans } from './harness/fuzz/orphans.ts';
-import {
-  type FuzzRequest,
-  type Known,
-  plainRequests,
-  wrongRequest,
-} from './harness/fuzz/requests.ts';
+import { type FuzzRequest, plainRequests, wrongRequest } from './harness/fuzz/requests.ts';
 import { makeSite, type Site } from './harness/fuzz/site.ts';
 import { faultIn } from './harness/fuzz/verdict.ts';
 import { type InspectedServer, startInspectedServer } from './harness/inspected-server.ts';

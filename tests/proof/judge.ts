@@ -1,7 +1,7 @@
 /** What a log and those who watched it must look like. No I/O. */
 import { isRunEnding } from '@holdfast/protocol';
-import { type PushesSeen, pushFaults } from './pushes.ts';
-import type { Seen } from './subscriber.ts';
+import type { JudgedRun, LoggedEvent } from './judged-run.ts';
+import { pushFaults } from './pushes.ts';
 
 export const CHECK_NAMES = [
   'every run ended as it should',
@@ -23,34 +23,6 @@ export interface Check {
   readonly name: CheckName;
   readonly passed: boolean;
   readonly detail: string;
-}
-
-/** One row of the log, as the database has it. */
-export interface LoggedEvent {
-  readonly seq: number;
-  readonly type: string;
-  readonly attempt: number | null;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
-interface RunRow {
-  readonly id: string;
-  readonly status: string;
-  readonly reason: string | null;
-  readonly attempt: number;
-  /** Of its subject. */
-  readonly fence: number;
-  readonly insertions: number;
-  /** A Unix time in milliseconds; null while it is at work. */
-  readonly finishedAtMs: number | null;
-}
-
-export interface JudgedRun {
-  readonly row: RunRow;
-  readonly steps: number;
-  readonly log: readonly LoggedEvent[];
-  readonly seen: readonly Seen[];
-  readonly pushes: PushesSeen;
 }
 
 /** So many attempts in a row may be lost. */

@@ -5,13 +5,13 @@ import {
   CHECK_NAMES,
   checkPoints,
   endFaults,
-  type JudgedRun,
   judgeRuns,
   LATE_MAX_MS,
   logFaults,
   lossFaults,
   seenFaults,
 } from './judge.ts';
+import type { JudgedRun } from './judged-run.ts';
 import { Observations } from './observations.ts';
 import { pushFaults } from './pushes.ts';
 import { Random } from './random.ts';

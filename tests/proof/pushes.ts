@@ -2,14 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { JudgedRun, LoggedEvent } from './judge.ts';
-
-export interface PushesSeen {
-  /** Somebody asked for the run to be pushed, and was promised it. */
-  readonly asked: boolean;
-  /** The commits that the remote was given as the run's branch, one after the other. */
-  readonly taken: readonly string[];
-}
+import type { JudgedRun, LoggedEvent } from './judged-run.ts';
 
 /** A bare copy of a repository that notes every change of its branches. */
 export function makeRemote(repository: string, remote: string): void {

@@ -2,6 +2,7 @@
  * What one simulator consists of, handed to everything that answers requests, and the way a session
  * comes into being whatever carries it.
  */
+import type { Behaviour } from './behaviour.ts';
 import type { ClientSecret, ClientSecrets } from './client-secrets.ts';
 import type { Clock } from './clock.ts';
 import type { FaultBook } from './faults/rules.ts';
@@ -19,7 +20,7 @@ import {
 import { ProtocolError } from './session/errors.ts';
 import type { MediaOutput } from './session/host.ts';
 import { RealtimeSession } from './session/session.ts';
-import type { Behaviour, Settings } from './settings.ts';
+import type { Settings } from './settings.ts';
 import type { TextCounters } from './text/counters.ts';
 import type { TextProtocol } from './text/protocol.ts';
 import type { Calls } from './webrtc/calls.ts';

@@ -6,6 +6,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { App } from './app.ts';
+import { behaviourSchema } from './behaviour.ts';
 import { ClientSecrets } from './client-secrets.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { FaultBook } from './faults/rules.ts';
@@ -13,7 +14,7 @@ import { route } from './http/routes.ts';
 import { Registry } from './inspect/registry.ts';
 import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import { Random } from './random.ts';
-import { behaviourSchema, parseSettings, type Settings, type SettingsInput } from './settings.ts';
+import { parseSettings, type Settings, type SettingsInput } from './settings.ts';
 import { TextCounters } from './text/counters.ts';
 import { createResponsesProtocol } from './text/responses.ts';
 import { Calls } from './webrtc/calls.ts';

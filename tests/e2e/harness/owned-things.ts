@@ -1,14 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
-import type { Auth, Principal } from '../../../packages/server/src/auth/index.ts';
+import type { Principal } from '../../../packages/server/src/auth/index.ts';
 import type { WalkThing } from '../../../packages/server/src/auth/testing/walk.ts';
 import type { RouteInfo } from '../../../packages/server/src/http/index.ts';
 import { newId } from '../../../packages/server/src/kernel/index.ts';
-import type { BlobStore } from '../../../packages/server/src/platform/blobs/index.ts';
-import type { Database } from '../../../packages/server/src/platform/database/index.ts';
-import { isRunThing, makeRunThing, type RunThing } from './run-things.ts';
+import { isRunThing, makeRunThing, type RunThing, type ThingsDeps } from './run-things.ts';
 import { offerCall } from './webrtc.ts';
 
 /** A WAV of three seconds, 24 kHz, one channel. */
@@ -65,15 +62,6 @@ function kindOf(url: string): Kind | undefined {
   if (start !== undefined) return KINDS[start];
   if (url.includes('/calls/:') || url.includes('call_id=:')) return 'call';
   return url.includes('/:') ? 'session' : undefined;
-}
-
-export interface ThingsDeps {
-  readonly app: FastifyInstance;
-  readonly auth: Auth;
-  readonly blobs: BlobStore;
-  readonly database: Database;
-  /** Host and credential of each principal that may own something, by its id. */
-  readonly headersOf: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
 /**

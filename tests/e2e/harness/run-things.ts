@@ -1,8 +1,19 @@
 import { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
-import type { Principal } from '../../../packages/server/src/auth/index.ts';
+import type { Auth, Principal } from '../../../packages/server/src/auth/index.ts';
 import { newId } from '../../../packages/server/src/kernel/index.ts';
-import type { ThingsDeps } from './owned-things.ts';
+import type { BlobStore } from '../../../packages/server/src/platform/blobs/index.ts';
+import type { Database } from '../../../packages/server/src/platform/database/index.ts';
+
+export interface ThingsDeps {
+  readonly app: FastifyInstance;
+  readonly auth: Auth;
+  readonly blobs: BlobStore;
+  readonly database: Database;
+  /** Host and credential of each principal that may own something, by its id. */
+  readonly headersOf: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
 
 const RUN_THINGS = ['repo', 'task', 'run'] as const;
 export type RunThing = (typeof RUN_THINGS)[number];

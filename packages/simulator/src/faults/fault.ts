@@ -6,8 +6,8 @@
  */
 import type { Socket } from 'node:net';
 import { z } from 'zod';
+import type { Behaviour } from '../behaviour.ts';
 import type { RealtimeSession } from '../session/session.ts';
-import type { Behaviour } from '../settings.ts';
 
 const ROUTES = ['websocket', 'sideband', 'client_secrets', 'calls', 'hangup', 'text'] as const;
 export type Route = (typeof ROUTES)[number];

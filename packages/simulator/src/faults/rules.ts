@@ -3,8 +3,8 @@
  * told, and which requests it befalls; with `times` it uses itself up.
  */
 import { z } from 'zod';
+import type { Behaviour } from '../behaviour.ts';
 import { MAX_FAULT_RULES } from '../limits.ts';
-import type { Behaviour } from '../settings.ts';
 import { close } from './close.ts';
 import { delayFirstEvent } from './delay-first-event.ts';
 import { delayOpen } from './delay-open.ts';

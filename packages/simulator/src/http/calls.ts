@@ -6,10 +6,11 @@ import type { IncomingMessage } from 'node:http';
 import { authorize } from '../app.ts';
 import { shapeBehaviour } from '../faults/rules.ts';
 import { parseSessionRequest, type SessionRequest } from '../session/config.ts';
+import { openCall } from '../webrtc/open-call.ts';
 import { credentialOf, requestInfo } from './auth.ts';
 import { parseJson, readBody, readForm } from './body.ts';
 import { HttpError } from './respond.ts';
-import type { RouteContext } from './routes.ts';
+import type { RouteContext } from './route.ts';
 
 interface Offer {
   sdp: string;
@@ -49,7 +50,7 @@ export async function createCall(context: RouteContext): Promise<void> {
   if (!isOffer(offer.sdp)) {
     throw new HttpError(400, 'The SDP offer is not valid.', { code: 'invalid_offer' });
   }
-  const { call, answerSdp } = await app.calls.create(app, {
+  const { call, answerSdp } = await openCall(app, {
     offerSdp: offer.sdp,
     rules,
     model: url.searchParams.get('model') ?? undefined,

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type App, authorize, toHttpError } from '../app.ts';
 import { clientSecretRequest } from '../client-secrets.ts';
 import type { Route } from '../faults/fault.ts';
-import { befallRequest, type FaultRule } from '../faults/rules.ts';
+import { befallRequest } from '../faults/rules.ts';
 import { INSPECT_PREFIX, inspect } from '../inspect/routes.ts';
 import { toProtocolError } from '../session/client-events.ts';
 import {
@@ -19,16 +19,7 @@ import { credentialOf } from './auth.ts';
 import { readJson } from './body.ts';
 import { createCall, hangUp } from './calls.ts';
 import { HttpError, sendJson, sendRefusal } from './respond.ts';
-
-export interface RouteContext {
-  app: App;
-  request: IncomingMessage;
-  response: ServerResponse;
-  url: URL;
-  /** Faults that befall this request. */
-  rules: FaultRule[];
-  params: string[];
-}
+import type { RouteContext } from './route.ts';
 
 interface RouteEntry {
   name: Route;

@@ -5,10 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { App } from '../app.ts';
+import { behaviourSchema } from '../behaviour.ts';
 import { befallSession, faultRule } from '../faults/rules.ts';
 import { readJson } from '../http/body.ts';
 import { HttpError, sendJson } from '../http/respond.ts';
-import { behaviourSchema } from '../settings.ts';
 
 export const INSPECT_PREFIX = '/_simulator/';
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);

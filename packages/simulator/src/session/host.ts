@@ -2,9 +2,11 @@
  * What the parts of a session (responses, turns, load stream) may use of it. They know this port
  * only, never the session class or a transport.
  */
+
+import type { Behaviour } from '../behaviour.ts';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
-import type { Behaviour } from '../settings.ts';
+import type { SessionConfig } from './config.ts';
 import type { Conversation } from './conversation.ts';
 import type { ServerEvent } from './server-events.ts';
 
@@ -44,6 +46,7 @@ export interface SessionHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly behaviour: Behaviour;
+  readonly config: SessionConfig;
   readonly conversation: Conversation;
   readonly media: MediaOutput | undefined;
   emit(event: ServerEvent): void;

@@ -6,19 +6,23 @@ import type { ScriptTurn } from '../script.ts';
 import type { NewItem, ResponseParams } from './client-events.ts';
 import { applyRequest, parseSessionRequest, type SessionConfig } from './config.ts';
 import { ProtocolError } from './errors.ts';
-import { takeItem } from './handlers.ts';
-import type { Run } from './host.ts';
+import { takeItem } from './given-item.ts';
+import type { Run, SessionHost } from './host.ts';
 import type { Item } from './items.ts';
 import { RateLimits } from './rate-limits.ts';
 import { isFollowUp, planReply, type Reply } from './reply.ts';
 import { Response } from './response.ts';
-import type { RealtimeSession } from './session.ts';
+import type { Turns } from './turns.ts';
 import { contextTokens, type TokenCount } from './usage.ts';
 
 const MAX_OUT_OF_BAND = 16;
 
+interface ResponseHost extends SessionHost {
+  readonly turns: Turns;
+}
+
 export class Responses {
-  readonly #session: RealtimeSession;
+  readonly #session: ResponseHost;
   readonly #limits = new RateLimits();
   readonly #outOfBand = new Set<Run>();
   #active: Run | undefined;
@@ -27,7 +31,7 @@ export class Responses {
   #inputBefore: TokenCount = { text: 0, audio: 0 };
   #startedMs = 0;
 
-  constructor(session: RealtimeSession) {
+  constructor(session: ResponseHost) {
     this.#session = session;
   }
 
@@ -151,7 +155,7 @@ export class Responses {
 }
 
 /** The session's configuration with a response's own fields on top. */
-function overridden(session: RealtimeSession, params: ResponseParams): SessionConfig {
+function overridden(session: ResponseHost, params: ResponseParams): SessionConfig {
   const { instructions, tools, tool_choice, output_modalities, max_output_tokens } = params;
   const given = {
     type: 'realtime',
@@ -164,5 +168,5 @@ function overridden(session: RealtimeSession, params: ResponseParams): SessionCo
   };
   const fields = Object.entries(given).filter(([, value]) => value !== undefined && value !== null);
   const request = parseSessionRequest(Object.fromEntries(fields), 'response');
-  return applyRequest(session.config, request, session.hasSpoken);
+  return applyRequest(session.config, request, session.conversation.hasSpoken);
 }

@@ -10,21 +10,21 @@
  * with an `error` event and changes nothing; after `close()` nothing is sent.
  */
 import { AudioDecoder } from '../audio/format.ts';
+import type { Behaviour } from '../behaviour.ts';
 import type { Cancel, Clock } from '../clock.ts';
 import type { SessionRecord } from '../inspect/record.ts';
 import type { Random } from '../random.ts';
-import type { Behaviour } from '../settings.ts';
 import { APPEND, decodeAudio, plainAppend } from './append.ts';
 import { parseClientEvent, type ResponseParams } from './client-events.ts';
 import type { SessionConfig } from './config.ts';
 import { Conversation } from './conversation.ts';
 import { ProtocolError } from './errors.ts';
-import { handle } from './handlers.ts';
+import { type EventHost, handle } from './handlers.ts';
 import type { AudioPlace, Interrupted, MediaOutput, Run } from './host.ts';
 import { Responses } from './responses.ts';
 import type { ServerEvent } from './server-events.ts';
 import { type EventSink, Sinks } from './sinks.ts';
-import { type TurnHost, Turns } from './turns.ts';
+import { Turns } from './turns.ts';
 
 export interface SessionOptions {
   clock: Clock;
@@ -37,7 +37,7 @@ export interface SessionOptions {
   disconnect(code: number, reason: string): void;
 }
 
-export class RealtimeSession implements TurnHost {
+export class RealtimeSession implements EventHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly behaviour: Behaviour;
@@ -67,11 +67,6 @@ export class RealtimeSession implements TurnHost {
     this.turns = new Turns(this);
     this.#responses = new Responses(this);
     this.#decoder = new AudioDecoder(this.config.audio.input.format.type);
-  }
-
-  /** Whether the model's voice was heard: from then on it cannot be changed. */
-  get hasSpoken(): boolean {
-    return this.conversation.hasSpoken;
   }
 
   open(): void {

@@ -8,7 +8,6 @@
  */
 import { msOf, toBytes } from '../audio/pcm.ts';
 import type { Cancel } from '../clock.ts';
-import type { SessionConfig } from './config.ts';
 import type { SessionHost } from './host.ts';
 import { InputBuffer, type TurnEvent } from './input-buffer.ts';
 import type { MessageItem } from './items.ts';
@@ -16,7 +15,6 @@ import { transcribe } from './transcription.ts';
 
 /** What turns need beyond the host: the session's verbs. */
 export interface TurnHost extends SessionHost {
-  readonly config: SessionConfig;
   /** What the script says the user will have said in the coming turn. */
   heardNext(): string | undefined;
   /** Stops the model, because the user speaks. */

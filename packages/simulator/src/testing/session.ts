@@ -1,11 +1,11 @@
 /** A session without a transport, on a manual clock, for tests of the state machine. */
 import { toBytes } from '../audio/pcm.ts';
+import { behaviourSchema } from '../behaviour.ts';
 import { SessionRecord } from '../inspect/record.ts';
 import { Random } from '../random.ts';
 import { applyRequest, defaultConfig, parseSessionRequest } from '../session/config.ts';
 import { RealtimeSession } from '../session/session.ts';
 import type { EventSink } from '../session/sinks.ts';
-import { behaviourSchema } from '../settings.ts';
 import { EventLog } from './events.ts';
 import { ManualClock } from './manual-clock.ts';
 

@@ -14,7 +14,7 @@ import { hangUntilClosed } from '../faults/hang.ts';
 import { credentialOf } from '../http/auth.ts';
 import { parseJson, readBody } from '../http/body.ts';
 import { HttpError, sendJson } from '../http/respond.ts';
-import type { RouteContext } from '../http/routes.ts';
+import type { RouteContext } from '../http/route.ts';
 import { MAX_TEXT_BODY_BYTES } from '../limits.ts';
 import { chatProtocol } from './chat.ts';
 import { geminiProtocol } from './gemini.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { RouteInfo } from '../../../../packages/server/src/http/index.ts';
 import { BOUNDARY, UPLOAD_TYPE } from '../owned-things.ts';
-import type { Known } from './requests.ts';
+import type { Known } from './known-things.ts';
 import { type Json, jsonBomb, mutated, nastyJson, nastyText } from './values.ts';
 
 export interface Content {

@@ -1,6 +1,6 @@
 /** Headers: who calls, from where, for what, and garbage in each of them. */
 import fc from 'fast-check';
-import type { Known } from './requests.ts';
+import type { Known } from './known-things.ts';
 import { nastyText } from './values.ts';
 
 type Headers = Readonly<Record<string, string>>;

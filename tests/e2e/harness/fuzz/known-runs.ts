@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { newId } from '../../../../packages/server/src/kernel/index.ts';
 import type { InspectedServer } from '../inspected-server.ts';
 import { RunsApi } from '../runs.ts';
-import type { Known } from './requests.ts';
+import type { Known } from './known-things.ts';
 
 const REPOS = 10;
 const TASKS = 10;

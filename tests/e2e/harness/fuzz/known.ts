@@ -3,7 +3,7 @@ import { UPLOAD_TYPE, uploadBody } from '../owned-things.ts';
 import { signIn } from '../runs.ts';
 import { offerCall } from '../webrtc.ts';
 import { discoverRuns } from './known-runs.ts';
-import type { Known } from './requests.ts';
+import type { Known } from './known-things.ts';
 
 const SESSIONS = 40;
 const RECORDINGS = 20;

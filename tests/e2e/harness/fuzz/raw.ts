@@ -1,7 +1,7 @@
 /** Bytes that are nearly HTTP. Each goes on a connection of its own, which is then half-closed. */
 import fc from 'fast-check';
 import { handshake } from '../../../../packages/server/src/http/testing.ts';
-import type { Known } from './requests.ts';
+import type { Known } from './known-things.ts';
 import { nastyText } from './values.ts';
 
 export function rawBytes(path: string, known: Known): fc.Arbitrary<Buffer> {

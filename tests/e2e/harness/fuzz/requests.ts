@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import type { RouteInfo } from '../../../../packages/server/src/http/index.ts';
 import { bodyFor, validBody } from './bodies.ts';
 import { headersFor } from './headers.ts';
+import type { Known } from './known-things.ts';
 import { rawBytes } from './raw.ts';
 import { nastyText } from './values.ts';
 
@@ -18,38 +19,6 @@ export interface FuzzRequest {
   readonly body?: Buffer;
   /** Sent as they are, instead of all else. */
   readonly raw?: Buffer;
-}
-
-/** What exists on the server, for requests that are to find something. */
-export interface Known {
-  readonly host: string;
-  readonly sessions: readonly string[];
-  readonly recordings: readonly string[];
-  readonly keys: readonly string[];
-  readonly budgets: readonly string[];
-  readonly providerKeys: readonly string[];
-  /** A folder with a git repository. */
-  readonly folder: string;
-  /** A repository that stays; those of `repos` may get archived. */
-  readonly repo: string;
-  readonly repos: readonly string[];
-  readonly tasks: readonly string[];
-  /** Queued, canceled, and canceled with a patch. */
-  readonly runs: readonly string[];
-  /** Whose streams end: canceled, with a patch. */
-  readonly endedRuns: readonly string[];
-  /** A call that was placed. */
-  readonly call: string;
-  /** A valid offer. */
-  readonly sdp: string;
-  /** The body of a valid upload. */
-  readonly upload: Buffer;
-  /** A cookie of an Admin's session. */
-  readonly cookie: string;
-  /** A client secret. */
-  readonly secret: string;
-  /** Path and query of a signed link to a blob. */
-  readonly link: string;
 }
 
 /** Routes that take a body have more in them that can be wrong. */
