@@ -9,11 +9,11 @@ import { DEFAULT_PROJECT } from './projects.ts';
 import { type AuditRow, tables } from './tables.ts';
 
 export interface AuditRecord {
-  /** Who: a principal's id, or `anonymous`. */
+  /** A principal's id, or `anonymous`. */
   readonly principal: string;
-  /** Null when nobody was recognised. */
+  /** Null when the caller was not recognised. */
   readonly projectId: string | null;
-  /** What: a policy's id or a verb of ours, such as `keys.create`. */
+  /** A policy's id, or a verb of ours such as `keys.create`. */
   readonly action: string;
   readonly target?: string | null;
   readonly outcome: 'allowed' | 'denied';
@@ -21,7 +21,7 @@ export interface AuditRecord {
   readonly requestId: string;
 }
 
-/** The append-only record of what Admins did and of who was turned away. */
+/** The append-only record of Admins' acts and of denied requests. */
 export interface Audit {
   /** Writes an act of an Admin, in the act's own transaction where it has one. */
   record(record: AuditRecord, executor?: Executor): Promise<void>;
@@ -34,7 +34,7 @@ export interface Audit {
   list(projectId: string, page: { limit: number; cursor?: string | undefined }): Promise<AuditPage>;
   /** Resolves when all denials accepted so far are written; for draining and for tests. */
   flush(): Promise<void>;
-  /** Deletes rows older than that; answers how many. */
+  /** Deletes rows older than `retentionDays`; answers how many. */
   sweep(retentionDays: number): Promise<number>;
 }
 

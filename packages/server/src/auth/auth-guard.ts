@@ -24,7 +24,7 @@ export interface AuthGuardDeps {
   readonly rateLimit: BucketSize;
 }
 
-/** Sign-in routes are open to strangers, so they are limited by address. */
+/** Sign-in routes need no credential, so they are limited by address. */
 const SIGN_IN_LIMIT: BucketSize = { perMinute: 60, burst: 30 };
 
 /**
@@ -72,7 +72,7 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
   };
 }
 
-/** A fault of the database must not look like a wrong credential. */
+/** Throws `unavailable` for faults of the database, which must not look like wrong credentials. */
 async function principalOf(
   deps: AuthGuardDeps,
   request: GuardedRequest,

@@ -2,7 +2,7 @@ import { HoldfastError } from '../kernel/index.ts';
 import { findPolicy, roleIncludes } from './policies.ts';
 import type { Principal } from './principal.ts';
 
-/** What must be known of a thing to judge who may touch it. */
+/** The facts about a resource that authorization needs. */
 export interface Target {
   readonly projectId: string;
   readonly createdBy: string;
@@ -11,12 +11,12 @@ export interface Target {
 }
 
 /**
- * On whose right the act rests. `admin` means an Admin acting on somebody else's work, which
- * belongs in the audit log (`Audit.record`).
+ * What permits the act: membership of the project, ownership, or the role Admin. An `admin` act on
+ * another person's work belongs in the audit log (`Audit.record`).
  */
 export type Standing = 'member' | 'owner' | 'admin';
 
-/** The cause inside of errors that `authorize` throws: what the audit log records. */
+/** The cause of errors that `authorize` throws; the audit log records it. */
 export class Denial extends Error {
   override readonly name = 'Denial';
   readonly policy: string;
@@ -29,17 +29,17 @@ export class Denial extends Error {
   }
 }
 
-const NOT_FOUND_TEXT = 'No such thing, or not yours to see.';
+const NOT_FOUND_TEXT = 'There is no such resource, or you may not see it.';
 
-/** The one answer for things that are absent and for things that are foreign. */
+/** The same answer for absent resources and for those of others, so that ids cannot be probed. */
 export function notFound(cause?: unknown): HoldfastError {
   return new HoldfastError('not_found', NOT_FOUND_TEXT, { cause });
 }
 
 /**
- * Judges `principal` by one row of the policy table; throws `forbidden` or `not_found`. Without a
- * target only role and kind of credential are judged; with `null` (absent) the answer is the same
- * 404 as for a foreign thing.
+ * Checks `principal` against one row of the policy table; throws `forbidden` or `not_found`.
+ * Without a target only role and kind of credential are checked; `null` (absent) gives the same 404
+ * as another project's resource.
  */
 export function authorize(
   policyId: string,
@@ -69,7 +69,7 @@ export function authorize(
   throw notFound(new Denial(policyId, principal, 'Of another creator.'));
 }
 
-/** A client secret owns only what itself opened, not everything of the one who minted it. */
+/** A client secret owns only what it opened itself, not its minter's other work. */
 function isOwner(principal: Principal, target: Target): boolean {
   if (principal.kind === 'client_secret') {
     return principal.grant !== undefined && target.secretId === principal.grant.secretId;

@@ -37,7 +37,7 @@ export interface ClientSecrets {
    * grant. A used-up secret still verifies until it expires, so that it can end what it opened.
    */
   verify(value: string): Promise<Principal | undefined>;
-  /** What a secret that has not expired was minted for, for those who act for its creator. */
+  /** The grant of a secret that has not expired, for code that acts for its creator. */
   grantOf(secretId: string): Promise<ClientSecretGrant | undefined>;
   /** Takes one of the sessions; throws `unauthenticated` when none is left or it has expired. */
   consume(trx: Trx, secretId: string): Promise<void>;

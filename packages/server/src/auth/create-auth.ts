@@ -38,14 +38,14 @@ export interface AuthOptions {
   readonly adminLinkToken: string | null;
   /** The configured listening host; local mode accepts it in `Host`. */
   readonly host: string;
-  /** Under which browsers reach us, without a trailing slash; null: as `Host` says. */
+  /** Where browsers reach the server, without a trailing slash; null: taken from `Host`. */
   readonly publicUrl: string | null;
   readonly tls: boolean;
   readonly corsOrigins: readonly string[];
   readonly rateLimit: BucketSize;
 }
 
-/** Everything that decides who may call. */
+/** Authentication and authorization of one process. */
 export interface Auth {
   readonly mode: 'local' | 'oidc';
   /** For `createHttpServer`. */

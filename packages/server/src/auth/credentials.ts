@@ -2,23 +2,23 @@ import { parseCookie } from 'cookie';
 import type { GuardedRequest } from '../http/index.ts';
 import { API_KEY_PREFIX, CLIENT_SECRET_PREFIX, RUN_TOKEN_PREFIX } from './secrets.ts';
 
-/** Longer ones are not looked at. */
+/** Longer credentials are refused unread. */
 const CREDENTIAL_MAX_CHARS = 16 * 1024;
 /** How browsers pass a key on a WebSocket. Source: openai-node, `src/realtime/websocket.ts`. */
 const SUBPROTOCOL = 'openai-insecure-api-key.';
 
 export interface Credential {
   /**
-   * Whether the caller surely means us: `api-key` headers are also sent, with any content, by
-   * clients written for Azure.
+   * Whether the credential is certainly for this server: clients written for Azure send `api-key`
+   * headers with any content.
    */
   readonly meant: boolean;
   readonly value: string;
 }
 
 /**
- * The keys and tokens a request carries, the most deliberate first. A subprotocol or a query value
- * counts on upgrades only, where browsers have nothing better.
+ * The keys and tokens of a request, the most specific first. A subprotocol or a query value counts
+ * on upgrades only, because browsers cannot set headers there.
  */
 export function credentialsOf(request: GuardedRequest): Credential[] {
   const { headers } = request;
@@ -41,7 +41,7 @@ function fromSubprotocol(header: string | undefined): Credential | undefined {
     : { meant: true, value: bounded(key.slice(SUBPROTOCOL.length)) };
 }
 
-/** A malformed header is an empty credential, which is refused, and not the absence of one. */
+/** A malformed header gives an empty credential, which is refused, not an absent one. */
 function fromAuthorization(header: string | undefined): Credential | undefined {
   if (header === undefined) return undefined;
   const match = /^Bearer +([^\s,]+)$/i.exec(header);
@@ -69,7 +69,7 @@ export function isJwtShaped(value: string): boolean {
 
 /**
  * The token of an agent's run that a request carries, wherever the providers' clients put their
- * keys; says nothing about its validity.
+ * keys. The token may be invalid.
  */
 export function runTokenOf(
   headers: GuardedRequest['headers'],

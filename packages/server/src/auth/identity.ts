@@ -2,13 +2,13 @@ import type { GuardedRequest } from '../http/index.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * One way to tell callers apart. API keys and client secrets of ours work in every mode and are
- * judged before; an identity judges what is left.
+ * One way to identify callers. Our API keys and client secrets work in every mode and are checked
+ * first; an identity checks the other credentials.
  */
 export interface Identity {
   readonly mode: 'local' | 'oidc';
   /** Throws for requests that this mode never serves, public routes included. */
   checkTransport(request: GuardedRequest): void;
-  /** The caller, or undefined when nothing it presents is valid. */
+  /** The caller, or undefined when none of its credentials is valid. */
   authenticate(request: GuardedRequest): Promise<Principal | undefined>;
 }

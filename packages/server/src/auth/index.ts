@@ -1,11 +1,12 @@
 /**
- * Who may call: principals, projects, API keys, OIDC, client secrets, roles, policies, audit.
+ * Authentication and authorization: principals, projects, API keys, OIDC, client secrets, roles,
+ * policies, audit.
  *
  * Invariants:
- * - Rights are judged on a principal by one table (`policies.ts`), never on a credential.
+ * - One table (`policies.ts`) decides on the principal's rights, never on the credential.
  * - Secrets are stored as SHA-256 hashes and shown once; expiry is judged by the database's clock.
- * - Missing, malformed, expired, revoked and unknown credentials answer the same 401; absent and
- *   foreign things the same 404.
+ * - Missing, malformed, expired, revoked and unknown credentials get the same 401; absent and
+ *   other projects' resources the same 404.
  * - A cookie counts only for requests of our own pages; local mode trusts only direct loopback
  *   requests that no other site can have caused.
  */

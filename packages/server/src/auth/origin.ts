@@ -1,9 +1,9 @@
 import type { GuardedRequest } from '../http/index.ts';
 
 /**
- * Whose page caused a request, as far as its browser says:
- * `none` no browser said anything; `own` one of our pages; `listed` a site that the operator named;
- * `foreign` any other, `Origin: null` (sandboxed frames, files) included.
+ * The page that caused a request, from the browser's headers: `none` without such headers; `own`
+ * one of our pages; `listed` a site that the operator named; `foreign` any other, `Origin: null`
+ * (sandboxed frames, files) included.
  */
 export type Origin = 'none' | 'own' | 'listed' | 'foreign';
 

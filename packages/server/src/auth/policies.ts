@@ -7,12 +7,12 @@ import { ROLES, type Role } from '@holdfast/protocol';
  * - `public` rows need no credential (the transport checks of local mode still apply).
  * - `role` is the least role in the caller's project; roles nest.
  * - `clientSecret` rows are open to the narrowed `ek_…` tokens too; all others are closed to them.
- * - `runToken` rows are open to tokens of agent runs (`rt_…`) too. Their handlers judge those: the
- *   guard lets a request that carries one pass without a principal.
+ * - `runToken` rows are open to tokens of agent runs (`rt_…`) too. Their handlers verify those: the
+ *   guard passes a request that carries one without a principal.
  * - `ticket` rows also take a stream ticket (`?ticket=`), for pages that cannot send headers.
- * - `owner` rows are about one thing, which only its creator and the project's Admins may touch.
- *   `absent` says what a colleague is told: `hidden` answers like a thing that does not exist,
- *   `visible` says that it is not theirs, for things they may see anyway.
+ * - `owner` rows are about one resource, which only its creator and the project's Admins may
+ *   change. A colleague gets 404 for `hidden` ones, as if they did not exist, and 403 for `visible`
+ *   ones, which colleagues may read anyway.
  */
 export interface Policy {
   readonly public?: true;

@@ -1,8 +1,8 @@
 import type { Role } from '@holdfast/protocol';
 
 /**
- * Who makes a request. `role` is the role in `projectId`, the project this credential acts in.
- * Rights are always judged on a principal, never on the credential behind it.
+ * The caller of a request. `role` is the role in `projectId`, the project this credential acts in.
+ * Authorization always looks at the principal, never at the credential behind it.
  */
 export interface Principal {
   readonly kind: 'local' | 'user' | 'api_key' | 'client_secret';

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { addApiKeyRoutes } from './api-key-routes.ts';
 import type { Auth } from './create-auth.ts';
 
-/** What the console must know before it can draw anything. */
+/** The facts that the console needs before its first page. */
 const consoleInfo = z.object({
   mode: z.enum(['local', 'oidc']),
   notice: z.string().nullable(),
@@ -26,7 +26,7 @@ export function authRoutes(auth: Auth, info: Omit<ConsoleInfo, 'mode'>): Fastify
         config: { policy: 'me.read' },
         schema: {
           tags: TAGS,
-          summary: 'Who the server takes the caller for',
+          summary: 'The authenticated caller',
           response: { 200: me },
         },
       },

@@ -15,12 +15,12 @@ export function newSecret(prefix = ''): string {
   return prefix + randomBytes(SECRET_BYTES).toString('base64url');
 }
 
-/** SHA-256 in hexadecimal. Looking a row up by it tells an attacker nothing by its timing. */
+/** SHA-256 in hexadecimal. The timing of a look-up by hash reveals nothing about the secret. */
 export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 
-/** Whether `value` is shaped like a secret we made; says nothing about its validity. */
+/** Whether `value` is shaped like a secret we made; it may be invalid. */
 export function isSecretShaped(prefix: string, value: string): boolean {
   return (
     value.length === prefix.length + SECRET_CHARS &&

@@ -17,7 +17,7 @@ const TAGS = ['sign-in'];
 /** A link preview that asks by HEAD must not use up a one-time link. */
 const GET_ONLY = { config: CONFIG, exposeHeadRoute: false } as const;
 
-/** How people get their console session, and how they give it back. */
+/** Sign-in and sign-out of the console. */
 export function signInRoutes(auth: Auth): FastifyPluginAsyncZod {
   return async app => {
     app.addHook('onSend', async (_request, reply) => {
@@ -140,7 +140,7 @@ function signInOf(auth: Auth) {
   return auth.oidc.signIn;
 }
 
-/** `Host` is believed only where it cannot lead anywhere else. */
+/** `Host` is used only if it is a loopback name: any other could lead people elsewhere. */
 function baseUrl(auth: Auth, request: FastifyRequest): string {
   if (auth.publicUrl !== null) return auth.publicUrl;
   const text = `${'encrypted' in request.socket ? 'https' : 'http'}://${request.host}`;

@@ -14,9 +14,9 @@ interface StreamTicket {
 }
 
 /**
- * Credentials for `EventSource`, which cannot send headers: as good as its creator for following
- * some subjects and for nothing else, as often as wanted for a quarter of an hour. A URL may end up
- * in a history or a log, so what stands in it must be worth little.
+ * Credentials for `EventSource`, which cannot send headers: they permit following some subjects on
+ * their creator's behalf, any number of times for a quarter of an hour, and nothing else. URLs end
+ * up in histories and logs, so a ticket must be worth little.
  */
 export interface StreamTickets {
   /** Whether `by` may read these subjects, the caller has checked. */

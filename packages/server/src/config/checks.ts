@@ -3,8 +3,7 @@ import type { Values } from './settings/index.ts';
 import { ROLE_NAMES } from './settings/server.ts';
 
 /**
- * Faults that only show when several settings are seen together. Each rule answers its sentence,
- * or nothing.
+ * Faults of several settings together. Each rule answers the sentence of its fault, or nothing.
  */
 type Rule = (values: Values) => string | false | undefined;
 
@@ -30,7 +29,7 @@ const rules: readonly Rule[] = [
   v =>
     isOpen(v) &&
     !v.HOLDFAST_OIDC_ISSUER &&
-    'HOLDFAST_HOST: other than loopback needs HOLDFAST_OIDC_ISSUER, or anybody could call.',
+    'HOLDFAST_HOST: other than loopback needs HOLDFAST_OIDC_ISSUER, or anyone could call.',
   v =>
     isOpen(v) &&
     v.HOLDFAST_ROLES.includes('gateway') &&

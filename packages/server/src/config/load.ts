@@ -4,7 +4,7 @@ import { crossCheck } from './checks.ts';
 import { type Config, toConfig } from './config.ts';
 import { resolveSettings, type Variables } from './resolve.ts';
 
-/** Thrown once, with every fault, so that one reading is enough to mend them all. */
+/** Thrown once, with every fault, so that one reading is enough to fix them all. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly faults: readonly string[];

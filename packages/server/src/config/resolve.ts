@@ -20,7 +20,7 @@ const SHOWN_VALUE_MAX_CHARS = 60;
 /**
  * Parses every setting from the environment and, where that has none, from the `.env` file. An
  * empty value counts as unset, as usual for `.env` files. Names that start with `HOLDFAST_` and are
- * not known are faults; all other unknown names belong to somebody else.
+ * not known are faults; all other unknown names belong to other programs.
  */
 export function resolveSettings(environment: Variables, dotenv: Variables): Resolved {
   const values: Record<string, unknown> = {};
@@ -48,12 +48,12 @@ export function resolveSettings(environment: Variables, dotenv: Variables): Reso
   };
 }
 
-/** All variables by the same rule: the environment, and `.env` where that is silent or empty. */
+/** All variables by the same rule: the environment, and `.env` where it has no value. */
 export function mergeVariables(environment: Variables, dotenv: Variables): Variables {
-  const said = Object.entries(environment).filter(
+  const given = Object.entries(environment).filter(
     ([name, value]) => value?.trim() || !dotenv[name],
   );
-  return { ...dotenv, ...Object.fromEntries(said) };
+  return { ...dotenv, ...Object.fromEntries(given) };
 }
 
 function pick(name: string, environment: Variables, dotenv: Variables) {

@@ -9,8 +9,8 @@ const STATUS: Readonly<Record<string, readonly [number, string]>> = {
 };
 
 /**
- * Answers what the HTTP parser refused, before there is a request: the status says it exactly, the
- * body's code is always `invalid_request`. Returns the status, or undefined when nobody listens.
+ * Answers a request that the HTTP parser refused: the status names the fault, the body's code is
+ * always `invalid_request`. Returns the status, or undefined when the peer has gone.
  */
 export function answerParserError(
   error: Error & { code?: string },

@@ -110,7 +110,7 @@ function googleErrorBody(error: HoldfastError) {
   };
 }
 
-/** What such an object has no field for is said in its message. */
+/** The allowed values go into the message, because these objects have no field for them. */
 function messageOf(error: HoldfastError): string {
   const allowed = error.allowed?.length ? ` Allowed: ${error.allowed.join(', ')}.` : '';
   return cut(error.detail + allowed);

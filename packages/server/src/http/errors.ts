@@ -13,7 +13,7 @@ export interface ErrorHandling {
   readonly table: RouteTable;
   /** Whether a path belongs to a WebSocket route. */
   readonly isUpgradePath: (path: string) => boolean;
-  /** Told of every error that is answered. */
+  /** Called for each error response. */
   readonly onAnswered: (request: FastifyRequest, error: HoldfastError) => void;
   readonly site?: StaticSite | undefined;
 }

@@ -3,8 +3,8 @@ import { ZodError } from 'zod';
 import { HoldfastError, toHoldfastError } from '../kernel/index.ts';
 
 /**
- * Translates whatever a route, a parser or the framework threw into the one error type. Texts of
- * foreign errors are never passed on: they may quote the body or name internals.
+ * Translates anything that a route, a parser or the framework throws into the one error type. Texts
+ * of foreign errors are never passed on: they may quote the body or name internals.
  */
 export function faultOf(thrown: unknown): HoldfastError {
   if (thrown instanceof HoldfastError) return thrown;
@@ -19,7 +19,7 @@ interface Issue {
   readonly values?: readonly unknown[] | undefined;
 }
 
-/** Names the first fault; a client that mends it learns of the next. */
+/** Names the first fault only. */
 function invalid(issue: Issue, part?: string): HoldfastError {
   const path = issue.path.map(String).join('.');
   const field = path || part;
@@ -74,7 +74,7 @@ const BY_CODE: Readonly<Record<string, Rule>> = {
   FST_MP_PREMATURE_CLOSE: ['invalid_request', 'The body ended early.'],
 };
 
-/** What is left of 4xx errors of plugins: their status decides. */
+/** Other 4xx errors of plugins, by their status. */
 const BY_STATUS: Readonly<Record<number, Rule>> = {
   404: ['not_found', 'No such route.'],
   405: ['method_not_allowed', 'This method is not accepted here.'],

@@ -10,8 +10,8 @@ const TAGS = ['health'];
 const probe = z.object({ status: z.string() });
 
 /**
- * `/health` reports on dependencies. `/livez` says only that the process answers; `/readyz` that
- * it wants new work, so a load balancer that asks it stops sending while the process drains.
+ * `/health` reports on dependencies. `/livez` succeeds while the process answers, `/readyz` while
+ * it accepts new work: a load balancer that polls it stops sending once the process drains.
  */
 export function healthRoutes(
   registry: HealthRegistry,

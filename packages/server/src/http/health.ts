@@ -12,8 +12,8 @@ export interface CheckResult {
 }
 
 /**
- * One dependency. `check` resolves when it works and throws when it does not; what it throws is
- * logged, never shown. A critical one that fails makes the whole `unhealthy`, any other `degraded`.
+ * One dependency. `check` resolves when it works and throws when it does not; the error is logged,
+ * never shown. A critical one that fails makes the whole `unhealthy`, any other `degraded`.
  */
 export interface HealthCheck {
   readonly name: string;
@@ -30,7 +30,7 @@ export interface HealthOptions {
 
 type CheckAnswer = Health['checks'][string];
 
-/** Runs all checks at once, at most once per cache time however many ask. */
+/** Runs all checks at once, at most once per cache time, however many requests arrive. */
 export class HealthRegistry {
   readonly #checks: HealthCheck[] = [];
   readonly #failing = new Set<string>();

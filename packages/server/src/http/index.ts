@@ -1,7 +1,7 @@
 /**
  * The HTTP side of the server: one Fastify with every bound set, one error mapper, one router for
- * WebSocket upgrades, health, metrics, the built pages. Knows no product words: who may come in is
- * asked of a `Guard`, what is served is registered by features.
+ * WebSocket upgrades, health, metrics, the built pages. Knows no product words: a `Guard`
+ * authenticates callers, and features register what is served.
  *
  * Invariants:
  * - No route registers without a policy, and the guard decides before a body is read or an upgrade

@@ -1,11 +1,11 @@
 import { HoldfastError } from '../kernel/index.ts';
 
-/** Tools describe their parameters in nested schemas; nothing anybody means is deeper than this. */
+/** Schemas of tools' parameters nest deepest; no legitimate one comes near this depth. */
 export const JSON_DEPTH_MAX = 100;
 
 /**
- * Throws for JSON nested deeper than `JSON_DEPTH_MAX`. Parsing takes any depth, but what walks over
- * the value later (checks, copies, writing it as JSON again) recurses and would overflow the stack.
+ * Throws for JSON nested deeper than `JSON_DEPTH_MAX`. Parsing accepts any depth, but later steps
+ * (checks, copies, writing it as JSON again) recurse and would overflow the stack.
  */
 export function assertShallow(value: unknown, field?: string): void {
   let level = [value].filter(isObject);

@@ -38,7 +38,7 @@ export const HTTP_LIMITS: HttpLimits = {
   refusalLingerMs: 2_000,
 };
 
-/** The default bound of a JSON body; routes that take more say so themselves. */
+/** The default bound of a JSON body; routes that take more declare it. */
 export const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Requests still running when the server closes are cut off after this time. */
 export const CLOSE_GRACE_MS = 5_000;

@@ -23,7 +23,7 @@ export function createNodeServer(
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: limits.checkIntervalMs,
     shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() === 'websocket',
-    // Node's own answer to a missing Host is empty; the application says what is missing.
+    // Node's own answer to a missing Host is empty; the application's names what is missing.
     requireHostHeader: false,
     noDelay: true,
   };

@@ -1,6 +1,6 @@
 import type {} from 'fastify';
 
-/** Whose error object a route answers with. */
+/** The shape of a route's error bodies. */
 export type ErrorShape = 'problem' | 'openai' | 'anthropic' | 'google';
 
 /**

@@ -57,8 +57,8 @@ function ownSockets(request: Pick<IncomingMessage, 'headers'>): string {
 }
 
 /**
- * Only listed origins may read our answers. Clients that send credentials are let through, but the
- * guard counts a cookie for our own pages only. Without a list there is no CORS at all.
+ * Only listed origins may read our answers. Requests with credentials are allowed, but the guard
+ * accepts a cookie from our own pages only. Without a list there are no CORS headers at all.
  */
 async function addCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   await app.register(cors, {

@@ -34,7 +34,7 @@ export interface HttpServerOptions<P> {
   readonly tls?: TlsFiles | undefined;
   /** Origins of other sites that may call; `https://app.example`, no path. */
   readonly corsOrigins: readonly string[];
-  /** Proxies whose `X-Forwarded-For` and `-Proto` are believed: addresses or ranges. */
+  /** Proxies whose `X-Forwarded-For` and `-Proto` are trusted: addresses or ranges. */
   readonly trustedProxies?: readonly string[];
   /** Further sources that our pages may connect to. */
   readonly csp?: { readonly connectSrc?: readonly string[] };
@@ -151,7 +151,7 @@ function setParsers(app: FastifyInstance): void {
   });
 }
 
-/** The order matters: answers to strangers carry an id and the security headers too. */
+/** The order matters: refusals, too, carry a request id and the security headers. */
 async function addHooks<P>(
   app: FastifyInstance,
   options: HttpServerOptions<P>,

@@ -3,8 +3,8 @@ import type { FastifyReply } from 'fastify';
 
 /**
  * Server-sent events over one response: headers that keep proxies from buffering, a comment while
- * nothing happens, an end before an ingress would cut, and a bound on how long a reader may not
- * read. What is sent are whole events, as text that the caller has formatted.
+ * nothing happens, an end before an ingress would cut the response, and a bound on how long a
+ * reader may stall. Only whole events are sent, as text that the caller has formatted.
  *
  *   open ──time over, drained, denied──▶ ending ──events under way sent──▶ ended
  *     └────reader gone, or too slow─────────────────────────────────────▶ gone
@@ -19,7 +19,7 @@ export interface SseLimits {
   readonly lifetimeMs: number;
   /** A reader that takes nothing for so long is cut off. */
   readonly stallMs: number;
-  /** What clients are told to wait before they connect again. */
+  /** How long clients wait before they reconnect; sent as `retry:`. */
   readonly retryMs: number;
 }
 
@@ -76,7 +76,7 @@ class SseWriter implements SseStream {
     // Readers that came together should not come again together.
     const lifetimeMs = limits.lifetimeMs * (1 - Math.random() / 10);
     this.#lifetime = setTimeout(() => this.#stop.abort(), lifetimeMs);
-    // Its reader left before it began; `close` was long ago.
+    // The reader left before the stream began, so no `close` event will follow.
     if (response.destroyed || response.closed) this.#close();
   }
 
@@ -94,7 +94,7 @@ class SseWriter implements SseStream {
     this.#close();
     if (this.#response.destroyed) return;
     this.#response.end();
-    // A reader that does not read must not hold the last events for ever either.
+    // A stalled reader must not keep the response open for ever either.
     const cut = setTimeout(() => this.#response.destroy(), this.#limits.stallMs);
     this.#response.once('close', () => clearTimeout(cut));
   }

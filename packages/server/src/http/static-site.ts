@@ -6,8 +6,8 @@ import { HoldfastError } from '../kernel/index.ts';
 
 /**
  * The built pages of one single-page application. Files below `/assets/` carry a hash in their
- * name and are cached for ever; everything else is asked for anew each time. A browser that
- * navigates to a path of the application itself gets its `index.html`.
+ * name and are cached for ever; browsers revalidate everything else. A browser that navigates to a
+ * path of the application itself gets its `index.html`.
  */
 export interface StaticSite {
   readonly directory: string;

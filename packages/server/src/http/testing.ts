@@ -25,7 +25,7 @@ export async function captureTelemetry(): Promise<CapturedTelemetry> {
   return { telemetry, lines: () => lines.map(line => JSON.parse(line)) };
 }
 
-/** Knows the policies `open` and `closed`; nobody passes `closed` without `x-pass`. */
+/** Knows the policies `open` and `closed`; `closed` requires the header `x-pass`. */
 function testGuard(seen: { refused: HoldfastError[] } = { refused: [] }): Guard<string> {
   return {
     checkRoute({ url, policy }) {

@@ -13,7 +13,7 @@ export interface ErrorOptions {
 
 /**
  * The one error that crosses module boundaries. `detail` is written for the caller and must not
- * contain internals or secrets; whatever is only for operators goes into `cause`.
+ * contain internals or secrets; `cause` carries what only operators may see.
  */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
@@ -38,7 +38,7 @@ export class HoldfastError extends Error {
   }
 }
 
-/** Wraps anything thrown; an unknown failure becomes `internal`, which tells the caller nothing. */
+/** Wraps anything thrown; an unknown failure becomes `internal`, without details. */
 export function toHoldfastError(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
   return new HoldfastError('internal', 'Internal error.', { cause: error });

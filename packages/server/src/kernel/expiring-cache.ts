@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts';
 
 /**
- * A bounded map whose entries also grow old: the entry unused longest makes room for a new one, and
- * none is answered after `ttlMs`, however often it is used.
+ * A bounded map whose entries expire: the least recently used entry makes room for a new one, and
+ * no entry is returned after `ttlMs`, however often it was read.
  */
 export class ExpiringCache<V> {
   readonly #entries = new Map<string, { value: V; expiresAtMs: number }>();

@@ -37,7 +37,7 @@ export function newId<P extends IdPrefix>(prefix: P): `${P}_${string}` {
   return `${prefix}_${v7().replaceAll('-', '')}`;
 }
 
-/** Whether `value` is shaped like one of our ids of that kind. Says nothing about existence. */
+/** Whether `value` is shaped like one of our ids of that kind; the row need not exist. */
 export function isId(prefix: IdPrefix, value: unknown): value is string {
   return typeof value === 'string' && ID.test(value) && value.startsWith(`${prefix}_`);
 }

@@ -1,5 +1,5 @@
 /**
- * What every part of the server may lean on: errors, ids, clock, lifecycle.
+ * What every part of the server may use: errors, ids, clock, lifecycle.
  * Knows nothing of HTTP or SQL.
  */
 export { allOf, endsWithin, unlessAborted, within } from './bounded.ts';

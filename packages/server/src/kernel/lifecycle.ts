@@ -9,7 +9,7 @@ import { endsWithin, unlessAborted } from './bounded.ts';
  * at once, while they all still work: readiness has already turned false, so that a load balancer
  * stops sending work, and each component finishes or hands over what it holds. A drain that
  * outlasts its deadline is cut off; `stop` still runs, and one that takes longer than `STOP_MAX_MS`
- * is left behind. Both phases run once however often asked.
+ * is abandoned. Both phases run once, however often they are requested.
  */
 export type LifecycleState = 'starting' | 'ready' | 'draining' | 'stopped';
 
@@ -22,9 +22,9 @@ export interface Component {
   stop?(): Promise<void>;
 }
 
-/** What a drain may take after its deadline, for last messages and closing handshakes. */
+/** The time a drain may take after its deadline, for last messages and closing handshakes. */
 export const DRAIN_CLOSING_MS = 5_000;
-/** What one component's stop may take: what it waits for may never come back. */
+/** The time one component's stop may take: the service it waits for may never answer. */
 export const STOP_MAX_MS = 10_000;
 
 export interface LifecycleEvents {
@@ -81,7 +81,8 @@ export class Lifecycle {
     for (const component of this.#started.toReversed()) {
       try {
         const stopped = component.stop?.() ?? Promise.resolve();
-        if (!(await endsWithin(stopped, STOP_MAX_MS))) throw new Error('It does not stop.');
+        if (!(await endsWithin(stopped, STOP_MAX_MS)))
+          throw new Error(`Did not stop within ${STOP_MAX_MS} ms.`);
       } catch (error) {
         this.#events.onError?.(component.name, 'stop', error);
       }

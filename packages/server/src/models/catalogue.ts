@@ -3,17 +3,17 @@ import { z } from 'zod';
 import { HoldfastError } from '../kernel/index.ts';
 
 /**
- * The operator's model file (`models.json`): which models exist, under which names callers may ask
- * for them, and where each one runs. It names secrets, never holds them.
+ * The operator's model file (`models.json`): which models exist, under which names callers request
+ * them, and where each one runs. It names secrets, never holds them.
  */
 const PROVIDERS = ['azure', 'openai', 'compatible', 'anthropic', 'gemini'] as const;
 type Provider = (typeof PROVIDERS)[number];
 
-/** What a model is spoken to in: OpenAI's three, Anthropic's Messages, Google's Gemini. */
+/** Protocols of models: OpenAI's three, Anthropic's Messages, Google's Gemini. */
 export const PROTOCOLS = ['realtime', 'responses', 'chat', 'messages', 'gemini'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-/** Which providers speak it. */
+/** The providers that offer a protocol. */
 const SPEAKERS: Readonly<Record<Protocol, readonly Provider[]>> = {
   realtime: ['azure', 'openai', 'compatible'],
   responses: ['azure', 'openai', 'compatible'],
@@ -21,7 +21,7 @@ const SPEAKERS: Readonly<Record<Protocol, readonly Provider[]>> = {
   messages: ['anthropic'],
   gemini: ['gemini'],
 };
-/** Their official addresses are known. */
+/** Providers with an official address, so that `url` may be left out. */
 const KNOWN_ADDRESS: readonly Provider[] = ['openai', 'anthropic', 'gemini'];
 
 const name = z
@@ -110,7 +110,7 @@ interface Named {
   >[];
 }
 
-/** What a shape check cannot see: names that clash and names that lead nowhere. */
+/** Faults that the schema cannot express: names used twice, names without a target. */
 function catalogueFaults(file: Named): Fault[] {
   const faults: Fault[] = [];
   const taken = new Set<string>();
@@ -141,7 +141,7 @@ function catalogueFaults(file: Named): Fault[] {
   return faults;
 }
 
-/** Whether the default speaks realtime, where any model does: its routes are the ones without. */
+/** Whether the default is a realtime model, if there is any: realtime routes may name no model. */
 function isSpoken(file: Named): boolean {
   const spoken = file.models.filter(entry => entry.protocols.includes('realtime'));
   const isDefault = (entry: Named['models'][number]) =>
@@ -194,7 +194,7 @@ export async function loadCatalogue(path: string): Promise<CatalogueFile> {
   return parseCatalogue(value);
 }
 
-/** Names that clients of earlier releases send for the two models there are. */
+/** Names that clients of earlier releases send for the two realtime models. */
 const REALTIME_ALIASES = [
   'gpt-4o-realtime-preview',
   'gpt-4o-realtime-preview-2024-10-01',
@@ -223,8 +223,8 @@ export interface DefaultCatalogueSettings {
 }
 
 /**
- * The catalogue when the operator gives none. An Azure resource has one deployment we know of, so
- * every name leads to it; other upstreams know both models by their own names.
+ * The catalogue when the operator gives none. Of an Azure resource the settings name one
+ * deployment, so every name leads to it; other upstreams have both models under their own names.
  */
 export function defaultCatalogue(settings: DefaultCatalogueSettings): CatalogueFile {
   const { provider, url, auth } = settings;

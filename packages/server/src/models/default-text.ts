@@ -3,7 +3,7 @@ import type { CatalogueInput } from './catalogue.ts';
 /**
  * The coding models of the catalogue that is built from settings, with list prices per million
  * tokens as they were when this was written (`from`). Names that the agents' command lines send by
- * default lead to the nearest of them; who wants it exactly writes a `models.json`.
+ * default lead to the nearest of them; for exact models, write a `models.json`.
  */
 export interface DefaultTextSettings {
   readonly openai?: { readonly url: string; readonly apiKeySecret: string } | undefined;

@@ -12,8 +12,8 @@ export interface EntraTokenOptions {
 
 /**
  * Tokens from Entra ID: managed identity, workload identity, environment or a developer's login,
- * whichever is there. The library caches a token, shares one request among callers and refreshes
- * before expiry. It is loaded at first use, because most installations never need it.
+ * whichever is available. The library caches a token, shares one request among callers and
+ * refreshes before expiry. It is loaded at first use, because most installations never need it.
  */
 export function entraTokens(options: EntraTokenOptions = {}): () => Promise<string> {
   let provider: Promise<() => Promise<string>> | undefined;

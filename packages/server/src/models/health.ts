@@ -2,14 +2,14 @@ import type { CheckResult, HealthCheck } from '../http/index.ts';
 import { type Clock, HoldfastError } from '../kernel/index.ts';
 import type { Models } from './models.ts';
 
-/** Checks whose answer costs the provider something are asked at most this often by default. */
+/** How often the provider is asked at most, by default. */
 const UPSTREAM_CHECK_INTERVAL_MS = 30_000;
 const TIMEOUT_MS = 2_500;
 
 /**
- * Whether the default model's provider answers and takes our credentials: `GET …/models`, which
- * costs nothing but a request. Any other answer than 401, 403 or 5xx counts as reachable. Not
- * critical: sessions that are open go on, and the API works without it.
+ * Whether the default model's provider answers and accepts our credentials: `GET …/models`, which
+ * is free of charge. Any other answer than 401, 403 or 5xx counts as reachable. Not critical: open
+ * sessions continue, and the API works without it.
  */
 export function upstreamHealth(
   models: Models,

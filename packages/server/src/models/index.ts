@@ -1,16 +1,16 @@
 /**
- * The models that callers may ask for, and where each one runs.
+ * The models that callers may request, and where each one runs.
  *
  * The catalogue comes from the operator's `models.json`, or is built from settings, and does not
  * change while the process runs. A caller's name (id or alias) is resolved here and nowhere else;
  * upstream addresses and credentials never leave the server. Plain `http`/`ws` upstreams are
  * accepted on loopback only, and an address never carries credentials.
  *
- * The model gateway (`gateway/`) hands calls of text models through, streaming and otherwise as
- * they came: it puts the real key in and the caller's credential away. Agents of runs call it with
- * a token that is only ever that run (`rt_…`, stored as a hash). Money is reserved in SQL at the
- * worst case before a call is sent and settled after (`budgets/`); what was not settled counts in
- * full. Keys that a project brings (`provider-keys/`) are sealed and go before the catalogue's.
+ * The model gateway (`gateway/`) forwards calls of text models unchanged, streamed or not: it
+ * replaces the caller's credential with the real key. Agents of runs call it with a token that is
+ * bound to their run (`rt_…`, stored as a hash). Money is reserved in SQL at the worst case before
+ * a call is sent and settled after (`budgets/`); an unsettled reservation counts in full. A
+ * project's own keys (`provider-keys/`) are sealed and take precedence over the catalogue's.
  */
 export { type Budgets, createBudgets } from './budgets/budgets.ts';
 export { hasBoundedCall, type RunBill, settleLost } from './budgets/reservations.ts';

@@ -60,7 +60,7 @@ export function createModels(deps: {
 
 const isText = (protocol: Protocol) => protocol !== 'realtime';
 
-/** The model with the longest alias that `name` begins with; names never hold a `*` themselves. */
+/** The model with the longest `*` alias that `name` begins with; names themselves hold no `*`. */
 function byPrefix(byName: ReadonlyMap<string, Model>, name: string): Model | undefined {
   let best: { chars: number; model: Model } | undefined;
   for (const [alias, model] of byName) {

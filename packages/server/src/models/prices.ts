@@ -16,7 +16,7 @@ export interface WorstCase {
   readonly refersToStored: boolean;
   /** What the request allows in one answer; undefined: as much as the model can. */
   readonly maxOutputTokens: number | undefined;
-  /** Answers asked for at once. */
+  /** Answers requested in one call. */
   readonly answers: number;
 }
 
@@ -66,6 +66,6 @@ export function worstCaseUsd(price: TextPrice, model: Model, call: WorstCase): n
   const stored = call.refersToStored ? model.context_tokens : 0;
   const input = Math.min(call.inputBytes + stored, Math.max(model.context_tokens, 1));
   const output = Math.min(call.maxOutputTokens ?? Infinity, model.max_output_tokens);
-  const dearest = Math.max(price.input, price.cached, price.cacheWrite);
-  return (input * dearest + output * call.answers * price.output) / PER;
+  const highest = Math.max(price.input, price.cached, price.cacheWrite);
+  return (input * highest + output * call.answers * price.output) / PER;
 }

@@ -21,10 +21,10 @@ const modelList = z.object({
 });
 
 const modelQuery = z.object({
-  protocol: z.enum(PROTOCOLS).default('realtime').describe('Only models that speak it.'),
+  protocol: z.enum(PROTOCOLS).default('realtime').describe('Only models with this protocol.'),
 });
 
-/** `GET /v1/models` in OpenAI's list shape. `created` says nothing here and is 0. */
+/** `GET /v1/models` in OpenAI's list shape. `created` is always 0. */
 export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
   return async app => {
     app.get(
@@ -33,18 +33,18 @@ export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
         config: { policy: 'models.list', errors: 'openai' },
         schema: {
           tags: ['models'],
-          summary: 'List the models that may be asked for',
+          summary: 'List the models that may be requested',
           querystring: modelQuery,
           response: { 200: modelList },
         },
       },
       async request => {
-        const spoken = models.list.filter(model =>
+        const listed = models.list.filter(model =>
           model.protocols.includes(request.query.protocol),
         );
         return {
           object: 'list' as const,
-          data: spoken.map(model => ({
+          data: listed.map(model => ({
             id: model.id,
             object: 'model' as const,
             created: 0,

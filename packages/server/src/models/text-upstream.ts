@@ -5,16 +5,16 @@ export type TextProtocol = Exclude<Protocol, 'realtime'>;
 
 /** Where a text model is called, and with which credentials. */
 export interface TextUpstream {
-  /** The model's name over there. */
+  /** The model's name at the provider. */
   readonly deployment: string;
   /**
-   * Whose key a project may bring of its own: its provider, where OpenAI's own address counts as
-   * OpenAI under whatever name the catalogue has it.
+   * The provider whose key a project may bring. OpenAI's own address counts as `openai`, even where
+   * the catalogue calls it `compatible`.
    */
   readonly keyProvider: Endpoint['provider'];
   /** `action`: what follows the model's resource, such as `count_tokens` or Gemini's method. */
   url(protocol: TextProtocol, action?: string): URL;
-  /** With the project's own key, or with the catalogue's. Throws `upstream_rejected` for none. */
+  /** With the project's own key, or the catalogue's. Throws `upstream_rejected` without a key. */
   headers(ownKey: string | undefined): Promise<Record<string, string>>;
 }
 

@@ -8,13 +8,13 @@ import type { Endpoint, Model } from './catalogue.ts';
  */
 export interface Upstream {
   readonly provider: Endpoint['provider'];
-  /** The model's name over there. */
+  /** The model's name at the provider. */
   readonly deployment: string;
   /** A new session, or the sideband of a call when the provider's call id is given. */
   wsUrl(target?: { callId: string }): string;
   readonly callsUrl: string;
   hangupUrl(callId: string): string;
-  /** Credentials only. Throws `upstream_rejected` when there are none to be had. */
+  /** Credentials only. Throws `upstream_rejected` when none are available. */
   headers(): Promise<Record<string, string>>;
 }
 

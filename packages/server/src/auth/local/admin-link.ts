@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/index.ts';
 import { hashSecret, newSecret, sameHash } from '../secrets.ts';
 
-/** A link that nobody followed stops working after this time. */
+/** An unused link stops working after this time. */
 export const ADMIN_LINK_TTL_MS = 12 * 60 * 60 * 1000;
 /** Older unused links stop working when more are made. */
 export const ADMIN_LINKS_MAX = 10;
@@ -14,9 +14,9 @@ export interface AdminLinks {
 }
 
 /**
- * One-time tokens that start an Admin's console session in local mode. Kept in process: they end
- * with it, and whoever can read its output may use them. `offered` is a token that the launcher
- * made, so that it could print the link itself.
+ * One-time tokens that start an Admin's console session in local mode. They live in this process
+ * only, and anyone who can read its output can use them. `offered` is a token that the launcher
+ * made, so that it can print the link itself.
  */
 export function createAdminLinks(clock: Clock, offered: string | undefined): AdminLinks {
   const links: { hash: string; expiresAtMs: number }[] = [];

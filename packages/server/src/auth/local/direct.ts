@@ -4,8 +4,8 @@ import { HoldfastError } from '../../kernel/index.ts';
 import { isUnsafe, type OriginRules, originOf } from '../origin.ts';
 
 /**
- * Local mode trusts whoever sits at this machine, so it must be sure that the request comes from
- * there and was meant. Threats, in the order of the checks:
+ * Local mode trusts every user of this machine, so it must be sure that the request comes from it
+ * and was intended. Threats, in the order of the checks:
  * - a proxy or tunnel that makes the outside look like loopback: forwarding headers are refused;
  * - a peer on another machine: the socket's address must be loopback;
  * - DNS rebinding, where another site's name resolves to 127.0.0.1: `Host` must be ours;

@@ -2,7 +2,7 @@ import { errors, jwtVerify } from 'jose';
 import type { Claims } from './claims.ts';
 import { issuerAway, type OidcOptions, type OidcProvider } from './provider.ts';
 
-/** Asymmetric algorithms only: with a symmetric one, everybody who can check could also sign. */
+/** Asymmetric algorithms only: a symmetric key that verifies tokens can also sign them. */
 const ALGORITHMS = [
   'RS256',
   'RS384',

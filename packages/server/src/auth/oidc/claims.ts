@@ -5,9 +5,9 @@ import { DEFAULT_PROJECT, isProjectId } from '../projects.ts';
 export interface ClaimNames {
   /** Claims that hold role values; Entra ID has `roles` and `groups`. */
   readonly roles: readonly string[];
-  /** The claim that names the person for good; it becomes part of the principal's id. */
+  /** The claim that identifies the person permanently; part of the principal's id. */
   readonly subject: string;
-  /** What other values mean, such as a group's id: `{"<id>": "sales:Developer"}`. */
+  /** Roles for other values, such as a group's id: `{"<id>": "sales:Developer"}`. */
   readonly roleMap: Readonly<Record<string, string>>;
 }
 
@@ -19,7 +19,7 @@ const NAME_MAX_CHARS = 200;
 
 /**
  * The caller's role by project. A value is `Role` (in the project `default`) or `project:Role`;
- * the highest of several wins; everything else that stands in the claims is not about us.
+ * the highest of several wins; other values are ignored.
  */
 export function rolesFromClaims(claims: Claims, names: ClaimNames): Record<string, Role> {
   const roles = new Map<string, Role>();
@@ -34,14 +34,14 @@ export function rolesFromClaims(claims: Claims, names: ClaimNames): Record<strin
   return Object.fromEntries(roles);
 }
 
-/** The principal's id, or undefined when the claims name nobody. */
+/** The principal's id, or undefined when the claims have no usable subject. */
 export function subjectFromClaims(claims: Claims, names: ClaimNames): string | undefined {
   const subject = claims[names.subject];
   const usable = typeof subject === 'string' && subject !== '' && subject.length <= NAME_MAX_CHARS;
   return usable ? `user:${subject}` : undefined;
 }
 
-/** A name for people to read; never used to judge anything. */
+/** A display name; never used for authorization. */
 export function nameFromClaims(claims: Claims): string {
   const name = [claims.name, claims.preferred_username, claims.email, claims.sub].find(
     value => typeof value === 'string' && value !== '',

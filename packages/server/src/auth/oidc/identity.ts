@@ -33,7 +33,7 @@ export function createOidcIdentity(deps: OidcIdentityDeps): Identity {
     mode: 'oidc',
     checkTransport: () => {},
     async authenticate(request) {
-      // A token that was meant for us and is wrong is refused, also when a cookie would do.
+      // A wrong bearer token is refused, even if the request also carries a valid cookie.
       const presented = credentialsOf(request).find(one => one.meant || isJwtShaped(one.value));
       const person =
         presented === undefined
@@ -45,7 +45,7 @@ export function createOidcIdentity(deps: OidcIdentityDeps): Identity {
   };
 }
 
-/** Who the claims are about; undefined when they name nobody. */
+/** The person whom the claims identify; undefined without a usable subject. */
 export function personFromClaims(claims: Claims, names: ClaimNames): Person | undefined {
   const id = subjectFromClaims(claims, names);
   if (id === undefined) return undefined;
@@ -58,7 +58,7 @@ async function personByToken(deps: OidcIdentityDeps, token: string): Promise<Per
   return claims && personFromClaims(claims, deps.claimNames);
 }
 
-/** Browsers send cookies along whoever asks, so one counts only for requests of our own pages. */
+/** Browsers attach cookies to other sites' requests too: only those of our own pages count. */
 async function personByCookie(
   deps: OidcIdentityDeps,
   request: GuardedRequest,

@@ -16,9 +16,9 @@ import { issuerAway, type OidcOptions, type OidcProvider } from './provider.ts';
 export const SIGN_IN_TTL_S = 600;
 
 /**
- * What must be remembered between leaving for the identity provider and coming back. It stays in
- * the browser that started, in an HttpOnly cookie: a callback that another browser was lured to
- * does not have it, and the server keeps nothing that strangers could fill it with.
+ * The state of a sign-in between leaving for the identity provider and coming back. It stays in an
+ * HttpOnly cookie of the browser that started: a callback opened in another browser lacks it, and
+ * unauthenticated requests cannot fill the server's memory.
  */
 const pending = z.object({
   state: z.string(),
@@ -32,8 +32,8 @@ export interface SignIn {
   /** Where to send the browser, and what to put into its cookie. */
   begin(baseUrl: string, returnTo: string | undefined): Promise<{ url: string; cookie: string }>;
   /**
-   * The ID token's claims and where the person wanted to go. Throws `unauthenticated` for whatever
-   * does not fit together: state, nonce, verifier, code, token.
+   * The ID token's claims and the page to return to. Throws `unauthenticated` unless state, nonce,
+   * verifier, code and token match.
    */
   finish(
     callbackUrl: URL,

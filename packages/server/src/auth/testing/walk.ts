@@ -1,6 +1,6 @@
 /**
  * For tests: walks every registered route and upgrade × caller × owner × project and compares what
- * is answered with what the policy table says. Runs on any composed server.
+ * is answered as the policy table demands. Runs on any composed server.
  *
  *     const { port } = await http.listen({ host: '127.0.0.1', port: 0 });
  *     const callers = await walkCallers(auth);
@@ -20,7 +20,7 @@ export interface WalkCaller {
   readonly label: string;
   /** Sent with each request. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Null: nobody. */
+  /** Null: not authenticated. */
   readonly principal: Principal | null;
 }
 
@@ -46,7 +46,7 @@ export interface WalkOptions {
   request?(route: RouteInfo): { query?: string; payload?: object };
 }
 
-/** `in`: let in, whatever is answered then; `alike`: as everybody else is answered. */
+/** `in`: authorized, whatever is answered then; `alike`: the same answer for every caller. */
 type Expected = 401 | 403 | 404 | 'in' | 'alike';
 
 export interface WalkStep {
@@ -60,9 +60,9 @@ export interface WalkStep {
   readonly right: boolean;
 }
 
-/** Callers of every role in two projects, a client secret in each, and nobody. */
+/** Callers of every role in two projects, a client secret in each, and one without credentials. */
 export async function walkCallers(auth: Auth): Promise<WalkCaller[]> {
-  const callers: WalkCaller[] = [{ label: 'nobody', headers: {}, principal: nobody(auth) }];
+  const callers: WalkCaller[] = [{ label: 'anonymous', headers: {}, principal: anonymous(auth) }];
   for (const projectId of ['default', 'walk']) {
     await auth.ensureProject(projectId);
     const admin = {
@@ -89,7 +89,7 @@ export async function walkCallers(auth: Auth): Promise<WalkCaller[]> {
   return callers;
 }
 
-function nobody(auth: Auth): Principal | null {
+function anonymous(auth: Auth): Principal | null {
   if (auth.mode !== 'local') return null;
   return { kind: 'local', id: 'local', name: '', projectId: 'default', role: 'Developer' };
 }
@@ -132,7 +132,7 @@ async function walkRoute(options: WalkOptions, route: RouteInfo): Promise<WalkSt
   return markAlike(steps);
 }
 
-/** On public routes everybody is answered as the first caller is; sign-in is limited by address. */
+/** Public routes answer every caller as the first one, or 429: sign-in is limited by address. */
 function markAlike(steps: readonly WalkStep[]): WalkStep[] {
   return steps.map(one => {
     if (one.expected !== 'alike') return one;

@@ -5,7 +5,7 @@ import { optional, setting } from '../setting.ts';
 export const identitySettings = {
   HOLDFAST_OIDC_ISSUER: optional(issuerUrl, {
     description:
-      'Issuer of the OIDC provider. Unset: local mode, one local user on loopback and nobody else.',
+      'Issuer of the OIDC provider. Unset: local mode, for one local user on loopback only.',
     example: 'https://login.microsoftonline.com/<tenant-id>/v2.0',
   }),
   HOLDFAST_OIDC_CLIENT_ID: optional(text, {
@@ -27,11 +27,12 @@ export const identitySettings = {
       'project. A nested claim is a path such as `realm_access.roles`.',
   }),
   HOLDFAST_OIDC_ROLE_MAP: setting(pairs, '', {
-    description: 'What other values of these claims mean, such as the ids of groups.',
+    description: 'Roles for other values of these claims, such as the ids of groups.',
     example: '5f3c…=Developer,9d21…=sales:Admin',
   }),
   HOLDFAST_OIDC_SUBJECT_CLAIM: setting(text, 'sub', {
-    description: 'Claim that names a person for good; Entra ID: `oid` is the same in all apps.',
+    description:
+      'Claim that identifies a person permanently; Entra ID: `oid` is the same in all apps.',
   }),
   HOLDFAST_ADMIN_LINK_TOKEN: optional(secret(32), {
     description:

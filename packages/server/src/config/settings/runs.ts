@@ -29,24 +29,24 @@ export const runSettings = {
     description: 'Runs on one repository at once, over all workers. More wait.',
   }),
   HOLDFAST_RUNS_SOFT_LIMIT: setting(integer(10, 86_400), '3000', {
-    description: 'Seconds after which an agent is asked to stop. What it made is kept.',
+    description: 'Seconds after which an agent is asked to stop. Its work is kept.',
   }),
   HOLDFAST_RUNS_HARD_LIMIT: setting(integer(10, 90_000), '3600', {
-    description: 'Seconds after which an agent is killed. What it made is kept.',
+    description: 'Seconds after which an agent is killed. Its work is kept.',
   }),
   HOLDFAST_RUNS_SILENCE_LIMIT: setting(integer(5, 86_400), '600', {
     description: 'Seconds without any output after which an agent is stopped as hanging.',
   }),
   HOLDFAST_RUNS_DISK_MAX_BYTES: setting(integer(64 * MIB, 1024 * GIB), String(10 * GIB), {
     description:
-      'Disk for clone and home of one run. A run that is seen to use more is ended, what it made ' +
-      'is kept if it can be; no single file may be larger.',
+      'Disk for clone and home of one run. A run that uses more is ended and its work is kept ' +
+      'if possible; no single file may be larger.',
   }),
   HOLDFAST_RUNS_WITHOUT_SANDBOX: setting(flag, 'false', {
     description:
       'Run agents although this machine cannot isolate them (bubblewrap is missing or ' +
-      'forbidden): they can then read what this server can. Local mode does so without being ' +
-      'told, and says it.',
+      'forbidden): they can then read what this server can. Local mode does this without the ' +
+      'setting, with a warning.',
   }),
   HOLDFAST_WORKSPACES_MAX_BYTES: setting(integer(GIB, 1024 * GIB), String(20 * GIB), {
     description: 'Disk for mirrors of repositories on a worker; the least recently used go first.',

@@ -29,7 +29,7 @@ export const serverSettings = {
   }),
   HOLDFAST_TRUSTED_PROXIES: setting(list, '', {
     description:
-      'Proxies in front of the server, as addresses or ranges, whose `X-Forwarded-…` is believed.',
+      'Proxies in front of the server, as addresses or ranges, whose `X-Forwarded-…` is trusted.',
     example: '10.0.0.0/16',
   }),
   HOLDFAST_TLS_CERT: optional(text, {
@@ -44,7 +44,7 @@ export const serverSettings = {
     description: 'Folder of the built console. Default: `packages/console/dist`.',
   }),
   HOLDFAST_NOTICE: optional(text, {
-    description: 'A notice that the console shows to everybody.',
+    description: 'A notice that the console shows to every user.',
     example: 'The model is simulated.',
   }),
   HOLDFAST_SHUTDOWN_ACCEPT: setting(integer(0, 60), '5', {

@@ -31,15 +31,16 @@ export function refuseUpgrade(socket: Duplex, error: HoldfastError, options: Ref
   endWith(socket, httpText(answer.status, headers, answer.body), options.lingerMs);
 }
 
-/** An HTTP/1.1 answer as text. Values come from us alone, so none holds a line break. */
+/** An HTTP/1.1 answer as text. All values are ours, so none holds a line break. */
 export function httpText(status: number, headers: Record<string, string>, body: string): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
 }
 
 /**
- * Sends, closes, and makes sure that the socket goes away. What the peer still sends is read and
- * dropped, because closing on unread bytes would reset the connection under our answer.
+ * Sends, closes, and destroys the socket after `lingerMs`. Bytes that the peer still sends are read
+ * and dropped, because closing on unread bytes would reset the connection before our answer
+ * arrives.
  */
 export function endWith(socket: Duplex, text: string, lingerMs: number): void {
   if (socket.destroyed || !socket.writable) {

@@ -30,7 +30,7 @@ export function checkHandshake(request: IncomingMessage): HoldfastError | undefi
     return new HoldfastError('invalid_request', 'A WebSocket request has no body.');
   }
   if (headers['sec-websocket-version'] !== '13') {
-    return new HoldfastError('upgrade_required', 'Only WebSocket version 13 is spoken here.', {
+    return new HoldfastError('upgrade_required', 'Only WebSocket version 13 is supported.', {
       field: 'sec-websocket-version',
       allowed: ['13'],
     });

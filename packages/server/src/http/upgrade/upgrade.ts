@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { HoldfastError } from '../../kernel/index.ts';
 import type { RouteConfig } from '../route.ts';
 
-/** A WebSocket request that was let in; the handshake is still to be made by its handler. */
+/** An authenticated WebSocket request; its handler makes the handshake. */
 export interface Upgrade<P = unknown> {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
@@ -16,8 +16,8 @@ export interface Upgrade<P = unknown> {
   readonly requestId: string;
   readonly principal: P;
   /**
-   * Answers an HTTP error in the route's shape and closes. Only before the handshake; afterwards
-   * the socket is destroyed, since HTTP would be noise in a WebSocket. Later calls do nothing.
+   * Answers an HTTP error in the route's shape and closes. After the handshake it only destroys
+   * the socket, since HTTP would corrupt the WebSocket. Later calls do nothing.
    */
   refuse(error: HoldfastError): void;
 }

@@ -11,7 +11,7 @@ export interface Budgets {
   list(by: Principal): Promise<Budget[]>;
   /** Sets the limit of that scope, whether or not there was one. Its notices begin anew. */
   put(by: Principal, request: NewBudget, requestId: string): Promise<Budget>;
-  /** Throws `not_found` for what is not there, or is another project's. */
+  /** Throws `not_found` for an unknown id, and for another project's. */
   remove(by: Principal, id: string, requestId: string): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ export function createBudgets({ database, audit }: BudgetsDeps): Budgets {
   };
 }
 
-/** Where a limit is of each run or each owner there is no one sum to show. */
+/** A limit for every run or every owner has no single sum to show. */
 async function present(executor: Executor, row: BudgetRow): Promise<Budget> {
   const { id, scope, owner, limit_usd, created_by } = row;
   const isOne = scope === 'project_month' || (scope === 'owner' && owner !== null);

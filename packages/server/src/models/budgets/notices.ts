@@ -26,16 +26,16 @@ export async function newNotices(executor: Executor, caller: RunCaller): Promise
 }
 
 /**
- * A refused call is the end of its run's money, whatever was settled: told once to each run, also
- * where another run has used up the budget that they share.
+ * A refused call ends its run's money, whatever was settled: each run is notified once, even if
+ * another run used up the budget that they share.
  */
 export async function refusalNotices(
   executor: Executor,
   caller: RunCaller,
   { budget, spentUsd }: OverBudget,
 ): Promise<BudgetNotice[]> {
-  const told = await announce(executor, budget, { about: `run:${caller.runId}`, reached: [100] });
-  return told.map(percent => noticeOf(budget, caller, { percent, spentUsd }));
+  const fresh = await announce(executor, budget, { about: `run:${caller.runId}`, reached: [100] });
+  return fresh.map(percent => noticeOf(budget, caller, { percent, spentUsd }));
 }
 
 async function announce(

@@ -9,7 +9,7 @@ import { type BudgetRow, tables } from '../tables.ts';
  *
  * The budgets that apply are locked by their rows, in the order of their ids, for the one
  * transaction that sums and inserts; so two calls cannot both take the last dollar, and two that
- * need several budgets cannot wait for each other. What was reserved and never settled (a crash)
+ * need several budgets cannot wait for each other. A reservation that was never settled (a crash)
  * counts in full. Months are UTC, by the database's clock.
  */
 export interface Reservation {
@@ -24,7 +24,7 @@ export interface ReserveRequest {
   readonly usd: number | null;
 }
 
-/** Sums of floating-point money: less than this is nothing. */
+/** Tolerance for sums of floating-point money. */
 const EPSILON_USD = 1e-9;
 const MONTH = sql<Date>`date_trunc('month', now() at time zone 'utc') at time zone 'utc'`;
 
@@ -82,7 +82,7 @@ export async function settle(executor: Executor, id: string, usd: number): Promi
     .execute();
 }
 
-/** What the calls of one run come to. */
+/** The total of one run's calls. */
 export interface RunBill {
   /** Calls that were not settled and now are. */
   readonly lostCalls: number;
@@ -92,8 +92,8 @@ export interface RunBill {
 }
 
 /**
- * Settles, at all that was reserved, the calls of a run that nobody will settle any more; answers
- * what all its calls come to. A gateway that is late with one changes nothing by settling it.
+ * Settles the unsettled calls of a run at their full reservations, because the worker that made
+ * them is gone; answers the total of all calls. A late settlement by a gateway changes nothing.
  */
 export async function settleLost(trx: Trx, runId: string): Promise<RunBill> {
   const lost = await sql`
@@ -108,9 +108,8 @@ export async function settleLost(trx: Trx, runId: string): Promise<RunBill> {
 }
 
 /**
- * SQL: whether a call of that run was settled at all that was reserved for it, because its answer
- * ended without saying what it used, or its worker before it could. What the run cost is then an
- * upper bound.
+ * SQL: whether a call of that run was settled at its full reservation, because its answer reported
+ * no usage or its worker died before the end. The run's cost is then an upper bound.
  */
 export function hasBoundedCall(runId: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql<boolean>`exists (
@@ -137,7 +136,7 @@ function budgetQuery(executor: Executor, { projectId, owner }: ModelCaller) {
     .orderBy('id');
 }
 
-/** An owner's own budget stands instead of the one for each. */
+/** An owner's own budget replaces the one for every owner. */
 function applying(rows: readonly BudgetRow[], caller: ModelCaller): BudgetRow[] {
   const own = rows.some(row => row.scope === 'owner' && row.owner !== null);
   return rows.filter(row => {
@@ -176,7 +175,7 @@ function within(
 function unpriced(model: string, budget: BudgetRow): HoldfastError {
   const text =
     `The model ${model} has no price in US dollars, so the budget ${nameOf(budget)} could not be ` +
-    'kept. Add a price to the model catalogue, or take the budget away.';
+    'kept. Add a price to the model catalogue, or remove the budget.';
   return new HoldfastError('invalid_request', text, { field: 'model' });
 }
 

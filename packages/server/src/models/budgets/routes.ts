@@ -39,7 +39,7 @@ export function budgetRoutes(budgets: Budgets): FastifyPluginAsyncZod {
         config: { policy: 'budgets.manage' },
         schema: {
           tags: TAGS,
-          summary: 'Take a budget away',
+          summary: 'Remove a budget',
           params: z.object({ id: z.string().max(64) }),
         },
       },

@@ -26,7 +26,7 @@ export interface OpenAccount {
 const SETTLE_ATTEMPTS = 3;
 type RunCaller = ModelCaller & { readonly runId: string };
 
-/** Reserves the worst case; throws what a call over budget is refused with. */
+/** Reserves the worst case. Throws `OverBudget`, also after notifying the run's watchers. */
 export async function openAccount(
   deps: AccountsDeps,
   caller: ModelCaller,
@@ -96,7 +96,7 @@ function chargeOf({ price, reservation }: Account, { charge, usage }: Outcome): 
   return price === null ? 0 : costUsd(price, usage);
 }
 
-/** What could not be written stays reserved, and so counts in full. */
+/** A settlement that cannot be written leaves the reservation, which counts in full. */
 async function settleSoon(deps: AccountsDeps, account: Account, usd: number): Promise<boolean> {
   const { reservation, caller } = account;
   for (let attempt = 1; ; attempt++) {

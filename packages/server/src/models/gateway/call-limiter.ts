@@ -3,7 +3,7 @@ import type { GatewayLimits } from './limits.ts';
 
 const RETRY_AFTER_S = 5;
 
-/** Counts calls under way, because each holds its body and an upstream connection. */
+/** Bounds concurrent calls, because each holds its body and an upstream connection. */
 export class CallLimiter {
   readonly #limits: Pick<GatewayLimits, 'maxCalls' | 'maxCallsPerCaller'>;
   readonly #byCaller = new Map<string, number>();

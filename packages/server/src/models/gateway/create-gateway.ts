@@ -20,9 +20,9 @@ export interface ModelGatewayDeps {
   readonly limits?: Partial<GatewayLimits>;
 }
 
-/** The gateway with what its HTTP routes need besides. */
+/** The gateway, and what its HTTP routes need. */
 export interface RoutedModelGateway extends ModelGateway {
-  /** `caller` undefined: whoever the request's run token says. Never throws. */
+  /** `caller` undefined: the run of the request's token. Never throws. */
   serve(exchange: Exchange, caller: ModelCaller | undefined): Promise<void>;
 }
 

@@ -14,12 +14,12 @@ import {
 
 /** How a call ended, for its accounts. */
 export interface Outcome {
-  /** What the client was answered; 499 when it had gone. */
+  /** The status sent to the client; 499 when it had disconnected. */
   readonly status: number;
   /** What to settle at: the usage, the whole reservation, or nothing. */
   readonly charge: 'usage' | 'reservation' | 'nothing';
   readonly usage: TokenUsage | null;
-  /** Answered by whoever called `forward`, in the protocol's shape. */
+  /** For the caller of `forward` to answer, in the protocol's shape. */
   readonly error?: HoldfastError;
 }
 
@@ -32,7 +32,7 @@ export interface ForwardOptions {
 
 const CLIENT_GONE = 499;
 
-/** Sends the call and hands its answer through as it comes. Never throws. */
+/** Sends the call and passes its answer on as it arrives. Never throws. */
 export async function forward(options: ForwardOptions): Promise<Outcome> {
   const { response, limits } = options;
   const abort = new AbortController();
@@ -70,7 +70,10 @@ async function passOn(answer: IncomingMessage, options: ForwardOptions): Promise
   if (status >= 400) return passError(answer, status, options);
   if (status < 200 || status >= 300) {
     answer.destroy();
-    const error = new HoldfastError('upstream_error', 'The model answered something else.');
+    const error = new HoldfastError(
+      'upstream_error',
+      'The model answered with an unexpected status.',
+    );
     return { status: error.status, charge: 'nothing', usage: null, error };
   }
   const { response, protocol, limits } = options;
@@ -106,7 +109,7 @@ async function pump(
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       watch();
       onChunk(chunk);
-      if (response.destroyed) throw new Error('the client has gone');
+      if (response.destroyed) throw new Error('the client disconnected');
       if (!response.write(chunk)) await drained(response);
     }
   } finally {
@@ -126,8 +129,8 @@ async function drained(response: ServerResponse): Promise<void> {
 }
 
 /**
- * An upstream's error keeps its status and text. Not 401: that is about our key, which the caller
- * does not know, and some providers quote it.
+ * An upstream's error keeps its status and text, except 401: it is about our key, which the caller
+ * does not know and some providers quote.
  */
 async function passError(
   answer: IncomingMessage,

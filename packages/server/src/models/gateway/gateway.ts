@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trx } from '../../platform/database/index.ts';
 
 /**
- * The port of the model gateway for those who run agents: tokens that are only ever one run, and a
- * plain Node handler of the `/model/…` routes, to be served on a run's own Unix socket.
+ * The model gateway as runs use it: tokens bound to one run, and a plain Node handler of the
+ * `/model/…` routes, to be served on a run's own Unix socket.
  */
 export interface ModelCall {
   readonly runId: string;

@@ -1,14 +1,14 @@
 /** The bounds of the model gateway. Each has a test at the limit. */
 export interface GatewayLimits {
-  /** A request's body; more is answered 413. */
+  /** A request's body; a larger one is answered 413. */
   readonly maxBodyBytes: number;
   /** One event of a stream, and a whole answer, that are read for their usage. */
   readonly maxReadChars: number;
-  /** The upstream's connection must be there by then. */
+  /** The time to connect to the upstream. */
   readonly connectTimeoutMs: number;
-  /** The head of the upstream's answer: models think before they answer. */
+  /** The time until the upstream's response headers: models think before they answer. */
   readonly headerTimeoutMs: number;
-  /** Between two pieces of an answer. */
+  /** The time between two chunks of an answer. */
   readonly idleTimeoutMs: number;
   /** From the call to its end. */
   readonly totalTimeoutMs: number;

@@ -1,7 +1,7 @@
 import type { ErrorShape } from '../../http/index.ts';
 import type { TextProtocol } from '../text-upstream.ts';
 
-/** What a path of the gateway asks for. */
+/** A route of the gateway. */
 export type ModelRoute = ModelCallRoute | { readonly kind: 'list' };
 
 export interface ModelCallRoute {
@@ -11,12 +11,12 @@ export interface ModelCallRoute {
   readonly action?: string;
   /** Where the path names the model; else the body does. */
   readonly model?: string;
-  /** Whether it costs. */
+  /** Whether the provider charges for it. */
   readonly metered: boolean;
 }
 
 const GEMINI = /^\/model\/gemini\/v1beta\/models\/([^/:]{1,100}):([A-Za-z]{1,40})$/;
-/** Gemini's methods, and whether they cost. */
+/** Gemini's methods, and whether Google charges for them. */
 const GEMINI_METHODS: Readonly<Record<string, boolean>> = {
   generateContent: true,
   streamGenerateContent: true,
@@ -53,7 +53,7 @@ export function matchRoute(method: string, path: string): ModelRoute | undefined
   return { kind: 'call', protocol: 'gemini', model, action, metered: GEMINI_METHODS[action]! };
 }
 
-/** Whose error object is answered below a path. */
+/** The shape of error bodies below a path. */
 export function shapeOf(path: string): ErrorShape {
   if (path.startsWith('/model/anthropic/')) return 'anthropic';
   return path.startsWith('/model/gemini/') ? 'google' : 'openai';

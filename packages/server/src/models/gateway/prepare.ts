@@ -17,7 +17,7 @@ export interface PreparedCall {
 
 type Json = Record<string, unknown>;
 
-/** Throws `payload_too_large`; what was announced as too large is not read at all. */
+/** Throws `payload_too_large`; a body whose `content-length` is too large is not read at all. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
@@ -42,8 +42,8 @@ function tooLarge(maxBytes: number): HoldfastError {
 }
 
 /**
- * Finds the model and puts its upstream name in. Of what the caller asked nothing is taken away;
- * a streamed chat completion is asked to report its usage.
+ * Finds the model and inserts its upstream name. Everything else the caller asked for stays; a
+ * streamed chat completion is also asked to report its usage.
  */
 export function prepare(models: Models, route: ModelCallRoute, bytes: Buffer): PreparedCall {
   const text = bytes.toString('utf8');

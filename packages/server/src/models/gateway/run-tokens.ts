@@ -3,7 +3,7 @@ import { hashSecret, isSecretShaped, newSecret, RUN_TOKEN_PREFIX } from '../../a
 import type { Executor, Trx } from '../../platform/database/index.ts';
 import { tables } from '../tables.ts';
 
-/** Whom a call is for: its money, its keys, its watchers. */
+/** The party a call is made for: it decides on budgets, keys and watchers. */
 export interface ModelCaller {
   readonly projectId: string;
   readonly owner: string;
@@ -11,10 +11,10 @@ export interface ModelCaller {
   readonly runId: string | null;
 }
 
-/** Longer than any run's hard limit; a caller of ours that asks for more is mistaken. */
+/** Longer than any run's hard limit; asking for more is a programming error. */
 export const RUN_TOKEN_TTL_MAX_MS = 24 * 3600 * 1000;
 
-/** Tokens of runs that were never revoked, because their worker died, go with later ones. */
+/** Expired tokens deleted with each new one: a worker that died revoked none of its own. */
 const EXPIRED_PER_ISSUE = 100;
 
 /** See `ModelGateway.issueRunToken`. */
@@ -23,7 +23,8 @@ export async function issueRunToken(
   run: { id: string; projectId: string; owner: string },
   ttlMs: number,
 ): Promise<string> {
-  if (!(ttlMs > 0 && ttlMs <= RUN_TOKEN_TTL_MAX_MS)) throw new RangeError('no such time to live');
+  if (!(ttlMs > 0 && ttlMs <= RUN_TOKEN_TTL_MAX_MS))
+    throw new RangeError(`A run token lives up to ${RUN_TOKEN_TTL_MAX_MS} ms.`);
   const token = newSecret(RUN_TOKEN_PREFIX);
   await sql`delete from run_tokens where token_hash in (
     select token_hash from run_tokens where expires_at <= now()

@@ -19,7 +19,7 @@ export interface ServeDeps extends AccountsDeps {
   readonly callLimiter: CallLimiter;
 }
 
-/** One request of the gateway, whichever server it came in on. */
+/** One request of the gateway, from the HTTP server or a run's socket. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -27,10 +27,10 @@ export interface Exchange {
   readonly url: URL;
 }
 
-/** Whoever calls; throws what a caller who may not is refused with. */
+/** Authenticates the caller; throws the error to answer otherwise. */
 export type Identify = (exchange: Exchange) => Promise<ModelCaller>;
 
-/** Answers it, whatever happens. Never throws. */
+/** Answers the request in every case. Never throws. */
 export async function serve(deps: ServeDeps, exchange: Exchange, identify: Identify) {
   try {
     const { request, url } = exchange;
@@ -87,7 +87,7 @@ async function call(
   await account?.close(outcome);
 }
 
-/** What the providers' clients ask in the query; credentials may stand there too. */
+/** Query parameters that are forwarded; others may be credentials. */
 const QUERY = ['beta', 'alt', 'api-version'];
 
 function withQuery(target: URL, asked: URL): URL {
@@ -107,15 +107,15 @@ function sendModels({ models }: ServeDeps, { response }: Exchange): void {
 }
 
 /**
- * Being over budget is final, so no agent should try again. Claude Code and Gemini CLI understand
- * 403; Codex (0.169) tries 402 and 403 five times more and gives up at once on 400 only.
+ * A refusal by a budget is final, so agents should not retry. Claude Code and Gemini CLI stop at
+ * 403; Codex (0.169) retries 402 and 403 five times and stops at once at 400 only.
  */
 function statusOf(error: HoldfastError, url: URL): number {
   const isCodex = url.pathname.endsWith('/responses');
   return isCodex && error.code === 'budget_exceeded' ? 400 : error.status;
 }
 
-/** In the protocol's own error object. What came in and was not read ends the connection. */
+/** In the protocol's own error object. Closes the connection if the request was not fully read. */
 function refuse(deps: ServeDeps, exchange: Exchange, thrown: unknown): void {
   const { request, response, requestId, url } = exchange;
   const error = toHoldfastError(thrown);

@@ -4,12 +4,12 @@ import type { TextProtocol } from '../text-upstream.ts';
 import { createUsageReader } from './usage.ts';
 
 /**
- * Listens to an answer on its way and finds its usage. It keeps at most one event (or one answer
- * that is not streamed) of bounded length; what is longer is not read, and then there is no usage.
+ * Reads the usage from an answer that passes through. It keeps at most one event (or one answer
+ * that is not streamed) of bounded length; a longer one is not read, and its usage stays unknown.
  */
 export interface UsageTap {
   push(chunk: Buffer): void;
-  /** Null when the answer ended without saying what it used, or could not be read. */
+  /** Null when the answer reported no usage, or could not be read. */
   end(): TokenUsage | null;
 }
 
@@ -22,7 +22,7 @@ export function createUsageTap(
   return isStream ? new StreamTap(protocol, maxChars) : new WholeTap(protocol, maxChars);
 }
 
-/** Only events with one of these can say what was used; the others are not parsed. */
+/** Only events with one of these can report usage; the others are not parsed. */
 const MARKS = ['"usage"', '"usageMetadata"'];
 
 class StreamTap implements UsageTap {
@@ -31,7 +31,7 @@ class StreamTap implements UsageTap {
   readonly #decoder = new StringDecoder('utf8');
   #line = '';
   #data = '';
-  /** The event under way is too long; forgotten with it. */
+  /** The current event is too long; reset at its end. */
   #overflowed = false;
 
   constructor(protocol: TextProtocol, maxChars: number) {
@@ -104,7 +104,7 @@ class WholeTap implements UsageTap {
   end(): TokenUsage | null {
     if (this.#sizeBytes > this.#maxChars) return null;
     const value = parsed(Buffer.concat(this.#parts).toString('utf8'));
-    // Gemini streams one JSON array where nobody asked for events.
+    // Without `alt=sse` Gemini streams one JSON array.
     for (const one of Array.isArray(value) ? value : [value]) this.#reader.add(one);
     return this.#reader.final();
   }

@@ -28,8 +28,8 @@ export interface UpstreamRequest {
 }
 
 /**
- * Idle connections go before servers close them (5 s is the shortest that is usual): a call that
- * meets its connection's end would have to be counted as sent. Those in use are not concerned.
+ * Idle connections are closed before servers close them (usually after 5 s or more): a call on a
+ * connection that the server is closing would have to count as sent. Connections in use are kept.
  */
 const IDLE_SOCKET_MS = 4_000;
 const POOL = { keepAlive: true, maxFreeSockets: 64, timeout: IDLE_SOCKET_MS };
@@ -77,7 +77,7 @@ export function callUpstream(
   });
 }
 
-/** Headers that concern the model; everything else, credentials and cookies too, stays here. */
+/** Headers for the model. All others, credentials and cookies among them, are not forwarded. */
 const FORWARDED = new Set([
   'accept',
   'content-type',
@@ -105,7 +105,7 @@ export function forwardedHeaders(request: IncomingMessage): Record<string, strin
   return headers;
 }
 
-/** Of the upstream's headers, those that tell a client how to read it and when to come again. */
+/** The upstream's headers that clients need to read the answer and to time a retry. */
 const ANSWERED = ['content-type', 'retry-after', 'retry-after-ms', 'x-should-retry', 'request-id'];
 
 export function answeredHeaders(answer: IncomingMessage): Record<string, string> {

@@ -3,7 +3,7 @@ import type { TextProtocol } from '../text-upstream.ts';
 
 /**
  * Reads the usage out of a provider's answers: `add` takes a whole answer or one event of a stream,
- * `final` has the sum once the provider has said the last of it.
+ * `final` has the sum once the provider has reported all of it.
  */
 export interface UsageReader {
   add(value: unknown): void;
@@ -64,7 +64,7 @@ const READERS: Readonly<Record<TextProtocol, (value: Json) => Found | undefined>
     };
   },
 
-  /** Input stands at the beginning of a stream, output at its end; caches are counted apart. */
+  /** The first event of a stream has the input, the last the output; caches count separately. */
   messages(value) {
     const opened = objectOf(value.message).usage;
     const usage = objectOf(opened ?? value.usage);
@@ -78,7 +78,7 @@ const READERS: Readonly<Record<TextProtocol, (value: Json) => Found | undefined>
     return { final, usage: { input, cached, cacheWrites, ...output } };
   },
 
-  /** Every chunk has the counts so far; the last one says why it ended. */
+  /** Every chunk has the counts so far; the last one has the reason it ended. */
   gemini(value) {
     const usage = objectOf(value.usageMetadata);
     if (usage.promptTokenCount === undefined) return undefined;

@@ -7,13 +7,13 @@ import type { Sealer } from '../../platform/secrets/index.ts';
 import { tables } from '../tables.ts';
 
 /**
- * Keys that a project brings for a provider. One at a time: a new one takes the place of the old.
- * A key is sealed under its own id and opened only to be sent; a revoked one is erased for good.
+ * A project's own keys for providers, one for each: a new key replaces the old. A key is sealed
+ * under its own id and opened only to be sent; a revoked key is erased permanently.
  */
 export interface ProviderKeys {
   list(by: Principal): Promise<ProviderKey[]>;
   add(by: Principal, request: NewProviderKey, requestId: string): Promise<ProviderKey>;
-  /** Idempotent. Throws `not_found` for what never was, or is another project's. */
+  /** Idempotent. Throws `not_found` for an unknown id, and for another project's. */
   revoke(by: Principal, id: string, requestId: string): Promise<void>;
   /** The key itself, for the gateway; undefined when the project has none. */
   current(projectId: string, provider: string): Promise<string | undefined>;

@@ -27,7 +27,7 @@ export function providerKeyRoutes(keys: ProviderKeys): FastifyPluginAsyncZod {
         config: CONFIG,
         schema: {
           tags: TAGS,
-          summary: 'Store a key; it takes the place of the one for this provider',
+          summary: 'Store a key; it replaces the one for this provider',
           body: newProviderKey,
           response: { 201: providerKey },
         },
@@ -43,7 +43,7 @@ export function providerKeyRoutes(keys: ProviderKeys): FastifyPluginAsyncZod {
         config: CONFIG,
         schema: {
           tags: TAGS,
-          summary: 'Revoke a key and forget it',
+          summary: 'Revoke a key and erase it',
           params: z.object({ id: z.string().max(64) }),
         },
       },

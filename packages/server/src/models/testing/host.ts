@@ -1,6 +1,6 @@
 /**
  * For tests: gateway, budgets and provider keys behind a real HTTP server and a real Unix socket,
- * on a real database. The header `x-caller` says who calls, as `role:id:project`; run tokens pass
+ * on a real database. The header `x-caller` names the caller, as `role:id:project`; run tokens pass
  * the guard as they do in the server.
  */
 import { once } from 'node:events';

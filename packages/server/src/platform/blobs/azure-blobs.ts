@@ -23,7 +23,7 @@ export interface AzureBlobsOptions {
   readonly azureClientId?: string | null;
 }
 
-/** What one upload holds in memory at most: two blocks. */
+/** One upload holds at most two blocks in memory. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
 const BLOCKS_AT_ONCE = 2;
 
@@ -90,7 +90,7 @@ class AzureStore implements BlobStore {
     await this.#ensureContainer();
     const abort = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
-    // The side that fails first gives the reason; it ends the other, whose error only says so.
+    // The first failure is the reason: it aborts the other side, whose error is only the abort.
     const failures: unknown[] = [];
     const fail = (error: unknown) => {
       failures.push(error);
@@ -105,7 +105,7 @@ class AzureStore implements BlobStore {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Asked once: a container that disappears later is a fault for people to look at. */
+  /** Runs once: a container that disappears later is a fault for an operator. */
   #ensureContainer(): Promise<unknown> {
     this.#ready ??= this.#container.createIfNotExists().catch(error => {
       this.#ready = undefined;

@@ -10,8 +10,8 @@ export function isMissingContainer(error: unknown): boolean {
 }
 
 /**
- * What the SDK throws, in our words. An abort by the caller stays what it is; errors that are not
- * the service's come through as they are.
+ * Translates the service's errors into ours. Aborts by the caller and all other errors stay as they
+ * are.
  */
 export function toBlobError(error: unknown): unknown {
   if (!(error instanceof RestError)) return error;
@@ -26,7 +26,7 @@ export function toBlobError(error: unknown): unknown {
   }
   // A writer's commit discards the staged blocks of every other writer of that blob.
   if (error.code === 'InvalidBlockList') {
-    const detail = 'Somebody else wrote the same blob at the same time.';
+    const detail = 'Another writer wrote the same blob at the same time.';
     return new HoldfastError('conflict', detail, { cause: error });
   }
   return new HoldfastError('unavailable', 'Blob storage is unavailable.', { cause: error });

@@ -13,8 +13,8 @@ const params = z.object({ '*': z.string().max(1024) });
 
 /**
  * `GET /blobs/<key>?expires=…&signature=…`: what signed links of the filesystem adapter point to.
- * The link is the permission, so nothing else is asked; a wrong or expired one is told apart from
- * an absent blob only to holders of a genuine link.
+ * The link is the permission: no other credential is needed. Only the holder of a genuine link
+ * learns whether the blob exists.
  */
 export function blobRoutes(store: FilesystemBlobs): FastifyPluginAsync {
   return async plain => {
@@ -50,7 +50,7 @@ async function sendBlob(
   const info = await store.head(key);
   const range = info ? parseByteRange(rangeHeader, info.sizeBytes) : undefined;
   const blob = info ? await store.get(key, range) : null;
-  if (!info || !blob) throw new HoldfastError('not_found', 'There is no such thing.');
+  if (!info || !blob) throw new HoldfastError('not_found', 'There is no such blob.');
   const { sizeBytes, contentType } = info;
   // A browser must not run uploaded bytes as a page, whatever they contain.
   reply

@@ -27,7 +27,7 @@ export interface FilesystemBlobsOptions {
   readonly dir: string;
   /** Where `blobRoutes` is reached, without a trailing slash; asked at each use. */
   readonly baseUrl: () => string;
-  /** Signs links; everybody who has it can read every blob. */
+  /** Signs links; a holder of this key can read every blob. */
   readonly signingKey: Uint8Array;
   readonly clock?: Clock;
 }
@@ -43,7 +43,7 @@ export const TEMP_MAX_AGE_MS = 24 * 3600 * 1000;
 /**
  * Blobs as files. Three folders: `tmp/` for what is being written, `blobs/` for the finished bytes,
  * `types/` for their media types. A blob is written to `tmp/`, synced, and renamed into `blobs/`;
- * its type is in place before that, so whoever sees a blob sees its type.
+ * its type is in place before that, so every visible blob has a type.
  */
 export async function openFilesystemBlobs(
   options: FilesystemBlobsOptions,

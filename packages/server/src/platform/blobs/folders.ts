@@ -37,7 +37,7 @@ export async function pruneFolders(root: string, key: string): Promise<void> {
   }
 }
 
-/** Removes files of `folder` that nobody has written to for `maxAgeMs`. */
+/** Removes files of `folder` that were last written more than `maxAgeMs` ago. */
 export async function removeStale(folder: string, maxAgeMs: number): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);

@@ -8,7 +8,7 @@ import { before, holderLives, leaseTables, replicaLives } from './tables.ts';
 
 export interface LeasesOptions {
   readonly database: Database;
-  /** What the replica's row tells about the process. */
+  /** Shown in the replica's row. */
   readonly revision: string;
   readonly roles: readonly string[];
   /** Where siblings reach this process; for display. */
@@ -43,7 +43,7 @@ export function createLeases(options: LeasesOptions): Leases {
 
 /**
  * Two statements on purpose: one that waited for the row lock would see the replicas as they were
- * before it waited, and could take the lease of a replica that was born meanwhile for dead.
+ * before it waited, and could take the lease of a replica that started meanwhile.
  */
 async function acquire(trx: Trx, replica: string, subject: string): Promise<Lease | null> {
   const locking = leaseTables(trx)
@@ -75,7 +75,7 @@ async function take(
   return rows[0];
 }
 
-/** A replica that the others take for dead must not take leases: they would be free at once. */
+/** A replica that the others consider dead must not take leases: they would be free at once. */
 async function assertAlive(trx: Trx, replica: string): Promise<void> {
   const alive = await leaseTables(trx)
     .selectFrom('replicas')
@@ -84,7 +84,10 @@ async function assertAlive(trx: Trx, replica: string): Promise<void> {
     .where('beat_at', '>', before(LEASE_TTL_MS))
     .executeTakeFirst();
   if (alive !== undefined) return;
-  throw new HoldfastError('unavailable', 'This replica has not been heard of for too long.');
+  throw new HoldfastError(
+    'unavailable',
+    'This replica has not renewed its heartbeat for too long.',
+  );
 }
 
 async function release(executor: Executor, lease: Lease): Promise<void> {

@@ -1,14 +1,14 @@
 /**
- * One row per process says that it lives; all its leases hang on it.
+ * One row per process shows that it is alive; all its leases depend on it.
  *
  * Lifecycle: `start` beats once (and fails when the database does not take it), then beats every
  * `HEARTBEAT_INTERVAL_MS`; `stop` ends that and removes the row. A failed beat is tried again at
- * the next interval, for ever: it says so once per outage. A row that was swept meanwhile comes
+ * the next interval, for ever, and logged once per outage. A row that was swept meanwhile comes
  * back with the next beat. Every beat also may sweep rows that have been dead for
  * `REPLICA_KEPT_MS`; until then the console can still show them.
  *
  * Invariant: `sinceMs` counts from before the last successful beat was sent, on the monotonic
- * clock, so that a holder believes itself dead before the others do.
+ * clock, so that a holder gives up its leases before the others take them.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { sql } from 'kysely';

@@ -9,8 +9,8 @@ export interface ProcessRateLimiterOptions {
 }
 
 /**
- * Above it the bucket unused longest is forgotten, which makes it full again: a caller with very
- * many names gains that much, and memory stays flat.
+ * Beyond it the least recently used bucket is forgotten, so it is full when used again: a caller
+ * with very many names gains a little, and memory stays bounded.
  */
 const BUCKETS_MAX = 50_000;
 

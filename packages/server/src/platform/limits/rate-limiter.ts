@@ -16,7 +16,9 @@ export interface RateDecision {
 
 export interface RateLimiter {
   readonly adapter: string;
-  /** Never throws: when a shared store is away, the adapter decides in process and says so once. */
+  /**
+   * Never throws: while a shared store is away, the adapter decides in process and logs it once.
+   */
   take(bucket: string, size: BucketSize): Promise<RateDecision>;
   ping(timeoutMs: number): Promise<void>;
   close(): Promise<void>;

@@ -14,7 +14,7 @@ export interface RedisRateLimiterOptions {
 
 /** The longest a request waits for Redis before it is decided in process. */
 const REDIS_DECISION_TIMEOUT_MS = 250;
-/** After a failure Redis is not asked for this long, so that an outage delays few requests. */
+/** After a failure Redis is left alone for this long, so that an outage delays few requests. */
 export const REDIS_PAUSE_MS = 1_000;
 
 /**
@@ -36,7 +36,7 @@ return {1, math.floor(room / step)}
 `;
 const SCRIPT_SHA1 = createHash('sha1').update(SCRIPT).digest('hex');
 
-/** Counts in Redis, for all replicas together; by itself while Redis is away. */
+/** Counts in Redis, for all replicas together; in this process while Redis is away. */
 export function createRedisRateLimiter(options: RedisRateLimiterOptions): RateLimiter {
   const { redis, telemetry } = options;
   const clock = options.clock ?? systemClock;

@@ -18,7 +18,7 @@ export interface LogOptions {
   readonly telemetry?: Pick<Telemetry, 'log' | 'meter'>;
 }
 
-/** The log on SQL. Holds no resource while nobody follows, so there is nothing to close. */
+/** The log on SQL. Holds no resource without followers, so there is nothing to close. */
 export function createLog(options: LogOptions): Log {
   const { database, sealer, doorbell, telemetry } = options;
   const followers = new Followers({

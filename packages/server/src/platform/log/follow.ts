@@ -3,14 +3,14 @@
  * and one poll.
  *
  * Lifecycle: the first follower subscribes to the doorbell and starts the poll, the last one to
- * leave ends both; nothing runs while nobody follows. A follower registers before its first read,
+ * leave ends both; without followers nothing runs. A follower registers before its first read,
  * so an event that commits in between is either read or makes the follower read again.
  *
  * Invariants: a wake-up carries nothing but "read again from where you are", kept as one flag. So a
  * slow consumer holds no events but the batch it was handed, wake-ups may be lost, merged or
  * doubled, and the poll (one SQL statement a second for all followed subjects) makes up for every
- * lost one. An outage of the database is waited out: the next poll that succeeds wakes whoever is
- * behind.
+ * lost one. An outage of the database is waited out: the next poll that succeeds wakes the
+ * followers that are behind.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Meter } from '@opentelemetry/api';
@@ -39,7 +39,7 @@ export class Follower {
   readonly subject: string;
   /** The last `seq` handed to the consumer. */
   position: number;
-  /** Set when the log was erased: nothing will come any more. */
+  /** Set when the log was erased: there will be no further events. */
   erased = false;
   #woken = true;
   #resolve: (() => void) | undefined;

@@ -15,8 +15,8 @@ export interface BufferedEvent {
 
 /**
  * The events that wait to be appended, oldest first, bounded in number and bytes. When it is full
- * the newest are dropped: what was said first is kept, and the gap is at one place. The gap becomes
- * a `journal.dropped` event where it was: before the next event that finds room, or at the end.
+ * the newest events are dropped, so that there is one gap, at one place. The gap becomes a
+ * `journal.dropped` event where it was: before the next event that finds room, or at the end.
  */
 export class JournalBuffer {
   readonly #maxEvents: number;
@@ -34,7 +34,7 @@ export class JournalBuffer {
     return this.#events.length;
   }
 
-  /** Whether `take` would answer something: events, or a gap to be told of. */
+  /** False while `take` would answer events, or the event of a gap. */
   get empty(): boolean {
     return this.#events.length === 0 && this.#gap === 0;
   }

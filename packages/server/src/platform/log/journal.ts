@@ -12,8 +12,8 @@
  *
  * Invariants: one append at a time, in order, each with an append id that it keeps through every
  * retry, so an outage of the database neither doubles nor reorders events. Memory is bounded: when
- * it is full the newest events are dropped, counted, and told of in the log. Events wait at most
- * `JOURNAL_FLUSH_MAX_MS` before their append begins: the stated bound on what a killed process
+ * it is full the newest events are dropped and counted, and the log records the gap. Events wait at
+ * most `JOURNAL_FLUSH_MAX_MS` before their append begins: the stated bound on what a killed process
  * loses while the database is well.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -31,7 +31,7 @@ const JOURNAL_MAX_EVENTS = 2_000;
 const JOURNAL_MAX_BYTES = 1024 * 1024;
 const RETRY_DELAY_MIN_MS = 100;
 const RETRY_DELAY_MAX_MS = 5_000;
-/** While somebody waits in `flush`. */
+/** While a `flush` waits. */
 const FLUSH_RETRY_DELAY_MAX_MS = 250;
 
 /** `fence`: another driver has the lease; `erased`: the log is gone. */
@@ -50,7 +50,7 @@ export interface JournalOptions {
   readonly maxEvents?: number;
   /** Default `JOURNAL_MAX_BYTES`. */
   readonly maxBytes?: number;
-  /** Called once, when the log refuses this driver for good. Nothing is taken afterwards. */
+  /** Called once, when the log will refuse every append of this driver. */
   readonly onLost?: (loss: JournalLoss) => void;
   readonly clock?: Clock;
   readonly telemetry?: Pick<Telemetry, 'log' | 'meter'>;
@@ -229,7 +229,7 @@ class BufferedJournal implements Journal {
     }
   }
 
-  /** Events that the log will never take: told of in the log as a gap. */
+  /** Events that the log will never accept; the log records them as a gap. */
   #refuse(count: number, error: unknown): void {
     this.#buffer.lose(count);
     this.#count(count, 'invalid');

@@ -1,7 +1,7 @@
 import type { EventEnvelope, EventType, SubjectKind } from '@holdfast/protocol';
 import type { Executor, Trx } from '../database/index.ts';
 
-/** One row per piece of work; what features must both know about it stands here. */
+/** One row per piece of work: the facts that several features share. */
 export interface Subject {
   readonly id: string;
   readonly kind: SubjectKind;

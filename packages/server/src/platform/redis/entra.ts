@@ -17,8 +17,8 @@ const RETRY_JITTER = 20;
  * Credentials from Entra ID: the user name is the identity's object id (the token's `oid`), the
  * password its access token, sent again over the open connection before it expires. Each connection
  * needs a provider of its own: one whose first token request failed keeps later users waiting for
- * ever, and one that could not renew goes on handing out the old token. `onStale` tells that the
- * latter happened and a new connection with a new provider is due.
+ * ever, and one that could not renew keeps handing out the old token. `onStale` is called in the
+ * latter case: a new connection with a new provider is due.
  */
 export function entraCredentials(options: EntraOptions, onStale: (error: Error) => void) {
   const credential =

@@ -1,5 +1,5 @@
 /**
- * One connection to Redis that mends itself.
+ * One connection to Redis that repairs itself.
  *
  * Lifecycle: connecting begins at once, in the background, and never gives up: after each failure
  * it waits longer, up to `RECONNECT_DELAY_MAX_MS`, with jitter so that replicas do not come back in
@@ -41,7 +41,10 @@ export interface Redis {
   name(key: string): string;
   /** Sends one command. Throws `unavailable` when Redis is away or silent for `timeoutMs`. */
   command(args: readonly string[], timeoutMs: number): Promise<unknown>;
-  /** Hears a channel from whenever Redis is there; answers the unsubscribe function. */
+  /**
+   * Subscribes while Redis is connected, and again after each outage; answers the unsubscribe
+   * function.
+   */
   subscribe(channel: string, listener: (message: string) => void): () => void;
   ping(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
@@ -65,8 +68,8 @@ class MendingRedis implements Redis {
   readonly #outside = AsyncLocalStorage.snapshot();
   readonly #channels = new Map<string, Set<(message: string) => void>>();
   #client: Client;
-  /** Channels that the present client has been told of. */
-  #told = new Set<string>();
+  /** Channels that the present client has subscribed to. */
+  #subscribed = new Set<string>();
   #health: NodeJS.Timeout | undefined;
   #away = false;
   #stale = false;
@@ -105,7 +108,7 @@ class MendingRedis implements Redis {
     const entries = this.#channels.get(channel);
     if (entries === undefined) this.#channels.set(channel, new Set([entry]));
     else entries.add(entry);
-    this.#tellChannels();
+    this.#subscribeAll();
     return () => this.#unsubscribe(channel, entry);
   }
 
@@ -125,11 +128,11 @@ class MendingRedis implements Redis {
       const client = connect(this.#options, () => {
         this.#stale = true;
       });
-      this.#told = new Set();
-      // A replaced client may still report; only the present one is heard.
+      this.#subscribed = new Set();
+      // Events of a replaced client are ignored.
       client.on('error', error => client === this.#client && this.#onError(error));
       client.on('ready', () => client === this.#client && this.#onReady());
-      client.connect().catch(() => {}); // The error event has told already.
+      client.connect().catch(() => {}); // The error event has reported it.
       return client;
     });
   }
@@ -145,19 +148,19 @@ class MendingRedis implements Redis {
   #onReady(): void {
     if (this.#away) this.#options.telemetry?.log.info('redis.recovered');
     this.#away = false;
-    this.#tellChannels();
+    this.#subscribeAll();
   }
 
   #watch(): void {
     this.#health = setTimeout(async () => {
       if (this.#stale || !(await this.#answers())) this.#replace();
-      this.#tellChannels();
+      this.#subscribeAll();
       if (!this.#closed) this.#watch();
     }, HEALTH_INTERVAL_MS);
     this.#health.unref();
   }
 
-  /** A client that knows it is away mends itself; only one that believes it is well is asked. */
+  /** Pings a client that believes it is ready; one that knows it is not reconnects by itself. */
   async #answers(): Promise<boolean> {
     const client = this.#client;
     if (!client.isReady) return true;
@@ -178,18 +181,18 @@ class MendingRedis implements Redis {
     former.destroy();
   }
 
-  #tellChannels(): void {
+  #subscribeAll(): void {
     const client = this.#client;
-    const told = this.#told;
+    const subscribed = this.#subscribed;
     if (!client.isReady) return;
     for (const channel of this.#channels.keys()) {
-      if (told.has(channel)) continue;
-      told.add(channel);
-      const hear = (message: string) => {
+      if (subscribed.has(channel)) continue;
+      subscribed.add(channel);
+      const onMessage = (message: string) => {
         for (const listener of this.#channels.get(channel) ?? []) listener(message);
       };
-      this.#outside(() => client.subscribe(channel, hear)).catch(error => {
-        told.delete(channel);
+      this.#outside(() => client.subscribe(channel, onMessage)).catch(error => {
+        subscribed.delete(channel);
         if (client === this.#client) this.#onError(error);
       });
     }
@@ -200,7 +203,7 @@ class MendingRedis implements Redis {
     if (!entries?.delete(entry) || entries.size > 0) return;
     this.#channels.delete(channel);
     // Without listeners a message is ignored, so a failure to unsubscribe changes nothing.
-    if (this.#told.delete(channel)) this.#client.unsubscribe(channel).catch(() => {});
+    if (this.#subscribed.delete(channel)) this.#client.unsubscribe(channel).catch(() => {});
   }
 }
 

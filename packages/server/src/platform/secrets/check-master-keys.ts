@@ -5,10 +5,10 @@ import type { MasterKeySource } from './master-key.ts';
 type Tables = { subject_keys: { master_key_id: string | null } };
 
 /**
- * Compares the master keys with those that the stored data keys need, at start: a process with
- * the wrong key would seal what its siblings cannot read, and nobody would notice until somebody
- * asks. Throws when none of the needed keys is there; answers the ids of missing ones when some
- * are, which is what a rotation without re-wrapping looks like.
+ * Compares the master keys with those that the stored data keys need, at start: a process with the
+ * wrong key would seal data that its siblings cannot read, unnoticed until the next read. Throws
+ * when none of the needed keys is there; answers the ids of missing ones when some are, which is
+ * what a rotation without re-wrapping looks like.
  */
 export async function checkMasterKeys(
   database: Database,

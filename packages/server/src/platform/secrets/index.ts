@@ -2,10 +2,10 @@
  * Secrets: where named secrets come from, where the master key comes from, and the envelope
  * encryption of private text. `secrets.ts` is the port.
  *
- * Invariants: a value of a secret or key never stands in an error text or a log line. Each subject
+ * Invariants: error texts and log lines never contain the value of a secret or key. Each subject
  * has one data key, stored wrapped by a master key; erasing it makes every text sealed with it
- * unreadable, for good in the database at once and in other processes' memory within
- * `KEY_CACHE_TTL_MS`. Master keys rotate: the first of the list wraps, all of it unwrap.
+ * unreadable: from the database at once, from other processes' memory within `KEY_CACHE_TTL_MS`.
+ * Master keys rotate: the first of the list wraps, all of it unwrap.
  *
  * Table: `subject_keys`.
  */

@@ -21,7 +21,7 @@ export class KeyRing {
     this.#clock = clock;
   }
 
-  /** The key that wraps. Throws `unavailable` when no key can be had. */
+  /** The key that wraps. Throws `unavailable` when no key is available. */
   async current(): Promise<MasterKey> {
     if (this.#keys.length === 0) await this.#load();
     return this.#keys[0] as MasterKey;

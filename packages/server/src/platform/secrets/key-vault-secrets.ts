@@ -45,8 +45,8 @@ export function createKeyVaultSecrets(options: KeyVaultSecretsOptions): SecretSo
         const facts = error as { name?: string; code?: string; statusCode?: number };
         if (facts.statusCode === 404) return undefined;
         // The SDK's error carries the request with its token: only these facts may reach a log.
-        const told = [facts.name ?? 'Error', facts.code, facts.statusCode].filter(Boolean);
-        const cause = new Error(`Key Vault: ${told.join(' ')}`);
+        const parts = [facts.name ?? 'Error', facts.code, facts.statusCode].filter(Boolean);
+        const cause = new Error(`Key Vault: ${parts.join(' ')}`);
         throw new HoldfastError('unavailable', 'The secret store did not answer.', { cause });
       }
     },

@@ -12,9 +12,9 @@ interface Answer {
 }
 
 /**
- * What is set in the process's own environment, else what the store says. The store's answers are
- * kept for a while, so that opening a session does not wait for it and its outage stops nobody.
- * Names are few and come from operators, so the cache needs no bound of its own.
+ * Secrets from the process's environment, else from the store. The store's answers are cached, so
+ * that opening a session does not wait for it, and sessions still open during its outage. Names are
+ * few and come from operators, so the cache needs no bound of its own.
  */
 export function createLayeredSecrets(
   environment: SecretSource,

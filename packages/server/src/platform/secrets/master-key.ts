@@ -12,7 +12,7 @@ import type { SecretSource } from './secrets.ts';
  * the old one.
  */
 export interface MasterKey {
-  /** Made from the key itself, so that nobody has to name versions. */
+  /** Derived from the key itself, so that operators need not name versions. */
   readonly id: string;
   readonly key: KeyObject;
 }
@@ -122,7 +122,7 @@ async function readPrivateFile(path: string): Promise<string | undefined> {
   }
 }
 
-/** Without it a power cut may forget the name of a file whose content is safe. */
+/** Without it a power cut may lose the file's name although its content was written. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY);
   try {

@@ -40,7 +40,7 @@ export class SealingKeys {
     this.#cache.forget(subject);
   }
 
-  /** Whoever seals in this transaction gets the key at once, though it is being written still. */
+  /** Sealing in the same transaction uses the key at once, while it is still being written. */
   async create(trx: Trx, subject: string): Promise<void> {
     const making = newKey(this.#ring, subject);
     this.#remember(

@@ -16,12 +16,12 @@ export interface Sealed {
 
 /**
  * Envelope encryption with a key per subject. The data key is stored wrapped by a master key that
- * comes from the secret source; `erase` forgets it for good.
+ * comes from the secret source; `erase` destroys it.
  */
 export interface Sealer {
   /**
    * Creates the subject's data key in the given transaction when there is none yet. Throws `gone`
-   * when the subject's key was erased, `unavailable` when the master key cannot be had.
+   * when the subject's key was erased, `unavailable` when the master key is not available.
    */
   seal(trx: Trx, subject: string, plain: unknown): Promise<Sealed>;
   /**
@@ -35,8 +35,8 @@ export interface Sealer {
   open(executor: Executor, subject: string, sealed: Sealed): Promise<unknown>;
   /** `open` for many values of one subject with at most one look-up of its key. */
   openAll(executor: Executor, subject: string, sealed: readonly Sealed[]): Promise<unknown[]>;
-  /** Has the key at hand for an `open` soon after: asked for beside what is to be opened. */
+  /** Caches the key for an `open` soon after, so that both look-ups can run at once. */
   lookUpKey(executor: Executor, subject: string): Promise<void>;
-  /** Destroys the subject's data key, or sees to it that there will never be one. */
+  /** Destroys the subject's data key, and prevents a new one. */
   erase(trx: Trx, subject: string): Promise<void>;
 }

@@ -1,9 +1,9 @@
 import type { LogFields } from './telemetry.ts';
 
 /**
- * Keeps log lines small and free of secrets, whatever is thrown at them: strings are cut, nesting
- * and counts are limited, the whole line has a budget, values under tell-tale names are masked, and
- * credentials inside of texts (a URL, a driver's error message) are masked too.
+ * Keeps log lines small and free of secrets: strings are cut, nesting and counts are limited, the
+ * whole line has a budget, values under names such as `password` are masked, and credentials inside
+ * texts (a URL, a driver's error message) are masked too.
  */
 export const STRING_MAX_CHARS = 2_000;
 export const LINE_MAX_CHARS = 16_000;

@@ -61,7 +61,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
     },
   );
   reportExportFaults(log);
-  // Without an exporter spans only carry ids through the log: recording them would be waste.
+  // Without an exporter spans only carry ids for the log, so they are not recorded.
   const sampler =
     exporters.spans.length === 0
       ? new AlwaysOffSampler()
@@ -85,7 +85,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   };
 }
 
-/** A collector that is away is said once a minute, not once a batch. */
+/** Logs failed exports at most once a minute, not once a batch. */
 function reportExportFaults(log: Logger): void {
   let lastMs = Number.NEGATIVE_INFINITY;
   const report = (message: string) => {

@@ -1,5 +1,5 @@
 /**
- * Seeing it run: structured log, metrics, traces.
+ * Structured log, metrics, traces.
  *
  * `createTelemetry` is called first and closed last. Log lines are bounded and free of secrets
  * (`bound-fields.ts`); metrics are declared in `metrics.ts`, which also bounds their labels; traces

@@ -14,7 +14,7 @@ export interface LogOptions {
 }
 
 export interface LogHooks {
-  /** Lines were thrown away because nobody reads standard output. */
+  /** A line was dropped because standard output is not read. */
   onDropped(): void;
   onAlert(event: string): void;
   /** Every line that passes the level, already bounded; for exporters. */
@@ -30,8 +30,8 @@ export interface LogSink {
 }
 
 /**
- * The log on standard output. Writing does not block: what a stuck reader leaves behind is kept up
- * to `LOG_BUFFER_MAX_BYTES`, then lines are dropped and counted. Alerts are flushed at once.
+ * The log on standard output. Writing does not block: for a stuck reader up to
+ * `LOG_BUFFER_MAX_BYTES` are kept, then lines are dropped and counted. Alerts are flushed at once.
  */
 export async function createLogger(options: LogOptions, hooks: LogHooks): Promise<LogSink> {
   const stdout = options.destination ? undefined : openStdout(hooks);
@@ -56,12 +56,12 @@ export async function createLogger(options: LogOptions, hooks: LogHooks): Promis
 function openStdout(hooks: LogHooks) {
   const stdout = pino.destination({ fd: 1, sync: false, maxLength: LOG_BUFFER_MAX_BYTES });
   stdout.on('drop', hooks.onDropped);
-  // A closed pipe must not end the server: whoever read the log has gone, the sessions have not.
+  // A closed pipe must not end the server: the log's reader is gone, the sessions are not.
   stdout.on('error', hooks.onDropped);
   return stdout;
 }
 
-/** Loaded only for people: machines get plain JSON without this dependency in the path. */
+/** Loaded only for the text format. */
 async function prettyStream(target: DestinationStream): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty');
   const format = prettyFactory({
@@ -99,7 +99,7 @@ function wrap(target: Pino, inherited: LogFields, hooks: LogHooks, flush: () => 
   };
 }
 
-/** No name twice in one line: what stands in it already, with the same value, is left out. */
+/** Leaves out fields that the line already has with the same value. */
 function without(fields: LogFields, inherited: LogFields): LogFields {
   const entries = Object.entries(fields);
   const fresh = entries.filter(([name, value]) => inherited[name] !== value);

@@ -131,5 +131,5 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
   holdfast_disk_free_bytes: gauge('Free space where the data folder lies.'),
   holdfast_disk_size_bytes: gauge('Size of the volume where the data folder lies.'),
   holdfast_log_lines_dropped_total: counter('Log lines lost because standard output was stuck.'),
-  holdfast_log_alerts_total: counter('Log lines at alert level: somebody must act.', ['event']),
+  holdfast_log_alerts_total: counter('Log lines at alert level: an operator must act.', ['event']),
 };

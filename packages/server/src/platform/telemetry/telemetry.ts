@@ -12,7 +12,7 @@ export interface Logger {
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
   error(event: string, fields?: LogFields): void;
-  /** Somebody must act now (storage full, data at risk): level `fatal`, with `alert: true`. */
+  /** An operator must act now (storage full, data at risk): level `fatal`, with `alert: true`. */
   alert(event: string, fields?: LogFields): void;
   child(fields: LogFields): Logger;
 }
