@@ -145,17 +145,16 @@ async function talk(page: Page, scene: Scene): Promise<void> {
   await inState(page, 'listening');
   await page.getByRole('button', { name: scene.close }).click();
   await page.getByRole('button', { name: scene.reset }).click();
-  await page.locator('.hf-upload').waitFor({ state: 'detached' });
+  await page.locator('section[aria-labelledby="uploads"]').waitFor({ state: 'detached' });
 }
 
-const inState = (page: Page, state: string) =>
-  page.locator(`.hf-voice-state[data-state="${state}"]`).waitFor();
+const inState = (page: Page, state: string) => page.locator(`p[data-state="${state}"]`).waitFor();
 
 /** The session that has just ended, at the moment when the tool was called. */
 async function showSession(page: Page): Promise<void> {
   await page.setViewportSize({ width: WIDTH_PX, height: SESSION_HEIGHT_PX });
-  await page.locator('.hf-recording-line a').click();
-  await page.locator('.hf-outline-rest').waitFor();
+  await page.getByRole('link', { name: 'See the session' }).click();
+  await page.locator('[data-part="rest"]').waitFor();
   await page.keyboard.press('t');
   await page
     .getByRole('row', { name: /Tool called/ })

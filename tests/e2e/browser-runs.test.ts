@@ -12,7 +12,7 @@ import { startSimulatorProcess, UPSTREAM_KEY } from './harness/stacks.ts';
 
 const WAIT = { timeout: 60_000 };
 /** Places that a page holds for what is still being loaded. */
-const UNFINISHED = '.hf-pending, .hf-row-skeleton, .hf-list-skeleton';
+const UNFINISHED = '[data-pending]';
 
 const ADMIN_TOKEN = 'admin-link-of-the-browser-tests-0123456789';
 /** A run that is still at work when somebody looks. */
@@ -56,7 +56,7 @@ describe('tasks in the console', () => {
     expect(used.flatMap(({ faults }) => faults)).toEqual([]);
   });
 
-  async function visit(path: string, as: 'Developer' | 'Admin' = 'Developer') {
+  async function visitPage(path: string, as: 'Developer' | 'Admin' = 'Developer') {
     const visited = await openPage(browser, { baseURL });
     open.push(visited);
     if (as === 'Admin') {
@@ -64,14 +64,20 @@ describe('tasks in the console', () => {
       await visited.context.addCookies([{ name, value, url: baseURL }]);
     }
     await visited.page.goto(path);
-    return visited.page;
+    return visited;
   }
+
+  const visit = async (path: string, as: 'Developer' | 'Admin' = 'Developer') =>
+    (await visitPage(path, as)).page;
 
   const tasks = async () => (await api.get<{ data: Task[] }>('/v1/tasks')).data;
   const runsOf = async (task: Task) =>
     (await api.get<{ data: Run[] }>(`/v1/tasks/${task.id}/runs`)).data;
   const called = async (title: string) => (await tasks()).find(task => task.title === title)!;
   const dialog = (page: Page, name: string) => page.getByRole('dialog', { name });
+  /** What answers an act in the corner of the page. */
+  const notice = (page: Page, text: string) =>
+    page.locator('.mantine-Notification-root').filter({ hasText: text });
   const withoutBarriers = async (page: Page) => expect(await barriers(page)).toEqual([]);
 
   it('shows the sample task being done, over a reload, and the patch to take', async () => {
@@ -123,7 +129,7 @@ describe('tasks in the console', () => {
     await column.waitFor();
     await page.getByLabel('What next?').fill('In English, please.');
     await page.getByRole('button', { name: 'Send' }).click();
-    await page.getByText('Message 2').waitFor();
+    await page.getByText('Message 2', { exact: true }).waitFor();
     await column.getByRole('button', { name: 'Cancel' }).click();
     await column.getByText('Canceled').first().waitFor(WAIT);
   });
@@ -159,12 +165,55 @@ describe('tasks in the console', () => {
     const backlog = page.getByRole('region', { name: 'Backlog' });
     await backlog.locator('button:focus').waitFor();
     expect((await called('Some day')).column).toBe('backlog');
+    await notice(page, 'Some day is now in Backlog.').waitFor();
     await page.keyboard.press('Enter');
     await page.getByRole('menuitem', { name: 'Archived' }).waitFor();
     await page.keyboard.press('End');
     await page.keyboard.press('Enter');
     await expect.poll(async () => (await called('Some day')).column).toBe('archived');
     await backlog.getByText('Ideas for later.').waitFor();
+  });
+
+  it('reports what the server refuses, cut to a readable length', async () => {
+    const { id } = await called('Some day');
+    const { page, expectFault } = await visitPage(`/tasks/${id}`);
+    expectFault(/409/, 'the browser reports the refusal that this test makes');
+    await page.route('**/v1/tasks/*', route =>
+      route.request().method() === 'PATCH'
+        ? route.fulfill({
+            status: 409,
+            contentType: 'application/problem+json',
+            json: { code: 'conflict', detail: `The queue is closed. ${'x'.repeat(5000)}` },
+          })
+        : route.fallback(),
+    );
+    await page.getByRole('button', { name: /^Column:/ }).click();
+    await page.getByRole('menuitem', { name: 'Backlog' }).click();
+    const refused = notice(page, 'The queue is closed.');
+    await refused.waitFor();
+    expect((await refused.innerText()).length).toBeLessThan(500);
+    await withoutBarriers(page);
+    await refused.getByRole('button', { name: 'Dismiss' }).click();
+    await refused.waitFor({ state: 'detached' });
+  });
+
+  it('keeps the looks of a page whatever page was seen before', async () => {
+    const { id } = await called('Fix the failing test');
+    const page = await visit(`/tasks/${id}`);
+    const looks = () =>
+      page.getByRole('region', { name: 'Conversation' }).evaluate(region => {
+        const { position, height, display } = getComputedStyle(region.parentElement!);
+        const message = getComputedStyle(region.querySelector('li')!);
+        return { position, height, display, message: message.display };
+      });
+    await page.getByRole('region', { name: 'Conversation' }).waitFor();
+    await page.getByText('Message 2', { exact: true }).waitFor();
+    const before = await looks();
+    await page.getByRole('link', { name: 'Voice' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Voice' }).waitFor();
+    await page.goBack();
+    await page.getByText('Message 2', { exact: true }).waitFor();
+    expect(await looks()).toEqual(before);
   });
 
   it('changes how a repository is tested', async () => {

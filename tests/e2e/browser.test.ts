@@ -161,7 +161,7 @@ describe('the console in a browser', () => {
     await page.getByRole('link', { name: 'Sessions' }).click();
     await page.getByRole('table').getByText('Live').waitFor();
     await page.getByRole('link', { name: 'Home' }).click();
-    await page.locator('.hf-live-strip svg').waitFor();
+    await page.getByRole('region', { name: 'Live now' }).locator('li svg').waitFor();
     await page.getByRole('link', { name: 'Voice' }).click();
     await page.getByRole('button', { name: 'Close session' }).waitFor();
   }
@@ -206,7 +206,9 @@ describe('the console in a browser', () => {
 
   /** The recording has an outline, decodes to its length with sound in it, and plays. */
   async function listen(page: Page, durationS: number) {
-    await expect.poll(() => page.locator('.hf-outline-rest').getAttribute('d'), WAIT).toMatch(/\d/);
+    await expect
+      .poll(() => page.locator('[data-part="rest"]').getAttribute('d'), WAIT)
+      .toMatch(/\d/);
     const save = page.getByRole('link', { name: /^Save to this device/ });
     const sound = await decodeSound(page, (await save.getAttribute('href'))!);
     expect(Math.abs(sound.durationS - durationS)).toBeLessThan(0.5);
@@ -390,13 +392,35 @@ describe('the console in a browser', () => {
 
   /** Tabs on until the element has the focus, which must not take for ever. */
   async function tabTo(page: Page, element: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab') {
-    await element.and(page.locator(':enabled')).waitFor();
+    await element.and(page.locator(':not(:disabled)')).waitFor();
     for (let presses = 0; presses < 30; presses++) {
       if (await element.evaluate(node => node === document.activeElement)) return;
       await page.keyboard.press(key);
     }
     throw new Error(`${element} was not reached by ${key}`);
   }
+
+  it('has its pages behind a menu on a phone, by touch and by keys', async () => {
+    const { page } = await visit('/');
+    await page.setViewportSize({ width: 390, height: 844 });
+    const burger = page.getByRole('button', { name: 'Menu' });
+    const sessions = page.getByRole('link', { name: 'Sessions', exact: true });
+    await burger.waitFor();
+    expect(await sessions.count()).toBe(0);
+    expect(await barriers(page)).toEqual([]);
+    await burger.click();
+    await sessions.waitFor();
+    expect(await barriers(page)).toEqual([]);
+    await tabTo(page, sessions);
+    await press(page, 'Escape');
+    await sessions.waitFor({ state: 'detached' });
+    await expectFocus(burger);
+    await press(page, 'Enter');
+    await tabTo(page, sessions);
+    await press(page, 'Enter');
+    await page.getByRole('heading', { name: 'Sessions', level: 1 }).waitFor();
+    await sessions.waitFor({ state: 'detached' });
+  });
 
   it('has no barriers on any page, in both languages, light and dark', async () => {
     await script([{ say: ANSWERED }]);
@@ -433,4 +457,4 @@ describe('the console in a browser', () => {
 
 const STORAGE_FULL = { code: 'storage_full', detail: 'No room.', request_id: 'req_test' };
 /** Places that a page holds for what is still being loaded. */
-const UNFINISHED = '.hf-pending, .hf-row-skeleton, .hf-list-skeleton';
+const UNFINISHED = '[data-pending]';

@@ -3,7 +3,9 @@ import type { Project } from './project.ts';
 import { directions } from './rules/directions.ts';
 import { linksExist } from './rules/links.ts';
 import { sizes } from './rules/sizes.ts';
+
 import { sqlInStores } from './rules/sql.ts';
+import { ownStyles } from './rules/styles.ts';
 import { noLeftOutTests } from './rules/tests.ts';
 import { plainText } from './rules/text.ts';
 import { equalTranslations } from './rules/translations.ts';
@@ -15,6 +17,7 @@ const RULES: readonly Rule[] = [
   noLeftOutTests,
   plainText,
   equalTranslations,
+  ownStyles,
   linksExist,
 ];
 

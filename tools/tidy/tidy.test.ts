@@ -225,6 +225,43 @@ describe('translations', () => {
   });
 });
 
+describe('styles', () => {
+  const folder = 'packages/console/src/';
+  const use = (name: string) =>
+    `import styles from './a.module.css';\nexport const a = styles.${name};\n`;
+
+  it('are modules but for the global sheet, which has no classes', () => {
+    const sheets = {
+      [`${folder}app/global.css`]: '@import "x/Button.css";\nbody { margin: 0.5rem; }\n.loud {}',
+      [`${folder}a.css`]: 'a {}',
+    };
+    expect(check(sheets)).toEqual([
+      expect.stringContaining('.loud belongs into a CSS module'),
+      expect.stringContaining('a.css: is no CSS module'),
+    ]);
+  });
+
+  it('have every class that is used, and use every class', () => {
+    const css = '.one { width: 1.5px; }\n@media print {\n  .one > .two:global(.theirs) {}\n}';
+    const module = { [`${folder}a.module.css`]: css };
+    const both = use('one').concat('export const b = styles.two;\n');
+    expect(check({ ...module, [`${folder}a.tsx`]: both })).toEqual([]);
+    expect(check({ ...module, [`${folder}a.tsx`]: use('onne') })).toEqual([
+      expect.stringContaining('a.module.css has no .onne'),
+      expect.stringContaining('.one is never used'),
+      expect.stringContaining('.two is never used'),
+    ]);
+  });
+
+  it('may be chosen by name', () => {
+    const files = {
+      [`${folder}a.module.css`]: '.one {}',
+      [`${folder}a.tsx`]: `${use('one')}export const pick = (x: string) => styles[x];`,
+    };
+    expect(check(files)).toEqual([]);
+  });
+});
+
 describe('links', () => {
   it('lead to something', () => {
     const files = {

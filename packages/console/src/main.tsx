@@ -1,5 +1,4 @@
-import './app/library.css';
-import './app/app.css';
+import './app/global.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app/app.tsx';

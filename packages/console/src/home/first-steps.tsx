@@ -7,6 +7,7 @@ import { recentSessionsQuery } from '../app/queries.ts';
 import { recentTasksQuery, reposQuery } from '../app/run-queries.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Section } from '../ui/page.tsx';
+import styles from './home.module.css';
 import { AGENT_STEPS, type FirstStepsShown, firstSteps, VOICE_STEPS } from './steps.ts';
 
 /** Ways to begin, for as long as somebody is beginning. */
@@ -17,7 +18,7 @@ export function FirstSteps() {
   return (
     <Section title={t('first.title')} id="first">
       {shown.voice && <p>{t('first.text')}</p>}
-      <div className="hf-ways">
+      <div className={styles.ways}>
         {shown.voice && <VoiceSteps />}
         {shown.agents && <AgentSteps done={shown.agents} />}
       </div>
@@ -38,7 +39,7 @@ function VoiceSteps() {
   return (
     <section aria-labelledby={title}>
       <h3 id={title}>{t('first.voice')}</h3>
-      <ol className="hf-steps">
+      <ol className={styles.steps}>
         {VOICE_STEPS.map(step => (
           <Step key={step} title={t(`first.${step}.title`)} text={t(`first.${step}.text`)} />
         ))}
@@ -56,7 +57,7 @@ function AgentSteps({ done }: { done: NonNullable<FirstStepsShown['agents']> }) 
   return (
     <section aria-labelledby={title}>
       <h3 id={title}>{t('first.agents')}</h3>
-      <ol className="hf-steps">
+      <ol className={styles.steps}>
         {AGENT_STEPS.map(step => (
           <Step
             key={step}
@@ -78,7 +79,7 @@ function Step(props: { title: ReactNode; text: ReactNode; done?: boolean }) {
   return (
     <li data-done={props.done || undefined}>
       <strong>
-        {props.title} {props.done && <small className="hf-step-done">✓ {t('first.done')}</small>}
+        {props.title} {props.done && <small className={styles.stepDone}>✓ {t('first.done')}</small>}
       </strong>
       <span>{props.text}</span>
     </li>

@@ -1,6 +1,9 @@
 import type { Health, HealthStatus } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
+import layout from '../ui/layout.module.css';
+import typography from '../ui/typography.module.css';
+import styles from './home.module.css';
 
 const MARKS: Record<HealthStatus, string> = { healthy: '●', degraded: '◐', unhealthy: '▲' };
 
@@ -9,19 +12,19 @@ export function HealthList({ health }: { health: Health }) {
   const { t, i18n } = useTranslation('home');
   const formats = useFormats();
   return (
-    <ul className="hf-plain hf-health-list">
+    <ul className={`${layout.plain} ${styles.healthList}`}>
       {Object.entries(health.checks).map(([name, check]) => (
         <li key={name} data-status={check.status}>
-          <span className="hf-health-word">
+          <span>
             <span aria-hidden="true">{MARKS[check.status]}</span>{' '}
             {i18n.exists(`home:dependency.${name}`) ? t(`dependency.${name}` as never) : name}
-            <span className="hf-visually-hidden"> {t(`health.${check.status}`)}</span>
+            <span className={typography.visuallyHidden}> {t(`health.${check.status}`)}</span>
           </span>
-          <span className="hf-num hf-soft">
+          <span className={`${typography.num} ${typography.soft}`}>
             {t('health.ms', { ms: formats.number(Math.round(check.response_time_ms * 10) / 10) })}
           </span>
           {check.status !== 'healthy' && (
-            <span className="hf-health-message" lang="en">
+            <span className={styles.healthMessage} lang="en">
               {check.message}
             </span>
           )}

@@ -1,5 +1,3 @@
-import './home.css';
-import '../timeline/timeline.css';
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -7,10 +5,13 @@ import { useTranslation } from 'react-i18next';
 import { healthQuery, liveSessionsQuery, recentSessionsQuery } from '../app/queries.ts';
 import { runningRunsQuery } from '../app/run-queries.ts';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Empty, Page, Section } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { FirstSteps } from './first-steps.tsx';
 import { HealthList } from './health-list.tsx';
+import styles from './home.module.css';
 import { LiveRun } from './live-run.tsx';
 import { LiveSession } from './live-session.tsx';
 import { Needs } from './needs.tsx';
@@ -31,16 +32,16 @@ export function HomePage() {
         </Button>
       }
     >
-      <div className="hf-home">
-        <div className="hf-stack">
+      <div className={styles.home}>
+        <div className={layout.stack}>
           <FirstSteps />
           <Section title={t('live.title')} id="live">
             {live.error && <Problem error={live.error} onRetry={() => void live.refetch()} />}
-            {live.isPending && <div className="hf-row-skeleton" />}
+            {live.isPending && <Placeholder size="row" />}
             {live.data?.data.length === 0 && running.length === 0 && (
               <Empty title={t('live.none')}>{t('live.what')}</Empty>
             )}
-            <ul className="hf-plain">
+            <ul className={layout.plain}>
               {live.data?.data.map(session => (
                 <LiveSession key={session.id} session={session} />
               ))}
@@ -51,7 +52,7 @@ export function HomePage() {
           </Section>
           {recent.data && <Recently sessions={recent.data.data} />}
         </div>
-        <div className="hf-stack">
+        <div className={layout.stack}>
           <Needs recent={recent.data?.data ?? []} />
           <HealthSection />
         </div>
@@ -66,7 +67,7 @@ function HealthSection() {
   return (
     <Section title={t('health.title')} id="health">
       {health.error && <Problem error={health.error} onRetry={() => void health.refetch()} />}
-      {health.isPending && <div className="hf-row-skeleton" />}
+      {health.isPending && <Placeholder size="row" />}
       {health.data && <HealthList health={health.data} />}
     </Section>
   );

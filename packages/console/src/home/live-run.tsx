@@ -7,8 +7,10 @@ import { useRunLog } from '../tasks/use-run-log.ts';
 import { buildTimeline } from '../timeline/build.ts';
 import { Strip } from '../timeline/minimap.tsx';
 import { useWidth } from '../timeline/use-width.ts';
+import layout from '../ui/layout.module.css';
 import { useNow } from '../ui/use-now.ts';
 import { Length } from '../ui/when.tsx';
+import styles from './home.module.css';
 
 const RENEW_MS = 2000;
 
@@ -22,14 +24,14 @@ export function LiveRun({ run }: { run: Run }) {
   // Drawn again with the clock: a strip this small need not follow every event.
   const timeline = useMemo(() => buildTimeline(events, now), [events, now]);
   return (
-    <li className="hf-live-session">
-      <div className="hf-live-head">
+    <li className={styles.liveSession}>
+      <div className={styles.liveHead} data-run>
         <RunLink runId={run.id} />
-        <span className="hf-push" title={t('live.length')}>
+        <span className={layout.push} title={t('live.length')}>
           <Length seconds={runSeconds(run, now)} />
         </span>
       </div>
-      <div ref={frame} className="hf-live-strip">
+      <div ref={frame} className={styles.liveStrip}>
         {events.length > 0 && <Strip timeline={timeline} width={width} />}
       </div>
     </li>

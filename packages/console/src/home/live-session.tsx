@@ -6,9 +6,12 @@ import { buildTimeline } from '../timeline/build.ts';
 import { Strip } from '../timeline/minimap.tsx';
 import { useEvents } from '../timeline/use-events.ts';
 import { useWidth } from '../timeline/use-width.ts';
+import layout from '../ui/layout.module.css';
 import { StateBadge } from '../ui/state-badge.tsx';
+import typography from '../ui/typography.module.css';
 import { useNow } from '../ui/use-now.ts';
 import { Length } from '../ui/when.tsx';
+import styles from './home.module.css';
 
 const RENEW_MS = 2000;
 const POLL_MAX_MS = 4000;
@@ -23,18 +26,18 @@ export function LiveSession({ session }: { session: Session }) {
   const timeline = useMemo(() => buildTimeline(events, now), [events, now]);
   const since = Date.parse(session.connected_at ?? session.created_at);
   return (
-    <li className="hf-live-session">
-      <div className="hf-live-head">
+    <li className={styles.liveSession}>
+      <div className={styles.liveHead}>
         <StateBadge state={session.state} />
-        <Link to="/sessions/$id" params={{ id: session.id }} className="hf-strong-link">
+        <Link to="/sessions/$id" params={{ id: session.id }} className={typography.strongLink}>
           {session.model}
         </Link>
-        <span className="hf-soft">{session.created_by}</span>
-        <span className="hf-push" title={t('live.length')}>
+        <span className={typography.soft}>{session.created_by}</span>
+        <span className={layout.push} title={t('live.length')}>
           <Length seconds={(now - since) / 1000} />
         </span>
       </div>
-      <div ref={frame} className="hf-live-strip">
+      <div ref={frame} className={styles.liveStrip}>
         {events.length > 0 && <Strip timeline={timeline} width={width} />}
       </div>
     </li>

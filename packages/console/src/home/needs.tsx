@@ -8,8 +8,11 @@ import { failedRunsQuery } from '../app/run-queries.ts';
 import { uploads } from '../app/services.ts';
 import { RunLink } from '../tasks/run-link.tsx';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
+import typography from '../ui/typography.module.css';
 import { When } from '../ui/when.tsx';
+import styles from './home.module.css';
 import { expiringKeys, recentFailedRuns, recentFailures } from './needs.ts';
 
 /** What waits for a person: uploads, sessions and runs that failed, keys about to expire. */
@@ -29,11 +32,11 @@ export function Needs({ recent }: { recent: readonly Session[] }) {
   return (
     <Section title={t('needs.title')} id="needs">
       {nothing && (
-        <p className="hf-nothing">
+        <p className={layout.nothing}>
           <Icon name="check" /> {t('needs.nothing')}
         </p>
       )}
-      <ul className="hf-plain hf-needs">
+      <ul className={`${layout.plain} ${styles.needs}`}>
         {kept.length > 0 && (
           <li>
             <Icon name="upload" />
@@ -48,7 +51,7 @@ export function Needs({ recent }: { recent: readonly Session[] }) {
             <Link to="/sessions/$id" params={{ id: session.id }}>
               {t('needs.failed', { model: session.model })}
             </Link>
-            <span className="hf-soft hf-push">
+            <span className={`${typography.soft} ${layout.push}`}>
               <When at={session.ended_at ?? session.created_at} />
             </span>
           </li>
@@ -57,7 +60,7 @@ export function Needs({ recent }: { recent: readonly Session[] }) {
           <li key={run.id}>
             <Icon name="alert" />
             <RunLink runId={run.id} />
-            <span className="hf-soft hf-push">
+            <span className={`${typography.soft} ${layout.push}`}>
               <When at={run.finished_at ?? run.created_at} />
             </span>
           </li>
@@ -68,7 +71,7 @@ export function Needs({ recent }: { recent: readonly Session[] }) {
             <Link to="/settings" hash="keys">
               {t('needs.key', { name: key.name })}
             </Link>
-            <span className="hf-soft hf-push">
+            <span className={`${typography.soft} ${layout.push}`}>
               <When at={key.expires_at!} />
             </span>
           </li>

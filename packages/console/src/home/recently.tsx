@@ -1,10 +1,13 @@
 import type { Session } from '@holdfast/protocol';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
+import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
 import { StateBadge } from '../ui/state-badge.tsx';
 import { isFinal } from '../ui/states.ts';
+import typography from '../ui/typography.module.css';
 import { Length, When } from '../ui/when.tsx';
+import styles from './home.module.css';
 
 const SHOWN_MAX = 6;
 
@@ -19,17 +22,17 @@ export function Recently({ sessions }: { sessions: readonly Session[] }) {
       id="recent"
       actions={<Link to="/sessions">{t('recent.all')}</Link>}
     >
-      <ul className="hf-plain hf-recent">
+      <ul className={`${layout.plain} ${styles.recent}`}>
         {over.map(session => (
           <li key={session.id}>
             <StateBadge state={session.state} />
-            <Link to="/sessions/$id" params={{ id: session.id }} className="hf-strong-link">
+            <Link to="/sessions/$id" params={{ id: session.id }} className={typography.strongLink}>
               {session.model}
             </Link>
-            <span className="hf-soft hf-right">
+            <span className={typography.soft}>
               <Length seconds={session.duration_s ?? 0} />
             </span>
-            <span className="hf-soft hf-right">
+            <span className={typography.soft}>
               <When at={session.ended_at ?? session.created_at} />
             </span>
           </li>

@@ -1,46 +1,54 @@
 import type { QueueInfo } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { meQuery } from '../app/queries.ts';
 import { client } from '../app/services.ts';
 import { RunLink } from '../tasks/run-link.tsx';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
 import { Problem } from '../ui/problem.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
+import { useNotify } from '../ui/use-notify.tsx';
 import { When } from '../ui/when.tsx';
-
-const ALL = 'all';
 
 /** Jobs that were given up, and the way back into the queue for Admins. */
 export function DeadLetters({ letters }: { letters: QueueInfo['dead_letters'] }) {
   const { t } = useTranslation('queue');
   const admin = useQuery(meQuery).data?.role === 'Admin';
-  const { redrive, busy, error } = useRedrive();
+  const queries = useQueryClient();
+  const notify = useNotify();
+  const redrive = useMutation({
+    mutationFn: (letter: { jobId: string | undefined }) => client.queue.redrive(letter.jobId),
+    onSuccess: async count => {
+      notify.done(t('redriven', { count }));
+      await queries.invalidateQueries({ queryKey: ['queue'] });
+    },
+  });
   const all = admin && letters.length > 1 && (
     <Button
       size="xs"
       variant="default"
       leftSection={<Icon name="retry" size={16} />}
-      loading={busy === ALL}
-      onClick={() => void redrive()}
+      loading={redrive.isPending && redrive.variables.jobId === undefined}
+      onClick={() => redrive.mutate({ jobId: undefined })}
     >
       {t('redriveAll')}
     </Button>
   );
   return (
     <Section title={t('deadLetters')} id="dead" actions={all}>
-      {error !== null && <Problem error={error} />}
+      {redrive.error !== null && <Problem error={redrive.error} />}
       {letters.length === 0 ? (
-        <p className="hf-nothing">
+        <p className={layout.nothing}>
           <Icon name="check" /> {t('noDead')}
         </p>
       ) : (
         <>
-          <p className="hf-soft">{t('deadHint')}</p>
-          <table className="hf-table hf-cards">
+          <p className={typography.soft}>{t('deadHint')}</p>
+          <table className={`${tables.table} ${tables.cards}`}>
             <thead>
               <tr>
                 <th scope="col">{t('run')}</th>
@@ -60,9 +68,9 @@ export function DeadLetters({ letters }: { letters: QueueInfo['dead_letters'] })
                       <Button
                         size="xs"
                         variant="default"
-                        loading={busy === letter.job_id}
+                        loading={redrive.isPending && redrive.variables.jobId === letter.job_id}
                         aria-label={t('redriveOne', { id: letter.job_id })}
-                        onClick={() => void redrive(letter.job_id)}
+                        onClick={() => redrive.mutate({ jobId: letter.job_id })}
                       >
                         {t('redrive')}
                       </Button>
@@ -76,25 +84,4 @@ export function DeadLetters({ letters }: { letters: QueueInfo['dead_letters'] })
       )}
     </Section>
   );
-}
-
-function useRedrive() {
-  const { t } = useTranslation('queue');
-  const queries = useQueryClient();
-  const announce = useAnnounce();
-  const [busy, setBusy] = useState<string | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  const redrive = async (jobId?: string) => {
-    setBusy(jobId ?? ALL);
-    setError(null);
-    try {
-      announce(t('redriven', { count: await client.queue.redrive(jobId) }));
-      await queries.invalidateQueries({ queryKey: ['queue'] });
-    } catch (caught) {
-      setError(caught);
-    } finally {
-      setBusy(null);
-    }
-  };
-  return { redrive, busy, error };
 }

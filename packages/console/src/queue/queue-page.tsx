@@ -1,13 +1,17 @@
-import '../sessions/sessions.css';
-import './queue.css';
 import type { QueueInfo } from '@holdfast/protocol';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { queueQuery } from '../app/run-queries.ts';
 import { useFormats } from '../i18n/format.ts';
+import layout from '../ui/layout.module.css';
 import { Empty, Page, Section } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
+import { State } from '../ui/state.tsx';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
 import { DeadLetters } from './dead-letters.tsx';
+import styles from './queue.module.css';
 
 /** Is there somebody to do the work, how much waits, and what was given up. */
 export function QueuePage() {
@@ -16,10 +20,10 @@ export function QueuePage() {
   return (
     <Page title={t('title')}>
       {queue.error && <Problem error={queue.error} onRetry={() => void queue.refetch()} />}
-      {queue.isPending && <div className="hf-list-skeleton" />}
+      {queue.isPending && <Placeholder size="list" />}
       {queue.data && (
-        <div className="hf-stack">
-          <div className="hf-two hf-two-even">
+        <div className={layout.stack}>
+          <div className={`${layout.two} ${layout.twoEven}`}>
             <Queues queues={queue.data.queues} />
             <Workers workers={queue.data.workers} />
           </div>
@@ -35,17 +39,17 @@ function Queues({ queues }: { queues: QueueInfo['queues'] }) {
   const formats = useFormats();
   return (
     <Section title={t('queues')} id="queues">
-      <table className="hf-table">
+      <table className={tables.table}>
         <thead>
           <tr>
             <th scope="col">{t('name')}</th>
-            <th scope="col" className="hf-right">
+            <th scope="col" className={tables.right}>
               {t('queued')}
             </th>
-            <th scope="col" className="hf-right">
+            <th scope="col" className={tables.right}>
               {t('active')}
             </th>
-            <th scope="col" className="hf-right">
+            <th scope="col" className={tables.right}>
               {t('dead')}
             </th>
           </tr>
@@ -58,9 +62,13 @@ function Queues({ queues }: { queues: QueueInfo['queues'] }) {
                   ? t(`known.${queue.name}` as never)
                   : queue.name}
               </th>
-              <td className="hf-right hf-num">{formats.number(queue.queued)}</td>
-              <td className="hf-right hf-num">{formats.number(queue.active)}</td>
-              <td className="hf-right hf-num">{formats.number(queue.dead)}</td>
+              <td className={`${tables.right} ${typography.num}`}>
+                {formats.number(queue.queued)}
+              </td>
+              <td className={`${tables.right} ${typography.num}`}>
+                {formats.number(queue.active)}
+              </td>
+              <td className={`${tables.right} ${typography.num}`}>{formats.number(queue.dead)}</td>
             </tr>
           ))}
         </tbody>
@@ -80,15 +88,15 @@ function Workers({ workers }: { workers: QueueInfo['workers'] }) {
       {workers.length === 0 ? (
         <Empty title={t('noWorkers')}>{t('noWorkersHint')}</Empty>
       ) : (
-        <table className="hf-table hf-workers">
+        <table className={`${tables.table} ${styles.workers}`}>
           <thead>
             <tr>
               <th scope="col">{t('worker')}</th>
               <th scope="col">{t('revision')}</th>
-              <th scope="col" className="hf-right">
+              <th scope="col" className={tables.right}>
                 {t('running')}
               </th>
-              <th scope="col" className="hf-right">
+              <th scope="col" className={tables.right}>
                 {t('heartbeat')}
               </th>
             </tr>
@@ -100,12 +108,14 @@ function Workers({ workers }: { workers: QueueInfo['workers'] }) {
                   <code>{worker.replica}</code>
                 </th>
                 <td>{worker.revision}</td>
-                <td className="hf-right hf-num">{formats.number(worker.running)}</td>
-                <td className="hf-right hf-num">
+                <td className={`${tables.right} ${typography.num}`}>
+                  {formats.number(worker.running)}
+                </td>
+                <td className={`${tables.right} ${typography.num}`}>
                   {worker.since_heartbeat_s > LATE_S && (
-                    <span className="hf-state hf-state-warn">
-                      <span aria-hidden="true">◐</span> {t('late')}{' '}
-                    </span>
+                    <State tone="warn" mark="◐">
+                      {t('late')}
+                    </State>
                   )}{' '}
                   {t('ago', { seconds: formats.number(Math.round(worker.since_heartbeat_s)) })}
                 </td>

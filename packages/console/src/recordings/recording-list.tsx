@@ -5,9 +5,12 @@ import { useTranslation } from 'react-i18next';
 import { client, isApiError } from '../app/services.ts';
 import { useFormats } from '../i18n/format.ts';
 import { Confirm } from '../ui/confirm.tsx';
+import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import typography from '../ui/typography.module.css';
+import { useNotify } from '../ui/use-notify.tsx';
 import { RecordingRow } from './recording-row.tsx';
 import type { Player } from './use-player.ts';
 
@@ -21,27 +24,27 @@ export function RecordingList(props: {
   const { t } = useTranslation('recordings');
   const formats = useFormats();
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const [doomed, setDoomed] = useState<Recording | null>(null);
   const { error, isPending } = props.query;
   const refused = isApiError(error) && (error.code === 'forbidden' || error.code === 'not_found');
   const remove = async () => {
     if (doomed) await client.recordings.delete(doomed.audio_id);
-    announce(t('deleted'));
+    notify.done(t('deleted'));
     await queries.invalidateQueries({ queryKey: ['recordings', props.sessionId] });
     await queries.invalidateQueries({ queryKey: ['session', props.sessionId] });
   };
   return (
     <Section title={t('title')} id="recordings">
-      {refused && <p className="hf-soft">{t('forbidden')}</p>}
+      {refused && <p className={typography.soft}>{t('forbidden')}</p>}
       {error !== null && !refused && (
         <Problem error={error} onRetry={() => void props.query.refetch()} />
       )}
-      {isPending && <div className="hf-row-skeleton" />}
+      {isPending && <Placeholder size="row" />}
       {!isPending && error === null && props.files.length === 0 && (
-        <p className="hf-soft">{t('none')}</p>
+        <p className={typography.soft}>{t('none')}</p>
       )}
-      <ul className="hf-plain">
+      <ul className={layout.plain}>
         {props.files.map(file => (
           <RecordingRow
             key={file.audio_id}

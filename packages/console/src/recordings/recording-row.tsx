@@ -7,7 +7,9 @@ import { client } from '../app/services.ts';
 import { useFormats } from '../i18n/format.ts';
 import { useWidth } from '../timeline/use-width.ts';
 import { Icon } from '../ui/icons.tsx';
+import typography from '../ui/typography.module.css';
 import { columnPeaks, outlinePath } from './peaks.ts';
+import styles from './recordings.module.css';
 import { peaksQuery } from './use-peaks.ts';
 import type { Player } from './use-player.ts';
 
@@ -31,7 +33,7 @@ export function RecordingRow(props: {
   const name = t(`type.${recording.audio_type}`);
   const toggle = t(playing ? 'pause' : 'play', { name });
   return (
-    <li className="hf-recording">
+    <li className={styles.recording}>
       <Tooltip label={toggle}>
         <ActionIcon
           size={40}
@@ -43,10 +45,10 @@ export function RecordingRow(props: {
           <Icon name={playing ? 'pause' : 'play'} />
         </ActionIcon>
       </Tooltip>
-      <div className="hf-recording-body">
-        <div className="hf-recording-head">
+      <div className={styles.recordingBody}>
+        <div className={styles.recordingHead}>
           <strong>{name}</strong>
-          <span className="hf-num hf-soft">
+          <span className={`${typography.num} ${typography.soft}`}>
             {formats.clock(positionMs / 1000)} / {formats.clock(lengthMs / 1000)} ·{' '}
             {formats.bytes(recording.size_bytes)} · {recording.measured.container}
           </span>
@@ -64,7 +66,7 @@ function Tools(props: { recording: Recording; name: string; onDelete: (() => voi
   const save = t('save', { name: props.name });
   const remove = t('delete', { name: props.name });
   return (
-    <div className="hf-recording-tools">
+    <div className={styles.recordingTools}>
       <Tooltip label={save}>
         <ActionIcon
           component="a"
@@ -111,13 +113,13 @@ function Outline(props: {
     );
   const share = lengthMs === 0 ? 0 : (positionMs / lengthMs) * 100;
   return (
-    <div ref={frame} className="hf-outline" style={{ height: HEIGHT_PX }}>
+    <div ref={frame} className={styles.outline} style={{ height: HEIGHT_PX }}>
       <svg width={width} height={HEIGHT_PX} aria-hidden="true">
-        {path && <path d={path} className="hf-outline-rest" />}
+        {path && <path d={path} className={styles.outlineRest} data-part="rest" />}
         {path && (
           <path
             d={path}
-            className="hf-outline-done"
+            className={styles.outlineDone}
             style={{ clipPath: `inset(0 ${(100 - share).toFixed(2)}% 0 0)` }}
           />
         )}

@@ -10,7 +10,7 @@ import { useFormats } from '../i18n/format.ts';
 import { Confirm } from '../ui/confirm.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { isFinal } from '../ui/states.ts';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import { useNotify } from '../ui/use-notify.tsx';
 import { lengthOf } from './session-table.tsx';
 
 /** End and delete, for those who may; both ask first, because neither can be undone. */
@@ -20,18 +20,18 @@ export function SessionActions({ session }: { session: Session }) {
   const me = useQuery(meQuery).data;
   const queries = useQueryClient();
   const navigate = useNavigate();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const [asked, setAsked] = useState<'end' | 'delete' | null>(null);
   const own = me?.id === session.created_by && me.role !== 'Viewer';
   if (!own && me?.role !== 'Admin') return null;
   const end = async () => {
     await client.sessions.end(session.id);
-    announce(t('end.done'));
+    notify.done(t('end.done'));
     await queries.invalidateQueries({ queryKey: ['session', session.id] });
   };
   const remove = async () => {
     await client.sessions.delete(session.id);
-    announce(t('delete.done'));
+    notify.done(t('delete.done'));
     await navigate({ to: '/sessions' });
     queries.removeQueries({ queryKey: ['session', session.id] });
     await queries.invalidateQueries({ queryKey: ['sessions'] });

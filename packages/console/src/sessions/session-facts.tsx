@@ -1,11 +1,13 @@
 import type { Session } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
 import { CopyButton } from '../ui/copy-button.tsx';
+import layout from '../ui/layout.module.css';
 import { StateBadge } from '../ui/state-badge.tsx';
 import { isFinal } from '../ui/states.ts';
 import { useNow } from '../ui/use-now.ts';
 import { Length, When } from '../ui/when.tsx';
 import { lengthOf } from './session-table.tsx';
+import styles from './sessions.module.css';
 
 /** What a session is, in one line that wraps. */
 export function SessionFacts({ session }: { session: Session }) {
@@ -26,7 +28,7 @@ export function SessionFacts({ session }: { session: Session }) {
     facts.push([t('closed'), i18n.exists(`sessions:${key}`) ? t(key as never) : reason]);
   }
   return (
-    <dl className="hf-card hf-fact-line">
+    <dl className={`${layout.card} ${styles.factLine}`}>
       {facts.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
@@ -35,7 +37,7 @@ export function SessionFacts({ session }: { session: Session }) {
       ))}
       <div>
         <dt>{t('id')}</dt>
-        <dd className="hf-id">
+        <dd className={layout.copyable}>
           <code>{session.id}</code>
           <CopyButton value={session.id} label={t('copyId')} />
         </dd>

@@ -2,6 +2,7 @@ import { NativeSelect, Switch } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { ListSearch } from '../app/search.ts';
 import { SearchField } from '../shell/search-field.tsx';
+import layout from '../ui/layout.module.css';
 import { STATES } from '../ui/states.ts';
 
 /** Search, state, and whether only one's own sessions are shown; all stands in the address. */
@@ -13,7 +14,7 @@ export function SessionFilters(props: {
   const { t } = useTranslation('sessions');
   const ui = useTranslation('ui').t;
   return (
-    <search className="hf-filters">
+    <search className={layout.filters}>
       <SearchField
         label={t('search')}
         hint={t('searchHint')}

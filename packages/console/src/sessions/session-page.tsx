@@ -1,6 +1,3 @@
-import '../recordings/recordings.css';
-import '../timeline/timeline.css';
-import './sessions.css';
 import type { Session } from '@holdfast/protocol';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
@@ -11,7 +8,9 @@ import { usePlayer } from '../recordings/use-player.ts';
 import { useShortcut } from '../shell/shortcuts.ts';
 import { useEvents } from '../timeline/use-events.ts';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Page } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { SessionActions } from './session-actions.tsx';
 import { SessionFacts } from './session-facts.tsx';
@@ -25,7 +24,7 @@ export function SessionPage() {
   const session = useQuery(sessionQuery(id));
   return (
     <>
-      <Link to="/sessions" className="hf-back">
+      <Link to="/sessions" className={layout.back}>
         <Icon name="back" size={16} /> {t('back')}
       </Link>
       {session.data ? (
@@ -35,7 +34,9 @@ export function SessionPage() {
           {session.error ? (
             <Problem error={session.error} onRetry={() => void session.refetch()} />
           ) : (
-            <div className="hf-card hf-list-skeleton" />
+            <div className={layout.card}>
+              <Placeholder size="list" />
+            </div>
           )}
         </Page>
       )}
@@ -58,10 +59,10 @@ function Detail({ session }: { session: Session }) {
       title={t('titleOf', { model: session.model })}
       actions={<SessionActions session={session} />}
     >
-      <div className="hf-stack">
+      <div className={layout.stack}>
         <SessionFacts session={session} />
         <SessionTimeline session={session} followed={followed} recordings={files} player={player} />
-        <div className="hf-two">
+        <div className={layout.two}>
           <RecordingList sessionId={session.id} query={recordings} files={files} player={player} />
           <UsageTable session={session} />
         </div>

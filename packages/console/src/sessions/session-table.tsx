@@ -5,8 +5,11 @@ import { useFormats } from '../i18n/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { StateBadge } from '../ui/state-badge.tsx';
 import { isFinal } from '../ui/states.ts';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
 import { useNow } from '../ui/use-now.ts';
 import { When } from '../ui/when.tsx';
+import styles from './sessions.module.css';
 
 const RENEW_MS = 1000;
 
@@ -16,17 +19,17 @@ export function SessionTable({ sessions }: { sessions: readonly Session[] }) {
   const alive = sessions.some(session => !isFinal(session.state));
   const now = useNow(alive ? RENEW_MS : 60_000);
   return (
-    <table className="hf-table hf-sessions">
+    <table className={`${tables.table} ${tables.cards} ${styles.sessions}`}>
       <thead>
         <tr>
           <th scope="col">{t('column.state')}</th>
           <th scope="col">{t('column.model')}</th>
           <th scope="col">{t('column.owner')}</th>
           <th scope="col">{t('column.started')}</th>
-          <th scope="col" className="hf-right">
+          <th scope="col" className={tables.right}>
             {t('column.length')}
           </th>
-          <th scope="col" className="hf-right">
+          <th scope="col" className={tables.right}>
             {t('column.tokens')}
           </th>
           <th scope="col">{t('column.recorded')}</th>
@@ -49,7 +52,7 @@ function Row({ session, now }: { session: Session; now: number }) {
   const open = () => void navigate({ to: '/sessions/$id', params: { id: session.id } });
   return (
     // The link in the row is for keys and screen readers; the whole row is for the pointer.
-    <tr onClick={open} className="hf-clickable">
+    <tr onClick={open} className={tables.clickable}>
       <td>
         <StateBadge state={session.state} />
       </td>
@@ -57,23 +60,27 @@ function Row({ session, now }: { session: Session; now: number }) {
         <Link
           to="/sessions/$id"
           params={{ id: session.id }}
-          className="hf-strong-link"
+          className={typography.strongLink}
           onClick={event => event.stopPropagation()}
           aria-label={t('open', { model: session.model, id: session.id })}
         >
           {session.model}
         </Link>{' '}
-        <span className="hf-soft">{ui(`transport.${session.transport}`)}</span>
+        <span className={typography.soft}>{ui(`transport.${session.transport}`)}</span>
       </td>
-      <td className="hf-cut">{session.created_by}</td>
+      <td className={tables.cut}>{session.created_by}</td>
       <td>
         <When at={session.created_at} />
       </td>
-      <td className="hf-right hf-num">{formats.clock(lengthOf(session, now))}</td>
-      <td className="hf-right hf-num">{formats.number(session.usage.total_tokens)}</td>
-      <td className="hf-num">
+      <td className={`${tables.right} ${typography.num}`}>
+        {formats.clock(lengthOf(session, now))}
+      </td>
+      <td className={`${tables.right} ${typography.num}`}>
+        {formats.number(session.usage.total_tokens)}
+      </td>
+      <td className={typography.num}>
         {session.recordings.count > 0 && (
-          <span className="hf-recorded">
+          <span className={styles.recorded}>
             <Icon name="record" size={14} /> {formats.clock(session.recordings.duration_s)}
           </span>
         )}

@@ -8,6 +8,7 @@ import { useSounds } from '../recordings/use-sounds.ts';
 import { buildTimeline } from '../timeline/build.ts';
 import { EventPanel } from '../timeline/event-panel.tsx';
 import { EventTable } from '../timeline/event-table.tsx';
+import styles from '../timeline/timeline.module.css';
 import { TimelineView } from '../timeline/timeline-view.tsx';
 import type { Followed } from '../timeline/use-events.ts';
 import { Section } from '../ui/page.tsx';
@@ -60,7 +61,7 @@ export function SessionTimeline(props: {
       }
     >
       {followed.error !== null && <Problem error={followed.error} />}
-      <div className="hf-timeline-split">
+      <div className={styles.split}>
         {asTable ? (
           <EventTable {...list} startMs={timeline.startMs} />
         ) : (

@@ -1,4 +1,3 @@
-import './sessions.css';
 import type { Session } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
@@ -7,8 +6,11 @@ import { useTranslation } from 'react-i18next';
 import { sessionsQuery } from '../app/queries.ts';
 import type { ListSearch } from '../app/search.ts';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Empty, Page } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
+import typography from '../ui/typography.module.css';
 import { matches } from './matches.ts';
 import { SessionFilters } from './session-filters.tsx';
 import { SessionTable } from './session-table.tsx';
@@ -27,14 +29,14 @@ export function SessionsPage() {
     void navigate({ search: now => ({ ...now, focus: undefined, ...next }), replace: true });
   return (
     <Page title={t('title')}>
-      <div className="hf-card">
+      <div className={layout.card}>
         <SessionFilters search={search} onChange={change} />
         {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-        {list.isPending && <div className="hf-list-skeleton" />}
+        {list.isPending && <Placeholder size="list" />}
         {list.isSuccess && <Found sessions={shown} search={search} />}
-        <div className="hf-more">
+        <div className={layout.more}>
           {list.isSuccess && (
-            <span className="hf-soft hf-num" role="status">
+            <span className={`${typography.soft} ${typography.num}`} role="status">
               {t('count', { shown: shown.length, loaded: loaded.length })}
             </span>
           )}

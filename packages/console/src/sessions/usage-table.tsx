@@ -2,6 +2,9 @@ import type { Session } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
 import { Section } from '../ui/page.tsx';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
+import styles from './sessions.module.css';
 
 const ROWS = [
   'responses',
@@ -21,17 +24,19 @@ export function UsageTable({ session }: { session: Session }) {
   const formats = useFormats();
   return (
     <Section title={t('usage.title')} id="usage">
-      <table className="hf-table hf-usage">
+      <table className={`${tables.table} ${styles.usage}`}>
         <tbody>
           {ROWS.map(row => (
             <tr key={row} data-part={PARTS.has(row) || undefined}>
               <th scope="row">{t(`usage.${row}`)}</th>
-              <td className="hf-right hf-num">{formats.number(session.usage[row])}</td>
+              <td className={`${tables.right} ${typography.num}`}>
+                {formats.number(session.usage[row])}
+              </td>
             </tr>
           ))}
           <tr>
             <th scope="row">{t('usage.transcription')}</th>
-            <td className="hf-right hf-num">
+            <td className={`${tables.right} ${typography.num}`}>
               {formats.clock(session.usage.transcription_seconds)}
             </td>
           </tr>

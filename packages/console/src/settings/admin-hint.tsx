@@ -1,5 +1,6 @@
 import type { Me } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
+import typography from '../ui/typography.module.css';
 
 /** How to become somebody who may manage this, for those who may not. */
 export function AdminHint(props: { me: Me; of: 'keys' | 'providerKeys' | 'budgets' }) {
@@ -7,6 +8,8 @@ export function AdminHint(props: { me: Me; of: 'keys' | 'providerKeys' | 'budget
   const { me, of } = props;
   if (me.role === 'Admin') return null;
   return (
-    <p className="hf-soft">{t(`${of}.${me.mode === 'local' ? 'localAdmin' : 'adminOnly'}`)}</p>
+    <p className={typography.soft}>
+      {t(`${of}.${me.mode === 'local' ? 'localAdmin' : 'adminOnly'}`)}
+    </p>
   );
 }

@@ -1,6 +1,8 @@
 import type { ApiKey } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
 import { When } from '../ui/when.tsx';
 
 export function ApiKeyTable(props: { keys: readonly ApiKey[]; onRevoke: (key: ApiKey) => void }) {
@@ -8,7 +10,7 @@ export function ApiKeyTable(props: { keys: readonly ApiKey[]; onRevoke: (key: Ap
   const shell = useTranslation('shell').t;
   const columns = ['name', 'prefix', 'role', 'created', 'used', 'expires'] as const;
   return (
-    <table className="hf-table hf-cards">
+    <table className={`${tables.table} ${tables.cards}`}>
       <thead>
         <tr>
           {columns.map(column => (
@@ -17,7 +19,7 @@ export function ApiKeyTable(props: { keys: readonly ApiKey[]; onRevoke: (key: Ap
             </th>
           ))}
           <th scope="col">
-            <span className="hf-visually-hidden">{t('keys.column.actions')}</span>
+            <span className={typography.visuallyHidden}>{t('keys.column.actions')}</span>
           </th>
         </tr>
       </thead>
@@ -40,7 +42,7 @@ export function ApiKeyTable(props: { keys: readonly ApiKey[]; onRevoke: (key: Ap
             <td data-label={t('keys.column.expires')}>
               {key.expires_at ? <When at={key.expires_at} /> : t('keys.never')}
             </td>
-            <td className="hf-right">
+            <td className={tables.right}>
               {key.revoked_at === null ? (
                 <Button
                   size="compact-sm"
@@ -51,7 +53,7 @@ export function ApiKeyTable(props: { keys: readonly ApiKey[]; onRevoke: (key: Ap
                   {t('keys.revoke')}
                 </Button>
               ) : (
-                <span className="hf-soft">{t('keys.isRevoked')}</span>
+                <span className={typography.soft}>{t('keys.isRevoked')}</span>
               )}
             </td>
           </tr>

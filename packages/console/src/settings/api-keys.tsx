@@ -8,8 +8,9 @@ import { client } from '../app/services.ts';
 import { Confirm } from '../ui/confirm.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, Section } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import { useNotify } from '../ui/use-notify.tsx';
 import { AdminHint } from './admin-hint.tsx';
 import { ApiKeyTable } from './api-key-table.tsx';
 import { CreateKeyDialog } from './create-key-dialog.tsx';
@@ -46,16 +47,16 @@ function KeyList() {
   const { t } = useTranslation('settings');
   const keys = useQuery(apiKeysQuery);
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const [doomed, setDoomed] = useState<ApiKey | null>(null);
   const revoke = async () => {
     if (doomed) await client.apiKeys.revoke(doomed.id);
-    announce(t('keys.revoked'));
+    notify.done(t('keys.revoked'));
     await queries.invalidateQueries({ queryKey: ['api-keys'] });
     await queries.invalidateQueries({ queryKey: ['audit'] });
   };
   if (keys.error) return <Problem error={keys.error} onRetry={() => void keys.refetch()} />;
-  if (!keys.data) return <div className="hf-row-skeleton" />;
+  if (!keys.data) return <Placeholder size="row" />;
   return (
     <>
       {keys.data.data.length === 0 ? (

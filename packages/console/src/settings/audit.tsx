@@ -2,8 +2,12 @@ import { Button } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { auditQuery } from '../app/queries.ts';
+import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
 import { Problem } from '../ui/problem.tsx';
+import { State } from '../ui/state.tsx';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
 import { When } from '../ui/when.tsx';
 
 /** Who did what as an Admin, and who was refused. */
@@ -15,9 +19,11 @@ export function Audit() {
   return (
     <Section title={t('audit.title')} id="audit">
       {audit.error && <Problem error={audit.error} onRetry={() => void audit.refetch()} />}
-      {audit.isSuccess && entries.length === 0 && <p className="hf-soft">{t('audit.none')}</p>}
+      {audit.isSuccess && entries.length === 0 && (
+        <p className={typography.soft}>{t('audit.none')}</p>
+      )}
       {entries.length > 0 && (
-        <table className="hf-table hf-cards">
+        <table className={`${tables.table} ${tables.cards}`}>
           <thead>
             <tr>
               {columns.map(column => (
@@ -37,15 +43,17 @@ export function Audit() {
                 <td data-label={t('audit.column.action')}>
                   <code>{entry.action}</code>
                 </td>
-                <td data-label={t('audit.column.target')} className="hf-cut">
+                <td data-label={t('audit.column.target')} className={tables.cut}>
                   {entry.target ?? '—'}
                 </td>
                 <td data-label={t('audit.column.outcome')}>
-                  <span className={`hf-state hf-outcome-${entry.outcome}`}>
-                    <span aria-hidden="true">{entry.outcome === 'allowed' ? '✓' : '✕'}</span>{' '}
+                  <State
+                    tone={entry.outcome === 'allowed' ? undefined : 'bad'}
+                    mark={entry.outcome === 'allowed' ? '✓' : '✕'}
+                  >
                     {t(`audit.${entry.outcome}`)}
-                  </span>{' '}
-                  {entry.reason && <span className="hf-soft">{entry.reason}</span>}
+                  </State>{' '}
+                  {entry.reason && <span className={typography.soft}>{entry.reason}</span>}
                 </td>
               </tr>
             ))}
@@ -53,7 +61,7 @@ export function Audit() {
         </table>
       )}
       {audit.hasNextPage && (
-        <div className="hf-more">
+        <div className={layout.more}>
           <Button
             variant="default"
             size="xs"

@@ -7,7 +7,8 @@ import { client } from '../app/services.ts';
 import { useFormats } from '../i18n/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { DialogForm } from '../ui/dialog-form.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import typography from '../ui/typography.module.css';
+import { useNotify } from '../ui/use-notify.tsx';
 import { useSaving } from '../ui/use-saving.ts';
 import { type BudgetDraft, budgetOf, LIMIT_MAX_USD, replacedBy, SCOPES } from './budgets.ts';
 import { useScopeName } from './use-scope-name.ts';
@@ -111,7 +112,7 @@ function Replaces({ budget }: { budget: Budget | undefined }) {
   const formats = useFormats();
   if (budget === undefined) return null;
   return (
-    <p className="hf-soft" role="status">
+    <p className={typography.soft} role="status">
       {t('budgets.replaces', { limit: formats.usd(budget.limit_usd) })}
     </p>
   );
@@ -120,7 +121,7 @@ function Replaces({ budget }: { budget: Budget | undefined }) {
 function useBudgetForm(fixed: Budget | null, onClose: () => void) {
   const { t } = useTranslation('settings');
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const [draft, setDraft] = useState<BudgetDraft>({
     scope: fixed?.scope ?? SCOPES[0],
     owner: fixed?.owner ?? '',
@@ -128,7 +129,7 @@ function useBudgetForm(fixed: Budget | null, onClose: () => void) {
   });
   const saving = useSaving(async () => {
     await client.budgets.set(budgetOf(draft)!);
-    announce(t('budgets.isSet'));
+    notify.done(t('budgets.isSet'));
     await queries.invalidateQueries({ queryKey: ['budgets'] });
     await queries.invalidateQueries({ queryKey: ['audit'] });
     onClose();

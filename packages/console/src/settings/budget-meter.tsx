@@ -2,8 +2,17 @@ import type { Budget } from '@holdfast/protocol';
 import type { CSSProperties } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
-import { type Spending, spendingOf } from './budgets.ts';
+import { State } from '../ui/state.tsx';
+import typography from '../ui/typography.module.css';
+import { spendingOf } from './budgets.ts';
+import styles from './settings.module.css';
 import { useScopeName } from './use-scope-name.ts';
+
+const LOOKS = {
+  80: { tone: 'warn', mark: '◐' },
+  90: { tone: 'warn', mark: '◕' },
+  100: { tone: 'bad', mark: '▲' },
+} as const;
 
 /** What is spent against the limit; the marks stand where the server tells about it. */
 export function BudgetMeter({ budget }: { budget: Budget }) {
@@ -13,44 +22,27 @@ export function BudgetMeter({ budget }: { budget: Budget }) {
   const spending = spendingOf(budget);
   if (spending === null) {
     const key = budget.scope === 'run' ? 'budgets.eachRun' : 'budgets.eachOwner';
-    return <span className="hf-soft">{t(key)}</span>;
+    return <span className={typography.soft}>{t(key)}</span>;
   }
   const { usd, percent, reached } = spending;
   const shown = Math.min(percent, 100);
   return (
-    <div className="hf-budget" data-reached={reached}>
-      <span className="hf-budget-bar" style={{ '--hf-share': `${shown}%` } as CSSProperties}>
+    <div className={styles.budget} data-reached={reached}>
+      <span className={styles.budgetBar} style={{ '--hf-share': `${shown}%` } as CSSProperties}>
         <meter
-          className="hf-visually-hidden"
+          className={typography.visuallyHidden}
           aria-label={t('budgets.meter', { of: nameOf(budget) })}
           min={0}
           max={100}
           value={shown}
         />
       </span>
-      <span className="hf-budget-words">
-        <span className="hf-num">
+      <span className={styles.budgetWords}>
+        <span className={typography.num}>
           {formats.usd(usd)} · {formats.percent(percent / 100)}
         </span>
-        <Reached reached={reached} />
+        {reached !== 0 && <State {...LOOKS[reached]}>{t(`budgets.reached.${reached}`)}</State>}
       </span>
     </div>
-  );
-}
-
-const LOOKS = {
-  80: { mark: '◐', className: 'hf-state-warn' },
-  90: { mark: '◕', className: 'hf-state-warn' },
-  100: { mark: '▲', className: 'hf-state-bad' },
-} as const;
-
-function Reached({ reached }: Pick<Spending, 'reached'>) {
-  const { t } = useTranslation('settings');
-  if (reached === 0) return null;
-  const { mark, className } = LOOKS[reached];
-  return (
-    <span className={`hf-state ${className}`}>
-      <span aria-hidden="true">{mark}</span> {t(`budgets.reached.${reached}`)}
-    </span>
   );
 }

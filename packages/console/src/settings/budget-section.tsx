@@ -9,12 +9,15 @@ import { useFormats } from '../i18n/format.ts';
 import { Confirm } from '../ui/confirm.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, Section } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import typography from '../ui/typography.module.css';
+import { useNotify } from '../ui/use-notify.tsx';
 import { AdminHint } from './admin-hint.tsx';
 import { BudgetDialog } from './budget-dialog.tsx';
 import { BudgetTable } from './budget-table.tsx';
 import { inOrder } from './budgets.ts';
+import styles from './settings.module.css';
 import { useScopeName } from './use-scope-name.ts';
 
 const RENEW_MS = 10_000;
@@ -45,14 +48,14 @@ export function Budgets({ me }: { me: Me | undefined }) {
     >
       {me && <AdminHint me={me} of="budgets" />}
       {budgets.error && <Problem error={budgets.error} onRetry={() => void budgets.refetch()} />}
-      {budgets.isPending && <div className="hf-row-skeleton" />}
+      {budgets.isPending && <Placeholder size="row" />}
       {budgets.data && known.length === 0 && (
         <Empty title={t('budgets.none')}>{t('budgets.what')}</Empty>
       )}
       {known.length > 0 && (
         <>
           <BudgetTable budgets={known} admin={admin} onChange={setAsked} onRemove={setDoomed} />
-          <p className="hf-soft hf-note">{t('budgets.counted')}</p>
+          <p className={`${typography.soft} ${styles.note}`}>{t('budgets.counted')}</p>
         </>
       )}
       <BudgetDialog asked={asked} known={known} onClose={() => setAsked(null)} />
@@ -66,10 +69,10 @@ function RemoveBudget({ budget, onClose }: { budget: Budget | null; onClose: () 
   const formats = useFormats();
   const nameOf = useScopeName();
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const remove = async () => {
     if (budget) await client.budgets.remove(budget.id);
-    announce(t('budgets.removed'));
+    notify.done(t('budgets.removed'));
     await queries.invalidateQueries({ queryKey: ['budgets'] });
     await queries.invalidateQueries({ queryKey: ['audit'] });
   };

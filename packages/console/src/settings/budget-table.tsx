@@ -1,8 +1,11 @@
 import type { Budget } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
+import { RowActions } from '../ui/row-actions.tsx';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
 import { BudgetMeter } from './budget-meter.tsx';
-import { RowActions } from './row-actions.tsx';
+import styles from './settings.module.css';
 import { useScopeName } from './use-scope-name.ts';
 
 /** Every budget with its limit and what is spent of it. */
@@ -16,17 +19,17 @@ export function BudgetTable(props: {
   const formats = useFormats();
   const nameOf = useScopeName();
   return (
-    <table className="hf-table hf-cards hf-budgets">
+    <table className={`${tables.table} ${tables.cards} ${styles.budgets}`}>
       <thead>
         <tr>
           <th scope="col">{t('budgets.column.scope')}</th>
-          <th scope="col" className="hf-right">
+          <th scope="col" className={tables.right}>
             {t('budgets.column.limit')}
           </th>
           <th scope="col">{t('budgets.column.spent')}</th>
           {props.admin && (
             <th scope="col">
-              <span className="hf-visually-hidden">{t('keys.column.actions')}</span>
+              <span className={typography.visuallyHidden}>{t('keys.column.actions')}</span>
             </th>
           )}
         </tr>
@@ -34,10 +37,13 @@ export function BudgetTable(props: {
       <tbody>
         {props.budgets.map(budget => (
           <tr key={budget.id}>
-            <td className="hf-budget-scope">
+            <td className={styles.budgetScope}>
               <strong>{nameOf(budget)}</strong>
             </td>
-            <td className="hf-right hf-num" data-label={t('budgets.column.limit')}>
+            <td
+              className={`${tables.right} ${typography.num}`}
+              data-label={t('budgets.column.limit')}
+            >
               {formats.usd(budget.limit_usd)}
             </td>
             <td data-label={t('budgets.column.spent')}>

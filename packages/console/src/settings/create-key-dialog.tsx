@@ -8,7 +8,9 @@ import { client } from '../app/services.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { DialogForm } from '../ui/dialog-form.tsx';
+import layout from '../ui/layout.module.css';
 import { useSaving } from '../ui/use-saving.ts';
+import styles from './settings.module.css';
 
 const ROLES = ['Viewer', 'Developer', 'Admin'] as const satisfies readonly Role[];
 const LIFETIMES = ['30', '90', '365', ''] as const;
@@ -88,9 +90,9 @@ function Form(props: { onCreated: (key: CreatedApiKey) => void; onCancel: () => 
 function Shown({ created, onClose }: { created: CreatedApiKey; onClose: () => void }) {
   const { t } = useTranslation('settings');
   return (
-    <div className="hf-form">
+    <div className={layout.form}>
       <p>{t('keys.once', { name: created.name })}</p>
-      <div className="hf-secret">
+      <div className={styles.secret}>
         <code id="created-api-key">{created.key}</code>
       </div>
       <Group justify="flex-end">

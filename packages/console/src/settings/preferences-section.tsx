@@ -9,6 +9,7 @@ import { useTranslation } from 'react-i18next';
 import { changeLanguage } from '../i18n/i18n.ts';
 import { BIT_RATES, setPreferences, usePreferences } from '../preferences/preferences.ts';
 import { LANGUAGES } from '../preferences/schema.ts';
+import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
 
 const SCHEMES = ['auto', 'light', 'dark'] as const satisfies MantineColorScheme[];
@@ -30,7 +31,7 @@ export function Preferences({ server }: { server: ConsoleInfo | undefined }) {
   };
   return (
     <Section title={t('preferences.title')} id="preferences">
-      <div className="hf-form">
+      <div className={layout.form}>
         <NativeSelect
           label={t('preferences.language')}
           value={i18n.language}

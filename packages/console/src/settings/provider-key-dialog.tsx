@@ -6,7 +6,8 @@ import { useTranslation } from 'react-i18next';
 import { client } from '../app/services.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { DialogForm } from '../ui/dialog-form.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import typography from '../ui/typography.module.css';
+import { useNotify } from '../ui/use-notify.tsx';
 import { useSaving } from '../ui/use-saving.ts';
 import { isKey, PROVIDERS } from './providers.ts';
 import { useProviderTitle } from './use-provider-title.ts';
@@ -70,7 +71,7 @@ function Form({ asked, known, onClose }: DialogProps) {
       />
       <KeyField value={fields.key} onChange={key => change({ key })} />
       {before && (
-        <p className="hf-soft" role="status">
+        <p className={typography.soft} role="status">
           {t('providerKeys.replaces', { name: before.name, hint: before.hint })}
         </p>
       )}
@@ -102,7 +103,7 @@ function KeyField({ value, onChange }: { value: string; onChange: (key: string) 
 function useKeyForm(fixed: ProviderKey | null, onClose: () => void) {
   const { t } = useTranslation('settings');
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const [fields, setFields] = useState({
     provider: fixed?.provider ?? PROVIDERS[0],
     name: fixed?.name ?? '',
@@ -111,7 +112,7 @@ function useKeyForm(fixed: ProviderKey | null, onClose: () => void) {
   const saving = useSaving(async () => {
     const { provider, name, key } = fields;
     await client.providerKeys.create({ provider, name: name.trim(), key: key.trim() });
-    announce(t('providerKeys.saved'));
+    notify.done(t('providerKeys.saved'));
     await queries.invalidateQueries({ queryKey: ['provider-keys'] });
     await queries.invalidateQueries({ queryKey: ['audit'] });
     onClose();

@@ -1,7 +1,9 @@
 import type { ProviderKey } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
+import { RowActions } from '../ui/row-actions.tsx';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
 import { When } from '../ui/when.tsx';
-import { RowActions } from './row-actions.tsx';
 import { useProviderTitle } from './use-provider-title.ts';
 
 /** One row for each provider, with no more of its key than the last characters. */
@@ -14,7 +16,7 @@ export function ProviderKeyTable(props: {
   const titleOf = useProviderTitle();
   const columns = ['provider', 'name', 'hint', 'by', 'at'] as const;
   return (
-    <table className="hf-table hf-cards">
+    <table className={`${tables.table} ${tables.cards}`}>
       <thead>
         <tr>
           {columns.map(column => (
@@ -23,7 +25,7 @@ export function ProviderKeyTable(props: {
             </th>
           ))}
           <th scope="col">
-            <span className="hf-visually-hidden">{t('keys.column.actions')}</span>
+            <span className={typography.visuallyHidden}>{t('keys.column.actions')}</span>
           </th>
         </tr>
       </thead>

@@ -8,8 +8,9 @@ import { client } from '../app/services.ts';
 import { Confirm } from '../ui/confirm.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, Section } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import { useNotify } from '../ui/use-notify.tsx';
 import { AdminHint } from './admin-hint.tsx';
 import { ProviderKeyDialog } from './provider-key-dialog.tsx';
 import { ProviderKeyTable } from './provider-key-table.tsx';
@@ -49,7 +50,7 @@ function KeyList(props: {
   const keys = useQuery(providerKeysQuery);
   const [doomed, setDoomed] = useState<ProviderKey | null>(null);
   if (keys.error) return <Problem error={keys.error} onRetry={() => void keys.refetch()} />;
-  if (!keys.data) return <div className="hf-row-skeleton" />;
+  if (!keys.data) return <Placeholder size="row" />;
   const known = keys.data.data;
   return (
     <>
@@ -67,10 +68,10 @@ function KeyList(props: {
 function RemoveKey({ doomed, onClose }: { doomed: ProviderKey | null; onClose: () => void }) {
   const { t } = useTranslation('settings');
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const remove = async () => {
     if (doomed) await client.providerKeys.revoke(doomed.id);
-    announce(t('providerKeys.removed'));
+    notify.done(t('providerKeys.removed'));
     await queries.invalidateQueries({ queryKey: ['provider-keys'] });
     await queries.invalidateQueries({ queryKey: ['audit'] });
   };

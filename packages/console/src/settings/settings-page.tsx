@@ -1,8 +1,7 @@
-import '../sessions/sessions.css';
-import './settings.css';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { consoleQuery, meQuery } from '../app/queries.ts';
+import layout from '../ui/layout.module.css';
 import { Page } from '../ui/page.tsx';
 import { ApiKeys } from './api-keys.tsx';
 import { Audit } from './audit.tsx';
@@ -19,8 +18,8 @@ export function SettingsPage() {
   const admin = me?.role === 'Admin';
   return (
     <Page title={t('title')}>
-      <div className="hf-stack">
-        <div className="hf-two hf-two-even">
+      <div className={layout.stack}>
+        <div className={`${layout.two} ${layout.twoEven}`}>
           <Preferences server={server} />
           <WhoAmI me={me} server={server} />
         </div>

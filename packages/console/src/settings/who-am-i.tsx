@@ -1,32 +1,42 @@
 import type { ConsoleInfo } from '@holdfast/client';
 import type { Me } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { client } from '../app/services.ts';
+import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
+import { useNotify } from '../ui/use-notify.tsx';
 
 /** Whom the server takes the reader for, and which server that is. */
 export function WhoAmI(props: { me: Me | undefined; server: ConsoleInfo | undefined }) {
   const { t } = useTranslation('settings');
   const shell = useTranslation('shell').t;
   const { me, server } = props;
-  const signOut = async () => {
-    await client.signOut().catch(() => undefined);
-    window.location.assign('/');
-  };
+  const notify = useNotify();
+  const signOut = useMutation({
+    mutationFn: () => client.signOut(),
+    onSuccess: () => window.location.assign('/'),
+    onError: notify.failed,
+  });
   return (
     <Section
       title={t('who.title')}
       id="who"
       actions={
         me?.kind === 'user' && (
-          <Button size="xs" variant="default" onClick={() => void signOut()}>
+          <Button
+            size="xs"
+            variant="default"
+            loading={signOut.isPending}
+            onClick={() => signOut.mutate()}
+          >
             {t('who.signOut')}
           </Button>
         )
       }
     >
-      <dl className="hf-facts">
+      <dl className={layout.facts}>
         <dt>{t('who.name')}</dt>
         <dd>{me?.name ?? '—'}</dd>
         <dt>{t('who.id')}</dt>

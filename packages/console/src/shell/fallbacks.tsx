@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { Empty, Page } from '../ui/page.tsx';
 import { Problem } from '../ui/problem.tsx';
+import typography from '../ui/typography.module.css';
 
 /** An address that leads nowhere. */
 export function NotFound() {
@@ -35,7 +36,7 @@ export function PageError({ error, reset }: { error: unknown; reset: () => void 
 export function PagePending() {
   const { t } = useTranslation('ui');
   return (
-    <p className="hf-pending" role="status">
+    <p className={typography.soft} role="status" data-pending>
       {t('loading')}
     </p>
   );

@@ -1,6 +1,8 @@
 import { Kbd } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Dialog } from '../ui/dialog.tsx';
+import typography from '../ui/typography.module.css';
+import styles from './shell.module.css';
 
 const KEYS = [
   ['help', ['?']],
@@ -23,7 +25,7 @@ export function HelpDialog({ opened, onClose }: { opened: boolean; onClose: () =
   const { t } = useTranslation('shell');
   return (
     <Dialog opened={opened} onClose={onClose} title={t('help.title')}>
-      <dl className="hf-keys">
+      <dl className={styles.keys}>
         {KEYS.map(([name, keys]) => (
           <div key={name}>
             <dt>
@@ -35,7 +37,7 @@ export function HelpDialog({ opened, onClose }: { opened: boolean; onClose: () =
           </div>
         ))}
       </dl>
-      <p className="hf-soft">{t('keys.off')}</p>
+      <p className={typography.soft}>{t('keys.off')}</p>
     </Dialog>
   );
 }

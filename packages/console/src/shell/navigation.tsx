@@ -1,72 +1,85 @@
 import type { Me } from '@holdfast/protocol';
-import { Tooltip, UnstyledButton } from '@mantine/core';
+import { NavLink, Tooltip, UnstyledButton } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { consoleQuery, healthQuery } from '../app/queries.ts';
 import { Icon, type IconName } from '../ui/icons.tsx';
+import typography from '../ui/typography.module.css';
 import { useVoiceActive } from '../voice/active.ts';
 import { SchemeButton } from './scheme-button.tsx';
+import styles from './shell.module.css';
 
 const PLACES = [
-  { to: '/', key: 'home', icon: 'home', shortcut: 'g h' },
-  { to: '/voice', key: 'voice', icon: 'mic', shortcut: 'g v' },
-  { to: '/sessions', key: 'sessions', icon: 'list', shortcut: 'g s' },
-  { to: '/tasks', key: 'tasks', icon: 'board', shortcut: 'g t' },
-  { to: '/queue', key: 'queue', icon: 'queue', shortcut: 'g q' },
-  { to: '/settings', key: 'settings', icon: 'settings', shortcut: 'g e' },
-] as const satisfies readonly { to: string; key: string; icon: IconName; shortcut: string }[];
+  { to: '/', key: 'home', icon: 'home' },
+  { to: '/voice', key: 'voice', icon: 'mic' },
+  { to: '/sessions', key: 'sessions', icon: 'list' },
+  { to: '/tasks', key: 'tasks', icon: 'board' },
+  { to: '/queue', key: 'queue', icon: 'queue' },
+  { to: '/settings', key: 'settings', icon: 'settings' },
+] as const satisfies readonly { to: string; key: string; icon: IconName }[];
 
-/** A column on a desk, a bar at the thumb on a phone. */
-export function Navigation({ me, onHelp }: { me: Me | undefined; onHelp: () => void }) {
+/** A column on a wide screen; on a narrow one, the menu behind the burger. */
+export function Navigation(props: {
+  me: Me | undefined;
+  onHelp: () => void;
+  /** A link was followed, perhaps to the page that is shown already. */
+  onGo: () => void;
+}) {
   const { t } = useTranslation('shell');
   return (
-    <nav aria-label={t('navigation')} className="hf-side">
-      <Link to="/" className="hf-brand">
-        <Mark />
-        <span>Holdfast</span>
-      </Link>
-      <div className="hf-nav">
+    <>
+      <div className={styles.wide}>
+        <Brand />
+      </div>
+      <div className={styles.places}>
         {PLACES.map(place => (
-          <Link
+          <NavLink
             key={place.to}
+            component={Link}
             to={place.to}
-            className="hf-nav-link"
             activeOptions={{ exact: place.to === '/', includeSearch: false }}
-          >
-            <Icon name={place.icon} />
-            <span>{t(`place.${place.key}`)}</span>
-            {place.key === 'voice' && <LiveDot />}
-          </Link>
+            classNames={{
+              root: styles.place,
+              section: styles.placeSection,
+              label: styles.placeLabel,
+            }}
+            label={t(`place.${place.key}`)}
+            leftSection={<Icon name={place.icon} />}
+            rightSection={place.key === 'voice' && <LiveDot />}
+            onClick={props.onGo}
+          />
         ))}
       </div>
-      <div className="hf-side-foot">
-        <HealthDot />
-        {me && <WhoAmI me={me} />}
-        <div className="hf-side-tools">
-          <SchemeButton />
-          <Tooltip label={t('help.title')}>
-            <UnstyledButton
-              className="hf-tool-button"
-              onClick={onHelp}
-              aria-label={t('help.title')}
-            >
-              <Icon name="help" />
-            </UnstyledButton>
-          </Tooltip>
+      <div className={styles.foot}>
+        <div className={styles.wide}>
+          <HealthLink />
+        </div>
+        {props.me && <WhoAmI me={props.me} />}
+        <div className={styles.wide}>
+          <Tools onHelp={props.onHelp} />
         </div>
       </div>
-    </nav>
+    </>
   );
 }
 
-/** Somebody is talking in this tab, also while another page is shown. */
+export function Brand() {
+  return (
+    <Link to="/" className={styles.brand}>
+      <Mark />
+      <span>Holdfast</span>
+    </Link>
+  );
+}
+
+/** A session is open in this tab, also while another page is shown. */
 function LiveDot() {
   const { t } = useTranslation('shell');
   if (!useVoiceActive()) return null;
   return (
-    <span className="hf-nav-live">
-      <span className="hf-visually-hidden">{t('talking')}</span>
+    <span className={styles.live}>
+      <span className={typography.visuallyHidden}>{t('talking')}</span>
     </span>
   );
 }
@@ -75,27 +88,41 @@ function WhoAmI({ me }: { me: Me }) {
   const { t } = useTranslation('shell');
   const { data } = useQuery(consoleQuery);
   return (
-    <div className="hf-who">
-      <span className="hf-who-name">{me.name}</span>
+    <div className={styles.who}>
+      <span className={styles.whoName}>{me.name}</span>
       <span>{t(`role.${me.role}`)}</span>
       {data && (
         <Tooltip label={t('servedBy', { replica: data.replica })}>
-          <span className="hf-num">{data.revision}</span>
+          <span className={typography.num}>{data.revision}</span>
         </Tooltip>
       )}
     </div>
   );
 }
 
-function HealthDot() {
+export function HealthLink() {
   const { t } = useTranslation('shell');
   const { data, isError } = useQuery(healthQuery);
   const status = isError ? 'unreachable' : (data?.status ?? 'unknown');
   return (
-    <Link to="/" hash="health" className="hf-health" data-health={status}>
-      <span className="hf-health-mark" aria-hidden="true" />
+    <Link to="/" hash="health" className={styles.health} data-health={status}>
+      <span className={styles.healthMark} aria-hidden="true" />
       <span>{t(`health.${status}`)}</span>
     </Link>
+  );
+}
+
+export function Tools({ onHelp }: { onHelp: () => void }) {
+  const { t } = useTranslation('shell');
+  return (
+    <div className={styles.tools}>
+      <SchemeButton />
+      <Tooltip label={t('help.title')}>
+        <UnstyledButton className={styles.tool} onClick={onHelp} aria-label={t('help.title')}>
+          <Icon name="help" />
+        </UnstyledButton>
+      </Tooltip>
+    </div>
   );
 }
 

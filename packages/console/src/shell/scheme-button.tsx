@@ -6,6 +6,7 @@ import {
 } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Icon, type IconName } from '../ui/icons.tsx';
+import styles from './shell.module.css';
 
 const NEXT: Record<MantineColorScheme, MantineColorScheme> = {
   auto: 'light',
@@ -26,7 +27,7 @@ export function SchemeButton() {
   return (
     <Tooltip label={label}>
       <UnstyledButton
-        className="hf-tool-button"
+        className={styles.tool}
         aria-label={label}
         onClick={() => setColorScheme(NEXT[colorScheme])}
       >

@@ -1,6 +1,7 @@
 import { TextInput } from '@mantine/core';
 import { useEffect, useRef } from 'react';
 import { Icon } from '../ui/icons.tsx';
+import styles from './shell.module.css';
 import { useShortcut } from './shortcuts.ts';
 
 /** The search of a list: `/` leads to it, Escape away from it. */
@@ -21,7 +22,7 @@ export function SearchField(props: {
     <TextInput
       ref={field}
       type="search"
-      className="hf-grow"
+      className={styles.search}
       aria-label={props.label}
       placeholder={props.hint}
       leftSection={<Icon name="search" size={16} />}

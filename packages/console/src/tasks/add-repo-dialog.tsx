@@ -7,7 +7,7 @@ import { consoleQuery } from '../app/queries.ts';
 import { client } from '../app/services.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { DialogForm } from '../ui/dialog-form.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import { useNotify } from '../ui/use-notify.tsx';
 import { useSaving } from '../ui/use-saving.ts';
 import { RepoInputs } from './repo-fields.tsx';
 
@@ -29,13 +29,13 @@ const EMPTY = { where: '', name: '', branch: '', test: '' };
 function Form({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation('tasks');
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const local = useQuery(consoleQuery).data?.mode === 'local';
   const [fields, setFields] = useState(EMPTY);
   const saving = useSaving(async () => {
     const { name } = await client.repos.create(repoOf(fields));
     await queries.invalidateQueries({ queryKey: ['repos'] });
-    announce(t('addRepo.done', { name }));
+    notify.done(t('addRepo.done', { name }));
     onClose();
   });
   const change = (next: Partial<typeof EMPTY>) => setFields(now => ({ ...now, ...next }));

@@ -5,7 +5,10 @@ import { useTranslation } from 'react-i18next';
 import { agentsQuery } from '../app/run-queries.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Problem } from '../ui/problem.tsx';
+import typography from '../ui/typography.module.css';
+import shared from './tasks.module.css';
 
 /** Which agents shall work side by side; what is missing says how it is installed. */
 export function AgentPicker(props: {
@@ -17,7 +20,7 @@ export function AgentPicker(props: {
   const toggle = (name: string, on: boolean) =>
     props.onChange(on ? [...props.chosen, name] : props.chosen.filter(other => other !== name));
   return (
-    <fieldset className="hf-agents">
+    <fieldset className={shared.agents}>
       <legend>{t('agents.title')}</legend>
       {agents.error && <Problem error={agents.error} onRetry={() => void agents.refetch()} />}
       {agents.data?.data.map(agent => (
@@ -29,7 +32,7 @@ export function AgentPicker(props: {
         />
       ))}
       {agents.data?.isolation_note && (
-        <p className="hf-soft hf-small" lang="en">
+        <p className={`${typography.soft} ${typography.small}`} lang="en">
           {agents.data.isolation_note}
         </p>
       )}
@@ -41,11 +44,14 @@ function Agent(props: { agent: AgentInfo; checked: boolean; onChange: (on: boole
   const { agent } = props;
   const { t } = useTranslation('tasks');
   return (
-    <div className="hf-agent" data-missing={!agent.available || undefined}>
+    <div data-missing={!agent.available || undefined}>
       <Checkbox
         label={
           <>
-            {agent.title} {agent.version && <span className="hf-soft hf-num">{agent.version}</span>}
+            {agent.title}{' '}
+            {agent.version && (
+              <span className={`${typography.soft} ${typography.num}`}>{agent.version}</span>
+            )}
           </>
         }
         checked={props.checked}
@@ -53,15 +59,15 @@ function Agent(props: { agent: AgentInfo; checked: boolean; onChange: (on: boole
         onChange={event => props.onChange(event.currentTarget.checked)}
       />
       {agent.available && !agent.isolated && (
-        <p className="hf-not-isolated">
+        <p className={shared.notIsolated}>
           <Icon name="alert" size={14} /> {t('agents.notIsolated')}
         </p>
       )}
       {!agent.available && (
-        <div className="hf-agent-missing">
+        <div className={shared.agentMissing}>
           <span>{t('agents.missing')}</span>
           {agent.install && (
-            <span className="hf-id">
+            <span className={layout.copyable}>
               <code>{agent.install}</code>
               <CopyButton value={agent.install} label={t('agents.copyInstall')} />
             </span>

@@ -1,5 +1,6 @@
 import Anser from 'anser';
 import { memo } from 'react';
+import styles from './ansi.module.css';
 import { drawable } from './log-rows.ts';
 
 /** Terminal output with its colours, as elements; nothing in it is ever read as markup. */
@@ -22,13 +23,13 @@ export const AnsiText = memo(function AnsiText({ text }: { text: string }) {
 const SHARE_OF_COLOUR = '45%';
 
 function look(part: Anser.AnserJsonEntry) {
-  const names = part.decorations.map(name => `hf-ansi-${name}`);
+  const names = part.decorations.map(name => styles[name]);
   if (/^ansi-(bright-)?\w+$/.test(part.fg ?? '') && part.fg !== 'ansi-truecolor') {
-    names.push(`hf-${part.fg.replace('bright-', '')}`);
+    names.push(styles[part.fg.replace(/^ansi-(bright-)?/, '')]);
   }
   const raw = part.fg_truecolor;
   const style = /^[\d, ]+$/.test(raw ?? '')
     ? { color: `color-mix(in srgb, rgb(${raw}) ${SHARE_OF_COLOUR}, var(--hf-ink))` }
     : undefined;
-  return { className: names.join(' ') || undefined, style };
+  return { className: names.filter(Boolean).join(' ') || undefined, style };
 }

@@ -4,8 +4,12 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { agentsQuery } from '../app/run-queries.ts';
 import { useFormats } from '../i18n/format.ts';
+import layout from '../ui/layout.module.css';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
 import { useNow } from '../ui/use-now.ts';
 import { agentTitle } from './agents.ts';
+import styles from './compare.module.css';
 import { RunCost } from './cost.tsx';
 import { RunActions } from './run-actions.tsx';
 import { RunBadge } from './run-badge.tsx';
@@ -26,22 +30,22 @@ export function Compare(props: {
   const rows = useRows(runs);
   return (
     <section
-      className="hf-card hf-compare"
+      className={`${layout.card} ${styles.compare}`}
       aria-label={t('compare.label')}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
       tabIndex={0}
     >
-      <table className="hf-table">
+      <table className={tables.table}>
         <thead>
           <tr>
             <th scope="col">
-              <span className="hf-visually-hidden">{t('compare.what')}</span>
+              <span className={typography.visuallyHidden}>{t('compare.what')}</span>
             </th>
             {runs.map(run => (
               <th key={run.id} scope="col" data-picked={run.picked || undefined}>
                 <button
                   type="button"
-                  className="hf-linklike"
+                  className={typography.linklike}
                   onClick={() => props.onOpen(run.id)}
                   aria-label={t('runs.alone', { agent: agentTitle(agents, run.agent) })}
                 >
@@ -66,7 +70,12 @@ export function Compare(props: {
             <th scope="row">{t('compare.decide')}</th>
             {runs.map(run => (
               <td key={run.id} data-picked={run.picked || undefined}>
-                <RunActions run={run} own={props.own} title={agentTitle(agents, run.agent)} />
+                <RunActions
+                  run={run}
+                  own={props.own}
+                  title={agentTitle(agents, run.agent)}
+                  align="flex-start"
+                />
               </td>
             ))}
           </tr>
@@ -87,7 +96,9 @@ function useRows(runs: readonly Run[]): { name: string; cell: (run: Run) => Reac
       cell: run => (
         <>
           <RunBadge status={run.status} />
-          {run.reason !== null && <p className="hf-soft hf-small">{reasonOf(run.reason)}</p>}
+          {run.reason !== null && (
+            <p className={`${typography.soft} ${typography.small}`}>{reasonOf(run.reason)}</p>
+          )}
         </>
       ),
     },

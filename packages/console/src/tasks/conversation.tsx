@@ -3,21 +3,24 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { agentsQuery } from '../app/run-queries.ts';
+import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
+import typography from '../ui/typography.module.css';
 import { When } from '../ui/when.tsx';
 import { agentTitle } from './agents.ts';
+import styles from './conversation.module.css';
 import { FollowUp } from './follow-up.tsx';
 import { RunMark } from './run-badge.tsx';
-import type { TaskParts } from './task-page.tsx';
+import type { TaskParts } from './task-parts.ts';
 
 /** What was asked for, message by message, with the runs that each one led to. */
 export function Conversation(props: TaskParts) {
   const { t } = useTranslation('tasks');
   const { messages, runs, message: shown } = props;
   return (
-    <div className="hf-conversation">
+    <div className={styles.conversation}>
       <Section title={t('conversation.title')} id="conversation">
-        <ol className="hf-plain hf-messages">
+        <ol className={layout.plain}>
           {messages.map(message => (
             <Said
               key={message.id}
@@ -38,19 +41,23 @@ function Said(props: { message: Message; runs: readonly Run[]; shown: boolean })
   const { t } = useTranslation('tasks');
   const agents = useQuery(agentsQuery).data?.data ?? [];
   return (
-    <li className="hf-message" data-shown={shown || undefined} aria-current={shown || undefined}>
-      <p className="hf-message-head">
+    <li
+      className={styles.message}
+      data-shown={shown || undefined}
+      aria-current={shown || undefined}
+    >
+      <p className={styles.messageHead}>
         <strong>{t('conversation.message', { number: message.number })}</strong>
-        <span className="hf-soft">{message.created_by}</span>
-        <span className="hf-soft hf-push">
+        <span className={typography.soft}>{message.created_by}</span>
+        <span className={`${typography.soft} ${layout.push}`}>
           <When at={message.created_at} />
         </span>
       </p>
-      <p className="hf-message-text">
-        {message.instruction ?? <em className="hf-soft">{t('conversation.hidden')}</em>}
+      <p className={styles.messageText}>
+        {message.instruction ?? <em className={typography.soft}>{t('conversation.hidden')}</em>}
       </p>
       {runs.length === 0 ? (
-        <p className="hf-soft hf-small">{t('conversation.noRuns')}</p>
+        <p className={`${typography.soft} ${typography.small}`}>{t('conversation.noRuns')}</p>
       ) : (
         <Link
           from="/tasks/$id"
@@ -58,9 +65,9 @@ function Said(props: { message: Message; runs: readonly Run[]; shown: boolean })
           search={{ message: message.id }}
           replace
           resetScroll={false}
-          className="hf-message-runs"
+          className={styles.messageRuns}
         >
-          <span className="hf-visually-hidden">
+          <span className={typography.visuallyHidden}>
             {t('conversation.show', { number: message.number })}
           </span>
           {runs.map(run => (

@@ -4,6 +4,8 @@ import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { budgetsQuery } from '../app/run-queries.ts';
 import { useFormats } from '../i18n/format.ts';
+import typography from '../ui/typography.module.css';
+import styles from './cost.module.css';
 
 /** A share of the budget from which it deserves a look. */
 const HIGH = 0.8;
@@ -13,10 +15,10 @@ export function RunCost({ run }: { run: Run }) {
   const { t } = useTranslation('tasks');
   const formats = useFormats();
   const budget = useQuery(budgetsQuery).data?.data.find(one => one.scope === 'run');
-  if (run.cost_usd === null) return <span className="hf-soft">{t('run.costUnknown')}</span>;
+  if (run.cost_usd === null) return <span className={typography.soft}>{t('run.costUnknown')}</span>;
   if (!budget || budget.limit_usd <= 0) return <Cost of={{ ...run, cost_usd: run.cost_usd }} />;
   return (
-    <span className="hf-cost">
+    <span className={styles.cost}>
       <Cost of={{ ...run, cost_usd: run.cost_usd }} limit={formats.usd(budget.limit_usd)} />
       <meter
         aria-label={t('run.budgetLabel')}
@@ -43,7 +45,7 @@ export function Cost(props: {
   if (!isUpperBound) return words;
   return (
     <Tooltip label={t('cost.atMostWhy')} multiline maw="20rem">
-      <span className="hf-at-most">{words}</span>
+      <span data-at-most>{words}</span>
     </Tooltip>
   );
 }

@@ -5,10 +5,12 @@ import { useTranslation } from 'react-i18next';
 import { client } from '../app/services.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { DialogForm } from '../ui/dialog-form.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import typography from '../ui/typography.module.css';
+import { useNotify } from '../ui/use-notify.tsx';
 import { useSaving } from '../ui/use-saving.ts';
 import { RepoInputs } from './repo-fields.tsx';
 import { fieldsOf, isComplete, patchOf } from './repo-patch.ts';
+import shared from './tasks.module.css';
 
 /** Changes what a repository is called and how it is worked on; its address stays. */
 export function EditRepoDialog({ repo, onClose }: { repo: Repo | null; onClose: () => void }) {
@@ -27,12 +29,12 @@ export function EditRepoDialog({ repo, onClose }: { repo: Repo | null; onClose: 
 function Form({ repo, onClose }: { repo: Repo; onClose: () => void }) {
   const { t } = useTranslation('tasks');
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const [fields, setFields] = useState(() => fieldsOf(repo));
   const saving = useSaving(async () => {
     const { name } = await client.repos.update(repo.id, patchOf(fields, repo));
     await queries.invalidateQueries({ queryKey: ['repos'] });
-    announce(t('editRepo.done', { name }));
+    notify.done(t('editRepo.done', { name }));
     onClose();
   });
   return (
@@ -42,7 +44,7 @@ function Form({ repo, onClose }: { repo: Repo; onClose: () => void }) {
       complete={isComplete(fields, repo)}
       onCancel={onClose}
     >
-      <p className="hf-soft hf-repo-where">{repo.url ?? repo.path}</p>
+      <p className={`${typography.soft} ${shared.repoWhere}`}>{repo.url ?? repo.path}</p>
       <RepoInputs
         fields={fields}
         required={{ name: true, branch: repo.default_branch !== null }}

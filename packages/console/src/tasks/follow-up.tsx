@@ -8,11 +8,12 @@ import { agentsQuery } from '../app/run-queries.ts';
 import { client } from '../app/services.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Problem } from '../ui/problem.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import { useNotify } from '../ui/use-notify.tsx';
 import { AgentPicker } from './agent-picker.tsx';
 import { agentTitle, defaultAgents } from './agents.ts';
+import styles from './conversation.module.css';
 import { isOver } from './run-states.ts';
-import type { TaskParts } from './task-page.tsx';
+import type { TaskParts } from './task-parts.ts';
 
 const INSTRUCTION_MAX_CHARS = 48_000;
 
@@ -22,7 +23,7 @@ export function FollowUp(props: TaskParts) {
   const working = props.runs.some(run => !isOver(run.status));
   const form = useFollowUp(props, working);
   return (
-    <form className="hf-follow-up" onSubmit={event => void form.submit(event)}>
+    <form className={styles.followUp} onSubmit={event => void form.submit(event)}>
       <Textarea
         label={t('followUp.label')}
         description={working ? t('followUp.sendHint') : t('followUp.startHint')}
@@ -93,7 +94,7 @@ function useFollowUp({ task, runs, message }: TaskParts, working: boolean) {
   const { t } = useTranslation('tasks');
   const known = useQuery(agentsQuery).data?.data ?? [];
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const navigate = useNavigate({ from: '/tasks/$id' });
   const [text, setText] = useState('');
   const [chosen, setAgents] = useState<string[] | null>(null);
@@ -106,7 +107,7 @@ function useFollowUp({ task, runs, message }: TaskParts, working: boolean) {
     const instruction = text.trim() || undefined;
     if (working) {
       await client.tasks.addMessage(task.id, { instruction: instruction! });
-      return announce(t('followUp.sent'));
+      return notify.done(t('followUp.sent'));
     }
     await client.tasks.start(task.id, {
       agents,

@@ -1,7 +1,9 @@
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
 import { Icon } from '../ui/icons.tsx';
+import typography from '../ui/typography.module.css';
 import { AnsiText } from './ansi-text.tsx';
+import styles from './log.module.css';
 import type { LogRow, ToolRow } from './log-rows.ts';
 import { useNote } from './use-note.ts';
 
@@ -15,7 +17,7 @@ export function LogLine({ row, unfolded, onToggle }: LineProps) {
   switch (row.kind) {
     case 'line':
       return (
-        <div className="hf-log-line" data-stream={row.stream}>
+        <div className={styles.line} data-stream={row.stream}>
           <AnsiText text={row.text} />
         </div>
       );
@@ -32,9 +34,9 @@ function Note({ row }: { row: Extract<LogRow, { kind: 'note' }> }) {
   const { words, tone, message } = useNote(row.event);
   const formats = useFormats();
   return (
-    <div className="hf-log-note" data-tone={tone}>
+    <div className={styles.note} data-tone={tone}>
       <span>{words}</span>
-      <time className="hf-num" dateTime={row.event.at}>
+      <time className={typography.num} dateTime={row.event.at}>
         {formats.time(Date.parse(row.event.at))}
       </time>
       {message !== null && <p>{message}</p>}
@@ -50,7 +52,7 @@ function Saying(props: Omit<LineProps, 'row'> & { row: Extract<LogRow, { kind: '
   const { t } = useTranslation('tasks');
   if (row.role !== 'thought') {
     return (
-      <div className="hf-log-say" data-role={row.role}>
+      <div className={styles.say} data-role={row.role}>
         {row.role === 'user' && <strong>{t('log.you')} </strong>}
         {row.text}
       </div>
@@ -60,13 +62,13 @@ function Saying(props: Omit<LineProps, 'row'> & { row: Extract<LogRow, { kind: '
   return (
     <button
       type="button"
-      className="hf-log-fold hf-log-thought"
+      className={`${styles.fold} ${styles.thought}`}
       aria-expanded={unfolded || short}
       onClick={onToggle}
     >
       <Caret unfolded={unfolded || short} />
       <span>
-        <span className="hf-visually-hidden">{t('log.thought')} </span>
+        <span className={typography.visuallyHidden}>{t('log.thought')} </span>
         {unfolded || short ? row.text : `${row.text.slice(0, FOLD_CHARS)}…`}
       </span>
     </button>
@@ -81,10 +83,10 @@ function Tool(props: { tool: ToolRow; unfolded: boolean; onToggle: () => void })
   const { t } = useTranslation('tasks');
   const formats = useFormats();
   return (
-    <div className="hf-log-tool" data-status={tool.status}>
+    <div className={styles.tool} data-status={tool.status}>
       <button
         type="button"
-        className="hf-log-fold"
+        className={styles.fold}
         aria-expanded={unfolded}
         onClick={props.onToggle}
       >
@@ -92,14 +94,16 @@ function Tool(props: { tool: ToolRow; unfolded: boolean; onToggle: () => void })
         <Icon name="tool" size={14} />
         <strong>{tool.name}</strong>
         <code>{tool.input?.split('\n')[0]}</code>
-        <span className="hf-log-tool-state">
+        <span className={styles.toolState}>
           <span aria-hidden="true">{TOOL_MARKS[tool.status]}</span>
-          <span className="hf-visually-hidden">{t(`log.${TOOL_WORDS[tool.status]}`)}</span>
-          {tool.seconds !== null && <span className="hf-num">{formats.clock(tool.seconds)}</span>}
+          <span className={typography.visuallyHidden}>{t(`log.${TOOL_WORDS[tool.status]}`)}</span>
+          {tool.seconds !== null && (
+            <span className={typography.num}>{formats.clock(tool.seconds)}</span>
+          )}
         </span>
       </button>
       {unfolded && (
-        <dl className="hf-log-tool-parts">
+        <dl className={styles.parts}>
           {tool.input !== null && <Part name={t('log.input')} text={tool.input} />}
           {tool.output !== null && <Part name={t('log.output')} text={tool.output} />}
           {tool.exitCode !== null && <dd>{t('log.exit', { code: tool.exitCode })}</dd>}
@@ -124,7 +128,7 @@ function Part({ name, text }: { name: string; text: string }) {
 
 function Caret({ unfolded }: { unfolded: boolean }) {
   return (
-    <span className="hf-caret" data-open={unfolded || undefined} aria-hidden="true">
+    <span className={styles.caret} data-open={unfolded || undefined} aria-hidden="true">
       ▸
     </span>
   );

@@ -3,7 +3,10 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
 import { Icon } from '../ui/icons.tsx';
-import type { LogSearchState } from './run-log.tsx';
+import layout from '../ui/layout.module.css';
+import typography from '../ui/typography.module.css';
+import styles from './log.module.css';
+import type { LogSearchState } from './task-parts.ts';
 
 /** Finds words in a log; Enter goes on, with Shift back. */
 export function LogSearch(props: {
@@ -22,11 +25,11 @@ export function LogSearch(props: {
         ? t('log.noMatches')
         : t('log.matches', { at: search.at, count: search.count });
   return (
-    <search className="hf-log-search">
+    <search className={styles.search}>
       <TextInput
         type="search"
         size="xs"
-        className="hf-grow"
+        className={layout.grow}
         aria-label={t('log.search')}
         placeholder={t('log.search')}
         leftSection={<Icon name="search" size={14} />}
@@ -37,7 +40,7 @@ export function LogSearch(props: {
           if (event.key === 'Escape') search.setQuery('');
         }}
       />
-      <span className="hf-soft hf-num" title={formats.number(lines)}>
+      <span className={`${typography.soft} ${typography.num}`} title={formats.number(lines)}>
         {words}
       </span>
       {search.count > 1 && (

@@ -1,10 +1,10 @@
 import type { Task } from '@holdfast/protocol';
 import { Menu } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
-import { type ReactElement, useState } from 'react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import { client } from '../app/services.ts';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import { useNotify } from '../ui/use-notify.tsx';
 import { type Move, movesOf } from './moves.ts';
 
 /** The columns that a task can be moved to, for mouse and keys alike. `children` opens it. */
@@ -29,25 +29,19 @@ export function MoveMenu(props: {
   );
 }
 
-/** Moves a task and says so; done at once, because it can be moved back. */
+/** Moves a task at once, without asking, because it can be moved back. */
 export function useMove() {
   const { t } = useTranslation('tasks');
   const queries = useQueryClient();
-  const announce = useAnnounce();
-  const [state, setState] = useState({ busy: false, error: null as unknown });
-  const move = async (task: Task, { to, column }: Move): Promise<boolean> => {
-    setState({ busy: true, error: null });
-    try {
-      await client.tasks.update(task.id, { column });
-      announce(t('move.done', { title: task.title, column: t(`column.${to}`) }));
+  const notify = useNotify();
+  return useMutation({
+    mutationFn: ({ task, move }: { task: Task; move: Move }) =>
+      client.tasks.update(task.id, { column: move.column }),
+    onSuccess: async (_, { task, move }) => {
+      notify.done(t('move.done', { title: task.title, column: t(`column.${move.to}`) }));
       await queries.invalidateQueries({ queryKey: ['task', task.id] });
       await queries.invalidateQueries({ queryKey: ['tasks'] });
-      setState({ busy: false, error: null });
-      return true;
-    } catch (error) {
-      setState({ busy: false, error });
-      return false;
-    }
-  };
-  return { move, ...state };
+    },
+    onError: notify.failed,
+  });
 }

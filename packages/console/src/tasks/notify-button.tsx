@@ -2,12 +2,12 @@ import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Icon } from '../ui/icons.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import { useNotify } from '../ui/use-notify.tsx';
 
 /** Asks the browser for leave to notify; gone once it has answered. */
 export function NotifyButton() {
   const { t } = useTranslation('tasks');
-  const announce = useAnnounce();
+  const notify = useNotify();
   const [asked, setAsked] = useState(
     typeof Notification === 'undefined' || Notification.permission !== 'default',
   );
@@ -15,7 +15,10 @@ export function NotifyButton() {
   const ask = async () => {
     const answer = await Notification.requestPermission();
     setAsked(answer !== 'default');
-    if (answer === 'granted') announce(t('ended.allowed'));
+    if (answer === 'granted') notify.done(t('ended.allowed'));
+    if (answer === 'denied') {
+      notify.show({ tone: 'warn', words: t('ended.denied'), closeAfterMs: null });
+    }
   };
   return (
     <Button

@@ -1,5 +1,8 @@
 import type { EventEnvelope } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
+import layout from '../ui/layout.module.css';
+import typography from '../ui/typography.module.css';
+import styles from './run.module.css';
 import type { RunLog } from './run-store.ts';
 
 interface Step {
@@ -18,17 +21,17 @@ export function Plan({ log }: { log: RunLog }) {
   const done = steps.filter(step => step.status === 'done').length;
   const now = steps.find(step => step.status === 'active');
   return (
-    <details className="hf-plan">
+    <details className={styles.plan}>
       <summary>
-        <span className="hf-num">{t('run.planDone', { done, total: steps.length })}</span>
-        {now && <span className="hf-soft"> {now.text}</span>}
+        <span className={typography.num}>{t('run.planDone', { done, total: steps.length })}</span>
+        {now && <span className={typography.soft}> {now.text}</span>}
       </summary>
-      <ol className="hf-plain" aria-label={t('run.plan')}>
+      <ol className={layout.plain} aria-label={t('run.plan')}>
         {steps.map((step, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a step has no name but its place
           <li key={index} data-status={step.status}>
             <span aria-hidden="true">{MARKS[step.status]}</span>{' '}
-            <span className="hf-visually-hidden">{t(`run.step.${step.status}`)}: </span>
+            <span className={typography.visuallyHidden}>{t(`run.step.${step.status}`)}: </span>
             {step.text}
           </li>
         ))}

@@ -1,7 +1,10 @@
 import type { Repo } from '@holdfast/protocol';
-import { Button, Group } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
+import { RowActions } from '../ui/row-actions.tsx';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
+import shared from './tasks.module.css';
 
 /** Every repository with where it is, its branch and its tests; a name leads to its tasks. */
 export function RepoTable(props: {
@@ -13,7 +16,7 @@ export function RepoTable(props: {
   const { t } = useTranslation('tasks');
   const columns = ['name', 'where', 'branch', 'test'] as const;
   return (
-    <table className="hf-table hf-cards hf-repos">
+    <table className={`${tables.table} ${tables.cards} ${shared.repos}`}>
       <thead>
         <tr>
           {columns.map(column => (
@@ -23,7 +26,7 @@ export function RepoTable(props: {
           ))}
           {props.mayWrite && (
             <th scope="col">
-              <span className="hf-visually-hidden">{t('repos.actions')}</span>
+              <span className={typography.visuallyHidden}>{t('repos.actions')}</span>
             </th>
           )}
         </tr>
@@ -32,61 +35,46 @@ export function RepoTable(props: {
         {props.repos.map(repo => (
           <tr key={repo.id}>
             <td>
-              <Link to="/tasks" search={{ repo: repo.id }} className="hf-strong-link">
+              <Link to="/tasks" search={{ repo: repo.id }} className={typography.strongLink}>
                 {repo.name}
               </Link>
             </td>
-            <td data-label={t('addRepo.where')} className="hf-repo-where">
+            <td data-label={t('addRepo.where')} className={shared.repoWhere}>
               {repo.url ?? repo.path}
             </td>
             <td data-label={t('addRepo.branch')}>
-              {repo.default_branch ?? <span className="hf-soft">{t('repos.remoteBranch')}</span>}
+              {repo.default_branch ?? (
+                <span className={typography.soft}>{t('repos.remoteBranch')}</span>
+              )}
             </td>
             <td data-label={t('addRepo.test')}>
               {repo.test_command === null ? (
-                <span className="hf-soft">{t('repos.noTest')}</span>
+                <span className={typography.soft}>{t('repos.noTest')}</span>
               ) : (
                 <code>{repo.test_command}</code>
               )}
             </td>
             {props.mayWrite && (
               <td>
-                <Actions {...props} repo={repo} />
+                <RowActions
+                  actions={[
+                    {
+                      text: t('editRepo.button'),
+                      label: t('editRepo.title', { name: repo.name }),
+                      act: () => props.onEdit(repo),
+                    },
+                    {
+                      text: t('repos.archive'),
+                      label: t('repos.archiveName', { name: repo.name }),
+                      act: () => props.onArchive(repo),
+                    },
+                  ]}
+                />
               </td>
             )}
           </tr>
         ))}
       </tbody>
     </table>
-  );
-}
-
-function Actions(props: {
-  repo: Repo;
-  onEdit: (repo: Repo) => void;
-  onArchive: (repo: Repo) => void;
-}) {
-  const { t } = useTranslation('tasks');
-  const { repo } = props;
-  const { name } = repo;
-  return (
-    <Group gap="xs" justify="flex-end" wrap="nowrap" className="hf-row-actions">
-      <Button
-        size="compact-sm"
-        variant="default"
-        aria-label={t('editRepo.title', { name })}
-        onClick={() => props.onEdit(repo)}
-      >
-        {t('editRepo.button')}
-      </Button>
-      <Button
-        size="compact-sm"
-        variant="default"
-        aria-label={t('repos.archiveName', { name })}
-        onClick={() => props.onArchive(repo)}
-      >
-        {t('repos.archive')}
-      </Button>
-    </Group>
   );
 }

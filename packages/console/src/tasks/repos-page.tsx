@@ -1,5 +1,3 @@
-import '../sessions/sessions.css';
-import './tasks.css';
 import type { Repo } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
@@ -11,9 +9,11 @@ import { reposQuery } from '../app/run-queries.ts';
 import { client } from '../app/services.ts';
 import { Confirm } from '../ui/confirm.tsx';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Empty, Page } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import { useNotify } from '../ui/use-notify.tsx';
 import { AddRepoDialog } from './add-repo-dialog.tsx';
 import { EditRepoDialog } from './edit-repo-dialog.tsx';
 import { RepoTable } from './repo-table.tsx';
@@ -26,7 +26,7 @@ export function ReposPage() {
   const [adding, setAdding] = useState(false);
   return (
     <>
-      <Link to="/tasks" className="hf-back">
+      <Link to="/tasks" className={layout.back}>
         <Icon name="back" size={16} /> {t('back')}
       </Link>
       <Page
@@ -52,9 +52,14 @@ function Repos({ mayWrite }: { mayWrite: boolean }) {
   const [edited, setEdited] = useState<Repo | null>(null);
   const [doomed, setDoomed] = useState<Repo | null>(null);
   if (repos.error) return <Problem error={repos.error} onRetry={() => void repos.refetch()} />;
-  if (!repos.data) return <div className="hf-card hf-list-skeleton" />;
+  if (!repos.data)
+    return (
+      <div className={layout.card}>
+        <Placeholder size="list" />
+      </div>
+    );
   return (
-    <section className="hf-card" aria-label={t('repos.title')}>
+    <section className={layout.card} aria-label={t('repos.title')}>
       {repos.data.data.length === 0 ? (
         <Empty title={t('repos.none')}>{t('empty.repo')}</Empty>
       ) : (
@@ -74,11 +79,11 @@ function Repos({ mayWrite }: { mayWrite: boolean }) {
 function ArchiveRepo({ repo, onClose }: { repo: Repo | null; onClose: () => void }) {
   const { t } = useTranslation('tasks');
   const queries = useQueryClient();
-  const announce = useAnnounce();
+  const notify = useNotify();
   const name = repo?.name ?? '';
   const archive = async () => {
     if (repo) await client.repos.archive(repo.id);
-    announce(t('repos.archived', { name }));
+    notify.done(t('repos.archived', { name }));
     await queries.invalidateQueries({ queryKey: ['repos'] });
   };
   return (

@@ -1,21 +1,29 @@
 import type { Run } from '@holdfast/protocol';
 import { Button, Group } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { client } from '../app/services.ts';
 import { Icon, type IconName } from '../ui/icons.tsx';
 import { Problem } from '../ui/problem.tsx';
-import { useAnnounce } from '../ui/use-announce.tsx';
+import { shortDetail } from '../ui/problem-words.ts';
+import { useNotify } from '../ui/use-notify.tsx';
 import { pushBranch } from './push-branch.ts';
 import { isOver } from './run-states.ts';
+import shared from './tasks.module.css';
 
 type Verb = 'cancel' | 'retry' | 'pick' | 'push';
 
 /** Cancel while it works; afterwards pick it, take the patch or the branch along, or try again. */
-export function RunActions({ run, own, title }: { run: Run; own: boolean; title: string }) {
+export function RunActions(props: {
+  run: Run;
+  own: boolean;
+  /** The agent's title. */
+  title: string;
+  align: 'flex-start' | 'flex-end';
+}) {
+  const { run, own, title } = props;
   const { t } = useTranslation('tasks');
-  const { act, busy, error } = useAct(run, title);
+  const act = useAct(run, title);
   const over = isOver(run.status);
   const hasWork = over && run.head_commit !== null;
   const button = (verb: Verb, icon: IconName, label: string) => (
@@ -23,16 +31,16 @@ export function RunActions({ run, own, title }: { run: Run; own: boolean; title:
       key={verb}
       size="compact-sm"
       variant={verb === 'pick' ? 'filled' : 'default'}
-      loading={busy === verb}
+      loading={act.isPending && act.variables === verb}
       leftSection={<Icon name={icon} size={14} />}
-      onClick={() => void act(verb)}
+      onClick={() => act.mutate(verb)}
     >
       {label}
     </Button>
   );
   return (
     <>
-      <Group gap="xs" justify="flex-end">
+      <Group gap="xs" justify={props.align}>
         {own && !over && button('cancel', 'stop', t('action.cancel'))}
         {own && over && !run.picked && button('retry', 'retry', t('action.retry'))}
         {hasWork && (
@@ -51,12 +59,12 @@ export function RunActions({ run, own, title }: { run: Run; own: boolean; title:
         {own && hasWork && button('push', 'branch', t('action.push'))}
         {own && hasWork && !run.picked && button('pick', 'check', t('action.pick'))}
         {run.picked && (
-          <span className="hf-picked">
+          <span className={shared.picked}>
             <Icon name="check" size={16} /> {t('action.pickedDone')}
           </span>
         )}
       </Group>
-      {error !== null && <Problem error={error} />}
+      {act.error !== null && <Problem error={act.error} />}
     </>
   );
 }
@@ -68,30 +76,29 @@ const PUSH_WORDS = {
   failed: 'pushFailed',
   waiting: 'pushWaits',
 } as const;
+const PUSH_SHOWN_MS = 12_000;
 
 function useAct(run: Run, title: string) {
   const { t } = useTranslation('tasks');
   const queries = useQueryClient();
-  const announce = useAnnounce();
-  const [busy, setBusy] = useState<Verb | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  const act = async (verb: Verb) => {
-    setBusy(verb);
-    setError(null);
-    try {
-      if (verb === 'push') {
-        const { outcome, message } = await pushBranch(client.runs, run);
-        announce(t(`action.${PUSH_WORDS[outcome]}`, { branch: run.branch ?? '', message }));
-      } else {
+  const notify = useNotify();
+  return useMutation({
+    mutationFn: async (verb: Verb) => {
+      if (verb !== 'push') {
         await client.runs[verb](run.id);
-        announce(t(`action.${WORDS[verb]}`, { agent: title }));
+        return notify.done(t(`action.${WORDS[verb]}`, { agent: title }));
       }
-      await queries.invalidateQueries({ queryKey: ['task', run.task_id] });
-    } catch (caught) {
-      setError(caught);
-    } finally {
-      setBusy(null);
-    }
-  };
-  return { act, busy, error };
+      const { outcome, message } = await pushBranch(client.runs, run);
+      const failed = outcome === 'failed';
+      notify.show({
+        tone: failed ? 'bad' : outcome === 'waiting' ? 'warn' : 'good',
+        words: t(`action.${PUSH_WORDS[outcome]}`, {
+          branch: run.branch ?? '',
+          message: shortDetail(message),
+        }),
+        closeAfterMs: failed ? null : PUSH_SHOWN_MS,
+      });
+    },
+    onSuccess: () => queries.invalidateQueries({ queryKey: ['task', run.task_id] }),
+  });
 }

@@ -1,35 +1,30 @@
 import type { RunStatus, Task } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
+import { State, type Tone } from '../ui/state.tsx';
+import typography from '../ui/typography.module.css';
 import { countsOf } from './run-states.ts';
+import shared from './tasks.module.css';
 
-/** Form and word say the state; colour only helps. */
-const SHAPES: Record<RunStatus, { className: string; mark: string }> = {
-  queued: { className: 'hf-state-quiet', mark: '○' },
-  running: { className: 'hf-state-live', mark: '●' },
-  succeeded: { className: 'hf-state-good', mark: '✓' },
-  failed: { className: 'hf-state-bad', mark: '▲' },
-  canceled: { className: 'hf-state-quiet', mark: '■' },
+const LOOKS: Record<RunStatus, { tone: Tone; mark: string }> = {
+  queued: { tone: 'quiet', mark: '○' },
+  running: { tone: 'live', mark: '●' },
+  succeeded: { tone: 'good', mark: '✓' },
+  failed: { tone: 'bad', mark: '▲' },
+  canceled: { tone: 'quiet', mark: '■' },
 };
 
 export function RunBadge({ status }: { status: RunStatus }) {
   const { t } = useTranslation('tasks');
-  const { className, mark } = SHAPES[status];
-  return (
-    <span className={`hf-state ${className}`} data-state={status}>
-      <span aria-hidden="true">{mark}</span> {t(`status.${status}`)}
-    </span>
-  );
+  return <State {...LOOKS[status]}>{t(`status.${status}`)}</State>;
 }
 
 /** The mark alone, where a name beside it or the text around it says the rest. */
 export function RunMark({ status }: { status: RunStatus }) {
   const { t } = useTranslation('tasks');
-  const { className, mark } = SHAPES[status];
   return (
-    <span className={`hf-state ${className}`} data-state={status}>
-      <span aria-hidden="true">{mark}</span>
-      <span className="hf-visually-hidden">{t(`status.${status}`)}</span>
-    </span>
+    <State {...LOOKS[status]}>
+      <span className={typography.visuallyHidden}>{t(`status.${status}`)}</span>
+    </State>
   );
 }
 
@@ -37,25 +32,25 @@ export function RunMark({ status }: { status: RunStatus }) {
 export function RunMarks({ task }: { task: Task }) {
   const { t } = useTranslation('tasks');
   const counts = countsOf(task);
-  if (counts.length === 0) return <span className="hf-soft">{t('noRuns')}</span>;
+  if (counts.length === 0) return <span className={typography.soft}>{t('noRuns')}</span>;
   return (
-    <span className="hf-run-marks">
-      {counts.map(({ status, count }) => (
-        <span
-          key={status}
-          className={`hf-state ${SHAPES[status].className}`}
-          data-state={status}
-          title={t('marks', { count, status: t(`status.${status}`) })}
-        >
-          <span aria-hidden="true">
-            {SHAPES[status].mark}
-            {count > 1 && <small className="hf-num"> {count}</small>}
-          </span>
-          <span className="hf-visually-hidden">
-            {t('marks', { count, status: t(`status.${status}`) })}
-          </span>
-        </span>
-      ))}
+    <span className={shared.runMarks}>
+      {counts.map(({ status, count }) => {
+        const words = t('marks', { count, status: t(`status.${status}`) });
+        const { tone, mark } = LOOKS[status];
+        const number = count > 1 && <small className={typography.num}> {count}</small>;
+        const counted = (
+          <>
+            {mark}
+            {number}
+          </>
+        );
+        return (
+          <State key={status} tone={tone} mark={counted} title={words}>
+            <span className={typography.visuallyHidden}>{words}</span>
+          </State>
+        );
+      })}
     </span>
   );
 }

@@ -1,33 +1,20 @@
-import type { Run } from '@holdfast/protocol';
 import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
-import { RUN_TABS, type RunTab, type TaskSearch } from '../app/search.ts';
+import { RUN_TABS, type RunTab } from '../app/search.ts';
 import { PagePending } from '../shell/fallbacks.tsx';
+import layout from '../ui/layout.module.css';
+import styles from './run.module.css';
 import { RunFacts } from './run-facts.tsx';
 import { RunHead } from './run-head.tsx';
 import { RunLogView } from './run-log.tsx';
 import type { RunLog } from './run-store.ts';
 import { RunTests } from './run-tests.tsx';
 import { RunTimeline } from './run-timeline.tsx';
+import type { RunColumnProps } from './task-parts.ts';
 import { useRunLog } from './use-run-log.ts';
 
 /** Drawing differences needs a highlighter for every language, so it comes when it is wanted. */
 const RunDiff = lazy(() => import('./run-diff.tsx').then(module => ({ default: module.RunDiff })));
-
-export interface RunColumnProps {
-  run: Run;
-  own: boolean;
-  /** What the agent is called. */
-  title: string;
-  alone: boolean;
-  many: boolean;
-  tab: RunTab;
-  at: number | undefined;
-  go: GoTo;
-}
-
-/** Changes what is shown, and with it the address. */
-export type GoTo = (change: Partial<TaskSearch> | ((now: TaskSearch) => TaskSearch)) => void;
 
 /** One run: who and how far, then its log, its changes, its tests or its timeline. */
 export function RunColumn(props: RunColumnProps) {
@@ -37,10 +24,13 @@ export function RunColumn(props: RunColumnProps) {
   const show = (next: RunTab) =>
     props.go(now => ({ ...now, at: undefined, tabs: { ...now.tabs, [run.id]: next } }));
   return (
-    <article className="hf-run hf-card" aria-label={t('run.region', { agent: title })}>
+    <article
+      className={`${styles.run} ${layout.card}`}
+      aria-label={t('run.region', { agent: title })}
+    >
       <RunHead {...props} />
       <RunFacts run={run} log={log} />
-      <div className="hf-tabs" role="tablist" aria-label={t('tab.label')}>
+      <div className={styles.tabs} role="tablist" aria-label={t('tab.label')}>
         {RUN_TABS.map(name => (
           <button
             key={name}
@@ -58,7 +48,7 @@ export function RunColumn(props: RunColumnProps) {
         ))}
       </div>
       <div
-        className="hf-tab-panel"
+        className={styles.tabPanel}
         role="tabpanel"
         id={`panel-${run.id}`}
         aria-labelledby={`tab-${run.id}-${tab}`}

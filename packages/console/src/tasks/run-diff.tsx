@@ -1,5 +1,4 @@
 import '@git-diff-view/react/styles/diff-view-pure.css';
-import './diff.css';
 import { DiffModeEnum, DiffView } from '@git-diff-view/react';
 import type { Run } from '@holdfast/protocol';
 import { Button, SegmentedControl, useComputedColorScheme } from '@mantine/core';
@@ -11,9 +10,11 @@ import { isApiError } from '../app/services.ts';
 import { PagePending } from '../shell/fallbacks.tsx';
 import { useWidth } from '../timeline/use-width.ts';
 import { Problem } from '../ui/problem.tsx';
+import styles from './diff.module.css';
 import { FILE_LARGE_LINES, PATCH_MAX_CHARS, type PatchFile, parsePatch } from './patch.ts';
 import { Lines } from './run-facts.tsx';
 import { isOver } from './run-states.ts';
+import shared from './tasks.module.css';
 
 type Mode = 'unified' | 'split';
 /** Below this two columns of code cannot be read. */
@@ -29,7 +30,7 @@ export function RunDiff({ run, agent }: { run: Run; agent: string }) {
   return (
     <section
       ref={frame}
-      className="hf-diff"
+      className={styles.diff}
       aria-label={t('diff.label', { agent })}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
       tabIndex={0}
@@ -56,21 +57,21 @@ function Patch({ run, mode }: { run: Run; mode: Mode }) {
   const text = patch.data ?? '';
   const large = text.length > PATCH_MAX_CHARS;
   const files = useMemo(() => (large ? [] : parsePatch(text)), [text, large]);
-  if (!ready) return <p className="hf-log-word">{t('diff.notYet')}</p>;
+  if (!ready) return <p className={shared.hint}>{t('diff.notYet')}</p>;
   const none = isApiError(patch.error) && patch.error.code === 'not_found';
   if (patch.error && !none) {
     return <Problem error={patch.error} onRetry={() => void patch.refetch()} />;
   }
   if (patch.isLoading) return <PagePending />;
-  if (large) return <p className="hf-log-word">{t('diff.tooLarge')}</p>;
-  if (files.length === 0) return <p className="hf-log-word">{t('diff.none')}</p>;
+  if (large) return <p className={shared.hint}>{t('diff.tooLarge')}</p>;
+  if (files.length === 0) return <p className={shared.hint}>{t('diff.none')}</p>;
   return files.map(file => <FileDiff key={file.path} file={file} mode={mode} />);
 }
 
 function FileDiff({ file, mode }: { file: PatchFile; mode: Mode }) {
   const [open, setOpen] = useState(true);
   return (
-    <details className="hf-diff-file" open={open} onToggle={e => setOpen(e.currentTarget.open)}>
+    <details className={styles.file} open={open} onToggle={e => setOpen(e.currentTarget.open)}>
       <summary>
         <code>
           {file.status === 'renamed' && `${file.oldPath} → `}
@@ -88,11 +89,11 @@ function Content({ file, mode }: { file: PatchFile; mode: Mode }) {
   const scheme = useComputedColorScheme('light');
   const lines = file.insertions + file.deletions;
   const [unfolded, setUnfolded] = useState(lines <= FILE_LARGE_LINES);
-  if (file.binary) return <p className="hf-log-word">{t('diff.binary')}</p>;
-  if (file.text === '') return <p className="hf-log-word">{t('diff.renamed')}</p>;
+  if (file.binary) return <p className={shared.hint}>{t('diff.binary')}</p>;
+  if (file.text === '') return <p className={shared.hint}>{t('diff.renamed')}</p>;
   if (!unfolded) {
     return (
-      <p className="hf-log-word">
+      <p className={shared.hint}>
         {t('diff.large', { count: lines })}{' '}
         <Button size="compact-xs" variant="default" onClick={() => setUnfolded(true)}>
           {t('diff.show')}

@@ -1,10 +1,14 @@
 import { ActionIcon, Tooltip } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
+import { State } from '../ui/state.tsx';
+import typography from '../ui/typography.module.css';
+import styles from './run.module.css';
 import { RunActions } from './run-actions.tsx';
 import { RunBadge } from './run-badge.tsx';
-import type { RunColumnProps } from './run-column.tsx';
 import { isOver } from './run-states.ts';
+import type { RunColumnProps } from './task-parts.ts';
 import { useReason } from './use-note.ts';
 
 /** Who, in what state and why, and what can be done about it. */
@@ -14,8 +18,8 @@ export function RunHead(props: RunColumnProps) {
   const reasonOf = useReason();
   const label = alone ? t('runs.all') : t('runs.alone', { agent: title });
   return (
-    <header className="hf-run-head">
-      <div className="hf-run-who">
+    <header>
+      <div className={styles.who}>
         <h2>{title}</h2>
         <RunBadge status={run.status} />
         {many && (
@@ -23,7 +27,7 @@ export function RunHead(props: RunColumnProps) {
             <ActionIcon
               variant="subtle"
               color="gray"
-              className="hf-push"
+              className={layout.push}
               aria-label={label}
               onClick={() => go({ run: alone ? undefined : run.id })}
             >
@@ -32,8 +36,8 @@ export function RunHead(props: RunColumnProps) {
           </Tooltip>
         )}
       </div>
-      <div className="hf-run-line">
-        <span className="hf-soft">
+      <div className={styles.line}>
+        <span className={typography.soft}>
           {[
             run.model,
             run.attempt > 1 ? t('run.attempt', { count: run.attempt }) : null,
@@ -44,16 +48,20 @@ export function RunHead(props: RunColumnProps) {
             .join(' · ')}
         </span>
         {run.isolated === false && (
-          <span className="hf-state hf-state-warn" title={t('run.notIsolatedWhat')}>
-            <Icon name="alert" size={14} /> {t('run.notIsolated')}
-          </span>
+          <State
+            tone="warn"
+            mark={<Icon name="alert" size={14} />}
+            title={t('run.notIsolatedWhat')}
+          >
+            {t('run.notIsolated')}
+          </State>
         )}
-        <span className="hf-push">
-          <RunActions run={run} own={props.own} title={title} />
+        <span className={layout.push}>
+          <RunActions run={run} own={props.own} title={title} align="flex-end" />
         </span>
       </div>
       {run.status !== 'succeeded' && isOver(run.status) && run.reason !== 'canceled' && (
-        <p className="hf-run-reason">{reasonOf(run.reason)}</p>
+        <p className={styles.reason}>{reasonOf(run.reason)}</p>
       )}
     </header>
   );

@@ -6,10 +6,15 @@ import { useTranslation } from 'react-i18next';
 import { client } from '../app/services.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Problem } from '../ui/problem.tsx';
+import { State } from '../ui/state.tsx';
+import typography from '../ui/typography.module.css';
+import styles from './log.module.css';
 import { LogLine } from './log-line.tsx';
 import { findRows, type LogRow } from './log-rows.ts';
 import { LogSearch } from './log-search.tsx';
 import type { RunLog } from './run-store.ts';
+import type { LogSearchState } from './task-parts.ts';
+import shared from './tasks.module.css';
 import { useFollow } from './use-follow.ts';
 import { useLineOpen, useLogRows } from './use-run-log.ts';
 
@@ -49,29 +54,29 @@ export function RunLogView(props: { run: Run; log: RunLog; agent: string; own: b
   // The first event holds the instruction, which is private.
   const hidden = log.events[0]?.redacted === true;
   return (
-    <div className="hf-log">
+    <div className={styles.log}>
       <LogSearch search={search} lines={rows.length}>
         {props.own && <LogDownload runId={run.id} agent={agent} />}
       </LogSearch>
       {log.error !== null && <Problem error={log.error} />}
-      {hidden && <p className="hf-log-word">{t('log.private')}</p>}
-      {log.gap && <p className="hf-log-word">{t('log.gap')}</p>}
+      {hidden && <p className={shared.hint}>{t('log.private')}</p>}
+      {log.gap && <p className={shared.hint}>{t('log.gap')}</p>}
       <section
         ref={frame}
-        className="hf-log-frame"
+        className={styles.frame}
         aria-label={t('log.label', { agent })}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
         tabIndex={0}
       >
-        {rows.length === 0 && <p className="hf-log-word">{t('log.empty')}</p>}
-        <div className="hf-log-rows" style={{ height: size }}>
+        {rows.length === 0 && <p className={shared.hint}>{t('log.empty')}</p>}
+        <div className={styles.rows} style={{ height: size }}>
           {virtual.getVirtualItems().map(item => (
             <div
               key={item.key}
               ref={virtual.measureElement}
               data-index={item.index}
               data-found={item.index === search.index || undefined}
-              className="hf-log-row"
+              className={styles.row}
               style={{ transform: `translateY(${item.start}px)` }}
             >
               <LogLine
@@ -114,14 +119,16 @@ function FollowBar(props: { live: boolean; empty: boolean; follow: ReturnType<ty
   const open = useLineOpen();
   if (props.empty) return null;
   return (
-    <div className="hf-log-bar" role="status">
+    <div className={styles.bar} role="status">
       {live && !open ? (
-        <span className="hf-state-warn">{t('log.reconnecting')}</span>
+        <State tone="warn" mark="◐">
+          {t('log.reconnecting')}
+        </State>
       ) : follow.following ? (
-        <span className="hf-soft">{live ? t('log.following') : ''}</span>
+        <span className={typography.soft}>{live ? t('log.following') : ''}</span>
       ) : (
         <>
-          <span className="hf-soft">{live ? t('log.stopped') : ''}</span>
+          <span className={typography.soft}>{live ? t('log.stopped') : ''}</span>
           <Button
             size="compact-xs"
             variant="default"
@@ -134,17 +141,6 @@ function FollowBar(props: { live: boolean; empty: boolean; follow: ReturnType<ty
       )}
     </div>
   );
-}
-
-export interface LogSearchState {
-  query: string;
-  setQuery: (query: string) => void;
-  count: number;
-  /** Which of the matches is shown, from 1; 0 where none is. */
-  at: number;
-  /** Its row; -1 where none is. */
-  index: number;
-  step: (by: 1 | -1) => void;
 }
 
 function useSearch(

@@ -1,21 +1,24 @@
 import type { Run } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
+import typography from '../ui/typography.module.css';
 import { AnsiText } from './ansi-text.tsx';
 import { isOver } from './run-states.ts';
 import type { RunLog } from './run-store.ts';
+import shared from './tasks.module.css';
 import { TestMark } from './test-mark.tsx';
+import styles from './tests.module.css';
 
 /** The repository's own tests before and after the agent's work, with what they printed. */
 export function RunTests({ run, log, agent }: { run: Run; log: RunLog; agent: string }) {
   const { t } = useTranslation('tasks');
   const { before, after } = run.tests;
   if (before === null && after === null && isOver(run.status)) {
-    return <p className="hf-log-word">{t('tests.none')}</p>;
+    return <p className={shared.hint}>{t('tests.none')}</p>;
   }
   return (
     <section
-      className="hf-tests"
+      className={styles.tests}
       aria-label={t('tests.label', { agent })}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
       tabIndex={0}
@@ -39,13 +42,13 @@ function Phase({ phase, run, log }: { phase: 'before' | 'after'; run: Run; log: 
       <h3>
         {t(`tests.${phase}`)}{' '}
         {result === null ? (
-          <small className="hf-soft">
+          <small className={typography.soft}>
             {isOver(run.status) ? t('tests.notRun') : t('tests.notYet')}
           </small>
         ) : (
           <>
             <TestMark result={result} />{' '}
-            <small className="hf-soft hf-num">
+            <small className={`${typography.soft} ${typography.num}`}>
               {formats.clock(result.duration_s)}
               {result.exit_code !== null && ` · ${t('tests.code', { code: result.exit_code })}`}
             </small>

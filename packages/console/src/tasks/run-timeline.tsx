@@ -10,6 +10,7 @@ import { TimelineView } from '../timeline/timeline-view.tsx';
 import { useNow } from '../ui/use-now.ts';
 import { isOver } from './run-states.ts';
 import type { RunLog } from './run-store.ts';
+import styles from './run-timeline.module.css';
 
 /** The log of a run as the same picture that a voice session has. */
 export function RunTimeline(props: {
@@ -33,7 +34,7 @@ export function RunTimeline(props: {
   const timeline = useMemo(() => buildTimeline(events, until), [events, until]);
   const list = { events, cursorSeq: props.at ?? null, onCursor: props.onAt };
   return (
-    <section className="hf-run-timeline" aria-label={t('timelineOf', { agent })}>
+    <section className={styles.timeline} aria-label={t('timelineOf', { agent })}>
       <SegmentedControl
         size="xs"
         aria-label={sessions('show')}

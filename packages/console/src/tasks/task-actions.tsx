@@ -1,25 +1,23 @@
 import { Button } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Icon } from '../ui/icons.tsx';
-import { Problem } from '../ui/problem.tsx';
 import { MoveMenu, useMove } from './move-menu.tsx';
 import { NotifyButton } from './notify-button.tsx';
 import { isOver } from './run-states.ts';
-import type { TaskParts } from './task-page.tsx';
+import type { TaskParts } from './task-parts.ts';
 
 /** What can be done with a whole task. */
 export function TaskActions({ task, runs, own }: TaskParts) {
   const { t } = useTranslation('tasks');
-  const { move, busy, error } = useMove();
+  const { mutate, isPending } = useMove();
   return (
     <>
-      {error !== null && <Problem error={error} />}
       {runs.some(run => !isOver(run.status)) && <NotifyButton />}
       {own && (
-        <MoveMenu task={task} onMove={to => void move(task, to)}>
+        <MoveMenu task={task} onMove={move => mutate({ task, move })}>
           <Button
             variant="default"
-            loading={busy}
+            loading={isPending}
             leftSection={<Icon name="board" size={16} />}
             rightSection={<Icon name="down" size={14} />}
           >

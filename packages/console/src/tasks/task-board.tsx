@@ -3,7 +3,9 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { meQuery } from '../app/queries.ts';
-import { Problem } from '../ui/problem.tsx';
+import layout from '../ui/layout.module.css';
+import typography from '../ui/typography.module.css';
+import styles from './board.module.css';
 import { type BoardColumn, groupTasks } from './board.ts';
 import { useMove } from './move-menu.tsx';
 import { type Move, mayControl } from './moves.ts';
@@ -18,45 +20,39 @@ export function Board(props: {
   const { t } = useTranslation('tasks');
   const me = useQuery(meQuery).data;
   const columns = groupTasks(props.tasks, props.withArchived);
-  const { frame, moved, onMove, error } = useBoardMoves(columns);
+  const { frame, moved, onMove } = useBoardMoves(columns);
   return (
-    <>
-      {error !== null && <Problem error={error} />}
-      <div className="hf-board" ref={frame} tabIndex={-1}>
-        {columns.map(({ column, tasks }) => (
-          <section
-            key={column}
-            aria-labelledby={`column-${column}`}
-            data-empty={tasks.length === 0}
-          >
-            <h2 id={`column-${column}`}>
-              {t(`column.${column}`)} <span className="hf-soft hf-num">{tasks.length}</span>
-            </h2>
-            {tasks.length === 0 ? (
-              <p className="hf-board-empty">{t(`columnEmpty.${column}`)}</p>
-            ) : (
-              <ul className="hf-plain">
-                {tasks.map(task => (
-                  <TaskCard
-                    key={task.id}
-                    task={task}
-                    repo={props.repos.get(task.repo_id)?.name}
-                    moved={moved === task.id}
-                    onMove={mayControl(me, task) ? to => onMove(task, to) : undefined}
-                  />
-                ))}
-              </ul>
-            )}
-          </section>
-        ))}
-      </div>
-    </>
+    <div className={styles.board} ref={frame} tabIndex={-1}>
+      {columns.map(({ column, tasks }) => (
+        <section key={column} aria-labelledby={`column-${column}`} data-empty={tasks.length === 0}>
+          <h2 id={`column-${column}`}>
+            {t(`column.${column}`)}{' '}
+            <span className={`${typography.soft} ${typography.num}`}>{tasks.length}</span>
+          </h2>
+          {tasks.length === 0 ? (
+            <p className={styles.empty}>{t(`columnEmpty.${column}`)}</p>
+          ) : (
+            <ul className={layout.plain}>
+              {tasks.map(task => (
+                <TaskCard
+                  key={task.id}
+                  task={task}
+                  repo={props.repos.get(task.repo_id)?.name}
+                  moved={moved === task.id}
+                  onMove={mayControl(me, task) ? to => onMove(task, to) : undefined}
+                />
+              ))}
+            </ul>
+          )}
+        </section>
+      ))}
+    </div>
   );
 }
 
 /** The focus goes along with a card, or to the board where the card is out of sight. */
 function useBoardMoves(columns: readonly BoardColumn[]) {
-  const { move, error } = useMove();
+  const { mutate } = useMove();
   const frame = useRef<HTMLDivElement>(null);
   const [moved, setMoved] = useState<string | null>(null);
   const shown = columns.some(({ tasks }) => tasks.some(({ id }) => id === moved));
@@ -64,9 +60,9 @@ function useBoardMoves(columns: readonly BoardColumn[]) {
   useEffect(() => {
     if (gone) frame.current?.focus({ preventScroll: true });
   }, [gone]);
-  const onMove = (task: Task, to: Move) => {
+  const onMove = (task: Task, move: Move) => {
     setMoved(task.id);
-    void move(task, to);
+    mutate({ task, move });
   };
-  return { frame, moved, onMove, error };
+  return { frame, moved, onMove };
 }

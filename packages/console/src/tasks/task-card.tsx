@@ -4,11 +4,15 @@ import { Link } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
+import typography from '../ui/typography.module.css';
 import { When } from '../ui/when.tsx';
+import styles from './board.module.css';
 import { Cost } from './cost.tsx';
 import { MoveMenu } from './move-menu.tsx';
 import type { Move } from './moves.ts';
 import { RunMarks } from './run-badge.tsx';
+import shared from './tasks.module.css';
 
 export interface TaskCardProps {
   task: Task;
@@ -24,27 +28,27 @@ export function TaskCard(props: TaskCardProps) {
   const { task, repo, onMove } = props;
   const { t } = useTranslation('tasks');
   return (
-    <li className="hf-task-card" data-live={task.runs.running > 0 || undefined}>
-      <div className="hf-task-top">
-        <Link to="/tasks/$id" params={{ id: task.id }} className="hf-task-link">
+    <li className={styles.card} data-live={task.runs.running > 0 || undefined}>
+      <div className={styles.top}>
+        <Link to="/tasks/$id" params={{ id: task.id }} className={styles.link}>
           {task.title}
         </Link>
         {onMove && <MoveButton task={task} moved={props.moved} onMove={onMove} />}
       </div>
-      <p className="hf-task-repo">
+      <p className={styles.repo}>
         <Icon name="folder" size={14} /> {repo ?? t('repoGone')}
       </p>
-      <div className="hf-task-foot">
+      <div className={styles.foot}>
         <RunMarks task={task} />
         {task.picked_run_id !== null && (
-          <span className="hf-picked">
+          <span className={shared.picked}>
             <Icon name="check" size={14} /> {t('picked')}
           </span>
         )}
-        <span className="hf-push hf-num">
+        <span className={`${layout.push} ${typography.num}`}>
           {task.cost_usd > 0 && (
             <span title={t('costOfTask')}>
-              <span className="hf-visually-hidden">{t('costOfTask')} </span>
+              <span className={typography.visuallyHidden}>{t('costOfTask')} </span>
               <Cost of={task} /> ·{' '}
             </span>
           )}
@@ -70,7 +74,7 @@ function MoveButton(props: { task: Task; moved: boolean; onMove: (move: Move) =>
         variant="subtle"
         color="gray"
         size="sm"
-        className="hf-task-menu"
+        className={styles.menu}
         aria-label={t('move.label', { title: task.title })}
       >
         <Icon name="more" size={16} />

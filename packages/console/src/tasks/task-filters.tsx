@@ -3,6 +3,7 @@ import { NativeSelect, Switch } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { TasksSearch } from '../app/search.ts';
 import { SearchField } from '../shell/search-field.tsx';
+import layout from '../ui/layout.module.css';
 
 /** Search, repository, and whether archived tasks are shown; all stands in the address. */
 export function TaskFilters(props: {
@@ -13,7 +14,7 @@ export function TaskFilters(props: {
   const { search, repos, onChange } = props;
   const { t } = useTranslation('tasks');
   return (
-    <search className="hf-filters">
+    <search className={layout.filters}>
       <SearchField
         label={t('search')}
         hint={t('searchHint')}

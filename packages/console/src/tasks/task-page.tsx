@@ -1,8 +1,3 @@
-import '../sessions/sessions.css';
-import '../timeline/timeline.css';
-import './task.css';
-import './tasks.css';
-import './log.css';
 import type { Message, Run, Task } from '@holdfast/protocol';
 import { SegmentedControl } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
@@ -12,14 +7,18 @@ import { meQuery } from '../app/queries.ts';
 import { agentsQuery, messagesQuery, taskQuery, taskRunsQuery } from '../app/run-queries.ts';
 import type { TaskSearch } from '../app/search.ts';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Empty, Page } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { agentTitle } from './agents.ts';
 import { Compare } from './compare.tsx';
 import { Conversation } from './conversation.tsx';
 import { mayControl } from './moves.ts';
-import { type GoTo, RunColumn } from './run-column.tsx';
+import { RunColumn } from './run-column.tsx';
+import styles from './task.module.css';
 import { TaskActions } from './task-actions.tsx';
+import type { GoTo, TaskParts } from './task-parts.ts';
 import { useAwaitEndings } from './use-await-endings.ts';
 
 /** One task: what was said on the left, who works on it on the right. */
@@ -32,7 +31,7 @@ export function TaskPage() {
   const error = task.error ?? messages.error ?? runs.error;
   return (
     <>
-      <Link to="/tasks" className="hf-back">
+      <Link to="/tasks" className={layout.back}>
         <Icon name="back" size={16} /> {t('back')}
       </Link>
       {task.data && messages.data && runs.data ? (
@@ -42,22 +41,14 @@ export function TaskPage() {
           {error ? (
             <Problem error={error} onRetry={() => void task.refetch()} />
           ) : (
-            <div className="hf-card hf-list-skeleton" />
+            <div className={layout.card}>
+              <Placeholder size="list" />
+            </div>
           )}
         </Page>
       )}
     </>
   );
-}
-
-export interface TaskParts {
-  task: Task;
-  messages: readonly Message[];
-  runs: readonly Run[];
-  /** The message whose runs are shown. */
-  message: Message | undefined;
-  /** Whether the reader may change the task and its runs. */
-  own: boolean;
 }
 
 function Detail(props: { task: Task; messages: readonly Message[]; runs: readonly Run[] }) {
@@ -71,7 +62,7 @@ function Detail(props: { task: Task; messages: readonly Message[]; runs: readonl
   useAwaitEndings(task, runs);
   return (
     <Page title={task.title} actions={<TaskActions {...parts} />}>
-      <div className="hf-task">
+      <div className={styles.task}>
         <Conversation {...parts} />
         <Runs {...parts} shown={shown} search={search} />
       </div>
@@ -100,13 +91,13 @@ function Runs(props: TaskParts & { shown: readonly Run[]; search: TaskSearch }) 
   const compare = search.compare === true && shown.length > 0;
   if (shown.length === 0) {
     return (
-      <section className="hf-card hf-runs-none" aria-label={t('runs.title')}>
+      <section className={layout.card} aria-label={t('runs.title')}>
         <Empty title={t('runs.none')}>{props.own && t('runs.noneHint')}</Empty>
       </section>
     );
   }
   return (
-    <section className="hf-runs" aria-label={t('runs.title')}>
+    <section className={styles.runs} aria-label={t('runs.title')}>
       {shown.length > 1 && (
         <SegmentedControl
           size="xs"
@@ -122,7 +113,7 @@ function Runs(props: TaskParts & { shown: readonly Run[]; search: TaskSearch }) 
       {compare ? (
         <Compare runs={shown} own={props.own} onOpen={run => go({ run, compare: undefined })} />
       ) : (
-        <div className="hf-run-columns" data-count={alone ? 1 : shown.length}>
+        <div className={styles.columns} data-count={alone ? 1 : shown.length}>
           {(alone ? [alone] : shown).map(run => (
             <RunColumn
               key={run.id}

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { agentsQuery } from '../app/run-queries.ts';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Empty } from '../ui/page.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { defaultAgents } from './agents.ts';
@@ -29,7 +30,7 @@ export function TasksEmpty(props: {
       agents: defaultAgents(agents),
     });
   return (
-    <div className="hf-card">
+    <div className={layout.card}>
       <Empty
         title={t('empty.title')}
         action={

@@ -1,6 +1,3 @@
-import '../sessions/sessions.css';
-import './board.css';
-import './tasks.css';
 import type { Repo, Task } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
@@ -12,8 +9,11 @@ import { reposQuery, tasksQuery } from '../app/run-queries.ts';
 import type { TasksSearch } from '../app/search.ts';
 import { useShortcut } from '../shell/shortcuts.ts';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Empty, Page } from '../ui/page.tsx';
+import { Placeholder } from '../ui/placeholder.tsx';
 import { Problem } from '../ui/problem.tsx';
+import typography from '../ui/typography.module.css';
 import { AddRepoDialog } from './add-repo-dialog.tsx';
 import { fits } from './board.ts';
 import { NewTaskDialog } from './new-task-dialog.tsx';
@@ -78,7 +78,7 @@ function Tasks(props: {
   if (list.error && !list.data) {
     return <Problem error={list.error} onRetry={() => void list.refetch()} />;
   }
-  if (!list.data || !props.ready) return <div className="hf-list-skeleton" />;
+  if (!list.data || !props.ready) return <Placeholder size="list" />;
   const loaded = list.data.pages.flatMap(page => page.data);
   if (loaded.length === 0) return <TasksEmpty {...props} />;
   const change = (next: Partial<TasksSearch>) =>
@@ -88,9 +88,12 @@ function Tasks(props: {
     <>
       <TaskFilters search={search} repos={repos} onChange={change} />
       <Found tasks={shown} repos={byId} search={search} />
+      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
       {list.hasNextPage && (
-        <div className="hf-more">
-          <span className="hf-soft hf-num">{t('loaded', { count: loaded.length })}</span>
+        <div className={layout.more}>
+          <span className={`${typography.soft} ${typography.num}`}>
+            {t('loaded', { count: loaded.length })}
+          </span>
           <Button
             variant="default"
             loading={list.isFetchingNextPage}

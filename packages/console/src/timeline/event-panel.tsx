@@ -3,7 +3,10 @@ import { Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
+import layout from '../ui/layout.module.css';
+import typography from '../ui/typography.module.css';
 import { nameKey } from './describe.ts';
+import styles from './timeline.module.css';
 
 /** The event under the cursor: what, when, by whom, its data, and a link that leads back to it. */
 export function EventPanel(props: { event: EventEnvelope | undefined; startMs: number }) {
@@ -12,7 +15,7 @@ export function EventPanel(props: { event: EventEnvelope | undefined; startMs: n
   const { event } = props;
   if (!event) {
     return (
-      <section className="hf-event" aria-label={t('panel')}>
+      <section className={styles.event} aria-label={t('panel')}>
         <Text size="sm" c="var(--hf-ink-soft)">
           {t('choose')}
         </Text>
@@ -21,26 +24,26 @@ export function EventPanel(props: { event: EventEnvelope | undefined; startMs: n
   }
   const at = Date.parse(event.at);
   return (
-    <section className="hf-event" aria-label={t('panel')}>
-      <div className="hf-event-head">
+    <section className={styles.event} aria-label={t('panel')}>
+      <div className={styles.eventHead}>
         <div>
           <h3>{t(nameKey(event.type) as never, { defaultValue: event.type })}</h3>
-          <code className="hf-soft">{event.type}</code>
+          <code className={typography.soft}>{event.type}</code>
         </div>
         <CopyButton value={linkTo(event.seq)} label={t('copyLink')} text={t('link')} />
       </div>
-      <dl className="hf-facts">
+      <dl className={layout.facts}>
         <dt>{t('field.seq')}</dt>
-        <dd className="hf-num">{event.seq}</dd>
+        <dd className={typography.num}>{event.seq}</dd>
         <dt>{t('field.at')}</dt>
-        <dd className="hf-num">
+        <dd className={typography.num}>
           {formats.clock((at - props.startMs) / 1000)} <small>{formats.exact(at)}</small>
         </dd>
         <dt>{t('field.actor')}</dt>
         <dd>{event.actor}</dd>
       </dl>
       <Data data={event.data} />
-      {event.redacted && <p className="hf-soft">{t('redacted')}</p>}
+      {event.redacted && <p className={typography.soft}>{t('redacted')}</p>}
     </section>
   );
 }
@@ -49,7 +52,7 @@ function Data({ data }: { data: Record<string, unknown> }) {
   const entries = Object.entries(data).filter(([, value]) => value !== undefined);
   if (entries.length === 0) return null;
   return (
-    <dl className="hf-data">
+    <dl className={styles.data}>
       {entries.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
@@ -61,7 +64,7 @@ function Data({ data }: { data: Record<string, unknown> }) {
 }
 
 function show(value: unknown) {
-  if (value === null) return <span className="hf-soft">—</span>;
+  if (value === null) return <span className={typography.soft}>—</span>;
   if (typeof value === 'object') return <pre>{JSON.stringify(value, null, 2)}</pre>;
   return String(value);
 }

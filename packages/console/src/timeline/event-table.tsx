@@ -3,7 +3,10 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
+import tables from '../ui/table.module.css';
+import typography from '../ui/typography.module.css';
 import { nameKey, summary } from './describe.ts';
+import styles from './timeline.module.css';
 
 const ROW_PX = 38;
 const OVERSCAN_ROWS = 12;
@@ -37,13 +40,13 @@ export function EventTable(props: {
   const after = rows.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
     <section
-      className="hf-table-frame"
+      className={styles.tableFrame}
       ref={frame}
       aria-label={t('table')}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
       tabIndex={0}
     >
-      <table className="hf-table" aria-rowcount={events.length + 1}>
+      <table className={tables.table} aria-rowcount={events.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
             <th scope="col">{t('field.seq')}</th>
@@ -81,10 +84,10 @@ function Row(props: {
       data-chosen={chosen || undefined}
       style={{ height: ROW_PX }}
     >
-      <td className="hf-num">
+      <td className={typography.num}>
         <button
           type="button"
-          className="hf-linklike"
+          className={typography.linklike}
           aria-pressed={chosen}
           aria-label={t('chooseEvent', { seq: event.seq })}
           onClick={() => props.onCursor(event.seq)}
@@ -92,9 +95,11 @@ function Row(props: {
           {event.seq}
         </button>
       </td>
-      <td className="hf-num">{formats.clock((Date.parse(event.at) - props.startMs) / 1000)}</td>
+      <td className={typography.num}>
+        {formats.clock((Date.parse(event.at) - props.startMs) / 1000)}
+      </td>
       <td>{t(nameKey(event.type) as never, { defaultValue: event.type })}</td>
-      <td className="hf-cut">{summary(event)}</td>
+      <td className={tables.cut}>{summary(event)}</td>
     </tr>
   );
 }

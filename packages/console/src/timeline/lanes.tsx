@@ -7,6 +7,7 @@ import { foldMarks, foldSpans } from './fold.ts';
 import { hueOf } from './hues.ts';
 import { LANE_PX } from './lane-heights.ts';
 import type { SoundOnTimeline } from './sound.ts';
+import styles from './timeline.module.css';
 import { ticks, type Window } from './window.ts';
 
 /** One component for each kind of lane; all draw what `x` puts within `width`. */
@@ -29,13 +30,13 @@ export function Axis(props: { window: Window; width: number; startMs: number }) 
   const { window, width, startMs } = props;
   const scale = width / (window.toMs - window.fromMs);
   return (
-    <svg className="hf-tl-lane" height={LANE_PX.axis} width={width} aria-hidden="true">
+    <svg className={styles.lane} height={LANE_PX.axis} width={width} aria-hidden="true">
       {ticks(window, width, startMs).map(offset => {
         const x = (startMs + offset - window.fromMs) * scale;
         return (
           <g key={offset} transform={`translate(${x.toFixed(1)} 0)`}>
-            <line y1={16} y2={LANE_PX.axis} className="hf-tl-tick" />
-            <text y={12} className="hf-tl-time" textAnchor={x < 16 ? 'start' : 'middle'}>
+            <line y1={16} y2={LANE_PX.axis} className={styles.tick} />
+            <text y={12} className={styles.time} textAnchor={x < 16 ? 'start' : 'middle'}>
               {formats.clock(offset / 1000)}
             </text>
           </g>
@@ -49,7 +50,7 @@ export function Spans(props: LaneProps & { name: Lane; spans: readonly Span[] })
   const { name, x, width, cursorSeq, onPick } = props;
   const height = LANE_PX[name];
   return (
-    <div className="hf-tl-lane" style={{ height }} aria-hidden="true">
+    <div className={styles.lane} style={{ height }} aria-hidden="true">
       {foldSpans(props.spans, x, width).map(({ x: left, width: wide, span, count, room }) => (
         // The slider around all lanes carries keyboard and screen reader; this is for the pointer.
         // biome-ignore lint/a11y/noStaticElementInteractions: see above
@@ -57,7 +58,7 @@ export function Spans(props: LaneProps & { name: Lane; spans: readonly Span[] })
         <div
           key={span.seq}
           data-seq={span.seq}
-          className="hf-tl-span"
+          className={styles.span}
           data-lane={name}
           data-thin={wide < THIN_PX || undefined}
           data-open={span.open || undefined}
@@ -90,14 +91,14 @@ export function Marks(props: LaneProps & { marks: readonly Mark[] }) {
   const { x, width, cursorSeq, onPick } = props;
   const middle = LANE_PX.marks / 2;
   return (
-    <svg className="hf-tl-lane" height={LANE_PX.marks} width={width} aria-hidden="true">
-      <line x1={0} x2={width} y1={middle} y2={middle} className="hf-tl-rail" />
+    <svg className={styles.lane} height={LANE_PX.marks} width={width} aria-hidden="true">
+      <line x1={0} x2={width} y1={middle} y2={middle} className={styles.rail} />
       {foldMarks(props.marks, x, width).map(({ x: at, marks, shape }) => (
         // biome-ignore lint/a11y/noStaticElementInteractions: the slider around it has the keys
         <g
           key={marks[0]!.seq}
           data-seq={marks[0]!.seq}
-          className="hf-tl-mark"
+          className={styles.mark}
           data-shape={shape}
           data-chosen={marks.some(mark => mark.seq === cursorSeq) || undefined}
           transform={`translate(${at.toFixed(1)} ${middle})`}
@@ -139,16 +140,16 @@ export function Sound(props: { sound: SoundOnTimeline; window: Window; width: nu
       LANE_PX.sound - 12,
     );
   return (
-    <svg className="hf-tl-lane" height={LANE_PX.sound} width={width} aria-hidden="true">
+    <svg className={styles.lane} height={LANE_PX.sound} width={width} aria-hidden="true">
       <rect
         x={left}
         width={Math.max(1, right - left)}
         y={4}
         height={LANE_PX.sound - 8}
         rx={4}
-        className="hf-tl-sound"
+        className={styles.sound}
       />
-      {path && <path d={path} transform="translate(0 6)" className="hf-tl-outline" />}
+      {path && <path d={path} transform="translate(0 6)" className={styles.outline} />}
     </svg>
   );
 }
@@ -161,7 +162,7 @@ export function Holdings(props: {
 }) {
   const { t } = useTranslation('timeline');
   return (
-    <div className="hf-tl-lane" style={{ height: LANE_PX.server }} aria-hidden="true">
+    <div className={styles.lane} style={{ height: LANE_PX.server }} aria-hidden="true">
       {props.holdings.map(({ replica, revision, seq, startMs, endMs }) => {
         const left = Math.max(0, props.x(startMs));
         const right = Math.min(props.width, props.x(endMs));
@@ -169,7 +170,7 @@ export function Holdings(props: {
         return (
           <div
             key={seq}
-            className="hf-tl-holding"
+            className={styles.holding}
             data-hue={hueOf(replica)}
             style={{ left, width: right - left }}
             title={
@@ -190,7 +191,7 @@ export function Cursor(props: {
   x: (atMs: number) => number;
   width: number;
 }) {
-  const line = (ms: number | null, className: string) => {
+  const line = (ms: number | null, className: string | undefined) => {
     if (ms === null) return null;
     const left = props.x(ms);
     if (left < -1 || left > props.width + 1) return null;
@@ -198,8 +199,8 @@ export function Cursor(props: {
   };
   return (
     <>
-      {line(props.atMs, 'hf-tl-cursor')}
-      {line(props.playheadMs, 'hf-tl-playhead')}
+      {line(props.atMs, styles.cursor)}
+      {line(props.playheadMs, styles.playhead)}
     </>
   );
 }

@@ -2,6 +2,7 @@ import { useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { LANES, type Timeline } from './build.ts';
 import { foldSpans } from './fold.ts';
+import styles from './timeline.module.css';
 import { useGestures } from './use-gestures.ts';
 import { useWidth } from './use-width.ts';
 import type { WindowView } from './use-window.ts';
@@ -27,9 +28,9 @@ export function Minimap({ timeline, view }: { timeline: Timeline; view: WindowVi
   const left = ((window.fromMs - whole.fromMs) / length) * width;
   const shown = ((window.toMs - window.fromMs) / length) * width;
   return (
-    <div ref={frame} className="hf-tl-minimap" title={t('minimap')} aria-hidden="true">
+    <div ref={frame} className={styles.minimap} title={t('minimap')} aria-hidden="true">
       <Strip timeline={timeline} width={width} />
-      <div className="hf-tl-shown" style={{ left, width: Math.max(6, shown) }} />
+      <div className={styles.shown} style={{ left, width: Math.max(6, shown) }} />
     </div>
   );
 }
@@ -43,7 +44,7 @@ export function Strip({ timeline, width }: { timeline: Timeline; width: number }
   };
   const x = toX(whole, width);
   return (
-    <svg width={width} height={HEIGHT_PX} aria-hidden="true" className="hf-tl-strip">
+    <svg width={width} height={HEIGHT_PX} aria-hidden="true" className={styles.strip}>
       {LANES.flatMap((lane, row) =>
         foldSpans(timeline.lanes[lane], x, width).map(span => (
           <rect

@@ -1,6 +1,7 @@
 import { ActionIcon, Button, Group, Tooltip } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Icon, type IconName } from '../ui/icons.tsx';
+import styles from './timeline.module.css';
 import type { WindowView } from './use-window.ts';
 
 /** Zoom by buttons, and the way back to the present. */
@@ -14,7 +15,7 @@ export function TimelineTools({ view, live }: { view: WindowView; live: boolean 
     </Tooltip>
   );
   return (
-    <Group gap={6} justify="flex-end" className="hf-tl-tools">
+    <Group gap={6} justify="flex-end" className={styles.tools}>
       {live && (
         <Button
           size="compact-sm"

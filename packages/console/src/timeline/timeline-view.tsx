@@ -8,6 +8,7 @@ import { LANE_PX } from './lane-heights.ts';
 import { Axis, Cursor, Holdings, Marks, Sound, Spans } from './lanes.tsx';
 import { Minimap } from './minimap.tsx';
 import type { SoundOnTimeline } from './sound.ts';
+import styles from './timeline.module.css';
 import { TimelineTools } from './timeline-tools.tsx';
 import { useGestures } from './use-gestures.ts';
 import { useWidth } from './use-width.ts';
@@ -54,13 +55,13 @@ export function TimelineView(props: TimelineViewProps) {
   });
   const lane = { x, width, cursorSeq: props.cursorSeq, onPick: cursor.toSeq };
   return (
-    <div className="hf-timeline">
+    <div className={styles.timeline}>
       <TimelineTools view={view} live={live} />
-      <div className="hf-tl-grid">
+      <div className={styles.grid}>
         <LaneNames sounds={sounds} kind={props.kind ?? 'session'} />
         <div
           ref={frame}
-          className="hf-tl-frame"
+          className={styles.frame}
           role="slider"
           tabIndex={0}
           aria-label={t(props.kind === 'run' ? 'sliderRun' : 'slider')}
@@ -86,7 +87,7 @@ export function TimelineView(props: TimelineViewProps) {
         </div>
       </div>
       <Minimap timeline={timeline} view={view} />
-      <p id={hint} className="hf-tl-hint">
+      <p id={hint} className={styles.hint}>
         {t('hint')}
       </p>
     </div>
@@ -97,7 +98,7 @@ function LaneNames(props: { sounds: readonly SoundOnTimeline[]; kind: 'session' 
   const { sounds, kind } = props;
   const { t } = useTranslation('timeline');
   return (
-    <div className="hf-tl-names" aria-hidden="true">
+    <div className={styles.names} aria-hidden="true">
       <span style={{ height: LANE_PX.axis }} />
       {LANES.map(name => (
         <span key={name} style={{ height: LANE_PX[name] }}>

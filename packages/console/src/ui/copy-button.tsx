@@ -1,38 +1,34 @@
-import { ActionIcon, Button, CopyButton as MantineCopy, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, Tooltip } from '@mantine/core';
+import { useClipboard } from '@mantine/hooks';
 import { useTranslation } from 'react-i18next';
 import { Icon } from './icons.tsx';
 
-/** Copies `value`; says so in place. `label` names what is copied. */
-export function CopyButton({
-  value,
-  label,
-  text,
-}: {
-  value: string;
-  label: string;
-  text?: string;
-}) {
+const SHOWN_MS = 2000;
+
+/** Copies `value` and shows in place how that went. `label` names what is copied. */
+export function CopyButton(props: { value: string; label: string; text?: string }) {
   const { t } = useTranslation('ui');
+  const { copy, copied, error } = useClipboard({ timeout: SHOWN_MS });
+  const outcome = error !== null ? t('copyFailed') : copied ? t('copied') : null;
+  const icon = <Icon name={error !== null ? 'alert' : copied ? 'check' : 'copy'} size={16} />;
+  if (props.text !== undefined) {
+    return (
+      <Button variant="default" size="xs" leftSection={icon} onClick={() => copy(props.value)}>
+        {outcome ?? props.text}
+      </Button>
+    );
+  }
+  const label = outcome ?? props.label;
   return (
-    <MantineCopy value={value} timeout={2000}>
-      {({ copied, copy }) => {
-        const shown = copied ? t('copied') : label;
-        const icon = <Icon name={copied ? 'check' : 'copy'} size={16} />;
-        if (text !== undefined) {
-          return (
-            <Button variant="default" size="xs" leftSection={icon} onClick={copy}>
-              {copied ? t('copied') : text}
-            </Button>
-          );
-        }
-        return (
-          <Tooltip label={shown}>
-            <ActionIcon variant="subtle" color="gray" onClick={copy} aria-label={shown}>
-              {icon}
-            </ActionIcon>
-          </Tooltip>
-        );
-      }}
-    </MantineCopy>
+    <Tooltip label={label}>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        onClick={() => copy(props.value)}
+        aria-label={label}
+      >
+        {icon}
+      </ActionIcon>
+    </Tooltip>
   );
 }

@@ -1,6 +1,7 @@
 import { Button, Group } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
+import layout from './layout.module.css';
 import { Problem } from './problem.tsx';
 import type { Saving } from './use-saving.ts';
 
@@ -22,7 +23,7 @@ export function DialogForm(props: DialogFormProps) {
   const { busy, error, save } = props.saving;
   return (
     <form
-      className="hf-form"
+      className={layout.form}
       autoComplete={props.autoComplete}
       onSubmit={event => {
         event.preventDefault();

@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import styles from './icons.module.css';
 
 /**
  * The console's own line icons, 20 × 20, drawn with the text's colour. They accompany words and are
@@ -143,7 +144,7 @@ export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {
       strokeLinejoin="round"
       aria-hidden="true"
       focusable="false"
-      className="hf-icon"
+      className={styles.icon}
     >
       {SHAPES[name]}
     </svg>

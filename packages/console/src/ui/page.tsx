@@ -1,5 +1,7 @@
 import { Group, Title } from '@mantine/core';
 import { type ReactNode, useEffect, useRef } from 'react';
+import layout from './layout.module.css';
+import styles from './page.module.css';
 
 /**
  * The frame of a page: its heading, which names the tab and receives the focus after navigation so
@@ -20,7 +22,7 @@ export function Page(props: { title: string; actions?: ReactNode; children: Reac
   return (
     <>
       <Group justify="space-between" align="center" mb="md" mih={40} gap="sm">
-        <Title order={1} ref={heading} tabIndex={-1} className="hf-title">
+        <Title order={1} ref={heading} tabIndex={-1} className={styles.title}>
           {props.title}
         </Title>
         {props.actions && <Group gap="xs">{props.actions}</Group>}
@@ -38,7 +40,7 @@ export function Section(props: {
   children: ReactNode;
 }) {
   return (
-    <section aria-labelledby={props.id} className="hf-card">
+    <section aria-labelledby={props.id} className={layout.card}>
       <Group justify="space-between" align="center" mb="sm" mih={30} gap="sm">
         <Title order={2} size="h4" id={props.id}>
           {props.title}
@@ -53,8 +55,8 @@ export function Section(props: {
 /** What a page is for when there is nothing on it yet, and the first step. */
 export function Empty(props: { title: string; children?: ReactNode; action?: ReactNode }) {
   return (
-    <div className="hf-empty">
-      <p className="hf-empty-title">{props.title}</p>
+    <div className={styles.empty}>
+      <p className={styles.emptyTitle}>{props.title}</p>
       {props.children && <p>{props.children}</p>}
       {props.action}
     </div>

@@ -1,23 +1,16 @@
-import { ApiError } from '@holdfast/client';
 import { Button, Group, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { CopyButton } from './copy-button.tsx';
 import { Icon } from './icons.tsx';
+import styles from './problem.module.css';
+import { useProblemWords } from './problem-words.ts';
 
-/**
- * What happened, what is safe, what to do, and the request id an operator needs. Known codes have
- * words of their own; for others the server's own sentence is shown.
- */
+/** What happened, what is safe, what to do, and the request id that an operator needs. */
 export function Problem(props: { error: unknown; saved?: string; onRetry?: () => void }) {
-  const { t, i18n } = useTranslation('ui');
-  const error = props.error instanceof ApiError ? props.error : null;
-  const code = error?.code ?? 'unexpected';
-  const known = i18n.exists(`ui:problem.${code}.what`);
-  const what = known ? t(`problem.${code}.what` as never) : t('problem.unexpected.what');
-  const todo = known ? t(`problem.${code}.todo` as never) : t('problem.unexpected.todo');
-  const detail = error?.status ? error.message : '';
+  const { t } = useTranslation('ui');
+  const { what, detail, todo, requestId } = useProblemWords()(props.error);
   return (
-    <div className="hf-problem" role="alert">
+    <div className={styles.problem} role="alert">
       <Icon name="alert" />
       <div>
         <Text fw={600}>{what}</Text>
@@ -33,7 +26,7 @@ export function Problem(props: { error: unknown; saved?: string; onRetry?: () =>
               {t('tryAgain')}
             </Button>
           )}
-          {error?.requestId && <RequestId id={error.requestId} />}
+          {requestId && <RequestId id={requestId} />}
         </Group>
       </div>
     </div>

@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react';
+import typography from './typography.module.css';
 
 /** One polite live region for the whole page: short words about what has just changed. */
 const Announce = createContext<(text: string) => void>(() => undefined);
@@ -6,11 +7,11 @@ const Announce = createContext<(text: string) => void>(() => undefined);
 export function AnnounceProvider({ children }: { children: ReactNode }) {
   const [text, setText] = useState('');
   const announce = useCallback((next: string) => setText(next), []);
-  const live = useMemo(() => <div className="hf-live">{text}</div>, [text]);
+  const live = useMemo(() => <div>{text}</div>, [text]);
   return (
     <Announce.Provider value={announce}>
       {children}
-      <div role="status" aria-live="polite" className="hf-visually-hidden">
+      <div role="status" aria-live="polite" className={typography.visuallyHidden}>
         {live}
       </div>
     </Announce.Provider>

@@ -1,5 +1,6 @@
 import { Tooltip } from '@mantine/core';
 import { useFormats } from '../i18n/format.ts';
+import typography from './typography.module.css';
 import { useNow } from './use-now.ts';
 
 const RENEW_MS = 15_000;
@@ -11,7 +12,7 @@ export function When({ at }: { at: string }) {
   const time = Date.parse(at);
   return (
     <Tooltip label={formats.exact(time)}>
-      <time dateTime={at} className="hf-num">
+      <time dateTime={at} className={typography.num}>
         {formats.relative(time, now)}
       </time>
     </Tooltip>
@@ -21,5 +22,5 @@ export function When({ at }: { at: string }) {
 /** A length of time in tabular figures. */
 export function Length({ seconds }: { seconds: number }) {
   const formats = useFormats();
-  return <span className="hf-num">{formats.clock(seconds)}</span>;
+  return <span className={typography.num}>{formats.clock(seconds)}</span>;
 }

@@ -6,11 +6,13 @@ import { useTranslation } from 'react-i18next';
 import { consoleQuery, modelsQuery } from '../app/queries.ts';
 import { usePreferences } from '../preferences/preferences.ts';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { useNow } from '../ui/use-now.ts';
 import { Length } from '../ui/when.tsx';
 import { LevelMeter } from './level-meter.tsx';
 import { defaultModel } from './models.ts';
 import { voice } from './use-voice.ts';
+import styles from './voice.module.css';
 import { VoiceFailure } from './voice-failure.tsx';
 import type { VoiceView } from './voice-store.ts';
 
@@ -25,16 +27,16 @@ export function Controls({ view, active }: { view: VoiceView; active: boolean })
   const state = view.session?.state ?? 'idle';
   const busy = state === 'thinking' || state === 'speaking';
   return (
-    <section className="hf-card hf-controls" aria-label={t('controls')}>
-      <p className="hf-voice-state" data-state={state}>
-        <span className="hf-voice-lamp" aria-hidden="true" />
+    <section className={`${layout.card} ${styles.controls}`} aria-label={t('controls')}>
+      <p className={styles.state} data-state={state}>
+        <span className={styles.lamp} aria-hidden="true" />
         {t(`state.${state}`)}
       </p>
-      <p className="hf-voice-hint">{t(view.microphone ? `hint.${state}` : 'hint.typed')}</p>
+      <p className={styles.hint}>{t(view.microphone ? `hint.${state}` : 'hint.typed')}</p>
       <Button
         size="xl"
         fullWidth
-        className="hf-start"
+        className={styles.start}
         variant={active ? 'default' : 'filled'}
         disabled={!active && start === null}
         leftSection={<Icon name={active ? 'stop' : 'mic'} size={22} />}
@@ -43,7 +45,7 @@ export function Controls({ view, active }: { view: VoiceView; active: boolean })
         {t(active ? 'close' : 'start')}
       </Button>
       <LevelMeter muted={view.session?.muted ?? false} active={active && view.microphone} />
-      <div className="hf-voice-buttons">
+      <div className={styles.buttons}>
         <Mute view={view} active={active} />
         <Button
           variant="default"
@@ -87,13 +89,13 @@ function RecordingLine({ view }: { view: VoiceView }) {
   const { openedAtMs, closedAtMs } = view;
   const id = view.session?.session?.id;
   return (
-    <p className="hf-recording-line">
+    <p className={styles.recordingLine}>
       <span data-recording={view.recording}>
         {view.recording === 'on' && <Icon name="record" size={14} />}
         {t(`recording.${view.recording}`)}
       </span>
       {openedAtMs !== null && (
-        <span className="hf-push">
+        <span className={layout.push}>
           {closedAtMs !== null && id ? (
             <Link to="/sessions/$id" params={{ id }}>
               {t('look')}

@@ -4,7 +4,10 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../i18n/format.ts';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { Empty } from '../ui/page.tsx';
+import typography from '../ui/typography.module.css';
+import styles from './conversation.module.css';
 import { MessageForm } from './message-form.tsx';
 import type { VoiceView } from './voice-store.ts';
 
@@ -16,25 +19,25 @@ export function Conversation({ view, active }: { view: VoiceView; active: boolea
   const turns = view.session?.turns ?? [];
   const scroll = useFollow(turns);
   return (
-    <section className="hf-card hf-conversation" aria-labelledby="conversation">
+    <section className={`${layout.card} ${styles.conversation}`} aria-labelledby="conversation">
       <h2 id="conversation">{t('conversation')}</h2>
       <section
         ref={scroll.frame}
-        className="hf-turns"
+        className={styles.turns}
         aria-label={t('transcript')}
         onScroll={scroll.onScroll}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
         tabIndex={0}
       >
         {turns.length === 0 && <Empty title={t('silent')}>{t('silentHint')}</Empty>}
-        <ol className="hf-plain">
+        <ol className={layout.plain}>
           {turns.map(turn => (
             <TurnRow key={turn.id} turn={turn} over={!active} />
           ))}
         </ol>
       </section>
       {!scroll.following && (
-        <Button size="xs" variant="default" className="hf-newest" onClick={scroll.follow}>
+        <Button size="xs" variant="default" className={styles.newest} onClick={scroll.follow}>
           {t('newest')}
         </Button>
       )}
@@ -49,32 +52,35 @@ function TurnRow({ turn, over }: { turn: Turn; over: boolean }) {
   const { t } = useTranslation('voice');
   const formats = useFormats();
   const time = (
-    <time dateTime={new Date(turn.startedAt).toISOString()} className="hf-num hf-turn-time">
+    <time
+      dateTime={new Date(turn.startedAt).toISOString()}
+      className={`${typography.num} ${styles.turnTime}`}
+    >
       {formats.time(turn.startedAt)}
     </time>
   );
   if (turn.tool) {
     return (
-      <li className="hf-turn" data-role="tool" data-status={turn.tool.status}>
+      <li className={styles.turn} data-role="tool" data-status={turn.tool.status}>
         <Icon name="tool" size={16} />
-        <span className="hf-turn-tool">
+        <span className={styles.turnTool}>
           <strong>{turn.tool.name}</strong> <code>{turn.tool.arguments}</code>
         </span>
-        <span className="hf-soft">{t(`tool.${turn.tool.status}`)}</span>
+        <span className={typography.soft}>{t(`tool.${turn.tool.status}`)}</span>
         {time}
       </li>
     );
   }
   const nothing = turn.final || over ? t('noTranscript') : '…';
   return (
-    <li className="hf-turn" data-role={turn.role} data-final={turn.final || undefined}>
-      <div className="hf-turn-head">
-        <span className="hf-turn-who">{t(turn.role === 'user' ? 'you' : 'model')}</span>
+    <li className={styles.turn} data-role={turn.role} data-final={turn.final || undefined}>
+      <div className={styles.turnHead}>
+        <span className={styles.turnWho}>{t(turn.role === 'user' ? 'you' : 'model')}</span>
         {time}
       </div>
       <p>
-        {turn.text || <span className="hf-soft">{nothing}</span>}
-        {turn.interrupted && <span className="hf-interrupted">{t('interrupted')}</span>}
+        {turn.text || <span className={typography.soft}>{nothing}</span>}
+        {turn.interrupted && <span className={styles.interrupted}>{t('interrupted')}</span>}
       </p>
     </li>
   );
@@ -120,7 +126,7 @@ function Spoken({ turns }: { turns: readonly Turn[] }) {
     }
   }, [turns, t]);
   return (
-    <div className="hf-visually-hidden" role="log" aria-live="polite">
+    <div className={typography.visuallyHidden} role="log" aria-live="polite">
       {text}
     </div>
   );

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'react';
 import { voice } from './use-voice.ts';
+import styles from './voice.module.css';
 
 const FALL = 0.82;
 
@@ -20,8 +21,8 @@ export function LevelMeter({ active, muted }: { active: boolean; muted: boolean 
     return voice.onLevel(level => show(Math.max(level, shown * FALL)));
   }, [active]);
   return (
-    <div className="hf-level" data-muted={muted || undefined} aria-hidden="true">
-      <div ref={bar} className="hf-level-bar" />
+    <div className={styles.level} data-muted={muted || undefined} aria-hidden="true">
+      <div ref={bar} className={styles.levelBar} />
     </div>
   );
 }

@@ -1,6 +1,8 @@
 import { Button, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import layout from '../ui/layout.module.css';
+import styles from './conversation.module.css';
 import { voice } from './use-voice.ts';
 
 const MESSAGE_MAX_CHARS = 4000;
@@ -11,14 +13,14 @@ export function MessageForm({ active }: { active: boolean }) {
   const [text, setText] = useState('');
   return (
     <form
-      className="hf-message"
+      className={styles.message}
       onSubmit={event => {
         event.preventDefault();
         if (voice.sendText(text)) setText('');
       }}
     >
       <TextInput
-        className="hf-grow"
+        className={layout.grow}
         aria-label={t('message')}
         placeholder={t(active ? 'messageHint' : 'messageClosed')}
         value={text}

@@ -4,7 +4,9 @@ import { useTranslation } from 'react-i18next';
 import { consoleQuery, modelsQuery } from '../app/queries.ts';
 import { setPreferences, usePreferences } from '../preferences/preferences.ts';
 import { RECORDING_CHOICES } from '../preferences/schema.ts';
+import layout from '../ui/layout.module.css';
 import { defaultModel, voiceModels } from './models.ts';
+import styles from './voice.module.css';
 
 /** How the next session is made; fixed while one is open. */
 export function Options({ active }: { active: boolean }) {
@@ -14,8 +16,8 @@ export function Options({ active }: { active: boolean }) {
   const models = useQuery(modelsQuery).data ?? [];
   const webrtc = useQuery(consoleQuery).data?.webrtc !== false;
   return (
-    <Fieldset variant="unstyled" legend={t('options')} disabled={active} className="hf-card">
-      <div className="hf-options">
+    <Fieldset variant="unstyled" legend={t('options')} disabled={active} className={layout.card}>
+      <div className={styles.options}>
         <div>
           <Text component="span" size="sm" id="connection">
             {t('connection')}

@@ -6,8 +6,11 @@ import { uploads as store } from '../app/services.ts';
 import { useFormats } from '../i18n/format.ts';
 import { Confirm } from '../ui/confirm.tsx';
 import { Icon } from '../ui/icons.tsx';
+import layout from '../ui/layout.module.css';
 import { RequestId } from '../ui/problem.tsx';
+import typography from '../ui/typography.module.css';
 import { When } from '../ui/when.tsx';
+import styles from './voice.module.css';
 
 /** Recordings on their way, and those that did not arrive and are kept in this browser. */
 export function UploadList({ uploads }: { uploads: readonly UploadView[] }) {
@@ -16,11 +19,11 @@ export function UploadList({ uploads }: { uploads: readonly UploadView[] }) {
   const formats = useFormats();
   if (uploads.length === 0) return null;
   return (
-    <section className="hf-card" aria-labelledby="uploads">
-      <h2 id="uploads" className="hf-small-title">
+    <section className={layout.card} aria-labelledby="uploads">
+      <h2 id="uploads" className={typography.smallTitle}>
         {t('uploads.title')}
       </h2>
-      <ul className="hf-plain">
+      <ul className={layout.plain}>
         {uploads.map(upload => (
           <UploadRow key={upload.id} upload={upload} onDiscard={() => setDoomed(upload)} />
         ))}
@@ -47,14 +50,14 @@ function UploadRow({ upload, onDiscard }: { upload: UploadView; onDiscard: () =>
   const what = `${formats.clock(upload.metadata.duration)} · ${formats.bytes(upload.audio.size)}`;
   if (upload.state === 'sending') {
     return (
-      <li className="hf-upload">
-        <p className="hf-line">
+      <li className={styles.upload}>
+        <p className={layout.line}>
           <span>
             {t(upload.attempt > 1 ? 'uploads.again' : 'uploads.sending', {
               attempt: upload.attempt,
             })}
           </span>
-          <span className="hf-num hf-soft">{what}</span>
+          <span className={`${typography.num} ${typography.soft}`}>{what}</span>
         </p>
         <Progress value={upload.progress * 100} aria-label={t('uploads.progress')} />
       </li>
@@ -63,15 +66,15 @@ function UploadRow({ upload, onDiscard }: { upload: UploadView; onDiscard: () =>
   const code = upload.failure?.code ?? 'network';
   const known = i18n.exists(`ui:problem.${code}.what`);
   return (
-    <li className="hf-upload" data-failed>
+    <li className={styles.upload} data-failed>
       <p>
         <Icon name="alert" size={16} />{' '}
         <strong>{known ? ui(`problem.${code}.what` as never) : t('uploads.failed')}</strong>
       </p>
-      <p className="hf-soft">
+      <p className={typography.soft}>
         {what} · <When at={upload.keptAt} /> · {t(upload.kept ? 'uploads.kept' : 'uploads.notKept')}
       </p>
-      <div className="hf-voice-buttons">
+      <div className={styles.buttons}>
         <Button size="xs" onClick={() => void store.retry(upload.id)}>
           {t('uploads.retry')}
         </Button>

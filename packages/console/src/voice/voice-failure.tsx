@@ -1,7 +1,9 @@
 import { Button } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Icon } from '../ui/icons.tsx';
+import styles from '../ui/problem.module.css';
 import { RequestId } from '../ui/problem.tsx';
+import { shortDetail } from '../ui/problem-words.ts';
 import type { VoiceView } from './voice-store.ts';
 
 /** Errors of the browser when a microphone is asked for. */
@@ -25,11 +27,11 @@ export function VoiceFailure(props: { view: VoiceView; onTyped: (() => void) | n
     const key = microphone ? 'microphone' : (problem?.code ?? 'lost');
     const known = i18n.exists(`voice:failure.${key}.what`);
     return (
-      <div className="hf-problem" role="alert">
+      <div className={styles.problem} role="alert">
         <Icon name="alert" />
         <div>
           <strong>{t(`failure.${known ? key : 'lost'}.what` as never)}</strong>
-          {!microphone && <p lang="en">{problem?.message || closed?.reason}</p>}
+          {!microphone && <p lang="en">{shortDetail(problem?.message || closed?.reason || '')}</p>}
           <p>{t(`failure.${known ? key : 'lost'}.todo` as never)}</p>
           {microphone && props.onTyped && (
             <Button size="xs" variant="default" onClick={props.onTyped}>
@@ -43,11 +45,11 @@ export function VoiceFailure(props: { view: VoiceView; onTyped: (() => void) | n
   }
   if (problem === null || state === 'ended') return null;
   return (
-    <div className="hf-problem hf-problem-mild" role="status">
+    <div className={`${styles.problem} ${styles.mild}`} role="status">
       <Icon name="info" />
       <div>
         <strong>{t('modelError')}</strong>
-        <p lang="en">{problem.message}</p>
+        <p lang="en">{shortDetail(problem.message)}</p>
       </div>
     </div>
   );

@@ -1,7 +1,7 @@
-import './voice.css';
 import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useShortcut } from '../shell/shortcuts.ts';
+import layout from '../ui/layout.module.css';
 import { Page } from '../ui/page.tsx';
 import { useAnnounce } from '../ui/use-announce.tsx';
 import { Controls } from './controls.tsx';
@@ -11,6 +11,7 @@ import { Options } from './options.tsx';
 import { PageColours } from './page-colours.tsx';
 import { UploadList } from './upload-list.tsx';
 import { useLeaveGuard, useUploads, useVoice, voice } from './use-voice.ts';
+import styles from './voice.module.css';
 
 /** Talk with a model: one large button, the state in words, the transcript of both sides. */
 export function VoicePage() {
@@ -26,8 +27,8 @@ export function VoicePage() {
   });
   return (
     <Page title={t('title')}>
-      <div className="hf-voice">
-        <div className="hf-stack hf-voice-side">
+      <div className={styles.voice}>
+        <div className={`${layout.stack} ${styles.side}`}>
           <Controls view={view} active={active} />
           <UploadList uploads={uploads} />
           <Options active={active} />

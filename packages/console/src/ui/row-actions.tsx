@@ -1,4 +1,5 @@
 import { Button, Group } from '@mantine/core';
+import tables from './table.module.css';
 
 export interface RowAction {
   text: string;
@@ -10,7 +11,7 @@ export interface RowAction {
 /** The buttons at the end of a table's row. */
 export function RowActions({ actions }: { actions: readonly RowAction[] }) {
   return (
-    <Group gap="xs" justify="flex-end" wrap="nowrap" className="hf-row-actions">
+    <Group gap="xs" justify="flex-end" wrap="nowrap" className={tables.rowActions}>
       {actions.map(({ text, label, act }) => (
         <Button
           key={text}
