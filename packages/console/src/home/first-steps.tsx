@@ -5,70 +5,62 @@ import { type ReactNode, useId } from 'react';
 import { useTranslation } from 'react-i18next';
 import { recentSessionsQuery } from '../app/queries.ts';
 import { recentTasksQuery, reposQuery } from '../app/run-queries.ts';
-import { Icon } from '../ui/icons.tsx';
+import { Icon, type IconName } from '../ui/icons.tsx';
 import { Section } from '../ui/page.tsx';
 import styles from './home.module.css';
-import { AGENT_STEPS, type FirstStepsShown, firstSteps, VOICE_STEPS } from './steps.ts';
+import { AGENT_STEPS, firstSteps, VOICE_STEPS } from './steps.ts';
 
 /** Ways to begin, for as long as somebody is beginning. */
 export function FirstSteps() {
   const { t } = useTranslation('home');
-  const shown = useFirstSteps();
-  if (shown === null || (!shown.voice && shown.agents === null)) return null;
+  const sessions = useQuery(recentSessionsQuery).data?.data;
+  const repos = useQuery(reposQuery).data?.data;
+  const tasks = useQuery(recentTasksQuery).data?.data;
+  if (!sessions || !repos || !tasks) return null;
+  const { voice, agents } = firstSteps({ sessions, repos, tasks });
+  if (!voice && agents === null) return null;
   return (
     <Section title={t('first.title')} id="first">
-      {shown.voice && <p>{t('first.text')}</p>}
+      {voice && <p>{t('first.text')}</p>}
       <div className={styles.ways}>
-        {shown.voice && <VoiceSteps />}
-        {shown.agents && <AgentSteps done={shown.agents} />}
+        {voice && (
+          <Way title={t('first.voice')} to="/voice" icon="mic" button={t('talk')}>
+            {VOICE_STEPS.map(step => (
+              <Step key={step} title={t(`first.${step}.title`)} text={t(`first.${step}.text`)} />
+            ))}
+          </Way>
+        )}
+        {agents && (
+          <Way title={t('first.agents')} to="/tasks" icon="board" button={t('first.toTasks')}>
+            {AGENT_STEPS.map(step => (
+              <Step
+                key={step}
+                done={agents[step]}
+                title={t(`first.${step}.title`)}
+                text={t(`first.${step}.text`)}
+              />
+            ))}
+          </Way>
+        )}
       </div>
     </Section>
   );
 }
 
-function useFirstSteps(): FirstStepsShown | null {
-  const sessions = useQuery(recentSessionsQuery).data?.data;
-  const repos = useQuery(reposQuery).data?.data;
-  const tasks = useQuery(recentTasksQuery).data?.data;
-  return sessions && repos && tasks ? firstSteps({ sessions, repos, tasks }) : null;
-}
-
-function VoiceSteps() {
-  const { t } = useTranslation('home');
+function Way(props: {
+  title: string;
+  to: '/voice' | '/tasks';
+  icon: IconName;
+  button: string;
+  children: ReactNode;
+}) {
   const title = useId();
   return (
     <section aria-labelledby={title}>
-      <h3 id={title}>{t('first.voice')}</h3>
-      <ol className={styles.steps}>
-        {VOICE_STEPS.map(step => (
-          <Step key={step} title={t(`first.${step}.title`)} text={t(`first.${step}.text`)} />
-        ))}
-      </ol>
-      <Button component={Link} to="/voice" leftSection={<Icon name="mic" />}>
-        {t('talk')}
-      </Button>
-    </section>
-  );
-}
-
-function AgentSteps({ done }: { done: NonNullable<FirstStepsShown['agents']> }) {
-  const { t } = useTranslation('home');
-  const title = useId();
-  return (
-    <section aria-labelledby={title}>
-      <h3 id={title}>{t('first.agents')}</h3>
-      <ol className={styles.steps}>
-        {AGENT_STEPS.map(step => (
-          <Step
-            key={step}
-            done={done[step]}
-            title={t(`first.${step}.title`)}
-            text={t(`first.${step}.text`)}
-          />
-        ))}
-      </ol>
-      <Button component={Link} to="/tasks" leftSection={<Icon name="board" />}>
-        {t('first.toTasks')}
+      <h3 id={title}>{props.title}</h3>
+      <ol className={styles.steps}>{props.children}</ol>
+      <Button component={Link} to={props.to} leftSection={<Icon name={props.icon} />}>
+        {props.button}
       </Button>
     </section>
   );

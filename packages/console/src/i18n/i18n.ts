@@ -14,11 +14,8 @@ const LOADERS: Record<Language, () => Promise<{ resources: object }>> = {
 /** The first of the browser's languages that we speak. */
 export function browserLanguage(preferred: readonly string[] = navigator.languages): Language {
   const codes = preferred.map(tag => tag.toLowerCase().split('-')[0]);
-  return LANGUAGES.find(language => language === codes.find(isLanguage)) ?? 'en';
-}
-
-function isLanguage(code: string | undefined): boolean {
-  return LANGUAGES.some(language => language === code);
+  const known = codes.find(code => LANGUAGES.some(language => language === code));
+  return LANGUAGES.find(language => language === known) ?? 'en';
 }
 
 export async function startI18n(language: Language): Promise<void> {

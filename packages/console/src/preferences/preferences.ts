@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react';
-import { BIT_RATES, type Preferences, readPreferences } from './schema.ts';
+import { type Preferences, readPreferences } from './schema.ts';
 
 /**
  * What a person chose in this browser. Kept in local storage and shared between open tabs; a value
@@ -8,8 +8,6 @@ import { BIT_RATES, type Preferences, readPreferences } from './schema.ts';
 const KEY = 'holdfast-preferences';
 const listeners = new Set<() => void>();
 let current = readPreferences(load());
-
-export { BIT_RATES, type Preferences };
 
 export function getPreferences(): Preferences {
   return current;

@@ -35,7 +35,8 @@ export function SessionTimeline(props: {
   const until = live ? now : null;
   const timeline = useMemo(() => buildTimeline(events, until), [events, until]);
   const sounds = useSounds(recordings);
-  const playheadMs = playhead(recordings, player);
+  const played = recordings.find(recording => recording.audio_id === player.currentId);
+  const playheadMs = played ? startOf(played) + player.positionMs : null;
   const cursor = useEventCursor(events, player.playing ? playheadMs : null);
   const seek = (atMs: number) => {
     const sound = soundAt(recordings, atMs);
@@ -81,10 +82,4 @@ export function SessionTimeline(props: {
       </div>
     </Section>
   );
-}
-
-/** Where on the clock the playback is; null before anything was played. */
-function playhead(recordings: readonly Recording[], player: Player): number | null {
-  const current = recordings.find(recording => recording.audio_id === player.currentId);
-  return current ? startOf(current) + player.positionMs : null;
 }

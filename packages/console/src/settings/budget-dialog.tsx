@@ -39,8 +39,25 @@ export function BudgetDialog(props: DialogProps) {
 
 function Form({ asked, known, onClose }: DialogProps) {
   const { t } = useTranslation('settings');
+  const formats = useFormats();
+  const nameOf = useScopeName();
+  const queries = useQueryClient();
+  const notify = useNotify();
   const fixed = asked === 'new' ? null : asked;
-  const { draft, change, saving } = useBudgetForm(fixed, onClose);
+  const [draft, setDraft] = useState<BudgetDraft>({
+    scope: fixed?.scope ?? SCOPES[0],
+    owner: fixed?.owner ?? '',
+    limit: fixed === null ? '' : String(fixed.limit_usd),
+  });
+  const change = (next: Partial<BudgetDraft>) => setDraft(now => ({ ...now, ...next }));
+  const saving = useSaving(async () => {
+    await client.budgets.set(budgetOf(draft)!);
+    notify.done(t('budgets.isSet'));
+    await queries.invalidateQueries({ queryKey: ['budgets'] });
+    await queries.invalidateQueries({ queryKey: ['audit'] });
+    onClose();
+  });
+  const replaced = fixed === null ? replacedBy(draft, known) : undefined;
   return (
     <DialogForm
       saving={saving}
@@ -49,18 +66,31 @@ function Form({ asked, known, onClose }: DialogProps) {
       onCancel={onClose}
     >
       {fixed === null && <Scope draft={draft} onChange={change} />}
-      <Limit draft={draft} fixed={fixed} onChange={change} />
-      {fixed === null && <Replaces budget={replacedBy(draft, known)} />}
+      <TextInput
+        type="number"
+        inputMode="decimal"
+        step="any"
+        min={0}
+        max={LIMIT_MAX_USD}
+        required
+        data-autofocus
+        label={fixed === null ? t('budgets.limit') : t('budgets.limitOf', { of: nameOf(fixed) })}
+        description={t('budgets.limitHint')}
+        leftSection="$"
+        value={draft.limit}
+        onChange={event => change({ limit: event.currentTarget.value })}
+      />
+      {replaced && (
+        <p className={typography.soft} role="status">
+          {t('budgets.replaces', { limit: formats.usd(replaced.limit_usd) })}
+        </p>
+      )}
     </DialogForm>
   );
 }
 
-interface FieldProps {
-  draft: BudgetDraft;
-  onChange: (change: Partial<BudgetDraft>) => void;
-}
-
-function Scope({ draft, onChange }: FieldProps) {
+function Scope(props: { draft: BudgetDraft; onChange: (change: Partial<BudgetDraft>) => void }) {
+  const { draft, onChange } = props;
   const { t } = useTranslation('settings');
   return (
     <>
@@ -84,56 +114,4 @@ function Scope({ draft, onChange }: FieldProps) {
       )}
     </>
   );
-}
-
-function Limit({ draft, fixed, onChange }: FieldProps & { fixed: Budget | null }) {
-  const { t } = useTranslation('settings');
-  const nameOf = useScopeName();
-  return (
-    <TextInput
-      type="number"
-      inputMode="decimal"
-      step="any"
-      min={0}
-      max={LIMIT_MAX_USD}
-      required
-      data-autofocus
-      label={fixed === null ? t('budgets.limit') : t('budgets.limitOf', { of: nameOf(fixed) })}
-      description={t('budgets.limitHint')}
-      leftSection="$"
-      value={draft.limit}
-      onChange={event => onChange({ limit: event.currentTarget.value })}
-    />
-  );
-}
-
-function Replaces({ budget }: { budget: Budget | undefined }) {
-  const { t } = useTranslation('settings');
-  const formats = useFormats();
-  if (budget === undefined) return null;
-  return (
-    <p className={typography.soft} role="status">
-      {t('budgets.replaces', { limit: formats.usd(budget.limit_usd) })}
-    </p>
-  );
-}
-
-function useBudgetForm(fixed: Budget | null, onClose: () => void) {
-  const { t } = useTranslation('settings');
-  const queries = useQueryClient();
-  const notify = useNotify();
-  const [draft, setDraft] = useState<BudgetDraft>({
-    scope: fixed?.scope ?? SCOPES[0],
-    owner: fixed?.owner ?? '',
-    limit: fixed === null ? '' : String(fixed.limit_usd),
-  });
-  const saving = useSaving(async () => {
-    await client.budgets.set(budgetOf(draft)!);
-    notify.done(t('budgets.isSet'));
-    await queries.invalidateQueries({ queryKey: ['budgets'] });
-    await queries.invalidateQueries({ queryKey: ['audit'] });
-    onClose();
-  });
-  const change = (next: Partial<BudgetDraft>) => setDraft(now => ({ ...now, ...next }));
-  return { draft, change, saving };
 }

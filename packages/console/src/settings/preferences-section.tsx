@@ -7,8 +7,8 @@ import {
 } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { changeLanguage } from '../i18n/i18n.ts';
-import { BIT_RATES, setPreferences, usePreferences } from '../preferences/preferences.ts';
-import { LANGUAGES } from '../preferences/schema.ts';
+import { setPreferences, usePreferences } from '../preferences/preferences.ts';
+import { BIT_RATES, LANGUAGES } from '../preferences/schema.ts';
 import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
 

@@ -41,7 +41,22 @@ function Form({ asked, known, onClose }: DialogProps) {
   const { t } = useTranslation('settings');
   const titleOf = useProviderTitle();
   const fixed = asked === 'new' ? null : asked;
-  const { fields, change, saving } = useKeyForm(fixed, onClose);
+  const queries = useQueryClient();
+  const notify = useNotify();
+  const [fields, setFields] = useState({
+    provider: fixed?.provider ?? PROVIDERS[0],
+    name: fixed?.name ?? '',
+    key: '',
+  });
+  const change = (next: Partial<typeof fields>) => setFields(now => ({ ...now, ...next }));
+  const saving = useSaving(async () => {
+    const { provider, name, key } = fields;
+    await client.providerKeys.create({ provider, name: name.trim(), key: key.trim() });
+    notify.done(t('providerKeys.saved'));
+    await queries.invalidateQueries({ queryKey: ['provider-keys'] });
+    await queries.invalidateQueries({ queryKey: ['audit'] });
+    onClose();
+  });
   const before = known.find(key => key.provider === fields.provider);
   return (
     <DialogForm
@@ -98,25 +113,4 @@ function KeyField({ value, onChange }: { value: string; onChange: (key: string) 
       onChange={event => onChange(event.currentTarget.value)}
     />
   );
-}
-
-function useKeyForm(fixed: ProviderKey | null, onClose: () => void) {
-  const { t } = useTranslation('settings');
-  const queries = useQueryClient();
-  const notify = useNotify();
-  const [fields, setFields] = useState({
-    provider: fixed?.provider ?? PROVIDERS[0],
-    name: fixed?.name ?? '',
-    key: '',
-  });
-  const saving = useSaving(async () => {
-    const { provider, name, key } = fields;
-    await client.providerKeys.create({ provider, name: name.trim(), key: key.trim() });
-    notify.done(t('providerKeys.saved'));
-    await queries.invalidateQueries({ queryKey: ['provider-keys'] });
-    await queries.invalidateQueries({ queryKey: ['audit'] });
-    onClose();
-  });
-  const change = (next: Partial<typeof fields>) => setFields(now => ({ ...now, ...next }));
-  return { fields, change, saving };
 }

@@ -27,6 +27,7 @@ export function Navigation(props: {
   onGo: () => void;
 }) {
   const { t } = useTranslation('shell');
+  const talking = useVoiceActive();
   return (
     <>
       <div className={styles.wide}>
@@ -46,7 +47,14 @@ export function Navigation(props: {
             }}
             label={t(`place.${place.key}`)}
             leftSection={<Icon name={place.icon} />}
-            rightSection={place.key === 'voice' && <LiveDot />}
+            rightSection={
+              talking &&
+              place.key === 'voice' && (
+                <span className={styles.live}>
+                  <span className={typography.visuallyHidden}>{t('talking')}</span>
+                </span>
+              )
+            }
             onClick={props.onGo}
           />
         ))}
@@ -70,17 +78,6 @@ export function Brand() {
       <Mark />
       <span>Holdfast</span>
     </Link>
-  );
-}
-
-/** A session is open in this tab, also while another page is shown. */
-function LiveDot() {
-  const { t } = useTranslation('shell');
-  if (!useVoiceActive()) return null;
-  return (
-    <span className={styles.live}>
-      <span className={typography.visuallyHidden}>{t('talking')}</span>
-    </span>
   );
 }
 

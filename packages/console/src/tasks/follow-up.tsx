@@ -1,8 +1,8 @@
 import type { Run } from '@holdfast/protocol';
 import { Button, NativeSelect, Textarea } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { agentsQuery } from '../app/run-queries.ts';
 import { client } from '../app/services.ts';
@@ -18,20 +18,54 @@ import type { TaskParts } from './task-parts.ts';
 const INSTRUCTION_MAX_CHARS = 48_000;
 
 /** While somebody works a message goes to them; otherwise it starts the next runs. */
-export function FollowUp(props: TaskParts) {
+export function FollowUp({ task, runs, message }: TaskParts) {
   const { t } = useTranslation('tasks');
-  const working = props.runs.some(run => !isOver(run.status));
-  const form = useFollowUp(props, working);
+  const known = useQuery(agentsQuery).data?.data ?? [];
+  const queries = useQueryClient();
+  const notify = useNotify();
+  const navigate = useNavigate({ from: '/tasks/$id' });
+  const [text, setText] = useState('');
+  const [chosen, setChosen] = useState<string[] | null>(null);
+  const [fromChosen, setFrom] = useState<string | null>(null);
+  const working = runs.some(run => !isOver(run.status));
+  const before = runs.filter(run => run.message_id === message?.id).map(run => run.agent);
+  const agents = chosen ?? (before.length > 0 ? [...new Set(before)] : defaultAgents(known));
+  const from = fromChosen ?? runs.find(run => run.picked)?.id ?? '';
+  const submit = useMutation({
+    mutationFn: async () => {
+      const instruction = text.trim() || undefined;
+      if (working) {
+        await client.tasks.addMessage(task.id, { instruction: instruction! });
+        notify.done(t('followUp.sent'));
+      } else {
+        await client.tasks.start(task.id, {
+          agents,
+          instruction,
+          message_id: instruction === undefined ? message?.id : undefined,
+          continues: from || undefined,
+        });
+        await navigate({ search: {}, replace: true });
+      }
+      setText('');
+      await queries.invalidateQueries({ queryKey: ['task', task.id] });
+    },
+  });
   return (
-    <form className={styles.followUp} onSubmit={event => void form.submit(event)}>
+    <form
+      className={styles.followUp}
+      onSubmit={event => {
+        event.preventDefault();
+        submit.mutate();
+      }}
+    >
       <Textarea
         label={t('followUp.label')}
         description={working ? t('followUp.sendHint') : t('followUp.startHint')}
-        value={form.text}
+        value={text}
         maxLength={INSTRUCTION_MAX_CHARS}
         autosize={false}
         rows={3}
-        onChange={event => form.setText(event.currentTarget.value)}
+        onChange={event => setText(event.currentTarget.value)}
         onKeyDown={event => {
           if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
             event.currentTarget.form?.requestSubmit();
@@ -40,22 +74,22 @@ export function FollowUp(props: TaskParts) {
       />
       {!working && (
         <>
-          <ContinueFrom runs={props.runs} value={form.from} onChange={form.setFrom} />
-          <AgentPicker chosen={form.agents} onChange={form.setAgents} />
+          <ContinueFrom runs={runs} value={from} onChange={setFrom} />
+          <AgentPicker chosen={agents} onChange={setChosen} />
         </>
       )}
-      {form.error !== null && <Problem error={form.error} />}
+      {submit.error !== null && <Problem error={submit.error} />}
       <Button
         type="submit"
-        loading={form.busy}
-        disabled={working ? form.text.trim() === '' : form.agents.length === 0}
+        loading={submit.isPending}
+        disabled={working ? text.trim() === '' : agents.length === 0}
         leftSection={<Icon name={working ? 'send' : 'play'} size={16} />}
       >
         {working
           ? t('followUp.send')
-          : form.agents.length === 0
+          : agents.length === 0
             ? t('followUp.startPlain')
-            : t('followUp.start', { count: form.agents.length })}
+            : t('followUp.start', { count: agents.length })}
       </Button>
     </form>
   );
@@ -88,46 +122,4 @@ function ContinueFrom(props: {
       ]}
     />
   );
-}
-
-function useFollowUp({ task, runs, message }: TaskParts, working: boolean) {
-  const { t } = useTranslation('tasks');
-  const known = useQuery(agentsQuery).data?.data ?? [];
-  const queries = useQueryClient();
-  const notify = useNotify();
-  const navigate = useNavigate({ from: '/tasks/$id' });
-  const [text, setText] = useState('');
-  const [chosen, setAgents] = useState<string[] | null>(null);
-  const [fromChosen, setFrom] = useState<string | null>(null);
-  const [state, setState] = useState({ busy: false, error: null as unknown });
-  const before = runs.filter(run => run.message_id === message?.id).map(run => run.agent);
-  const agents = chosen ?? (before.length > 0 ? [...new Set(before)] : defaultAgents(known));
-  const from = fromChosen ?? runs.find(run => run.picked)?.id ?? '';
-  const act = async () => {
-    const instruction = text.trim() || undefined;
-    if (working) {
-      await client.tasks.addMessage(task.id, { instruction: instruction! });
-      return notify.done(t('followUp.sent'));
-    }
-    await client.tasks.start(task.id, {
-      agents,
-      instruction,
-      message_id: instruction === undefined ? message?.id : undefined,
-      continues: from || undefined,
-    });
-    await navigate({ search: {}, replace: true });
-  };
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setState({ busy: true, error: null });
-    try {
-      await act();
-      setText('');
-      await queries.invalidateQueries({ queryKey: ['task', task.id] });
-      setState({ busy: false, error: null });
-    } catch (error) {
-      setState({ busy: false, error });
-    }
-  };
-  return { text, setText, agents, setAgents, from, setFrom, submit, ...state };
 }

@@ -18,12 +18,9 @@ export const PATCH_MAX_CHARS = 5_000_000;
 export const FILE_LARGE_LINES = 600;
 
 export function parsePatch(patch: string): PatchFile[] {
-  return splitFiles(patch).map(parseFile);
-}
-
-/** Only a line that no hunk holds begins a file: within hunks every line is marked. */
-function splitFiles(patch: string): string[] {
-  return patch.split(/^(?=diff --git )/m).filter(part => part.startsWith('diff --git '));
+  // Only a line that no hunk holds begins a file: within hunks every line is marked.
+  const parts = patch.split(/^(?=diff --git )/m);
+  return parts.filter(part => part.startsWith('diff --git ')).map(parseFile);
 }
 
 function parseFile(text: string): PatchFile {

@@ -1,4 +1,3 @@
-import type { EventEnvelope } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
 import layout from '../ui/layout.module.css';
 import typography from '../ui/typography.module.css';
@@ -15,8 +14,8 @@ const MARKS = { pending: '○', active: '●', done: '✓' } as const;
 /** The agent's own list of steps, as it last said it. */
 export function Plan({ log }: { log: RunLog }) {
   const { t } = useTranslation('tasks');
-  const event = log.events.findLast(one => one.type === 'agent.plan');
-  const steps = event ? stepsOf(event) : [];
+  const items = log.events.findLast(one => one.type === 'agent.plan')?.data.items;
+  const steps: Step[] = Array.isArray(items) ? items : [];
   if (steps.length === 0) return null;
   const done = steps.filter(step => step.status === 'done').length;
   const now = steps.find(step => step.status === 'active');
@@ -38,8 +37,4 @@ export function Plan({ log }: { log: RunLog }) {
       </ol>
     </details>
   );
-}
-
-function stepsOf(event: EventEnvelope): Step[] {
-  return Array.isArray(event.data.items) ? (event.data.items as Step[]) : [];
 }

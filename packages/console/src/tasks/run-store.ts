@@ -204,15 +204,12 @@ export class RunStore {
   }
 
   private prune(): void {
-    const idle = [...this.entries].filter(
-      ([, entry]) => entry.watchers === 0 && entry.listeners.size === 0 && !isFollowed(entry),
-    );
+    const idle = [...this.entries].filter(([, { watchers, listeners, log }]) => {
+      const followed = !log.over && log.error === null;
+      return watchers === 0 && listeners.size === 0 && !followed;
+    });
     for (const [id] of idle.slice(0, Math.max(0, this.entries.size - KEPT_MAX))) {
       this.entries.delete(id);
     }
   }
-}
-
-function isFollowed(entry: Entry): boolean {
-  return !entry.log.over && entry.log.error === null;
 }

@@ -6,7 +6,7 @@ import { meQuery } from '../app/queries.ts';
 import layout from '../ui/layout.module.css';
 import typography from '../ui/typography.module.css';
 import styles from './board.module.css';
-import { type BoardColumn, groupTasks } from './board.ts';
+import { groupTasks } from './board.ts';
 import { useMove } from './move-menu.tsx';
 import { type Move, mayControl } from './moves.ts';
 import { TaskCard } from './task-card.tsx';
@@ -20,7 +20,19 @@ export function Board(props: {
   const { t } = useTranslation('tasks');
   const me = useQuery(meQuery).data;
   const columns = groupTasks(props.tasks, props.withArchived);
-  const { frame, moved, onMove } = useBoardMoves(columns);
+  const { mutate } = useMove();
+  const frame = useRef<HTMLDivElement>(null);
+  const [moved, setMoved] = useState<string | null>(null);
+  // The focus goes along with a card, or to the board where the card is out of sight.
+  const shown = columns.some(({ tasks }) => tasks.some(({ id }) => id === moved));
+  const gone = moved !== null && !shown;
+  useEffect(() => {
+    if (gone) frame.current?.focus({ preventScroll: true });
+  }, [gone]);
+  const onMove = (task: Task, move: Move) => {
+    setMoved(task.id);
+    mutate({ task, move });
+  };
   return (
     <div className={styles.board} ref={frame} tabIndex={-1}>
       {columns.map(({ column, tasks }) => (
@@ -48,21 +60,4 @@ export function Board(props: {
       ))}
     </div>
   );
-}
-
-/** The focus goes along with a card, or to the board where the card is out of sight. */
-function useBoardMoves(columns: readonly BoardColumn[]) {
-  const { mutate } = useMove();
-  const frame = useRef<HTMLDivElement>(null);
-  const [moved, setMoved] = useState<string | null>(null);
-  const shown = columns.some(({ tasks }) => tasks.some(({ id }) => id === moved));
-  const gone = moved !== null && !shown;
-  useEffect(() => {
-    if (gone) frame.current?.focus({ preventScroll: true });
-  }, [gone]);
-  const onMove = (task: Task, move: Move) => {
-    setMoved(task.id);
-    mutate({ task, move });
-  };
-  return { frame, moved, onMove };
 }

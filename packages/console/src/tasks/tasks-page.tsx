@@ -1,4 +1,4 @@
-import type { Repo, Task } from '@holdfast/protocol';
+import type { Repo } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
@@ -33,33 +33,33 @@ export function TasksPage() {
   const known = repos.data?.data ?? [];
   useShortcut('n', () => mayWrite && setAsked(known.length > 0 ? 'task' : 'repo'));
   return (
-    <Page title={t('title')} actions={mayWrite && <Actions onAsk={setAsked} repos={known} />}>
+    <Page
+      title={t('title')}
+      actions={
+        mayWrite && (
+          <>
+            <Button
+              component={Link}
+              to="/tasks/repos"
+              variant="default"
+              leftSection={<Icon name="folder" size={18} />}
+            >
+              {t('repos.title')}
+            </Button>
+            {known.length > 0 && (
+              <Button onClick={() => setAsked('task')} leftSection={<Icon name="plus" />}>
+                {t('newTask.button')}
+              </Button>
+            )}
+          </>
+        )
+      }
+    >
       {repos.error && <Problem error={repos.error} onRetry={() => void repos.refetch()} />}
       <Tasks repos={known} ready={repos.isSuccess} onAsk={setAsked} mayWrite={mayWrite} />
       <NewTaskDialog opened={asked === 'task'} repos={known} onClose={() => setAsked(null)} />
       <AddRepoDialog opened={asked === 'repo'} onClose={() => setAsked(null)} />
     </Page>
-  );
-}
-
-function Actions({ onAsk, repos }: { onAsk: (asked: Asked) => void; repos: readonly Repo[] }) {
-  const { t } = useTranslation('tasks');
-  return (
-    <>
-      <Button
-        component={Link}
-        to="/tasks/repos"
-        variant="default"
-        leftSection={<Icon name="folder" size={18} />}
-      >
-        {t('repos.title')}
-      </Button>
-      {repos.length > 0 && (
-        <Button onClick={() => onAsk('task')} leftSection={<Icon name="plus" />}>
-          {t('newTask.button')}
-        </Button>
-      )}
-    </>
   );
 }
 
@@ -84,10 +84,15 @@ function Tasks(props: {
   const change = (next: Partial<TasksSearch>) =>
     void navigate({ search: now => ({ ...now, focus: undefined, ...next }), replace: true });
   const shown = loaded.filter(task => fits(task, byId, search));
+  const narrowed = search.q !== undefined || search.repo !== undefined;
   return (
     <>
       <TaskFilters search={search} repos={repos} onChange={change} />
-      <Found tasks={shown} repos={byId} search={search} />
+      {shown.length === 0 && narrowed ? (
+        <Empty title={t('noMatch')}>{t('noMatchHint')}</Empty>
+      ) : (
+        <Board tasks={shown} repos={byId} withArchived={search.archived ?? false} />
+      )}
       {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
       {list.hasNextPage && (
         <div className={layout.more}>
@@ -105,18 +110,4 @@ function Tasks(props: {
       )}
     </>
   );
-}
-
-function Found(props: {
-  tasks: readonly Task[];
-  repos: ReadonlyMap<string, Repo>;
-  search: TasksSearch;
-}) {
-  const { t } = useTranslation('tasks');
-  const { search, tasks } = props;
-  const narrowed = search.q !== undefined || search.repo !== undefined;
-  if (tasks.length === 0 && narrowed) {
-    return <Empty title={t('noMatch')}>{t('noMatchHint')}</Empty>;
-  }
-  return <Board tasks={tasks} repos={props.repos} withArchived={search.archived ?? false} />;
 }

@@ -102,7 +102,7 @@ export function Marks(props: LaneProps & { marks: readonly Mark[] }) {
           data-shape={shape}
           data-chosen={marks.some(mark => mark.seq === cursorSeq) || undefined}
           transform={`translate(${at.toFixed(1)} ${middle})`}
-          onClick={() => onPick(gravest(marks, shape).seq)}
+          onClick={() => onPick((marks.find(mark => mark.shape === shape) ?? marks[0]!).seq)}
         >
           <title>
             {marks
@@ -115,10 +115,6 @@ export function Marks(props: LaneProps & { marks: readonly Mark[] }) {
       ))}
     </svg>
   );
-}
-
-function gravest(marks: readonly Mark[], shape: Mark['shape']): Mark {
-  return marks.find(mark => mark.shape === shape) ?? marks[0]!;
 }
 
 const COLUMN_PX = 2;

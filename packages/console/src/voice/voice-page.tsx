@@ -20,7 +20,13 @@ export function VoicePage() {
   const uploads = useUploads();
   const state = view.session?.state ?? 'idle';
   const active = state !== 'idle' && state !== 'ended' && state !== 'failed';
-  useAnnounceState(state);
+  const announce = useAnnounce();
+  const before = useRef<string>(state);
+  useEffect(() => {
+    if (before.current === state) return;
+    before.current = state;
+    announce(t(`state.${state}`));
+  }, [state, announce, t]);
   useLeaveGuard(active || uploads.some(upload => upload.state === 'sending'));
   useShortcut('space', () => {
     if (active) voice.mute(!(view.session?.muted ?? false));
@@ -39,15 +45,4 @@ export function VoicePage() {
       </div>
     </Page>
   );
-}
-
-function useAnnounceState(state: string): void {
-  const { t } = useTranslation('voice');
-  const announce = useAnnounce();
-  const before = useRef(state);
-  useEffect(() => {
-    if (before.current === state) return;
-    before.current = state;
-    announce(t(`state.${state}` as never));
-  }, [state, announce, t]);
 }
