@@ -1,5 +1,5 @@
 /**
- * Finds the programs that tests need and that npm cannot bring: PostgreSQL, Redis, Chromium,
+ * Finds the programs that tests need and that npm cannot bring: PostgreSQL 15, Redis, Chromium,
  * OpenSSL, bubblewrap, git. What is missing is installed with apt-get where that is possible (root
  * on Debian), once, with one line printed; elsewhere the caller gets one line that says how to get
  * it.
@@ -22,6 +22,8 @@ export interface BinaryRequest {
   readonly names: readonly string[];
   /** Glob patterns of folders to look in before the PATH. */
   readonly folders?: readonly string[];
+  /** Whether the PATH is searched too. Default: true. */
+  readonly onPath?: boolean;
   /** Debian's package that brings it. */
   readonly aptPackage: string;
   /** Whether it may be installed when it is missing. Default: for root on Debian. */
@@ -40,12 +42,13 @@ export async function findBinary(request: BinaryRequest): Promise<string> {
   return installed;
 }
 
-/** PostgreSQL's `initdb`, `postgres`, `psql`: all from the newest installed version. */
-export async function findPostgresBinary(name: string): Promise<string> {
+/** The system's own PostgreSQL of one version: `initdb`, `postgres`. */
+export async function findPostgresBinary(name: string, version: number): Promise<string> {
   return findBinary({
     names: [name],
-    folders: ['/usr/lib/postgresql/*/bin', '/opt/homebrew/opt/postgresql@*/bin'],
-    aptPackage: 'postgresql',
+    folders: [`/usr/lib/postgresql/${version}/bin`, `/opt/homebrew/opt/postgresql@${version}/bin`],
+    onPath: false,
+    aptPackage: `postgresql-${version}`,
   });
 }
 
@@ -56,9 +59,9 @@ export async function findBubblewrap(): Promise<string> {
 
 function locate(request: BinaryRequest): string | undefined {
   const folders = (request.folders ?? []).flatMap(pattern => newestFirst(globSync(pattern)));
-  const path = (process.env.PATH ?? '').split(delimiter).filter(folder => folder !== '');
+  const path = request.onPath === false ? [] : (process.env.PATH ?? '').split(delimiter);
   for (const name of request.names) {
-    for (const folder of [...folders, ...path]) {
+    for (const folder of [...folders, ...path.filter(Boolean)]) {
       const file = join(folder, name);
       if (isExecutable(file)) return file;
     }

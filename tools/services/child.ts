@@ -22,8 +22,8 @@ export interface ChildRequest {
   readonly args: readonly string[];
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Run as this system user; only root may ask for it. */
-  readonly user?: string;
+  /** Stands before the command and ends in `setpriv`, which takes further options. */
+  readonly prefix?: readonly string[];
   /** Matched against the output (stdout and stderr together); the match is handed back. */
   readonly ready: RegExp;
   readonly readyTimeoutMs?: number;
@@ -113,10 +113,7 @@ export function removeFolder(folder: string): void {
 function spawnBound(request: ChildRequest, stopSignal: NodeJS.Signals): ChildProcess {
   const bound: string[] = [];
   if (process.platform === 'linux' && existsSync(SETPRIV)) {
-    bound.push(SETPRIV, `--pdeathsig=${stopSignal.replace('SIG', '')}`);
-    if (request.user) {
-      bound.push(`--reuid=${request.user}`, `--regid=${request.user}`, '--clear-groups');
-    }
+    bound.push(...(request.prefix ?? [SETPRIV]), `--pdeathsig=${stopSignal.replace('SIG', '')}`);
   }
   const [command, ...args] = [...bound, request.command, ...request.args];
   return spawn(command ?? request.command, args, {

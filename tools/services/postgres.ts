@@ -1,27 +1,33 @@
 /**
- * A throw-away PostgreSQL cluster on a free loopback port, with the newest version installed.
- * Written for tests: it never syncs to disk, and nothing of it is left after `stop()` or after
- * this process has ended. Needs about a second to start; share one per test run (`shared.ts`).
+ * A throw-away PostgreSQL cluster on a free loopback port, made with the embedded database's own
+ * programs; version 15, the oldest that the server promises to work with, is the system's. Written
+ * for tests: it never syncs to disk, and nothing of it is left after `stop()` or after this process
+ * has ended. Needs about a second to start; share one per test run (`shared.ts`).
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { findBinaries } from '../../packages/server/src/platform/database/embedded/binaries.ts';
+import {
+  chooseRunAs,
+  type RunAs,
+} from '../../packages/server/src/platform/database/embedded/run-as.ts';
 import { findPostgresBinary } from './binaries.ts';
 import { type RunningChild, removeFolder, startChild, withFreePort } from './child.ts';
 
 const run = promisify(execFile);
 
 const USER = 'holdfast';
-/** The system user that PostgreSQL runs as when we are root, which it refuses to run as. */
-const SYSTEM_USER = 'postgres';
 const RESTART_ATTEMPTS = 20;
 const RESTART_PAUSE_MS = 250;
 
 export interface PostgresOptions {
+  /** Default: the embedded database's. */
+  readonly version?: 15;
   /** Further server settings (`name=value`); they win over ours. */
   readonly settings?: readonly string[];
   /** Serve TLS with this certificate (PEM files); plain connections stay possible. */
@@ -41,19 +47,16 @@ export interface PostgresService {
 
 /** Creates and starts a cluster; throws one clear line when PostgreSQL cannot be had. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresService> {
-  const [initdb, postgres] = [
-    await findPostgresBinary('initdb'),
-    await findPostgresBinary('postgres'),
-  ];
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-postgres-'));
   try {
+    const programs = await findPrograms(folder, options.version);
     const password = randomBytes(12).toString('hex');
-    const tlsSettings = prepareFolder(folder, password, options);
-    await createCluster(initdb, folder);
+    const tlsSettings = prepareFolder(folder, password, { ...options, runAs: programs.runAs });
+    await createCluster(programs, folder);
     return await withFreePort(async port => {
       const settings = [...serverSettings(port), ...tlsSettings, ...(options.settings ?? [])];
       const url = `postgresql://${USER}:${password}@127.0.0.1:${port}/postgres`;
-      const cluster = new Cluster(postgres, folder, settings);
+      const cluster = new Cluster(programs, folder, settings);
       await cluster.start();
       return {
         url,
@@ -73,14 +76,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 
 /** The server on one data folder. The folder goes when the server is stopped for good. */
 class Cluster {
-  readonly #command: string;
+  readonly #programs: Programs;
   readonly #folder: string;
   readonly #settings: readonly string[];
   #child: RunningChild | undefined;
   #comesBack = false;
 
-  constructor(command: string, folder: string, settings: readonly string[]) {
-    this.#command = command;
+  constructor(programs: Programs, folder: string, settings: readonly string[]) {
+    this.#programs = programs;
     this.#folder = folder;
     this.#settings = settings;
   }
@@ -93,9 +96,10 @@ class Cluster {
     const settings = this.#settings.flatMap(setting => ['-c', setting]);
     this.#child = await startChild({
       name: 'PostgreSQL',
-      command: this.#command,
+      command: this.#programs.postgres,
       args: ['-D', join(this.#folder, 'data'), ...settings],
-      user: systemUser(),
+      env: this.#programs.env,
+      prefix: this.#programs.runAs.prefix,
       ready: /database system is ready to accept connections/,
       stopSignal: 'SIGINT',
       cleanUp: () => {
@@ -132,8 +136,21 @@ class Cluster {
   }
 }
 
-function systemUser(): string | undefined {
-  return process.getuid?.() === 0 ? SYSTEM_USER : undefined;
+interface Programs {
+  readonly initdb: string;
+  readonly postgres: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly runAs: RunAs;
+}
+
+async function findPrograms(folder: string, version: 15 | undefined): Promise<Programs> {
+  const runAs = await chooseRunAs();
+  if (version === undefined) return { ...findBinaries(join(folder, 'lib')), runAs };
+  const [initdb, postgres] = [
+    await findPostgresBinary('initdb', version),
+    await findPostgresBinary('postgres', version),
+  ];
+  return { initdb, postgres, env: {}, runAs };
 }
 
 function serverSettings(port: number): string[] {
@@ -154,7 +171,11 @@ function serverSettings(port: number): string[] {
 }
 
 /** Writes the password and TLS files, all readable by the server's user alone. */
-function prepareFolder(folder: string, password: string, options: PostgresOptions): string[] {
+function prepareFolder(
+  folder: string,
+  password: string,
+  options: PostgresOptions & { readonly runAs: RunAs },
+): string[] {
   const files: Record<string, string> = { password };
   if (options.tls) {
     files['server.crt'] = options.tls.certPem;
@@ -163,11 +184,9 @@ function prepareFolder(folder: string, password: string, options: PostgresOption
   for (const [name, content] of Object.entries(files)) {
     writeFileSync(join(folder, name), content, { mode: 0o600 });
   }
-  if (systemUser()) {
-    const { uid, gid } = systemUserIds();
-    for (const path of [folder, ...Object.keys(files).map(name => join(folder, name))]) {
-      chownSync(path, uid, gid);
-    }
+  const { uid, gid } = options.runAs.owner;
+  for (const path of [folder, ...Object.keys(files).map(name => join(folder, name))]) {
+    chownSync(path, uid, gid);
   }
   if (!options.tls) return [];
   return [
@@ -177,29 +196,12 @@ function prepareFolder(folder: string, password: string, options: PostgresOption
   ];
 }
 
-function systemUserIds(): { uid: number; gid: number } {
-  try {
-    const { uid, gid } = statSync('/var/lib/postgresql');
-    return { uid, gid };
-  } catch (cause) {
-    throw new Error(
-      'PostgreSQL does not run as root and its system user is missing: run the tests as another ' +
-        'user, or install the package "postgresql"',
-      { cause },
-    );
-  }
-}
-
-async function createCluster(initdb: string, folder: string): Promise<void> {
+async function createCluster(programs: Programs, folder: string): Promise<void> {
   const args = [
     ...['-D', join(folder, 'data'), '-U', USER, '--pwfile', join(folder, 'password')],
     ...['-A', 'scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'],
   ];
-  const user = systemUser();
-  if (!user) {
-    await run(initdb, args);
-    return;
-  }
-  const drop = [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
-  await run('setpriv', [...drop, initdb, ...args], { cwd: '/' });
+  const [command, ...before] = programs.runAs.prefix;
+  const env = { ...process.env, ...programs.env };
+  await run(command!, [...before, programs.initdb, ...args], { cwd: '/', env });
 }

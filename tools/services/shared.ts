@@ -23,9 +23,9 @@ declare module 'vitest' {
   }
 }
 
-/** The superuser's URL of the run's PostgreSQL. */
-export async function sharedPostgres(): Promise<Pick<PostgresService, 'url'>> {
-  return (await ask('postgres')) as Pick<PostgresService, 'url'>;
+/** The superuser's URL of the run's PostgreSQL, of the embedded version or of the oldest. */
+export async function sharedPostgres(version?: 15): Promise<Pick<PostgresService, 'url'>> {
+  return (await ask(`postgres${version ?? ''}`)) as Pick<PostgresService, 'url'>;
 }
 
 export async function sharedRedis(): Promise<Pick<RedisService, 'host' | 'port' | 'url'>> {
@@ -58,6 +58,7 @@ interface Stoppable {
 
 const STARTERS: Readonly<Record<string, () => Promise<Stoppable>>> = {
   postgres: () => startPostgres(),
+  postgres15: () => startPostgres({ version: 15 }),
   redis: () => startRedis(),
   azurite: () => startAzurite(),
   console: buildConsole,

@@ -14,10 +14,14 @@ import {
   openAzureBlobs,
   openFilesystemBlobs,
 } from './platform/blobs/index.ts';
-import { type Database, migrate, openPglite, openPostgres } from './platform/database/index.ts';
+import {
+  type Database,
+  migrate,
+  openEmbeddedDatabase,
+  openPostgres,
+} from './platform/database/index.ts';
 import {
   createPostgresDoorbell,
-  createProcessDoorbell,
   createRedisDoorbell,
   type Doorbell,
 } from './platform/doorbell/index.ts';
@@ -88,7 +92,8 @@ export async function openPlatform(config: Config, environment: Variables): Prom
   try {
     const telemetry = keep(await openTelemetry(config, replica));
     const secrets = openSecrets(config, environment);
-    const database = keep(await openDatabase(config, telemetry));
+    const url = config.database.url?.reveal() ?? (await startDatabase(config, telemetry, keep));
+    const database = keep(await openDatabase(config, url, telemetry));
     await migrateSchema(database, telemetry);
     const redis = openRedis(config, telemetry);
     if (redis) keep(redis);
@@ -101,7 +106,7 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     const { revision, roles } = config.server;
     const leases = createLeases({ database, revision, roles, replica, telemetry });
     const blobs = keep(await openBlobs(config, address, keys));
-    const queue = openQueue(config, database, telemetry);
+    const queue = createPgBossQueue({ database, telemetry, connectionString: url });
     const ports = { telemetry, secrets, database, redis, doorbell, limiter, sealer, log, leases };
     return { ...ports, queue, blobs, address, close };
   } catch (error) {
@@ -154,14 +159,26 @@ function masterKeys(config: Config, secrets: SecretSource): MasterKeySource {
   return localMasterKey(config.server.dataDir);
 }
 
-async function openDatabase(config: Config, telemetry: Telemetry): Promise<Database> {
-  const { url, echo, idleConnections, maxConnections } = config.database;
+/** The embedded database, where no address is set; answers its address. */
+async function startDatabase(
+  config: Config,
+  { log }: Telemetry,
+  keep: (part: { close(): Promise<void> }) => unknown,
+): Promise<string> {
+  const { dataDir } = config.server;
+  const poolMax = config.database.maxConnections;
+  const embedded = await openEmbeddedDatabase({ dataDir, log, poolMax });
+  keep(embedded);
+  return embedded.url;
+}
+
+function openDatabase(config: Config, url: string, telemetry: Telemetry): Promise<Database> {
+  const { echo, idleConnections, maxConnections } = config.database;
   const echoSql = echo
     ? (sql: string) => telemetry.log.debug('database.query', { sql })
     : undefined;
-  if (url === null) return openPglite({ dataDir: config.server.dataDir, echo: echoSql });
   return openPostgres({
-    url: url.reveal(),
+    url,
     poolSize: idleConnections,
     maxOverflow: maxConnections - idleConnections,
     applicationName: `${config.telemetry.serviceName} ${config.server.revision}`,
@@ -197,21 +214,14 @@ async function checkKeys(
   if (missing.length > 0) telemetry.log.warn('secrets.master_keys_missing', { missing });
 }
 
-function openQueue({ database: { url } }: Config, database: Database, telemetry: Telemetry): Queue {
-  return createPgBossQueue({ database, telemetry, connectionString: url?.reveal() ?? null });
-}
-
-/** Redis where there is one; NOTIFY where processes may share the database; else in process. */
+/** Redis where there is one, else NOTIFY. */
 function openDoorbell(
   database: Database,
   redis: Redis | undefined,
   telemetry: Telemetry,
 ): Doorbell | Promise<Doorbell> {
   if (redis) return createRedisDoorbell({ redis, telemetry });
-  if (database.capabilities.sharedAcrossProcesses) {
-    return createPostgresDoorbell({ database, telemetry });
-  }
-  return createProcessDoorbell({ telemetry });
+  return createPostgresDoorbell({ database, telemetry });
 }
 
 function openLimiter(redis: Redis | undefined, telemetry: Telemetry): RateLimiter {

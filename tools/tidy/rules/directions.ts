@@ -49,7 +49,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Factories of adapters: only `compose.ts` chooses between them. */
 const ADAPTER =
-  /^(open|create)(Pglite|Postgres|Redis|Process|Filesystem|Azure|Environment|KeyVault)/;
+  /^(open|create)(Embedded|Postgres|Redis|Process|Filesystem|Azure|Environment|KeyVault)/;
 const COMPOSE = 'packages/server/src/compose.ts';
 const SERVER = 'packages/server/src/';
 

@@ -59,10 +59,10 @@ function* columns(source: SourceFile): Generator<Fault> {
   }
 }
 
-/** The callback of `describe`, `describe.each(…)(…)`, or of a helper such as `forEachAdapter`. */
+/** The callback of `describe`, `describe.each(…)(…)`, or of a helper such as `withDatabase`. */
 function isSuite(source: SourceFile, parent?: Node): boolean {
   if (!source.isTest || parent?.type !== 'CallExpression') return false;
-  return /^(describe\b|forEach[A-Z])/.test(dottedName(parent) ?? '');
+  return /^(describe\b|forEach[A-Z]|with(Database|RunsHost)\b)/.test(dottedName(parent) ?? '');
 }
 
 function nameOf(node: Node, parent?: Node): string {

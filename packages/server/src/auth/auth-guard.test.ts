@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, handshake } from '../http/testing.ts';
-import type { PgliteDatabase } from '../platform/database/index.ts';
+import type { Database } from '../platform/database/index.ts';
 import { openTestDatabase } from '../platform/database/testing.ts';
 import { openTestAuth, principal, type TestAuth } from './testing/index.ts';
 
-let database: PgliteDatabase;
+let database: Database;
 let test: TestAuth;
 beforeAll(async () => {
   database = await openTestDatabase();

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { captureTelemetry } from '../http/testing.ts';
 import type { Database } from '../platform/database/index.ts';
-import { forEachDatabase } from '../platform/database/testing.ts';
+import { withDatabase } from '../platform/database/testing.ts';
 import { createProcessRateLimiter } from '../platform/limits/index.ts';
 import { randomMasterKey } from '../platform/log/testing.ts';
 import { createSealer } from '../platform/secrets/index.ts';
@@ -16,7 +16,7 @@ import { FROZEN, principal } from './testing/index.ts';
 
 const MINT = { ttlS: 60, maxSessions: 2, model: 'm', session: {}, locked: [] };
 
-forEachDatabase((_name, open) => {
+withDatabase(open => {
   let database: Database;
   let audit: Audit;
   let keys: ApiKeys;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { forEachDatabase } from '../platform/database/testing.ts';
+import { withDatabase } from '../platform/database/testing.ts';
 import { openRecordingHost, type RecordingHost, sendUpload } from './testing.ts';
 
-forEachDatabase((_name, open) => {
+withDatabase(open => {
   let host: RecordingHost;
   let session: string;
   let id: string;

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../kernel/index.ts';
 import type { BlobStore } from '../platform/blobs/index.ts';
 import type { Database } from '../platform/database/index.ts';
-import { forEachDatabase } from '../platform/database/testing.ts';
+import { withDatabase } from '../platform/database/testing.ts';
 import { createRecordingSweep } from './index.ts';
 import { openRecordingHost, type RecordingHost, sendUpload } from './testing.ts';
 
@@ -17,7 +17,7 @@ interface Faults {
   databaseDown?: boolean;
 }
 
-forEachDatabase((_name, open) => {
+withDatabase(open => {
   let database: Database;
   let host: RecordingHost;
   let faults: Faults = {};

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { BlobStore } from '../platform/blobs/index.ts';
-import type { PgliteDatabase } from '../platform/database/index.ts';
+import type { Database } from '../platform/database/index.ts';
 import { openTestDatabase } from '../platform/database/testing.ts';
 import { openRecordingHost, type RecordingHost, sendUpload } from './testing.ts';
 
-let database: PgliteDatabase;
+let database: Database;
 let host: RecordingHost;
 /** Runs between the look at a recording's row and the reading of its blob. */
 let meanwhile: () => Promise<unknown> = async () => {};

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../kernel/index.ts';
 import type { BlobStore } from '../platform/blobs/index.ts';
 import type { Database } from '../platform/database/index.ts';
-import { forEachDatabase } from '../platform/database/testing.ts';
+import { withDatabase } from '../platform/database/testing.ts';
 import { createRecordingSweep } from './index.ts';
 import {
   declared,
@@ -25,7 +25,7 @@ interface Upload {
   more?: (form: FormData) => void;
 }
 
-forEachDatabase((_name, open) => {
+withDatabase(open => {
   let database: Database;
   let host: RecordingHost;
   /** Set to make the blob store refuse writes. */

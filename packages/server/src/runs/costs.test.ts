@@ -1,12 +1,12 @@
 import { sql } from 'kysely';
 import { beforeAll, expect, it } from 'vitest';
 import { newId } from '../kernel/index.ts';
-import { forEachRunsHost } from './testing/databases.ts';
+import { withRunsHost } from './testing/databases.ts';
 import type { RunsHost } from './testing/host.ts';
 
 const TASK_OF_NOTHING = { cost_usd: 0, cost_is_upper_bound: false };
 
-forEachRunsHost((_name, open) => {
+withRunsHost(open => {
   let host: RunsHost;
   beforeAll(async () => {
     host = await open();

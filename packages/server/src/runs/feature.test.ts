@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { forEachRunsHost } from './testing/databases.ts';
+import { withRunsHost } from './testing/databases.ts';
 import { CALLER, type RunsHost } from './testing/host.ts';
 
 const BOB = { caller: 'Developer:bob:default' };
@@ -8,7 +8,7 @@ const VIEWER = { caller: 'Viewer:vic:default' };
 const ADMIN = { caller: 'Admin:ada:default' };
 const STRANGER = { caller: 'Admin:eve:elsewhere' };
 
-forEachRunsHost((_name, open) => {
+withRunsHost(open => {
   let host: RunsHost;
   beforeAll(async () => {
     host = await open();

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { openTestDatabase } from '../platform/database/testing.ts';
 import { Admission } from './queue-limit.ts';
-import { forEachRunsHost, onPostgres } from './testing/databases.ts';
+import { forEachRunsHost } from './testing/databases.ts';
 import { openRunsHost, type RunsHost } from './testing/host.ts';
 
 const QUEUED_MAX = 4;
@@ -9,12 +10,12 @@ describe('the runs of one owner that wait', () => {
   let host: RunsHost;
   let taskId: string;
   beforeAll(async () => {
-    const { database, connectionString, close } = await onPostgres();
-    host = await openRunsHost(database, { connectionString, queuedMax: QUEUED_MAX });
+    const database = await openTestDatabase();
+    host = await openRunsHost(database, { queuedMax: QUEUED_MAX });
     taskId = (await host.newTask()).id;
     return async () => {
       await host.close();
-      await close();
+      await database.close();
     };
   });
   const start = (agents: string[], caller?: string) =>
@@ -43,7 +44,7 @@ describe('the runs of one owner that wait', () => {
   });
 });
 
-forEachRunsHost((_name, open) => {
+forEachRunsHost(open => {
   const queuedMax = 20;
   let nowMs = 0;
   const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { onPostgres } from './testing/databases.ts';
+import { openTestDatabase } from '../platform/database/testing.ts';
 import { openRunsHost, type RunsHost } from './testing/host.ts';
 
 const MINE = { caller: 'Admin:root:default' };
@@ -10,12 +10,12 @@ describe('dead letters', () => {
   let host: RunsHost;
   let run: string;
   beforeAll(async () => {
-    const { database, connectionString, close } = await onPostgres();
-    host = await openRunsHost(database, { connectionString });
+    const database = await openTestDatabase();
+    host = await openRunsHost(database);
     [run] = (await host.newRuns('builtin')) as [string];
     return async () => {
       await host.close();
-      await close();
+      await database.close();
     };
   });
 

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import { expect, it } from 'vitest';
 import { CHECKPOINTS_KEPT_DAYS } from './retention.ts';
-import { forEachRunsHost } from './testing/databases.ts';
+import { withRunsHost } from './testing/databases.ts';
 import type { RunsHost } from './testing/host.ts';
 
 const RETENTION_DAYS = 30;
@@ -50,7 +50,7 @@ async function blobsOf(host: RunsHost, id: string): Promise<string[]> {
   return keys;
 }
 
-forEachRunsHost((_name, open) => {
+withRunsHost(open => {
   it('keeps checkpoints of ended runs for a week, and where one goes on from them', async () => {
     const host = await open();
     const young = await endedRun(host, CHECKPOINTS_KEPT_DAYS - 0.1);

@@ -9,7 +9,7 @@ const COMMIT = 'a'.repeat(40);
 const START = { agentVersion: '1', baseCommit: COMMIT, branch: 'holdfast/x', isolated: true };
 const SUCCESS = { status: 'succeeded', reason: null, summary: 'Done.' } as const;
 
-forEachRunsHost((name, open) => {
+forEachRunsHost(open => {
   let host: RunsHost;
   beforeAll(async () => {
     host = await open();
@@ -289,8 +289,6 @@ forEachRunsHost((name, open) => {
     expect(await host.runs.driver.wakeLost()).toBeGreaterThanOrEqual(1);
   });
 
-  // Two processes never share the embedded database.
-  if (name === 'PGlite') return;
   describe('two workers', () => {
     it('claim one run: one has it', async () => {
       const other = await host.sibling();

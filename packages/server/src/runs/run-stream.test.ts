@@ -2,14 +2,14 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../kernel/index.ts';
 import { READ_MAX_EVENTS } from '../platform/log/index.ts';
 import type { HeldRun } from './index.ts';
-import { forEachRunsHost } from './testing/databases.ts';
+import { withRunsHost } from './testing/databases.ts';
 import { CALLER, type RunsHost } from './testing/host.ts';
 import { SseConnection } from './testing/sse-client.ts';
 
 const SUCCESS = { status: 'succeeded', reason: null, summary: 'Done.' } as const;
 const OWN = { 'x-caller': CALLER };
 
-forEachRunsHost((_name, open) => {
+withRunsHost(open => {
   let host: RunsHost;
   const connections: SseConnection[] = [];
   beforeAll(async () => {

@@ -32,6 +32,7 @@ import {
   type RoutedModelGateway,
   upstreamHealth,
 } from '../models/index.ts';
+import { isFull } from '../platform/database/index.ts';
 import { mergeMetrics } from '../platform/telemetry/index.ts';
 import {
   createRealtime,
@@ -216,15 +217,27 @@ export function openHealth(
   others: { auth: Auth; models: Models },
 ): HealthRegistry {
   const registry = new HealthRegistry({ clock: systemClock, log: platform.telemetry.log });
+  registry.add({
+    name: 'database',
+    critical: true,
+    check: async () => {
+      try {
+        await platform.database.ping(DEPENDENCY_TIMEOUT_MS);
+        return undefined;
+      } catch (error) {
+        if (!isFull(config.server.dataDir)) throw error;
+        return { status: 'unhealthy', message: 'No room on the volume of the data folder.' };
+      }
+    },
+  });
   const pinged = [
-    { name: 'database', critical: true, part: platform.database },
-    { name: 'storage', critical: false, part: platform.blobs },
-    ...(platform.redis ? [{ name: 'redis', critical: false, part: platform.redis }] : []),
+    { name: 'storage', part: platform.blobs },
+    ...(platform.redis ? [{ name: 'redis', part: platform.redis }] : []),
   ];
-  for (const { name, critical, part } of pinged) {
+  for (const { name, part } of pinged) {
     registry.add({
       name,
-      critical,
+      critical: false,
       check: async () => {
         await part.ping(DEPENDENCY_TIMEOUT_MS);
         return undefined;

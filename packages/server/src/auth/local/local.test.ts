@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, handshake } from '../../http/testing.ts';
-import type { PgliteDatabase } from '../../platform/database/index.ts';
+import type { Database } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import { cookieOf, openTestAuth, principal, type TestAuth } from '../testing/index.ts';
 import { ADMIN_LINK_TTL_MS, ADMIN_LINKS_MAX, createAdminLinks } from './admin-link.ts';
 import { isLoopback } from './direct.ts';
 
-let database: PgliteDatabase;
+let database: Database;
 let test: TestAuth;
 beforeAll(async () => {
   database = await openTestDatabase();

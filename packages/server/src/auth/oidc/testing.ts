@@ -1,6 +1,6 @@
 /** A real identity provider and a server that trusts it, for tests. */
 import { OAuth2Server } from 'oauth2-mock-server';
-import type { PgliteDatabase } from '../../platform/database/index.ts';
+import type { Database } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import type { AuthOptions } from '../create-auth.ts';
 import { openTestAuth, type TestAuth } from '../testing/index.ts';
@@ -21,7 +21,7 @@ export interface OidcWorld {
 }
 
 export async function openOidcWorld(): Promise<OidcWorld> {
-  const database: PgliteDatabase = await openTestDatabase();
+  const database: Database = await openTestDatabase();
   const issuer = new OAuth2Server();
   await issuer.issuer.keys.generate('RS256');
   await issuer.start(0, '127.0.0.1');

@@ -1,14 +1,14 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { PgliteDatabase } from '../../platform/database/index.ts';
+import type { Database } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import { authorize, type Target } from '../authorize.ts';
 import { findPolicy, POLICIES } from '../policies.ts';
 import { openTestAuth } from './server.ts';
 import { type WalkThing, walk, walkCallers, wrongSteps } from './walk.ts';
 
-let database: PgliteDatabase;
+let database: Database;
 beforeAll(async () => {
   database = await openTestDatabase();
 });

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../platform/database/index.ts';
-import { forEachDatabase } from '../../platform/database/testing.ts';
+import { forEachPostgres } from '../../platform/database/testing.ts';
 import type { BudgetNotice } from '../gateway/gateway.ts';
 import { type GatewayHost, openGatewayHost } from '../testing/host.ts';
 import { openScriptedUpstream, type ScriptedUpstream, usedTokens } from '../testing/upstream.ts';
@@ -10,7 +10,7 @@ import { reserve, settle } from './reservations.ts';
 
 let projects = 0;
 
-forEachDatabase((name, open) => {
+forEachPostgres((name, open) => {
   let database: Database;
   let upstream: ScriptedUpstream;
   let host: GatewayHost;

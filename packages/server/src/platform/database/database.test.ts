@@ -1,13 +1,13 @@
-/** The contract of the database port, on every adapter. */
+/** The contract of the database port, on every version of PostgreSQL. */
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from './database.ts';
 import { runScript } from './driver.ts';
 import { isForeignKeyViolation, isUniqueViolation, SqlError } from './errors.ts';
-import { NOTIFY_MAX_BYTES } from './port.ts';
-import { forEachDatabase } from './testing.ts';
+import { NOTIFY_MAX_BYTES } from './kysely-database.ts';
+import { forEachPostgres } from './testing.ts';
 
-forEachDatabase((name, open) => {
+forEachPostgres((_version, open) => {
   let database: Database;
   beforeAll(async () => {
     database = await open();
@@ -191,14 +191,6 @@ forEachDatabase((name, open) => {
     const bad = database.transaction(trx => runScript(trx, 'drop table a_1; select nonsense'));
     await expect(bad).rejects.toMatchObject({ code: '42703' });
     expect(await one(sql`select count(*) as n from a_1`)).toEqual({ n: 2 });
-  });
-
-  it('declares what it can', () => {
-    const shared = name === 'PostgreSQL';
-    expect(database.capabilities).toEqual({
-      multipleConnections: shared,
-      sharedAcrossProcesses: shared,
-    });
   });
 
   it('answers `unavailable` once closed, and closes once', async () => {

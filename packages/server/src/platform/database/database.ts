@@ -1,13 +1,13 @@
 import type { Kysely, Transaction } from 'kysely';
 
 /**
- * The database port. Features write their SQL with Kysely for PostgreSQL 15; the embedded adapter
- * (PGlite) speaks the same. Each store types its own tables:
+ * The database port. Features write their SQL with Kysely for PostgreSQL 15. Each store types its
+ * own tables:
  *
  *     type Tables = { sessions: SessionsTable };
  *     const db = (executor: Executor) => executor.withTables<Tables>();
  *
- * `int8` and `count()` arrive as JavaScript numbers and `timestamptz` as `Date` on every adapter.
+ * `int8` and `count()` arrive as JavaScript numbers and `timestamptz` as `Date`.
  */
 // biome-ignore lint/complexity/noBannedTypes: Kysely's own way to say "no tables known yet".
 export type Db = Kysely<{}>;
@@ -16,35 +16,13 @@ export type Trx = Transaction<{}>;
 /** Something SQL can run on: the database itself or a transaction. */
 export type Executor = Db | Trx;
 
-export interface DatabaseCapabilities {
-  /** False on PGlite: asking for a second connection inside a transaction would wait for ever. */
-  readonly multipleConnections: boolean;
-  /** Whether other processes may use the same database at the same time. */
-  readonly sharedAcrossProcesses: boolean;
-}
-
-/** The embedded engine's own interface, for libraries that are made for it. */
-export interface EmbeddedEngine {
-  query<T>(sql: string, parameters?: readonly unknown[]): Promise<{ rows: T[] }>;
-  /** Several statements at once, without parameters. */
-  exec(sql: string): Promise<{ rows: Record<string, unknown>[] }[]>;
-  listen(channel: string, onPayload: (payload: string) => void): Promise<() => Promise<void>>;
-}
-
 export interface TransactionOptions {
   /** The transaction is rolled back after this time. Default: `TRANSACTION_TIMEOUT_MS`. */
   readonly timeoutMs?: number;
 }
 
 export interface Database {
-  readonly adapter: string;
-  readonly capabilities: DatabaseCapabilities;
   readonly db: Db;
-  /**
-   * Set where there is one session and no address that a library could connect to. It shares that
-   * session: never use it in a transaction.
-   */
-  readonly embedded?: EmbeddedEngine;
   /** How many wait for a connection now; at `ACQUIRE_QUEUE_LIMIT` the next one is refused. */
   readonly waiting: number;
   /**

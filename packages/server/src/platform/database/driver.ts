@@ -1,8 +1,8 @@
 /**
- * The Kysely driver over `SqlSource`, the same for every adapter. It adds what both need: the guard
- * against using the database inside one of its own transactions (on a single connection that would
- * wait for ever), SQL echo without parameters, one statement at a time per session unless it is
- * pipelined.
+ * The Kysely driver over `SqlSource`. It adds the guard against using the database inside one of
+ * its own transactions (such a write would escape a rollback, and with all connections in
+ * transactions each would wait for another), SQL echo without parameters, and statements that are
+ * sent without waiting for the answers to those before.
  */
 import {
   AbortedTransactionError,
@@ -35,10 +35,9 @@ export interface DriverHooks {
 /** Marks a compiled query as a script; see `runScript`. */
 const SCRIPT = Symbol('script');
 
-class PortConnection implements DatabaseConnection {
+class SessionConnection implements DatabaseConnection {
   readonly session: SqlSession;
   readonly #echo: ((sql: string) => void) | undefined;
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(session: SqlSession, echo?: (sql: string) => void) {
     this.session = session;
@@ -47,19 +46,12 @@ class PortConnection implements DatabaseConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     try {
-      return await this.#inTurn(() => this.#execute<R>(query));
+      return await this.#execute<R>(query);
     } catch (error) {
       // Where the answer came in says nothing; who asked does.
       if (error instanceof Error) Error.captureStackTrace(error);
       throw error;
     }
-  }
-
-  #inTurn<T>(execute: () => Promise<T>): Promise<T> {
-    if (this.session.pipelined) return execute();
-    const result = this.#last.then(execute);
-    this.#last = result.catch(() => {});
-    return result;
   }
 
   async #execute<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -75,13 +67,13 @@ class PortConnection implements DatabaseConnection {
     return { rows: typed, numAffectedRows: BigInt(affectedRows) };
   }
 
-  // biome-ignore lint/correctness/useYield: no adapter streams; refusing is the whole answer.
+  // biome-ignore lint/correctness/useYield: nothing streams; refusing is the whole answer.
   async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
     throw new Error('streaming queries is not supported: read in pages');
   }
 }
 
-class PortDriver implements Driver {
+class SessionDriver implements Driver {
   readonly #source: SqlSource;
   readonly #hooks: DriverHooks;
 
@@ -92,9 +84,9 @@ class PortDriver implements Driver {
 
   async init(): Promise<void> {}
 
-  async acquireConnection(): Promise<PortConnection> {
+  async acquireConnection(): Promise<SessionConnection> {
     this.#hooks.guard();
-    return new PortConnection(await this.#source.acquire(), this.#hooks.echo);
+    return new SessionConnection(await this.#source.acquire(), this.#hooks.echo);
   }
 
   transactionTimeoutMs(): number {
@@ -123,18 +115,18 @@ class PortDriver implements Driver {
 }
 
 function sessionOf(connection: DatabaseConnection): SqlSession {
-  if (connection instanceof PortConnection) return connection.session;
+  if (connection instanceof SessionConnection) return connection.session;
   throw new TypeError('a connection of another driver');
 }
 
 /** Kysely over a source, and its transactions. */
-export class PortKysely {
+export class SessionKysely {
   readonly db: Db;
   readonly #dialect: Dialect;
-  readonly #driver: PortDriver;
+  readonly #driver: SessionDriver;
 
   constructor(source: SqlSource, hooks: DriverHooks) {
-    this.#driver = new PortDriver(source, hooks);
+    this.#driver = new SessionDriver(source, hooks);
     this.#dialect = {
       createAdapter: () => new PostgresAdapter(),
       createDriver: () => this.#driver,
@@ -161,7 +153,7 @@ export class PortKysely {
     }
   }
 
-  #on(connection: PortConnection): Trx {
+  #on(connection: SessionConnection): Trx {
     const provider: ConnectionProvider = { provideConnection: consume => consume(connection) };
     const executor = this.db.getExecutor().withConnectionProvider(provider);
     const [dialect, driver] = [this.#dialect, this.#driver];
@@ -169,7 +161,7 @@ export class PortKysely {
   }
 }
 
-/** Runs several statements at once; Kysely's own `sql.raw` takes only one on PGlite. */
+/** Runs several statements at once, without parameters. */
 export async function runScript<T>(executor: Kysely<T>, script: string): Promise<void> {
   const empty = { kind: 'RawNode', sqlFragments: [script], parameters: [] } as const;
   const query = { sql: script, parameters: [], query: empty, queryId: { queryId: 'script' } };

@@ -19,7 +19,7 @@ export interface SqlErrorFields {
   readonly routine?: string;
 }
 
-/** The same shape on every adapter; `code` is the SQLSTATE. */
+/** `code` is the SQLSTATE. */
 export class SqlError extends Error {
   override readonly name = 'SqlError';
   readonly code: string;
@@ -64,7 +64,7 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof SqlError && (error.code === '40001' || error.code === '40P01');
 }
 
-/** A driver's or PGlite's server error, reduced to what we keep; undefined for anything else. */
+/** A driver's server error, reduced to what we keep; undefined for anything else. */
 export function sqlErrorFields(error: unknown): SqlErrorFields | undefined {
   if (!(error instanceof Error) || !('severity' in error) || !('code' in error)) return undefined;
   if (typeof error.code !== 'string') return undefined;

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Database } from './database.ts';
 import { migrate } from './migrate.ts';
 import { openPostgres } from './postgres/open.ts';
-import { createTestDatabase, forEachDatabase, MIGRATIONS_DIR } from './testing.ts';
+import { createTestDatabase, forEachPostgres, MIGRATIONS_DIR } from './testing.ts';
 
 let dir: string;
 
@@ -28,7 +28,7 @@ async function empty(database: Database): Promise<void> {
   await sql`create schema public`.execute(database.db);
 }
 
-forEachDatabase((_name, open) => {
+forEachPostgres((_name, open) => {
   let database: Database;
   beforeAll(async () => {
     database = await open();

@@ -1,5 +1,5 @@
 /**
- * What an adapter gives to the Kysely driver: sessions to run SQL on. A session is used by one
+ * What the Kysely driver runs on: sessions to run SQL on. A session is used by one
  * holder, runs its statements in the order in which they are given, and is given back exactly once;
  * after that it refuses to work. Errors are already of the kinds in `errors.ts`.
  */
@@ -9,24 +9,20 @@ export interface SqlResult {
 }
 
 export interface SqlSession {
-  /**
-   * Whether a statement may be given while another is under way: sent behind it at once, without a
-   * way back and forth for each. Else the caller waits for the answer to the one before.
-   */
-  readonly pipelined: boolean;
+  /** May be given while another statement is under way: it is sent behind that one at once. */
   query(sql: string, parameters: readonly unknown[]): Promise<SqlResult>;
   /** Several statements at once, without parameters; their rows are not wanted. */
   script(sql: string): Promise<void>;
   /**
-   * Opens a transaction that the database itself ends some time after `timeoutMs`. A pipelined
-   * session answers before it is open; the first statement tells if it failed.
+   * Opens a transaction that the database itself ends some time after `timeoutMs`. Resolves before
+   * it is open; the first statement tells if it failed.
    */
   begin(timeoutMs: number): Promise<void>;
   /** Throws Kysely's `AbortedTransactionError` when the database rolled back instead. */
   commit(): Promise<void>;
   /**
    * Does not wait for a statement that is still running but gives up the connection, and the server
-   * rolls back. PGlite cannot interrupt a statement: there it waits for it.
+   * rolls back.
    */
   rollback(): Promise<void>;
   release(): void;

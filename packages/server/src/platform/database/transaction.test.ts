@@ -1,12 +1,12 @@
-/** The contract of the database port's transactions, on every adapter. */
+/** The contract of the database port's transactions, on every version of PostgreSQL. */
 import { sql } from 'kysely';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import type { Database } from './database.ts';
 import { runScript } from './driver.ts';
-import { TRANSACTION_ATTEMPTS } from './port.ts';
-import { forEachDatabase } from './testing.ts';
+import { TRANSACTION_ATTEMPTS } from './kysely-database.ts';
+import { forEachPostgres } from './testing.ts';
 
-forEachDatabase((_name, open) => {
+forEachPostgres((_name, open) => {
   let database: Database;
   beforeAll(async () => {
     database = await open();

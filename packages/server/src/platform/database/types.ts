@@ -1,5 +1,5 @@
 /**
- * How PostgreSQL's types arrive in JavaScript, the same on both adapters:
+ * How PostgreSQL's types arrive in JavaScript:
  *
  *   int8, count()          number; a value beyond 2^53-1 throws instead of losing digits
  *   numeric, sum(int8)     string (exact); cast to float8 or int8 to get a number

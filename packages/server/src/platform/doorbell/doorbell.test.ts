@@ -2,11 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { type RedisService, startRedis } from '../../../../../tools/services/redis.ts';
 import { sharedRedis } from '../../../../../tools/services/shared.ts';
 import { type Database, openPostgres } from '../database/index.ts';
-import {
-  createTestDatabase,
-  openTestDatabase,
-  type TestPostgresDatabase,
-} from '../database/testing.ts';
+import { createTestDatabase, type TestPostgresDatabase } from '../database/testing.ts';
 import { recordTelemetry } from '../log/testing.ts';
 import { createRedis, type Redis } from '../redis/index.ts';
 import { Coalescer, RINGS_PENDING_MAX } from './coalescer.ts';
@@ -26,12 +22,6 @@ const adapters: Record<string, () => Promise<Bells>> = {
   async 'in process'() {
     const doorbell = createProcessDoorbell();
     return { open: async () => doorbell, close: async () => {} };
-  },
-
-  async PGlite() {
-    const database = await openTestDatabase();
-    const doorbell = await createPostgresDoorbell({ database });
-    return { open: async () => doorbell, close: () => database.close() };
   },
 
   async PostgreSQL() {

@@ -4,7 +4,7 @@ import { type Clock, newUuidV7 } from '../../kernel/index.ts';
 import { type Database, openPostgres } from '../database/index.ts';
 import {
   createTestDatabase,
-  forEachDatabase,
+  forEachPostgres,
   type TestPostgresDatabase,
 } from '../database/testing.ts';
 import type { Log } from '../log/index.ts';
@@ -35,7 +35,7 @@ function acquire(database: Database, leases: Leases, subject: string) {
   return database.transaction(trx => leases.acquire(trx, subject));
 }
 
-forEachDatabase((_, open) => {
+forEachPostgres((_, open) => {
   let database: Database;
   let log: Log;
   let newSession: () => Promise<string>;

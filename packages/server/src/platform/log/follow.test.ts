@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { newUuidV7 } from '../../kernel/index.ts';
 import { type Database, openPostgres } from '../database/index.ts';
-import { createTestDatabase, forEachDatabase } from '../database/testing.ts';
+import { createTestDatabase, forEachPostgres } from '../database/testing.ts';
 import { createProcessDoorbell } from '../doorbell/index.ts';
 import { Followers } from './follow.ts';
 import { FOLLOWERS_MAX, type Log, type NewEvent } from './log.ts';
@@ -36,7 +36,7 @@ async function next(reader: AsyncIterator<EventEnvelope[]>): Promise<number[] | 
   return batch.map(event => event.seq);
 }
 
-forEachDatabase((_, open) => {
+forEachPostgres((_, open) => {
   let database: Database;
   let log: Log;
   let newSession: TestLog['newSession'];

@@ -5,7 +5,7 @@ import { HoldfastError } from '../../kernel/index.ts';
 import { type Database, openPostgres } from '../database/index.ts';
 import {
   createTestDatabase,
-  forEachDatabase,
+  forEachPostgres,
   type TestPostgresDatabase,
 } from '../database/testing.ts';
 import {
@@ -35,7 +35,7 @@ async function texts(database: Database, log: Log, subject: string): Promise<unk
   return (await log.read(database.db, page)).map(event => event.data.text ?? event.data.count);
 }
 
-forEachDatabase((_, open) => {
+forEachPostgres((_, open) => {
   let database: Database;
   let log: Log;
   let subject: string;

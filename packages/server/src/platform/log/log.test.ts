@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { newId, newUuidV7 } from '../../kernel/index.ts';
 import type { Database } from '../database/index.ts';
-import { forEachDatabase } from '../database/testing.ts';
+import { forEachPostgres } from '../database/testing.ts';
 import { APPEND_MAX_EVENTS, type AppendRequest, type Log, type NewEvent } from './log.ts';
 import { openTestLog, type TestLog } from './testing.ts';
 
@@ -22,7 +22,7 @@ async function readAll(database: Database, log: Log, subject: string, includePri
   return log.read(database.db, { subject, after: 0, limit: 1_000, includePrivate });
 }
 
-forEachDatabase((_, open) => {
+forEachPostgres((_, open) => {
   let database: Database;
   let log: Log;
   let newSession: TestLog['newSession'];

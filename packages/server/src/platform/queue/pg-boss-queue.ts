@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { type Job as BossJob, fromKysely, fromPglite, PgBoss } from 'pg-boss';
+import { type Job as BossJob, fromKysely, PgBoss } from 'pg-boss';
 import { endsWithin, HoldfastError } from '../../kernel/index.ts';
 import type { Database, Trx } from '../database/index.ts';
 import type { Telemetry } from '../telemetry/index.ts';
@@ -10,8 +10,8 @@ import type { Job, Queue, QueueDefinition, SendOptions } from './queue.ts';
 export interface PgBossQueueOptions {
   readonly database: Database;
   readonly telemetry: Pick<Telemetry, 'log' | 'meter'>;
-  /** PostgreSQL's address, a secret; null where the database is embedded. */
-  readonly connectionString: string | null;
+  /** The database's address, a secret: pg-boss opens connections of its own. */
+  readonly connectionString: string;
   /** Seconds between looks for jobs whose worker died. Default 2. */
   readonly monitorIntervalS?: number;
   /** How often a failing job is tried again. Default `JOB_RETRIES_MAX`. */
@@ -95,23 +95,20 @@ export function createPgBossQueue(options: PgBossQueueOptions): Queue {
   return queue;
 }
 
-function bossOptions({ database, connectionString, monitorIntervalS }: PgBossQueueOptions) {
+function bossOptions({ connectionString, monitorIntervalS }: PgBossQueueOptions) {
   const every = monitorIntervalS ?? MONITOR_INTERVAL_S;
-  const common = {
+  return {
     schema: SCHEMA,
     schedule: false,
     useListenNotify: true,
     superviseIntervalSeconds: every,
     monitorIntervalSeconds: every,
+    connectionString,
+    max: POOL_MAX,
+    application_name: 'holdfast-queue',
+    // Handed through to node-postgres, which otherwise waits for ever for a server gone silent.
+    query_timeout: ANSWER_TIMEOUT_MS,
   };
-  const { embedded } = database;
-  if (embedded !== undefined) {
-    return { ...common, db: fromPglite(embedded), backend: 'pglite' as const };
-  }
-  if (connectionString === null) throw new TypeError('The queue needs the address of PostgreSQL.');
-  // Handed through to node-postgres, which otherwise waits for ever for a server gone silent.
-  const client = { query_timeout: ANSWER_TIMEOUT_MS, application_name: 'holdfast-queue' };
-  return { ...common, ...client, connectionString, max: POOL_MAX };
 }
 
 /** Of two processes that start at once, the second waits while the first makes the tables. */
@@ -126,7 +123,6 @@ async function startBoss(
     for (const { name } of queues) await makeQueue(boss, name, options);
   };
   try {
-    if (!database.capabilities.sharedAcrossProcesses) return await start();
     await database.transaction(
       async trx => {
         await sql`select pg_advisory_xact_lock(hashtextextended('holdfast-queue', 0))`.execute(trx);
@@ -166,8 +162,8 @@ async function makeQueue(
   await boss.createQueue(name, { ...settings, policy: 'short' });
   // A queue that was there already keeps its old settings otherwise.
   await boss.updateQueue(name, settings);
-  // A cold cache is filled on pg-boss's own session; within a transaction on the embedded
-  // database, that session is the one the transaction holds, and both wait for ever.
+  // A cold cache is filled on a connection of pg-boss's own, while the transaction that sends a job
+  // keeps its connection and its locks.
   for (const warmed of [name, dead]) await boss.findJobs(warmed, { id: NO_JOB });
 }
 

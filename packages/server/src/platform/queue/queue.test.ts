@@ -1,39 +1,17 @@
-/** The contract of the queue, on each database. */
+/** The contract of the queue, on each version of PostgreSQL. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Database, openPostgres } from '../database/index.ts';
-import { createTestDatabase, openTestDatabase } from '../database/testing.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openPostgres } from '../database/index.ts';
+import { createTestDatabase, forEachPostgres, type TestDatabase } from '../database/testing.ts';
 import { type RecordedTelemetry, recordTelemetry } from '../log/testing.ts';
 import { createPgBossQueue, type DeadLetterQuery, type Job, type Queue } from './index.ts';
 
 const HANGING_WORKER = fileURLToPath(new URL('./testing/hanging-worker.ts', import.meta.url));
 
 const QUEUES = [{ name: 'agent' }];
-
-interface Opened {
-  readonly database: Database;
-  readonly connectionString: string | null;
-  close(): Promise<void>;
-}
-
-const ADAPTERS: Record<string, () => Promise<Opened>> = {
-  async PGlite() {
-    const database = await openTestDatabase();
-    return { database, connectionString: null, close: () => database.close() };
-  },
-  async PostgreSQL() {
-    const { url, drop } = await createTestDatabase();
-    const database = await openPostgres({ url, poolSize: 0, maxOverflow: 4 });
-    const close = async () => {
-      await database.close();
-      await drop();
-    };
-    return { database, connectionString: url, close };
-  },
-};
 
 /** Collects jobs and lets a test wait for the next one. */
 function inbox() {
@@ -56,19 +34,18 @@ function inbox() {
   };
 }
 
-describe.each(Object.entries(ADAPTERS))('on %s', (_name, open) => {
-  let opened: Opened;
+forEachPostgres((_version, open) => {
+  let database: TestDatabase;
   let telemetry: RecordedTelemetry;
   let queue: Queue;
   const stops: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
-    opened = await open();
+    database = await open();
     telemetry = await recordTelemetry();
-    const { database, connectionString } = opened;
     queue = createPgBossQueue({
       database,
-      connectionString,
+      connectionString: database.url,
       telemetry,
       monitorIntervalS: 1,
       retriesMax: 1,
@@ -79,18 +56,17 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, open) => {
   afterAll(async () => {
     await queue?.stop();
     await telemetry?.close();
-    await opened?.close();
   });
 
   const send = (data: Record<string, string>, options?: Parameters<Queue['send']>[3]) =>
-    opened.database.transaction(trx => queue.send(trx, 'agent', data, options));
+    database.transaction(trx => queue.send(trx, 'agent', data, options));
   const agentDepth = async () => (await queue.depth()).find(one => one.name === 'agent')!;
   const stopAll = async () => {
     for (const stop of stops.splice(0)) await stop();
   };
 
   it('has no job when the transaction is rolled back, one when it commits', async () => {
-    const sending = opened.database.transaction(async trx => {
+    const sending = database.transaction(async trx => {
       await queue.send(trx, 'agent', { run_id: 'a' });
       throw new Error('no');
     });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { forEachDatabase } from '../database/testing.ts';
+import { withDatabase } from '../database/testing.ts';
 import { checkMasterKeys } from './check-master-keys.ts';
 import { masterKeysFromText } from './master-key.ts';
 import { createSealer } from './sealer.ts';
@@ -8,7 +8,7 @@ import { createSealer } from './sealer.ts';
 const keyText = () => randomBytes(32).toString('base64');
 const source = (text: string) => ({ load: async () => masterKeysFromText(text) });
 
-forEachDatabase((_name, open) => {
+withDatabase(open => {
   it('refuses a key that opens nothing, and names keys that are missing', async () => {
     const database = await open();
     const [first, second] = [keyText(), keyText()];

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Clock } from '../../kernel/index.ts';
 import type { Database } from '../database/index.ts';
-import { forEachDatabase } from '../database/testing.ts';
+import { withDatabase } from '../database/testing.ts';
 import { KEY_RELOAD_INTERVAL_MS } from './key-ring.ts';
 import { masterKeysFromText } from './master-key.ts';
 import { createSealer } from './sealer.ts';
@@ -26,7 +26,7 @@ function handClock(): Clock & { turn(ms: number): void } {
   };
 }
 
-forEachDatabase((_, open) => {
+withDatabase(open => {
   let database: Database;
   const text = { current: keyText() };
   const masterKeys = { load: async () => masterKeysFromText(text.current) };

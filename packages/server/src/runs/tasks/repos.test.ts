@@ -1,9 +1,9 @@
 import type { Repo } from '@holdfast/protocol';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { forEachRunsHost } from '../testing/databases.ts';
+import { withRunsHost } from '../testing/databases.ts';
 import type { RunsHost } from '../testing/host.ts';
 
-forEachRunsHost((_name, open) => {
+withRunsHost(open => {
   let host: RunsHost;
   let repo: Repo;
   beforeAll(async () => {

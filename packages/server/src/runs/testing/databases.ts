@@ -1,47 +1,31 @@
-import { afterAll, describe } from 'vitest';
-import { type Database, openPostgres } from '../../platform/database/index.ts';
-import { createTestDatabase, openTestDatabase } from '../../platform/database/testing.ts';
+import { afterAll } from 'vitest';
+import {
+  forEachPostgres,
+  type OpenDatabase,
+  withDatabase,
+} from '../../platform/database/testing.ts';
 import { openRunsHost, type RunsHost, type RunsHostOptions } from './host.ts';
 
-export type OpenHost = (options?: RunsHostOptions) => Promise<RunsHost>;
+export type OpenHost = (overrides?: RunsHostOptions) => Promise<RunsHost>;
 
-/** Declares `suite` once per database, with a way to open a host on a fresh one. */
-export function forEachRunsHost(suite: (name: string, open: OpenHost) => void): void {
-  const adapters = { PGlite: onPglite, PostgreSQL: onPostgres };
-  for (const [name, openDatabase] of Object.entries(adapters)) {
-    describe(name, () => {
-      const closing: (() => Promise<void>)[] = [];
-      afterAll(async () => {
-        for (const close of closing.toReversed()) await close();
-      });
-      suite(name, async (options = {}) => {
-        const { database, connectionString, close } = await openDatabase();
-        closing.push(close);
-        const host = await openRunsHost(database, { connectionString, ...options });
-        closing.push(() => host.close());
-        return host;
-      });
-    });
-  }
+/** Declares `suite`, with a way to open a host on a fresh database. */
+export function withRunsHost(suite: (open: OpenHost) => void): void {
+  withDatabase(open => suite(hostsOn(open)));
 }
 
-interface Opened {
-  readonly database: Database;
-  readonly connectionString: string | null;
-  close(): Promise<void>;
+/** The same once per version of PostgreSQL: for what consists of SQL. */
+export function forEachRunsHost(suite: (open: OpenHost) => void): void {
+  forEachPostgres((_version, open) => suite(hostsOn(open)));
 }
 
-async function onPglite(): Promise<Opened> {
-  const database = await openTestDatabase();
-  return { database, connectionString: null, close: () => database.close() };
-}
-
-export async function onPostgres(): Promise<Opened> {
-  const { url, drop } = await createTestDatabase();
-  const database = await openPostgres({ url, poolSize: 0, maxOverflow: 8 });
-  const close = async () => {
-    await database.close();
-    await drop();
+function hostsOn(openDatabase: OpenDatabase): OpenHost {
+  const hosts: RunsHost[] = [];
+  afterAll(async () => {
+    for (const host of hosts.toReversed()) await host.close();
+  });
+  return async overrides => {
+    const host = await openRunsHost(await openDatabase(), overrides);
+    hosts.push(host);
+    return host;
   };
-  return { database, connectionString: url, close };
 }

@@ -12,6 +12,7 @@ import { createHttpServer, type Guard } from '../../http/index.ts';
 import { HoldfastError, systemClock } from '../../kernel/index.ts';
 import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.ts';
 import type { Database } from '../../platform/database/index.ts';
+import type { TestDatabase } from '../../platform/database/testing.ts';
 import { createProcessDoorbell } from '../../platform/doorbell/index.ts';
 import { createLeases, type Leases } from '../../platform/leases/index.ts';
 import { createProcessRateLimiter } from '../../platform/limits/index.ts';
@@ -73,17 +74,14 @@ export const CALLER = 'Developer:ann:default';
 
 type StreamBounds = Partial<Pick<StreamDeps, 'recheckMs' | 'streamsMax' | 'sseLimits'>>;
 
-export interface RunsHostOptions extends Partial<RunsDeps>, StreamBounds {
-  readonly connectionString?: string | null;
-}
+export type RunsHostOptions = Partial<RunsDeps> & StreamBounds;
 
 export async function openRunsHost(
-  database: Database,
-  options: RunsHostOptions = {},
+  database: TestDatabase,
+  overrides: RunsHostOptions = {},
 ): Promise<RunsHost> {
-  const { connectionString = null, ...overrides } = options;
   const dir = await mkdtemp(join(tmpdir(), 'holdfast-runs-'));
-  const ports = await openPorts(database, { dir, connectionString });
+  const ports = await openPorts(database, dir);
   const auth = openAuth(ports);
   const audited: AuditRecord[] = [];
   const rights: RunsHost['rights'] = { role: undefined };
@@ -133,17 +131,14 @@ export async function openRunsHost(
   };
 }
 
-async function openPorts(
-  database: Database,
-  { dir, connectionString }: { dir: string; connectionString: string | null },
-) {
+async function openPorts(database: TestDatabase, dir: string) {
   const telemetry = await recordTelemetry();
   const doorbell = createProcessDoorbell();
   const sealer = createSealer({ database, masterKeys: randomMasterKey() });
   const log = createLog({ database, sealer, doorbell });
   const leases = createLeases({ database, revision: 'test', roles: ['api', 'worker'] });
   await leases.start();
-  const queue = createPgBossQueue({ database, telemetry, connectionString });
+  const queue = createPgBossQueue({ database, telemetry, connectionString: database.url });
   const blobs = await openFilesystemBlobs({
     dir: join(dir, 'blobs'),
     baseUrl: () => 'http://localhost',

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startTcpProxy, type TcpProxy } from '../../../../../tools/services/tcp-proxy.ts';
 import { type Database, openPostgres } from '../../platform/database/index.ts';
-import { createTestDatabase } from '../../platform/database/testing.ts';
+import { openTestDatabase } from '../../platform/database/testing.ts';
 import { createProcessDoorbell } from '../../platform/doorbell/index.ts';
 import { createLog } from '../../platform/log/index.ts';
 import { createPgBossQueue } from '../../platform/queue/index.ts';
@@ -22,21 +22,20 @@ describe('a worker whose database is silent', () => {
   let away: { database: Database; connectionString: string };
 
   beforeAll(async () => {
-    const { url, drop } = await createTestDatabase();
+    const direct = await openTestDatabase();
+    const { url } = direct;
     proxy = await startTcpProxy(Number(new URL(url).port));
     const through = new URL(url);
     through.port = String(proxy.port);
     const database = await openPostgres({ url: through.href, poolSize: 0, maxOverflow: 8 });
     away = { database, connectionString: through.href };
-    const direct = await openPostgres({ url, poolSize: 0, maxOverflow: 8 });
-    host = await openRunsHost(direct, { connectionString: url });
+    host = await openRunsHost(direct);
     return async () => {
       proxy.silence(false);
       await host.close();
-      await direct.close();
       await database.close();
       await proxy.stop();
-      await drop();
+      await direct.close();
     };
   });
 

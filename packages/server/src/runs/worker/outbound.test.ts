@@ -1,19 +1,19 @@
 /** What a sandbox reaches of the network: real bubblewrap, real clients, a server on loopback. */
 import { existsSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
+import { openTestDatabase } from '../../platform/database/testing.ts';
 import { createOutbound, type Outbound, type OutboundProxy } from '../egress/index.ts';
 import { openTestHost } from '../egress/testing.ts';
-import { onPostgres } from '../testing/databases.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
 import { openBench } from './testing.ts';
 
 let host: RunsHost;
 beforeAll(async () => {
-  const { database, connectionString, close } = await onPostgres();
-  host = await openRunsHost(database, { connectionString });
+  const database = await openTestDatabase();
+  host = await openRunsHost(database);
   return async () => {
     await host.close();
-    await close();
+    await database.close();
   };
 });
 

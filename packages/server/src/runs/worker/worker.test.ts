@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { BudgetNotice, ModelCall } from '../../models/index.ts';
-import { onPostgres } from '../testing/databases.ts';
+import { openTestDatabase } from '../../platform/database/testing.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
 import { openModelSocket } from './sockets.ts';
 import { cloneOf, openBench, processesWith, waitFor } from './testing.ts';
@@ -18,11 +18,11 @@ const RESUMES = `[ -e new.txt ] && { echo done Resumed.; exit; }; ${HOLDS}`;
 describe('a worker', () => {
   let host: RunsHost;
   beforeAll(async () => {
-    const { database, connectionString, close } = await onPostgres();
-    host = await openRunsHost(database, { connectionString });
+    const database = await openTestDatabase();
+    host = await openRunsHost(database);
     return async () => {
       await host.close();
-      await close();
+      await database.close();
     };
   });
   const draining = () => AbortSignal.timeout(60_000);

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type HeldRun, RUN_KIND } from '../../runs/index.ts';
-import { forEachRunsHost } from '../../runs/testing/databases.ts';
+import { withRunsHost } from '../../runs/testing/databases.ts';
 import type { RunsHost } from '../../runs/testing/host.ts';
 import { SseConnection } from '../../runs/testing/sse-client.ts';
 import { type Feed, Feeds, TAIL_MAX_BYTES, TAIL_MAX_EVENTS } from './feed.ts';
@@ -8,7 +8,7 @@ import { type Feed, Feeds, TAIL_MAX_BYTES, TAIL_MAX_EVENTS } from './feed.ts';
 /** The last event of a run that was just taken: `run.created`, `run.started`. */
 const TAKEN = 2;
 
-forEachRunsHost((_name, open) => {
+withRunsHost(open => {
   let host: RunsHost;
   let feeds: Feeds;
   beforeAll(async () => {

@@ -9,7 +9,7 @@
  */
 import type pg from 'pg';
 import { toDatabaseError, unavailable } from '../errors.ts';
-import type { Subscription } from '../port.ts';
+import type { Subscription } from '../kysely-database.ts';
 import type { DatabaseLog } from './open.ts';
 
 export const RECONNECT_MIN_MS = 100;

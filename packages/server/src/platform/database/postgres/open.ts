@@ -1,12 +1,12 @@
 /**
- * The production adapter: PostgreSQL 15 or newer through node-postgres. `poolSize` connections are
+ * PostgreSQL 15 or newer through node-postgres. `poolSize` connections are
  * kept; up to `maxOverflow` more are opened under load and closed when idle. TLS is chosen by the
  * URL (`sslmode`, `sslrootcert`). LISTEN has a connection of its own (`listener.ts`), which must be
  * a real session: give `listenUrl` where `url` leads through a pooler such as PgBouncer.
  */
 import pg from 'pg';
 import type { Database } from '../database.ts';
-import { PortDatabase } from '../port.ts';
+import { KyselyDatabase } from '../kysely-database.ts';
 import { ACQUIRE_TIMEOUT_MS } from '../session.ts';
 import { typeParsers } from '../types.ts';
 import { Listener } from './listener.ts';
@@ -60,9 +60,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     log: options.log,
     random: options.random ?? Math.random,
   });
-  const database = new PortDatabase({
-    adapter: 'postgres',
-    capabilities: { multipleConnections: true, sharedAcrossProcesses: true },
+  const database = new KyselyDatabase({
     source,
     listen: (channel, onPayload) => listener.listen(channel, onPayload),
     afterClose: () => listener.close(),

@@ -84,7 +84,6 @@ export class PostgresSource implements SqlSource {
 }
 
 class PostgresSession implements SqlSession {
-  readonly pipelined = true;
   readonly #client: pg.PoolClient;
   readonly #names: StatementNames | undefined;
   readonly #onReleased: () => void;

@@ -1,6 +1,6 @@
 /**
- * The `Database` of every adapter: Kysely over its sessions, transactions with a deadline and
- * bounded retries, and the guard. The adapter supplies sessions, LISTEN and its capabilities.
+ * The `Database`: Kysely over sessions, transactions with a deadline and bounded retries, and the
+ * guard.
  *
  * The guard follows asynchronous calls (AsyncLocalStorage): whatever `work` calls and awaits is
  * inside the transaction. What it starts and leaves running is free again once it has ended.
@@ -8,9 +8,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
-import type { Database, DatabaseCapabilities, Db, TransactionOptions, Trx } from './database.ts';
+import type { Database, Db, TransactionOptions, Trx } from './database.ts';
 import { TRANSACTION_TIMEOUT_MS } from './database.ts';
-import { PortKysely } from './driver.ts';
+import { SessionKysely } from './driver.ts';
 import { isRetryable, unavailable } from './errors.ts';
 import type { SqlSource } from './session.ts';
 
@@ -25,12 +25,10 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
-export interface AdapterParts {
-  readonly adapter: string;
-  readonly capabilities: DatabaseCapabilities;
+export interface KyselyDatabaseParts {
   readonly source: SqlSource;
   listen(channel: string, onPayload: (payload: string) => void): Promise<Subscription>;
-  /** Ends what is not the source's: the listening connection, the lock on the data folder. */
+  /** Ends what is not the source's: the listening connection. */
   afterClose?(): Promise<void>;
   readonly echo?: ((sql: string) => void) | undefined;
   /** Jitter; 0 ≤ value < 1. */
@@ -42,25 +40,21 @@ interface Scope {
   readonly timeoutMs: number;
 }
 
-export class PortDatabase implements Database {
-  readonly adapter: string;
-  readonly capabilities: DatabaseCapabilities;
+export class KyselyDatabase implements Database {
   readonly db: Db;
-  readonly #parts: AdapterParts;
-  readonly #kysely: PortKysely;
+  readonly #parts: KyselyDatabaseParts;
+  readonly #kysely: SessionKysely;
   readonly #scopes = new AsyncLocalStorage<Scope>();
   #closing: Promise<void> | undefined;
 
-  constructor(parts: AdapterParts) {
+  constructor(parts: KyselyDatabaseParts) {
     this.#parts = parts;
-    this.adapter = parts.adapter;
-    this.capabilities = parts.capabilities;
     const hooks = {
       guard: () => this.#guard(),
       transactionTimeoutMs: () => this.#scopes.getStore()?.timeoutMs ?? TRANSACTION_TIMEOUT_MS,
       ...(parts.echo ? { echo: parts.echo } : {}),
     };
-    this.#kysely = new PortKysely(parts.source, hooks);
+    this.#kysely = new SessionKysely(parts.source, hooks);
     this.db = this.#kysely.db;
   }
 

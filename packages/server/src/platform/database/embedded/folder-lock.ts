@@ -1,0 +1,93 @@
+/**
+ * One server per data folder, and one database. Two locks tell who is there:
+ *
+ * - `holdfast.lock` is held by the processes that serve: the one that opened the database, and
+ *   those that inherited the descriptor from it (the server and the worker below a launcher). While
+ *   it is held, a second server is refused. The database's guard waits for it to stop the database
+ *   when the last of them is gone, however they ended.
+ * - `postgres.lock` is held by the guard and every process of the database. While it is held, some
+ *   database process may still write; once it is free, none is left and `postmaster.pid` is stale.
+ *   (PostgreSQL itself asks that file, which says nothing across process namespaces.)
+ *
+ * Both are tried before anything in the folder is touched, the first only for a moment at first:
+ * the guard of the start before must be able to get it.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DatabaseLog } from '../postgres/open.ts';
+import { type FileLock, lockFile } from './file-lock.ts';
+import { stopOrphan } from './orphan.ts';
+
+/** A database stops within the time that its guard gives it; see `guard.ts`. */
+const ENDING_TIMEOUT_MS = 30_000;
+const ORPHAN_TIMEOUT_MS = 10_000;
+/** The guard holds the lock for a moment before it stops a database that nobody needs any more. */
+const SERVING_TIMEOUT_MS = 300;
+const HOLDER_FILE = 'holdfast.pid';
+
+export interface FolderLock {
+  /** For every process that works on this folder. */
+  readonly serving: FileLock;
+  /** For the first process of the database. */
+  readonly database: FileLock;
+}
+
+export interface LockedFolder {
+  readonly dataDir: string;
+  readonly clusterDir: string;
+}
+
+export const servingLockPath = (dataDir: string) => join(dataDir, 'holdfast.lock');
+export const databaseLockPath = (dataDir: string) => join(dataDir, 'postgres.lock');
+
+/** Throws when another server has the folder, or when its database does not end. */
+export async function lockFolder(folder: LockedFolder, log: DatabaseLog): Promise<FolderLock> {
+  const { dataDir } = folder;
+  const glance = await lockFile(servingLockPath(dataDir), SERVING_TIMEOUT_MS);
+  if (glance === undefined) throw new Error(refusal(dataDir));
+  glance.release();
+  const database = await lockDatabase(folder, log);
+  try {
+    const serving = await lockFile(servingLockPath(dataDir), SERVING_TIMEOUT_MS);
+    if (serving === undefined) throw new Error(refusal(dataDir));
+    writeFileSync(join(dataDir, HOLDER_FILE), `${process.pid}\n`, { mode: 0o600 });
+    return { serving, database };
+  } catch (error) {
+    database.release();
+    throw error;
+  }
+}
+
+async function lockDatabase(folder: LockedFolder, log: DatabaseLog): Promise<FileLock> {
+  const path = databaseLockPath(folder.dataDir);
+  const free = await lockFile(path);
+  if (free) return free;
+  log.warn('database.still_ending', { folder: folder.clusterDir });
+  const ended = await lockFile(path, ENDING_TIMEOUT_MS);
+  if (ended) return ended;
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+    if (!stopOrphan(folder.clusterDir, signal)) break;
+    log.warn('database.orphan_stopped', { folder: folder.clusterDir, signal });
+    const stopped = await lockFile(path, ORPHAN_TIMEOUT_MS);
+    if (stopped) return stopped;
+  }
+  throw new Error(
+    `a database of an earlier start still runs in ${folder.clusterDir} and could not be stopped ` +
+      'from here (it may run in another container): stop it, then start again',
+  );
+}
+
+function refusal(dataDir: string): string {
+  return (
+    `another Holdfast server (process ${holder(dataDir)}) uses the data folder ${dataDir}: ` +
+    'stop it, choose another HOLDFAST_DATA_DIR, or set DATABASE_URL to share one PostgreSQL'
+  );
+}
+
+function holder(dataDir: string): string {
+  try {
+    return readFileSync(join(dataDir, HOLDER_FILE), 'utf8').trim() || 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}

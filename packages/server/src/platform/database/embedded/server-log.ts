@@ -1,0 +1,41 @@
+import type { Readable } from 'node:stream';
+
+const LINE_MAX_CHARS = 2_000;
+const KEPT_LINES = 20;
+const NO_ROOM = /No space left on device|Disk quota exceeded/;
+const READY = /^LOG: {2}database system is ready to accept connections/;
+
+/**
+ * What one run of the server prints. Its lines are kept for the report on its end, not logged one
+ * by one: a server that cannot start says the same every few seconds.
+ */
+export class ServerLog {
+  readonly #lines: string[] = [];
+  readonly #onReady: () => void;
+  #rest = '';
+
+  constructor(stream: Readable, onReady: () => void) {
+    this.#onReady = onReady;
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (this.#rest + text).split('\n');
+      this.#rest = lines.pop()!.slice(-LINE_MAX_CHARS);
+      for (const line of lines) this.#take(line);
+    });
+  }
+
+  #take(line: string): void {
+    if (READY.test(line)) this.#onReady();
+    this.#lines.push(line.slice(0, LINE_MAX_CHARS));
+    if (this.#lines.length > KEPT_LINES) this.#lines.shift();
+  }
+
+  get hasNoRoom(): boolean {
+    return NO_ROOM.test(this.#lines.join('\n'));
+  }
+
+  /** The last lines, the word on what went wrong first. */
+  get tail(): string {
+    const faults = this.#lines.filter(line => /^(FATAL|PANIC|ERROR):|: /.test(line));
+    return faults.slice(-3).join('\n');
+  }
+}

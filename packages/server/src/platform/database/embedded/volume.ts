@@ -1,0 +1,45 @@
+/** What the volume of the data folder is, and whether it is full. */
+import { readFileSync, statfsSync } from 'node:fs';
+
+/** As Linux names them; `fuse.*` only those that reach over a network. */
+const NETWORK_TYPES = new RegExp(
+  '^(nfs|nfs4|cifs|smb3|smbfs|9p|afs|ceph|lustre|gpfs|glusterfs|ncpfs|' +
+    'fuse\\.(sshfs|rclone|s3fs|gcsfuse|blobfuse2?|glusterfs|ceph|davfs2?|mount-s3|juicefs))$',
+);
+/** Less than the database needs to start: one segment of its log, and some. */
+const FULL_BYTES = 20 * 1024 * 1024;
+
+/** Throws one line where the folder lies on a network file system. */
+export function refuseNetworkVolume(folder: string): void {
+  const type = fileSystemType(folder, readFileSync('/proc/self/mountinfo', 'utf8'));
+  if (type === undefined || !NETWORK_TYPES.test(type)) return;
+  throw new Error(
+    `the data folder ${folder} lies on a network file system (${type}), on which a database may ` +
+      'lose data: choose another HOLDFAST_DATA_DIR, or set DATABASE_URL',
+  );
+}
+
+/** The type of the file system that holds an absolute path, by the kernel's list of mounts. */
+export function fileSystemType(path: string, mountinfo: string): string | undefined {
+  let best = { length: -1, type: undefined as string | undefined };
+  for (const line of mountinfo.split('\n')) {
+    const [before, after] = line.split(' - ');
+    const mountPoint = before?.split(' ')[4];
+    if (mountPoint === undefined || after === undefined) continue;
+    const point = mountPoint.replaceAll(/\\(\d{3})/g, (_, octal) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+    const inside = point === '/' || path === point || path.startsWith(`${point}/`);
+    // Of mounts on one another, the last in the list is on top.
+    if (inside && point.length >= best.length) {
+      best = { length: point.length, type: after.split(' ')[0] };
+    }
+  }
+  return best.type;
+}
+
+/** Whether a database in `folder` lacks the room that it needs. */
+export function isFull(folder: string): boolean {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize < FULL_BYTES;
+}
