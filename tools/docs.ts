@@ -17,8 +17,11 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const stale: string[] = [];
   for (const [path, text] of await generatePages()) {
-    if ((await read(path)) !== text) stale.push(path);
-    if (!args.includes('--check')) await write(path, text);
+    const file = join(ROOT, path);
+    if ((await readFile(file, 'utf8').catch(() => undefined)) !== text) stale.push(path);
+    if (args.includes('--check')) continue;
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
   }
   if (!args.includes('--check')) {
     console.log(stale.length > 0 ? `docs: wrote ${stale.join(', ')}` : 'docs: up to date');
@@ -27,15 +30,6 @@ async function main(args: readonly string[]): Promise<number> {
   if (stale.length === 0) return 0;
   console.error(`docs: out of date: ${stale.join(', ')} (npm run docs)`);
   return 1;
-}
-
-async function read(path: string): Promise<string | undefined> {
-  return readFile(join(ROOT, path), 'utf8').catch(() => undefined);
-}
-
-async function write(path: string, text: string): Promise<void> {
-  await mkdir(dirname(join(ROOT, path)), { recursive: true });
-  await writeFile(join(ROOT, path), text);
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -87,7 +87,10 @@ export class LoadSession {
       session.#client.on('close', () => reject(new Error('connection lost')));
       session.#paired = () => {
         clearTimeout(timer);
-        session.#client.removeAllListeners('close').on('close', () => session.#lost());
+        session.#client.removeAllListeners('close').on('close', () => {
+          // No relay has a reason to end a session.
+          throw new Error('the relay closed a session');
+        });
         resolve();
       };
     });
@@ -124,11 +127,6 @@ export class LoadSession {
 
   arrivedUp(payloadBytes: number): void {
     this.#meter.arrived(this.up, payloadBytes);
-  }
-
-  /** The relay ended the session, which no relay has a reason to. */
-  #lost(): void {
-    throw new Error('the relay closed a session');
   }
 
   close(): void {

@@ -155,17 +155,16 @@ function sleep(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms));
 }
 
-async function serve(request: Request): Promise<Reply> {
-  if (request.kind === 'open') await open(request);
-  if (request.kind === 'close') close(request.target);
-  return request.kind === 'run' ? { ok: true, result: await run(request) } : { ok: true };
-}
-
-process.on('message', (request: Request) => {
-  serve(request).then(
-    reply => process.send!(reply),
-    (error: unknown) => process.send!({ ok: false, error: String(error) } satisfies Reply),
-  );
+process.on('message', async (request: Request) => {
+  let reply: Reply = { ok: true };
+  try {
+    if (request.kind === 'open') await open(request);
+    else if (request.kind === 'close') close(request.target);
+    else reply = { ok: true, result: await run(request) };
+  } catch (error) {
+    reply = { ok: false, error: String(error) };
+  }
+  process.send!(reply);
 });
 process.on('disconnect', () => process.exit());
 process.send!(await startUpstream());

@@ -78,16 +78,13 @@ function close({ target }: LoadRequest): void {
   subscribers.delete(target);
 }
 
-async function answer(request: LoadRequest): Promise<number> {
-  if (request.kind === 'open') await open(request);
-  else if (request.kind === 'count') return count(request);
-  else close(request);
-  return 0;
-}
-
 process.on('message', async (request: LoadRequest) => {
   try {
-    process.send!({ value: await answer(request) });
+    let value = 0;
+    if (request.kind === 'open') await open(request);
+    else if (request.kind === 'count') value = count(request);
+    else close(request);
+    process.send!({ value });
   } catch (error) {
     process.send!({ error: String(error) });
   }

@@ -70,7 +70,11 @@ async function disturb(
   const faults = new Faults(stack, new Random(`${options.seed}/faults`));
   const load = new Load(options, stack, new Random(`${options.seed}/load`));
   const checks: Check[] = [];
-  const progress = (fault: Fault) => console.log(lineOf(fault, faults.kills));
+  const progress = ({ what, name, signal, point, atMs }: Fault) => {
+    const how = what === 'cut' ? 'cut' : signal;
+    const atS = (atMs / 1_000).toFixed(1).padStart(7);
+    console.log(`${atS} s  ${faults.kills}  ${name} ${how} at ${point}`);
+  };
   await troubles.during('the load', () => load.start());
   await troubles.during('the faults', () => faults.run(options.kills, progress));
   await troubles.during('the last runs', () => load.finish(LAST_RUNS_MS));
@@ -85,11 +89,6 @@ async function disturb(
   await troubles.during('the stop', () => stack.stop());
   const serious = replicas.flatMap(replica => replica.serious);
   return { checks, faults: faults.done, serious, lastLines };
-}
-
-function lineOf({ what, name, signal, point, atMs }: Fault, kills: number): string {
-  const how = what === 'cut' ? 'cut' : signal;
-  return `${(atMs / 1_000).toFixed(1).padStart(7)} s  ${kills}  ${name} ${how} at ${point}`;
 }
 
 async function judge(stack: ProofStack, load: Load, checks: Check[]): Promise<void> {

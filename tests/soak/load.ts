@@ -78,17 +78,16 @@ class Load {
       const timer = setInterval(() => {
         const elapsedMs = performance.now() - startMs;
         this.#lateMaxMs = Math.max(this.#lateMaxMs, elapsedMs - next * spacingMs);
-        for (; next < total && next * spacingMs <= elapsedMs; next++) this.#sendOne(next % count);
+        for (; next < total && next * spacingMs <= elapsedMs; next++) {
+          const index = next % count;
+          const variant = this.#draws[index]!() % FRAME_VARIANTS;
+          this.#sessions[index]!.send(this.#frames[variant]!);
+        }
         if (next < total) return;
         clearInterval(timer);
         resolve();
       }, 1);
     });
-  }
-
-  #sendOne(index: number): void {
-    const variant = this.#draws[index]!() % FRAME_VARIANTS;
-    this.#sessions[index]!.send(this.#frames[variant]!);
   }
 
   /** One session after the other, so that the log's work is spread too. */
@@ -122,14 +121,10 @@ function makeFrame(sizeBytes: number, random: () => number): Frame {
 
 let load: Load | undefined;
 
-async function serve(request: LoadRequest): Promise<unknown> {
-  if (request.do === 'open') load = new Load(request.plan);
-  return load?.[request.do]();
-}
-
 async function answer(request: LoadRequest): Promise<LoadReply> {
   try {
-    return { id: request.id, value: await serve(request) };
+    if (request.do === 'open') load = new Load(request.plan);
+    return { id: request.id, value: await load?.[request.do]() };
   } catch (error) {
     return { id: request.id, error: String(error) };
   }

@@ -51,7 +51,20 @@ class Connection {
 
   constructor(number: number, options: ClientOptions, end: AbortSignal) {
     this.#options = options;
-    this.#report = emptyReport(number);
+    this.#report = {
+      number,
+      revision: null,
+      replica: null,
+      openedAfterMs: null,
+      messages: 0,
+      bytes: 0,
+      pings: 0,
+      pongs: 0,
+      worstPongMs: 0,
+      lifeMs: 0,
+      closeCode: null,
+      fault: null,
+    };
     this.#socket = new WebSocket(options.url, {
       headers: options.key === undefined ? {} : { authorization: `Bearer ${options.key}` },
       handshakeTimeout: OPEN_TIMEOUT_MS,
@@ -149,12 +162,6 @@ class Connection {
   #fail(fault: string): void {
     this.#report.fault ??= fault;
   }
-}
-
-function emptyReport(number: number): ConnectionReport {
-  const counts = { messages: 0, bytes: 0, pings: 0, pongs: 0, worstPongMs: 0, lifeMs: 0 };
-  const unknown = { revision: null, replica: null, openedAfterMs: null, closeCode: null };
-  return { number, ...counts, ...unknown, fault: null };
 }
 
 const MARK = '"holdfast.session"';

@@ -55,16 +55,12 @@ export async function describeApi(): Promise<ApiRoute[]> {
       path: url,
       errors,
       policy: POLICIES[policy as keyof typeof POLICIES],
-      operation: paths[openapiPath(url)]?.[method.toLowerCase()],
+      operation: paths[url.replace(/:(\w+)/g, '{$1}').replace('*', '{*}')]?.[method.toLowerCase()],
     }));
   } finally {
     await platform.telemetry.close();
     await rm(dir, { recursive: true, force: true });
   }
-}
-
-function openapiPath(url: string): string {
-  return url.replace(/:(\w+)/g, '{$1}').replace('*', '{*}');
 }
 
 /** Ports that nothing is asked of while routes register: no database need be started for that. */

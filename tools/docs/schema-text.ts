@@ -21,7 +21,10 @@ export function typeText(schema: JsonSchema): string {
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map(value => JSON.stringify(value)).join(' | ');
   if (schema.anyOf) return schema.anyOf.map(typeText).join(' | ');
-  if (schema.type === 'array') return `${bracketed(typeText(schema.items ?? {}))}[]`;
+  if (schema.type === 'array') {
+    const items = typeText(schema.items ?? {});
+    return items.includes(' | ') ? `(${items})[]` : `${items}[]`;
+  }
   if (schema.type === 'object' && schema.properties) {
     return `{${Object.keys(schema.properties).join(', ')}}`;
   }
@@ -45,8 +48,4 @@ export function boundsText({ minimum, maximum, default: fallback }: JsonSchema):
   const range = isBounded ? `${minimum ?? 0} to ${maximum}.` : '';
   const text = fallback === undefined ? '' : `Default: ${code(JSON.stringify(fallback))}.`;
   return [range, text].filter(Boolean).join(' ');
-}
-
-function bracketed(text: string): string {
-  return text.includes(' | ') ? `(${text})` : text;
 }

@@ -24,11 +24,13 @@ export async function startAzurite(): Promise<AzuriteService> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-azurite-'));
   const accountName = 'holdfasttest';
   const accountKey = randomBytes(64).toString('base64');
+  const manifest = createRequire(import.meta.url).resolve('azurite/package.json');
+  const program = join(dirname(manifest), 'dist/src/blob/main.js');
   const child = await startChild({
     name: 'Azurite',
     command: process.execPath,
     args: [
-      ...[entryFile(), '--blobHost', '127.0.0.1', '--blobPort', '0', '--location', folder],
+      ...[program, '--blobHost', '127.0.0.1', '--blobPort', '0', '--location', folder],
       ...['--silent', '--disableTelemetry', '--skipApiVersionCheck'],
     ],
     env: { AZURITE_ACCOUNTS: `${accountName}:${accountKey}`, NODE_OPTIONS: '' },
@@ -39,14 +41,6 @@ export async function startAzurite(): Promise<AzuriteService> {
   const connectionString =
     `DefaultEndpointsProtocol=http;AccountName=${accountName};AccountKey=${accountKey};` +
     `BlobEndpoint=${blobEndpoint};`;
-  return { connectionString, accountName, accountKey, blobEndpoint, ...pick(child) };
-}
-
-function pick(child: { pid: number; stop(): Promise<void> }) {
-  return { pid: child.pid, stop: child.stop };
-}
-
-function entryFile(): string {
-  const manifest = createRequire(import.meta.url).resolve('azurite/package.json');
-  return join(dirname(manifest), 'dist/src/blob/main.js');
+  const { pid, stop } = child;
+  return { connectionString, accountName, accountKey, blobEndpoint, pid, stop };
 }

@@ -82,20 +82,16 @@ export class EnergyVad {
     return events;
   }
 
+  /** What this window begins or ends. */
   #judge(loud: boolean): VadEvent | undefined {
     if (loud) this.#lastLoudEnd = this.#position;
     this.#loudRun = loud ? this.#loudRun + 1 : 0;
-    return this.#speaking ? this.#judgeSpeech() : this.#judgeSilence();
-  }
-
-  #judgeSilence(): VadEvent | undefined {
-    if (this.#loudRun < ONSET_WINDOWS) return undefined;
-    this.#speaking = true;
-    this.#startedAt = this.#position - ONSET_WINDOWS * WINDOW_SAMPLES;
-    return { type: 'started', atSample: this.#startedAt };
-  }
-
-  #judgeSpeech(): VadEvent | undefined {
+    if (!this.#speaking) {
+      if (this.#loudRun < ONSET_WINDOWS) return undefined;
+      this.#speaking = true;
+      this.#startedAt = this.#position - ONSET_WINDOWS * WINDOW_SAMPLES;
+      return { type: 'started', atSample: this.#startedAt };
+    }
     const quiet = this.#position - this.#lastLoudEnd >= this.#silenceSamples;
     const tooLong = this.#position - this.#startedAt >= samplesOf(MAX_UTTERANCE_MS);
     if (!quiet && !tooLong) return undefined;

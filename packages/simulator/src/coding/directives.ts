@@ -38,7 +38,10 @@ export function directivesOf(instruction: string): Directives {
     else if (name === 'command' && text !== '') commands.push(text);
     else if (name === 'recall') found.recall = true;
     else if (name === 'hang') found.hang = true;
-    else if (name === 'error') found.errorStatus = statusOf(text);
+    else if (name === 'error') {
+      const status = Number.parseInt(text, 10);
+      found.errorStatus = status >= 400 && status <= 599 ? status : 500;
+    }
   }
   return { ...found, commands };
 }
@@ -46,11 +49,6 @@ export function directivesOf(instruction: string): Directives {
 function within(text: string, max: number): number {
   const value = Number.parseInt(text, 10);
   return Number.isFinite(value) ? Math.min(Math.max(value, 0), max) : 0;
-}
-
-function statusOf(text: string): number {
-  const status = Number.parseInt(text, 10);
-  return status >= 400 && status <= 599 ? status : 500;
 }
 
 /** The instruction without its directives, on one line, for notes and summaries. */

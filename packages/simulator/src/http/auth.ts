@@ -24,11 +24,6 @@ const SECRET_HEADERS = new Set([
 ]);
 const SECRET_QUERY = 'api-key';
 
-function offeredProtocols(request: IncomingMessage): string[] {
-  const header = request.headers['sec-websocket-protocol'] ?? '';
-  return header.split(',').map(part => part.trim());
-}
-
 export function credentialOf(request: IncomingMessage, url: URL): Credential | undefined {
   const bearer = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (bearer !== undefined) return { kind: 'bearer', key: bearer };
@@ -40,7 +35,10 @@ export function credentialOf(request: IncomingMessage, url: URL): Credential | u
   }
   const query = url.searchParams.get(SECRET_QUERY);
   if (query) return { kind: 'query', key: query };
-  const protocol = offeredProtocols(request).find(name => name.startsWith(KEY_PROTOCOL));
+  const protocol = (request.headers['sec-websocket-protocol'] ?? '')
+    .split(',')
+    .map(part => part.trim())
+    .find(name => name.startsWith(KEY_PROTOCOL));
   if (protocol === undefined) return undefined;
   return { kind: 'subprotocol', key: protocol.slice(KEY_PROTOCOL.length) };
 }

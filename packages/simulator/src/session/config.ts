@@ -200,7 +200,9 @@ export function applyRequest(
     );
   }
   const newVoice = request.audio?.output?.voice;
-  if (hasSpoken && newVoice !== undefined && !sameVoice(newVoice, config.audio.output.voice)) {
+  const isOtherVoice =
+    newVoice !== undefined && voiceName(newVoice) !== voiceName(config.audio.output.voice);
+  if (hasSpoken && isOtherVoice) {
     const message = "Cannot update a conversation's voice if assistant audio is present.";
     throw new ProtocolError('cannot_update_voice', message, 'session.audio.output.voice');
   }
@@ -213,10 +215,6 @@ export function applyRequest(
       output: { ...config.audio.output, ...present(audio?.output) },
     } as SessionConfig['audio'],
   };
-}
-
-function sameVoice(one: z.infer<typeof voice>, other: z.infer<typeof voice>): boolean {
-  return voiceName(one) === voiceName(other);
 }
 
 export function voiceName(value: z.infer<typeof voice>): string {

@@ -62,32 +62,28 @@ export class InputBuffer {
   /** Takes 24 kHz samples (and owns them from now on); says which turns began and ended in them. */
   push(samples: Int16Array): TurnEvent[] {
     if (samples.length === 0) return [];
-    if (this.#keptSamples() + samples.length > MAX_INPUT_BUFFER_SAMPLES) {
+    const kept = this.#position - (this.#chunks[0]?.start ?? this.#position);
+    if (kept + samples.length > MAX_INPUT_BUFFER_SAMPLES) {
       throw new ProtocolError('input_audio_buffer_full', 'The input audio buffer is full.');
     }
     this.#chunks.push({ start: this.#position, samples });
     this.#position += samples.length;
     if (this.#vad === undefined) return [];
-    const events = this.#vad
-      .push(samples)
-      .map(({ type, atSample }) =>
-        type === 'started' ? this.#started(atSample) : this.#stopped(atSample),
-      );
+    const events: TurnEvent[] = [];
+    for (const { type, atSample } of this.#vad.push(samples)) {
+      if (type === 'started') {
+        this.#speechStart = Math.max(this.#floor, atSample - this.#prefixSamples, 0);
+        events.push({ type, startMs: msOf(this.#speechStart) });
+      } else {
+        const turn = this.#slice(this.#speechStart, atSample);
+        this.#floor = atSample;
+        events.push({ type, endMs: msOf(atSample), samples: turn });
+      }
+    }
     if (!this.#vad.speaking) {
       this.#dropBefore(this.#position - this.#prefixSamples - ONSET_SAMPLES);
     }
     return events;
-  }
-
-  #started(atSample: number): TurnEvent {
-    this.#speechStart = Math.max(this.#floor, atSample - this.#prefixSamples, 0);
-    return { type: 'started', startMs: msOf(this.#speechStart) };
-  }
-
-  #stopped(atSample: number): TurnEvent {
-    const samples = this.#slice(this.#speechStart, atSample);
-    this.#floor = atSample;
-    return { type: 'stopped', endMs: msOf(atSample), samples };
   }
 
   /** Hands out everything that was not committed yet; throws when that is too little. */
@@ -110,10 +106,6 @@ export class InputBuffer {
     this.#chunks = [];
     this.#floor = this.#position;
     this.#vad?.reset();
-  }
-
-  #keptSamples(): number {
-    return this.#position - (this.#chunks[0]?.start ?? this.#position);
   }
 
   #slice(from: number, to: number): Int16Array {

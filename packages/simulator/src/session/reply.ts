@@ -49,10 +49,6 @@ export interface ReplyRequest {
 
 const QUOTE_LENGTH = 200;
 
-function seconds(samples: Int16Array): string {
-  return `${(msOf(samples.length) / 1000).toFixed(1)} s`;
-}
-
 /** Whether the model was last told the result of a function it had called. */
 export function isFollowUp(items: readonly Item[]): boolean {
   return items.at(-1)?.type === 'function_call_output';
@@ -70,14 +66,13 @@ function scriptedParts(turn: ScriptTurn, request: ReplyRequest): Part[] {
   const parts: Part[] = [];
   if (turn.echo) parts.push(answer(request));
   if (turn.say !== undefined) parts.push(sentence(turn.say, request));
-  if (turn.call !== undefined) parts.push(scriptedCall(turn.call, request));
+  const { call } = turn;
+  if (call !== undefined && request.config.tools.some(tool => tool.name === call.name)) {
+    parts.push({ kind: 'call', call });
+  } else if (call !== undefined) {
+    parts.push(sentence(`(simulated) The session has no tool named ${call.name}.`, request));
+  }
   return parts;
-}
-
-function scriptedCall(call: FunctionCall, request: ReplyRequest): Part {
-  const known = request.config.tools.some(tool => tool.name === call.name);
-  if (known) return { kind: 'call', call };
-  return sentence(`(simulated) The session has no tool named ${call.name}.`, request);
 }
 
 function ruledPart(request: ReplyRequest): Part {
@@ -97,17 +92,16 @@ function answer(request: ReplyRequest): Part {
   const message = lastUserMessage(request.items);
   if (message === undefined) return sentence('(simulated) Hello, I am listening.', request);
   const heard = request.conversation.audioOf(message.id);
-  if (heard !== undefined) return echo(heard, request);
+  if (heard !== undefined) {
+    const samples = heard.subarray(0, samplesOf(MAX_REPLY_MS));
+    const lengthS = (msOf(samples.length) / 1000).toFixed(1);
+    const transcript = `(simulated) Your own voice again: ${lengthS} s of speech.`;
+    if (wantsText(request)) return { kind: 'text', text: transcript };
+    return { kind: 'speech', transcript, samples };
+  }
   const text = textOf(message).slice(0, QUOTE_LENGTH);
   if (text === '') return sentence('(simulated) Are you still there?', request);
   return sentence(`(simulated) You wrote: ${text}`, request);
-}
-
-function echo(heard: Int16Array, request: ReplyRequest): Part {
-  const samples = heard.subarray(0, samplesOf(MAX_REPLY_MS));
-  const transcript = `(simulated) Your own voice again: ${seconds(samples)} of speech.`;
-  if (wantsText(request)) return { kind: 'text', text: transcript };
-  return { kind: 'speech', transcript, samples };
 }
 
 function sentence(text: string, request: ReplyRequest): Part {

@@ -57,16 +57,12 @@ export class Response implements Run {
 
   cancel(reason: 'turn_detected' | 'client_cancelled'): void {
     if (this.#over) return;
-    this.#stop();
+    this.abandon();
     this.#steps.return();
     this.#finish('cancelled', { type: 'cancelled', reason });
   }
 
   abandon(): void {
-    this.#stop();
-  }
-
-  #stop(): void {
     this.#over = true;
     this.#cancelTimer();
   }
@@ -107,7 +103,7 @@ export class Response implements Run {
   }
 
   #complete(): void {
-    this.#stop();
+    this.abandon();
     const { failure } = this.#options.reply;
     if (failure !== undefined) {
       this.#finish('failed', { type: 'failed', error: failure });

@@ -9,7 +9,7 @@
 import { msOf, toBytes } from '../audio/pcm.ts';
 import type { Cancel } from '../clock.ts';
 import type { SessionHost } from './host.ts';
-import { InputBuffer, type TurnEvent } from './input-buffer.ts';
+import { InputBuffer } from './input-buffer.ts';
 import type { MessageItem } from './items.ts';
 import { transcribe } from './transcription.ts';
 
@@ -46,7 +46,10 @@ export class Turns {
   }
 
   push(samples: Int16Array): void {
-    for (const event of this.#buffer.push(samples)) this.#onTurn(event);
+    for (const event of this.#buffer.push(samples)) {
+      if (event.type === 'started') this.#onStarted(event.startMs);
+      else this.#onStopped(event.endMs, event.samples);
+    }
   }
 
   commit(): void {
@@ -79,11 +82,6 @@ export class Turns {
     this.#cancelIdle();
     for (const cancel of this.#cancels) cancel();
     this.#cancels.clear();
-  }
-
-  #onTurn(event: TurnEvent): void {
-    if (event.type === 'started') this.#onStarted(event.startMs);
-    else this.#onStopped(event.endMs, event.samples);
   }
 
   #onStarted(startMs: number): void {

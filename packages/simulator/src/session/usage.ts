@@ -6,7 +6,7 @@
 import { msOf } from '../audio/pcm.ts';
 import type { SessionConfig } from './config.ts';
 import type { Conversation } from './conversation.ts';
-import { type Item, textOf } from './items.ts';
+import { textOf } from './items.ts';
 
 const INPUT_MS_PER_TOKEN = 100;
 const OUTPUT_MS_PER_TOKEN = 50;
@@ -45,23 +45,15 @@ export function outputAudioTokens(durationMs: number): number {
   return Math.ceil(durationMs / OUTPUT_MS_PER_TOKEN);
 }
 
-function itemTokens(item: Item, conversation: Conversation): TokenCount {
-  const audio = conversation.audioOf(item.id);
-  const duration = audio === undefined ? 0 : msOf(audio.length);
-  return {
-    text: TOKENS_PER_ITEM + textTokens(textOf(item)),
-    audio: inputAudioTokens(duration) + outputAudioTokens(conversation.spokenMsOf(item.id)),
-  };
-}
-
 /** What the model reads before it answers: instructions, tools and the conversation so far. */
 export function contextTokens(config: SessionConfig, conversation: Conversation): TokenCount {
   const tools = config.tools.length > 0 ? textTokens(JSON.stringify(config.tools)) : 0;
   const total = { text: textTokens(config.instructions) + tools, audio: 0 };
   for (const item of conversation.items) {
-    const tokens = itemTokens(item, conversation);
-    total.text += tokens.text;
-    total.audio += tokens.audio;
+    const heardMs = msOf(conversation.audioOf(item.id)?.length ?? 0);
+    const spokenMs = conversation.spokenMsOf(item.id);
+    total.text += TOKENS_PER_ITEM + textTokens(textOf(item));
+    total.audio += inputAudioTokens(heardMs) + outputAudioTokens(spokenMs);
   }
   return total;
 }

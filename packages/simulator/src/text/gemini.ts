@@ -16,7 +16,11 @@ import {
 
 export const geminiProtocol: TextProtocol = {
   read: readRequest,
-  whole: answer => chunkOf(answer, { parts: [...textParts(answer), ...callParts(answer)] }, true),
+  whole: answer => {
+    const { text } = answer.decision;
+    const texts = text === '' ? [] : [{ text }];
+    return chunkOf(answer, { parts: [...texts, ...callParts(answer)] }, true);
+  },
   events: chunksOf,
   error: googleError,
 };
@@ -59,21 +63,14 @@ function entriesOf(content: Json): Entry[] {
       entries.push({ kind: 'call', id: asText(id ?? name), name: asText(name), input: args });
     } else if (functionResponse !== undefined) {
       const { id, name, response } = asObject(functionResponse);
-      entries.push({ kind: 'result', id: asText(id ?? name), output: outputOf(response) });
+      const { output: text } = asObject(response);
+      const output = typeof text === 'string' ? text : JSON.stringify(response ?? '');
+      entries.push({ kind: 'result', id: asText(id ?? name), output });
     } else if (content.role !== 'model' && typeof part.text === 'string') {
       texts.push(part.text);
     }
   }
   return texts.length > 0 ? [...entries, { kind: 'user', texts }] : entries;
-}
-
-function outputOf(response: unknown): string {
-  const { output } = asObject(response);
-  return typeof output === 'string' ? output : JSON.stringify(response ?? '');
-}
-
-function textParts({ decision }: Answer): Json[] {
-  return decision.text === '' ? [] : [{ text: decision.text }];
 }
 
 function callParts({ decision }: Answer): Json[] {

@@ -79,15 +79,6 @@ function entriesOf(message: Json): Entry[] {
   return texts.length > 0 ? [...results, { kind: 'user', texts }] : results;
 }
 
-/** Anthropic counts what came from its cache apart from `input_tokens`. */
-function inputUsage({ usage }: Answer) {
-  return {
-    input_tokens: usage.input - usage.cached,
-    cache_creation_input_tokens: 0,
-    cache_read_input_tokens: usage.cached,
-  };
-}
-
 function contentOf({ decision, random }: Answer): Json[] {
   const text = decision.text === '' ? [] : [{ type: 'text', text: decision.text }];
   const calls = decision.calls.map(({ name, input }) => ({
@@ -99,20 +90,23 @@ function contentOf({ decision, random }: Answer): Json[] {
   return [...text, ...calls];
 }
 
-function stopReason({ decision }: Answer): string {
-  return decision.calls.length > 0 ? 'tool_use' : 'end_turn';
-}
-
 function messageOf(answer: Answer) {
+  const { usage } = answer;
   return {
     id: answer.random.id('msg'),
     type: 'message',
     role: 'assistant',
     model: answer.model,
     content: contentOf(answer),
-    stop_reason: stopReason(answer) as string | null,
+    stop_reason: answer.decision.calls.length > 0 ? 'tool_use' : 'end_turn',
     stop_sequence: null,
-    usage: { ...inputUsage(answer), output_tokens: answer.usage.output },
+    usage: {
+      // Without what came from the cache, which is counted apart.
+      input_tokens: usage.input - usage.cached,
+      cache_creation_input_tokens: 0,
+      cache_read_input_tokens: usage.cached,
+      output_tokens: usage.output,
+    },
   };
 }
 

@@ -61,7 +61,9 @@ export class Call implements FaultTarget {
     this.session = this.#openSession(options);
     this.#triggers = new Triggers(options.clock, this.session.record);
     this.#channel = this.#makeChannel();
-    this.#inbound = new InboundAudio(this.#codec, samples => this.#hear(samples));
+    this.#inbound = new InboundAudio(this.#codec, samples =>
+      this.session.receiveAudio(samples, toBytes(samples)),
+    );
     this.#peer = this.#makePeer();
     this.#cancelDeadline = this.#clock.after(CALL_SETUP_TIMEOUT_MS, () =>
       this.end('no connection'),
@@ -150,10 +152,6 @@ export class Call implements FaultTarget {
     } else if (state === 'failed' || state === 'closed') {
       this.end(`connection ${state}`);
     }
-  }
-
-  #hear(samples: Int16Array): void {
-    this.session.receiveAudio(samples, toBytes(samples));
   }
 
   /** Ends the call; later calls do nothing. */

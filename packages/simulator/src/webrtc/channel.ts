@@ -39,13 +39,11 @@ export class ChannelSink implements EventSink {
     if (state === 'closed') this.#options.onClose();
     if (state !== 'open' || this.#ready) return;
     this.#cancel();
-    this.#cancel = this.#options.clock.after(this.#options.settleMs, () => this.#flush());
-  }
-
-  #flush(): void {
-    this.#ready = true;
-    for (const json of this.#queue) this.#deliver(json);
-    this.#queue = [];
+    this.#cancel = this.#options.clock.after(this.#options.settleMs, () => {
+      this.#ready = true;
+      for (const json of this.#queue) this.#deliver(json);
+      this.#queue = [];
+    });
   }
 
   send(json: string): void {

@@ -27,7 +27,9 @@ export class InboundAudio {
     if (this.#lastSequence !== undefined) {
       const ahead = (sequenceNumber - this.#lastSequence + SEQUENCE_MODULUS) % SEQUENCE_MODULUS;
       if (ahead === 0 || ahead > SEQUENCE_MODULUS / 2) return;
-      this.#fillGap(timestamp);
+      const ticks = (timestamp - this.#nextTimestamp) | 0;
+      const missing = Math.min(Math.floor(ticks / RTP_TICKS_PER_SAMPLE), MAX_GAP_SAMPLES);
+      if (missing > 0) this.#onSamples(new Int16Array(missing));
     }
     if (payload.length === 0) return;
     const samples = this.#codec.decode(payload);
@@ -35,11 +37,5 @@ export class InboundAudio {
     this.#lastSequence = sequenceNumber;
     this.#nextTimestamp = (timestamp + samples.length * RTP_TICKS_PER_SAMPLE) >>> 0;
     this.#onSamples(samples);
-  }
-
-  #fillGap(timestamp: number): void {
-    const ticks = (timestamp - this.#nextTimestamp) | 0;
-    const missing = Math.min(Math.floor(ticks / RTP_TICKS_PER_SAMPLE), MAX_GAP_SAMPLES);
-    if (missing > 0) this.#onSamples(new Int16Array(missing));
   }
 }

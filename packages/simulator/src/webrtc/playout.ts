@@ -72,17 +72,12 @@ export class Playout implements MediaOutput {
   }
 
   clear(): Interrupted | undefined {
-    const place = this.#playing ?? this.#nextPlace();
+    const place = this.#playing ?? this.#queue.find(entry => entry.kind === 'audio')?.place;
     const playedMs = this.#playing === undefined ? 0 : msOf(this.#playedSamples);
     this.#queue = [];
     this.#queuedSamples = 0;
     this.#playing = undefined;
     return place === undefined ? undefined : { ...place, playedMs };
-  }
-
-  #nextPlace(): AudioPlace | undefined {
-    const next = this.#queue.find(entry => entry.kind === 'audio');
-    return next?.kind === 'audio' ? next.place : undefined;
   }
 
   #tick(): void {
@@ -124,7 +119,10 @@ export class Playout implements MediaOutput {
       if (entry === undefined) break;
       if (entry.kind === 'end') {
         this.#queue.shift();
-        this.#end(entry.responseId);
+        if (this.#playing?.responseId === entry.responseId) {
+          this.#playing = undefined;
+          this.#events.onStopped(entry.responseId);
+        }
         break;
       }
       const { samples } = entry;
@@ -146,11 +144,5 @@ export class Playout implements MediaOutput {
     this.#playing = place;
     this.#playedSamples = 0;
     if (before?.responseId !== place.responseId) this.#events.onStarted(place.responseId);
-  }
-
-  #end(responseId: string): void {
-    if (this.#playing?.responseId !== responseId) return;
-    this.#playing = undefined;
-    this.#events.onStopped(responseId);
   }
 }

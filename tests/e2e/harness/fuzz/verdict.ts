@@ -27,7 +27,9 @@ const INTERNALS = [
 /** What is wrong with the answer; undefined: nothing. */
 export function faultIn(request: FuzzRequest, answer: FuzzAnswer): string | undefined {
   const { status, headers, body } = answer;
-  if (status === 0) return request.raw || isLong(request) ? undefined : 'no answer';
+  // A long body may be refused while it is still being sent; then the answer can get lost.
+  const isLong = request.body !== undefined && request.body.length > 256 * 1024;
+  if (status === 0) return request.raw || isLong ? undefined : 'no answer';
   if (status === 408 && !request.raw) return 'a complete request was waited for';
   if (headers['x-injected'] !== undefined) return 'a header was injected';
   if (status < 400) return undefined;
@@ -71,11 +73,6 @@ const providerError = z.union([
     }),
   }),
 ]);
-
-/** A long body may be refused while it is still being sent; then the answer can get lost. */
-function isLong({ body }: FuzzRequest): boolean {
-  return body !== undefined && body.length > 256 * 1024;
-}
 
 /** The error's code, where the body has exactly one of the shapes. */
 function codeOf({ status, headers, body }: FuzzAnswer): string | undefined {
