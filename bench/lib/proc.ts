@@ -1,4 +1,4 @@
-/** What Linux says about processes: CPU time and memory, children included. */
+/** CPU time and memory of processes from Linux, children included. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** `pid` and all its descendants that are alive. */

@@ -99,7 +99,7 @@ export class LoadSession {
 
   #answer = '';
 
-  /** Waits for the 101, says who we are, and goes on counting frames. */
+  /** Waits for the 101, sends the session's id, and goes on counting frames. */
   #handshake(chunk: Buffer, id: number, become: (take: (chunk: Buffer) => void) => void): void {
     this.#answer += chunk.toString('latin1');
     const end = this.#answer.indexOf('\r\n\r\n');

@@ -1,6 +1,6 @@
 /**
  * The load process: clients and the upstream of all relays under test, on a core of its own. Takes
- * requests over its IPC channel, one at a time. Its first message says the upstream's port.
+ * requests over its IPC channel, one at a time. Its first message is the upstream's port.
  *
  * Frames are sent on schedule, each session at its own moment within the period, both directions;
  * what comes due within the same millisecond leaves together.

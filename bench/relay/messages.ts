@@ -1,4 +1,4 @@
-/** What the benchmark and its load process say to each other. */
+/** The messages between the benchmark and its load process. */
 
 export interface OpenRequest {
   readonly kind: 'open';

@@ -88,7 +88,7 @@ function starterOf(name: string): StartTarget {
 }
 
 /**
- * Memory per idle session: half of the sessions first, for whatever grows only once, then the
+ * Memory per idle session: half of the sessions first, for what grows only once, then the
  * rest. Garbage is collected before both readings.
  */
 async function measureIdle(load: Load, target: Target, sessions: number): Promise<number> {

@@ -67,7 +67,7 @@ async function appendOwn(
   const beganAt = performance.now();
   let last = 0;
   let count = 0;
-  // The next number is known: nobody else writes to this run.
+  // The next number is known: no other writer uses this run.
   let next = (await stack.platform.log.subject(stack.platform.database.db, run.id))!.lastSeq + 1;
   while (performance.now() - beganAt < measureMs) {
     const calledAt = performance.now();
@@ -114,7 +114,7 @@ async function appendBare(stack: Stack, subject: string, measureMs: number): Pro
   return (count * 1000) / (performance.now() - beganAt);
 }
 
-/** Reads a stream and tells of each number, as cheaply as it can. */
+/** Reads a stream and passes on each number, as cheaply as it can. */
 class Subscriber {
   readonly #stop = new AbortController();
   readonly #onNumber: (seq: number) => void;

@@ -111,7 +111,7 @@ async function holdfast(stack: Stack, server: ServerProcess): Promise<StreamTarg
   };
 }
 
-/** Half of the subscribers first, for whatever grows only once; garbage collected both times. */
+/** Half of the subscribers first, for what grows only once; garbage collected both times. */
 async function measureMemory(load: SseLoad, target: StreamTarget, most: number): Promise<number> {
   await load.open(target, most);
   const before = await settledMemory(target);

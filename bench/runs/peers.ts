@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { findBinary } from '../../tools/services/binaries.ts';
 import { listening, startPinned } from '../lib/child.ts';
 
-/** One server of event streams with one stream that everybody reads. */
+/** One server of event streams with one stream that all subscribers read. */
 export interface StreamTarget {
   readonly name: string;
   readonly pid: number;

@@ -1,5 +1,5 @@
 /**
- * Local mode on a running server: whoever sits at this machine is let in, whatever comes from
+ * Local mode on a running server: a user of this machine is let in, and what comes from
  * elsewhere or was caused by another site's page is not, and reaches nothing.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

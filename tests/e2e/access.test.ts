@@ -103,7 +103,7 @@ describe('the policy table', () => {
     expect(Object.keys(POLICIES).filter(policy => !used.has(policy))).toEqual([]);
   });
 
-  it('says who gets in: every route × caller × owner × project', async () => {
+  it('decides who gets in: every route × caller × owner × project', async () => {
     const before = await world.upstreamSessions();
     const upload = await uploadBody();
     const { application, port, callers, things } = world;
@@ -234,7 +234,7 @@ describe('things of others', () => {
     expect([seen.status, seen.body.includes(id)]).toEqual([200, false]);
   });
 
-  it('projects that exist are not told from those that do not', async () => {
+  it('projects that exist look the same as those that do not', async () => {
     const token = await world.issuer.token({ sub: 'dan', roles: ['Developer'] });
     const texts = [];
     for (const project of ['walk', 'no-such-project']) {

@@ -75,7 +75,7 @@ async function sessions(query = ''): Promise<Session[]> {
   return ((await answer.json()) as { data: Session[] }).data;
 }
 
-/** Waits until nobody holds a place, and tells why the newest session ended. */
+/** Waits until no session holds a place, and returns why the newest one ended. */
 async function reason(): Promise<string | null> {
   await eventually(async () => (await sessions('&active=true')).length === 0);
   return (await sessions())[0]!.close_reason;

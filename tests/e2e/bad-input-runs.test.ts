@@ -28,13 +28,13 @@ afterAll(async () => {
   await site?.remove();
 });
 
-interface Told {
+interface Answer {
   readonly status: number;
   readonly body: { code?: string; detail?: string; field?: string; [name: string]: unknown };
   readonly text: string;
 }
 
-async function ask(method: string, path: string, body?: object, headers = {}): Promise<Told> {
+async function ask(method: string, path: string, body?: object, headers = {}): Promise<Answer> {
   const type = body && { 'content-type': 'application/json' };
   const answer = await api.request(path, {
     method,
@@ -102,8 +102,8 @@ describe('a repository', () => {
   it('that has no branch of the given name is refused and not kept, nor changed', async () => {
     const before = await count('/v1/repos?limit=100');
     const wrong = { default_branch: 'no-such-branch' };
-    const told = await ask('POST', '/v1/repos', { path: site.repository, ...wrong });
-    expect([told.status, told.body.code, told.body.field]).toEqual([
+    const answer = await ask('POST', '/v1/repos', { path: site.repository, ...wrong });
+    expect([answer.status, answer.body.code, answer.body.field]).toEqual([
       ...[422, 'unprocessable', 'default_branch'],
     ]);
     expect(await count('/v1/repos?limit=100')).toBe(before);

@@ -1,6 +1,6 @@
 /**
  * What the running server answers when a request or its upstream is wrong: models, upstreams that
- * fail in every way, events that mean nothing, limits. And what it never says: see the end.
+ * fail in every way, events that mean nothing, limits. And what it never reveals: see the end.
  */
 import { rm } from 'node:fs/promises';
 import type { Session } from '@holdfast/protocol';
@@ -15,7 +15,7 @@ import { type ModelsFile, writeModelsFile } from './harness/models-file.ts';
 import { type Server, startServer, startSimulatorProcess, UPSTREAM_KEY } from './harness/stacks.ts';
 import { offerCall } from './harness/webrtc.ts';
 
-/** Nobody listens there. */
+/** No server listens there. */
 const NOWHERE = 'http://127.0.0.1:9/v1';
 
 let simulator: Awaited<ReturnType<typeof startSimulatorProcess>>;
@@ -23,8 +23,8 @@ let models: ModelsFile;
 let server: Server;
 let log: LogWatch;
 let sdp: string;
-/** Whatever any client was told, to be searched for secrets in the end. */
-const told: string[] = [];
+/** All that clients received, to be searched for secrets in the end. */
+const received: string[] = [];
 
 beforeAll(async () => {
   simulator = await startSimulatorProcess();
@@ -52,7 +52,7 @@ const fault = async (rule: Record<string, unknown>) => {
 const wsUrl = (path: string) => server.url.replace('http', 'ws') + path;
 const GA = '/v1/realtime?model=gpt-realtime';
 
-interface Told {
+interface Received {
   readonly status: number;
   readonly headers: Headers;
   readonly body: { error?: { code: string; message: string; param: string | null } | string } & {
@@ -61,19 +61,23 @@ interface Told {
   };
 }
 
-async function post(path: string, body: string | object, type?: string): Promise<Told> {
+async function post(path: string, body: string | object, type?: string): Promise<Received> {
   const json = typeof body === 'string' ? body : JSON.stringify(body);
   const headers = { 'content-type': type ?? 'application/json' };
   const answer = await fetch(server.url + path, { method: 'POST', headers, body: json });
   const text = await answer.text();
-  told.push(text, JSON.stringify([...answer.headers]));
-  return { status: answer.status, headers: answer.headers, body: JSON.parse(text) as Told['body'] };
+  received.push(text, JSON.stringify([...answer.headers]));
+  return {
+    status: answer.status,
+    headers: answer.headers,
+    body: JSON.parse(text) as Received['body'],
+  };
 }
 
 async function refusedUpgrade(path: string): Promise<Refusal> {
   const refusal = await connectClient(wsUrl(path)).catch((error: unknown) => error);
   if (!(refusal instanceof Refusal)) throw new Error(`${path} was not refused: ${refusal}`);
-  told.push(refusal.message);
+  received.push(refusal.message);
   return refusal;
 }
 
@@ -81,7 +85,7 @@ async function refusedUpgrade(path: string): Promise<Refusal> {
 async function failing(path: string) {
   const client = await connectClient(wsUrl(path));
   const { code } = await client.closed;
-  told.push(JSON.stringify(client.events));
+  received.push(JSON.stringify(client.events));
   const error = client.events.findLast(event => event.type === 'error')?.error;
   return { code, error: error as { code: string; type: string; message: string } };
 }
@@ -182,7 +186,7 @@ describe('an upstream that', () => {
     await failing(GA);
     await post('/v1/realtime/calls?model=gpt-realtime', sdp, 'application/sdp');
     const found = await eventually(() => ids().length >= before + 2 && ids().slice(before));
-    for (const id of found) expect(told.join('\n')).not.toContain(id);
+    for (const id of found) expect(received.join('\n')).not.toContain(id);
   });
 });
 
@@ -235,7 +239,7 @@ describe('events that mean nothing', () => {
 });
 
 describe('limits', () => {
-  it('five sessions of one owner; the sixth is told when to come again', async () => {
+  it('five sessions of one owner; the sixth gets a time to come again', async () => {
     await eventually(async () => (await active()).length === 0);
     const clients = [];
     for (let count = 0; count < 5; count++) clients.push(await connectClient(wsUrl(GA)));
@@ -278,8 +282,8 @@ describe('limits', () => {
   });
 });
 
-it('neither clients nor the log are told secrets, or clients the upstream’s words', () => {
-  const answers = told.join('\n');
+it('neither clients nor the log get secrets, nor clients the upstream’s words', () => {
+  const answers = received.join('\n');
   expect(answers).not.toContain(UPSTREAM_KEY);
   expect(answers).not.toContain(WORDS);
   expect(answers).not.toMatch(/ECONNREFUSED|ECONNRESET|127\.0\.0\.1:9\b|node_modules|\.ts:\d/);

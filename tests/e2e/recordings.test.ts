@@ -1,6 +1,6 @@
 /**
  * Recordings of a voice session on a running deployment: sent to one replica, listed, played and
- * deleted through another, and kept whatever becomes of the process that took them.
+ * deleted through another, and kept when the process that took them dies.
  */
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -140,12 +140,12 @@ forEachStack((name, start) => {
     const events = (await (await fetch(`${here.url}/v1/sessions/${session}/events`)).json()) as {
       data: EventEnvelope[];
     };
-    const told = events.data.filter(event => event.type.startsWith('recording.'));
-    expect(told.map(event => event.type)).toEqual([
+    const shown = events.data.filter(event => event.type.startsWith('recording.'));
+    expect(shown.map(event => event.type)).toEqual([
       ...FORMATS.map(() => 'recording.uploaded'),
       'recording.deleted',
     ]);
-    expect(told.at(-1)!.data).toMatchObject({ recording_id: audio_id });
+    expect(shown.at(-1)!.data).toMatchObject({ recording_id: audio_id });
   });
 
   if (name === 'production') {

@@ -1,4 +1,4 @@
-/** A server that allows one host: what an agent reaches, and what it is told of the others. */
+/** A server that allows one host: what an agent reaches, and the answer for other hosts. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -28,7 +28,7 @@ afterAll(async () => {
   await stack?.stop();
 });
 
-it('reaches the host that is allowed, and is told which setting allows another', async () => {
+it('reaches the host that is allowed; the refusal of another names the setting', async () => {
   const curl = 'curl -s -m 10 --noproxy "" -x "$http_proxy"';
   const commands = [
     `${curl} http://localhost:${port}/allowed; echo " one-$((1000 + 1))"`,

@@ -1,4 +1,4 @@
-/** What an agent that was told to look around finds of the server, and of other runs: nothing. */
+/** An agent whose instruction is to look around finds nothing of the server or of other runs. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -74,7 +74,7 @@ function privately({ data }: EventEnvelope): unknown {
   return (data as { output?: string }).output ?? '';
 }
 
-/** Each says that it was run, in a word that is not in the instruction. */
+/** Each prints that it ran, in a word that is not in the instruction. */
 const probed = (commands: readonly string[]) =>
   commands.map((command, n) => `${command}; echo probe-$((${n} + 1000))-done`);
 
@@ -98,7 +98,7 @@ describe('on the production stack', () => {
     await stop();
   });
 
-  it('finds no secret and reaches nobody, though every command is run', async () => {
+  it('finds no secret and reaches no host, though every command is run', async () => {
     const commands = probed(searches());
     const run = await api.working(`${directives(commands)}\nLook around.`);
     const events = await api.follow(run.id);
@@ -167,7 +167,7 @@ describe('on the embedded stack', () => {
   beforeAll(() => start('embedded'));
   afterAll(stop);
 
-  it("masks the run's own token, wherever the agent says it", async () => {
+  it("masks the run's own token, wherever the agent writes it", async () => {
     const id = await tell('tell');
     const events = await api.follow(id);
     const token = reversedToken(events);
@@ -229,7 +229,7 @@ function makeRepository(path: string): string {
   return path;
 }
 
-/** What makes a careless git run programs. Inside, nobody can make the file `owned`. */
+/** What makes a careless git run programs. Inside, no process can make the file `owned`. */
 const trap = (owned: string) => `
   for hook in post-checkout reference-transaction post-index-change pre-commit; do
   printf '#!/bin/sh\\ntouch ${owned}\\n' > .git/hooks/$hook; chmod +x .git/hooks/$hook; done

@@ -79,13 +79,13 @@ forEachStack((name, start) => {
     expect((await api.request(`/v1/runs/${run.id}/patch`)).status).toBe(200);
   });
 
-  it('tells the agent nothing of the server', async () => {
+  it('gives the agent no secret of the server', async () => {
     const run = await api.working('[[simulate: env]] Look around.');
     const events = await api.follow(run.id);
     expectWhole(events);
-    const told = JSON.stringify(events);
-    expect(told).toContain('HOME=');
-    for (const secret of stack.secrets) expect(told).not.toContain(secret);
+    const log = JSON.stringify(events);
+    expect(log).toContain('HOME=');
+    for (const secret of stack.secrets) expect(log).not.toContain(secret);
   });
 });
 

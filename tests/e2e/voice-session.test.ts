@@ -46,7 +46,7 @@ forEachStack((_name, start) => {
   const get = async <T>(path: string, server = stack.servers[0]!) =>
     (await (await fetch(`${server.url}${path}`)).json()) as T;
 
-  it('carries a conversation, lists it, and tells its story on every replica', async () => {
+  it('carries a conversation, lists it, and shows its log on every replica', async () => {
     const talk = new Talk(`${stack.url}/v1/realtime?model=gpt-realtime`);
     const created = await talk.until('session.created');
     const ours = (await talk.until('holdfast.session')) as {

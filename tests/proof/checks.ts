@@ -25,7 +25,7 @@ export async function checkRuns(stack: ProofStack, load: Load): Promise<Check[]>
   ];
 }
 
-/** What was intended is done by somebody, or is found missing afterwards. */
+/** Waits until every intended push has an end; a later check finds one without. */
 async function settlePushes({ database }: ProofStack, { runs }: Load): Promise<void> {
   const ids = runs.filter(({ pushed }) => pushed).map(({ id }) => id);
   await eventuallyNone(async () => {

@@ -57,7 +57,7 @@ export interface Fault {
 const KILL = 'SIGKILL';
 /** For the one that was drawn: rare ones must have their chance. */
 const POINT_TIMEOUT_MS = 3_000;
-/** Then for the first that tells of work, before what is always on the wire wins. */
+/** Then for the first that shows work, before what is always on the wire wins. */
 const TELLING_TIMEOUT_MS = 2_000;
 const TELLING = POINTS.filter(point => !point.startsWith('wire:'));
 /** For the first of any of them; a system that shows none for so long will show none any more. */
@@ -188,7 +188,7 @@ export class Faults {
     return true;
   }
 
-  /** When somebody else has its runs and has said so in their logs. */
+  /** Once another worker has its runs and their logs show it. */
   async #thaw(worker: Replica): Promise<void> {
     const startMs = performance.now();
     await delay(FREEZE_MIN_MS);
@@ -206,7 +206,7 @@ export class Faults {
         or runs.attempt > 1 and not exists (
           select from events where subject = runs.id and events.attempt = runs.attempt))
     `;
-    // Nobody can tell while the database is away.
+    // Unknown while the database is away.
     return silent.execute(this.#stack.database.db).then(
       ({ rows }) => rows.length > 0,
       () => true,

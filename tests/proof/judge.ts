@@ -27,7 +27,7 @@ export interface Check {
 
 /** So many attempts in a row may be lost. */
 const LOST_MAX = 3;
-/** An ending reaches everybody by then, also when its ring and its connection were lost. */
+/** An ending reaches every subscriber by then, also when its ring and its connection were lost. */
 export const LATE_MAX_MS = 30_000;
 const EXAMPLES = 5;
 /** With fewer, chance may leave one out. */
@@ -76,7 +76,7 @@ export function checkOf<T>(
 /** Succeeded with all its work, or given up; whether that was right has a check of its own. */
 export function endFaults({ row, steps }: JudgedRun): string[] {
   if (row.status === 'succeeded') {
-    // A command that was cut short with its worker is told as such; the model does not repeat it.
+    // The log marks a command that was cut short with its worker; the model does not repeat it.
     const lines = row.insertions;
     return lines >= steps - (row.attempt - 1)
       ? []
@@ -127,8 +127,8 @@ export function logFaults({ row, log }: JudgedRun): string[] {
   const faults: string[] = [];
   if (log.some(({ seq }, index) => seq !== index + 1)) faults.push('the log has a hole');
   const endings = log.filter(({ type }) => isRunEnding(type));
-  const told = untilEnding(log);
-  const isOver = log.slice(told.length).every(({ type }) => type.startsWith('push.'));
+  const shown = untilEnding(log);
+  const isOver = log.slice(shown.length).every(({ type }) => type.startsWith('push.'));
   if (endings.length !== 1 || !isOver) {
     faults.push(`${endings.length} endings, and the log ends with ${log.at(-1)?.type}`);
   }
@@ -165,13 +165,13 @@ function onceKey({ type, attempt, data }: LoggedEvent): string | undefined {
 }
 
 export function seenFaults({ row, log, seen }: JudgedRun): string[] {
-  const told = untilEnding(log);
+  const shown = untilEnding(log);
   return seen.flatMap(({ last, ending, endedAtMs, faults }) => {
     const found = [...faults];
     const lateMs = endedAtMs - (row.finishedAtMs ?? endedAtMs);
     if (lateMs > LATE_MAX_MS) found.push(`the ending came ${Math.round(lateMs)} ms late`);
-    if (ending !== told.at(-1)?.type) found.push(`ended with ${ending} at ${last}`);
-    if (last !== told.length) found.push(`saw ${last} of ${told.length} events`);
+    if (ending !== shown.at(-1)?.type) found.push(`ended with ${ending} at ${last}`);
+    if (last !== shown.length) found.push(`saw ${last} of ${shown.length} events`);
     return found.map(fault => `${row.id}: ${fault}`);
   });
 }

@@ -1,4 +1,4 @@
-/** Keeps as many runs at work as the proof asks for, each with its subscribers. */
+/** Keeps the given number of runs at work, each with its subscribers. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
@@ -23,7 +23,7 @@ const SLOW_MS = 1_500;
 
 export interface LoadedRun {
   readonly id: string;
-  /** Lines that the agent was told to write, one each step. */
+  /** Lines that the instruction asks for, one each step. */
   readonly steps: number;
   readonly subscribers: readonly Subscriber[];
   /** Its branch was asked to be pushed. */

@@ -59,7 +59,7 @@ async function proof(options: ProofOptions): Promise<boolean> {
 
 type Disturbed = Pick<ProofResult, 'checks' | 'faults' | 'serious' | 'lastLines'>;
 
-/** All between the first process and the last; whatever goes wrong is one of the troubles. */
+/** All between the first process and the last; every error becomes one of the troubles. */
 async function disturb(
   options: ProofOptions,
   server: string,

@@ -19,7 +19,7 @@ const WIRE: readonly (readonly [name: string, text: string])[] = [
 ];
 
 export class Observations {
-  /** Names of all that was ever told. */
+  /** Names of all observations so far. */
   readonly seen = new Set<string>();
   readonly #waiting = new Map<string, Set<() => void>>();
 

@@ -51,7 +51,7 @@ it('the same seed chooses the same', () => {
   expect(new Set(draw('a')).size).toBe(10);
 });
 
-it('acts in the tick of an observation, once, or says that it did not come', async () => {
+it('acts in the tick of an observation, once, or reports that it did not come', async () => {
   const observations = new Observations();
   let acts = 0;
   const seen = observations.at(['event:w', 'event:x'], 1_000, () => {
@@ -158,7 +158,7 @@ describe('a verdict', () => {
     expect(logFaults({ ...run, log: followedBy('agent.output') }).join()).toContain('1 endings');
   });
 
-  it('is given of what nobody expected, too', async () => {
+  it('is given of unexpected errors, too', async () => {
     const troubles = new Troubles();
     expect(await troubles.during('the start', async () => 1)).toBe(1);
     expect(troubles.check().passed).toBe(true);

@@ -24,14 +24,14 @@ export interface ProofResult {
   readonly passed: boolean;
 }
 
-/** What each control must break; failing elsewhere alone says nothing about it. */
+/** What each control must break; failing elsewhere alone proves nothing about it. */
 const NOTICED_BY: Readonly<Record<ControlName, CheckName>> = {
   'fencing-off': 'attempts and fences rise',
   'doorbell-as-truth': 'every subscriber saw it all, once',
   'append-id-ignored': 'logs are 1…N, nothing twice',
 };
 
-/** What the exit code says: a control is good when what it breaks was noticed. */
+/** What the exit code follows: a control is good when the proof noticed what it breaks. */
 export function isGood({ options, checks }: Pick<ProofResult, 'options' | 'checks'>): boolean {
   const { control } = options;
   if (control === undefined) return checks.every(({ passed }) => passed);

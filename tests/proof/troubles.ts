@@ -1,11 +1,11 @@
-/** What nobody expected of the proof: it fails a check, and the verdict is given all the same. */
+/** Unexpected errors of the proof: they fail a check, and the verdict is given all the same. */
 import { type Check, checkOf } from './judge.ts';
 
 export class Troubles {
   readonly found: string[] = [];
   readonly #notice = (error: unknown) => void this.found.push(textOf(error));
 
-  /** Also what is thrown where nobody waits for it, from now on. */
+  /** Also rejections and exceptions without a handler, from now on. */
   watchProcess(): void {
     process.on('uncaughtException', this.#notice);
   }

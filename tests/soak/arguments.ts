@@ -38,7 +38,7 @@ const DEFAULTS = {
   'max-slope': '1',
 } as const;
 
-/** A line through fewer points says nothing about leaks. */
+/** A line through fewer points does not show leaks. */
 const SAMPLES_MIN = 3;
 const WARM_UP_MAX_S = 60;
 /** The simulator's own limit on the lifetime of a session is a day. */

@@ -1,6 +1,6 @@
 /**
  * What must hold when the load has ended: nothing lost between the clients and the model, nothing
- * missing in the log. Every check tells its figures whether it holds or not.
+ * missing in the log. Every check reports its figures whether it holds or not.
  */
 import type { EventEnvelope, Session } from '@holdfast/protocol';
 import type { SoakOptions } from './arguments.ts';
@@ -27,7 +27,7 @@ interface LogFault {
   readonly what: string;
 }
 
-/** Received must be this near to what was planned, or the run was not what it says. */
+/** The received rate must be this near to the planned one; otherwise the run did not measure it. */
 const RATE_MIN = 0.98;
 /** So much longer than planned may the load take, with what it takes to end the streams. */
 const LATE_MAX_MS = 5_000;

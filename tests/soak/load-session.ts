@@ -1,6 +1,6 @@
 /**
  * One session of the load: opened → streaming → the model's stream ended → closed. It counts and
- * hashes what it sends and receives, and remembers whatever else happens.
+ * hashes what it sends and receives, and remembers what else happens.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -70,7 +70,7 @@ export class LoadSession {
     if (this.#socket.bufferedAmount > WAITING_MAX_BYTES) this.#fault('does not keep up');
   }
 
-  /** Something for the log: the result of a function that nobody called. */
+  /** Something for the log: the result of a function that the model did not call. */
   sendFact(): void {
     if (this.lost) return;
     this.#facts += 1;

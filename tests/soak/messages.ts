@@ -1,5 +1,5 @@
 /**
- * What the soak and its load processes say to each other: a line of JSON each, requests on standard
+ * The messages between the soak and its load processes: a line of JSON each, requests on standard
  * input, replies on standard output.
  */
 

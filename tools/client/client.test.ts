@@ -93,7 +93,7 @@ describe('verdict', () => {
     expect(code).toBe(1);
   });
 
-  it('ends early when nobody is left', async () => {
+  it('ends early when no connection is left', async () => {
     const { url } = await serve(socket => socket.terminate());
     const { code } = await client(url, '--duration', '300');
     expect(code).toBe(1);

@@ -2,7 +2,7 @@ import type { ClientOptions } from './arguments.ts';
 import { type ConnectionReport, holdConnection } from './connection.ts';
 import { verdict } from './verdict.ts';
 
-/** At most so many connections are opened in one second: nobody's clients all come at once. */
+/** Opens at most so many connections a second: real clients do not all come at once. */
 const OPENED_PER_SECOND = 500;
 
 /** Holds all connections for the duration, or until interrupted, and judges what happened. */

@@ -2,14 +2,14 @@ import type { ConnectionReport } from './connection.ts';
 
 const ROWS_MAX = 50;
 
-/** The table of connections and one line that says whether all of them lived. */
+/** The table of connections and one line with the verdict. */
 export function verdict(
   reports: readonly ConnectionReport[],
   { interrupted }: { interrupted: boolean },
 ): { text: string; passed: boolean } {
   const failed = reports.filter(report => report.fault !== null);
   const passed = reports.length > 0 && failed.length === 0 && !interrupted;
-  // The ones to look at first; a thousand healthy rows tell nothing.
+  // Failed connections first: rows of healthy ones carry no information.
   const shown = [...failed, ...reports.filter(report => report.fault === null)].slice(0, ROWS_MAX);
   const hidden = reports.length - shown.length;
   const lines = [

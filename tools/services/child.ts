@@ -82,7 +82,7 @@ export async function startChild(request: ChildRequest): Promise<RunningChild> {
   }
 }
 
-/** A TCP port that was free a moment ago. The caller must cope with losing it to somebody else. */
+/** A TCP port that was free a moment ago. Another process may take it meanwhile. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -93,7 +93,7 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Tries again with another port when somebody took the one that `freePort` found. */
+/** Tries again with another port when another process took the one that `freePort` found. */
 export async function withFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
   const attempts = 3;
   for (let attempt = 1; ; attempt += 1) {

@@ -36,7 +36,7 @@ afterAll(() => {
 
 function isAlive(pid: number): boolean {
   try {
-    // A process that ended but whose end nobody took notice of yet is dead to us.
+    // A zombie: the process ended, and its parent has not read its exit code yet.
     return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
@@ -215,7 +215,7 @@ describe('the shared services', () => {
     expect(new Set(answers.map(answer => answer.url)).size).toBe(1);
   });
 
-  it('are told only to tests of this run', async () => {
+  it('are reachable for tests of this run only', async () => {
     const broker = inject('services');
     expect((await fetch(`${new URL(broker).origin}/guess/redis`)).status).toBe(404);
     expect((await fetch(`${broker}/nothing`)).status).toBe(404);

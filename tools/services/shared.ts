@@ -78,7 +78,7 @@ export interface Broker {
 
 export async function startBroker(): Promise<Broker> {
   const started = new Map<string, Promise<Stoppable>>();
-  // Nobody else on this machine should be handed the databases' passwords.
+  // The path keeps other users of this machine from the databases' passwords.
   const token = randomBytes(16).toString('hex');
   const server = createServer(async (request, response) => {
     const service = request.url?.startsWith(`/${token}/`) ? request.url.slice(34) : '';

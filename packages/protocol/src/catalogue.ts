@@ -3,12 +3,12 @@ import { z } from 'zod';
 /**
  * The event catalogue: every type that may stand in a log, with the version of its data and which
  * of its fields are private. Private fields are stored encrypted and shown to the creator and to
- * Admins only; all else is public to whoever may read the subject. A log refuses a type or a field
+ * Admins only; all else is visible to every reader of the subject. A log refuses a type or a field
  * that is not declared here.
  */
 export interface EventDefinition<P extends z.ZodRawShape, S extends z.ZodRawShape> {
   readonly v: number;
-  /** Whose log it may stand in; `any` for what is said about the log itself. */
+  /** Whose log it may stand in; `any` for events about the log itself. */
   readonly kind: SubjectKind | 'any';
   readonly description: string;
   readonly public: z.ZodObject<P>;

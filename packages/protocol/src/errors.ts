@@ -39,7 +39,7 @@ export const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...Error
 
 /** `application/problem+json` (RFC 9457) of native routes; `error` repeats `detail`. */
 export const problem = z.object({
-  type: z.string().describe('`about:blank`; the code says what happened.'),
+  type: z.string().describe('`about:blank`; `code` names what happened.'),
   title: z.string(),
   status: z.number().int(),
   code: errorCode,

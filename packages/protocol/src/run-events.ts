@@ -40,12 +40,12 @@ export const RUN_EVENTS = {
       replica,
       reason: z.enum(['worker_lost', 'drain']),
       checkpoint: z.number().int().nullable().describe('Null: from the beginning.'),
-      calls: z.number().int().optional().describe('Model calls so far, told of or not.'),
+      calls: z.number().int().optional().describe('Model calls so far, with and without an event.'),
       lost_calls: z
         .number()
         .int()
         .optional()
-        .describe('Those that nobody could settle; they cost all that was reserved.'),
+        .describe('Calls without a known usage; they count as all that was reserved.'),
       cost_usd: z.number().nullable().optional().describe('What the calls so far cost at most.'),
     },
   }),
@@ -60,13 +60,13 @@ export const RUN_EVENTS = {
   'run.requeued': define('run', 'The worker gave the run back.', {
     public: { replica, reason: z.enum(['drain']) },
   }),
-  'run.cancel_requested': define('run', 'Somebody wants the run to stop. Its work is kept.', {
+  'run.cancel_requested': define('run', 'A user asked to stop the run. Its work is kept.', {
     public: {},
   }),
   'agent.session': define('run', 'The agent opened or resumed its own session.', {
     public: { session_id: z.string(), model: z.string().nullable() },
   }),
-  'agent.message': define('run', 'The agent said something.', {
+  'agent.message': define('run', 'The agent wrote a message.', {
     public: { role: z.enum(['assistant', 'user']) },
     private: { text: z.string() },
   }),
@@ -143,7 +143,7 @@ export const RUN_EVENTS = {
       size_bytes: z.number().int(),
     },
   }),
-  'run.picked': define('run', 'Somebody chose this run among those of its message.', {
+  'run.picked': define('run', 'A user chose this run among those of its message.', {
     public: {},
   }),
   'push.intended': define('run', 'The branch is about to be pushed.', {
@@ -157,7 +157,7 @@ export const RUN_EVENTS = {
     },
     private: { message: z.string().optional() },
   }),
-  'run.succeeded': define('run', 'The agent said that it is done.', {
+  'run.succeeded': define('run', 'The agent reported success.', {
     public: { duration_s: seconds, cost_usd: z.number().nullable() },
     private: { summary: z.string() },
   }),
@@ -165,7 +165,7 @@ export const RUN_EVENTS = {
     public: { reason: runReason, duration_s: seconds, cost_usd: z.number().nullable() },
     private: { message: z.string().optional() },
   }),
-  'run.canceled': define('run', 'The run was stopped as somebody wished. What was done is kept.', {
+  'run.canceled': define('run', 'A user stopped the run. What was done is kept.', {
     public: { reason: runReason, duration_s: seconds, cost_usd: z.number().nullable() },
   }),
 } as const;

@@ -98,7 +98,7 @@ export const runCounts = z.object({
 
 const upperBound = z
   .boolean()
-  .describe('A call did not say what it used, so it counts as the most that it could have cost.');
+  .describe('A call reported no usage, so it counts as the most that it could have cost.');
 
 export const task = z.object({
   id: z.string(),

@@ -53,7 +53,7 @@ export const SESSION_EVENTS = {
         .describe('When the former holder last heard anything.'),
     },
   }),
-  'session.ended': define('session', 'The session ended as somebody wished.', {
+  'session.ended': define('session', 'The client or a user ended the session.', {
     public: { reason: z.string(), duration_s: z.number() },
   }),
   'session.expired': define('session', 'The session ran out of time.', {

@@ -1,7 +1,7 @@
 /**
  * A stand-in for the providers' models: a process of its own that speaks the GA Realtime protocol
  * over WebSocket and WebRTC, and four text protocols over HTTP, so that clients and gateways cannot
- * tell. It understands nothing, and says so; what it offers instead is repeatability, faults on
+ * tell. It understands nothing and marks its texts as simulated. It offers repeatability, faults on
  * demand, and exact accounts of what it received. Production code never imports from it.
  *
  * This file is the process: settings from the environment, one JSON line on standard output when it
@@ -11,7 +11,7 @@
 import { startSimulator } from './server.ts';
 import { SettingsError, settingsFromEnvironment } from './settings.ts';
 
-/** By then whoever started us has read the line; the first call should not have to wait. */
+/** After the parent has read the line, and before a first call would wait for the load. */
 const WARM_UP_MS = 500;
 
 async function main(): Promise<void> {

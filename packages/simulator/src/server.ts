@@ -43,7 +43,7 @@ function createApp(settings: Settings, clock: Clock): App {
   };
 }
 
-/** Starts listening; throws `SettingsError`, or what the system says about the port. */
+/** Starts listening; throws `SettingsError`, or the system's error about the port. */
 export async function startSimulator(
   input: SettingsInput = {},
   clock: Clock = systemClock,

@@ -18,7 +18,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** The composed application with an identity provider, a simulated model, and everybody in it. */
+/** The composed application, an identity provider, a simulated model and callers of all kinds. */
 export interface AccessWorld extends LocalApplication {
   readonly issuer: Issuer;
   readonly callers: readonly WalkCaller[];
@@ -88,7 +88,7 @@ async function people({ application, platform, port }: LocalApplication, issuer:
     things: new OwnedThings({ app: http.app, auth, blobs, database, headersOf }),
     caller(label: string) {
       const found = callers.find(one => one.label === label);
-      if (!found?.principal) throw new Error(`Nobody is called ${label}.`);
+      if (!found?.principal) throw new Error(`There is no caller ${label}.`);
       return { ...found, principal: found.principal };
     },
     async ask(method: string, url: string, headers: Headers = {}, payload?: Buffer) {

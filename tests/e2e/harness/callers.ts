@@ -18,7 +18,7 @@ const ADMIN = {
   role: 'Admin',
 } as const satisfies Principal;
 
-/** Everybody who may come in by some route: keys, client secrets, tokens, a console session. */
+/** All kinds of callers: keys, client secrets, tokens, a console session. */
 export async function goodCallers(auth: Auth, issuer: Issuer): Promise<WalkCaller[]> {
   const callers = await walkCallers(auth);
   const people: [string, Role, string][] = [

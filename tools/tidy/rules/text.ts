@@ -9,8 +9,8 @@ const HOME_FOLDER = /(^|[\s"'`(=:])\/(home|Users)\/[A-Za-z0-9._-]+\//;
 const PUBLIC_REGISTRY = 'registry.npmjs.org';
 
 /**
- * What no file may say: open ends, paths and registries of the machine where it was written, and,
- * in the lock file, where packages came from (`npm ci` takes them from the registry in use).
+ * What no file may contain: open ends, paths and registries of the machine where it was written,
+ * and, in the lock file, where packages came from (`npm ci` takes them from the registry in use).
  */
 export function* plainText({ root, files }: Project): Generator<Fault> {
   const ownFolder = root.replace(/\/$/, '');

@@ -29,7 +29,7 @@ export interface PastCall {
 
 export interface Conversation {
   readonly model: string;
-  /** The last thing a person said, without what their tool put around it; '' when nobody did. */
+  /** The user's last message, without what their tool put around it; '' without one. */
   readonly instruction: string;
   /** The first thing that a person said, where it is another. */
   readonly firstInstruction: string | null;

@@ -90,7 +90,7 @@ function shell(box: Toolbox, command: string): ToolCall | undefined {
   return box.call('shell', { command });
 }
 
-/** The line alone is changed, so that whatever a tool put around the content does no harm. */
+/** Changes the line alone, so that text which a tool put around the content does no harm. */
 function mend(box: Toolbox, content: string): ToolCall | undefined {
   const patch = [
     '*** Begin Patch',

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineFault, ruleFields, triggerFields } from './fault.ts';
 
 export const errorEvent = defineFault({
-  description: 'Sends an `error` event that nobody caused; by default a rate limit.',
+  description: 'Sends an `error` event that no client event caused; by default a rate limit.',
   schema: z.strictObject({
     fault: z.literal('error_event'),
     ...ruleFields,

@@ -1,6 +1,6 @@
 /**
- * What a fault is. Each lives in a file of its own, says what it does and what it can be told, and
- * acts at one of three moments: before a request is answered, when a session's behaviour is
+ * What a fault is. Each has a file of its own with its description and its parameters, and acts
+ * at one of three moments: before a request is answered, when a session's behaviour is
  * decided, or in an open session. A fault never needs to be switched off: it ends with its
  * session.
  */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { MAX_HUNG_REQUESTS } from '../limits.ts';
 import { defineFault, ruleFields } from './fault.ts';
 
-/** Oldest first; nobody else would ever end them. */
+/** Oldest first. No timeout ends these connections, only the bound does. */
 const hanging = new Set<Socket>();
 
 export const hang = defineFault({

@@ -1,6 +1,6 @@
 /**
- * The faults there are, and the book of those that are active. A rule names a fault, what it is
- * told, and which requests it befalls; with `times` it uses itself up.
+ * The faults there are, and the book of those that are active. A rule names a fault, its parameters
+ * and the requests it acts on; `times` bounds how many.
  */
 import { z } from 'zod';
 import type { Behaviour } from '../behaviour.ts';

@@ -47,7 +47,7 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** Throws 401 unless the key is the expected one; with none expected, everybody may in. */
+/** Throws 401 unless the key is the expected one; without an expected key every caller may in. */
 export function requireKey(credential: Credential | undefined, expected: string | undefined): void {
   if (expected === undefined) return;
   if (credential === undefined) {

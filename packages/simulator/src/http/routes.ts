@@ -40,7 +40,7 @@ const ROUTES: RouteEntry[] = [
 ];
 const DEFAULT_MODEL = 'gpt-realtime';
 
-/** Answers one HTTP request, whatever happens. */
+/** Answers one HTTP request, with 500 for an unexpected error. */
 export async function route(app: App, request: IncomingMessage, response: ServerResponse) {
   response.setHeader('x-request-id', app.random.id('req'));
   try {

@@ -61,7 +61,7 @@ describe('inspection', () => {
     await client.close();
   });
 
-  it('forgets ended sessions when told, and beyond its limit', async () => {
+  it('forgets ended sessions on DELETE, and beyond its limit', async () => {
     await (await WebSocketClient.open(simulator, PATH)).close();
     await until('the end', async () => {
       const { data } = (await (await inspect('sessions')).json()) as { data: { state: string }[] };

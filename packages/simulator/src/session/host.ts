@@ -28,7 +28,7 @@ export interface MediaOutput {
   play(place: AudioPlace, samples: Int16Array): void;
   /** Nothing more comes for this response. */
   finish(responseId: string): void;
-  /** Stops at once and forgets the queue; says what was playing. */
+  /** Stops at once and drops the queue; returns what was playing. */
   clear(): Interrupted | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface Run {
   /** Whether it is the conversation's one active response. */
   readonly inConversation: boolean;
   cancel(reason: 'turn_detected' | 'client_cancelled'): void;
-  /** Ends without a word, because nobody listens any more. */
+  /** Ends silently: the session is closed. */
   abandon(): void;
 }
 
@@ -50,9 +50,9 @@ export interface SessionHost {
   readonly conversation: Conversation;
   readonly media: MediaOutput | undefined;
   emit(event: ServerEvent): void;
-  /** Sends one audio delta (base64) to whoever takes audio in events. */
+  /** Sends one audio delta (base64) to the sinks that take audio in events. */
   emitAudio(place: AudioPlace, outputIndex: number, audio: Buffer): void;
-  /** Whether anybody takes audio in events. */
+  /** Whether a sink takes audio in events. */
   readonly wantsAudioEvents: boolean;
   /** Whether a reader is so slow that generation should wait. */
   readonly backlogged: boolean;

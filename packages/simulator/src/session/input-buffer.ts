@@ -14,7 +14,7 @@ const MIN_COMMIT_MS = 100;
 /** Speech is noticed a few windows after it began; that much more than the padding must stay. */
 const ONSET_SAMPLES = 4 * WINDOW_SAMPLES;
 const SEMANTIC_PREFIX_MS = 300;
-/** Energy says nothing about meaning: eagerness becomes patience with silence. */
+/** Energy carries no meaning, so eagerness becomes the length of silence that ends a turn. */
 const SILENCE_BY_EAGERNESS_MS = { high: 300, medium: 500, auto: 500, low: 1_000 };
 
 export type TurnEvent =
@@ -59,7 +59,7 @@ export class InputBuffer {
     else this.#vad.configure(config);
   }
 
-  /** Takes 24 kHz samples (and owns them from now on); says which turns began and ended in them. */
+  /** Takes 24 kHz samples and owns them; returns the turns that began and ended in them. */
   push(samples: Int16Array): TurnEvent[] {
     if (samples.length === 0) return [];
     const kept = this.#position - (this.#chunks[0]?.start ?? this.#position);

@@ -114,7 +114,7 @@ describe('the tool rule', () => {
     expect(call('make the background #aabbcc', 'none')).toBeUndefined();
   });
 
-  it('calls what it is told to', () => {
+  it('calls the function that the script names', () => {
     expect(call('hello', 'required')?.name).toBe('changeBackgroundColor');
     expect(call('hello', { type: 'function', name: 'getPageHTML' })?.name).toBe('getPageHTML');
   });

@@ -8,7 +8,7 @@
  * 4. the user's own voice, or for typed words beeps and a sentence that quotes them;
  * 5. with nothing to answer: a greeting.
  *
- * Every sentence says that it is simulated: nobody should take it for understanding.
+ * Every sentence is marked as simulated, so that no reader takes it for understanding.
  */
 import { msOf, samplesOf } from '../audio/pcm.ts';
 import { speak } from '../audio/tone.ts';
@@ -49,7 +49,7 @@ export interface ReplyRequest {
 
 const QUOTE_LENGTH = 200;
 
-/** Whether the model was last told the result of a function it had called. */
+/** Whether the last item is the result of a function that the model called. */
 export function isFollowUp(items: readonly Item[]): boolean {
   return items.at(-1)?.type === 'function_call_output';
 }

@@ -35,7 +35,7 @@ export class Responses {
     this.#session = session;
   }
 
-  /** What the script says about the coming turn. */
+  /** The script's entry for the coming turn. */
   get nextTurn(): ScriptTurn | undefined {
     return this.#session.behaviour.script[this.#turn];
   }

@@ -129,7 +129,7 @@ export class RealtimeSession implements EventHost {
     }
   }
 
-  /** The client's fault is told to the client; our own also to whoever runs the process. */
+  /** Reports a client's fault to the client, and a fault of our own also on standard error. */
   #answer(error: unknown, eventId: string | null): void {
     if (error instanceof ProtocolError) {
       const { type, code, message, param } = error;

@@ -15,7 +15,7 @@ import { transcribe } from './transcription.ts';
 
 /** What turns need beyond the host: the session's verbs. */
 export interface TurnHost extends SessionHost {
-  /** What the script says the user will have said in the coming turn. */
+  /** The transcript that the script has for the user's coming turn. */
   heardNext(): string | undefined;
   /** Stops the model, because the user speaks. */
   interrupt(): void;

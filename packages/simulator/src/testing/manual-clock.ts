@@ -1,4 +1,4 @@
-/** A clock that moves only when told, firing what is due in order. */
+/** A clock that moves only when a test moves it, and fires what is due in order. */
 import type { Cancel, Clock } from '../clock.ts';
 
 interface Timer {

@@ -84,7 +84,7 @@ describe('Responses', () => {
     expect(call).toMatchObject({ name: 'exec_command', arguments: '{"cmd":"ls"}' });
   });
 
-  it('remembers what it was asked first, where it is told to recall', async () => {
+  it('repeats the first instruction, where a directive asks it to', async () => {
     const tools = [{ type: 'function' as const, strict: false, ...TOOLS[0]! }];
     const recall = { role: 'user' as const, content: '[[simulate: recall]]' };
     const ask = async (input: OpenAI.Responses.ResponseInput) =>
@@ -94,7 +94,7 @@ describe('Responses', () => {
     expect(await ask([recall])).toBe('I remember nothing.');
   });
 
-  it('says its events in the order of the API', async () => {
+  it('sends its events in the order of the API', async () => {
     const stream = await openai.responses.create({
       model: 'm',
       stream: true,

@@ -197,7 +197,7 @@ describe('directives, faults and accounts', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(190);
   });
 
-  it('strike text routes only where they are told to', async () => {
+  it('strike text routes only where their rule names them', async () => {
     await post('/_simulator/faults', { fault: 'refuse', status: 503, times: 1 });
     await post('/_simulator/faults', { fault: 'refuse', status: 429, times: 1, routes: ['text'] });
     expect((await ask('x')).status).toBe(429);

@@ -1,5 +1,5 @@
 /**
- * What a text protocol has to say for itself; the rest (credentials, faults, pace, accounts) is the
+ * What differs between text protocols; the rest (credentials, faults, pace, accounts) is the
  * same for all of them. `Json` is parsed and unchecked: read it with the helpers below.
  */
 import type { Conversation, Decision } from '../coding/conversation.ts';
@@ -68,7 +68,7 @@ export function parseArguments(value: unknown): unknown {
 
 const PIECES = 3;
 
-/** A few pieces, so that whoever puts them together is put to the test. */
+/** A few pieces, so that the client has to put them together. */
 export function pieces(text: string): string[] {
   const sizeChars = Math.max(1, Math.ceil(text.length / PIECES));
   const found: string[] = [];

@@ -86,7 +86,7 @@ function answerOf(
 
 function simulatedError(status: number): HttpError {
   const type = status === 429 ? 'rate_limit_error' : 'server_error';
-  return new HttpError(status, 'The model had an error, as it was told to.', { type });
+  return new HttpError(status, 'The model had an error, as the instruction asked for.', { type });
 }
 
 /** False when the caller has gone meanwhile. */

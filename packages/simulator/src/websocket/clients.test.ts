@@ -74,7 +74,7 @@ describe('openai', () => {
     await converse(await azure);
   });
 
-  it('is told that its key is wrong', async () => {
+  it('gets the error for a wrong key', async () => {
     const client = new OpenAI({
       apiKey: 'sk-wrong',
       baseURL: `${simulator.url}/v1`,
@@ -84,7 +84,7 @@ describe('openai', () => {
     await expect(attempt).rejects.toMatchObject({ status: 401, code: 'invalid_api_key' });
   });
 
-  it('mints client secrets that open sessions, and is told what is wrong with a call', async () => {
+  it('mints client secrets that open sessions, and gets the error for a wrong call', async () => {
     const client = new OpenAI({ apiKey: KEY, baseURL: `${simulator.url}/v1`, maxRetries: 0 });
     const secret = await client.realtime.clientSecrets.create({
       expires_after: { anchor: 'created_at', seconds: 60 },

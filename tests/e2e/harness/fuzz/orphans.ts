@@ -4,7 +4,7 @@ import type { InspectedServer } from '../inspected-server.ts';
 const ORPHAN_ROWS: Readonly<Record<string, string>> = {
   'a session that holds a place': 'select id from sessions where holds_place',
   'a session that is open': `select id from sessions where state in ('connected', 'disconnected')`,
-  'a session with an order that nobody carried out':
+  'a session with an order that no process carried out':
     'select id from sessions where control is not null',
   'a subject without its session': `select id from subjects s where kind = 'session'
     and not exists (select from sessions x where x.id = s.id)`,

@@ -82,7 +82,7 @@ function wrongFor(route: RouteInfo, known: Known): fc.Arbitrary<FuzzRequest> {
     }));
 }
 
-/** Nobody signs out the Admin in whose name the others are sent. */
+/** Without the cookie, so that no request signs out the Admin who sends the others. */
 function withoutCookie(
   path: string,
   { cookie, ...headers }: Readonly<Record<string, string>>,
