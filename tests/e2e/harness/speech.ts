@@ -5,9 +5,9 @@ import { findBinary } from '../../../tools/services/binaries.ts';
 
 /**
  * A spoken sentence as a WAV file for a browser's pretended microphone, and the comparison of what
- * a listener heard with it. The browser plays the file from the moment the microphone opens, with or
- * without a connection, and again from its start at its end: so the sentence stands between
- * two silences, and a listener that misses it hears it the next time.
+ * a listener heard with it. The browser plays the file from the moment the microphone opens, with
+ * or without a connection, and again from its start at its end: so the sentence stands between two
+ * silences, and a listener that misses it hears it the next time.
  */
 const run = promisify(execFile);
 const SPEAK_TIMEOUT_MS = 20_000;
