@@ -1,14 +1,27 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** Their tests start so many processes that a small process of their own serves them best. */
+const SPAWNING = [
+  'packages/server/src/runs/{agents,sandbox,tasks,worker,workspace}/**/*.test.ts',
+  'tools/**/*.test.ts',
+];
+/** Tests wait for timers and processes about as long as they compute: one more than cores. */
+const WORKERS = Math.min(availableParallelism() + 1, 8);
+
 /**
- * Tests of the packages and tools run first, two files at a time; the end-to-end tests, which start
- * whole servers and a browser, follow one file at a time. Services come from `tools/services`.
+ * The end-to-end tests, which start whole servers and a browser, come first: they take longest, and
+ * short files fill up the cores while the last of them end. They and those that start many
+ * processes have a process per file. All others share processes, so that modules are loaded once
+ * per worker and not once per file: what a test changes there (fake timers, globals, environment),
+ * it puts back. Services come from `tools/services`.
  */
 export default defineConfig({
   test: {
     environment: 'node',
     globalSetup: ['tools/services/global-setup.ts'],
     pool: 'forks',
+    maxWorkers: WORKERS,
     testTimeout: 60_000,
     hookTimeout: 120_000,
     teardownTimeout: 20_000,
@@ -26,21 +39,23 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'unit',
-          include: ['{packages,tools,bench}/**/*.test.{ts,tsx}'],
-          maxWorkers: 2,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        extends: true,
-        test: {
           name: 'e2e',
           include: ['tests/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'spawning', include: SPAWNING },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['{packages,tools,bench}/**/*.test.{ts,tsx}'],
+          exclude: ['**/node_modules/**', ...SPAWNING],
+          isolate: false,
         },
       },
     ],
