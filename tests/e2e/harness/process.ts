@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { SETPRIV } from '../../../tools/services/child.ts';
 
 /** Lines of output kept to show when a process fails. */
 const KEPT_LINES = 200;
@@ -29,7 +31,10 @@ process.on('exit', () => {
 
 /** Starts a TypeScript file with the Node that runs the tests, with `env` and PATH alone. */
 export function startProcess(script: string, env: Record<string, string>): TestProcess {
-  const child = spawn(process.execPath, [script], {
+  // A test run that is killed cannot stop its servers: the kernel does.
+  const bound = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig=KILL'] : [];
+  const [command, ...args] = [...bound, process.execPath, script];
+  const child = spawn(command!, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH ?? '', ...ofTheRun(), ...env },
   });
