@@ -9,7 +9,7 @@ export interface Seen {
 
 export const VOICE_STEPS = ['talk', 'see', 'connect'] as const;
 export const AGENT_STEPS = ['repo', 'task', 'compare'] as const;
-export type AgentStep = (typeof AGENT_STEPS)[number];
+type AgentStep = (typeof AGENT_STEPS)[number];
 
 /** Whoever has created this many tasks needs no steps shown, whatever they left out. */
 const TASKS_KNOWN = 3;

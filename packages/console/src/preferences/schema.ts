@@ -5,7 +5,7 @@ export type Language = (typeof LANGUAGES)[number];
 export const BIT_RATES = [16_000, 24_000, 32_000, 64_000, 128_000] as const;
 
 export const RECORDING_CHOICES = ['both', 'mine', 'off'] as const;
-export type RecordingChoice = (typeof RECORDING_CHOICES)[number];
+type RecordingChoice = (typeof RECORDING_CHOICES)[number];
 
 export interface Preferences {
   /** Null: as the browser prefers. */

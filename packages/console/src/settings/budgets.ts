@@ -11,7 +11,7 @@ export const SCOPES = [
 ] as const satisfies readonly Budget['scope'][];
 
 /** The shares of a budget that the server tells about when they are reached. */
-export const SHARES_TOLD = [80, 90, 100] as const;
+const SHARES_TOLD = [80, 90, 100] as const;
 
 export interface Spending {
   readonly usd: number;

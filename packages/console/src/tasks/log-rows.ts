@@ -173,7 +173,7 @@ export function plain(text: string): string {
 }
 
 /** What a search looks through. */
-export function rowText(row: LogRow): string {
+function rowText(row: LogRow): string {
   if (row.kind === 'tool')
     return `${row.tool.name} ${row.tool.input ?? ''}\n${row.tool.output ?? ''}`;
   if (row.kind === 'note') return String(row.event.data.message ?? row.event.type);

@@ -5,7 +5,7 @@ import type { ToolHandler } from '@holdfast/client';
  * colour is checked by the browser's own parser before it touches a style, and the HTML is of the
  * content only and cut to a size that fits an event.
  */
-export const PAGE_HTML_MAX_CHARS = 24_000;
+const PAGE_HTML_MAX_CHARS = 24_000;
 
 const COLOURED = new Set<() => void>();
 let coloured = false;

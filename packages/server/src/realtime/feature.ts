@@ -71,9 +71,9 @@ export interface Realtime {
   readonly upgrades: readonly UpgradeRoute<Principal>[];
 }
 
-export const MAX_SESSION_MS = 3_600_000;
-export const DRAIN_ACCEPT_MS = 5_000;
-export const DIAL_TIMEOUT_MS = 10_000;
+const MAX_SESSION_MS = 3_600_000;
+const DRAIN_ACCEPT_MS = 5_000;
+const DIAL_TIMEOUT_MS = 10_000;
 
 export function createRealtime(deps: RealtimeDeps): Realtime {
   const { doorbell, telemetry } = deps;

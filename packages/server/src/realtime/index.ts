@@ -18,9 +18,6 @@
 export {
   loadSessionDefaults,
   SEED_DEFAULTS,
-  type SessionDefaults,
 } from './defaults.ts';
 export { createRealtime, type Realtime, type RealtimeDeps } from './feature.ts';
 export { SESSION_KIND } from './kind.ts';
-export { type LiveSessions, STOP_TIMEOUT_MS } from './registry.ts';
-export type { Sessions } from './service.ts';

@@ -18,7 +18,7 @@ import { type LifecycleDeps, moveSession } from './transitions.ts';
  * Letting go is tried again while the database is away, within bounds; the sweep finds what was
  * left behind then. Whatever happens, the connection itself never waits for any of this.
  */
-export const FLUSH_ON_RELEASE_MS = 5_000;
+const FLUSH_ON_RELEASE_MS = 5_000;
 const RELEASE_ATTEMPTS = 6;
 const RELEASE_DELAY_MS = 250;
 

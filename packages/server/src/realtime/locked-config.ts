@@ -16,15 +16,8 @@ import type { FilterVerdict } from './relay/index.ts';
  * JSON without duplicate keys; what this file does not know it lets pass only when it cannot
  * configure anything.
  */
-export const LOCKABLE = [
-  'instructions',
-  'tools',
-  'voice',
-  'model',
-  'turn_detection',
-  'all',
-] as const;
-export type Lockable = (typeof LOCKABLE)[number];
+const LOCKABLE = ['instructions', 'tools', 'voice', 'model', 'turn_detection', 'all'] as const;
+type Lockable = (typeof LOCKABLE)[number];
 
 /** Where each lockable part stands in a GA session or response object. */
 const PATHS: Readonly<Record<Exclude<Lockable, 'all'>, readonly (readonly string[])[]>> = {

@@ -148,7 +148,7 @@ export function voiceOf(session: Json): string | null {
   return wordOrNull(isObject(voice) ? voice.id : voice);
 }
 
-export function transcriptionSeconds(event: Json): number | null {
+function transcriptionSeconds(event: Json): number | null {
   const { usage } = event;
   return isObject(usage) && usage.type === 'duration' ? number(usage.seconds) : null;
 }

@@ -1,7 +1,7 @@
 import type { SessionState } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
-import { type Control, type SessionRow, tables } from './tables.ts';
+import { type Control, type SessionRow, type SessionsTable, tables } from './tables.ts';
 
 /**
  * The reads of the session registry: one session, pages of them, and what the sweep looks for.
@@ -16,7 +16,7 @@ export type SessionView = SessionRow & {
 function views(executor: Executor) {
   return executor
     .withTables<{
-      sessions: import('./tables.ts').SessionsTable;
+      sessions: SessionsTable;
       subjects: { id: string; last_seq: number };
     }>()
     .selectFrom('sessions')

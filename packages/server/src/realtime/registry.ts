@@ -35,10 +35,10 @@ export interface ClientSideband {
   close(code: number, reason: string): void;
 }
 
-export const POLL_INTERVAL_MS = 1_000;
-export const HEARTBEAT_EVERY_POLLS = 5;
+const POLL_INTERVAL_MS = 1_000;
+const HEARTBEAT_EVERY_POLLS = 5;
 /** How long `stop` waits for closing handshakes and last writes; a drain should leave as much. */
-export const STOP_TIMEOUT_MS = 12_000;
+const STOP_TIMEOUT_MS = 12_000;
 /** The longest time a timer can wait: 24 days. */
 const FOREVER_MS = 2 ** 31 - 1;
 const DRAIN_CLOSE = [1012, 'drain'] as const;

@@ -40,7 +40,7 @@ export interface Sessions {
   eraseRetired(id: string): Promise<void>;
 }
 
-export interface ListQuery {
+interface ListQuery {
   readonly limit: number;
   readonly cursor?: string | undefined;
   readonly state?: SessionState | undefined;

@@ -25,20 +25,20 @@ export type SessionInput =
   | { readonly type: 'fail'; readonly reason: string };
 
 /** Why a connection was lost. Any of these keeps the place for the reconnect window. */
-export type LossReason =
+type LossReason =
   | 'client_lost'
   | 'client_protocol_error'
   | 'client_stalled'
   | 'upstream_lost'
   | 'replica_lost'
   | 'drain';
-export type EndReason =
+type EndReason =
   | 'client_closed'
   | 'upstream_closed'
   | 'end_requested'
   | 'deleted'
   | 'locked_configuration';
-export type ExpiryReason =
+type ExpiryReason =
   | 'session_expired'
   | 'upstream_expired'
   | 'window_over'

@@ -18,10 +18,10 @@ import { moveSession } from './transitions.ts';
  * Every process sweeps. Two that sweep the same session do no harm: the row's lock orders them and
  * the state machine lets the second do nothing.
  */
-export const SWEEP_INTERVAL_MS = 2_000;
-export const RETENTION_EVERY_SWEEPS = 30;
+const SWEEP_INTERVAL_MS = 2_000;
+const RETENTION_EVERY_SWEEPS = 30;
 /** A holder has so long to end its own session before the sweep does. */
-export const EXPIRY_GRACE_MS = 10_000;
+const EXPIRY_GRACE_MS = 10_000;
 const HELD_MIN_AGE_MS = 60_000;
 const BATCH = 100;
 

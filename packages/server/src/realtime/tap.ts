@@ -20,7 +20,7 @@ export interface TapListener {
   onVoice?(voice: string): void;
 }
 
-export interface UpstreamSession {
+interface UpstreamSession {
   readonly id: string;
   /** Seconds since the epoch, if the provider says when it will end the session. */
   readonly expiresAtS: number | null;

@@ -30,7 +30,7 @@ export interface Dialled {
 }
 
 /** The cause of a failed dial: what the log may say, and nothing else. */
-export class DialError extends UpstreamFault {
+class DialError extends UpstreamFault {
   override readonly name = 'DialError';
   readonly failure: DialFailure;
 

@@ -12,8 +12,6 @@ export { recordingRoutes } from './routes.ts';
 export {
   createRecordings,
   type Recordings,
-  type RecordingsDeps,
-  type RecordingTotals,
 } from './service.ts';
 export { openSpool, type Spool } from './spool.ts';
 export { createRecordingSweep } from './sweep.ts';

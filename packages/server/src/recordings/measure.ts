@@ -7,7 +7,7 @@ import type { Container } from './recording.ts';
 /** Memory that parsing one file may cache. */
 const PARSE_CACHE_MAX_BYTES = 2 * 1024 * 1024;
 /** A hostile file must not keep the parser busy for ever. */
-export const MEASURE_TIMEOUT_MS = 30_000;
+const MEASURE_TIMEOUT_MS = 30_000;
 /** A header that promises this much more than the packets hold means that the end is missing. */
 const MISSING_END_S = 1;
 

@@ -5,7 +5,7 @@ import type { SpooledFile } from './spool.ts';
 import { tooLarge } from './spool.ts';
 
 /** The `metadata` part: the longest transcription in UTF-8, and the rest. */
-export const METADATA_MAX_BYTES = 128 * 1024;
+const METADATA_MAX_BYTES = 128 * 1024;
 /** One file and one field are meant; a few more are read so that the refusal can name them. */
 export const MULTIPART_LIMITS = {
   files: 2,

@@ -37,7 +37,7 @@ const FORMAT_ALIASES: ReadonlyMap<string, Container> = new Map([
 ]);
 
 /** A declared duration may be off by this much, or by 5 % of the measured one if that is more. */
-export const DURATION_TOLERANCE_S = 2;
+const DURATION_TOLERANCE_S = 2;
 const DURATION_TOLERANCE_SHARE = 0.05;
 
 /** `webm`, `audio/webm` and `audio/webm;codecs=opus` all name the same container. */

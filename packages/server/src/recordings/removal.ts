@@ -5,7 +5,7 @@ import * as store from './store.ts';
 /** One purge, and one round of retention, handles at most so many rows. */
 export const PURGE_BATCH = 100;
 /** A blob that could not be deleted is left alone for so long, so that others get their turn. */
-export const PURGE_RETRY_S = 300;
+const PURGE_RETRY_S = 300;
 
 /**
  * Hides a complete recording and tells its session's log, in one transaction; its blob goes with

@@ -29,12 +29,12 @@ export interface RecordingsDeps extends AccessDeps {
   readonly uploadMaxBytes: number;
 }
 
-export interface RecordingTotals {
+interface RecordingTotals {
   readonly count: number;
   readonly durationS: number;
 }
 
-export interface SessionRecordings {
+interface SessionRecordings {
   readonly recordings: Recording[];
   readonly hasMore: boolean;
   readonly totals: readonly store.TypeTotals[];
@@ -68,7 +68,7 @@ export interface Recordings {
   purge(): Promise<number>;
 }
 
-export interface Playback {
+interface Playback {
   readonly contentType: string;
   readonly sizeBytes: number;
   readonly fileName: string;

@@ -75,7 +75,7 @@ export function tooLarge(maxBytes: number): HoldfastError {
   });
 }
 
-export function storageFull(cause?: unknown): HoldfastError {
+function storageFull(cause?: unknown): HoldfastError {
   return new HoldfastError(
     'storage_full',
     'There is no room to store the recording now. Keep it and send it again later.',

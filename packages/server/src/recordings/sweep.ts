@@ -8,12 +8,12 @@ import * as store from './store.ts';
 import { BLOB_WRITE_TIMEOUT_MS } from './uploads.ts';
 
 /** A pending row older than this belongs to no upload that still runs. */
-export const PENDING_MAX_S = (2 * BLOB_WRITE_TIMEOUT_MS) / 1000;
+const PENDING_MAX_S = (2 * BLOB_WRITE_TIMEOUT_MS) / 1000;
 /** A spool file that nothing wrote to for this long and no row waits for is left from a crash. */
-export const SPOOL_MAX_AGE_MS = 25 * 3600_000;
+const SPOOL_MAX_AGE_MS = 25 * 3600_000;
 
 /** Purges in one sweep; what is left then has to wait for the next. */
-export const PURGES_MAX = 20;
+const PURGES_MAX = 20;
 
 export interface SweepDeps {
   readonly database: Database;

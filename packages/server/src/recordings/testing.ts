@@ -28,7 +28,7 @@ import {
 } from './index.ts';
 
 export const UPLOAD_MAX_BYTES = 200_000;
-export const PROJECT = 'default';
+const PROJECT = 'default';
 
 export interface RecordingHost {
   readonly url: string;

@@ -11,11 +11,11 @@ import type { SpooledFile } from './spool.ts';
 import * as store from './store.ts';
 
 /** Uploads one process works on at the same time. */
-export const UPLOADS_MAX = 20;
+const UPLOADS_MAX = 20;
 /** A blob write that takes longer is given up. */
 export const BLOB_WRITE_TIMEOUT_MS = 15 * 60_000;
 /** How long an upload that found the storage full waits for room. */
-export const STORAGE_FULL_KEEP_S = 24 * 3600;
+const STORAGE_FULL_KEEP_S = 24 * 3600;
 
 /** When to ask again about bytes that another upload is writing, or that are being deleted. */
 const BUSY_RETRY_S = 5;
@@ -42,7 +42,7 @@ export interface Uploads {
   retryKept(): Promise<number>;
 }
 
-export interface FinishUpload {
+interface FinishUpload {
   readonly id: string;
   readonly session: Subject;
   readonly principal: Principal;

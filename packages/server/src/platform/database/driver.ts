@@ -22,7 +22,7 @@ import type { Db, Trx } from './database.ts';
 import type { SqlSession, SqlSource } from './session.ts';
 
 /** The longest SQL text that is echoed; more is cut off. */
-export const ECHO_MAX_CHARS = 4_096;
+const ECHO_MAX_CHARS = 4_096;
 
 export interface DriverHooks {
   /** Throws where a new session must not be asked for. */

@@ -46,16 +46,7 @@ export class SqlError extends Error {
 
 /** Whether `error` is a violation of a unique index or primary key (optionally of that name). */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
-  return isViolation(error, '23505', constraint);
-}
-
-/** Whether `error` is a violation of a foreign key (optionally of that name). */
-export function isForeignKeyViolation(error: unknown, constraint?: string): boolean {
-  return isViolation(error, '23503', constraint);
-}
-
-function isViolation(error: unknown, code: string, constraint?: string): boolean {
-  if (!(error instanceof SqlError) || error.code !== code) return false;
+  if (!(error instanceof SqlError) || error.code !== '23505') return false;
   return constraint === undefined || error.constraint === constraint;
 }
 
@@ -103,7 +94,7 @@ export function isValueError(error: unknown): error is Error {
 const UNSTORABLE_TEXT = new Set(['22021', '22P05']);
 
 /** What a server's refusal is to whoever ran the statement. */
-export function refusalOf(fields: SqlErrorFields): Error {
+function refusalOf(fields: SqlErrorFields): Error {
   const refusal = new SqlError(fields);
   if (!UNSTORABLE_TEXT.has(fields.code)) return refusal;
   const detail = 'Text may not contain the character U+0000.';

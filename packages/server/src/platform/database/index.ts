@@ -9,13 +9,8 @@
  * errors carry SQLSTATE and names, never row values.
  */
 export * from './database.ts';
-export {
-  type EmbeddedDatabase,
-  type EmbeddedOptions,
-  openEmbeddedDatabase,
-} from './embedded/open.ts';
+export { openEmbeddedDatabase } from './embedded/open.ts';
 export { isFull } from './embedded/volume.ts';
-export { isForeignKeyViolation, isUniqueViolation, SqlError } from './errors.ts';
-export { type MigrationReport, migrate } from './migrate.ts';
-export { type DatabaseLog, openPostgres, type PostgresOptions } from './postgres/open.ts';
-export { ACQUIRE_QUEUE_LIMIT } from './session.ts';
+export { isUniqueViolation, SqlError } from './errors.ts';
+export { migrate } from './migrate.ts';
+export { openPostgres } from './postgres/open.ts';

@@ -15,7 +15,7 @@ import type { Database, Trx } from './database.ts';
 import { runScript } from './driver.ts';
 
 /** Also bounds the wait for another process that migrates. */
-export const MIGRATION_TIMEOUT_MS = 120_000;
+const MIGRATION_TIMEOUT_MS = 120_000;
 /** Any number that nothing else locks; the same in all revisions. */
 const ADVISORY_LOCK = 4_205_110_867;
 const FILE = /^(\d{4})-[a-z0-9-]+\.sql$/;

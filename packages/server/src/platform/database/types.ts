@@ -13,7 +13,7 @@
  * Parameters: give jsonb as `JSON.stringify(value)`, for node-postgres writes a bare array as a
  * PostgreSQL array.
  */
-export const OID = {
+const OID = {
   bytea: 17,
   int8: 20,
   json: 114,

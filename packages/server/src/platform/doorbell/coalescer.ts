@@ -8,7 +8,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Counter } from '@opentelemetry/api';
 
 /** Short against the poll, long enough for the appends of one burst to be one ring. */
-export const COALESCE_MS = 5;
+const COALESCE_MS = 5;
 export const RINGS_PENDING_MAX = 10_000;
 
 export class Coalescer {

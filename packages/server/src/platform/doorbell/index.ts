@@ -8,6 +8,6 @@
  * transaction: NOTIFY in an append would serialise all commits of the database.
  */
 export * from './doorbell.ts';
-export { createPostgresDoorbell, type PostgresDoorbellOptions } from './postgres-doorbell.ts';
-export { createProcessDoorbell, type ProcessDoorbellOptions } from './process-doorbell.ts';
-export { createRedisDoorbell, type RedisDoorbellOptions } from './redis-doorbell.ts';
+export { createPostgresDoorbell } from './postgres-doorbell.ts';
+export { createProcessDoorbell } from './process-doorbell.ts';
+export { createRedisDoorbell } from './redis-doorbell.ts';

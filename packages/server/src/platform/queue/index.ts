@@ -7,10 +7,5 @@
  * after a kill as soon as its heartbeat is missed; one that keeps failing goes to the dead letters
  * of its queue and stays until it is redriven. Jobs carry names of things, never private text.
  */
-export {
-  createPgBossQueue,
-  JOB_HEARTBEAT_S,
-  JOB_RETRIES_MAX,
-  type PgBossQueueOptions,
-} from './pg-boss-queue.ts';
+export { createPgBossQueue } from './pg-boss-queue.ts';
 export * from './queue.ts';

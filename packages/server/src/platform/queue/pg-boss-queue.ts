@@ -21,8 +21,8 @@ export interface PgBossQueueOptions {
 }
 
 /** A job is taken back when its worker has not been heard of for so long; pg-boss's least. */
-export const JOB_HEARTBEAT_S = 10;
-export const JOB_RETRIES_MAX = 8;
+const JOB_HEARTBEAT_S = 10;
+const JOB_RETRIES_MAX = 8;
 const RETRY_DELAY_MAX_S = 60;
 /** Longer than any run may take. */
 const JOB_EXPIRES_S = 2 * 3600;

@@ -33,14 +33,14 @@ export interface Calls {
   takeOver(sessionId: string): Promise<boolean>;
 }
 
-export interface Offer {
+interface Offer {
   readonly sdp: string;
   readonly model: string | null;
   /** GA shape; ignored where a client secret has fixed it. */
   readonly config: Json;
 }
 
-export interface Placed {
+interface Placed {
   readonly sdp: string;
   /** Ours (`rtc_…`). */
   readonly callId: string;

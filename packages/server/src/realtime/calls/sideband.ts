@@ -8,7 +8,7 @@ import { REQUEST_ID_HEADER } from '../upstream.ts';
  * happens in the call. Kept alive by pings; silence for long enough counts as a loss.
  */
 /** For credentials and handshake together. */
-export const ATTACH_TIMEOUT_MS = 10_000;
+const ATTACH_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 15_000;
 const DEAD_AFTER_MS = 45_000;
 /** Events may carry audio; the provider's own bound on messages is 15 MiB. */

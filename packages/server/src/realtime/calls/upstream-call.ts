@@ -15,8 +15,8 @@ import { REQUEST_ID_HEADER } from '../upstream.ts';
  * the session description passes through here.
  * Source: openai-openapi `POST /realtime/calls` (multipart form, 201 with `Location`), `…/hangup`.
  */
-export const CALL_TIMEOUT_MS = 15_000;
-export const HANGUP_TIMEOUT_MS = 10_000;
+const CALL_TIMEOUT_MS = 15_000;
+const HANGUP_TIMEOUT_MS = 10_000;
 /** The largest session description that is taken from either side. */
 export const SDP_MAX_BYTES = 64 * 1024;
 const CALL_ID = /^[A-Za-z0-9_-]{1,200}$/;

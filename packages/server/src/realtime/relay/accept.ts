@@ -50,7 +50,7 @@ export function handshakeFault(request: IncomingMessage): HandshakeFault | null 
 }
 
 /** Subprotocols offered in a Sec-WebSocket-Protocol header, in order; malformed ones left out. */
-export function offeredProtocols(header: string | undefined): string[] {
+function offeredProtocols(header: string | undefined): string[] {
   if (header === undefined) return [];
   const offered = header.split(',', MAX_PROTOCOLS).map(name => name.trim());
   return offered.filter(name => TOKEN.test(name));

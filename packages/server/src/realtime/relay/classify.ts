@@ -12,7 +12,7 @@ import { maxTypePrefixBytes } from './limits.ts';
 export const UNDECIDED = 0;
 export const AUDIO = 1;
 export const OTHER = 2;
-export type Kind = typeof UNDECIDED | typeof AUDIO | typeof OTHER;
+type Kind = typeof UNDECIDED | typeof AUDIO | typeof OTHER;
 
 /** Recognises one type of audio message. */
 export interface Classifier {
@@ -25,7 +25,7 @@ export interface Classifier {
 const LEAD = 9;
 const TYPE = /^\s*\{\s*(?:"event_id"\s*:\s*"[^"\\]*"\s*,\s*)?"type"\s*:\s*"([^"\\]*)"/;
 
-export function audioClassifier(type: string): Classifier {
+function audioClassifier(type: string): Classifier {
   const canonical = Buffer.from(`{"type":"${type}"`, 'latin1');
   const canonicalText = canonical.toString('latin1');
 

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer';
 import { FrameViolation } from './frame-scanner.ts';
 
 /** A close frame without a code. Exists in programs only; on the wire it is an empty payload. */
-export const CLOSE_NO_CODE = 1005;
+const CLOSE_NO_CODE = 1005;
 
 /** What one close frame said. `code` is 1005 when it had no payload. */
 export interface CloseFrame {
@@ -15,7 +15,7 @@ export interface CloseFrame {
 }
 
 /** Whether `code` may stand in a close frame. */
-export function isLegalCloseCode(code: number): boolean {
+function isLegalCloseCode(code: number): boolean {
   if (code >= 3000 && code <= 4999) return true;
   return code >= 1000 && code <= 1014 && (code < 1004 || code > 1006);
 }

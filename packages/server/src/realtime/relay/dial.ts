@@ -37,13 +37,7 @@ export interface DialOptions {
  * - `malformed`: the 101 is not a correct one
  * - `aborted`: by `signal`
  */
-export type DialFailureKind =
-  | 'unreachable'
-  | 'refused'
-  | 'timeout'
-  | 'died'
-  | 'malformed'
-  | 'aborted';
+type DialFailureKind = 'unreachable' | 'refused' | 'timeout' | 'died' | 'malformed' | 'aborted';
 
 export interface DialFailure {
   readonly kind: DialFailureKind;

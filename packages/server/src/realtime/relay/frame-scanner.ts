@@ -19,14 +19,14 @@
  */
 import { maxControlBytes } from './limits.ts';
 
-export const SCAN_MORE = 0;
+const SCAN_MORE = 0;
 export const SCAN_DATA = 1;
 export const SCAN_CONTROL = 2;
 export type ScanResult = typeof SCAN_MORE | typeof SCAN_DATA | typeof SCAN_CONTROL;
 
 export const OPCODE_CONTINUATION = 0;
 export const OPCODE_TEXT = 1;
-export const OPCODE_BINARY = 2;
+const OPCODE_BINARY = 2;
 export const OPCODE_CLOSE = 8;
 export const OPCODE_PING = 9;
 export const OPCODE_PONG = 10;

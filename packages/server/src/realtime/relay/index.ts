@@ -16,32 +16,22 @@
  * Knows nothing of HTTP routes, identity, SQL or the session's record.
  */
 export {
-  type AcceptOptions,
-  acceptKey,
   acceptUpgrade,
-  type HandshakeFault,
   handshakeFault,
-  selectProtocol,
 } from './accept.ts';
-export { CLOSE_NO_CODE, isLegalCloseCode, sendableCloseCode } from './close-codes.ts';
-export type { DirectionCounters, RelayCounters } from './counters.ts';
+
+export type { RelayCounters } from './counters.ts';
 export {
   type DialFailure,
-  type DialFailureKind,
-  type DialOptions,
-  type DialResult,
   dialUpstream,
 } from './dial.ts';
-export { type ErrorEvent, errorEvent } from './error-events.ts';
-export { defaultLimits, type RelayLimits } from './limits.ts';
+
+export type { RelayLimits } from './limits.ts';
 export type { FilterVerdict } from './message-guard.ts';
 export type { RelayGuard } from './pumps.ts';
-export { type RejectOptions, rejectSession } from './reject.ts';
+export { rejectSession } from './reject.ts';
 export {
   Relay,
-  type RelayCause,
-  type RelayInitiator,
-  type RelayOptions,
   type RelayOutcome,
 } from './relay.ts';
 export type { RelayPeer } from './side.ts';

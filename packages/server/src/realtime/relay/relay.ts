@@ -27,7 +27,7 @@ import { Slab } from './slab.ts';
 import type { RelayTicker, Ticking } from './ticker.ts';
 
 /** Who ended the session. `server` is us. */
-export type RelayInitiator = 'client' | 'upstream' | 'server';
+type RelayInitiator = 'client' | 'upstream' | 'server';
 
 /** Why: a close frame, bytes lost, a broken rule, silence, a stalled reader, or `close()`. */
 export type RelayCause = 'close' | 'lost' | 'violation' | 'silent' | 'stalled' | 'server';

@@ -1,5 +1,5 @@
 /** Connections that a process opens beside its pool: two that listen, four of the queue. */
-export const OTHER_CONNECTIONS = 6;
+const OTHER_CONNECTIONS = 6;
 /** Processes on one embedded database: the server and its worker. */
 const PROCESSES = 2;
 const SPARE_CONNECTIONS = 10;

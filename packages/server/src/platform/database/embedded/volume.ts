@@ -20,7 +20,7 @@ export function refuseNetworkVolume(folder: string): void {
 }
 
 /** The type of the file system that holds an absolute path, by the kernel's list of mounts. */
-export function fileSystemType(path: string, mountinfo: string): string | undefined {
+function fileSystemType(path: string, mountinfo: string): string | undefined {
   let best = { length: -1, type: undefined as string | undefined };
   for (const line of mountinfo.split('\n')) {
     const [before, after] = line.split(' - ');

@@ -12,8 +12,8 @@ import { toDatabaseError, unavailable } from '../errors.ts';
 import type { Subscription } from '../kysely-database.ts';
 import type { DatabaseLog } from './open.ts';
 
-export const RECONNECT_MIN_MS = 100;
-export const RECONNECT_MAX_MS = 10_000;
+const RECONNECT_MIN_MS = 100;
+const RECONNECT_MAX_MS = 10_000;
 const HEARTBEAT_INTERVAL_MS = 15_000;
 /** A server that does not answer within this time counts as lost. */
 const ANSWER_TIMEOUT_MS = 5_000;

@@ -13,9 +13,9 @@ import { Listener } from './listener.ts';
 import { PostgresSource } from './source.ts';
 import { StatementNames } from './statement-names.ts';
 
-export const DEFAULT_POOL_SIZE = 10;
-export const DEFAULT_MAX_OVERFLOW = 20;
-export const DEFAULT_STATEMENT_TIMEOUT_MS = 30_000;
+const DEFAULT_POOL_SIZE = 10;
+const DEFAULT_MAX_OVERFLOW = 20;
+const DEFAULT_STATEMENT_TIMEOUT_MS = 30_000;
 const OVERFLOW_IDLE_MS = 10_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
 

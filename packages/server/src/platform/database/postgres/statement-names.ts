@@ -1,5 +1,5 @@
 /** Statements that a process has PostgreSQL keep prepared; each connection keeps those it ran. */
-export const PREPARED_MAX = 300;
+const PREPARED_MAX = 300;
 
 /** Columns that are not named. */
 const STAR = /(\b(select|distinct|returning)\s+|,\s*|\.)\*/i;
