@@ -103,6 +103,40 @@ it('takes a folder whose path is too long for a socket', async () => {
   expect(existsSync(socketDir)).toBe(false);
 });
 
+it('ignores variables that are meant for another database', async () => {
+  const foreign = {
+    PGHOST: '/nonexistent',
+    PGPORT: '1234',
+    PGUSER: 'foreign',
+    PGPASSWORD: 'foreign',
+    PGDATABASE: 'foreign',
+    PGOPTIONS: '-c search_path=foreign -c statement_timeout=1',
+    PGSSLMODE: 'require',
+    PGSSLNEGOTIATION: 'direct',
+    PGCLIENTENCODING: 'SJIS',
+    PGCLIENT_ENCODING: 'SJIS',
+    PGDATA: '/nonexistent',
+    PGTZ: 'Asia/Tokyo',
+    PGREPLICATION: 'database',
+    LC_ALL: 'xx_YY.UTF-8',
+    LANGUAGE: 'ja',
+  };
+  for (const [name, value] of Object.entries(foreign)) vi.stubEnv(name, value);
+  try {
+    const database = await openEmbeddedDatabase({ dataDir, log, sync: false });
+    const pool = await openPostgres({ url: database.url, poolSize: 1 });
+    const { rows } = await sql<Record<string, unknown>>`
+      select current_user as user, current_setting('search_path') as path,
+        current_setting('client_encoding') as encoding,
+        current_setting('TimeZone') as zone`.execute(pool.db);
+    expect(rows).toEqual([{ user: 'holdfast', path: 'public', encoding: 'UTF8', zone: 'UTC' }]);
+    await pool.close();
+    await database.close();
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
 describe(`through kill -9 (SEED=${seed})`, () => {
   it('of the process that serves: keeps what was acknowledged, ends, opens again', async () => {
     let state = seed;

@@ -28,7 +28,18 @@ export function makeSocketDir(dataDir: string): string {
   return dir;
 }
 
-/** For node-postgres and pg-boss; it holds no secret. */
+/**
+ * For node-postgres and pg-boss; it holds no secret. It sets everything that they would otherwise
+ * take from the environment, where people keep `PG…` variables for another database.
+ */
 export function socketUrl(dir: string, user: string): string {
-  return `postgresql://${user}@localhost/postgres?host=${encodeURIComponent(dir)}`;
+  const parameters = new URLSearchParams({
+    host: dir,
+    sslmode: 'disable',
+    sslnegotiation: 'postgres',
+    replication: 'false',
+    options: '-c search_path=public',
+    client_encoding: 'UTF8',
+  });
+  return `postgresql://${user}:unused@localhost:5432/postgres?${parameters}`;
 }
