@@ -8,6 +8,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
+import { within } from '../../kernel/index.ts';
 import type { Database, Db, TransactionOptions, Trx } from './database.ts';
 import { TRANSACTION_TIMEOUT_MS } from './database.ts';
 import { SessionKysely } from './driver.ts';
@@ -87,7 +88,9 @@ export class KyselyDatabase implements Database {
     const run = async (trx: Trx) => {
       scope.state = 'inside';
       try {
-        return await withDeadline(work(trx), timeoutMs, 'The database transaction took too long.');
+        return await within(work(trx), timeoutMs, () => {
+          throw unavailable('The database transaction took too long.');
+        });
       } finally {
         scope.state = 'over';
       }
@@ -111,7 +114,9 @@ export class KyselyDatabase implements Database {
 
   async ping(timeoutMs: number): Promise<void> {
     const answered = sql`select 1`.execute(this.db);
-    await withDeadline(answered, timeoutMs, 'The database does not answer.');
+    await within(answered, timeoutMs, () => {
+      throw unavailable('The database does not answer.');
+    });
   }
 
   close(): Promise<void> {
@@ -137,14 +142,4 @@ export class KyselyDatabase implements Database {
 
 function assertChannel(channel: string): void {
   if (!CHANNEL.test(channel)) throw new TypeError('a channel is a lower-case SQL identifier');
-}
-
-async function withDeadline<T>(work: Promise<T>, timeoutMs: number, why: string): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(unavailable(why)), timeoutMs);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,8 +1,8 @@
 /**
- * Hands over the subjects that were rung: at once after silence, else those of `COALESCE_MS` as one
- * set; a subject rung twice stands in it once. What waits is bounded: beyond `RINGS_PENDING_MAX`
- * subjects a ring is dropped and counted, and the followers' poll makes up for it. While `send` is
- * under way the next set gathers, so there is never more than one on its way.
+ * Passes on the subjects that were rung: at once after silence, else those of `COALESCE_MS` as one
+ * set, each subject once. The set is bounded: beyond `RINGS_PENDING_MAX` subjects a ring is dropped
+ * and counted, and the followers' poll makes up for it. While a `send` runs the next set gathers,
+ * so there is never more than one in transit.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Counter } from '@opentelemetry/api';
@@ -14,7 +14,7 @@ export const RINGS_PENDING_MAX = 10_000;
 export class Coalescer {
   readonly #send: (subjects: readonly string[]) => Promise<void> | void;
   readonly #dropped: Counter | undefined;
-  // Whoever rings may be inside a transaction or a request; sending must not be.
+  // A ring may come from inside a transaction or a request; sending must not inherit its context.
   readonly #outside = AsyncLocalStorage.snapshot();
   #pending = new Set<string>();
   #nextAtMs = 0;

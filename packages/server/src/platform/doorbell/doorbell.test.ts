@@ -122,7 +122,7 @@ describe.each(Object.entries(adapters))('a doorbell %s', (_, start) => {
     stop();
   });
 
-  it('tells the others although one listener throws, and none that has left', async () => {
+  it('notifies the others although one listener throws, and none that unsubscribed', async () => {
     const left = vi.fn();
     here.onRing(left)();
     const stop = here.onRing(() => {

@@ -1,10 +1,10 @@
 /**
- * A doorbell says only that a subject's log has grown. Rings may be lost, merged or doubled; the
- * log is the truth and followers poll besides. Ringing never throws and never waits.
+ * A doorbell only announces that a subject's log has grown. Rings may be lost, merged or doubled;
+ * the log is the truth and followers poll besides. Ringing never throws and never waits.
  */
 export interface Doorbell {
   readonly adapter: string;
-  /** Tells every process, this one included. Many rings soon after each other are one. */
+  /** Notifies every process, this one included. Rings in quick succession merge. */
   ring(subject: string): void;
   /** Calls back with subjects that may have grown. Returns the unsubscribe function. */
   onRing(listener: (subjects: readonly string[]) => void): () => void;

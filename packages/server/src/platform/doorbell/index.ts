@@ -4,7 +4,7 @@
  *
  * Invariants: ringing never throws and never waits; what waits to be sent is a bounded set of
  * subjects, so rings merge; a ring may be lost, merged or doubled. Listeners of the ringing process
- * hear it without the network. Rings go out on connections of their own, never inside a
+ * are called without the network. Rings go out on connections of their own, never inside a
  * transaction: NOTIFY in an append would serialise all commits of the database.
  */
 export * from './doorbell.ts';

@@ -1,8 +1,10 @@
 import type { Logger } from '../telemetry/index.ts';
 
-export type RingListener = (subjects: readonly string[]) => void;
+type RingListener = (subjects: readonly string[]) => void;
 
-/** The local ears of a doorbell. A listener that throws is logged and does not stop the others. */
+/**
+ * A doorbell's listeners in this process. One that throws is logged and does not stop the others.
+ */
 export class Listeners {
   readonly #listeners = new Set<RingListener>();
   readonly #log: Logger | undefined;
@@ -20,7 +22,7 @@ export class Listeners {
     };
   }
 
-  tell(subjects: readonly string[]): void {
+  notify(subjects: readonly string[]): void {
     if (subjects.length === 0) return;
     for (const listener of this.#listeners) {
       try {

@@ -1,8 +1,9 @@
 /**
- * What the doorbells over a network share. A ring tells this process's listeners at once and goes
- * out to the others in messages of bounded size, each headed by this process's name, so that its
- * own messages, which come back, are not heard twice. A message that cannot be sent is dropped: the
- * first one of an outage is logged, all are counted, and the followers' poll makes up for them.
+ * The common part of doorbells over a network. A ring notifies this process's listeners at once and
+ * goes out to the others in messages of bounded size. Each message begins with this process's name,
+ * so that it ignores its own messages when they come back. A message that cannot be sent is
+ * dropped: the first one of an outage is logged, all are counted, and the followers' poll makes up
+ * for them.
  */
 import { randomUUID } from 'node:crypto';
 import type { Counter } from '@opentelemetry/api';
@@ -24,7 +25,7 @@ export interface Wire {
 }
 
 export interface NetworkDoorbell extends Doorbell {
-  /** For the wire: a message has come in. */
+  /** Called by the wire for each incoming message. */
   receive(message: string): void;
 }
 
@@ -37,7 +38,7 @@ export function createNetworkDoorbell(
   const dropped = droppedRings(telemetry);
   const send = sender(wire, dropped, telemetry?.log);
   const rings = new Coalescer(async subjects => {
-    listeners.tell(subjects);
+    listeners.notify(subjects);
     for (const message of messages(origin, subjects)) await send(message);
   }, dropped);
   return {
@@ -46,7 +47,7 @@ export function createNetworkDoorbell(
     onRing: listener => listeners.add(listener),
     receive(message) {
       const [from, ...subjects] = message.split(SEPARATOR);
-      if (from !== origin) listeners.tell(subjects);
+      if (from !== origin) listeners.notify(subjects);
     },
     ping: timeoutMs => wire.ping(timeoutMs),
     async close() {

@@ -11,9 +11,9 @@ export interface PostgresDoorbellOptions {
 const CHANNEL = 'holdfast_doorbell';
 
 /**
- * Rings over NOTIFY, heard on the database's own listening connection. Rejects when listening
- * cannot begin; later losses of that connection are the database's to mend. Closing does not close
- * the database.
+ * Rings over NOTIFY, received on the database's own listening connection. Rejects when listening
+ * cannot begin; later losses of that connection are repaired by the database. Closing does not
+ * close the database.
  */
 export async function createPostgresDoorbell(options: PostgresDoorbellOptions): Promise<Doorbell> {
   const { database, telemetry } = options;

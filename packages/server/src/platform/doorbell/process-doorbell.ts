@@ -8,11 +8,11 @@ export interface ProcessDoorbellOptions {
   readonly telemetry?: Pick<Telemetry, 'log' | 'meter'>;
 }
 
-/** The doorbell of a single process; always there. */
+/** The doorbell of a single process; never away. */
 export function createProcessDoorbell(options: ProcessDoorbellOptions = {}): Doorbell {
   const listeners = new Listeners(options.telemetry?.log);
   const rings = new Coalescer(
-    subjects => listeners.tell(subjects),
+    subjects => listeners.notify(subjects),
     droppedRings(options.telemetry),
   );
   return {

@@ -4,7 +4,7 @@ import type { DeadLetter, DeadLetterQuery, QueueDepth } from './queue.ts';
 
 /**
  * Reads of pg-boss's table: its own figures are cached for a minute, and its lists have no bound.
- * `queues` says of each queue under which names its jobs stand.
+ * `queues` maps each queue to the names its jobs are stored under.
  */
 export async function countJobs(
   executor: Executor,
@@ -35,13 +35,13 @@ export async function listDead(
   queues: readonly string[],
   { limit, jobId, naming }: DeadLetterQuery,
 ): Promise<DeadLetter[]> {
-  const isMeant = jobId === undefined ? sql`true` : sql`id = ${jobId}`;
+  const isWanted = jobId === undefined ? sql`true` : sql`id = ${jobId}`;
   const isNamed =
     naming === undefined ? sql`true` : sql`data->>${naming.key}::text in (${naming.among})`;
   const { rows } = await sql<{ id: string; data: Record<string, string>; created_on: Date }>`
     select id, data, created_on from pgboss.job
     where name = any(${[...queues]}::text[]) and state in ('created', 'retry')
-      and ${isMeant} and ${isNamed}
+      and ${isWanted} and ${isNamed}
     order by created_on desc, id limit ${limit}`.execute(executor);
   return rows.map(row => ({ jobId: row.id, data: row.data ?? {}, failedAt: row.created_on }));
 }

@@ -1,26 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { type Job as BossJob, fromKysely, PgBoss } from 'pg-boss';
+import { fromKysely, PgBoss } from 'pg-boss';
 import { endsWithin, HoldfastError } from '../../kernel/index.ts';
-import type { Database, Trx } from '../database/index.ts';
+import type { Database } from '../database/index.ts';
 import type { Telemetry } from '../telemetry/index.ts';
 import { countJobs, listDead } from './jobs.ts';
-import type { Job, Queue, QueueDefinition, SendOptions } from './queue.ts';
+import type { Job, Queue, QueueDefinition } from './queue.ts';
 
 export interface PgBossQueueOptions {
   readonly database: Database;
   readonly telemetry: Pick<Telemetry, 'log' | 'meter'>;
   /** The database's address, a secret: pg-boss opens connections of its own. */
   readonly connectionString: string;
-  /** Seconds between looks for jobs whose worker died. Default 2. */
+  /** Seconds between searches for jobs whose worker died. Default 2. */
   readonly monitorIntervalS?: number;
-  /** How often a failing job is tried again. Default `JOB_RETRIES_MAX`. */
+  /** How often a failing job is retried. Default `JOB_RETRIES_MAX`. */
   readonly retriesMax?: number;
   /** Seconds before the first of them; it doubles each time. Default 1. */
   readonly retryDelayS?: number;
 }
 
-/** A job is taken back when its worker has not been heard of for so long; pg-boss's least. */
+/** A job is taken from a worker whose heartbeat is older than this; pg-boss's minimum. */
 const JOB_HEARTBEAT_S = 10;
 const JOB_RETRIES_MAX = 8;
 const RETRY_DELAY_MAX_S = 60;
@@ -35,7 +35,7 @@ const POLL_S = 2;
 const POLL_WITH_NOTIFY_S = 2;
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 5_000;
-/** What pg-boss still asks of the database afterwards; nobody else bounds it. */
+/** Bounds the statements with which pg-boss ends after that. */
 const STOP_SPARE_MS = 1_000;
 /** A server that does not answer within this time counts as lost. */
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -54,16 +54,22 @@ export function createPgBossQueue(options: PgBossQueueOptions): Queue {
   boss.on('error', error => log.warn('queue.failed', { error }));
   boss.on('warning', warning => log.warn('queue.warning', { message: warning.message }));
   const { db } = options.database;
-  /** Of each started queue, the names its jobs stand under: its own, and a former one in use. */
+  /** By started queue, the names its jobs are stored under: its own, and a former one in use. */
   const names = new Map<string, readonly string[]>();
   const namesOf = (name: string) => names.get(name) ?? [name];
   const queue: Queue = {
     adapter: 'pg-boss',
-    send: (trx, name, data, how) => send(boss, trx, { name, data, options: how ?? {} }),
+    async send(trx, name, data, { startAfterS, singletonKey } = {}) {
+      await boss.send(name, data, {
+        db: fromKysely(trx),
+        singletonKey: singletonKey ?? randomUUID(),
+        ...(startAfterS !== undefined && { startAfter: startAfterS }),
+      });
+    },
     async work(name, { concurrency }, handler) {
       const stops: (() => Promise<void>)[] = [];
       for (const one of namesOf(name)) {
-        stops.push(await work(boss, { name: one, concurrency }, handler));
+        stops.push(await work(boss, one, concurrency, handler));
       }
       return async () => void (await Promise.all(stops.map(stop => stop())));
     },
@@ -106,7 +112,7 @@ function bossOptions({ connectionString, monitorIntervalS }: PgBossQueueOptions)
     connectionString,
     max: POOL_MAX,
     application_name: 'holdfast-queue',
-    // Handed through to node-postgres, which otherwise waits for ever for a server gone silent.
+    // For node-postgres, which otherwise waits for ever for a server that went silent.
     query_timeout: ANSWER_TIMEOUT_MS,
   };
 }
@@ -160,29 +166,17 @@ async function makeQueue(
     retryDelayMax: RETRY_DELAY_MAX_S,
   };
   await boss.createQueue(name, { ...settings, policy: 'short' });
-  // A queue that was there already keeps its old settings otherwise.
+  // Creating a queue that exists leaves its old settings.
   await boss.updateQueue(name, settings);
   // A cold cache is filled on a connection of pg-boss's own, while the transaction that sends a job
   // keeps its connection and its locks.
   for (const warmed of [name, dead]) await boss.findJobs(warmed, { id: NO_JOB });
 }
 
-async function send(
-  boss: PgBoss,
-  trx: Trx,
-  job: { name: string; data: Record<string, string>; options: SendOptions },
-): Promise<void> {
-  const { startAfterS, singletonKey } = job.options;
-  await boss.send(job.name, job.data, {
-    db: fromKysely(trx),
-    singletonKey: singletonKey ?? randomUUID(),
-    ...(startAfterS !== undefined && { startAfter: startAfterS }),
-  });
-}
-
 async function work(
   boss: PgBoss,
-  { name, concurrency }: { name: string; concurrency: number },
+  name: string,
+  concurrency: number,
   handler: (job: Job, signal: AbortSignal) => Promise<void>,
 ): Promise<() => Promise<void>> {
   const draining = new AbortController();
@@ -197,8 +191,9 @@ async function work(
     },
     async ([job]) => {
       if (job === undefined) return;
-      // Not the job's own signal: a lost claim on a job says nothing about what it names.
-      const handling = handler(asJob(job), draining.signal);
+      const { id, data, retryCount: retries } = job;
+      // Not the job's own signal: the run or session that a job names outlives a lost claim on it.
+      const handling = handler({ id, data, retries }, draining.signal);
       underWay.add(handling);
       await handling.finally(() => underWay.delete(handling));
     },
@@ -206,13 +201,9 @@ async function work(
   return async () => {
     draining.abort();
     await boss.offWork(name, { id, wait: true });
-    // pg-boss does not wait for a handler whose job it gave to somebody else meanwhile.
+    // pg-boss does not wait for a handler whose job it gave to another worker meanwhile.
     await Promise.allSettled(underWay);
   };
-}
-
-function asJob(job: BossJob<Record<string, string>>): Job {
-  return { id: job.id, data: job.data, retries: job.retryCount };
 }
 
 function observeDepth(

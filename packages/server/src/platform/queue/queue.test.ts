@@ -201,13 +201,13 @@ it('gives a job of a killed worker to another one', { timeout: 60_000 }, async (
   const worker = spawn(process.execPath, [HANGING_WORKER, url], { stdio: ['ignore', 'pipe', 2] });
   const exited = once(worker, 'exit');
   await database.transaction(trx => queue.send(trx, 'agent', { run_id: 'x' }));
-  const [said] = await once(worker.stdout!, 'data');
+  const [output] = await once(worker.stdout!, 'data');
   worker.kill('SIGKILL');
   await exited;
   const { take, until } = inbox();
   const stop = await queue.work('agent', { concurrency: 1 }, async job => take(job));
   const [job] = await until(1);
-  expect(`took ${job?.id}\n`).toBe(String(said));
+  expect(`took ${job?.id}\n`).toBe(String(output));
   expect(job).toMatchObject({ data: { run_id: 'x' }, retries: 1 });
   await stop();
   await queue.stop();

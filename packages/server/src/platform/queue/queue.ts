@@ -2,14 +2,14 @@ import type { Expression } from 'kysely';
 import type { Trx } from '../database/index.ts';
 
 /**
- * The port for jobs. A job is only a wake-up: it may be delivered twice after a kill, so what it
- * names must itself say whether there is anything to do.
+ * The port for jobs. A job is only a wake-up: it may be delivered twice after a kill, so its
+ * handler looks at the run or session that the job names for whether there is work to do.
  */
 export interface QueueDefinition {
   readonly name: string;
   /**
-   * What an earlier revision called it. Where a queue of that name exists, its jobs and dead
-   * letters count as this queue's: that revision may still send there, on the same database.
+   * Its name in an earlier revision. If a queue of that name exists, its jobs and dead letters
+   * count as this queue's: that revision may still send there, on the same database.
    */
   readonly formerName?: string;
 }
@@ -21,8 +21,8 @@ export interface Job {
   readonly retries: number;
 }
 
-export interface SendOptions {
-  /** Not before so many seconds. */
+interface SendOptions {
+  /** Seconds before the job may be delivered. */
   readonly startAfterS?: number;
   /** While a job with this key waits, another is not added. */
   readonly singletonKey?: string;
@@ -54,8 +54,8 @@ export interface Queue {
   send(trx: Trx, queue: string, data: Record<string, string>, options?: SendOptions): Promise<void>;
   /**
    * Works on jobs, at most `concurrency` at once. A handler that throws has its job tried again
-   * with backoff, and after the last try among the dead letters. `signal` aborts when the process
-   * drains. Answers how to stop taking jobs; those under way are waited for.
+   * with backoff, and put among the dead letters after the last try. `signal` aborts when the
+   * process drains. Answers the function that stops taking jobs and waits for those in progress.
    */
   work(
     queue: string,
@@ -66,8 +66,8 @@ export interface Queue {
   /** Newest first. */
   deadLetters(queue: string, query: DeadLetterQuery): Promise<DeadLetter[]>;
   /**
-   * Puts these dead letters back. Answers how many. One whose key has a waiting job by now is
-   * dropped: that job does the same.
+   * Puts these dead letters back; answers how many. One whose key has a waiting job by now is
+   * dropped, because that job does the same work.
    */
   redrive(queue: string, jobIds: readonly string[]): Promise<number>;
   /** Makes the queues that are missing; others cannot be sent to or worked on. */

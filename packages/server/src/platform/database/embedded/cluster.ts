@@ -1,12 +1,13 @@
 /** The cluster: the folder that PostgreSQL keeps its databases in. */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, lchownSync, lstatSync, readdirSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncFolder } from '../../../kernel/index.ts';
 import type { Binaries } from './binaries.ts';
 import type { RunAs } from './run-as.ts';
-import { syncFolder } from './sync.ts';
 
 export const SUPERUSER = 'holdfast';
 const OUTPUT_KEPT_CHARS = 8_000;

@@ -8,11 +8,12 @@
  * It stays inside the data folder, which may be a mount point. A start that was killed in the
  * middle is continued by the next one: nothing of the new kind is made before the last rename.
  */
+
 import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { syncFolder } from '../../../kernel/index.ts';
 import type { DatabaseLog } from '../postgres/open.ts';
-import { syncFolder } from './sync.ts';
 
 const OLD_DATABASES = ['database.new', 'database'];
 const ASIDE = 'holdfast-0.1';

@@ -1,4 +1,4 @@
-/** For tests: a process that takes one job, says so on its output, and never finishes it. */
+/** For tests: a process that takes one job, reports it on its output, and never finishes it. */
 import { openPostgres } from '../../database/index.ts';
 import { recordTelemetry } from '../../log/testing.ts';
 import { createPgBossQueue } from '../index.ts';
