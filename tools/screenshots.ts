@@ -43,7 +43,7 @@ const ENGLISH: Scene = {
   locale: 'en-GB',
   picture: 'voice.png',
   start: 'Start session',
-  close: 'Close session',
+  close: 'End session',
   reset: 'Reset colours',
   turns: [
     { heard: 'Good morning. Can you hear me?', say: 'Good morning. I hear you well.' },

@@ -139,7 +139,7 @@ describe('tasks in the console', () => {
     const [picked] = await runsOf(task);
     const page = await visit(`/tasks/${task.id}`);
     await page.getByLabel('What next?').fill(LONG);
-    const from = page.getByLabel('Go on from');
+    const from = page.getByLabel('Continue from');
     expect(await from.locator('option:checked').innerText()).toContain('Picked');
     await page.getByRole('button', { name: 'Start 1 run' }).click();
     await expect.poll(async () => (await runsOf(task)).length, WAIT).toBe(2);
@@ -242,14 +242,14 @@ describe('tasks in the console', () => {
     await redrive.waitFor();
     await withoutBarriers(page);
     await redrive.click();
-    await letters(page).getByText('Nothing was given up.').waitFor();
+    await letters(page).getByText('There are no dead letters.').waitFor();
   });
 
   it('sets a budget, sees what is spent of it, changes it and takes it away', async () => {
     const budgets = async () => (await api.get<{ data: Budget[] }>('/v1/budgets')).data;
     const page = await visit('/settings', 'Admin');
     const section = page.getByRole('region', { name: 'Budgets' });
-    await section.getByText('Nothing is limited.').waitFor();
+    await section.getByText('There are no budgets.').waitFor();
     await section.getByRole('button', { name: 'Set a budget' }).click();
     let form = dialog(page, 'Set a budget');
     await form.getByLabel('Limit in US dollars').fill('500');
@@ -275,7 +275,7 @@ describe('tasks in the console', () => {
     await section.getByRole('button', { name: /^Remove the budget/ }).click();
     form = dialog(page, 'Remove this budget?');
     await form.getByRole('button', { name: 'Remove' }).click();
-    await section.getByText('Nothing is limited.').waitFor();
+    await section.getByText('There are no budgets.').waitFor();
     expect(await budgets()).toEqual([]);
   });
 

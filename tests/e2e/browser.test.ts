@@ -132,7 +132,7 @@ describe('the console in a browser', () => {
     expect(await barriers(page)).toEqual([]);
 
     const saving = await holdUploads(page);
-    await page.getByRole('button', { name: 'Close session' }).click();
+    await page.getByRole('button', { name: 'End session' }).click();
     await says(page, 'Ended');
     await page.getByText('Saving the recording…').waitFor();
     saving.release();
@@ -163,7 +163,7 @@ describe('the console in a browser', () => {
     await page.getByRole('link', { name: 'Home' }).click();
     await page.getByRole('region', { name: 'Live now' }).locator('li svg').waitFor();
     await page.getByRole('link', { name: 'Voice' }).click();
-    await page.getByRole('button', { name: 'Close session' }).waitFor();
+    await page.getByRole('button', { name: 'End session' }).waitFor();
   }
 
   /** Lets uploads wait until `release`, and notes how far the page said they were. */
@@ -198,7 +198,7 @@ describe('the console in a browser', () => {
     await page.getByRole('row', { name: new RegExp(`Model said.*${ANSWERED}`) }).waitFor();
     await page.keyboard.press('t');
     await timeline.waitFor();
-    const total = page.getByRole('row', { name: 'Tokens in all' }).getByRole('cell');
+    const total = page.getByRole('row', { name: 'Total tokens' }).getByRole('cell');
     await expect
       .poll(async () => Number((await total.textContent())?.replace(/\D/g, '')), WAIT)
       .toBeGreaterThan(0);
@@ -241,7 +241,7 @@ describe('the console in a browser', () => {
     const backwards = spoken.envelope.toReversed();
     expect(bestCorrelation(await heard(), backwards)).toBeLessThan(0.8);
     await expect.poll(() => receivedAudio(page), WAIT).toMatchObject({ audible: true });
-    await page.getByRole('button', { name: 'Close session' }).click();
+    await page.getByRole('button', { name: 'End session' }).click();
     await says(page, 'Ended');
     await ended(id);
     await expect.poll(async () => (await upstream()).state, WAIT).toBe('closed');
@@ -273,7 +273,7 @@ describe('the console in a browser', () => {
     expect(await bodyColours(page)).toEqual(painted);
     await page.getByRole('button', { name: 'Reset colours' }).click();
     await expect.poll(() => bodyColours(page), WAIT).toEqual(before);
-    await page.getByRole('button', { name: 'Close session' }).click();
+    await page.getByRole('button', { name: 'End session' }).click();
     await recorded(id);
     await ended(id);
     expect(await toolOutputs(id)).toEqual([
@@ -319,7 +319,7 @@ describe('the console in a browser', () => {
       if (answer === 'full') return route.fulfill({ status: 507, json: STORAGE_FULL });
       return route.continue();
     });
-    await page.getByRole('button', { name: 'Close session' }).click();
+    await page.getByRole('button', { name: 'End session' }).click();
     await page.getByText('kept in this browser').waitFor();
     await page.getByText('The server cannot be reached.').waitFor();
     expect(await barriers(page)).toEqual([]);
@@ -357,7 +357,7 @@ describe('the console in a browser', () => {
     await page.keyboard.press('Enter');
     await turn(page, 'Model', ANSWERED).waitFor();
     await page.keyboard.press('Shift+Tab');
-    await tabTo(page, page.getByRole('button', { name: 'Close session' }), 'Shift+Tab');
+    await tabTo(page, page.getByRole('button', { name: 'End session' }), 'Shift+Tab');
     await page.keyboard.press('Enter');
     await says(page, 'Ended');
 
@@ -371,7 +371,7 @@ describe('the console in a browser', () => {
     await press(page, '/');
     await expectFocus(page.getByRole('searchbox', { name: 'Search sessions' }));
     await page.keyboard.type('nothing like it');
-    await page.getByText('No session fits.').waitFor();
+    await page.getByText('No session matches.').waitFor();
     await press(page, 'Escape', 'g', 'e');
     await tabTo(page, page.getByRole('combobox', { name: 'Language' }));
     await press(page, 'ArrowDown');
@@ -429,7 +429,7 @@ describe('the console in a browser', () => {
     const id = await start(page);
     await type(page, 'Only for the record.');
     await turn(page, 'Model', ANSWERED).waitFor();
-    await page.getByRole('button', { name: 'Close session' }).click();
+    await page.getByRole('button', { name: 'End session' }).click();
     await recorded(id);
     const session = `/sessions/${id}`;
     const pages = ['/', '/voice', '/sessions', `${session}?at=2`, `${session}?table=true`];

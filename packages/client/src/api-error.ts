@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@holdfast/protocol';
 
-/** What a failed call is known by: a server's code, or one of the two only a client can see. */
+/** The code of a failed call: the server's, or one of the two that only a client can observe. */
 export type ApiErrorCode = ErrorCode | 'network' | 'timeout';
 
 export interface ApiErrorFacts {
@@ -36,7 +36,7 @@ export class ApiError extends Error {
     this.retryAfterMs = facts.retryAfterMs;
   }
 
-  /** Whether the same request may succeed later without anybody changing anything. */
+  /** Whether the same request may succeed later without a change. */
   get transient(): boolean {
     return TRANSIENT_STATUSES.has(this.status);
   }

@@ -1,4 +1,4 @@
-/** How often and how patiently something is tried again. */
+/** How often and after which waits a request is tried again. */
 export interface RetryPolicy {
   /** Tries after the first one. */
   retries: number;

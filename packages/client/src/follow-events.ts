@@ -11,7 +11,7 @@ export interface FollowOptions {
   minDelayMs?: number;
   maxDelayMs?: number;
   pageSize?: number;
-  /** Told of each failed poll; following goes on. */
+  /** Called for each failed poll; following continues. */
   onError?: (error: ApiError) => void;
 }
 
@@ -21,9 +21,9 @@ const PAGE_SIZE = 500;
 
 /**
  * Follows a session's log: gives each batch of new events once, in order, without holes, and never
- * ends by itself, because a log may still grow after its session did. A server that is away is
- * asked again with growing patience; a refusal (not found, forbidden) is thrown. Abort the signal
- * or leave the loop to stop.
+ * ends by itself, because a log may still grow after its session did. An unreachable
+ * server is polled with growing intervals; a refusal (not found, forbidden) is thrown. Abort the
+ * signal or leave the loop to stop.
  */
 export async function* followEvents(
   client: Pick<Client, 'sessions'>,
@@ -49,7 +49,7 @@ export async function* followEvents(
   }
 }
 
-/** The new events; null where the server could not be asked just now. */
+/** The new events; null where the poll failed and may succeed later. */
 async function poll(
   client: Pick<Client, 'sessions'>,
   sessionId: string,

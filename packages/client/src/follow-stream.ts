@@ -5,29 +5,29 @@ import type { Http, HttpRequest } from './http.ts';
 import { type Arrival, Positions, type StreamGap } from './positions.ts';
 import { readSse, type SseMessage } from './sse.ts';
 
-/** What a followed stream delivers: events once each and in order, and gaps in so many words. */
+/** What a followed stream delivers: each event once and in order, and explicit gaps. */
 export type Delivery =
   | { kind: 'events'; events: EventEnvelope[] }
   | { kind: 'gap'; gap: StreamGap };
 
-/** Whether events arrive just now. `error` is why they do not. */
+/** Whether the stream is open. `error` is why it is not. */
 export type LineState = { open: true } | { open: false; error: ApiError | null };
 
 export interface StreamOptions {
   signal?: AbortSignal | undefined;
-  /** Told whenever the line opens or is lost; following goes on by itself. */
+  /** Called whenever the line opens or is lost; following continues by itself. */
   onLine?: ((line: LineState) => void) | undefined;
   retry?: Partial<RetryPolicy> | undefined;
-  /** The server speaks every 15 s, so three times that is silence. */
+  /** The server sends at least a comment every 15 s; three times that counts as silence. */
   idleMs?: number | undefined;
 }
 
 const IDLE_MS = 45_000;
-/** A line that held this long was a good one, even if nothing happened on it. */
+/** A line that lasted this long counts as good, even without events. */
 const GOOD_LINE_MS = 5000;
-/** A server that ends its answer in good order is asked again almost at once. */
+/** After a response that ended regularly, the client reconnects almost at once. */
 const REOPEN_MS = 250;
-/** The endings of a run; written out because importing the catalogue would carry all schemas. */
+/** The endings of a run, listed because importing the catalogue would add all schemas. */
 const ENDINGS: ReadonlySet<string> = new Set(['run.succeeded', 'run.failed', 'run.canceled']);
 
 /**
@@ -49,9 +49,9 @@ export function followRun(
 }
 
 /**
- * Follows many runs on one stream; `start` says for each the last event that is known. A run leaves
- * the stream when it ends; the stream ends with the last of them. Where it is cut, the positions
- * are said again: they mean the same as the server's cursor and fit whatever is left of the set.
+ * Follows many runs on one stream; `start` gives the last known event of each. A run leaves
+ * the stream when it ends; the stream ends with the last of them. After a cut the client sends the
+ * positions again: they mean the same as the server's cursor and fit the runs that are left.
  */
 export function followStream(
   client: { http: Http },
@@ -99,10 +99,10 @@ interface Outcome {
   error: ApiError | null;
 }
 
-/** One line after the other to the same stream, and what was found out on them. */
+/** The connections to one stream, one after the other, and their shared state. */
 class Line {
   private readonly positions: Positions;
-  /** Where a hole was seen before; the same hole twice is the server's truth. */
+  /** Where a hole was seen before; the same hole twice is a hole in the server's log. */
   private hole: string | null = null;
 
   constructor(positions: Positions) {
@@ -145,7 +145,7 @@ class Line {
     }
   }
 
-  /** `broken`: something is missing that the server did not announce. */
+  /** `broken`: an event is missing without an announced gap. */
   private sort(messages: readonly SseMessage[]): { deliveries: Delivery[]; broken: boolean } {
     const deliveries: Delivery[] = [];
     for (const message of messages) {

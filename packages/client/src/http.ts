@@ -36,13 +36,13 @@ export interface HttpRequest {
 
 const TIMEOUT_DEFAULT_MS = 30_000;
 const KEY_BYTES = 16;
-/** Done twice they are done once. */
+/** Methods that may be repeated: twice has the same effect as once. */
 const REPEATABLE = new Set(['GET', 'PUT']);
 
 /**
- * One request to the server: address, credentials, retries, errors. Only a GET, a PUT and what
- * carries an idempotency key are tried again; of another POST or DELETE whose answer is lost nobody
- * knows whether it was done.
+ * One request to the server: address, credentials, retries, errors. Only a GET, a PUT and a
+ * request with an idempotency key are tried again; a lost response to another POST or DELETE leaves
+ * open whether it was done.
  */
 export class Http {
   readonly baseUrl: string;
@@ -61,7 +61,7 @@ export class Http {
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_DEFAULT_MS;
   }
 
-  /** The same server as somebody else. */
+  /** The same server with other credentials. */
   as(credentials: Credentials): Http {
     return new Http({ ...this.options, credentials });
   }

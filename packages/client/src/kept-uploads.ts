@@ -3,13 +3,13 @@ import { ApiError, type ApiErrorCode } from './api-error.ts';
 import type { Client } from './client.ts';
 
 /**
- * Recordings on their way to the server. Each is laid on a shelf first and taken off when the
- * server has it, so that neither a failed upload nor a closed page loses it:
+ * Recordings on their way to the server. Each is put on a shelf first and removed when the server
+ * has it, so that neither a failed upload nor a closed page loses it:
  *
  *   waiting ─send─▶ sending ─taken─▶ (gone)
  *      ▲               └──refused or unreachable──▶ failed ─send again─▶ sending
  *
- * What is found on the shelf at the start is `failed`: somebody decides whether it is sent again.
+ * A recording on the shelf at the start is `failed`: the user decides whether it is sent again.
  */
 export interface KeptUpload {
   readonly id: string;
@@ -17,7 +17,7 @@ export interface KeptUpload {
   readonly audio: Blob;
   readonly fileName: string;
   readonly metadata: RecordingMetadata;
-  /** ISO time at which it was laid down. */
+  /** ISO time at which it was put on the shelf. */
   readonly keptAt: string;
   readonly failure: UploadFailure | null;
 }

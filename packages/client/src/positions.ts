@@ -23,7 +23,7 @@ export type Arrival =
  */
 export class Positions {
   private readonly after: Map<string, number>;
-  /** Subjects whose next event may have any number, because the server said so. */
+  /** Subjects whose next event may have any number, because the server announced a gap. */
   private readonly unsure = new Set<string>();
 
   constructor(start: Readonly<Record<string, number>>) {

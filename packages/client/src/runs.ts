@@ -47,7 +47,7 @@ export function repoRoutes(http: Http) {
   };
 }
 
-/** What somebody wants, the messages that say it, and the runs that try it. */
+/** A change to a repository, with its messages and runs. */
 export function taskRoutes(http: Http) {
   const path = (id: string, rest = '') => `/v1/tasks/${part(id)}${rest}`;
   return {
@@ -56,12 +56,12 @@ export function taskRoutes(http: Http) {
     get: (id: string, { signal }: Options = {}) => http.json<Task>(path(id), { signal }),
     create: (json: NewTask, { signal }: Options = {}) =>
       post<Task>(http, '/v1/tasks', json, signal),
-    /** Changes the title, or chooses a column; null: as its runs say. */
+    /** Changes the title or the column; null: the column follows from the runs. */
     update: (id: string, json: TaskPatch, { signal }: Options = {}) =>
       http.json<Task>(path(id), { method: 'PATCH', json, signal }),
     messages: (id: string, query: PageQuery = {}, { signal }: Options = {}) =>
       http.json<Page<Message>>(path(id, '/messages'), { query: { ...query }, signal }),
-    /** Reaches agents that can be steered while they work; no run is started. */
+    /** Delivers to running agents that accept messages; starts no run. */
     addMessage: (id: string, json: NewMessage, { signal }: Options = {}) =>
       post<Message>(http, path(id, '/messages'), json, signal),
     runs: (id: string, query: PageQuery = {}, { signal }: Options = {}) =>
@@ -85,7 +85,7 @@ export function runRoutes(http: Http) {
       query: { after?: number; limit?: number } = {},
       { signal }: Options = {},
     ) => http.json<EventPage>(path(id, '/events'), { query: { ...query }, signal }),
-    /** Asks the run to stop; what was done is kept. */
+    /** Requests the run to stop; its work so far is kept. */
     cancel: (id: string, { signal }: Options = {}) =>
       post<unknown>(http, path(id, '/cancel'), undefined, signal).then(() => undefined),
     /** The same message and agent once more, as a new run. */
@@ -104,7 +104,7 @@ export function runRoutes(http: Http) {
   };
 }
 
-/** What a run has left behind. */
+/** The results of a run. */
 function resultRoutes(http: Http, path: (id: string, rest: string) => string) {
   return {
     /** The work as a patch against its base; '' where nothing was changed. */
@@ -126,13 +126,13 @@ function resultRoutes(http: Http, path: (id: string, rest: string) => string) {
   };
 }
 
-/** What runs need besides: agents, the queue, and credentials for `EventSource`. */
+/** Agents, the queue, and credentials for `EventSource`. */
 export function workRoutes(http: Http) {
   return {
     agents: ({ signal }: Options = {}) => http.json<AgentList>('/v1/agents', { signal }),
     queue: {
       get: ({ signal }: Options = {}) => http.json<QueueInfo>('/v1/queue', { signal }),
-      /** Puts a job that was given up back into its queue, or all of them; says how many. */
+      /** Puts a dead-lettered job back into its queue, or all of them; returns how many. */
       redrive: async (jobId?: string, { signal }: Options = {}): Promise<number> => {
         const json = jobId === undefined ? {} : { job_id: jobId };
         const request = { method: 'POST', json, signal } as const;

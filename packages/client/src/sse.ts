@@ -11,17 +11,17 @@ export interface SseMessage {
 
 export interface SseOptions {
   signal: AbortSignal;
-  /** A line on which nothing comes for this long, not even a comment, is taken for dead. */
+  /** A connection without any bytes for this long, not even a comment, counts as dead. */
   idleMs: number;
-  /** The answer is there and its body is on the way. */
+  /** Called when the response has arrived and its body is on the way. */
   onOpen: () => void;
 }
 
 const BUFFER_MAX_CHARS = 1_000_000;
 
 /**
- * Reads one answer of an event stream, once: gives what each piece of the body completed, and
- * returns true when the server says that there is nothing (204) and false when the answer is over.
+ * Reads one response of an event stream: yields the messages that each piece of the body completes,
+ * and returns true when the server has nothing to send (204) and false when the body has ended.
  * Throws ApiError when it is refused, cut, silent or not a stream.
  */
 export async function* readSse(
@@ -93,7 +93,7 @@ async function bodyOf(response: Response): Promise<ReadableStream<Uint8Array>> {
   if (!response.ok) throw errorFromAnswer({ status: response.status, body, header });
   throw new ApiError({
     code: 'unavailable',
-    // As transient as a bad gateway: a proxy's page answered in place of the server.
+    // As transient as a bad gateway, because a proxy's page came in place of the server's response.
     status: 502,
     detail: 'The answer is not an event stream.',
     requestId: header('x-request-id'),

@@ -93,7 +93,7 @@ function form(request: UploadRequest): FormData {
   return body;
 }
 
-/** Node's way, and the fallback: `fetch` cannot tell how far it is, so progress is none or all. */
+/** Node's way, and the fallback: `fetch` reports no progress, so it is none or all. */
 export const fetchSender: UploadSender = async post => {
   const response = await fetch(post.url, {
     method: 'POST',

@@ -8,12 +8,12 @@ import { queryClient, uploads } from './app/services.ts';
 import { browserLanguage, startI18n } from './i18n/i18n.ts';
 import { getPreferences } from './preferences/preferences.ts';
 
-/** How long the first drawing waits for what would move the page when it came later. */
+/** How long the first render waits for the notice, which would move the page if it came later. */
 const NOTICE_WAIT_MS = 400;
 
 /**
- * Everything the first page needs is asked for at once; one after the other it would take as many
- * round trips. A server that is slow or away is waited for by the page, not by the start.
+ * Requests everything the first page needs at once; one after the other would take as many round
+ * trips. The page waits for a slow or missing server, the start does not.
  */
 async function start(): Promise<void> {
   void queryClient.prefetchQuery(meQuery);

@@ -1,7 +1,7 @@
 import type { Piece } from '../audio/playback-queue.ts';
 import type { PlayedPosition } from '../voice/audio.ts';
 
-/** What the page and the speaker's audio thread say to each other. */
+/** The messages between the page and the speaker's audio thread. */
 export type ToSpeaker = { type: 'enqueue'; piece: Piece } | { type: 'clear'; id: number };
 
 export type FromSpeaker =

@@ -2,7 +2,8 @@ import type { AudioType, RecordingMetadata } from '@holdfast/protocol';
 
 /**
  * Records a session beside it, with the browser's MediaRecorder. The recording is of clones, so
- * ending the session does not cut it; it is bounded by size, and says when the bound was met.
+ * ending the session does not cut it; its size is bounded, and `onCut` reports
+ * that the bound was met.
  */
 export interface RecorderOptions {
   microphone: MediaStream;

@@ -6,7 +6,7 @@ const CLEAR_TIMEOUT_MS = 500;
 
 /**
  * Plays the model's voice: pieces through an audio worklet that counts what was heard, or over
- * WebRTC a whole stream. `mix` carries the same sound, for a recording of both sides.
+ * WebRTC a whole stream. `mix` is the same sound as a stream, for a recording of both sides.
  */
 export class Speaker implements AudioOutput {
   /** What is being played, as a stream; null before `start`. */

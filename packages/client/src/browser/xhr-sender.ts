@@ -1,6 +1,6 @@
 import type { UploadSender } from '../upload.ts';
 
-/** Uploads with XMLHttpRequest, the only way a browser tells how much has been sent. */
+/** Uploads with XMLHttpRequest, the only browser API that reports how much has been sent. */
 export const xhrSender: UploadSender = post =>
   new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();

@@ -4,8 +4,8 @@ import { fromBase64, fromBytes } from './pcm.ts';
 
 /**
  * The model's voice over WebSocket: plays what arrives, and when the user breaks in stops the sound
- * at once, tells the model how much was really heard (`conversation.item.truncate`), and lets
- * whatever of the same answer is still on its way fall silently. Over WebRTC the model's side does
+ * at once, reports to the model how much was heard (`conversation.item.truncate`), and drops
+ * the rest of the same answer that is still on its way. Over WebRTC the model's side does
  * all of that itself and is only asked to.
  */
 export class Answers {
@@ -15,7 +15,7 @@ export class Answers {
   /** Answers and items that were cut off; only the newest can still have sound on its way. */
   private readonly cut: string[] = [];
   private newestItem: string | null = null;
-  /** Where the configuration says that speech does not interrupt, it does not. */
+  /** False where the configuration disables interruption by speech. */
   private speechInterrupts = true;
 
   constructor(output: AudioOutput | null, send: (event: object) => boolean) {

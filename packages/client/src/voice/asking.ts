@@ -33,7 +33,7 @@ export class Asking {
   }
 }
 
-/** An `error` event that only says that another answer came first. */
+/** An `error` event that only reports that another answer came first. */
 export function isRefusedAsking(event: ServerEvent): boolean {
   const e = known(event);
   return e.type === 'error' && e.error?.code === ACTIVE;

@@ -1,6 +1,6 @@
 import { type KnownEvent, known, type ResponseItem, type ServerEvent } from './events.ts';
 
-/** One turn as it is shown: what was said or which tool ran. */
+/** One turn as it is shown: a message or a tool call. */
 export interface Turn {
   /** The item's id on the wire. */
   readonly id: string;
@@ -28,7 +28,7 @@ export const TURNS_MAX = 500;
 export const TURN_TEXT_MAX_CHARS = 20_000;
 
 /**
- * The turns after `event`; the same array where it says nothing about them. A user's turn is placed
+ * The turns after `event`; the same array where it does not affect them. A user's turn is placed
  * when the speech begins, because its transcript arrives after the answer to it has started.
  */
 export function applyEvent(
@@ -83,7 +83,7 @@ export function applyTool(
   return patch(placed, itemId, { tool, final: tool.status !== 'running', text: tool.name });
 }
 
-/** Typed messages come back as items that hold their text; spoken ones are only announced. */
+/** Typed messages come back as items with their text; spoken ones are only announced. */
 function addItem(turns: readonly Turn[], item: ResponseItem, now: number): readonly Turn[] {
   if (item.type !== 'message' || item.role !== 'user' || !item.id) return turns;
   const text = (item.content ?? []).map(part => part.text ?? part.transcript ?? '').join('');
@@ -117,7 +117,7 @@ function settle(turns: readonly Turn[], place: Place, text: string | undefined):
   return patch(ensure(turns, place), place.id, { final: true, ...whole });
 }
 
-/** Whatever of the answer was still growing has come to its end, also when it was cut off. */
+/** Marks the growing turns of an answer as final, also when it was cut off. */
 function finish(turns: readonly Turn[], output: readonly ResponseItem[]): readonly Turn[] {
   const ids = new Set(output.map(item => item.id));
   const open = turns.some(turn => !turn.final && turn.role === 'assistant');

@@ -1,7 +1,7 @@
 /**
  * The server events of OpenAI's GA Realtime API that a voice session reads, and our own
  * `holdfast.session`. Source: openai/openai-openapi, `openapi.yaml`, RealtimeServerEvent. All
- * fields are optional here: a stranger's server must not be able to break the page.
+ * fields are optional here: an unexpected server event must not break the page.
  */
 export interface ResponseItem {
   id?: string;

@@ -19,12 +19,12 @@ export interface VoiceSessionOptions {
   audio?: AudioDevices | undefined;
   /** Functions the model may call, by name. */
   tools?: Record<string, ToolHandler> | undefined;
-  /** Sent as `session.update` once open; the server's defaults hold where it is absent. */
+  /** Sent as `session.update` once open; the server's defaults apply where it is absent. */
   config?: Record<string, unknown> | undefined;
   now?: (() => number) | undefined;
 }
 
-/** Who carries the session, as the server says in `holdfast.session`. */
+/** The server that carries the session, from `holdfast.session`. */
 export interface Bearer {
   id: string;
   revision: string | null;
@@ -61,8 +61,8 @@ export interface VoiceEvents {
 
 /**
  * One conversation with a realtime model. Lifecycle: make it, `start` in a user gesture, `close`;
- * a session is used once. It owns transport and audio from `start` on and releases both whatever
- * way it ends. All state is in `snapshot`; `change` tells of each new one. Knows nothing of pages.
+ * a session is used once. It owns transport and audio from `start` on and releases both however
+ * it ends. All state is in `snapshot`; `change` delivers each new one. Independent of pages.
  */
 export class VoiceSession {
   private readonly emitter = new Emitter<VoiceEvents>();
@@ -163,13 +163,13 @@ export class VoiceSession {
     await this.release();
   }
 
-  /** Silences the microphone; time goes on in the session, with silence. */
+  /** Silences the microphone; the session receives silence meanwhile. */
   mute(muted: boolean): void {
     this.options.audio?.input.setMuted(muted);
     this.update({ muted });
   }
 
-  /** Says something in writing and asks for an answer. False where the line cannot take it. */
+  /** Sends a typed message and requests an answer. False where the line cannot take it. */
   sendText(text: string): boolean {
     if (this.facts.phase !== 'open' || text.trim() === '') return false;
     this.interrupt();
@@ -216,7 +216,7 @@ export class VoiceSession {
     this.emitter.emit('event', event);
   }
 
-  /** What of an event a page shows beside the state. */
+  /** Applies the parts of an event that a page shows beside the state. */
   private apply(event: ServerEvent): void {
     const turns = applyEvent(this.current.turns, event, this.now());
     if (turns !== this.current.turns) this.update({ turns });
@@ -273,7 +273,7 @@ export class VoiceSession {
   }
 }
 
-/** Refusals of what this session asks for in passing, when the model was quicker. */
+/** Refusals of requests that the model had already fulfilled itself. */
 function isHarmless(event: ServerEvent): boolean {
   const e = known(event);
   if (e.type !== 'error') return false;

@@ -2,8 +2,8 @@ import { known, type ServerEvent } from './events.ts';
 import type { VoiceSignal } from './state.ts';
 
 /**
- * What a server event means for the state. Over WebSocket the sound is ours, so our own playback
- * says when it plays; over WebRTC the model's side says it with `output_audio_buffer.*`.
+ * What a server event means for the state. Over WebSocket we play the sound, so our own playback
+ * reports it; over WebRTC the model's side reports it with `output_audio_buffer.*`.
  */
 export function signalsOf(event: ServerEvent, kind: 'websocket' | 'webrtc'): VoiceSignal[] {
   const e = known(event);

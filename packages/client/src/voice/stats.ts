@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { SAMPLE_RATE_HZ } from './audio.ts';
 
-/** What a session has sent, for a person or a test to hold against what was received. */
+/** What a session has sent, to compare with what was received. */
 export interface AudioSent {
   framesSent: number;
   bytesSent: number;

@@ -12,13 +12,13 @@ export interface ToolHost {
   send(event: object): void;
   onTurn(itemId: string, turn: ToolTurn): void;
   onRunning(count: number): void;
-  /** All calls of an answer have returned; ask the model to go on. */
+  /** Called when all calls of an answer have returned, to request the next answer. */
   onReturned(): void;
 }
 
-/** A tool that takes longer is answered for, so that the conversation goes on. */
+/** A tool that takes longer gets an error as its output, so that the conversation continues. */
 export const TOOL_TIMEOUT_MS = 30_000;
-/** A longer output is cut, and says so. */
+/** A longer output is cut and marked as cut. */
 export const TOOL_OUTPUT_MAX_CHARS = 32_000;
 /** How many finished calls are remembered, so that one that is announced twice runs once. */
 const SEEN_CALLS_MAX = 1000;

@@ -33,9 +33,9 @@ export interface VoiceTransport {
   connect(context: TransportContext): Promise<void>;
   /** False where the line is not open, and the event is lost. */
   send(event: object): boolean;
-  /** More is waiting to be sent than a live line should hold: audio is better dropped than late. */
+  /** More is waiting to be sent than is useful live; audio is better dropped than late. */
   readonly choked: boolean;
   close(): void;
-  /** Our id of the session where the line itself tells it; else `holdfast.session` does. */
+  /** Our id of the session where the transport carries it; else `holdfast.session` does. */
   readonly sessionId: string | null;
 }

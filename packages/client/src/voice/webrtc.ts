@@ -77,7 +77,7 @@ class Call {
 
   close(): void {
     if (!this.shut()) return;
-    // The call would end by itself once the model misses us; saying so frees its place at once.
+    // Without this message the call, and its place, lasts until the model misses us.
     this.hangUp();
     this.context?.onClosed({ code: null, reason: 'done', clean: true });
   }

@@ -55,8 +55,8 @@ function address({ http, model }: WebSocketLine): string {
 }
 
 /**
- * Resolves with the model's `session.created`: before it the upstream may still refuse, which the
- * server then tells by an `error` event and a close.
+ * Resolves with the model's `session.created`. Before it the upstream may still refuse, which the
+ * server reports by an `error` event and a close.
  */
 function opened(socket: WebSocket, context: TransportContext, timeoutMs: number): Promise<void> {
   const { signal } = context;

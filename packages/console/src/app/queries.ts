@@ -3,7 +3,7 @@ import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { isFinal } from '../ui/states.ts';
 import { client } from './services.ts';
 
-/** Every question the pages ask the server, with how fresh the answer has to be. */
+/** Every query of the pages, with how fresh its result has to be. */
 const LIVE_INTERVAL_MS = 5000;
 const HEALTH_INTERVAL_MS = 10_000;
 const LIST_PAGE = 50;
@@ -61,7 +61,7 @@ export const sessionQuery = (id: string) =>
     refetchInterval: ({ state }) => (state.data && isFinal(state.data.state) ? false : 2000),
   });
 
-/** `count` is what the session itself says, so that a recording that comes later is asked for. */
+/** `count` is the session's own, so that a recording that is added later causes a request. */
 export const recordingsQuery = (sessionId: string, count: number) =>
   queryOptions({
     queryKey: ['recordings', sessionId, count],

@@ -2,8 +2,8 @@ import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { client } from './services.ts';
 
 /**
- * Questions about tasks and runs. The stream of a run says when something has changed; asking every
- * few seconds besides is for what no open page follows.
+ * Queries for tasks and runs. The stream of a run reports changes; polling every few seconds covers
+ * what no open page follows.
  */
 const LIVE_INTERVAL_MS = 5000;
 const LIST_PAGE = 200;
@@ -18,7 +18,7 @@ export const tasksQuery = infiniteQueryOptions({
   refetchInterval: LIVE_INTERVAL_MS,
 });
 
-/** The newest few, for what only asks whether and how tasks are used. */
+/** The newest few, for parts that only need to know whether and how tasks are used. */
 export const recentTasksQuery = queryOptions({
   queryKey: ['tasks', 'recent'],
   queryFn: ({ signal }) => client.tasks.list({ limit: RECENT_PAGE }, { signal }),
@@ -86,7 +86,7 @@ export const patchQuery = (runId: string) =>
   queryOptions({
     queryKey: ['patch', runId],
     queryFn: ({ signal }) => client.runs.patch(runId, { signal }),
-    // What a run has made never changes.
+    // The patch of an ended run never changes.
     staleTime: Number.POSITIVE_INFINITY,
   });
 

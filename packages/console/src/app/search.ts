@@ -2,7 +2,7 @@ import type { SessionState } from '@holdfast/protocol';
 import { STATES } from '../ui/states.ts';
 
 export interface ListSearch {
-  /** Words looked for among the sessions that are loaded. */
+  /** Words to search for among the loaded sessions. */
   q?: string | undefined;
   state?: SessionState | undefined;
   mine?: boolean | undefined;
@@ -38,7 +38,7 @@ export interface TaskSearch {
   at?: number | undefined;
 }
 
-/** Reads an address's query; what makes no sense is left out. */
+/** Reads an address's query; invalid values are left out. */
 export function listSearch(search: Record<string, unknown>): ListSearch {
   return {
     q: typeof search.q === 'string' && search.q !== '' ? search.q : undefined,

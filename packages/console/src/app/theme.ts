@@ -14,7 +14,7 @@ const tide: MantineColorsTuple = [
   '#08566d',
 ];
 
-/** Also on focus: what the mouse can learn, the keyboard must. */
+/** Also on focus, so that tooltips are available by keyboard. */
 const EVERY_POINTER = { hover: true, focus: true, touch: true };
 
 /** The library's greys for dark pages, in the tint of our own surfaces. */

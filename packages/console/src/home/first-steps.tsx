@@ -10,7 +10,7 @@ import { Section } from '../ui/page.tsx';
 import styles from './home.module.css';
 import { AGENT_STEPS, firstSteps, VOICE_STEPS } from './steps.ts';
 
-/** Ways to begin, for as long as somebody is beginning. */
+/** The first steps, on a server where they have not all been done. */
 export function FirstSteps() {
   const { t } = useTranslation('home');
   const sessions = useQuery(recentSessionsQuery).data?.data;

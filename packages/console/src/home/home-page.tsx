@@ -17,7 +17,7 @@ import { LiveSession } from './live-session.tsx';
 import { Needs } from './needs.tsx';
 import { Recently } from './recently.tsx';
 
-/** Is everything well, what is alive, what needs me; for beginners, the first steps. */
+/** Health, live work and what needs attention; on a new server, the first steps. */
 export function HomePage() {
   const { t } = useTranslation('home');
   const live = useQuery(liveSessionsQuery);

@@ -1,9 +1,9 @@
 import type { ApiKey, Run, Session } from '@holdfast/protocol';
 
 const DAY_MS = 86_400_000;
-/** How long a failure is news. */
+/** How long a failure is shown. */
 const FAILURE_NEWS_MS = DAY_MS;
-/** How long before its end a key is worth a word. */
+/** How long before its end a key is listed. */
 const KEY_NOTICE_MS = 7 * DAY_MS;
 const SHOWN_MAX = 5;
 
@@ -14,7 +14,7 @@ export function recentFailures(sessions: readonly Session[], nowMs: number): Ses
     .slice(0, SHOWN_MAX);
 }
 
-/** Runs that failed and that nobody tried again since. */
+/** Failed runs that were not retried. */
 export function recentFailedRuns(runs: readonly Run[], nowMs: number): Run[] {
   return runs
     .filter(run => run.status === 'failed' && run.reason !== 'canceled')

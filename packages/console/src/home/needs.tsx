@@ -15,7 +15,7 @@ import { When } from '../ui/when.tsx';
 import styles from './home.module.css';
 import { expiringKeys, recentFailedRuns, recentFailures } from './needs.ts';
 
-/** What waits for a person: uploads, sessions and runs that failed, keys about to expire. */
+/** What needs a person: failed uploads, sessions and runs, and keys about to expire. */
 export function Needs({ recent }: { recent: readonly Session[] }) {
   const { t } = useTranslation('home');
   const me = useQuery(meQuery);

@@ -11,7 +11,7 @@ export const VOICE_STEPS = ['talk', 'see', 'connect'] as const;
 export const AGENT_STEPS = ['repo', 'task', 'compare'] as const;
 type AgentStep = (typeof AGENT_STEPS)[number];
 
-/** Whoever has created this many tasks needs no steps shown, whatever they left out. */
+/** With this many tasks no steps are shown, even if some were left out. */
 const TASKS_KNOWN = 3;
 
 export interface FirstStepsShown {

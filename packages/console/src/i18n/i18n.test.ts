@@ -28,7 +28,7 @@ describe('the two languages', () => {
 
   it('fill in the same things', () => {
     for (const [key, text] of english) {
-      // A language may say something without a figure, but never ask for one that is not given.
+      // A language may leave a figure out, but must not use one that is not given.
       const given = new Set(variables(text));
       for (const name of variables(japanese.get(key)!))
         expect([key, given.has(name!)]).toEqual([key, true]);

@@ -3,7 +3,7 @@ import { type Preferences, readPreferences } from './schema.ts';
 
 /**
  * What a person chose in this browser. Kept in local storage and shared between open tabs; a value
- * that makes no sense any more falls back to its default on its own.
+ * that is no longer valid falls back to its own default.
  */
 const KEY = 'holdfast-preferences';
 const listeners = new Set<() => void>();
@@ -18,7 +18,7 @@ export function setPreferences(change: Partial<Preferences>): void {
   try {
     localStorage.setItem(KEY, JSON.stringify(current));
   } catch {
-    // Without storage the choice holds until the page is closed.
+    // Without storage the choice lasts until the page is closed.
   }
   for (const listener of [...listeners]) listener();
 }

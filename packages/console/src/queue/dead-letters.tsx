@@ -14,7 +14,7 @@ import typography from '../ui/typography.module.css';
 import { useNotify } from '../ui/use-notify.tsx';
 import { When } from '../ui/when.tsx';
 
-/** Jobs that were given up, and the way back into the queue for Admins. */
+/** Jobs that failed after every retry; Admins can put them back into their queue. */
 export function DeadLetters({ letters }: { letters: QueueInfo['dead_letters'] }) {
   const { t } = useTranslation('queue');
   const admin = useQuery(meQuery).data?.role === 'Admin';

@@ -13,7 +13,7 @@ import typography from '../ui/typography.module.css';
 import { DeadLetters } from './dead-letters.tsx';
 import styles from './queue.module.css';
 
-/** Is there somebody to do the work, how much waits, and what was given up. */
+/** Queues, workers and dead letters. */
 export function QueuePage() {
   const { t } = useTranslation('queue');
   const queue = useQuery(queueQuery);
@@ -77,7 +77,7 @@ function Queues({ queues }: { queues: QueueInfo['queues'] }) {
   );
 }
 
-/** A worker speaks every few seconds; one that has been silent this long is in trouble. */
+/** A worker sends a heartbeat every few seconds; one without for this long is marked as late. */
 const LATE_S = 30;
 
 function Workers({ workers }: { workers: QueueInfo['workers'] }) {

@@ -14,7 +14,7 @@ export interface Player {
   seek(id: string, positionMs: number): void;
 }
 
-/** How often the position is told while playing: often enough for the eye, no more. */
+/** How often the position is updated while playing: often enough to look smooth. */
 const POSITION_INTERVAL_MS = 60;
 /** This close to the end, playing begins anew. */
 const END_MS = 50;

@@ -5,7 +5,7 @@ import { SearchField } from '../shell/search-field.tsx';
 import layout from '../ui/layout.module.css';
 import { STATES } from '../ui/states.ts';
 
-/** Search, state, and whether only one's own sessions are shown; all stands in the address. */
+/** Search, state, and whether only the reader's sessions are shown; kept in the address. */
 export function SessionFilters(props: {
   search: ListSearch;
   onChange: (change: Partial<ListSearch>) => void;

@@ -2,7 +2,7 @@ import type { Me } from '@holdfast/protocol';
 import { useTranslation } from 'react-i18next';
 import typography from '../ui/typography.module.css';
 
-/** How to become somebody who may manage this, for those who may not. */
+/** Explains how to get the rights to manage this, where the reader lacks them. */
 export function AdminHint(props: { me: Me; of: 'keys' | 'providerKeys' | 'budgets' }) {
   const { t } = useTranslation('settings');
   const { me, of } = props;

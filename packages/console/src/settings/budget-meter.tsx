@@ -14,7 +14,7 @@ const LOOKS = {
   100: { tone: 'bad', mark: '▲' },
 } as const;
 
-/** What is spent against the limit; the marks stand where the server tells about it. */
+/** Spending against the limit, with marks at the shares that the server reports. */
 export function BudgetMeter({ budget }: { budget: Budget }) {
   const { t } = useTranslation('settings');
   const formats = useFormats();

@@ -1,8 +1,8 @@
 import type { Budget, NewBudget } from '@holdfast/protocol';
 
 /**
- * What a budget limits. Written out here because importing the schemas would carry the whole
- * validator into the page; a test holds the lists together.
+ * What a budget limits. Listed here because importing the schemas would add the whole validator to
+ * the page; a test compares the lists.
  */
 export const SCOPES = [
   'project_month',
@@ -10,15 +10,15 @@ export const SCOPES = [
   'run',
 ] as const satisfies readonly Budget['scope'][];
 
-/** The shares of a budget that the server tells about when they are reached. */
-const SHARES_TOLD = [80, 90, 100] as const;
+/** The shares of a budget that the server reports when they are reached. */
+const SHARES_REPORTED = [80, 90, 100] as const;
 
 export interface Spending {
   readonly usd: number;
   /** Of the limit, in whole percent and never rounded up to a share that is not reached. */
   readonly percent: number;
-  /** The highest of the shares told that is reached; 0 below the first. */
-  readonly reached: 0 | (typeof SHARES_TOLD)[number];
+  /** The highest reported share that is reached; 0 below the first. */
+  readonly reached: 0 | (typeof SHARES_REPORTED)[number];
 }
 
 /** How much of a budget is used; null where each run or owner has a sum of its own. */
@@ -26,7 +26,7 @@ export function spendingOf({ spent_usd: usd, limit_usd: limit }: Budget): Spendi
   if (usd === null) return null;
   // A limit of nothing lets nothing through, so it is used up from the start.
   const percent = limit > 0 ? Math.floor((usd / limit) * 100) : 100;
-  return { usd, percent, reached: SHARES_TOLD.findLast(share => percent >= share) ?? 0 };
+  return { usd, percent, reached: SHARES_REPORTED.findLast(share => percent >= share) ?? 0 };
 }
 
 /** What applies to most comes first. */

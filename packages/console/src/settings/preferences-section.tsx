@@ -16,7 +16,7 @@ const SCHEMES = ['auto', 'light', 'dark'] as const satisfies MantineColorScheme[
 /** Each language in its own words. */
 const LANGUAGE_NAMES = { en: 'English', ja: '日本語' };
 
-/** What this browser remembers; everything holds at once. */
+/** What this browser remembers; every change takes effect at once. */
 export function Preferences({ server }: { server: ConsoleInfo | undefined }) {
   const { t, i18n } = useTranslation('settings');
   const shell = useTranslation('shell').t;

@@ -2,7 +2,7 @@ import type { ProviderKey } from '@holdfast/protocol';
 
 type Provider = ProviderKey['provider'];
 
-/** Those that a project may bring a key for; as in `SCOPES`, a test holds the lists together. */
+/** The providers that a project may add a key for; as for `SCOPES`, a test compares the lists. */
 export const PROVIDERS = [
   'openai',
   'anthropic',

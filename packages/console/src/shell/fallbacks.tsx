@@ -5,7 +5,7 @@ import { Empty, Page } from '../ui/page.tsx';
 import { Problem } from '../ui/problem.tsx';
 import typography from '../ui/typography.module.css';
 
-/** An address that leads nowhere. */
+/** Shown for an unknown address. */
 export function NotFound() {
   const { t } = useTranslation('shell');
   return (

@@ -1,6 +1,6 @@
 /**
  * Turns key presses into shortcuts: single keys (`?`, `/`, `space`) and two in a row (`g h`). A
- * first key is forgotten after a moment or by any other key.
+ * first key expires after a moment and with any other key.
  */
 export const SEQUENCE_TIMEOUT_MS = 1200;
 

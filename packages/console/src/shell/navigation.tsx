@@ -123,7 +123,7 @@ export function Tools({ onHelp }: { onHelp: () => void }) {
   );
 }
 
-/** Two posts and the line that holds between them. */
+/** The logo: two posts and a line between them. */
 function Mark() {
   return (
     <svg viewBox="0 0 32 32" width="28" height="28" aria-hidden="true" focusable="false">

@@ -104,7 +104,7 @@ function useNewPage(closeMenu: () => void): void {
   }, [path]);
 }
 
-/** What the server asks every page to say, such as that the model is simulated. */
+/** The server's notice on every page, such as that the model is simulated. */
 function Notice() {
   const { t } = useTranslation('shell');
   const { data } = useQuery(consoleQuery);

@@ -14,7 +14,7 @@ import { RepoInputs } from './repo-fields.tsx';
 /** An address with a scheme, or `user@host:path`; anything else is a folder. */
 const ADDRESS = /^([a-z][a-z0-9+.-]*:\/\/|[^/\s]+@[^/\s]+:)/i;
 
-/** Makes a repository known, by address or, on a server of one's own, by folder. */
+/** Adds a repository by address or, in local mode, by folder. */
 export function AddRepoDialog(props: { opened: boolean; onClose: () => void }) {
   const { t } = useTranslation('tasks');
   return (

@@ -10,7 +10,7 @@ import { Problem } from '../ui/problem.tsx';
 import typography from '../ui/typography.module.css';
 import shared from './tasks.module.css';
 
-/** Which agents shall work side by side; what is missing says how it is installed. */
+/** Chooses the agents that work side by side; shows how a missing one is installed. */
 export function AgentPicker(props: {
   chosen: readonly string[];
   onChange: (next: string[]) => void;

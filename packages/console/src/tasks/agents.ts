@@ -3,7 +3,7 @@ import type { AgentInfo } from '@holdfast/protocol';
 /** The built-in agent needs nothing installed. */
 const FIRST_CHOICE = 'builtin';
 
-/** Those that are chosen before anybody chose: one that is there, the built-in one if it is. */
+/** The agents that are preselected: the built-in one if it is available, else the first. */
 export function defaultAgents(agents: readonly AgentInfo[]): string[] {
   const there = agents.filter(agent => agent.available);
   const first = there.find(agent => agent.name === FIRST_CHOICE) ?? there[0];

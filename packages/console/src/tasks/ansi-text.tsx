@@ -3,7 +3,7 @@ import { memo } from 'react';
 import styles from './ansi.module.css';
 import { drawable } from './log-rows.ts';
 
-/** Terminal output with its colours, as elements; nothing in it is ever read as markup. */
+/** Terminal output with its colours, as elements; none of it is parsed as markup. */
 export const AnsiText = memo(function AnsiText({ text }: { text: string }) {
   const clean = drawable(text);
   if (!clean.includes('\u001b')) return clean;
@@ -19,7 +19,7 @@ export const AnsiText = memo(function AnsiText({ text }: { text: string }) {
   });
 });
 
-/** A raw colour is drawn towards the page's ink, so that it can be read on both grounds. */
+/** A raw colour is mixed with the text colour, so that it is readable on light and dark. */
 const SHARE_OF_COLOUR = '45%';
 
 function look(part: Anser.AnserJsonEntry) {

@@ -16,7 +16,7 @@ export function groupTasks(tasks: readonly Task[], withArchived: boolean): Board
   }));
 }
 
-/** Whether a task is of the wanted repository and holds every word of the search. */
+/** Whether a task belongs to the chosen repository and contains every word of the search. */
 export function fits(task: Task, repos: ReadonlyMap<string, Repo>, search: TasksSearch): boolean {
   if (search.repo !== undefined && task.repo_id !== search.repo) return false;
   const repo = repos.get(task.repo_id)?.name ?? '';

@@ -18,7 +18,7 @@ import { isOver, runSeconds } from './run-states.ts';
 import { TestMark } from './test-mark.tsx';
 import { useReason } from './use-note.ts';
 
-/** The runs of one message side by side in figures, and the decision at the end. */
+/** The runs of one message as a table of figures, with their actions in the last row. */
 export function Compare(props: {
   runs: readonly Run[];
   own: boolean;

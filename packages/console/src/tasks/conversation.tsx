@@ -13,7 +13,7 @@ import { FollowUp } from './follow-up.tsx';
 import { RunMark } from './run-badge.tsx';
 import type { TaskParts } from './task-parts.ts';
 
-/** What was asked for, message by message, with the runs that each one led to. */
+/** The messages of a task, each with the runs that it started. */
 export function Conversation(props: TaskParts) {
   const { t } = useTranslation('tasks');
   const { messages, runs, message: shown } = props;
@@ -22,7 +22,7 @@ export function Conversation(props: TaskParts) {
       <Section title={t('conversation.title')} id="conversation">
         <ol className={layout.plain}>
           {messages.map(message => (
-            <Said
+            <MessageRow
               key={message.id}
               message={message}
               runs={runs.filter(run => run.message_id === message.id)}
@@ -36,7 +36,7 @@ export function Conversation(props: TaskParts) {
   );
 }
 
-function Said(props: { message: Message; runs: readonly Run[]; shown: boolean }) {
+function MessageRow(props: { message: Message; runs: readonly Run[]; shown: boolean }) {
   const { message, runs, shown } = props;
   const { t } = useTranslation('tasks');
   const agents = useQuery(agentsQuery).data?.data ?? [];

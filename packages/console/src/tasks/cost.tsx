@@ -7,7 +7,7 @@ import { useFormats } from '../i18n/format.ts';
 import typography from '../ui/typography.module.css';
 import styles from './cost.module.css';
 
-/** A share of the budget from which it deserves a look. */
+/** The share of the budget from which the meter warns. */
 const HIGH = 0.8;
 
 /** What a run has cost, against the budget of a run where there is one. */
@@ -31,7 +31,7 @@ export function RunCost({ run }: { run: Run }) {
   );
 }
 
-/** An amount, and in words whether it is exact or the most that it can have been. */
+/** An amount, with words that state whether it is exact or an upper bound. */
 export function Cost(props: {
   of: { cost_usd: number; cost_is_upper_bound: boolean };
   limit?: string;

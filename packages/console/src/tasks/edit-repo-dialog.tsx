@@ -12,7 +12,7 @@ import { RepoInputs } from './repo-fields.tsx';
 import { fieldsOf, isComplete, patchOf } from './repo-patch.ts';
 import shared from './tasks.module.css';
 
-/** Changes what a repository is called and how it is worked on; its address stays. */
+/** Changes a repository's name, default branch and test command; its address stays. */
 export function EditRepoDialog({ repo, onClose }: { repo: Repo | null; onClose: () => void }) {
   const { t } = useTranslation('tasks');
   return (

@@ -1,6 +1,6 @@
 import type { EventEnvelope, RunStatus } from '@holdfast/protocol';
 
-/** The end of a run that this tab saw at work. */
+/** The end of a run that this tab saw running. */
 export interface Ending {
   runId: string;
   taskId: string;
@@ -20,7 +20,7 @@ const STATUS = {
 const awaited = new Map<string, Awaited>();
 const listeners = new Set<(ending: Ending) => void>();
 
-/** From now on somebody wants to know how this run ends. Only for runs that have not ended. */
+/** Has the end of this run reported. Only for runs that have not ended. */
 export function awaitEnding(run: Awaited): void {
   awaited.set(run.runId, run);
 }

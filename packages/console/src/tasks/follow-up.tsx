@@ -17,7 +17,7 @@ import type { TaskParts } from './task-parts.ts';
 
 const INSTRUCTION_MAX_CHARS = 48_000;
 
-/** While somebody works a message goes to them; otherwise it starts the next runs. */
+/** Sends a message to the running agents; starts the next runs when none is running. */
 export function FollowUp({ task, runs, message }: TaskParts) {
   const { t } = useTranslation('tasks');
   const known = useQuery(agentsQuery).data?.data ?? [];

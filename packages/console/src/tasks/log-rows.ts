@@ -1,9 +1,8 @@
 import type { EventEnvelope } from '@holdfast/protocol';
 
 /**
- * A run's log as rows to read: what was said, what tools did, each line that was written, and notes
- * on the run's life. Fed event by event, so a log of 50,000 lines costs no more per event than one
- * of five. Pure.
+ * A run's log as rows: messages, tool calls, lines of output, and notes on the run's state. Fed
+ * event by event, so a log of 50,000 lines costs no more per event than one of five. Pure.
  */
 export type LogRow =
   | { kind: 'say'; key: string; seq: number; role: 'assistant' | 'user' | 'thought'; text: string }
@@ -20,7 +19,7 @@ export interface ToolRow {
   seconds: number | null;
 }
 
-/** Events that the columns beside the log show better, or that say nothing to a reader. */
+/** Events that other parts of the column show, or that mean nothing to a reader. */
 const SILENT = new Set([
   'run.created',
   'run.picked',
@@ -140,7 +139,7 @@ function overwrite(line: string): string {
 const COLOUR = /\u001b\[([0-9;]*)m/g;
 const COLOURS_MAX = 8;
 
-/** The colour codes that still hold at a line's end and colour the next one. */
+/** The colour codes that are still in effect at a line's end and colour the next one. */
 export function runningColours(line: string): string {
   let held: string[] = [];
   for (const [code, numbers] of line.matchAll(COLOUR)) {
@@ -162,7 +161,7 @@ const OTHER_CODES = [
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
 const CONTROLS = /[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f]/g;
 
-/** Leaves of terminal output only words and colours. */
+/** Removes everything from terminal output but text and colours. */
 export function drawable(text: string): string {
   const bare = OTHER_CODES.reduce((left, code) => left.replace(code, ''), text);
   return bare.replace(CONTROLS, '');
@@ -172,7 +171,7 @@ export function plain(text: string): string {
   return drawable(text).replace(COLOUR, '');
 }
 
-/** What a search looks through. */
+/** The text that a search matches. */
 function rowText(row: LogRow): string {
   if (row.kind === 'tool')
     return `${row.tool.name} ${row.tool.input ?? ''}\n${row.tool.output ?? ''}`;
@@ -180,7 +179,7 @@ function rowText(row: LogRow): string {
   return row.text;
 }
 
-/** The rows that hold `query`, whatever its case, in order. */
+/** The rows that contain `query`, ignoring case, in order. */
 export function findRows(rows: readonly LogRow[], query: string): number[] {
   const wanted = query.trim().toLowerCase();
   if (wanted === '') return [];

@@ -8,7 +8,7 @@ import typography from '../ui/typography.module.css';
 import styles from './log.module.css';
 import type { LogSearchState } from './task-parts.ts';
 
-/** Finds words in a log; Enter goes on, with Shift back. */
+/** Searches a log. Enter goes to the next match, Shift+Enter to the previous one. */
 export function LogSearch(props: {
   search: LogSearchState;
   lines: number;

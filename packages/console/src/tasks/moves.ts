@@ -2,21 +2,21 @@ import type { TaskPatch } from '@holdfast/client';
 import type { Me, Task, TaskColumn } from '@holdfast/protocol';
 import { COLUMNS } from './run-states.ts';
 
-/** Whether the reader may change a task and its runs, as the server judges it. */
+/** Whether the reader may change a task and its runs, by the server's rule. */
 export function mayControl(me: Me | undefined, task: Pick<Task, 'created_by'>): boolean {
   return me?.role === 'Admin' || (me?.role === 'Developer' && me.id === task.created_by);
 }
 
 export interface Move {
   readonly to: TaskColumn;
-  /** What the server is asked for; null: the column that its runs say, from now on. */
+  /** The column to set; null: from now on the column follows from the runs. */
   readonly column: NonNullable<TaskPatch['column']> | null;
 }
 
-/** Those that may be chosen; the others are facts. */
+/** The columns that a person may choose; the others follow from the runs. */
 const CHOSEN = ['backlog', 'todo', 'done', 'archived'] as const;
 
-/** Where a task stands when nobody has chosen a column for it. */
+/** The column of a task for which none was chosen. */
 export function columnByRuns({ runs, picked_run_id }: Task): TaskColumn {
   if (runs.queued + runs.running > 0) return 'in_progress';
   if (picked_run_id !== null) return 'done';
@@ -24,8 +24,8 @@ export function columnByRuns({ runs, picked_run_id }: Task): TaskColumn {
 }
 
 /**
- * Where a task can go from where it is, in the order of the board. While somebody works on it that
- * is only out of sight and back.
+ * The columns that a task can move to, in the order of the board. A task with unfinished runs can
+ * only be archived and brought back.
  */
 export function movesOf(task: Task): Move[] {
   const byRuns = columnByRuns(task);

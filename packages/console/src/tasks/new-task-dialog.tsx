@@ -10,11 +10,11 @@ import { AgentPicker } from './agent-picker.tsx';
 import { defaultAgents } from './agents.ts';
 import { useCreateTask } from './use-create-task.ts';
 
-/** As the server takes them. */
+/** The server's limits. */
 const TITLE_MAX_CHARS = 200;
 const INSTRUCTION_MAX_CHARS = 48_000;
 
-/** What shall be done, where, and by whom. */
+/** A new task: repository, instruction and agents. */
 export function NewTaskDialog(props: {
   opened: boolean;
   repos: readonly Repo[];

@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { Icon } from '../ui/icons.tsx';
 import { useNotify } from '../ui/use-notify.tsx';
 
-/** Asks the browser for leave to notify; gone once it has answered. */
+/** Asks the browser for permission to notify; hidden once the browser has answered. */
 export function NotifyButton() {
   const { t } = useTranslation('tasks');
   const notify = useNotify();

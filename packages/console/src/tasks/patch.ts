@@ -12,13 +12,13 @@ export interface PatchFile {
   readonly text: string;
 }
 
-/** Beyond this a page would stop to answer. */
+/** A longer patch would block the page. */
 export const PATCH_MAX_CHARS = 5_000_000;
 /** A file with more changed lines is folded. */
 export const FILE_LARGE_LINES = 600;
 
 export function parsePatch(patch: string): PatchFile[] {
-  // Only a line that no hunk holds begins a file: within hunks every line is marked.
+  // A file begins at a line outside of hunks, because within them every line has a prefix.
   const parts = patch.split(/^(?=diff --git )/m);
   return parts.filter(part => part.startsWith('diff --git ')).map(parseFile);
 }

@@ -11,7 +11,7 @@ interface Step {
 
 const MARKS = { pending: '○', active: '●', done: '✓' } as const;
 
-/** The agent's own list of steps, as it last said it. */
+/** The newest list of steps that the agent reported. */
 export function Plan({ log }: { log: RunLog }) {
   const { t } = useTranslation('tasks');
   const items = log.events.findLast(one => one.type === 'agent.plan')?.data.items;

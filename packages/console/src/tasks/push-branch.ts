@@ -1,18 +1,18 @@
 import type { Client } from '@holdfast/client';
 import type { Run } from '@holdfast/protocol';
 
-/** How often, and for how long, the log is asked how a push ended. */
+/** How often and how long the log is polled for the end of a push. */
 const LOOK_INTERVAL_MS = 1_000;
 const LOOKS_MAX = 30;
 
 export interface PushEnd {
-  /** `waiting`: no worker has ended it so far. */
+  /** `waiting`: no worker has finished it so far. */
   readonly outcome: 'pushed' | 'already_there' | 'failed' | 'waiting';
-  /** Why it failed, for those who may know; else ''. */
+  /** Why it failed, where the reader may see that; else ''. */
   readonly message: string;
 }
 
-/** Asks for the push of an ended run's branch and waits a while for its end. */
+/** Requests the push of an ended run's branch and waits a bounded time for its end. */
 export async function pushBranch(
   runs: Pick<Client['runs'], 'push' | 'events'>,
   run: Pick<Run, 'id' | 'last_seq'>,

@@ -2,17 +2,17 @@ import { TextInput } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 
-/** What one may say of a repository; empty: nothing. */
+/** The editable fields of a repository; an empty one is not set. */
 export interface RepoFields {
   readonly name: string;
   readonly branch: string;
   readonly test: string;
 }
 
-/** As the server takes them. */
+/** The server's limits. */
 const MAX_CHARS = { name: 100, branch: 200, test: 1000 } as const;
 
-/** Name, default branch and test command, for a new repository and for one that is there. */
+/** Name, default branch and test command, for a new and for an existing repository. */
 export function RepoInputs(props: {
   fields: RepoFields;
   required: Partial<Record<keyof RepoFields, boolean>>;

@@ -6,7 +6,7 @@ export function fieldsOf({ name, default_branch, test_command }: Repo): RepoFiel
   return { name, branch: default_branch ?? '', test: test_command ?? '' };
 }
 
-/** A branch that is known cannot be made unknown again. */
+/** A default branch that is set cannot be cleared. */
 export function isComplete({ name, branch }: RepoFields, repo: Repo): boolean {
   return name.trim() !== '' && (branch.trim() !== '' || repo.default_branch === null);
 }

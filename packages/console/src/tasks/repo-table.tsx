@@ -6,7 +6,7 @@ import tables from '../ui/table.module.css';
 import typography from '../ui/typography.module.css';
 import shared from './tasks.module.css';
 
-/** Every repository with where it is, its branch and its tests; a name leads to its tasks. */
+/** Every repository with its address, branch and test command; its name links to its tasks. */
 export function RepoTable(props: {
   repos: readonly Repo[];
   mayWrite: boolean;

@@ -18,7 +18,7 @@ import { AddRepoDialog } from './add-repo-dialog.tsx';
 import { EditRepoDialog } from './edit-repo-dialog.tsx';
 import { RepoTable } from './repo-table.tsx';
 
-/** What agents can be set to work on, and how. Developers add, change and archive. */
+/** The repositories that agents can work on. Developers add, change and archive them. */
 export function ReposPage() {
   const { t } = useTranslation('tasks');
   const me = useQuery(meQuery).data;

@@ -13,7 +13,7 @@ import shared from './tasks.module.css';
 
 type Verb = 'cancel' | 'retry' | 'pick' | 'push';
 
-/** Cancel while it works; afterwards pick it, take the patch or the branch along, or try again. */
+/** Cancel a running run; pick, download, push or retry one that has ended. */
 export function RunActions(props: {
   run: Run;
   own: boolean;

@@ -13,10 +13,10 @@ import { RunTimeline } from './run-timeline.tsx';
 import type { RunColumnProps } from './task-parts.ts';
 import { useRunLog } from './use-run-log.ts';
 
-/** Drawing differences needs a highlighter for every language, so it comes when it is wanted. */
+/** The diff needs a highlighter for every language, so its code is loaded on demand. */
 const RunDiff = lazy(() => import('./run-diff.tsx').then(module => ({ default: module.RunDiff })));
 
-/** One run: who and how far, then its log, its changes, its tests or its timeline. */
+/** One run: agent and state, then its log, its changes, its tests or its timeline. */
 export function RunColumn(props: RunColumnProps) {
   const { run, title, tab } = props;
   const { t } = useTranslation('tasks');

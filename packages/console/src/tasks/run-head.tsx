@@ -11,7 +11,7 @@ import { isOver } from './run-states.ts';
 import type { RunColumnProps } from './task-parts.ts';
 import { useReason } from './use-note.ts';
 
-/** Who, in what state and why, and what can be done about it. */
+/** Agent, state, reason and actions of a run. */
 export function RunHead(props: RunColumnProps) {
   const { run, title, alone, many, go } = props;
   const { t } = useTranslation('tasks');

@@ -21,7 +21,7 @@ import { useLineOpen, useLogRows } from './use-run-log.ts';
 const LINE_PX = 20;
 const OVERSCAN_ROWS = 20;
 
-/** What a run says and does, as it happens. Only the rows in sight exist. */
+/** The log of a run while it grows. Only the rows in sight are rendered. */
 export function RunLogView(props: { run: Run; log: RunLog; agent: string; own: boolean }) {
   const { run, log, agent } = props;
   const { t } = useTranslation('tasks');
@@ -93,7 +93,7 @@ export function RunLogView(props: { run: Run; log: RunLog; agent: string; own: b
   );
 }
 
-/** All that agent and tools wrote, as text; for those whom the server lets read it. */
+/** Downloads the output of agent and tools as text, where the server permits it. */
 function LogDownload({ runId, agent }: { runId: string; agent: string }) {
   const { t } = useTranslation('tasks');
   const label = t('log.download', { agent });
@@ -151,7 +151,7 @@ function useSearch(
   const [query, setQuery] = useState('');
   const [position, setPosition] = useState(0);
   const wanted = useDeferredValue(query);
-  // The rows grow in place; the version says when.
+  // The rows grow in place; the version changes with them.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   const found = useMemo(() => findRows(rows, wanted), [rows, wanted, version]);
   const at = found.length === 0 ? 0 : (position % found.length) + 1;

@@ -1,9 +1,9 @@
 import type { Run, RunStatus, Task, TaskColumn } from '@holdfast/protocol';
 
 /**
- * The states of a run and the columns of the board, in the order of a life. Written out here
- * because importing the schemas would carry the whole validator into the page; a test holds the
- * lists together.
+ * The states of a run and the columns of the board, in the order in which they occur. Listed here
+ * because importing the schemas would add the whole validator to the page; a test compares the
+ * lists.
  */
 export const STATUSES = [
   'queued',

@@ -7,7 +7,7 @@ const envelope = (subject: string, seq: number, type = 'agent.message') =>
   ({ subject, seq, type, data: {} }) as EventEnvelope;
 const settled = () => new Promise(resolve => setTimeout(resolve));
 
-/** One stream as the store opened it; the test says what comes on it. */
+/** One stream that the store opened; the test sends its events. */
 class Line {
   readonly start: Readonly<Record<string, number>>;
   readonly options: StreamOptions;

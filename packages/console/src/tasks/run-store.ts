@@ -3,8 +3,8 @@ import type { EventEnvelope } from '@holdfast/protocol';
 
 /**
  * The logs of all runs this tab shows, on one stream. A run that was watched once is followed to
- * its end even when no page shows it any more, so that its end can be told; what is over and
- * unwatched is let go when there are too many.
+ * its end even when no page shows it any more, so that its end can be reported; ended runs that no
+ * page watches are dropped when there are too many.
  */
 export interface RunLog {
   /** In order, without holes; the same array grows, `version` says when. */
@@ -18,13 +18,13 @@ export interface RunLog {
 
 export interface RunStoreOptions {
   follow?: typeof followStream;
-  /** Told of each batch of a run. */
+  /** Receives each batch of a run. */
   onEvents?: (runId: string, events: readonly EventEnvelope[]) => void;
   /** Waits for the next moment to draw; many events share one. */
   schedule?: (flush: () => void) => void;
 }
 
-/** As many subjects as one stream may name. */
+/** The most subjects that one stream may name. */
 export const FOLLOWED_MAX = 50;
 const KEPT_MAX = 24;
 export const EVENTS_MAX = 100_000;
@@ -48,7 +48,7 @@ export class RunStore {
   private readonly lineListeners = new Set<() => void>();
   private stream: { abort: AbortController; subjects: Set<string> } | null = null;
   private scheduled = false;
-  /** False while the line is lost; true before there is one. */
+  /** False while the stream is lost; true before there is one. */
   lineOpen = true;
 
   constructor(client: Pick<Client, 'http'>, options: RunStoreOptions = {}) {
@@ -56,7 +56,7 @@ export class RunStore {
     this.options = options;
   }
 
-  /** Follows a run while somebody looks; the returned function ends the looking. */
+  /** Follows a run while a component shows it; the returned function ends that. */
   watch(runId: string): () => void {
     const entry = this.entry(runId);
     entry.watchers++;
@@ -97,17 +97,17 @@ export class RunStore {
     return entry;
   }
 
-  /** Opens a new line where a run has come that the present one does not carry. */
+  /** Opens a new stream when a run was added that the present one does not include. */
   private restart(): void {
     const wanted = [...this.entries].filter(([, entry]) => !entry.log.over && !entry.log.error);
-    // The newest are shown; those that only wait for their end give way.
+    // Runs that a page shows come first; those that only wait for their end come last.
     const followed = wanted.sort((a, b) => b[1].watchers - a[1].watchers).slice(0, FOLLOWED_MAX);
     if (followed.length === 0) return;
     if (followed.every(([id]) => this.stream?.subjects.has(id))) return;
     this.stream?.abort.abort();
     const abort = new AbortController();
     this.stream = { abort, subjects: new Set(followed.map(([id]) => id)) };
-    // After the present tick: a page with eight runs asks for them one by one.
+    // After the present tick, because a page with eight runs adds them one by one.
     queueMicrotask(() => void this.read(abort));
   }
 
@@ -123,7 +123,7 @@ export class RunStore {
         if (abort.signal.aborted) return;
         this.take(delivery);
       }
-      // The server has nothing more of any of them.
+      // The server has no further events of any of them.
       for (const id of subjects) this.entry(id).log = { ...this.entry(id).log, over: true };
     } catch (error) {
       if (!abort.signal.aborted) await this.refused(subjects, error);
@@ -156,8 +156,8 @@ export class RunStore {
   }
 
   /**
-   * A stream is refused as a whole, though it may be for one run that is not there any more: each
-   * is asked for by itself, and the line is opened again without those that are refused.
+   * The server refuses a stream as a whole, even when only one of its runs no longer exists. So
+   * each run is requested by itself, and the stream is opened again without those it refuses.
    */
   private async refused(subjects: readonly string[], error: unknown): Promise<void> {
     const answers = await Promise.allSettled(
@@ -185,7 +185,7 @@ export class RunStore {
       if (!entry.dirty) continue;
       entry.dirty = false;
       const dropped = entry.events.length > EVENTS_MAX;
-      // A new array tells those who read in steps to begin again.
+      // A new array makes incremental readers start again.
       if (dropped) entry.events = entry.events.slice(-EVENTS_MAX * 0.8);
       entry.log = {
         ...entry.log,

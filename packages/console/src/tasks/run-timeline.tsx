@@ -12,7 +12,7 @@ import { isOver } from './run-states.ts';
 import type { RunLog } from './run-store.ts';
 import styles from './run-timeline.module.css';
 
-/** The log of a run as the same picture that a voice session has. */
+/** The log of a run as a timeline, drawn as for a voice session. */
 export function RunTimeline(props: {
   run: Run;
   log: RunLog;
@@ -28,7 +28,7 @@ export function RunTimeline(props: {
   const live = !isOver(props.run.status);
   const now = useNow(live ? 1000 : 60_000);
   const until = live ? now : null;
-  // The events grow in place; the version says when, and a copy says it to those below.
+  // The events grow in place. The version changes with them, and a copy makes memos recompute.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   const events = useMemo(() => [...log.events], [log.version]);
   const timeline = useMemo(() => buildTimeline(events, until), [events, until]);

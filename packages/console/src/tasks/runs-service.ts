@@ -2,12 +2,12 @@ import { client, queryClient } from '../app/services.ts';
 import { tellEnding } from './endings.ts';
 import { RunStore } from './run-store.ts';
 
-/** Events after which what the server says of a run differs from what is shown. */
+/** Events that change what the server returns for a run. */
 const CHANGES = /^(run\.|patch\.|tests\.|message\.|model\.called)/;
 const REFRESH_MS = 400;
 const waiting = new Set<string>();
 
-/** Asks again for the runs and the task of a run that has changed; many changes ask once. */
+/** Refetches runs and task after a change; many changes cause one request. */
 function refresh(): void {
   if (waiting.size > 0) return;
   waiting.add('all');

@@ -11,7 +11,7 @@ import { useMove } from './move-menu.tsx';
 import { type Move, mayControl } from './moves.ts';
 import { TaskCard } from './task-card.tsx';
 
-/** One column for each place that a task can be in: as its runs say, or as somebody chose. */
+/** One column for each state of a task, which follows from its runs or was chosen. */
 export function Board(props: {
   tasks: readonly Task[];
   repos: ReadonlyMap<string, Repo>;
@@ -23,7 +23,7 @@ export function Board(props: {
   const { mutate } = useMove();
   const frame = useRef<HTMLDivElement>(null);
   const [moved, setMoved] = useState<string | null>(null);
-  // The focus goes along with a card, or to the board where the card is out of sight.
+  // Moves the focus with a card, or to the board when the card is out of sight.
   const shown = columns.some(({ tasks }) => tasks.some(({ id }) => id === moved));
   const gone = moved !== null && !shown;
   useEffect(() => {

@@ -19,7 +19,7 @@ export interface TaskCardProps {
   repo: string | undefined;
   /** The reader has just moved it. */
   moved: boolean;
-  /** Absent for those who may not. */
+  /** Absent where the reader may not move the task. */
   onMove: ((move: Move) => void) | undefined;
 }
 
@@ -63,7 +63,7 @@ function MoveButton(props: { task: Task; moved: boolean; onMove: (move: Move) =>
   const { task, moved, onMove } = props;
   const { t } = useTranslation('tasks');
   const button = useRef<HTMLButtonElement>(null);
-  // In another column it is another element, and the one that had the focus is gone.
+  // In another column the button is a new element, and the one that had the focus is gone.
   useEffect(() => {
     if (moved) button.current?.focus();
   }, [moved]);

@@ -5,7 +5,7 @@ import type { TasksSearch } from '../app/search.ts';
 import { SearchField } from '../shell/search-field.tsx';
 import layout from '../ui/layout.module.css';
 
-/** Search, repository, and whether archived tasks are shown; all stands in the address. */
+/** Search, repository, and whether archived tasks are shown; kept in the address. */
 export function TaskFilters(props: {
   search: TasksSearch;
   repos: readonly Repo[];

@@ -21,7 +21,7 @@ import { TaskActions } from './task-actions.tsx';
 import type { GoTo, TaskParts } from './task-parts.ts';
 import { useAwaitEndings } from './use-await-endings.ts';
 
-/** One task: what was said on the left, who works on it on the right. */
+/** One task: the conversation on the left, its runs on the right. */
 export function TaskPage() {
   const { id } = useParams({ from: '/tasks/$id' });
   const { t } = useTranslation('tasks');
@@ -70,7 +70,7 @@ function Detail(props: { task: Task; messages: readonly Message[]; runs: readonl
   );
 }
 
-/** The newest message that somebody worked on; else the newest. */
+/** The newest message that has runs; else the newest. */
 function newestWithRuns(messages: readonly Message[], runs: readonly Run[]): Message | undefined {
   const worked = new Set(runs.map(run => run.message_id));
   return messages.findLast(message => worked.has(message.id)) ?? messages.at(-1);

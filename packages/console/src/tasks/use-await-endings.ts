@@ -7,7 +7,7 @@ import { awaitEnding } from './endings.ts';
 import { isOver } from './run-states.ts';
 import { runStore } from './runs-service.ts';
 
-/** Lets the tab tell of the end of each run that is still at work, also from another page. */
+/** Has the tab report the end of each unfinished run, also on another page. */
 export function useAwaitEndings(task: Task, runs: readonly Run[]): void {
   const agents = useQuery(agentsQuery).data?.data ?? [];
   useEffect(() => {
@@ -20,7 +20,7 @@ export function useAwaitEndings(task: Task, runs: readonly Run[]): void {
         agent: agentTitle(agents, run.agent),
         title: task.title,
       });
-      // Looked at for a moment is followed to the end.
+      // The store follows a run to its end once it was watched.
       runStore.watch(run.id)();
     }
   }, [task, runs, agents]);

@@ -5,7 +5,7 @@ import { nameKey } from '../timeline/describe.ts';
 export interface Note {
   words: string;
   tone: 'plain' | 'good' | 'bad' | 'warn';
-  /** In the words of whoever caused it; null where they said nothing. */
+  /** The text that came with the event; null where there is none. */
   message: string | null;
 }
 

@@ -27,7 +27,7 @@ export interface Mark {
   readonly shape: 'dot' | 'life' | 'error';
 }
 
-/** Who held the work, from when to when. */
+/** A period in which one server held the lease. */
 export interface Holding {
   readonly replica: string;
   readonly revision: string;
@@ -189,7 +189,7 @@ interface RunLanes {
   tools: Map<string, Draft>;
 }
 
-/** What an agent says took it the time since it last heard of anything: its start, or a tool. */
+/** An agent's message spans the time since its previous event: its start, or a tool. */
 function drawAgent(lanes: RunLanes, event: EventEnvelope, { data, atMs }: Moment): void {
   if (event.type === 'run.created') {
     const draft = begin(lanes.you, undefined, { event, atMs });

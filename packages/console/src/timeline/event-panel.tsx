@@ -8,7 +8,7 @@ import typography from '../ui/typography.module.css';
 import { nameKey } from './describe.ts';
 import styles from './timeline.module.css';
 
-/** The event under the cursor: what, when, by whom, its data, and a link that leads back to it. */
+/** The event under the cursor: type, time, actor, data, and a link to it. */
 export function EventPanel(props: { event: EventEnvelope | undefined; startMs: number }) {
   const { t } = useTranslation('timeline');
   const formats = useFormats();

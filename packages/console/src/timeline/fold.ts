@@ -15,7 +15,7 @@ const SPAN_GAP_PX = 0.4;
 const SPAN_MIN_PX = 1;
 const RANK = { error: 2, life: 1, dot: 0 } as const;
 
-/** Groups marks that would overlap; a group shows the gravest shape it holds. */
+/** Groups marks that would overlap; a group shows the shape of its gravest mark. */
 export function foldMarks(
   marks: readonly Mark[],
   x: (atMs: number) => number,

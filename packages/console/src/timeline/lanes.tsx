@@ -52,7 +52,7 @@ export function Spans(props: LaneProps & { name: Lane; spans: readonly Span[] })
   return (
     <div className={styles.lane} style={{ height }} aria-hidden="true">
       {foldSpans(props.spans, x, width).map(({ x: left, width: wide, span, count, room }) => (
-        // The slider around all lanes carries keyboard and screen reader; this is for the pointer.
+        // The slider around all lanes serves keyboard and screen reader; this serves the pointer.
         // biome-ignore lint/a11y/noStaticElementInteractions: see above
         // biome-ignore lint/a11y/useKeyWithClickEvents: see above
         <div
@@ -150,7 +150,7 @@ export function Sound(props: { sound: SoundOnTimeline; window: Window; width: nu
   );
 }
 
-/** The thin lane below all: one colour for each server that held the work. */
+/** The thin lane at the bottom: one colour for each server that held the lease. */
 export function Holdings(props: {
   holdings: readonly Holding[];
   x: (atMs: number) => number;

@@ -1,6 +1,6 @@
 import type { Peaks } from '../recordings/peaks.ts';
 
-/** A recording where it lies in time; without an outline while it is being decoded. */
+/** A recording at its place in time; without an outline while it is being decoded. */
 export interface SoundOnTimeline {
   readonly id: string;
   readonly startMs: number;

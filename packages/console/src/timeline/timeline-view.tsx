@@ -25,14 +25,14 @@ export interface TimelineViewProps {
   playheadMs: number | null;
   onSeek: (atMs: number) => void;
   sounds: readonly SoundOnTimeline[];
-  /** What kind of work it is; a session where nothing is said. */
+  /** The kind of work; a session by default. */
   kind?: 'session' | 'run';
 }
 
 /**
- * The one picture of a piece of work: lanes below each other, time to the right. One cursor runs
+ * The timeline of a piece of work: lanes below each other, time to the right. One cursor runs
  * through all lanes; arrow keys, a click or the playback move it. Drawn as SVG that is bounded by
- * the screen, with a slider on top that says the same to a screen reader.
+ * the screen, with a slider on top that gives the same to a screen reader.
  */
 export function TimelineView(props: TimelineViewProps) {
   const { timeline, live, sounds } = props;

@@ -8,12 +8,12 @@ export interface Followed {
   /** The first batch is there, even if it was empty. */
   readonly ready: boolean;
   readonly error: unknown;
-  /** The server could not be asked just now; asking goes on. */
+  /** The newest poll failed; polling continues. */
   readonly stale: boolean;
 }
 
 const NOTHING: Followed = { events: [], ready: false, error: null, stale: false };
-/** Beyond this many the oldest are let go; the log on the server keeps them. */
+/** Beyond this many the oldest are dropped; the log on the server keeps them. */
 const EVENTS_MAX = 100_000;
 
 /** Follows a session's log as long as the component is shown. */

@@ -13,7 +13,7 @@ const DRAG_PX = 4;
 
 /**
  * Wheel and pinch zoom, sideways wheel and drag move, a click picks. A plain wheel scrolls the page
- * unless the timeline has the focus, so that nobody is caught in it while scrolling past.
+ * unless the timeline has the focus, so that scrolling past it does not zoom.
  */
 export function useGestures(ref: RefObject<HTMLElement | null>, gestures: Gestures): void {
   const latest = useRef(gestures);

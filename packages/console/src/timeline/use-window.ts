@@ -17,7 +17,7 @@ export interface WindowView {
 
 const STEP = 0.6;
 
-/** What part of the work is shown. Until somebody zooms or moves it, that is all of it. */
+/** The part of the timeline that is shown: all of it until the reader zooms or moves it. */
 export function useWindow(timeline: { startMs: number; endMs: number }, live: boolean): WindowView {
   const [chosen, setChosen] = useState<Window | null>(null);
   const { startMs, endMs } = timeline;

@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { Dialog } from './dialog.tsx';
 import { Problem } from './problem.tsx';
 
-/** Asks before something that cannot be undone, in words that name the thing. */
+/** Asks before an act that cannot be undone, and names what it affects. */
 export function Confirm(props: {
   opened: boolean;
   title: string;

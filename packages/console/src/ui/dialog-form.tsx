@@ -6,9 +6,9 @@ import { Problem } from './problem.tsx';
 import type { Saving } from './use-saving.ts';
 
 interface DialogFormProps {
-  /** What is sent off, and how that goes. */
+  /** The submission and its state. */
   saving: Saving;
-  /** Says in the words of the page what was saved although the rest failed. */
+  /** States what was saved although the rest failed. */
   saved?: string;
   submit: string;
   complete: boolean;
@@ -17,7 +17,7 @@ interface DialogFormProps {
   children: ReactNode;
 }
 
-/** Fields, then what went wrong, then the two ways out. */
+/** Fields, then the error, then the buttons. */
 export function DialogForm(props: DialogFormProps) {
   const { t } = useTranslation('ui');
   const { busy, error, save } = props.saving;

@@ -7,12 +7,12 @@ interface DialogProps {
   title: string;
   onClose: () => void;
   size?: 'md' | 'lg';
-  /** False: what it shows is seen this once, and a click beside it must not lose it. */
+  /** False where the content is shown only once, so that a click outside does not lose it. */
   closeOnClickOutside?: boolean;
   children: ReactNode;
 }
 
-/** Lies over the page until its button, Escape or a click beside it closes it. */
+/** Covers the page until its button, Escape or a click outside closes it. */
 export function Dialog(props: DialogProps) {
   const { t } = useTranslation('ui');
   return <Modal centered closeButtonProps={{ 'aria-label': t('close') }} {...props} />;

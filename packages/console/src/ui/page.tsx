@@ -13,8 +13,8 @@ export function Page(props: { title: string; actions?: ReactNode; children: Reac
     document.title = `${props.title} · Holdfast`;
   }, [props.title]);
   useEffect(() => {
-    // Not on the first load: there the browser's own order is right. Nor from a field of the page
-    // that has asked for the focus already.
+    // Not on the first load, where the browser's own order is right, and not from a field of the
+    // page that already took the focus.
     const taken = heading.current?.closest('main')?.querySelector(':focus');
     if (taken || !(window.history.state?.__TSR_index > 0)) return;
     heading.current?.focus({ preventScroll: true });

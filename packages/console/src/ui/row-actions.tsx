@@ -3,7 +3,7 @@ import tables from './table.module.css';
 
 export interface RowAction {
   text: string;
-  /** What it does to which row, for those who do not see the row. */
+  /** The action and its row, for screen readers. */
   label: string;
   act: () => void;
 }

@@ -1,8 +1,8 @@
 import type { SessionState } from '@holdfast/protocol';
 
 /**
- * The states of a session, in the order of a life. Written out here because importing the schemas
- * would carry the whole validator into the page; a test holds the two lists together.
+ * The states of a session, in the order in which they occur. Listed here because importing the
+ * schemas would add the whole validator to the page; a test compares the two lists.
  */
 export const STATES = [
   'created',

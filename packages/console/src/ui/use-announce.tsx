@@ -1,7 +1,7 @@
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react';
 import typography from './typography.module.css';
 
-/** One polite live region for the whole page: short words about what has just changed. */
+/** One polite live region for the whole page, for short texts about what has just changed. */
 const Announce = createContext<(text: string) => void>(() => undefined);
 
 export function AnnounceProvider({ children }: { children: ReactNode }) {

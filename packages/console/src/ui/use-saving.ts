@@ -7,8 +7,8 @@ export interface Saving {
 }
 
 /**
- * What a form does when it is sent. It stays busy after a success: the form is about to go, and
- * must not be sent twice while it does.
+ * Submits a form. It stays busy after a success, because the form is about to close and must not be
+ * submitted twice.
  */
 export function useSaving(work: () => Promise<unknown>): Saving {
   const [busy, setBusy] = useState(false);

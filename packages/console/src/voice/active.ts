@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-/** Whether a voice session is open in this tab; told to the navigation without loading the page. */
+/** Whether a voice session is open in this tab; read by the navigation without the page's code. */
 let active = false;
 const listeners = new Set<() => void>();
 

@@ -13,7 +13,7 @@ import type { VoiceView } from './voice-store.ts';
 
 const AT_END_PX = 40;
 
-/** What both sides said and which tools ran, newest at the bottom, with a field to type into. */
+/** Turns and tool calls, newest at the bottom, with a field to type into. */
 export function Conversation({ view, active }: { view: VoiceView; active: boolean }) {
   const { t } = useTranslation('voice');
   const turns = view.session?.turns ?? [];
@@ -47,7 +47,7 @@ export function Conversation({ view, active }: { view: VoiceView; active: boolea
   );
 }
 
-/** `over`: nothing more will come, not even the words of what was just said. */
+/** `over`: no more events will come, not even the transcript of the last turn. */
 function TurnRow({ turn, over }: { turn: Turn; over: boolean }) {
   const { t } = useTranslation('voice');
   const formats = useFormats();

@@ -8,22 +8,22 @@ import { voice } from './use-voice.ts';
 import styles from './voice.module.css';
 import type { VoiceView } from './voice-store.ts';
 
-/** What was sent, to be held against what the other side received; who carries the session. */
+/** What was sent, to compare with what the other side received, and the session's server. */
 export function Details({ view }: { view: VoiceView }) {
   const { t } = useTranslation('voice');
   const formats = useFormats();
   useNow(1000);
   const sent = voice.stats;
-  const bearer = view.session?.session;
+  const carrier = view.session?.session;
   const usage = view.session?.usage;
   return (
     <details className={`${layout.card} ${styles.details}`}>
       <summary>{t('details.title')}</summary>
       <dl className={layout.facts}>
         <dt>{t('details.session')}</dt>
-        <dd id="session-id">{bearer?.id ?? '—'}</dd>
+        <dd id="session-id">{carrier?.id ?? '—'}</dd>
         <dt>{t('details.server')}</dt>
-        <dd>{[bearer?.replica, bearer?.revision].filter(Boolean).join(' · ') || '—'}</dd>
+        <dd>{[carrier?.replica, carrier?.revision].filter(Boolean).join(' · ') || '—'}</dd>
         <dt>{t('details.tokens')}</dt>
         <dd className={typography.num}>{formats.number(usage?.totalTokens ?? 0)}</dd>
         {view.kind === 'webrtc' ? (

@@ -6,7 +6,7 @@ const FALL = 0.82;
 
 /**
  * How loud the microphone is. Moved past React, 25 times a second, and hidden from screen readers:
- * there it would only chatter, and the state says in words that one is heard.
+ * they would read every change, and the state already confirms in words that speech is heard.
  */
 export function LevelMeter({ active, muted }: { active: boolean; muted: boolean }) {
   const bar = useRef<HTMLDivElement>(null);

@@ -16,7 +16,7 @@ export function useUploads() {
   );
 }
 
-/** Asks before the tab is closed while somebody talks or a recording is under way. */
+/** Asks before the tab is closed while a session is open or a recording is being uploaded. */
 export function useLeaveGuard(busy: boolean): void {
   useEffect(() => {
     if (!busy) return;

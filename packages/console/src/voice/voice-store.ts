@@ -15,7 +15,7 @@ import { silentInput } from './silent-input.ts';
 
 /**
  * The tab's one voice session and the recorder beside it. It lives outside of the page's
- * components, so that somebody who talks can look at other pages meanwhile. A recording is handed
+ * components, so that a session continues while other pages are shown. A recording is handed
  * to `uploads` however the session ended.
  */
 export interface VoiceChoice {
@@ -203,7 +203,7 @@ export class VoiceStore {
     });
   }
 
-  /** Over WebRTC no event tells our id; where the answer to the offer did not either, we ask. */
+  /** Over WebRTC no event carries our id; where the answer to the offer lacks it, the list has it. */
   private async newestSessionId(): Promise<string | null> {
     const page = await this.client.sessions.list({ created_by: 'me', limit: 1 }).catch(() => null);
     return page?.data[0]?.id ?? null;
