@@ -52,7 +52,13 @@ describe('the two languages', () => {
   });
 
   it('have words only for errors that exist', () => {
-    const codes = new Set([...Object.keys(ERROR_CODES), 'network', 'timeout', 'unexpected']);
+    const codes = new Set([
+      ...Object.keys(ERROR_CODES),
+      'network',
+      'timeout',
+      'refused',
+      'unexpected',
+    ]);
     for (const key of english.keys()) {
       const code = /^ui\.problem\.(\w+)\.what$/.exec(key)?.[1];
       if (code) expect(codes).toContain(code);

@@ -20,6 +20,7 @@ const BAR_PX = 52;
 const NAVIGATION_PX = 208;
 const NARROW = 'sm';
 const NOTICES_SHOWN_MAX = 4;
+const NOTICE_MAX_PX = 400;
 
 /** What surrounds every page: navigation, the server's notice, help, and sign-in when needed. */
 export function Shell() {
@@ -75,7 +76,12 @@ export function Shell() {
           {signedOut ? <SignIn /> : <Outlet />}
         </div>
       </AppShell.Main>
-      <Notifications position="bottom-right" limit={NOTICES_SHOWN_MAX} containerWidth={416} />
+      <Notifications
+        position="bottom-right"
+        limit={NOTICES_SHOWN_MAX}
+        containerWidth={416}
+        notificationMaxHeight={NOTICE_MAX_PX}
+      />
       <HelpDialog opened={help} onClose={helpIs.close} />
     </AppShell>
   );

@@ -19,7 +19,9 @@ export function useProblemWords(): (error: unknown) => ProblemWords {
   return useCallback(
     error => {
       const known = error instanceof ApiError ? error : null;
-      const code = i18n.exists(`ui:problem.${known?.code}.what`) ? known!.code : 'unexpected';
+      const refused = known !== null && known.status >= 400 && known.status < 500;
+      const other = refused ? 'refused' : 'unexpected';
+      const code = i18n.exists(`ui:problem.${known?.code}.what`) ? known!.code : other;
       return {
         what: t(`problem.${code}.what` as never),
         detail: known?.status ? shortDetail(known.message) : '',

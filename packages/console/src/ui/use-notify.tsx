@@ -3,6 +3,7 @@ import { notifications } from '@mantine/notifications';
 import { type ReactNode, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import styles from './notify.module.css';
+import { RequestId } from './problem.tsx';
 import { useProblemWords } from './problem-words.ts';
 import { useAnnounce } from './use-announce.tsx';
 
@@ -55,15 +56,16 @@ export function useNotify() {
       show,
       done: (words: string) => show({ tone: 'good', words, closeAfterMs: DONE_MS }),
       failed: (error: unknown) => {
-        const { what, detail, todo } = problemWords(error);
+        const { what, detail, todo, requestId } = problemWords(error);
         const more = (
           <>
-            {todo}
             {detail !== '' && (
               <Text size="sm" lang="en">
                 {detail}
               </Text>
             )}
+            <Text size="sm">{todo}</Text>
+            {requestId !== null && <RequestId id={requestId} />}
           </>
         );
         show({ tone: 'bad', words: what, more, closeAfterMs: null });

@@ -203,7 +203,7 @@ export class VoiceStore {
     });
   }
 
-  /** Over WebRTC no event carries our id; where the answer to the offer lacks it, the list has it. */
+  /** Over WebRTC no event has our id; where the answer to the offer lacks it, the list has it. */
   private async newestSessionId(): Promise<string | null> {
     const page = await this.client.sessions.list({ created_by: 'me', limit: 1 }).catch(() => null);
     return page?.data[0]?.id ?? null;
