@@ -1,4 +1,5 @@
 import { ConfigError } from '../packages/server/src/config/index.ts';
+import { DatabaseError } from './start/database.ts';
 import { launch } from './start/launch.ts';
 
 /**
@@ -8,7 +9,8 @@ import { launch } from './start/launch.ts';
 launch().then(
   code => process.exit(code),
   error => {
-    console.error(error instanceof ConfigError ? error.message : error);
+    const isRefusal = error instanceof ConfigError || error instanceof DatabaseError;
+    console.error(isRefusal ? error.message : error);
     process.exit(error instanceof ConfigError ? 2 : 1);
   },
 );

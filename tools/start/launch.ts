@@ -1,76 +1,109 @@
+/**
+ * Starts everything, prints the banner, and ends everything again:
+ *
+ *   simulator, database, console build → server, worker → banner → (a request to end, or the
+ *   server's own end) → server and worker drain → database → simulator
+ *
+ * A worker or a database that dies is started again. A server that dies ends the launcher with its
+ * exit code: whatever watches over us shall know. Whatever kills the launcher, the order stays: the
+ * server and the worker drain when their standard input ends, the database's guard waits for the
+ * lock that they hold, and the simulator for its lifeline.
+ */
+import { mkdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { readDotenv } from '../../packages/server/src/config/index.ts';
+import { makeSocketDir } from '../../packages/server/src/platform/database/embedded/socket-dir.ts';
 import { banner } from './banner.ts';
 import { buildConsoleWhenStale } from './console-build.ts';
-import { planStart, simulatedUpstream } from './plan.ts';
-import { type RunningServer, startServer } from './server.ts';
+import { startDatabase } from './database.ts';
+import { EndRequests } from './end-requests.ts';
+import { type Plan, planStart, simulatedUpstream } from './plan.ts';
+import { type Given, type ServerProcess, startServer, whenReady } from './server.ts';
 import { type RunningSimulator, startSimulator } from './simulator.ts';
+import { startWorker } from './worker.ts';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/**
- * Starts simulator, console build and server, prints the banner, and answers the exit code once
- * everything has ended. A signal goes to the server first; the simulator ends after it, so that
- * sessions finish properly.
- */
+/** Answers the exit code once everything has ended. */
 export async function launch(): Promise<number> {
   const plan = planStart(process.env, readDotenv('.env'));
-  const signals = new SignalRelay();
+  const requests = new EndRequests();
+  // Without these listeners a reader of our output that goes away would end us, out of order.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const pages = plan.buildConsole ? buildConsoleWhenStale() : undefined;
-  pages?.catch(() => {});
-  const simulator = plan.simulate ? await startSimulator() : undefined;
+  const starting = {
+    simulator: plan.simulate ? startSimulator() : undefined,
+    database: plan.database ? startDatabase(plan.dataDir, plan.database.poolMax) : undefined,
+  };
+  // A failure is thrown where it is waited for, below; the others are waited for before.
+  for (const part of [pages, starting.simulator, starting.database]) part?.catch(() => {});
   try {
-    if (signals.received) return 0;
-    const server = startServer(plan.origin, {
-      ...(simulator ? simulatedUpstream(simulator.url, plan.simulated) : {}),
-      ...plan.added,
-    });
-    signals.to(server);
-    watch(simulator, server);
-    const url = await server.ready;
-    const consoleFault = (await pages)?.fault ?? null;
-    if (url !== null && !signals.received) {
-      const { adminToken, simulate: simulated } = plan;
-      console.log(banner({ url, adminToken, simulated, consoleFault }));
-    }
-    return (await server.ended).code;
+    const simulator = await starting.simulator;
+    const database = await starting.database;
+    if (requests.any) return 0;
+    const given: Given = {
+      settings: {
+        ...(simulator ? simulatedUpstream(simulator.url, plan.simulated) : {}),
+        ...(database && { HOLDFAST_LAUNCHER_DATABASE_URL: database.url }),
+        ...plan.added,
+      },
+      held: [...(simulator ? [simulator.lifeline] : []), ...(database ? [database.lockFd] : [])],
+    };
+    return await serve(plan, given, { simulator, pages, requests });
   } finally {
-    signals.close();
-    await simulator?.stop();
+    await starting.database?.then(
+      database => database.close(),
+      () => {},
+    );
+    await starting.simulator?.then(
+      simulator => simulator.stop(),
+      () => {},
+    );
+    requests.close();
   }
 }
 
-/** Without its model the server only fails; better it ends and says why. */
-function watch(simulator: RunningSimulator | undefined, server: RunningServer): void {
-  let serverEnded = false;
-  const note = () => {
-    serverEnded = true;
-  };
-  server.ended.then(note, note);
-  void simulator?.ended.then(() => {
-    if (serverEnded) return;
-    console.error('The simulated model ended unexpectedly; stopping the server.');
-    server.interrupt();
+interface Around {
+  readonly simulator: RunningSimulator | undefined;
+  readonly pages: ReturnType<typeof buildConsoleWhenStale> | undefined;
+  readonly requests: EndRequests;
+}
+
+/** From the start of the server to the end of server and worker. */
+async function serve(plan: Plan, given: Given, around: Around): Promise<number> {
+  const [server, ...workers] = startProcesses(plan, given);
+  let isOver = false;
+  const all = [server, ...workers];
+  around.requests.to(() => {
+    for (const process of all) process.interrupt();
   });
+  void around.simulator?.ended.then(() => {
+    if (isOver || around.requests.any) return;
+    console.error('The simulated model ended unexpectedly; stopping the server.');
+    for (const process of all) process.interrupt();
+  });
+  const url = await whenReady(server, plan.origin);
+  const consoleFault = (await around.pages)?.fault ?? null;
+  if (url !== null && !around.requests.any) {
+    const { adminToken, simulate: simulated } = plan;
+    console.log(banner({ url, adminToken, simulated, consoleFault }));
+  }
+  const { code } = await server.ended;
+  isOver = true;
+  if (!around.requests.any) {
+    console.error(`The server ended with code ${code}; stopping everything.`);
+    for (const worker of workers) worker.interrupt();
+  }
+  await Promise.all(workers.map(worker => worker.ended));
+  return code;
 }
 
-/** Passes signals on to the server, from whenever there is one. */
-class SignalRelay {
-  received = false;
-  #server: RunningServer | undefined;
-  readonly #listener = () => {
-    this.received = true;
-    this.#server?.interrupt();
-  };
-
-  constructor() {
-    for (const signal of SIGNALS) process.on(signal, this.#listener);
-  }
-
-  to(server: RunningServer): void {
-    this.#server = server;
-  }
-
-  close(): void {
-    for (const signal of SIGNALS) process.off(signal, this.#listener);
-  }
+function startProcesses(
+  plan: Plan,
+  { settings, held }: Given,
+): [ServerProcess, ...ReturnType<typeof startWorker>[]] {
+  if (!plan.worker) return [startServer({ settings, held })];
+  mkdirSync(plan.dataDir, { recursive: true, mode: 0o700 });
+  const socket = join(makeSocketDir(realpathSync(plan.dataDir)), 'worker.sock');
+  const shared = { ...settings, HOLDFAST_LAUNCHER_WORKER_SOCKET: socket };
+  const of = (roles: string) => ({ settings: { ...shared, HOLDFAST_ROLES: roles }, held });
+  return [startServer(of('gateway,api')), startWorker(of('worker'))];
 }

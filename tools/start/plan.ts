@@ -17,6 +17,11 @@ export interface Plan {
   readonly buildConsole: boolean;
   /** Null: no local mode, people sign in. */
   readonly adminToken: string | null;
+  /** The embedded database, which the launcher starts; null: `DATABASE_URL` names another. */
+  readonly database: { readonly poolMax: number } | null;
+  /** Whether the worker is a process of its own, so that agents' output holds up no call. */
+  readonly worker: boolean;
+  readonly dataDir: string;
   /** Where the server is reached from this machine, once its port is known. */
   readonly origin: (port: number) => string;
   /** Settings that the launcher adds; they never replace one that is set. */
@@ -48,6 +53,13 @@ export function planStart(environment: Variables, dotenv: Variables): Plan {
     },
     buildConsole: values.HOLDFAST_CONSOLE_DIR === undefined,
     adminToken,
+    database:
+      values.DATABASE_URL === undefined
+        ? { poolMax: values.DATABASE_POOL_SIZE + values.DATABASE_MAX_OVERFLOW }
+        : null,
+    // Roles that people chose are those of one process, as they would be without a launcher.
+    worker: sources.HOLDFAST_ROLES === 'default',
+    dataDir: values.HOLDFAST_DATA_DIR,
     origin: originOf(values.HOLDFAST_HOST, values.HOLDFAST_TLS_CERT !== undefined),
     added,
   };

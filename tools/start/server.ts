@@ -3,10 +3,17 @@ import { type Ended, endWithin, startNode, whenEnded } from './children.ts';
 import { firstLine, listeningPort } from './output.ts';
 import type { Plan } from './plan.ts';
 
-export interface RunningServer {
+/** What every process of the server gets from the launcher. */
+export interface Given {
+  readonly settings: Readonly<Record<string, string>>;
+  /** Descriptors that it holds as long as it lives. */
+  readonly held: readonly (number | NodeJS.WritableStream)[];
+}
+
+export interface ServerProcess {
   readonly ended: Promise<Ended>;
-  /** The address once `/readyz` answers 200; null when the server ended before. */
-  readonly ready: Promise<string | null>;
+  /** The port in its log once it listens; null when it ended before, or listens on none. */
+  readonly listening: Promise<number | null>;
   /** The first call asks it to finish, the second to hurry, the third leaves it no choice. */
   interrupt(): void;
 }
@@ -14,22 +21,23 @@ export interface RunningServer {
 const POLL_INTERVAL_MS = 50;
 const HURRY_TIMEOUT_MS = 10_000;
 
-/** The server with the settings added; its log goes through to our standard output. */
-export function startServer(
-  origin: Plan['origin'],
-  added: Readonly<Record<string, string>>,
-): RunningServer {
+/**
+ * A server process; its log goes through to our standard output. It drains when its standard input
+ * ends, so that it does so whatever ends the launcher.
+ */
+export function startServer({ settings, held }: Given): ServerProcess {
   const child = startNode(['packages/server/src/main.ts'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...added },
+    stdio: ['pipe', 'pipe', 'inherit', ...(held as (number | (NodeJS.WritableStream & never))[])],
+    env: { ...process.env, ...settings, HOLDFAST_LAUNCHER_STDIN: 'true' },
   });
   child.stdout!.pipe(process.stdout, { end: false });
+  // Without this listener a server that ends while we write would end the launcher.
+  child.stdin!.on('error', () => {});
   const ended = whenEnded(child);
-  const listening = firstLine(child.stdout!, listeningPort);
   let interrupts = 0;
   return {
     ended,
-    ready: listening.then(port => (port === null ? null : whenReady(origin(port), ended))),
+    listening: firstLine(child.stdout!, listeningPort),
     interrupt() {
       interrupts += 1;
       child.kill(interrupts > 2 ? 'SIGKILL' : 'SIGTERM');
@@ -38,12 +46,19 @@ export function startServer(
   };
 }
 
-async function whenReady(url: string, ended: Promise<Ended>): Promise<string | null> {
+/** The address once `/readyz` answers 200; null when the server ended before. */
+export async function whenReady(
+  server: ServerProcess,
+  origin: Plan['origin'],
+): Promise<string | null> {
+  const port = await server.listening;
+  if (port === null) return null;
+  const url = origin(port);
   let over = false;
   const stop = () => {
     over = true;
   };
-  ended.then(stop, stop);
+  server.ended.then(stop, stop);
   while (!over) {
     if (await isReady(url)) return url;
     await delay(POLL_INTERVAL_MS);

@@ -1,12 +1,15 @@
 import type { ChildProcess } from 'node:child_process';
+import type { Writable } from 'node:stream';
 import { endWithin, startNode, whenEnded } from './children.ts';
 import { firstLine, listeningUrl } from './output.ts';
 
 export interface RunningSimulator {
   readonly url: string;
+  /** Its standard input: it ends when the last process that holds this has ended. */
+  readonly lifeline: Writable;
   /** Resolves when the process has ended, for whatever reason. */
   readonly ended: Promise<unknown>;
-  /** Closes its standard input, which tells it to end. */
+  /** Lets go of the lifeline; whatever else held it must have ended. */
   stop(): Promise<void>;
 }
 
@@ -19,12 +22,13 @@ export async function startSimulator(): Promise<RunningSimulator> {
     env: { ...process.env, SIMULATOR_PORT: process.env.SIMULATOR_PORT ?? '0' },
   });
   const ended = whenEnded(child);
+  const lifeline = child.stdin!;
   const stop = async () => {
-    child.stdin?.destroy();
+    lifeline.destroy();
     await endWithin(child, ended, STOP_TIMEOUT_MS);
   };
   const url = await firstLine(child.stdout!, listeningUrl);
-  if (url !== null) return { url, ended, stop };
+  if (url !== null) return { url, lifeline, ended, stop };
   await stop();
   throw new Error('The simulated model did not start; its message stands above.');
 }

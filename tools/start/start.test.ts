@@ -38,6 +38,20 @@ describe('plan', () => {
     }
   });
 
+  it('starts a database, and a worker of its own, unless people chose otherwise', () => {
+    expect(planStart({}, {})).toMatchObject({ database: { poolMax: 30 }, worker: true });
+    const database = {
+      DATABASE_URL: 'postgresql://u@localhost/d',
+      HOLDFAST_MASTER_KEY: Buffer.alloc(32).toString('base64'),
+    };
+    expect(planStart(database, {})).toMatchObject({ database: null, worker: true });
+    const roles = { ...database, HOLDFAST_ROLES: 'gateway,api' };
+    expect(planStart(roles, {})).toMatchObject({ database: null, worker: false });
+    const one = { HOLDFAST_ROLES: 'gateway,api,worker' };
+    expect(planStart(one, {})).toMatchObject({ database: { poolMax: 30 }, worker: false });
+    expect(() => planStart({ HOLDFAST_ROLES: 'worker' }, {})).toThrow(/DATABASE_URL/);
+  });
+
   it('makes a new admin token each time, in local mode only, and keeps one that is given', () => {
     const [first, second] = [planStart({}, {}), planStart({}, {})];
     expect(first.adminToken).toMatch(/^[\w-]{43}$/);

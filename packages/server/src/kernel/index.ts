@@ -13,4 +13,3 @@ export {
   type LifecycleState,
 } from './lifecycle.ts';
 export { isLoopbackHost } from './loopback.ts';
-export { syncFolder } from './sync-folder.ts';

@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEnvironmentSecrets } from './environment-secrets.ts';
@@ -107,6 +110,29 @@ describe('the local master key', () => {
       expect(new Set(ids).size).toBe(1);
       expect(await readdir(folder)).toEqual([MASTER_KEY_FILE]);
     }
+  });
+
+  it('is the same for processes that make it at once', async () => {
+    const folder = join(dataDir, 'fresh');
+    const script = `
+      import { localMasterKey } from ${JSON.stringify(new URL('master-key.ts', import.meta.url))};
+      process.stdin.once('data', async () => {
+        const [key] = await localMasterKey(${JSON.stringify(folder)}).load();
+        process.stdout.write(key.id);
+        process.exit();
+      });
+      process.stdout.write('.');
+    `;
+    const children = Array.from({ length: 4 }, () =>
+      spawn(process.execPath, ['--input-type=module', '--eval', script]),
+    );
+    const outputs = children.map(child => text(child.stdout));
+    await Promise.all(children.map(child => once(child.stdout, 'readable')));
+    for (const child of children) child.stdin.write('now');
+    const ids = await Promise.all(outputs);
+    expect(ids[0]).toMatch(/^\.[0-9a-f]{16}$/);
+    expect(new Set(ids).size).toBe(1);
+    expect(await readdir(folder)).toEqual([MASTER_KEY_FILE]);
   });
 
   it('can be rotated by putting a new line first', async () => {

@@ -1,0 +1,32 @@
+import {
+  type EmbeddedDatabase,
+  openEmbeddedDatabase,
+} from '../../packages/server/src/platform/database/embedded/open.ts';
+
+/** What people read of the database's fate; other events are written as they are. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  'database.ended': 'The database ended; starting it again.',
+  'database.restarted': 'The database runs again.',
+  'database.not_restarted': 'The database could not be started again; trying on.',
+};
+
+/** Why there is no database, for the operator to read. */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError';
+}
+
+/** The embedded database, kept running; what happens to it is one plain line each. */
+export async function startDatabase(dataDir: string, poolMax: number): Promise<EmbeddedDatabase> {
+  const line = (event: string, fields: Record<string, unknown> = {}) => {
+    const { cause, detail, error, ...rest } = fields;
+    const why = cause ?? detail ?? (error instanceof Error ? error.message : error);
+    const sentence = SENTENCES[event] ?? `${event} ${JSON.stringify(rest)}`;
+    console.error(why === undefined ? sentence : `${sentence} ${why}`);
+  };
+  const log = { info: line, warn: line, error: line };
+  try {
+    return await openEmbeddedDatabase({ dataDir, poolMax, log });
+  } catch (cause) {
+    throw new DatabaseError((cause as Error).message, { cause });
+  }
+}
