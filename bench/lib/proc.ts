@@ -24,10 +24,20 @@ export function cpuNs(pids: readonly number[]): number {
 
 /** Resident memory of these processes, in bytes. */
 export function memoryBytes(pids: readonly number[]): number {
+  return sum(pids, 'Rss');
+}
+
+/** The same with each shared page divided among the processes that share it. */
+export function proportionalBytes(pids: readonly number[]): number {
+  return sum(pids, 'Pss');
+}
+
+function sum(pids: readonly number[], figure: 'Rss' | 'Pss'): number {
+  const pattern = new RegExp(`^${figure}:\\s+(\\d+) kB`, 'm');
   let total = 0;
   for (const pid of pids) {
     const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-    total += Number(/^Rss:\s+(\d+) kB/m.exec(rollup)![1]) * 1024;
+    total += Number(pattern.exec(rollup)![1]) * 1024;
   }
   return total;
 }
