@@ -4,6 +4,7 @@ export const CONTROLS = ['fencing-off', 'doorbell-as-truth', 'append-id-ignored'
 export type ControlName = (typeof CONTROLS)[number];
 
 export interface ProofOptions {
+  readonly what: 'runs';
   readonly kills: number;
   /** Runs at work at the same time. */
   readonly runs: number;
@@ -14,18 +15,30 @@ export interface ProofOptions {
   readonly control: ControlName | undefined;
 }
 
+/** Of `npm start`, whose parts are killed. */
+export interface LocalOptions {
+  readonly what: 'local';
+  readonly kills: number;
+  readonly seed: string;
+}
+
 export class ArgumentError extends Error {
   override readonly name = 'ArgumentError';
 }
 
 const DEFAULTS = { kills: '200', runs: '10', subscribers: '20' } as const;
+const LOCAL_KILLS = '50';
 /** A control needs each kind of fault a few times, and no more. */
 const CONTROL_KILLS = '12';
 
 export const HELP = `Usage: npm run proof -- runs [options]
+       npm run proof -- local [--kills <n>]
 
 Kills or stops workers, API processes, PostgreSQL and Redis at named points of their work, starts
 them again, and proves that no run and no event was lost or doubled.
+
+'local' does the same to the parts of npm start on this machine, from the making of the cluster to
+the stop (default ${LOCAL_KILLS} kills).
 
   --kills <n>        how many (default ${DEFAULTS.kills}; ${CONTROL_KILLS} with --control)
   --runs <n>         runs at work at the same time (default ${DEFAULTS.runs})
@@ -39,11 +52,18 @@ Exit code: 0 when everything holds (with --control: when it does not), 1 otherwi
 arguments.`;
 
 /** Throws `ArgumentError` with a sentence that names the argument. */
-export function readArguments(args: readonly string[], seed?: string): ProofOptions | 'help' {
+export function readArguments(
+  args: readonly string[],
+  seed = String(Date.now()),
+): ProofOptions | LocalOptions | 'help' {
   const { values, positionals } = parse(args);
   if (values.help) return 'help';
+  if (positionals.length === 1 && positionals[0] === 'local') {
+    const kills = whole('--kills', values.kills ?? LOCAL_KILLS, { min: 1, max: 10_000 });
+    return { what: 'local', kills, seed };
+  }
   if (positionals.length !== 1 || positionals[0] !== 'runs') {
-    throw new ArgumentError("Say what is to be proved: 'runs'.");
+    throw new ArgumentError("Say what is to be proved: 'runs' or 'local'.");
   }
   const control = CONTROLS.find(name => name === values.control);
   if (values.control !== undefined && control === undefined) {
@@ -56,10 +76,11 @@ export function readArguments(args: readonly string[], seed?: string): ProofOpti
     throw new ArgumentError('--subscribers is a multiple of --runs: each run has as many.');
   }
   return {
+    what: 'runs',
     kills: whole('--kills', kills, { min: 1, max: 10_000 }),
     runs,
     subscribers,
-    seed: seed ?? String(Date.now()),
+    seed,
     control,
   };
 }

@@ -130,7 +130,8 @@ export class Load {
   }
 }
 
-async function makeRepository(folder: string): Promise<void> {
+/** With one commit. */
+export async function makeRepository(folder: string): Promise<void> {
   mkdirSync(folder);
   await writeFile(join(folder, 'README.md'), '# Proof\n');
   const git = (...args: string[]) =>

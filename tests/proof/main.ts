@@ -1,5 +1,6 @@
 /**
  * `npm run proof -- runs`: agent runs through a real system whose processes are killed under them.
+ * `npm run proof -- local`: `npm start` whose parts are killed (`local/kills.ts`).
  *
  *   services, servers → load (runs and subscribers) → faults → last runs end → checks → verdict
  *
@@ -8,11 +9,18 @@
  * broken (`controls/*.patch`), and the proof must notice.
  */
 import { relative } from 'node:path';
-import { ArgumentError, HELP, type ProofOptions, readArguments } from './arguments.ts';
+import {
+  ArgumentError,
+  HELP,
+  type LocalOptions,
+  type ProofOptions,
+  readArguments,
+} from './arguments.ts';
 import { checkProcesses, checkRuns, checkWorkspaces } from './checks.ts';
 import { FAULTS, type Fault, Faults, POINTS } from './faults.ts';
 import { type Check, checkPoints } from './judge.ts';
 import { Load } from './load.ts';
+import { proveKills } from './local/kills.ts';
 import { Random } from './random.ts';
 import { isGood, type ProofResult, verdict, writeResult } from './report.ts';
 import { openSource } from './source.ts';
@@ -101,11 +109,19 @@ async function judge(stack: ProofStack, load: Load, checks: Check[]): Promise<vo
   checks.push(await checkProcesses(stack));
 }
 
+async function local({ kills, seed }: LocalOptions): Promise<number> {
+  console.log(`SEED=${seed}`);
+  const faults = await proveKills({ kills, seed, progress: line => console.log(line) });
+  console.log(`${kills} kills, SEED=${seed}: ${faults.length === 0 ? 'PASSED' : 'FAILED'}`);
+  return faults.length === 0 ? 0 : 1;
+}
+
 async function main(): Promise<number> {
   // Children are killed when this process exits, however it is asked to.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
   try {
     const options = readArguments(process.argv.slice(2), process.env.SEED);
+    if (options !== 'help' && options.what === 'local') return await local(options);
     if (options === 'help') {
       console.log(HELP);
       return 0;

@@ -34,10 +34,18 @@ describe('arguments', () => {
   });
 
   it('have defaults, fewer kills for a control', () => {
-    const defaults = { kills: 200, runs: 10, subscribers: 20, seed: 's', control: undefined };
+    const defaults = {
+      what: 'runs',
+      kills: 200,
+      runs: 10,
+      subscribers: 20,
+      seed: 's',
+      control: undefined,
+    };
     expect(readArguments(['runs'], 's')).toEqual(defaults);
     expect(readArguments(['runs', '--control', 'fencing-off'])).toMatchObject({ kills: 12 });
     expect(readArguments(['--help'])).toBe('help');
+    expect(readArguments(['local'], 's')).toEqual({ what: 'local', kills: 50, seed: 's' });
   });
 });
 
@@ -209,7 +217,14 @@ describe('a verdict', () => {
   });
 
   it('turns around for a control, which only its own check notices', () => {
-    const options = { kills: 1, runs: 1, subscribers: 1, seed: 's', control: undefined };
+    const options = {
+      what: 'runs',
+      kills: 1,
+      runs: 1,
+      subscribers: 1,
+      seed: 's',
+      control: undefined,
+    } as const;
     const failing = (failed?: string) =>
       CHECK_NAMES.map(name => ({ name, passed: name !== failed, detail: '' }));
     expect(isGood({ options, checks: failing() })).toBe(true);

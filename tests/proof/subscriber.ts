@@ -15,6 +15,8 @@ export interface SubscriberOptions {
   readonly urls: readonly string[];
   readonly observations: Observations;
   readonly signal: AbortSignal;
+  /** Gets every event that came, in that order. */
+  readonly ledger?: EventEnvelope[];
 }
 
 export interface Seen {
@@ -96,6 +98,7 @@ export class Subscriber {
     }
     if (this.#ending !== null) this.#fault(`${event.type} after ${this.#ending}`);
     this.#last = event.seq;
+    this.#options.ledger?.push(event);
     if (isRunEnding(event.type)) {
       this.#ending = event.type;
       this.#endedAtMs = Date.now();
