@@ -36,7 +36,7 @@ describe('the guard', () => {
     );
   });
 
-  it('limits writes and upgrades of each principal, and says when to come back', async () => {
+  it('limits writes and upgrades of each principal, and names when to retry', async () => {
     test = await openTestAuth(database, { rateLimit: { perMinute: 6, burst: 2 } });
     const { app, http } = test;
     app.post('/write', { config: { policy: 'me.read' } }, async () => ({}));

@@ -260,7 +260,7 @@ withDatabase(open => {
       requestId: 'r',
     });
 
-    it('shows a project its own rows, and the default one those of nobody', async () => {
+    it('shows a project its own rows, and the default one those without a project', async () => {
       await run('delete from audit_log');
       for (const project of ['default', 'sales', null]) audit.denied(denial(project));
       await audit.flush();

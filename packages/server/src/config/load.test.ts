@@ -51,7 +51,7 @@ describe('refusals', () => {
     ['AZURE_OPENAI_ENDPOINT', 'https://user:pass@example.com'],
     ['OPENAI_BASE_URL', 'ftp://127.0.0.1'],
     ['HOLDFAST_UPLOAD_MAX_BYTES', '99999999999999999999'],
-  ])('refuses %s=%s and says what is expected', (name, value) => {
+  ])('refuses %s=%s and names what is expected', (name, value) => {
     expect(faultsOf({ [name]: value })[0]).toMatch(new RegExp(`^${name}: expected .*, got "`));
   });
 

@@ -7,7 +7,7 @@ function from(remoteAddress: string | undefined, headers: Record<string, string>
 }
 
 describe('the address of a client', () => {
-  it('is never what a stranger says', () => {
+  it('is never taken from an untrusted peer', () => {
     const trust = createProxyTrust(['10.0.0.0/8']);
     const forged = from('192.0.2.1', {
       'x-forwarded-for': '1.2.3.4',

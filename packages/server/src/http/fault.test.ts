@@ -47,7 +47,7 @@ describe('faults of multipart bodies', () => {
     expect(answer.statusCode).toBe(status);
   });
 
-  it('of clients that go away are nobody’s internal error', async () => {
+  it('of clients that disconnect are not internal errors', async () => {
     const { listen, lines } = await start();
     const port = await listen();
     const head = [

@@ -20,7 +20,21 @@ export function healthRoutes(
   return async app => {
     addHealth(app, registry, '/health', false);
     addHealth(app, registry, '/health/', true);
-    addProbes(app, state);
+    const schema = { tags: TAGS, response: { 200: probe, 503: probe } };
+    app.get(
+      '/livez',
+      { config: CONFIG, schema: { ...schema, summary: 'Whether the process answers' } },
+      async () => ({ status: 'alive' }),
+    );
+    app.get(
+      '/readyz',
+      { config: CONFIG, schema: { ...schema, summary: 'Whether the process wants new work' } },
+      async (_request, reply) => {
+        const now = state();
+        reply.header('cache-control', 'no-store');
+        return reply.status(now === 'ready' ? 200 : 503).send({ status: now });
+      },
+    );
   };
 }
 
@@ -38,23 +52,4 @@ function addHealth(
     reply.header('cache-control', 'no-store');
     return reply.status(answer.status === 'unhealthy' ? 503 : 200).send(answer);
   });
-}
-
-function addProbes(plain: FastifyInstance, state: () => LifecycleState): void {
-  const app = plain.withTypeProvider<ZodTypeProvider>();
-  const schema = { tags: TAGS, response: { 200: probe, 503: probe } };
-  app.get(
-    '/livez',
-    { config: CONFIG, schema: { ...schema, summary: 'Whether the process answers' } },
-    async () => ({ status: 'alive' }),
-  );
-  app.get(
-    '/readyz',
-    { config: CONFIG, schema: { ...schema, summary: 'Whether the process wants new work' } },
-    async (_request, reply) => {
-      const now = state();
-      reply.header('cache-control', 'no-store');
-      return reply.status(now === 'ready' ? 200 : 503).send({ status: now });
-    },
-  );
 }

@@ -34,7 +34,7 @@ async function registry(...checks: HealthCheck[]) {
 }
 
 describe('health', () => {
-  it('is unhealthy when a critical check fails, and does not say why', async () => {
+  it('is unhealthy when a critical check fails, without the reason', async () => {
     const { health, lines } = await registry(up('a'), down('b'));
     const answer = await health.read();
     expect(answer.status).toBe('unhealthy');
@@ -44,7 +44,7 @@ describe('health', () => {
     expect(lines()).toHaveLength(1);
   });
 
-  it('is degraded when another check fails or says so itself', async () => {
+  it('is degraded when another check fails or reports it itself', async () => {
     const failing = await registry(up('a'), down('b', false));
     expect((await failing.health.read()).status).toBe('degraded');
     const saying = await registry({

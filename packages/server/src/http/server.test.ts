@@ -121,7 +121,7 @@ describe('refusals', () => {
     expect(query).toMatchObject({ code: 'invalid_request', field: 'n' });
   });
 
-  it('answers OpenAI errors on routes that say so', async () => {
+  it('answers OpenAI errors on routes that declare it', async () => {
     const { http } = await start();
     const answer = await http.app.inject('/openai/crash');
     expect(answer.statusCode).toBe(400);
@@ -270,7 +270,7 @@ describe('raw HTTP', () => {
     ).toMatch(/^HTTP\/1\.1 40[04] /);
   });
 
-  it('says that the Host is missing, and ignores expectations that it does not know', async () => {
+  it('refuses a missing Host, and ignores unknown expectations', async () => {
     const test = await start();
     const port = await test.listen();
     const close = 'connection: close\r\n\r\n';
@@ -420,7 +420,7 @@ describe('every answer', () => {
     expect(refused.headers['access-control-allow-origin']).toBe('http://localhost:3000');
   });
 
-  it('answers preflights with 404 when nobody else may call', async () => {
+  it('answers preflights with 404 when no other origin may call', async () => {
     const { http } = await start();
     const answer = await http.app.inject({
       method: 'OPTIONS',

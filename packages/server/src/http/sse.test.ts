@@ -65,7 +65,7 @@ describe('an event stream', () => {
     expect(answer.body).toBe('retry: 2000\n\ndata: 1\n\n');
   });
 
-  it('says that it is there while nothing happens', async () => {
+  it('sends heartbeats while nothing happens', async () => {
     limits = { heartbeatMs: 20 };
     work = stream => aborted(stream.signal);
     const answer = await exchange(port, GET, { until: ': ka\n\n' });

@@ -72,7 +72,12 @@ class SseWriter implements SseStream {
     response.once('close', () => this.#close());
     response.write(`retry: ${limits.retryMs}\n\n`);
     // Twice as often as needed: an event just before a tick must not double the silence.
-    this.#heartbeat = setInterval(() => this.#beat(), limits.heartbeatMs / 2);
+    this.#heartbeat = setInterval(() => {
+      this.#quietTicks += 1;
+      if (this.#quietTicks < 2) return;
+      this.#quietTicks = 0;
+      if (!response.writableNeedDrain) response.write(': ka\n\n');
+    }, limits.heartbeatMs / 2);
     // Readers that came together should not come again together.
     const lifetimeMs = limits.lifetimeMs * (1 - Math.random() / 10);
     this.#lifetime = setTimeout(() => this.#stop.abort(), lifetimeMs);
@@ -110,13 +115,6 @@ class SseWriter implements SseStream {
       };
       response.on('drain', done).on('close', done);
     });
-  }
-
-  #beat(): void {
-    this.#quietTicks += 1;
-    if (this.#quietTicks < 2) return;
-    this.#quietTicks = 0;
-    if (!this.#response.writableNeedDrain) this.#response.write(': ka\n\n');
   }
 
   #close(): void {

@@ -79,7 +79,7 @@ describe('static site', () => {
     ).toBe(404);
   });
 
-  it('says clearly that it is not built', async () => {
+  it('explains that it is not built', async () => {
     const app = await start(false);
     const page = await app.inject({ url: '/', headers: html });
     expect([page.statusCode, page.headers['content-type']]).toEqual([

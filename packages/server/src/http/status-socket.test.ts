@@ -71,7 +71,7 @@ it('serves health and metrics to its own user alone, on what a killed process le
   expect(await readStatusMetrics(path)).toBeNull();
 });
 
-it('makes a process degraded whose worker is down or unhealthy, and does not say why', async () => {
+it('makes a process degraded whose worker is down or unhealthy, without the reason', async () => {
   expect((await (await beside()).read()).status).toBe('degraded');
   await worker(false);
   const answer = await (await beside()).read();

@@ -13,3 +13,4 @@ export {
   type LifecycleState,
 } from './lifecycle.ts';
 export { isLoopbackHost } from './loopback.ts';
+export { syncFolder } from './sync-folder.ts';

@@ -132,7 +132,7 @@ describe('upstream', () => {
     expect(models.upstream(models.defaultModel).wsUrl()).toBe(expected);
   });
 
-  it('says upstream_rejected, without the reason, when the key is missing', async () => {
+  it('answers upstream_rejected, without the reason, when the key is missing', async () => {
     const models = azure({ apiKeySecret: 'ABSENT' });
     const failure = models.upstream(models.defaultModel).headers();
     await expect(failure).rejects.toMatchObject({ code: 'upstream_rejected' });

@@ -84,7 +84,7 @@ describe('local mode refuses', () => {
     'localhost:',
     '[::2]',
     ' ',
-  ])('a Host of somebody else, as DNS rebinding brings it (%s)', async host => {
+  ])('a foreign Host, as after DNS rebinding (%s)', async host => {
     const { app } = await start();
     expect((await app.inject({ url: '/v1/me', headers: { host } })).statusCode).toBe(403);
     expect((await app.inject({ url: '/none', headers: { host } })).statusCode).toBe(403);

@@ -59,7 +59,7 @@ describe('sign-in is refused', () => {
     ['with another state', { url: (url: URL) => url.searchParams.set('state', 'other') }],
     ['without a state', { url: (url: URL) => url.searchParams.delete('state') }],
     ['with another code', { url: (url: URL) => url.searchParams.set('code', 'other') }],
-    ['without the cookie, as when somebody else began it', { cookie: () => '' }],
+    ['without the cookie, as when another browser began it', { cookie: () => '' }],
     ['with a broken cookie', { cookie: () => 'e30' }],
     [
       'when the person declined',

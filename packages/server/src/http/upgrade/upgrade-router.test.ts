@@ -56,7 +56,7 @@ async function start(options: Parameters<typeof createTestServer>[0] = {}): Prom
 describe('refused upgrades', () => {
   it.each([
     ['an unknown path', handshake('/none'), 404],
-    ['a version that nobody speaks', handshake('/echo/a', { 'sec-websocket-version': '8' }), 426],
+    ['an unsupported version', handshake('/echo/a', { 'sec-websocket-version': '8' }), 426],
     ['no version', handshake('/echo/a', { 'sec-websocket-version': undefined }), 426],
     ['no host', handshake('/echo/a', { host: undefined }), 400],
     ['no key', handshake('/echo/a', { 'sec-websocket-key': undefined }), 400],
@@ -81,7 +81,7 @@ describe('refused upgrades', () => {
     if (status === 426) expect(answer).toContain('sec-websocket-version: 13');
   });
 
-  it('are told to use WebSocket when they ask by plain HTTP', async () => {
+  it('point plain HTTP requests to WebSocket', async () => {
     const { server } = await start();
     const answer = await server.http.app.inject('/echo/a');
     expect([answer.statusCode, answer.json().code]).toEqual([426, 'upgrade_required']);
@@ -166,7 +166,7 @@ describe('abuse', () => {
     expect(await exchange(port, handshake('/closed'))).toMatch(/^HTTP\/1\.1 503 /);
   });
 
-  it('authenticates as many at once as the limit says, and no more', async () => {
+  it('authenticates as many at once as the limit allows, and no more', async () => {
     const gate = Promise.withResolvers<void>();
     const { port, server } = await start({
       guard: slowGuard(gate.promise),
@@ -181,7 +181,7 @@ describe('abuse', () => {
     for (const answer of await Promise.all(first)) expect(answer).toMatch(/^HTTP\/1\.1 404 /);
   });
 
-  it('keeps as many open as the limit says, and shows how many', async () => {
+  it('keeps as many open as the limit allows, and counts them', async () => {
     const { port, server } = await start({ limits: { maxOpenUpgrades: 2 } });
     const clients = [1, 2].map(() => new WebSocket(`ws://127.0.0.1:${port}/echo/a`));
     await Promise.all(clients.map(client => opened(client)));

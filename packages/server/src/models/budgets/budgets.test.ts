@@ -144,7 +144,7 @@ forEachPostgres((name, open) => {
       expect(await answer.text()).toMatch(new RegExp(`model free has no price.*${id}`));
     });
 
-    it('settles at what was used, and says 80, 90 and 100 % once each', async () => {
+    it('settles at what was used, and gives notice of 80, 90 and 100 % once each', async () => {
       await put({ scope: 'run', limit_usd: 0.101 });
       const run = await host.newRun('user:ann', project);
       const notices = hear(run.id);

@@ -41,7 +41,7 @@ describe('denied', () => {
   const unknown = `rt_${'A'.repeat(43)}`;
 
   it.each([
-    ['nobody', {}],
+    ['a request without credentials', {}],
     ['an unknown token', bearer(unknown)],
     ['a malformed token', bearer('rt_x')],
     ['an API key of ours', bearer(`hf_${'A'.repeat(43)}`)],

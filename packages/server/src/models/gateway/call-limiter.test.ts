@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CallLimiter } from './call-limiter.ts';
 
 describe('the limiter of calls', () => {
-  it('is full at the limit of all callers, until somebody leaves', () => {
+  it('is full at the limit of all callers, until a call ends', () => {
     const limiter = new CallLimiter({ maxCalls: 3, maxCallsPerCaller: 2 });
     const leave = ['a', 'b', 'c'].map(caller => limiter.enter(caller));
     expect(() => limiter.enter('d')).toThrow(expect.objectContaining({ code: 'unavailable' }));

@@ -218,7 +218,7 @@ describe('bounds', () => {
     expect(await answer.json()).toMatchObject({ error: { code: 'payload_too_large' } });
   });
 
-  it('so is one that does not say how long it is', async () => {
+  it('so is one without a declared length', async () => {
     const body = new Blob([bodyOf(MAX_BODY_BYTES + 1)]).stream();
     const init = { body, duplex: 'half' } as RequestInit;
     expect((await ask({}, init)).status).toBe(413);

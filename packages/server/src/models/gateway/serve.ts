@@ -106,15 +106,6 @@ function sendModels({ models }: ServeDeps, { response }: Exchange): void {
   response.end(JSON.stringify({ object: 'list', data }));
 }
 
-/**
- * A refusal by a budget is final, so agents should not retry. Claude Code and Gemini CLI stop at
- * 403; Codex (0.169) retries 402 and 403 five times and stops at once at 400 only.
- */
-function statusOf(error: HoldfastError, url: URL): number {
-  const isCodex = url.pathname.endsWith('/responses');
-  return isCodex && error.code === 'budget_exceeded' ? 400 : error.status;
-}
-
 /** In the protocol's own error object. Closes the connection if the request was not fully read. */
 function refuse(deps: ServeDeps, exchange: Exchange, thrown: unknown): void {
   const { request, response, requestId, url } = exchange;
@@ -129,7 +120,11 @@ function refuse(deps: ServeDeps, exchange: Exchange, thrown: unknown): void {
   }
   const { headers, body } = errorAnswer(error, shapeOf(url.pathname), requestId);
   if (!request.complete) headers.connection = 'close';
-  response.writeHead(statusOf(error, url), {
+  // A refusal by a budget is final, so agents should not retry. Claude Code and Gemini CLI stop at
+  // 403; Codex (0.169) retries 402 and 403 five times and stops at once at 400 only.
+  const isCodex = url.pathname.endsWith('/responses');
+  const status = isCodex && error.code === 'budget_exceeded' ? 400 : error.status;
+  response.writeHead(status, {
     ...headers,
     'content-length': Buffer.byteLength(body),
   });

@@ -26,7 +26,7 @@ describe('those who watch a run', () => {
     for (const other of [goes, comes, stranger]) expect(other.onBudget).not.toHaveBeenCalled();
   });
 
-  it('are nobody for the next attempt, whose total contains the call already', () => {
+  it('do not include the next attempt, whose total contains the call already', () => {
     const { watchers, listener } = open();
     const leave = watchers.add('run_1', listener());
     const audience = watchers.audience('run_1');

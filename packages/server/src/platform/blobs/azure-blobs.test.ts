@@ -21,7 +21,7 @@ async function open() {
 }
 
 describe('SAS links', () => {
-  it('let anybody read that blob, and nothing else', async () => {
+  it('give read access to that blob, and nothing else', async () => {
     const { store } = await open();
     await store.put('a/one.webm', Readable.from([Buffer.from('hello')]), WEBM);
     await store.put('a/two.webm', Readable.from([Buffer.from('other')]), WEBM);
@@ -91,7 +91,7 @@ describe('with Entra ID', () => {
 });
 
 describe('uncommitted blocks', () => {
-  it('of an upload that was cut off are seen by nobody', async () => {
+  it('of an upload that was cut off stay invisible', async () => {
     const { store, container } = await open();
     const body = new PassThrough();
     const put = store.put('cut/off', body, WEBM);

@@ -1,11 +1,6 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import {
-  type BlobDownloadResponseParsed,
-  BlobServiceClient,
-  type BlockBlobClient,
-  type ContainerClient,
-} from '@azure/storage-blob';
+import { BlobServiceClient, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
 import { isMissing, isMissingContainer, toBlobError } from './azure-errors.ts';
 import { createLinkSigner, type LinkSigner } from './azure-links.ts';
 import type { BlobInfo, BlobStore, ByteRange, PutOptions } from './blob-store.ts';
@@ -121,7 +116,12 @@ class AzureStore implements BlobStore {
         maxRetryRequests: DOWNLOAD_RETRIES,
       });
       const body = answer.readableStreamBody as Readable;
-      const info = downloadInfo(key, answer);
+      const total = /\/(\d+)$/.exec(answer.contentRange ?? '')?.[1];
+      const info = {
+        key,
+        sizeBytes: total === undefined ? (answer.contentLength ?? 0) : Number(total),
+        contentType: answer.contentType ?? '',
+      };
       // The emulator answers a range just behind the end with nothing instead of 416.
       if (range && range.start >= info.sizeBytes) {
         body.destroy();
@@ -189,10 +189,4 @@ class AzureStore implements BlobStore {
     checkKey(key);
     return this.#container.getBlockBlobClient(key);
   }
-}
-
-function downloadInfo(key: string, answer: BlobDownloadResponseParsed): BlobInfo {
-  const total = /\/(\d+)$/.exec(answer.contentRange ?? '')?.[1];
-  const sizeBytes = total === undefined ? (answer.contentLength ?? 0) : Number(total);
-  return { key, sizeBytes, contentType: answer.contentType ?? '' };
 }

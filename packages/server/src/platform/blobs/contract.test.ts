@@ -16,7 +16,7 @@ const MIB = 1024 * 1024;
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** What is really held: garbage that nobody has collected yet says nothing about streaming. */
+/** Memory in use after a collection: garbage would hide whether bytes are streamed. */
 function heldBytes(): number {
   collectGarbage();
   const { external, heapUsed } = process.memoryUsage();
@@ -117,7 +117,7 @@ describe.each(Object.entries(adapters))('%s blobs', (name, open) => {
     expect(await read('replaced')).toBe('second');
   });
 
-  it('reads ranges and tells the whole size', async () => {
+  it('reads ranges and reports the whole size', async () => {
     await put('ranged', '0123456789');
     expect(await read('ranged', { start: 0, end: 0 })).toBe('0');
     expect(await read('ranged', { start: 3, end: 5 })).toBe('345');
@@ -238,7 +238,7 @@ describe.each(Object.entries(adapters))('%s blobs', (name, open) => {
     expect(await read('busy/key')).toBe('after');
   });
 
-  it('has addresses that tell nothing, and links that are signed', async () => {
+  it('has addresses without credentials, and links that are signed', async () => {
     await put('linked/a.webm', 'x');
     expect(store.url('linked/a.webm')).toMatch(/^http.*linked\/a\.webm$/);
     const link = new URL(await store.signedUrl('linked/a.webm', 60));

@@ -1,5 +1,6 @@
-import { mkdir, open, rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder } from '../../kernel/index.ts';
 
 const RENAME_ATTEMPTS = 3;
 
@@ -28,15 +29,6 @@ async function makeFolderDurably(folder: string): Promise<void> {
   for (let path = folder; ; path = dirname(path)) {
     await syncFolder(dirname(path));
     if (path === first) return;
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -110,12 +110,12 @@ forEachPostgres((_, open) => {
   });
 
   it('is known by the table to be its holder’s, whatever the holder knows', async () => {
-    const [mine, theirs, nobodys] = [await newSession(), await newSession(), await newSession()];
+    const [mine, theirs, free] = [await newSession(), await newSession(), await newSession()];
     const lease = await acquire(database, a!, mine);
     await acquire(database, b!, theirs);
-    expect(await a!.held(database.db, [mine, theirs, nobodys])).toEqual([lease]);
+    expect(await a!.held(database.db, [mine, theirs, free])).toEqual([lease]);
     await a!.release(database.db, lease!);
-    expect(await a!.held(database.db, [mine, theirs, nobodys])).toEqual([]);
+    expect(await a!.held(database.db, [mine, theirs, free])).toEqual([]);
   });
 
   it('is free at once when its holder stops', async () => {
@@ -177,7 +177,7 @@ describe('heartbeats', () => {
     expect(await row()).toBeUndefined();
   });
 
-  it('tell by the monotonic clock how long they have failed, and come back', async () => {
+  it('measure on the monotonic clock how long they have failed, and come back', async () => {
     const telemetry = await recordTelemetry();
     let nowMs = 1_000;
     const clock: Clock = { nowMs: () => 0, monotonicMs: () => nowMs };

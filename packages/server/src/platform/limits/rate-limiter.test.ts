@@ -47,7 +47,7 @@ describe.each(Object.entries(adapters))('a rate limiter %s', (_, start) => {
   });
   afterAll(() => close());
 
-  it('denies what is beyond the burst and says when to come back', async () => {
+  it('denies what is beyond the burst and names when to retry', async () => {
     const answers = [];
     for (let n = 0; n < 4; n += 1) answers.push(await limiter.take('denied', SLOW));
     expect(answers.map(({ allowed, remaining }) => [allowed, remaining])).toEqual([
@@ -154,7 +154,7 @@ describe('in Redis', () => {
       await service.stop();
     });
 
-    it('counts by itself without throwing, says so once, and goes back', async () => {
+    it('counts by itself without throwing, logs it once, and returns', async () => {
       const telemetry = await recordTelemetry();
       let nowMs = 0;
       const clock: Clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };

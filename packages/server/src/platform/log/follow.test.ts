@@ -253,7 +253,7 @@ describe('followers', () => {
     await drop();
   });
 
-  it('wait out an outage of the poll and say so once', async () => {
+  it('wait out an outage of the poll and log it once', async () => {
     const telemetry = await recordTelemetry();
     const { url, drop } = await createTestDatabase();
     const database = await openPostgres({ url, poolSize: 0, maxOverflow: 2 });

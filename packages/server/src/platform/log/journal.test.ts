@@ -70,7 +70,7 @@ forEachPostgres((_, open) => {
     expect(journal.push(spoke('too late'))).toBe(false);
   });
 
-  it('tells once that the fence is stale and takes nothing more', async () => {
+  it('reports a stale fence once and takes nothing more', async () => {
     const lost = await newSession();
     const onLost = vi.fn();
     const journal = journalOn({ subject: lost, onLost });
@@ -84,7 +84,7 @@ forEachPostgres((_, open) => {
     journal.close();
   });
 
-  it('tells that the log was erased', async () => {
+  it('reports an erased log', async () => {
     const erased = await newSession();
     const onLost = vi.fn();
     const journal = journalOn({ subject: erased, onLost });
@@ -169,7 +169,7 @@ describe('a journal', () => {
     journal.close();
   });
 
-  it('drops what the catalogue does not allow, and tells of it', async () => {
+  it('drops what the catalogue does not allow, and records the gap', async () => {
     const { journal, read } = await open();
     expect(journal.push(spoke('x'.repeat(EVENT_DATA_MAX_BYTES)))).toBe(false);
     expect(journal.push({ type: 'session.ended', data: { secret: 'hunter2' } })).toBe(false);
@@ -191,7 +191,7 @@ describe('a journal', () => {
 });
 
 describe('a journal is bounded', () => {
-  /** A log that keeps its appends waiting until told. */
+  /** A log that keeps its appends waiting until released. */
   function heldLog() {
     const requests: AppendRequest[] = [];
     const gates: { resolve(): void; reject(error: unknown): void }[] = [];
@@ -226,7 +226,7 @@ describe('a journal is bounded', () => {
     journal.close();
   });
 
-  it('in events, with the gap told of where it was', () => {
+  it('in events, with the gap recorded where it was', () => {
     const buffer = new JournalBuffer(3, 1_000_000);
     const push = (text: string) => buffer.push({ event: spoke(text), sizeBytes: 100, atMs: 0 });
     const take = () => buffer.take(0).map(({ event }) => event.private?.text ?? event.data.count);

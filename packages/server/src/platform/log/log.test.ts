@@ -121,15 +121,15 @@ forEachPostgres((_, open) => {
   it('writes once what is appended twice at the same time', async () => {
     const subject = await newSession();
     const same = request(subject, { events: [ended, ended] });
-    for (const said of await Promise.allSettled([log.appendNow(same), log.appendNow(same)])) {
-      if (said.status === 'fulfilled') expect(said.value).toEqual([1, 2]);
-      else expect(said.reason).toMatchObject({ code: 'unavailable' });
+    for (const result of await Promise.allSettled([log.appendNow(same), log.appendNow(same)])) {
+      if (result.status === 'fulfilled') expect(result.value).toEqual([1, 2]);
+      else expect(result.reason).toMatchObject({ code: 'unavailable' });
     }
     expect(await log.appendNow(same)).toEqual([1, 2]);
     expect(await readAll(database, log, subject)).toHaveLength(2);
   });
 
-  it('lets what is said about the log itself stand in every one', async () => {
+  it('accepts events about the log itself in every log', async () => {
     const dropped: NewEvent = { type: 'journal.dropped', data: { count: 2 } };
     for (const kind of ['session', 'run'] as const) {
       const id = newId(kind === 'run' ? 'run' : 'ses');
@@ -161,14 +161,14 @@ forEachPostgres((_, open) => {
     const asked = request(subject, { events, attempt: 2 });
     await log.appendNow(asked);
     const common = { subject, v: 1, actor: 'usr_test', attempt: 2, append_id: asked.appendId };
-    const said = { ...common, seq: 1, type: 'transcript.user', trace_id: traceId };
+    const spoken = { ...common, seq: 1, type: 'transcript.user', trace_id: traceId };
     const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/);
     const last = { ...common, seq: 2, type: 'session.ended', trace_id: null, data: ended.data, at };
     const data = { item_id: 'item_1', usage_seconds: null };
     const redacted = await readAll(database, log, subject, false);
-    expect(redacted).toEqual([{ ...said, at, data, redacted: true }, last]);
+    expect(redacted).toEqual([{ ...spoken, at, data, redacted: true }, last]);
     const whole = await readAll(database, log, subject);
-    expect(whole).toEqual([{ ...said, at, data: { ...data, text: 'good morning' } }, last]);
+    expect(whole).toEqual([{ ...spoken, at, data: { ...data, text: 'good morning' } }, last]);
   });
 
   it('stores no private text in the clear', async () => {

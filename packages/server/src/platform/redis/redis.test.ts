@@ -40,7 +40,7 @@ async function whenReady(redis: Redis): Promise<void> {
 }
 
 describe('a connection to Redis', () => {
-  it('refuses commands at once while there is no Redis, and harms nobody', async () => {
+  it('refuses commands at once while there is no Redis, without further harm', async () => {
     const service = await start();
     await service.stop();
     const redis = open(service);
@@ -71,8 +71,8 @@ describe('a connection to Redis', () => {
     await whenReady(redis);
     await publish('two');
     await vi.waitFor(() => expect(heard).toEqual(['one', 'two']), WAIT);
-    const said = telemetry.events().slice(before);
-    expect(said).toEqual(['redis.away', 'redis.recovered']);
+    const logged = telemetry.events().slice(before);
+    expect(logged).toEqual(['redis.away', 'redis.recovered']);
   });
 
   it('finds a Redis that went silent without closing, and replaces the connection', async () => {
@@ -116,7 +116,7 @@ describe('a connection to Redis', () => {
 });
 
 describe('credentials', () => {
-  it('that are wrong keep the connection away, and are not told', async () => {
+  it('that are wrong keep the connection away, and are not logged', async () => {
     const service = await start({ password: randomBytes(8).toString('hex') });
     const password = `wrong-${randomBytes(8).toString('hex')}`;
     const redis = open(service, { password });

@@ -131,7 +131,12 @@ class MendingRedis implements Redis {
       this.#subscribed = new Set();
       // Events of a replaced client are ignored.
       client.on('error', error => client === this.#client && this.#onError(error));
-      client.on('ready', () => client === this.#client && this.#onReady());
+      client.on('ready', () => {
+        if (client !== this.#client) return;
+        if (this.#away) this.#options.telemetry?.log.info('redis.recovered');
+        this.#away = false;
+        this.#subscribeAll();
+      });
       client.connect().catch(() => {}); // The error event has reported it.
       return client;
     });
@@ -143,12 +148,6 @@ class MendingRedis implements Redis {
     if (this.#away || this.#closed) return;
     this.#away = true;
     this.#options.telemetry?.log.warn('redis.away', { error });
-  }
-
-  #onReady(): void {
-    if (this.#away) this.#options.telemetry?.log.info('redis.recovered');
-    this.#away = false;
-    this.#subscribeAll();
   }
 
   #watch(): void {

@@ -56,7 +56,7 @@ afterAll(async () => {
   await once(server, 'close');
 });
 
-it('says that the vault is away without showing the token', async () => {
+it('reports that the vault is away without showing the token', async () => {
   failing = 429;
   const refused = await secrets.get('HOLDFAST_MASTER_KEY').catch((error: unknown) => error);
   expect(refused).toMatchObject({ code: 'unavailable' });

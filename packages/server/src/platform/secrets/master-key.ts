@@ -2,7 +2,7 @@ import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:c
 import { constants } from 'node:fs';
 import { type FileHandle, link, mkdir, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError } from '../../kernel/index.ts';
+import { HoldfastError, syncFolder } from '../../kernel/index.ts';
 import type { SecretSource } from './secrets.ts';
 
 /**
@@ -119,15 +119,5 @@ async function readPrivateFile(path: string): Promise<string | undefined> {
     return await handle.readFile('utf8');
   } finally {
     await handle.close();
-  }
-}
-
-/** Without it a power cut may lose the file's name although its content was written. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -67,7 +67,23 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
     async erase(trx, subject) {
       opening.forget(subject);
       sealing.forget(subject);
-      await eraseKey(trx, subject);
+      await keyTables(trx)
+        .insertInto('subject_keys')
+        .values({
+          subject,
+          key_id: `dk_${newUuidV7().replaceAll('-', '')}`,
+          master_key_id: null,
+          wrapped: null,
+          erased_at: sql<Date>`clock_timestamp()`,
+        })
+        .onConflict(conflict =>
+          conflict.column('subject').doUpdateSet({
+            master_key_id: null,
+            wrapped: null,
+            erased_at: sql<Date>`coalesce(subject_keys.erased_at, clock_timestamp())`,
+          }),
+        )
+        .execute();
     },
     rewrap: () => rewrap(options.database, ring),
   };
@@ -82,26 +98,6 @@ function openOne({ key, subject }: DataKey, { keyId, ciphertext }: Sealed): unkn
       cause,
     });
   }
-}
-
-async function eraseKey(trx: Trx, subject: string): Promise<void> {
-  await keyTables(trx)
-    .insertInto('subject_keys')
-    .values({
-      subject,
-      key_id: `dk_${newUuidV7().replaceAll('-', '')}`,
-      master_key_id: null,
-      wrapped: null,
-      erased_at: sql<Date>`clock_timestamp()`,
-    })
-    .onConflict(conflict =>
-      conflict.column('subject').doUpdateSet({
-        master_key_id: null,
-        wrapped: null,
-        erased_at: sql<Date>`coalesce(subject_keys.erased_at, clock_timestamp())`,
-      }),
-    )
-    .execute();
 }
 
 async function rewrap(database: Database, ring: KeyRing) {

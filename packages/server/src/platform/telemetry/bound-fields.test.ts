@@ -53,7 +53,7 @@ describe('secrets', () => {
 });
 
 describe('bounds', () => {
-  it('cuts long strings and says how long they were', () => {
+  it('cuts long strings and notes how long they were', () => {
     const text = boundText('x'.repeat(STRING_MAX_CHARS + 1));
     expect(text).toHaveLength(STRING_MAX_CHARS + `…(${STRING_MAX_CHARS + 1} chars)`.length);
     expect(boundText('x'.repeat(STRING_MAX_CHARS))).toHaveLength(STRING_MAX_CHARS);

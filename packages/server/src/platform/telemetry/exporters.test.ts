@@ -75,7 +75,7 @@ describe('OTLP', () => {
     expect(bodies('/v1/traces')).not.toMatch(/root|child-of-unsampled/);
   });
 
-  it('that is away is said once and ends nothing', async () => {
+  it('that is away is logged once and ends nothing', async () => {
     const lines: string[] = [];
     const { url } = await collector(400);
     const telemetry = await createTelemetry({

@@ -5,14 +5,14 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 const SCRIPT = fileURLToPath(new URL('./testing/chatty.ts', import.meta.url));
 
-/** A process that logs much more than the buffer holds, then says what it lost. */
+/** A process that logs much more than the buffer holds, then reports what it lost. */
 function chatty() {
   const child = spawn(process.execPath, [SCRIPT], { stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
 }
 
-describe('standard output that nobody reads', () => {
+describe('standard output that is not read', () => {
   it('costs lines, which are counted, but neither memory nor progress', async () => {
     const child = chatty();
     const [text] = (await once(child.stderr.setEncoding('utf8'), 'data')) as [string];

@@ -17,7 +17,7 @@ up 3e-7
 only_here NaN
 `;
 
-it('keeps the samples of a metric together and tells the processes apart by a label', () => {
+it('keeps the samples of a metric together and distinguishes the processes by a label', () => {
   expect(mergeMetrics({ server: SERVER, worker: WORKER })).toBe(`# HELP http_seconds Time.
 # TYPE http_seconds histogram
 http_seconds_count{process="server",path="/a, b {c}"} 2

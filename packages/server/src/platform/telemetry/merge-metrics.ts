@@ -10,7 +10,7 @@ interface Family {
 }
 
 /**
- * One exposition in Prometheus' text format from those of several processes, told apart by the
+ * One exposition in Prometheus' text format from those of several processes, distinguished by the
  * label `process`. All samples of a metric stand together below one description, as the format
  * demands; names and all other labels stay. Lines that are not in the format are left out.
  */

@@ -45,7 +45,7 @@ describe('log', () => {
     ]);
   });
 
-  it('says nothing twice in one line', async () => {
+  it('writes no field twice in one line', async () => {
     const { telemetry, lines } = await open();
     const log = telemetry.log.child({ session_id: 'ses_1', replica: 'rep_1' });
     log.info('listening', { session_id: 'ses_1', replica: 'rep_1' });

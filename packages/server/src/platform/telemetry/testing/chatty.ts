@@ -1,4 +1,4 @@
-/** See `logger.test.ts`: logs 40 MB while nobody may be reading, then reports. */
+/** See `logger.test.ts`: logs 40 MB possibly without a reader, then reports. */
 import { setImmediate } from 'node:timers/promises';
 import { createTelemetry } from '../index.ts';
 
