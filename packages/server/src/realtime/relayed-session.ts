@@ -3,6 +3,7 @@ import { HoldfastError, newId, toHoldfastError } from '../kernel/index.ts';
 import type { Upstream } from '../models/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import type { Logger } from '../platform/telemetry/index.ts';
+import type { SocketDeps } from './deps.ts';
 import { closeCodeOf, errorEvent, eventOf, failureFields } from './errors.ts';
 import { createHolder, type Holder } from './leased-session.ts';
 import { configurationEvent, lockFilter } from './locked-config.ts';
@@ -17,7 +18,6 @@ import {
   rejectSession,
 } from './relay/index.ts';
 import { judgeEnd, type SessionInput } from './session.ts';
-import type { SocketDeps } from './socket.ts';
 import type { Protocol } from './tables.ts';
 import { connectSession } from './transitions.ts';
 import { dial } from './upstream.ts';

@@ -2,28 +2,12 @@ import type { Principal } from '../auth/index.ts';
 import type { Upgrade } from '../http/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
 import type { Models } from '../models/index.ts';
-import { type AdmissionDeps, openSession } from './open-session.ts';
+import type { SocketDeps } from './deps.ts';
+import { openSession } from './open-session.ts';
 import type { Json } from './preview/session.ts';
-import type { LiveSessions } from './registry.ts';
-import { acceptUpgrade, type RelayLimits, type RelayTicker } from './relay/index.ts';
+import { acceptUpgrade } from './relay/index.ts';
 import { RelayedSession } from './relayed-session.ts';
 import type { Protocol } from './tables.ts';
-import type { Traffic } from './traffic.ts';
-
-/**
- * A client's WebSocket becomes a session: resolve the model, take a place and the lease, answer the
- * handshake, and hand over to `RelayedSession`. What fails before the handshake is answered with an
- * HTTP error and leaves nothing behind; what fails later is told by an `error` event and a close.
- */
-export interface SocketDeps extends AdmissionDeps {
-  readonly models: Models;
-  readonly live: LiveSessions;
-  readonly ticker: RelayTicker;
-  readonly traffic: Traffic;
-  /** From the first packet to the upstream until its 101. */
-  readonly dialTimeoutMs: number;
-  readonly relayLimits?: Partial<RelayLimits>;
-}
 
 export interface SocketRequest {
   readonly protocol: Protocol;
@@ -35,6 +19,11 @@ export interface SocketRequest {
   readonly sessionId?: string;
 }
 
+/**
+ * A client's WebSocket becomes a session: resolve the model, take a place and the lease, answer the
+ * handshake, and hand over to `RelayedSession`. What fails before the handshake is answered with an
+ * HTTP error and leaves nothing behind; what fails later becomes an `error` event and a close.
+ */
 export async function openSocket(
   deps: SocketDeps,
   upgrade: Upgrade<Principal>,

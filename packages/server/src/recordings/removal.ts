@@ -1,5 +1,5 @@
 import { newUuidV7 } from '../kernel/index.ts';
-import type { RecordingsDeps } from './service.ts';
+import type { RecordingsDeps } from './deps.ts';
 import * as store from './store.ts';
 
 /** One purge, and one round of retention, handles at most so many rows. */

@@ -2,32 +2,19 @@ import type { Readable } from 'node:stream';
 import type { AudioType, Recording, RecordingMetadata } from '@holdfast/protocol';
 import { notFound } from '../auth/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
-import type { BlobStore, ByteRange } from '../platform/blobs/index.ts';
+import type { ByteRange } from '../platform/blobs/index.ts';
 import type { Executor, Trx } from '../platform/database/index.ts';
-import type { Leases } from '../platform/leases/index.ts';
 import type { Subject } from '../platform/log/index.ts';
-import type { Sealer } from '../platform/secrets/index.ts';
-import type { Telemetry } from '../platform/telemetry/index.ts';
 import type { Caller } from '../work/index.ts';
-import { type AccessDeps, accessRecording, accessSession } from './access.ts';
+import { accessRecording, accessSession } from './access.ts';
+import type { RecordingsDeps } from './deps.ts';
 import { presentRecording } from './present.ts';
 import { hide, purge, purgeRow, retire } from './removal.ts';
-import type { Spool } from './spool.ts';
 import * as store from './store.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
 /** How long a signed playback link stays readable. */
 export const SIGNED_URL_TTL_S = 3600;
-
-export interface RecordingsDeps extends AccessDeps {
-  readonly blobs: BlobStore;
-  readonly sealer: Sealer;
-  readonly spool: Spool;
-  readonly telemetry: Telemetry;
-  /** Names the process in the log where no person acts. */
-  readonly leases: Pick<Leases, 'replica'>;
-  readonly uploadMaxBytes: number;
-}
 
 interface RecordingTotals {
   readonly count: number;

@@ -3,10 +3,10 @@ import type { ErrorCode, RecordingMetadata } from '@holdfast/protocol';
 import type { Principal } from '../auth/index.ts';
 import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
 import type { AppendRequest, Subject } from '../platform/log/index.ts';
+import type { RecordingsDeps } from './deps.ts';
 import { createInstruments } from './instruments.ts';
 import { measureAudio } from './measure.ts';
 import { blobKey, CONTAINERS, type Container, checkDeclaration } from './recording.ts';
-import type { RecordingsDeps } from './service.ts';
 import type { SpooledFile } from './spool.ts';
 import * as store from './store.ts';
 

@@ -1,9 +1,9 @@
 import type { Principal } from '../../auth/index.ts';
 import type { Upgrade } from '../../http/index.ts';
 import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
+import type { SocketDeps } from '../deps.ts';
 import { closeCodeOf, eventOf, failureFields } from '../errors.ts';
 import { acceptUpgrade, Relay, rejectSession } from '../relay/index.ts';
-import type { SocketDeps } from '../socket.ts';
 import { dial } from '../upstream.ts';
 import type { Calls } from './service.ts';
 

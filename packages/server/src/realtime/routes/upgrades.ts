@@ -5,8 +5,9 @@ import { recordAdmin, targetOf } from '../../work/index.ts';
 import { openClientSideband } from '../calls/client-sideband.ts';
 import type { Calls } from '../calls/service.ts';
 import { type SessionDefaults, withDefaults } from '../defaults.ts';
+import type { SocketDeps } from '../deps.ts';
 import { find } from '../queries.ts';
-import { openSocket, type SocketDeps } from '../socket.ts';
+import { openSocket } from '../socket.ts';
 
 /**
  * The WebSocket routes: the provider's GA paths, its preview path, and the seeds'.

@@ -14,7 +14,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseLog } from '../postgres/open.ts';
+import type { DatabaseLog } from '../database-log.ts';
 import { type FileLock, lockFile } from './file-lock.ts';
 import { stopOrphan } from './orphan.ts';
 

@@ -8,9 +8,9 @@
  * connection that silently died is found by a regular question.
  */
 import type pg from 'pg';
+import type { DatabaseLog } from '../database-log.ts';
 import { toDatabaseError, unavailable } from '../errors.ts';
 import type { Subscription } from '../kysely-database.ts';
-import type { DatabaseLog } from './open.ts';
 
 const RECONNECT_MIN_MS = 100;
 const RECONNECT_MAX_MS = 10_000;

@@ -6,6 +6,7 @@
  */
 import pg from 'pg';
 import type { Database } from '../database.ts';
+import type { DatabaseLog } from '../database-log.ts';
 import { KyselyDatabase } from '../kysely-database.ts';
 import { ACQUIRE_TIMEOUT_MS } from '../session.ts';
 import { typeParsers } from '../types.ts';
@@ -18,11 +19,6 @@ const DEFAULT_MAX_OVERFLOW = 20;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 30_000;
 const OVERFLOW_IDLE_MS = 10_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
-
-/** The part of a logger that the adapter uses; never given parameters, rows or URLs. */
-export interface DatabaseLog {
-  warn(event: string, fields?: Record<string, unknown>): void;
-}
 
 export interface PostgresOptions {
   /** `postgresql://user:password@host:port/database?sslmode=…`; a secret, never logged. */

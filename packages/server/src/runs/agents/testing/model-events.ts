@@ -1,4 +1,4 @@
-import type { Call, Turn } from './model-server.ts';
+import type { Call, Turn } from './model-turn.ts';
 
 /** Answers of a model as the event streams of the three protocols. */
 interface Answer {

@@ -2,28 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { anthropicEvents, geminiEvents, responsesEvents } from './model-events.ts';
-
-/**
- * A model for tests of agents, over real HTTP and streaming, below the paths of the gateway. What
- * it answers is the test's `script`; it speaks the Responses API, Messages and Gemini's
- * `streamGenerateContent`.
- */
-export type Protocol = 'openai' | 'anthropic' | 'gemini';
-
-export interface Turn {
-  readonly protocol: Protocol;
-  /** 1, 2, 3… over all requests. */
-  readonly number: number;
-  readonly body: Record<string, unknown>;
-  /** The whole request as JSON, to look for words in. */
-  readonly json: string;
-  readonly token: string | null;
-}
-
-export interface Call {
-  readonly name: string;
-  readonly input: Record<string, unknown>;
-}
+import type { Call, Protocol, Turn } from './model-turn.ts';
 
 export type Reply =
   | { readonly text?: string; readonly thought?: string; readonly calls?: readonly Call[] }
@@ -34,6 +13,11 @@ export type Reply =
       readonly headers?: Record<string, string>;
     };
 
+/**
+ * A model for tests of agents, over real HTTP and streaming, below the paths of the gateway. What
+ * it answers is the test's `script`; it speaks the Responses API, Messages and Gemini's
+ * `streamGenerateContent`.
+ */
 export type Script = (turn: Turn) => Reply | Promise<Reply>;
 
 export interface ModelServer {

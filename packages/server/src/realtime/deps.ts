@@ -1,0 +1,16 @@
+import type { Models } from '../models/index.ts';
+import type { AdmissionDeps } from './open-session.ts';
+import type { LiveSessions } from './registry.ts';
+import type { RelayLimits, RelayTicker } from './relay/index.ts';
+import type { Traffic } from './traffic.ts';
+
+/** What a session over a WebSocket is built from. */
+export interface SocketDeps extends AdmissionDeps {
+  readonly models: Models;
+  readonly live: LiveSessions;
+  readonly ticker: RelayTicker;
+  readonly traffic: Traffic;
+  /** From the first packet to the upstream until its 101. */
+  readonly dialTimeoutMs: number;
+  readonly relayLimits?: Partial<RelayLimits>;
+}
