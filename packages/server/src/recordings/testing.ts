@@ -11,7 +11,7 @@ import { createHttpServer, type Guard } from '../http/index.ts';
 import { newId } from '../kernel/index.ts';
 import { type BlobStore, openFilesystemBlobs } from '../platform/blobs/index.ts';
 import type { Database } from '../platform/database/index.ts';
-import { createProcessDoorbell } from '../platform/doorbell/index.ts';
+import { createProcessDoorbell } from '../platform/doorbell/testing.ts';
 import { createLog, type Log } from '../platform/log/index.ts';
 import {
   type RecordedTelemetry,

@@ -7,8 +7,9 @@ import { recordTelemetry } from '../log/testing.ts';
 import { createRedis, type Redis } from '../redis/index.ts';
 import { Coalescer, RINGS_PENDING_MAX } from './coalescer.ts';
 import type { Doorbell } from './doorbell.ts';
-import { createPostgresDoorbell, createProcessDoorbell, createRedisDoorbell } from './index.ts';
+import { createPostgresDoorbell, createRedisDoorbell } from './index.ts';
 import { MESSAGE_MAX_BYTES, messages } from './network-doorbell.ts';
+import { createProcessDoorbell } from './testing.ts';
 
 const WAIT = { timeout: 10_000, interval: 10 };
 

@@ -1,6 +1,6 @@
 /**
  * Doorbells: hints that a subject's log has grown, for this process and its siblings. `doorbell.ts`
- * is the port; one adapter works in process, one over PostgreSQL's NOTIFY, one over Redis.
+ * is the port; one adapter works over PostgreSQL's NOTIFY, one over Redis.
  *
  * Invariants: ringing never throws and never waits; what waits to be sent is a bounded set of
  * subjects, so rings merge; a ring may be lost, merged or doubled. Listeners of the ringing process
@@ -9,5 +9,4 @@
  */
 export * from './doorbell.ts';
 export { createPostgresDoorbell } from './postgres-doorbell.ts';
-export { createProcessDoorbell } from './process-doorbell.ts';
 export { createRedisDoorbell } from './redis-doorbell.ts';

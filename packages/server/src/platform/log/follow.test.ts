@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { newUuidV7 } from '../../kernel/index.ts';
 import { type Database, openPostgres } from '../database/index.ts';
 import { createTestDatabase, forEachPostgres } from '../database/testing.ts';
-import { createProcessDoorbell } from '../doorbell/index.ts';
+import { createProcessDoorbell } from '../doorbell/testing.ts';
 import { Followers } from './follow.ts';
 import { FOLLOWERS_MAX, type Log, type NewEvent } from './log.ts';
 import { createLossyDoorbell, openTestLog, recordTelemetry, type TestLog } from './testing.ts';

@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '../../kernel/index.ts';
 import type { Database } from '../database/index.ts';
-import { createProcessDoorbell, type Doorbell } from '../doorbell/index.ts';
+import type { Doorbell } from '../doorbell/index.ts';
+import { createProcessDoorbell } from '../doorbell/testing.ts';
 import { createSealer, type MasterKeySource, masterKeysFromText } from '../secrets/index.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/index.ts';
 import { createLog } from './create-log.ts';

@@ -13,7 +13,7 @@ import { HoldfastError, systemClock } from '../../kernel/index.ts';
 import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import type { TestDatabase } from '../../platform/database/testing.ts';
-import { createProcessDoorbell } from '../../platform/doorbell/index.ts';
+import { createProcessDoorbell } from '../../platform/doorbell/testing.ts';
 import { createLeases, type Leases } from '../../platform/leases/index.ts';
 import { createProcessRateLimiter } from '../../platform/limits/index.ts';
 import { createLog, type Log } from '../../platform/log/index.ts';

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { startTcpProxy, type TcpProxy } from '../../../../../tools/services/tcp-proxy.ts';
 import { type Database, openPostgres } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
-import { createProcessDoorbell } from '../../platform/doorbell/index.ts';
+import { createProcessDoorbell } from '../../platform/doorbell/testing.ts';
 import { createLog } from '../../platform/log/index.ts';
 import { createPgBossQueue } from '../../platform/queue/index.ts';
 import { RUN_KIND } from '../kind.ts';

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Run } from '@holdfast/protocol';
 import { onTestFinished, vi } from 'vitest';
 import type { BudgetNotice, ModelCall, ModelGateway } from '../../models/index.ts';
-import { createProcessDoorbell } from '../../platform/doorbell/index.ts';
+import { createProcessDoorbell } from '../../platform/doorbell/testing.ts';
 import type { NewEvent } from '../../platform/log/index.ts';
 import type { Agent, AgentContext, AgentOutcome, AgentRun, AgentVersion } from '../agents/agent.ts';
 import type { RunsHost } from '../testing/host.ts';

@@ -1,14 +1,25 @@
 /** The embedded database: its folder, and what is left of it however a process ends. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openPostgres } from '../postgres/open.ts';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './open.ts';
+import { stopOrphan } from './orphan.ts';
 import { Committer, databaseProcesses, serverOf } from './testing.ts';
 
 const WAIT = { timeout: 60_000, interval: 20 };
+/** Each makes a database, which takes many seconds on a busy machine. */
+const TIMEOUT_MS = 180_000;
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
 let folder: string;
@@ -137,7 +148,7 @@ it('ignores variables that are meant for another database', async () => {
   }
 });
 
-describe(`through kill -9 (SEED=${seed})`, () => {
+describe(`through kill -9 (SEED=${seed})`, { timeout: TIMEOUT_MS }, () => {
   it('of the process that serves: keeps what was acknowledged, ends, opens again', async () => {
     let state = seed;
     for (let round = 1; round <= 3; round += 1) {
@@ -204,7 +215,7 @@ describe(`through kill -9 (SEED=${seed})`, () => {
   });
 });
 
-describe('a second server', () => {
+describe('a second server', { timeout: TIMEOUT_MS }, () => {
   it('is refused, naming the first, and gets the folder afterwards', async () => {
     const committer = start();
     await committer.open();
@@ -229,7 +240,24 @@ describe('a second server', () => {
     await database.close();
   });
 
-  it('stops a database that was left by itself and hangs', async () => {
+  it('finds the process of a database by its folder and its start, and no other', async () => {
+    const committer = start();
+    await committer.open();
+    await committer.acks(1);
+    const file = join(clusterDir, 'postmaster.pid');
+    const noted = readFileSync(file, 'utf8');
+    const other = noted.split('\n');
+    other[2] = String(Number(other[2]) - 60);
+    writeFileSync(file, other.join('\n'));
+    expect(stopOrphan(clusterDir, 'SIGINT')).toBe(false);
+    writeFileSync(file, [String(process.pid), ...noted.split('\n').slice(1)].join('\n'));
+    expect(stopOrphan(clusterDir, 'SIGINT')).toBe(false);
+    writeFileSync(file, noted);
+    expect(stopOrphan(clusterDir, 'SIGINT')).toBe(true);
+    await committer.next(line => line.event === 'database.restarted');
+  });
+
+  it('waits for a database that was left by itself and hangs', async () => {
     const committer = start();
     await committer.open();
     await committer.acks(5);

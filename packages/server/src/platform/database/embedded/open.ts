@@ -10,7 +10,7 @@
  * It syncs, so that it survives the loss of power. It ends with the last process that serves,
  * however that ended (`guard.ts`), and is started again when it dies (`supervisor.ts`).
  */
-import { mkdirSync, realpathSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinaries, MAJOR_VERSION } from './binaries.ts';
@@ -58,7 +58,7 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const dataDir = realpathSync(options.dataDir);
   const clusterDir = join(dataDir, `postgres-${MAJOR_VERSION}`);
-  refuseNetworkVolume(dataDir);
+  refuseNetworkVolume(dataDir, readFileSync('/proc/self/mountinfo', 'utf8'));
   const runAs = await chooseRunAs();
   const lock = await lockFolder({ dataDir, clusterDir }, log);
   try {

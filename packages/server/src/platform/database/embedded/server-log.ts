@@ -11,11 +11,11 @@ const READY = /^LOG: {2}database system is ready to accept connections/;
  */
 export class ServerLog {
   readonly #lines: string[] = [];
-  readonly #onReady: () => void;
+  readonly #heard: { onReady(): void; onNoRoom(): void };
   #rest = '';
 
-  constructor(stream: Readable, onReady: () => void) {
-    this.#onReady = onReady;
+  constructor(stream: Readable, heard: { onReady(): void; onNoRoom(): void }) {
+    this.#heard = heard;
     stream.setEncoding('utf8').on('data', (text: string) => {
       const lines = (this.#rest + text).split('\n');
       this.#rest = lines.pop()!.slice(-LINE_MAX_CHARS);
@@ -24,7 +24,8 @@ export class ServerLog {
   }
 
   #take(line: string): void {
-    if (READY.test(line)) this.#onReady();
+    if (READY.test(line)) this.#heard.onReady();
+    if (NO_ROOM.test(line)) this.#heard.onNoRoom();
     this.#lines.push(line.slice(0, LINE_MAX_CHARS));
     if (this.#lines.length > KEPT_LINES) this.#lines.shift();
   }

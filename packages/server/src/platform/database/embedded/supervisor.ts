@@ -27,6 +27,7 @@ const PAUSE_MAX_MS = 5_000;
 const STEADY_MS = 30_000;
 /** Recovery reads a log that is capped. */
 const READY_TIMEOUT_MS = 120_000;
+const NO_ROOM_PAUSE_MS = 10_000;
 /** Until the processes of a server that died have noticed it. */
 const LEFTOVERS_TIMEOUT_MS = 10_000;
 
@@ -60,6 +61,7 @@ export class Supervisor {
   readonly #parts: SupervisorParts;
   readonly #closing = new AbortController();
   #run: Run | undefined;
+  #noRoomReportedAt = Number.NEGATIVE_INFINITY;
   #watching: Promise<void> = Promise.resolve();
 
   constructor(parts: SupervisorParts) {
@@ -156,7 +158,9 @@ export class Supervisor {
     const { promise: ended, resolve: onEnded } = Promise.withResolvers<void>();
     guard.once('error', () => onEnded());
     guard.once('close', () => onEnded());
-    return { guard, output: new ServerLog(guard.stderr!, onReady), ready, ended };
+    const onNoRoom = () => this.#reportNoRoom();
+    const output = new ServerLog(guard.stderr!, { onReady, onNoRoom });
+    return { guard, output, ready, ended };
   }
 
   async #stopRun(): Promise<void> {
@@ -166,6 +170,14 @@ export class Supervisor {
     const timer = setTimeout(() => run.guard.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await run.ended;
     clearTimeout(timer);
+  }
+
+  /** The server says it for each statement that fails, and may go on without ending. */
+  #reportNoRoom(): void {
+    const { log, dataDir } = this.#parts;
+    if (performance.now() - this.#noRoomReportedAt < NO_ROOM_PAUSE_MS) return;
+    this.#noRoomReportedAt = performance.now();
+    log.error('database.no_room', { cause: `no room on the volume of ${dataDir}` });
   }
 
   #why(output: ServerLog): { cause: string } {

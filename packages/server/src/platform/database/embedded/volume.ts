@@ -1,5 +1,5 @@
 /** What the volume of the data folder is, and whether it is full. */
-import { readFileSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 
 /** As Linux names them; `fuse.*` only those that reach over a network. */
 const NETWORK_TYPES = new RegExp(
@@ -9,9 +9,9 @@ const NETWORK_TYPES = new RegExp(
 /** Less than the database needs to start: one segment of its log, and some. */
 const FULL_BYTES = 20 * 1024 * 1024;
 
-/** Throws one line where the folder lies on a network file system. */
-export function refuseNetworkVolume(folder: string): void {
-  const type = fileSystemType(folder, readFileSync('/proc/self/mountinfo', 'utf8'));
+/** Throws one line where the folder lies on a network file system, by the list of mounts. */
+export function refuseNetworkVolume(folder: string, mountinfo: string): void {
+  const type = fileSystemType(folder, mountinfo);
   if (type === undefined || !NETWORK_TYPES.test(type)) return;
   throw new Error(
     `the data folder ${folder} lies on a network file system (${type}), on which a database may ` +
@@ -19,8 +19,8 @@ export function refuseNetworkVolume(folder: string): void {
   );
 }
 
-/** The type of the file system that holds an absolute path, by the kernel's list of mounts. */
-function fileSystemType(path: string, mountinfo: string): string | undefined {
+/** The type of the file system that holds an absolute path. */
+export function fileSystemType(path: string, mountinfo: string): string | undefined {
   let best = { length: -1, type: undefined as string | undefined };
   for (const line of mountinfo.split('\n')) {
     const [before, after] = line.split(' - ');
