@@ -2,52 +2,24 @@
  * One process's features on top of its open ports, in the order in which they start. They stop in
  * reverse: HTTP first, so that nothing new arrives; the leases last, so that whatever a feature
  * still writes is written by their holder.
+ *
+ * A process runs what its roles ask for: `gateway` carries sessions (realtime routes and
+ * WebSockets), `api` serves the native API and the console, `worker` drives runs and does upkeep.
+ * All by default; a process with fewer needs a shared database, as its siblings do the rest.
  */
-import { join } from 'node:path';
-import { type Auth, authRoutes, type Principal, signInRoutes } from './auth/index.ts';
+import type { Auth, Principal } from './auth/index.ts';
 import type { Platform } from './compose.ts';
 import type { Config } from './config/index.ts';
-import {
-  createMetricsServer,
-  createStatusSocket,
-  type HttpServer,
-  healthRoutes,
-  metricsRoutes,
-} from './http/index.ts';
-import { type Component, Lifecycle } from './kernel/index.ts';
-import {
-  budgetRoutes,
-  type Models,
-  modelGatewayRoutes,
-  modelsRoutes,
-  providerKeyRoutes,
-} from './models/index.ts';
-import { blobRoutes } from './platform/blobs/index.ts';
-import type { Realtime } from './realtime/index.ts';
-import {
-  createRecordingSweep,
-  createRecordings,
-  openSpool,
-  type Recordings,
-  recordingRoutes,
-} from './recordings/index.ts';
-import { rolesOf } from './roles.ts';
-import {
-  type ModelAccess,
-  openAuth,
-  openHealth,
-  openHttp,
-  openMetrics,
-  openModelGateway,
-  openModels,
-  openRealtime,
-  VERSION,
-} from './wiring/features.ts';
-import { openRuns, type RunFeatures } from './wiring/runs.ts';
+import { type HttpServer, healthRoutes, metricsRoutes } from './http/index.ts';
+import { Lifecycle } from './kernel/index.ts';
+import { openAuth } from './wiring/auth.ts';
+import type { Feature } from './wiring/feature.ts';
+import { openHealth, openHttp, openListeners, openMetrics, workerSocket } from './wiring/http.ts';
+import { openModels } from './wiring/models.ts';
+import { openRealtime } from './wiring/realtime.ts';
+import { openRecordings } from './wiring/recordings.ts';
+import { openRuns } from './wiring/runs.ts';
 import { openWork } from './wiring/work.ts';
-import type { Work } from './work/index.ts';
-
-const RECORDING_SWEEP_MS = 60_000;
 
 /** The features of one process, with everything that reaches them from outside. */
 export interface Application {
@@ -55,152 +27,60 @@ export interface Application {
   readonly auth: Auth;
   /** Resolves when requests are accepted. A failed start has stopped what had started. */
   start(): Promise<void>;
-  /** Drains and stops; in a hurry nobody waits for sessions, also when it is draining already. */
+  /** Drains and stops; in a hurry it waits for no session, also when it is draining already. */
   stop(options: { hurry: boolean }): void;
   /** Resolves when everything has stopped. */
   readonly stopped: Promise<void>;
 }
 
-interface Parts {
-  readonly config: Config;
-  readonly platform: Platform;
-  readonly auth: Auth;
-  readonly work: Work;
-  readonly models: Models;
-  readonly access: ModelAccess;
-  readonly recordings: Recordings;
-  readonly realtime: Realtime;
-  readonly runs: RunFeatures;
-  readonly http: HttpServer<Principal>;
-}
-
 /** The ports stay the caller's to close, after `stopped`. */
 export async function createApplication(config: Config, platform: Platform): Promise<Application> {
-  const auth = openAuth(config, platform);
-  const work = openWork(platform, auth);
-  const models = await openModels(config, platform);
-  const access = openModelGateway(platform, { auth, models });
-  const spool = await openSpool(join(config.server.dataDir, 'spool'));
-  const { uploadMaxBytes, retentionDays } = config.recordings;
-  const recordings = createRecordings({ ...platform, spool, uploadMaxBytes, audit: auth.audit });
-  const realtime = await openRealtime(config, platform, { auth, work, models, recordings });
-  const { gateway } = access;
-  const runs = await openRuns(config, platform, { auth, work, models, gateway });
+  const identity = openAuth(config, platform);
+  const { auth } = identity;
+  const shared = openWork(config, platform, auth);
+  const { work } = shared;
+  const catalogue = await openModels(config, platform, auth);
+  const { models, gateway } = catalogue;
+  const audio = await openRecordings(config, platform, auth);
+  const { recordings } = audio;
+  const voice = await openRealtime(config, platform, { auth, work, models, recordings });
+  const agents = await openRuns(config, platform, { auth, work, models, gateway });
+  const features = [identity, shared, catalogue, audio, voice, agents];
+  return assemble(config, platform, { auth, features });
+}
+
+/** Puts features behind one HTTP server and under one lifecycle. */
+export async function assemble(
+  config: Config,
+  platform: Platform,
+  { auth, features }: { readonly auth: Auth; readonly features: readonly Feature[] },
+): Promise<Application> {
+  const { leases, telemetry } = platform;
   const http = await openHttp(config, platform, auth);
-  const parts = { config, platform, auth, work, models, access, recordings, realtime, runs, http };
-  const sweep = createRecordingSweep({
-    ...platform,
-    recordings,
-    spool,
-    intervalMs: RECORDING_SWEEP_MS,
-    retentionDays: retentionDays ?? undefined,
-  });
-  const lifecycle = new Lifecycle(componentsOf(parts, sweep), {
-    onState: state => platform.telemetry.log.info('lifecycle.state', { state }),
-    onError: (component, phase, error) =>
-      platform.telemetry.log.error('lifecycle.failed', { component, phase, error }),
-  });
-  if (workerSocket(config) === null) await addRoutes(parts, lifecycle);
-  return runnable(parts, lifecycle);
-}
-
-function componentsOf(parts: Parts, sweep: Component): Component[] {
-  const { config, platform, auth, work, realtime, runs } = parts;
-  const { leases } = platform;
-  const roles = rolesOf(config.server.roles);
-  const socket = workerSocket(config);
-  return [
-    { name: 'leases', start: () => leases.start(), stop: () => leases.stop() },
-    auth.component,
-    ...(roles.gateway ? realtime.components : []),
-    ...(roles.worker || roles.api ? [...work.components, ...runs.components] : []),
-    // Also where uploads arrive: no other process finishes what waits in this one's spool. A worker
-    // beside such a process shares its data folder and leaves the spool to it.
-    ...(roles.api || (roles.worker && socket === null) ? [sweep] : []),
-    ...(socket === null ? listening(parts) : [status(parts, socket)]),
-  ];
-}
-
-/** Where a worker that the launcher has started is asked how it is; it serves nothing else. */
-function workerSocket({ launcher, server }: Config): string | null {
-  const { gateway, api } = rolesOf(server.roles);
-  return gateway || api ? null : launcher.workerSocket;
-}
-
-function status(parts: Parts, path: string): Component {
-  const { config, platform } = parts;
-  const registry = openHealth(config, platform, parts);
-  return createStatusSocket({ path, registry, metrics: platform.telemetry });
-}
-
-/** The last to start and the first to stop. */
-function listening({ config, platform, auth, http }: Parts): Component[] {
-  const { host, metricsPort: port } = { ...config.server, ...config.telemetry };
-  const metrics = openMetrics(config, platform);
-  const api: Component = {
-    name: 'http',
-    start: async () => {
-      const bind = { host: config.server.host, port: config.server.port };
-      const { host, port } = await http.listen(bind);
-      const scheme = config.server.tls ? 'https' : 'http';
-      const url = config.server.publicUrl ?? `${scheme}://${urlHost(host)}:${port}`;
-      platform.address.baseUrl = url;
-      const { replica } = platform.leases;
-      platform.telemetry.log.info('listening', { url, port, replica });
-      if (auth.mode === 'local' && config.identity.adminLinkToken === null) {
-        console.error(`Console for Admins, once: ${url}${auth.mintAdminLink()}`);
-      }
+  const checks = features.flatMap(feature => feature.health ?? []);
+  const health = openHealth(config, platform, checks);
+  const lifecycle = new Lifecycle(
+    [
+      { name: 'leases', start: () => leases.start(), stop: () => leases.stop() },
+      ...features.flatMap(feature => feature.components ?? []),
+      ...openListeners(config, platform, { http, auth, health }),
+    ],
+    {
+      onState: state => telemetry.log.info('lifecycle.state', { state }),
+      onError: (component, phase, error) =>
+        telemetry.log.error('lifecycle.failed', { component, phase, error }),
     },
-    stop: () => http.close(),
-  };
-  return port === null ? [api] : [createMetricsServer(metrics, { host, port }), api];
-}
-
-function urlHost(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
-}
-
-async function addRoutes(parts: Parts, lifecycle: Lifecycle): Promise<void> {
-  const { config, platform, auth, work, models, access, recordings, realtime } = parts;
-  const { app, upgrades } = parts.http;
-  const roles = rolesOf(config.server.roles);
-  await app.register(healthRoutes(openHealth(config, platform, parts), () => lifecycle.state));
-  if (config.telemetry.metricsPort === null) {
-    await app.register(metricsRoutes(openMetrics(config, platform)));
+  );
+  if (workerSocket(config) === null) {
+    await http.app.register(healthRoutes(health, () => lifecycle.state));
+    if (config.telemetry.metricsPort === null) {
+      await http.app.register(metricsRoutes(openMetrics(config, platform)));
+    }
+    for (const { routes = [], upgrades = [] } of features) {
+      for (const route of routes) await http.app.register(route);
+      for (const upgrade of upgrades) http.upgrades.add(upgrade);
+    }
   }
-  if (roles.api) {
-    await app.register(signInRoutes(auth));
-    await app.register(authRoutes(auth, consoleInfo(parts)));
-    await app.register(realtime.sessionRoutes);
-    await app.register(budgetRoutes(access.budgets));
-    await app.register(providerKeyRoutes(access.providerKeys));
-    await app.register(recordingRoutes(recordings, platform.blobs));
-    await app.register(work.routes);
-    await app.register(parts.runs.runs.routes);
-    if ('verify' in platform.blobs) await app.register(blobRoutes(platform.blobs));
-  }
-  await app.register(modelsRoutes(models));
-  if (roles.gateway) {
-    await app.register(modelGatewayRoutes(access.gateway));
-    await app.register(realtime.gatewayRoutes);
-    for (const route of realtime.upgrades) upgrades.add(route);
-  }
-}
-
-function consoleInfo({ config, platform }: Parts) {
-  return {
-    notice: config.server.notice,
-    revision: `${config.server.revision} (${VERSION})`,
-    replica: platform.leases.replica,
-    recording: {
-      bits_per_second: config.recordings.bitsPerSecond,
-      max_bytes: config.recordings.uploadMaxBytes,
-    },
-    webrtc: true,
-  };
-}
-
-function runnable({ config, http, auth }: Parts, lifecycle: Lifecycle): Application {
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>();
   const { shutdownAcceptMs, shutdownGraceMs } = config.server;
   return {

@@ -15,4 +15,3 @@ export {
   type Variables,
 } from './resolve.ts';
 export { Secret } from './secret.ts';
-export type { RoleName } from './settings/server.ts';

@@ -12,7 +12,7 @@
  * a call is sent and settled after (`budgets/`); an unsettled reservation counts in full. A
  * project's own keys (`provider-keys/`) are sealed and take precedence over the catalogue's.
  */
-export { type Budgets, createBudgets } from './budgets/budgets.ts';
+export { createBudgets } from './budgets/budgets.ts';
 export { hasBoundedCall, type RunBill, settleLost } from './budgets/reservations.ts';
 export { budgetRoutes } from './budgets/routes.ts';
 export {
@@ -33,10 +33,7 @@ export type { GatewayLimits } from './gateway/limits.ts';
 export { modelGatewayRoutes } from './gateway/routes.ts';
 export { upstreamHealth } from './health.ts';
 export { createModels, type Models } from './models.ts';
-export {
-  createProviderKeys,
-  type ProviderKeys,
-} from './provider-keys/provider-keys.ts';
+export { createProviderKeys } from './provider-keys/provider-keys.ts';
 export { providerKeyRoutes } from './provider-keys/routes.ts';
 export { modelsRoutes } from './routes.ts';
 export type { Upstream } from './upstream.ts';

@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import multipart from '@fastify/multipart';
 import {
   audioType,
@@ -8,34 +7,18 @@ import {
   recordingList,
   uploadAnswer,
 } from '@holdfast/protocol';
-import type {
-  FastifyBaseLogger,
-  FastifyInstance,
-  FastifyPluginAsync,
-  FastifyReply,
-  FastifyRequest,
-  RawServerDefault,
-} from 'fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError, isId } from '../kernel/index.ts';
 import { type BlobStore, parseByteRange } from '../platform/blobs/index.ts';
-import { type Caller, callerOf } from '../work/index.ts';
+import { type App, type Caller, callerOf, idParams } from '../work/index.ts';
 import { MULTIPART_LIMITS, readUploadForm } from './multipart.ts';
 import { presentMeasured } from './present.ts';
 import { type Recordings, SIGNED_URL_TTL_S } from './service.ts';
 import type { RecordingRow } from './store.ts';
 
-type App = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
-
 const TAGS = ['recordings'];
-const idParams = z.object({ id: z.string().max(64) });
 const listQuery = z.object({
   audio_type: audioType.optional(),
   limit: z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT),

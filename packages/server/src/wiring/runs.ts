@@ -30,18 +30,13 @@ import {
 } from '../runs/index.ts';
 
 import type { Work } from '../work/index.ts';
+import type { Feature } from './feature.ts';
 
 /** What the built-in agent asks for where the catalogue has no model it can talk to. */
 const BUILTIN_MODEL = 'gpt-5.1-codex';
 const LOCAL_USER = 'local';
 const DEFAULT_PROJECT = 'default';
 const UPKEEP_INTERVAL_MS = 10 * 60_000;
-
-export interface RunFeatures {
-  readonly runs: Runs;
-  /** In the order in which they start. */
-  readonly components: readonly Component[];
-}
 
 interface Others {
   readonly auth: Auth;
@@ -54,7 +49,7 @@ export async function openRuns(
   config: Config,
   platform: Platform,
   others: Others,
-): Promise<RunFeatures> {
+): Promise<Feature> {
   const dir = resolve(config.server.dataDir, 'runs');
   const sandbox = await createSandbox({
     dir: join(dir, 'sandbox'),
@@ -86,7 +81,11 @@ export async function openRuns(
     inspect: source => workspaces.inspect(source),
   });
   const parts = { config, platform, others, runs, agents, sandbox, workspaces };
-  return { runs, components: componentsOf(parts) };
+  const { roles } = config.server;
+  return {
+    components: componentsOf(parts),
+    routes: roles.includes('api') ? [runs.routes] : [],
+  };
 }
 
 async function openAgents(

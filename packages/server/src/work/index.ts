@@ -15,8 +15,12 @@ export {
 } from './access.ts';
 export { boundedText, cutToJsonBytes, TEXT_MAX_BYTES } from './bounded-text.ts';
 export { createWork, type Work } from './create-work.ts';
+export { appendFenced, fencedWrite, type Holding, PERSIST_MS, persist } from './fenced-write.ts';
 export { withIdempotency } from './idempotency.ts';
 export { sweepIdempotencyKeys } from './idempotency-store.ts';
 export type { Kind, Kinds } from './kinds.ts';
 export { cursorId, cursorNumber, cursorOf, type Page, pageOf } from './paging.ts';
+export { RepeatedLook } from './repeated-look.ts';
 export { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from './requests.ts';
+export { eachOf, Sweep } from './sweep.ts';
+export { type WorkAttempt, Worker, type WorkerPorts } from './worker.ts';

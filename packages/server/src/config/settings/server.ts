@@ -2,7 +2,6 @@ import { choices, httpUrl, integer, list, origins, port, text } from '../kinds.t
 import { optional, setting } from '../setting.ts';
 
 export const ROLE_NAMES = ['gateway', 'api', 'worker'] as const;
-export type RoleName = (typeof ROLE_NAMES)[number];
 
 /** Where the server listens, which parts of it run, and how it stops. */
 export const serverSettings = {

@@ -1,0 +1,52 @@
+/** Who may call: accounts, keys, sign-in. */
+import { type Auth, authRoutes, createAuth, signInRoutes } from '../auth/index.ts';
+import type { Platform } from '../compose.ts';
+import type { Config } from '../config/index.ts';
+import { systemClock } from '../kernel/index.ts';
+import type { Feature } from './feature.ts';
+import { VERSION } from './http.ts';
+
+export function openAuth(config: Config, platform: Platform): Feature & { readonly auth: Auth } {
+  const { identity, server } = config;
+  const { oidc } = identity;
+  const auth = createAuth(
+    { ...platform, clock: systemClock },
+    {
+      oidc: oidc && {
+        issuer: oidc.issuer,
+        clientId: oidc.clientId,
+        clientSecret: oidc.clientSecret?.reveal(),
+        audiences: oidc.audiences,
+        scopes: oidc.scopes,
+        claims: oidc.claims,
+      },
+      adminLinkToken: identity.adminLinkToken?.reveal() ?? null,
+      host: server.host,
+      publicUrl: server.publicUrl,
+      tls: server.tls !== null,
+      corsOrigins: server.corsOrigins,
+      rateLimit: server.rateLimit,
+    },
+  );
+  return {
+    auth,
+    components: [auth.component],
+    health: auth.healthChecks,
+    routes: server.roles.includes('api')
+      ? [signInRoutes(auth), authRoutes(auth, consoleInfo(config, platform))]
+      : [],
+  };
+}
+
+function consoleInfo({ server, recordings }: Config, { leases }: Platform) {
+  return {
+    notice: server.notice,
+    revision: `${server.revision} (${VERSION})`,
+    replica: leases.replica,
+    recording: {
+      bits_per_second: recordings.bitsPerSecond,
+      max_bytes: recordings.uploadMaxBytes,
+    },
+    webrtc: true,
+  };
+}

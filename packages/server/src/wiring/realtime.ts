@@ -1,0 +1,49 @@
+/** Voice sessions. */
+import type { Auth } from '../auth/index.ts';
+import type { Platform } from '../compose.ts';
+import type { Config } from '../config/index.ts';
+import type { Models } from '../models/index.ts';
+import {
+  createRealtime,
+  loadSessionDefaults,
+  SEED_DEFAULTS,
+  SESSION_KIND,
+} from '../realtime/index.ts';
+import type { Recordings } from '../recordings/index.ts';
+import type { Work } from '../work/index.ts';
+import type { Feature } from './feature.ts';
+
+const DAY_MS = 24 * 3600 * 1000;
+
+export async function openRealtime(
+  config: Config,
+  platform: Platform,
+  others: { auth: Auth; work: Work; models: Models; recordings: Recordings },
+): Promise<Feature> {
+  const { auth, work, models, recordings } = others;
+  const { defaultsFile, maxActivePerOwner, reconnectWindowMs, retentionDays } = config.sessions;
+  const { roles, revision, shutdownAcceptMs } = config.server;
+  work.kinds.add(SESSION_KIND);
+  const realtime = createRealtime({
+    ...platform,
+    models,
+    recordings,
+    clientSecrets: auth.clientSecrets,
+    audit: auth.audit,
+    defaults: defaultsFile === null ? SEED_DEFAULTS : await loadSessionDefaults(defaultsFile),
+    revision,
+    maxActiveSessions: maxActivePerOwner,
+    reconnectWindowMs,
+    retentionMs: retentionDays === null ? null : retentionDays * DAY_MS,
+    drainAcceptMs: shutdownAcceptMs,
+  });
+  const isGateway = roles.includes('gateway');
+  return {
+    components: isGateway ? realtime.components : [],
+    routes: [
+      ...(roles.includes('api') ? [realtime.sessionRoutes] : []),
+      ...(isGateway ? [realtime.gatewayRoutes] : []),
+    ],
+    upgrades: isGateway ? realtime.upgrades : [],
+  };
+}

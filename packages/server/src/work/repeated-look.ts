@@ -1,0 +1,47 @@
+import type { Logger } from '../platform/telemetry/index.ts';
+
+/**
+ * Looks at something in the database, at most once at a time. A call during a look makes it look
+ * once more, so that what came meanwhile is seen. A failure is logged once per outage: the work
+ * that the look is about goes on meanwhile.
+ */
+export class RepeatedLook {
+  readonly #look: () => Promise<void>;
+  readonly #onFailure: { readonly log: Pick<Logger, 'warn'>; readonly event: string };
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #failing = false;
+
+  constructor(
+    look: () => Promise<void>,
+    onFailure: { readonly log: Pick<Logger, 'warn'>; readonly event: string },
+  ) {
+    this.#look = look;
+    this.#onFailure = onFailure;
+  }
+
+  /** Whether the last look failed. */
+  get failing(): boolean {
+    return this.#failing;
+  }
+
+  /** Resolves when this look is over. Never rejects. */
+  now(): Promise<void> {
+    this.#again = this.#looking !== undefined;
+    this.#looking ??= this.#once().finally(() => {
+      this.#looking = undefined;
+      if (this.#again) void this.now();
+    });
+    return this.#looking;
+  }
+
+  async #once(): Promise<void> {
+    try {
+      await this.#look();
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) this.#onFailure.log.warn(this.#onFailure.event, { error });
+      this.#failing = true;
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import type { Component } from '../kernel/index.ts';
+import type { Logger } from '../platform/telemetry/index.ts';
+
+export interface SweepOptions {
+  /** Of the component. */
+  readonly name: string;
+  readonly intervalMs: number;
+  /** Also at once when it starts: what a crash left waits no longer than needed. */
+  readonly atStart: boolean;
+  readonly log: Pick<Logger, 'warn'>;
+  /** The log's event for a sweep that failed. */
+  readonly failed: string;
+  /** One sweep. It may run on many replicas at once, and again after a crash in the middle. */
+  run(): Promise<void>;
+}
+
+/** Upkeep that runs now and then, one run at a time. */
+export class Sweep implements Component {
+  readonly name: string;
+  readonly #options: SweepOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: SweepOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { intervalMs, atStart } = this.#options;
+    this.#timer = setInterval(() => void this.run(), intervalMs).unref();
+    if (atStart) void this.run();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  /** One sweep; a call during a sweep joins it. Never rejects. */
+  run(): Promise<void> {
+    const { run, log, failed } = this.#options;
+    this.#running ??= run()
+      .catch((error: unknown) => log.warn(failed, { error }))
+      .finally(() => {
+        this.#running = undefined;
+      });
+    return this.#running;
+  }
+}
+
+/** Does `work` for each in turn; one that fails is reported and does not hold up the others. */
+export async function eachOf<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<unknown>,
+  onFailure: (item: T, error: unknown) => void,
+): Promise<void> {
+  for (const item of items) {
+    try {
+      await work(item);
+    } catch (error) {
+      onFailure(item, error);
+    }
+  }
+}
