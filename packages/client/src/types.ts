@@ -86,7 +86,7 @@ export interface Model {
 }
 
 export interface ClientSecret {
-  /** `ek_…`; hand it to the browser that shall open the session. */
+  /** `ek_…`; pass it to the browser that opens the session. */
   value: string;
   /** Unix seconds. */
   expires_at: number;

@@ -44,12 +44,12 @@ describe('Microphone', () => {
     expect(asked?.audio).toMatchObject({ echoCancellation: false, deviceId: { exact: 'd' } });
     expect(StandInContext.made[0]).toMatchObject({ sampleRate: 24_000, modules: ['/w.js'] });
     const [node] = StandInNode.made;
-    node?.say(new Int16Array(960));
+    node?.deliver(new Int16Array(960));
     microphone.setMuted(true);
     expect(stream.tracks[0]?.enabled).toBe(false);
     await microphone.stop();
     await microphone.stop();
-    node?.say(new Int16Array(960));
+    node?.deliver(new Int16Array(960));
     expect(frames).toHaveLength(1);
     expect(stream.tracks[0]?.stopped).toBe(true);
     expect(StandInContext.made[0]?.state).toBe('closed');
@@ -84,10 +84,10 @@ describe('Speaker', () => {
     await speaker.start(value => playing.push(value));
     const [node] = StandInNode.made;
     speaker.enqueue({ itemId: 'a', contentIndex: 0, pcm: new Int16Array(4) });
-    expect(node?.told).toMatchObject([{ type: 'enqueue', piece: { itemId: 'a' } }]);
-    node?.say({ type: 'playing', playing: true });
+    expect(node?.posted).toMatchObject([{ type: 'enqueue', piece: { itemId: 'a' } }]);
+    node?.deliver({ type: 'playing', playing: true });
     const clearing = speaker.clear();
-    node?.say({
+    node?.deliver({
       type: 'cleared',
       id: 1,
       position: { itemId: 'a', contentIndex: 0, playedMs: 100 },

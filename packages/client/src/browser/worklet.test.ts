@@ -8,7 +8,7 @@ interface Processor {
 }
 
 const processors = new Map<string, new () => Processor>();
-const told: unknown[] = [];
+const posted: unknown[] = [];
 
 /** The audio thread's globals, so that the module can be run where there is none. */
 async function load(rate: number): Promise<void> {
@@ -20,7 +20,7 @@ async function load(rate: number): Promise<void> {
   vi.stubGlobal(
     'AudioWorkletProcessor',
     class {
-      port = { onmessage: null, postMessage: (message: unknown) => told.push(message) };
+      port = { onmessage: null, postMessage: (message: unknown) => posted.push(message) };
     },
   );
   await import('./worklet.ts');
@@ -35,7 +35,7 @@ describe('the worklet', () => {
       expect(capture.process([[new Float32Array(120).fill(0.5)]], [])).toBe(true);
     }
     expect(capture.process([[]], [])).toBe(true);
-    expect(told.splice(0)).toEqual([new Int16Array(FRAME_SAMPLES).fill(16_384)]);
+    expect(posted.splice(0)).toEqual([new Int16Array(FRAME_SAMPLES).fill(16_384)]);
   });
 
   it('brings another rate to ours', async () => {
@@ -44,9 +44,9 @@ describe('the worklet', () => {
     for (let i = 0; i < 2 * FRAME_SAMPLES; i += 128) {
       capture.process([[new Float32Array(128).fill(0.5)]], []);
     }
-    expect(told.splice(0)).toHaveLength(0);
+    expect(posted.splice(0)).toHaveLength(0);
     capture.process([[new Float32Array(256).fill(0.5)]], []);
-    const [frame] = told.splice(0) as Int16Array[];
+    const [frame] = posted.splice(0) as Int16Array[];
     expect(frame).toHaveLength(FRAME_SAMPLES);
     expect(frame?.[500]).toBeCloseTo(16_384, -2);
   });
@@ -65,7 +65,7 @@ describe('the worklet', () => {
     speaker.port.onmessage?.({ data: { type: 'clear', id: 7 } });
     speaker.process([], [out]);
     expect(speaker.process([], [[]])).toBe(true);
-    expect(told.splice(0)).toEqual([
+    expect(posted.splice(0)).toEqual([
       { type: 'playing', playing: true },
       { type: 'cleared', id: 7, position: { itemId: 'a', contentIndex: 0, playedMs: 10 } },
       { type: 'playing', playing: false },

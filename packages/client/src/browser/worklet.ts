@@ -31,13 +31,13 @@ class Capture extends AudioWorkletProcessor {
 
 class Speaker extends AudioWorkletProcessor {
   private readonly queue = new PlaybackQueue();
-  private told = false;
+  private reported = false;
 
   constructor() {
     super();
     this.port.onmessage = ({ data }: MessageEvent<ToSpeaker>) => {
       if (data.type === 'enqueue') this.queue.enqueue(data.piece);
-      else this.tell({ type: 'cleared', id: data.id, position: this.queue.clear() });
+      else this.post({ type: 'cleared', id: data.id, position: this.queue.clear() });
     };
   }
 
@@ -46,14 +46,14 @@ class Speaker extends AudioWorkletProcessor {
     if (!first) return true;
     this.queue.pull(first);
     for (const channel of others) channel.set(first);
-    if (this.queue.playing !== this.told) {
-      this.told = this.queue.playing;
-      this.tell({ type: 'playing', playing: this.told });
+    if (this.queue.playing !== this.reported) {
+      this.reported = this.queue.playing;
+      this.post({ type: 'playing', playing: this.reported });
     }
     return true;
   }
 
-  private tell(message: FromSpeaker): void {
+  private post(message: FromSpeaker): void {
     this.port.postMessage(message);
   }
 }

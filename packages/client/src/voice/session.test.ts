@@ -232,7 +232,7 @@ describe('a VoiceSession that does not come about', () => {
     return session.start().catch((error: unknown) => error);
   }
 
-  it("tells the server's own reason", async () => {
+  it("reports the server's own reason", async () => {
     model = await startModelServer({ greet: false });
     const failing = unopened({});
     const line = await model.line();

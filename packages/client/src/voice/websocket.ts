@@ -62,7 +62,7 @@ function opened(socket: WebSocket, context: TransportContext, timeoutMs: number)
   const { signal } = context;
   return new Promise((resolve, reject) => {
     let state: 'opening' | 'open' | 'over' = 'opening';
-    let told: ServerEvent | null = null;
+    let reported: ServerEvent | null = null;
     const fail = (error: unknown) => {
       if (state !== 'opening') return;
       state = 'over';
@@ -75,7 +75,7 @@ function opened(socket: WebSocket, context: TransportContext, timeoutMs: number)
     socket.addEventListener('message', message => {
       const event = parseEvent(message.data);
       if (event === null || state === 'over') return;
-      if (event.type === 'error') told = event;
+      if (event.type === 'error') reported = event;
       if (event.type === 'session.created' && state === 'opening') {
         state = 'open';
         clearTimeout(timer);
@@ -84,7 +84,7 @@ function opened(socket: WebSocket, context: TransportContext, timeoutMs: number)
       context.onEvent(event);
     });
     socket.addEventListener('close', close => {
-      if (state === 'opening') return fail(refusal(told, close));
+      if (state === 'opening') return fail(refusal(reported, close));
       if (state === 'over') return;
       state = 'over';
       const clean = close.wasClean && (close.code === 1000 || close.code === 1001);
@@ -98,8 +98,8 @@ function timeoutError(): ApiError {
 }
 
 /** The reason in the server's own words where it gave one; browsers hide the HTTP answer itself. */
-function refusal(told: ServerEvent | null, close: CloseEvent): ApiError {
-  const event = told === null ? null : known(told);
+function refusal(reported: ServerEvent | null, close: CloseEvent): ApiError {
+  const event = reported === null ? null : known(reported);
   if (event?.type === 'error' && event.error) {
     return new ApiError({
       code: (event.error.code ?? 'upstream_error') as ApiError['code'],

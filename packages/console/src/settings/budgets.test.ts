@@ -36,7 +36,7 @@ describe('spending', () => {
     [9.999, 99, 90],
     [10, 100, 100],
     [12.5, 125, 100],
-  ])('of %d of 10 is %d %%, so %d was told', (spent_usd, percent, reached) => {
+  ])('of %d of 10 is %d %%, so %d was reported', (spent_usd, percent, reached) => {
     expect(spendingOf(budget({ spent_usd }))).toEqual({ usd: spent_usd, percent, reached });
   });
 

@@ -25,7 +25,7 @@ export function awaitEnding(run: Awaited): void {
   awaited.set(run.runId, run);
 }
 
-export function tellEnding(runId: string, event: EventEnvelope): void {
+export function reportEnding(runId: string, event: EventEnvelope): void {
   const status = STATUS[event.type as keyof typeof STATUS];
   const run = awaited.get(runId);
   if (status === undefined || run === undefined) return;

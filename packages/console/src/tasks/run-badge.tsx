@@ -18,7 +18,7 @@ export function RunBadge({ status }: { status: RunStatus }) {
   return <State {...LOOKS[status]}>{t(`status.${status}`)}</State>;
 }
 
-/** The mark alone, where a name beside it or the text around it says the rest. */
+/** The mark alone, where a name beside it or the text around it gives the rest. */
 export function RunMark({ status }: { status: RunStatus }) {
   const { t } = useTranslation('tasks');
   return (

@@ -20,7 +20,7 @@ class Line {
     options.signal?.addEventListener('abort', () => this.wake());
   }
 
-  say(...next: (Delivery | 'end' | Error)[]) {
+  send(...next: (Delivery | 'end' | Error)[]) {
     this.queue.push(...next);
     this.wake();
     return settled();
@@ -44,7 +44,7 @@ class Line {
 
 function makeStore(known: readonly string[] = []) {
   const lines: Line[] = [];
-  const told: string[] = [];
+  const delivered: string[] = [];
   const follow = ((_: unknown, start: Record<string, number>, options: StreamOptions = {}) => {
     const line = new Line(start, options);
     lines.push(line);
@@ -58,31 +58,31 @@ function makeStore(known: readonly string[] = []) {
   const store = new RunStore({ http } as never, {
     follow,
     schedule: flush => flush(),
-    onEvents: (id, events) => told.push(...events.map(event => `${id}:${event.seq}`)),
+    onEvents: (id, events) => delivered.push(...events.map(event => `${id}:${event.seq}`)),
   });
-  return { store, lines, told };
+  return { store, lines, delivered };
 }
 
 const events = (...list: EventEnvelope[]): Delivery => ({ kind: 'events', events: list });
 
 describe('RunStore', () => {
   it('asks for all runs of a page on one line', async () => {
-    const { store, lines, told } = makeStore();
+    const { store, lines, delivered } = makeStore();
     store.watch('a');
     store.watch('b');
     await settled();
     expect(lines.map(line => line.start)).toEqual([{ a: 0, b: 0 }]);
-    await lines[0]!.say(events(envelope('a', 1), envelope('b', 1), envelope('a', 2)));
+    await lines[0]!.send(events(envelope('a', 1), envelope('b', 1), envelope('a', 2)));
     expect(store.snapshot('a').events.map(event => event.seq)).toEqual([1, 2]);
     expect(store.snapshot('b').version).toBe(1);
-    expect(told).toEqual(['a:1', 'a:2', 'b:1']);
+    expect(delivered).toEqual(['a:1', 'a:2', 'b:1']);
   });
 
   it('opens a new line for a new run and goes on where the old one was', async () => {
     const { store, lines } = makeStore();
     store.watch('a');
     await settled();
-    await lines[0]!.say(events(envelope('a', 1), envelope('a', 2)));
+    await lines[0]!.send(events(envelope('a', 1), envelope('a', 2)));
     store.watch('b');
     await settled();
     expect(lines[0]!.options.signal?.aborted).toBe(true);
@@ -97,7 +97,7 @@ describe('RunStore', () => {
     const leave = store.watch('a');
     await settled();
     leave();
-    await lines[0]!.say(events(envelope('a', 1, 'run.failed')), 'end');
+    await lines[0]!.send(events(envelope('a', 1, 'run.failed')), 'end');
     expect(store.snapshot('a')).toMatchObject({ over: true, error: null });
     store.watch('a');
     await settled();
@@ -108,7 +108,7 @@ describe('RunStore', () => {
     const { store, lines } = makeStore();
     store.watch('a');
     await settled();
-    await lines[0]!.say('end');
+    await lines[0]!.send('end');
     expect(store.snapshot('a').over).toBe(true);
     expect(lines).toHaveLength(1);
   });
@@ -118,7 +118,7 @@ describe('RunStore', () => {
     store.watch('a');
     store.watch('gone');
     await settled();
-    await lines[0]!.say(new Error('refused'));
+    await lines[0]!.send(new Error('refused'));
     await settled();
     expect(store.snapshot('gone').error).toBeInstanceOf(Error);
     expect(store.snapshot('a').error).toBeNull();
@@ -134,10 +134,10 @@ describe('RunStore', () => {
     lines[0]!.options.onLine?.({ open: false, error: null });
     lines[0]!.options.onLine?.({ open: true });
     expect(seen).toEqual([false, true]);
-    await lines[0]!.say({ kind: 'gap', gap: { subject: 'a', after: 0, snapshotUrl: null } });
+    await lines[0]!.send({ kind: 'gap', gap: { subject: 'a', after: 0, snapshotUrl: null } });
     expect(store.snapshot('a').gap).toBe(true);
     const many = Array.from({ length: EVENTS_MAX + 1 }, (_, i) => envelope('a', i + 1));
-    await lines[0]!.say(events(...many));
+    await lines[0]!.send(events(...many));
     const { events: kept, gap } = store.snapshot('a');
     expect(kept.length).toBeLessThanOrEqual(EVENTS_MAX);
     expect(kept.at(-1)?.seq).toBe(EVENTS_MAX + 1);

@@ -7,7 +7,7 @@ import type { EventEnvelope } from '@holdfast/protocol';
  * page watches are dropped when there are too many.
  */
 export interface RunLog {
-  /** In order, without holes; the same array grows, `version` says when. */
+  /** In order, without holes; the same array grows, and `version` with it. */
   readonly events: readonly EventEnvelope[];
   readonly version: number;
   /** Older events are no longer kept, by the server or by this page. */

@@ -1,5 +1,5 @@
 import { client, queryClient } from '../app/services.ts';
-import { tellEnding } from './endings.ts';
+import { reportEnding } from './endings.ts';
 import { RunStore } from './run-store.ts';
 
 /** Events that change what the server returns for a run. */
@@ -23,6 +23,6 @@ function refresh(): void {
 export const runStore = new RunStore(client, {
   onEvents: (runId, events) => {
     if (events.some(event => CHANGES.test(event.type))) refresh();
-    for (const event of events) tellEnding(runId, event);
+    for (const event of events) reportEnding(runId, event);
   },
 });

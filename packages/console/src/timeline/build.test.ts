@@ -166,7 +166,7 @@ describe('summary', () => {
     ['response.done', { status: 'completed' }, 'completed'],
     ['session.ended', { reason: 'drain' }, 'drain'],
     ['upstream.error', { message: 'x'.repeat(500) }, `${'x'.repeat(160)}…`],
-  ])('says of %s what it holds', (type, data, words) => {
+  ])('sums up %s', (type, data, words) => {
     expect(summary(event(0, type, data))).toBe(words);
   });
 });

@@ -13,14 +13,14 @@ let coloured = false;
 export const pageTools: Record<string, ToolHandler> = {
   changeBackgroundColor: ({ color }) => {
     document.body.style.backgroundColor = checked(color);
-    tell(true);
+    setColoured(true);
     return { ok: true, color };
   },
   changeTextColor: ({ color }) => {
     const value = checked(color);
     document.body.style.color = value;
     document.documentElement.style.setProperty('--hf-ink', value);
-    tell(true);
+    setColoured(true);
     return { ok: true, color };
   },
   getPageHTML: () => {
@@ -35,7 +35,7 @@ export function resetColours(): void {
   document.body.style.removeProperty('background-color');
   document.body.style.removeProperty('color');
   document.documentElement.style.removeProperty('--hf-ink');
-  tell(false);
+  setColoured(false);
 }
 
 export const colours = {
@@ -52,7 +52,7 @@ function checked(color: unknown): string {
   throw new Error('"color" must be a CSS colour such as #d0ebff.');
 }
 
-function tell(next: boolean): void {
+function setColoured(next: boolean): void {
   coloured = next;
   for (const listener of [...COLOURED]) listener();
 }

@@ -29,13 +29,13 @@ export class StandInStream {
 }
 export const clones: StandInStream[] = [];
 
-/** Both ends of the wire to an audio thread; `told` is what the page said. */
+/** Both ends of the wire to an audio thread; `posted` is what the page sent. */
 export class StandInNode {
   static made: StandInNode[] = [];
-  readonly told: unknown[] = [];
+  readonly posted: unknown[] = [];
   readonly port = {
     onmessage: null as ((event: { data: unknown }) => void) | null,
-    postMessage: (message: unknown) => void this.told.push(message),
+    postMessage: (message: unknown) => void this.posted.push(message),
   };
   readonly name: string;
   readonly connected: unknown[] = [];
@@ -46,8 +46,8 @@ export class StandInNode {
   connect(target: unknown): void {
     this.connected.push(target);
   }
-  /** As if the audio thread said it. */
-  say(data: unknown): void {
+  /** Delivers a message as from the audio thread. */
+  deliver(data: unknown): void {
     this.port.onmessage?.({ data });
   }
 }
