@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { newUuidV7 } from '../../packages/server/src/kernel/index.ts';
 import type { NewEvent } from '../../packages/server/src/platform/log/index.ts';
-import type { HeldRun } from '../../packages/server/src/runs/index.ts';
+import type { ClaimedRun } from '../../packages/server/src/runs/index.ts';
 import { quantile } from '../lib/stats.ts';
 import { newRun, type ServerProcess, type Stack } from './stack.ts';
 
@@ -54,7 +54,7 @@ export async function measureAppends(
 async function appendOwn(
   stack: Stack,
   server: ServerProcess,
-  { run, measureMs }: { run: HeldRun; measureMs: number },
+  { run, measureMs }: { run: ClaimedRun; measureMs: number },
 ): Promise<Omit<AppendRound, 'barePerS'>> {
   const sentAt = new Map<number, number>();
   const latencies: number[] = [];

@@ -64,7 +64,7 @@ async function runOnce({ runs }: Stack, task: string): Promise<void> {
   const { driver } = runs;
   const started = await runs.runs.start(CALLER, task, { agents: ['builtin'] });
   const claimed = await driver.claim(started.runs[0]!.id);
-  if (claimed.kind !== 'held') throw new Error(`the run is ${claimed.kind}`);
+  if (claimed.kind !== 'claimed') throw new Error(`the run is ${claimed.kind}`);
   await driver.finish(claimed.run, { status: 'succeeded', reason: null });
 }
 

@@ -12,8 +12,8 @@ import type { AgentInfo } from '@holdfast/protocol';
 import { openPlatform, type Platform } from '../../packages/server/src/compose.ts';
 import { loadConfig } from '../../packages/server/src/config/index.ts';
 import {
+  type ClaimedRun,
   createRuns,
-  type HeldRun,
   RUN_KIND,
   type Runs,
 } from '../../packages/server/src/runs/index.ts';
@@ -154,9 +154,9 @@ export class Stack {
     return (await api<{ id: string }>(url, '/v1/tasks', task)).id;
   }
 
-  async claim(runId: string): Promise<HeldRun> {
+  async claim(runId: string): Promise<ClaimedRun> {
     const claimed = await this.runs.driver.claim(runId);
-    if (claimed.kind !== 'held') throw new Error(`the run is ${claimed.kind}`);
+    if (claimed.kind !== 'claimed') throw new Error(`the run is ${claimed.kind}`);
     return claimed.run;
   }
 

@@ -1,174 +1,147 @@
-import { allOf, HoldfastError, newUuidV7 } from '../kernel/index.ts';
+import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { LEASE_TTL_MS, type Lease } from '../platform/leases/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
-import { type Charged, chargeLost } from './bill.ts';
-import type { ClaimedRow, OrderedRunRow } from './claim-store.ts';
 import * as claims from './claim-store.ts';
-import type { ClaimLimits, ClaimResult, ContinuedRun, HeldRun } from './claimed-run.ts';
-import { endOf } from './finish-run.ts';
-import { type ClaimStep, claimStep, type ResumeReason } from './run.ts';
-import type { DriverDeps } from './run-driver.ts';
+import type { ClaimedRun, ClaimLimits, ClaimResult } from './claimed-run.ts';
+import type { DriverDeps } from './deps.ts';
+import { endOf, reconcileUsage } from './finish-run.ts';
+import { type ClaimStep, claimStep } from './run.ts';
 import * as store from './store.ts';
-import { tables } from './tables.ts';
+import type { RunRow } from './tables.ts';
 
-/** How soon a run without a place asks again. */
-const NO_PLACE_PAUSE_S = 3;
+/** How soon a run without a slot asks again. */
+const NO_SLOT_PAUSE_S = 3;
 /**
- * A job comes back sooner than a dead worker's lease expires: whoever holds the lease may be dead.
- * So the run is looked at again when that would show.
+ * A job comes back sooner than a dead worker's lease expires, and the holder of the lease may be
+ * dead. So the run is looked at again when that would show.
  */
 const TAKEN_PAUSE_S = LEASE_TTL_MS / 1000 + 1;
 
-/** Takes a run: places, lease, attempt and status in one transaction. */
-export async function claim(
+/**
+ * Takes a run in one transaction: looks at it, checks whether it may start, takes its lease, marks
+ * it running and appends `run.started` or `run.resumed`.
+ */
+export async function claimRun(
   deps: DriverDeps,
   runId: string,
   limits: ClaimLimits,
 ): Promise<ClaimResult> {
   const result = await deps.database.transaction(async (trx): Promise<ClaimResult> => {
-    // All in one way to the database; what turns out not to be wanted is given back.
-    const [row, leased, hasRoom] = await allOf([
-      claims.lockOrderedRun(trx, runId),
-      settled(deps.leases.acquire(trx, runId)),
-      hasPlace(trx, runId, limits),
-    ]);
+    const row = await claims.lockToClaim(trx, runId);
     if (row === undefined) throw new HoldfastError('not_found', 'There is no such run.');
-    const step = stepOf(row);
-    if (step.kind === 'ended') {
-      await giveBack(deps, trx, leased);
-      return { kind: 'ended' };
-    }
-    if (step.kind === 'start' && !hasRoom) {
-      await giveBack(deps, trx, leased);
-      await sendLater(deps, trx, { runId, key: runId, afterS: NO_PLACE_PAUSE_S });
+    const step = claimStep(row);
+    if (step.kind === 'ended') return { kind: 'ended' };
+    if (step.kind === 'start' && !(await hasSlot(trx, row, limits))) {
+      const options = { startAfterS: NO_SLOT_PAUSE_S, singletonKey: runId };
+      await deps.queue.send(trx, 'agent', { run_id: runId }, options);
       return { kind: 'later' };
     }
-    if (leased.status === 'rejected') throw leased.reason;
-    const lease = leased.value;
+    const lease = await deps.leases.acquire(trx, runId);
     if (lease === null) {
-      await sendLater(deps, trx, { runId, key: `${runId}:taken`, afterS: TAKEN_PAUSE_S });
+      const options = { startAfterS: TAKEN_PAUSE_S, singletonKey: `${runId}:taken` };
+      await deps.queue.send(trx, 'agent', { run_id: runId }, options);
       return { kind: 'taken' };
     }
     if (step.kind === 'give_up') {
       await giveUp(deps, trx, row, lease);
       return { kind: 'ended' };
     }
-    return { kind: 'held', run: await hold(deps, trx, { row, lease, step }) };
+    return { kind: 'claimed', run: await beginAttempt(deps, trx, { row, lease, step }) };
   });
-  if (result.kind === 'ended' || result.kind === 'held') deps.log.ring(runId);
+  if (result.kind === 'ended' || result.kind === 'claimed') deps.log.ring(runId);
   return result;
 }
 
-function stepOf(row: ClaimedRow): ClaimStep {
-  return claimStep({
-    status: row.status,
-    attempt: row.attempt,
-    lostAttempts: row.lost_attempts,
-    requeuedReason: row.requeued_reason,
-  });
-}
-
-type Leased = PromiseSettledResult<Lease | null>;
-
-async function settled(leasing: Promise<Lease | null>): Promise<Leased> {
-  const [leased] = await Promise.allSettled([leasing]);
-  return leased;
-}
-
-async function giveBack(deps: DriverDeps, trx: Trx, leased: Leased): Promise<void> {
-  if (leased.status === 'rejected' || leased.value === null) return;
-  await deps.leases.release(trx, leased.value);
-}
-
-async function sendLater(
-  deps: DriverDeps,
+/** The locks come first, so that of claims at once each counts what the others have taken. */
+async function hasSlot(
   trx: Trx,
-  job: { readonly runId: string; readonly key: string; readonly afterS: number },
-): Promise<void> {
-  const how = { startAfterS: job.afterS, singletonKey: job.key };
-  await deps.queue.send(trx, 'agent', { run_id: job.runId }, how);
-}
-
-/** Statements run in the order in which they are given: the count is taken under the locks. */
-async function hasPlace(
-  trx: Trx,
-  runId: string,
+  row: claims.ClaimableRow,
   { perOwner = Infinity, perRepository = Infinity }: ClaimLimits,
 ): Promise<boolean> {
   if (perOwner === Infinity && perRepository === Infinity) return true;
-  const [, running] = await allOf([
-    claims.lockPlacesOf(trx, runId),
-    claims.countRunningBeside(trx, runId),
-  ]);
+  await claims.lockSlots(trx, row);
+  const running = await claims.countRunningBeside(trx, row);
   return running.ofOwner < perOwner && running.inRepository < perRepository;
 }
 
-/** Ends a run whose workers keep dying, in the name of whoever noticed. */
-async function giveUp(deps: DriverDeps, trx: Trx, row: OrderedRunRow, lease: Lease): Promise<void> {
-  const ending = await endOf(deps, trx, row, { status: 'failed', reason: 'worker_lost' });
-  await allOf([
-    store.setFinal(trx, row.id, ending.facts),
-    deps.leases.release(trx, lease),
-    say(deps, trx, { lease, attempt: row.attempt, event: ending.event }),
-  ]);
+/** Ends a run whose workers keep dying; the event names the worker that noticed. */
+async function giveUp(
+  deps: DriverDeps,
+  trx: Trx,
+  row: claims.ClaimableRow,
+  lease: Lease,
+): Promise<void> {
+  const end = await endOf(deps, trx, row, { status: 'failed', reason: 'worker_lost' });
+  await store.setFinal(trx, row.id, end.columns);
+  await deps.leases.release(trx, lease);
+  await append(deps, trx, { lease, attempt: row.attempt, event: end.event });
   deps.telemetry.log.warn('run.worker_lost', { run_id: row.id, attempt: row.attempt });
 }
 
-async function hold(
+async function beginAttempt(
   deps: DriverDeps,
   trx: Trx,
-  taken: { row: OrderedRunRow; lease: Lease; step: Extract<ClaimStep, { kind: 'start' }> },
-): Promise<HeldRun> {
-  const { lease, step } = taken;
-  const charged = step.resumed === null ? null : await chargeLost(trx, taken.row.id);
-  const ordered = { ...taken.row, ...charged?.total };
+  claimed: {
+    readonly row: claims.ClaimableRow;
+    readonly lease: Lease;
+    readonly step: Extract<ClaimStep, { kind: 'start' }>;
+  },
+): Promise<ClaimedRun> {
+  const { lease, step } = claimed;
   const { replica } = deps.leases;
+  const { lostCalls, totals } =
+    step.resumed === null
+      ? { lostCalls: 0, totals: {} }
+      : await reconcileUsage(trx, claimed.row.id);
   const { lostAttempts } = step;
-  const instruction = await deps.sealer.open(trx, ordered.task_id, {
-    keyId: ordered.instruction_key_id,
-    ciphertext: ordered.instruction_data,
+  const begun = await claims.setRunning(trx, claimed.row.id, { replica, lostAttempts });
+  const row = { ...claimed.row, ...totals, ...begun, replica };
+  const instruction = await deps.sealer.open(trx, row.task_id, {
+    keyId: row.instruction_key_id,
+    ciphertext: row.instruction_data,
   });
-  const continues = await continued(trx, ordered.continues);
-  const [row] = await allOf([
-    claims.setRunning(trx, ordered.id, { replica, lostAttempts }),
-    say(deps, trx, {
-      lease,
-      attempt: ordered.attempt + 1,
-      event: takenEvent(ordered, { resumed: step.resumed, charged }, replica),
-    }),
-  ]);
+  const continues = row.continues === null ? null : await claims.findContinued(trx, row.continues);
+  const event: NewEvent =
+    step.resumed === null
+      ? { type: 'run.started', data: { replica } }
+      : {
+          type: 'run.resumed',
+          data: {
+            replica,
+            reason: step.resumed,
+            checkpoint: row.checkpoint?.number ?? null,
+            calls: row.model_calls,
+            lost_calls: lostCalls,
+            cost_usd: row.cost_usd,
+          },
+        };
+  await append(deps, trx, { lease, attempt: row.attempt, event });
   return {
-    ...present({ ...ordered, ...row }),
+    ...row,
     lease,
-    messageNumber: ordered.message_number,
+    messageNumber: row.message_number,
     instruction: typeof instruction === 'string' ? instruction : '',
     repository: {
-      id: ordered.repository_id,
-      url: ordered.repository_url,
-      path: ordered.repository_path,
-      defaultBranch: ordered.default_branch,
-      testCommand: ordered.test_command,
+      id: row.repository_id,
+      url: row.repository_url,
+      path: row.repository_path,
+      defaultBranch: row.default_branch,
+      testCommand: row.test_command,
     },
     resumed: step.resumed,
     continues,
+    usage: usageOf(row),
   };
 }
 
-function takenEvent(
-  row: ClaimedRow,
-  { resumed, charged }: { resumed: ResumeReason | null; charged: Charged | null },
-  replica: string,
-): NewEvent {
-  if (resumed === null) return { type: 'run.started', data: { replica } };
-  const checkpoint = row.checkpoint?.number ?? null;
-  const { model_calls: calls, cost_usd } = row;
-  const bill = { calls, lost_calls: charged?.lostCalls ?? 0, cost_usd };
-  return { type: 'run.resumed', data: { replica, reason: resumed, checkpoint, ...bill } };
+function usageOf(row: RunRow): store.UsageTotals {
+  const { input_tokens, output_tokens, cached_tokens, model_calls, cost_usd } = row;
+  return { input_tokens, output_tokens, cached_tokens, model_calls, cost_usd };
 }
 
-/** Appends with the lease that this very transaction took. */
-async function say(
+/** Appends with the lease that this transaction took. */
+async function append(
   deps: DriverDeps,
   trx: Trx,
   { lease, attempt, event }: { lease: Lease; attempt: number; event: NewEvent },
@@ -181,51 +154,4 @@ async function say(
     fence: lease.fence,
     attempt,
   });
-}
-
-function present(row: ClaimedRow) {
-  return {
-    id: row.id,
-    attempt: row.attempt,
-    projectId: row.project_id,
-    createdBy: row.created_by,
-    taskId: row.task_id,
-    messageId: row.message_id,
-    agent: row.agent,
-    model: row.model,
-    baseRef: row.base_ref,
-    baseCommit: row.base_commit,
-    agentSessionId: row.agent_session_id,
-    checkpoint: row.checkpoint,
-    cancelRequested: row.cancel_requested_at !== null,
-    startedAt: row.started_at ?? row.created_at,
-    testBefore: row.test_before && {
-      exitCode: row.test_before.exit_code,
-      durationS: row.test_before.duration_s,
-    },
-    usage: {
-      inputTokens: row.input_tokens,
-      outputTokens: row.output_tokens,
-      cachedTokens: row.cached_tokens,
-      calls: row.model_calls,
-      costUsd: row.cost_usd,
-    },
-  };
-}
-
-async function continued(trx: Trx, id: string | null): Promise<ContinuedRun | null> {
-  if (id === null) return null;
-  const row = await tables(trx)
-    .selectFrom('runs')
-    .select(['id', 'agent', 'head_commit', 'agent_session_id', 'checkpoint'])
-    .where('id', '=', id)
-    .executeTakeFirst();
-  if (row === undefined) return null;
-  return {
-    id: row.id,
-    agent: row.agent,
-    headCommit: row.head_commit,
-    agentSessionId: row.agent_session_id,
-    checkpoint: row.checkpoint,
-  };
 }

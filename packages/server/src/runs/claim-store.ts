@@ -1,46 +1,12 @@
 import { sql } from 'kysely';
 import type { Trx } from '../platform/database/index.ts';
-import { DURATION_S } from './store.ts';
-import { of, type RunRow } from './tables.ts';
+import { DURATION_S, type LockedRun } from './store.ts';
+import { of, RUN_COLUMNS, type RunRow, tables } from './tables.ts';
 
 /** What a claim reads and writes of runs. */
 
-/** What a worker and the rules of a claim must know of a run. */
-const CLAIMED_COLUMNS = [
-  'id',
-  'project_id',
-  'task_id',
-  'message_id',
-  'repository_id',
-  'created_by',
-  'agent',
-  'model',
-  'status',
-  'attempt',
-  'lost_attempts',
-  'base_ref',
-  'base_commit',
-  'test_before',
-  'input_tokens',
-  'output_tokens',
-  'cached_tokens',
-  'model_calls',
-  'cost_usd',
-  'checkpoint',
-  'agent_session_id',
-  'continues',
-  'requeued_reason',
-  'cancel_requested_at',
-  'created_at',
-  'started_at',
-] as const;
-const CLAIMED = sql.raw(of('runs', CLAIMED_COLUMNS).join(', '));
-
-export type ClaimedRow = Pick<RunRow, (typeof CLAIMED_COLUMNS)[number]>;
-
 /** A run with what its worker must know of message and repository. */
-export type OrderedRunRow = ClaimedRow & {
-  readonly duration_s: number;
+export type ClaimableRow = LockedRun & {
   readonly message_number: number;
   readonly instruction_key_id: string;
   readonly instruction_data: Uint8Array;
@@ -51,41 +17,51 @@ export type OrderedRunRow = ClaimedRow & {
 };
 
 /** `lockRun` for a claim; locks nothing of message and repository. */
-export async function lockOrderedRun(trx: Trx, id: string): Promise<OrderedRunRow | undefined> {
-  const { rows } = await sql<OrderedRunRow>`
-    select ${CLAIMED}, ${DURATION_S} as duration_s,
-      messages.number as message_number, messages.instruction_key_id, messages.instruction_data,
-      repositories.url as repository_url, repositories.path as repository_path,
-      repositories.default_branch, repositories.test_command
-    from runs
-    join messages on messages.id = runs.message_id
-    join repositories on repositories.id = runs.repository_id
-    where runs.id = ${id}
-    for no key update of runs`.execute(trx);
-  return rows[0];
+export async function lockToClaim(trx: Trx, id: string): Promise<ClaimableRow | undefined> {
+  return await tables(trx)
+    .selectFrom('runs')
+    .innerJoin('messages', 'messages.id', 'runs.message_id')
+    .innerJoin('repositories', 'repositories.id', 'runs.repository_id')
+    .select(of('runs', RUN_COLUMNS))
+    .select(DURATION_S.as('duration_s'))
+    .select([
+      'messages.number as message_number',
+      'messages.instruction_key_id',
+      'messages.instruction_data',
+      'repositories.url as repository_url',
+      'repositories.path as repository_path',
+      'repositories.default_branch',
+      'repositories.test_command',
+    ])
+    .where('runs.id', '=', id)
+    .forNoKeyUpdate('runs')
+    .executeTakeFirst();
 }
 
-/** `lockPlaces` of whom and of what a run belongs to, from its id alone: for claims. */
-export async function lockPlacesOf(trx: Trx, id: string): Promise<void> {
+/** Serialises claims that count the runs at work of one owner or in one repository. */
+export async function lockSlots(
+  trx: Trx,
+  { created_by, repository_id }: Pick<RunRow, 'created_by' | 'repository_id'>,
+): Promise<void> {
   await sql`
-    select pg_advisory_xact_lock(hashtextextended('run-places:' || created_by, 0)),
-      pg_advisory_xact_lock(hashtextextended('run-places:' || repository_id, 0))
-    from runs where id = ${id}`.execute(trx);
+    select pg_advisory_xact_lock(hashtextextended('run-places:' || ${created_by}::text, 0)),
+      pg_advisory_xact_lock(hashtextextended('run-places:' || ${repository_id}::text, 0))
+  `.execute(trx);
 }
 
-/** Runs under way whose worker lives, of the owner and in the repository of this run, but it. */
+/** Counts the other runs at work, with a lease, of the owner and in the repository of this run. */
 export async function countRunningBeside(
   trx: Trx,
-  id: string,
-): Promise<{ ofOwner: number; inRepository: number }> {
+  run: Pick<RunRow, 'id' | 'created_by' | 'repository_id'>,
+): Promise<{ readonly ofOwner: number; readonly inRepository: number }> {
   const { rows } = await sql<{ of_owner: number; in_repository: number }>`
-    select count(*) filter (where runs.created_by = this.created_by) as of_owner,
-      count(*) filter (where runs.repository_id = this.repository_id) as in_repository
-    from runs as this
-    join runs on runs.status = 'running' and runs.id <> this.id
-      and (runs.created_by = this.created_by or runs.repository_id = this.repository_id)
+    select count(*) filter (where runs.created_by = ${run.created_by}) as of_owner,
+      count(*) filter (where runs.repository_id = ${run.repository_id}) as in_repository
+    from runs
     join subjects on subjects.id = runs.id and subjects.lease_replica is not null
-    where this.id = ${id}`.execute(trx);
+    where runs.status = 'running' and runs.id <> ${run.id}
+      and (runs.created_by = ${run.created_by} or runs.repository_id = ${run.repository_id})
+  `.execute(trx);
   const [row] = rows;
   return { ofOwner: row?.of_owner ?? 0, inRepository: row?.in_repository ?? 0 };
 }
@@ -93,12 +69,27 @@ export async function countRunningBeside(
 export async function setRunning(
   trx: Trx,
   id: string,
-  { replica, lostAttempts }: { replica: string; lostAttempts: number },
-): Promise<Pick<RunRow, 'attempt' | 'started_at'>> {
-  const { rows } = await sql<Pick<RunRow, 'attempt' | 'started_at'>>`
+  { replica, lostAttempts }: { readonly replica: string; readonly lostAttempts: number },
+): Promise<{ readonly attempt: number; readonly started_at: Date }> {
+  const { rows } = await sql<{ attempt: number; started_at: Date }>`
     update runs set status = 'running', attempt = attempt + 1, lost_attempts = ${lostAttempts},
       replica = ${replica}, requeued_reason = null, started_at = coalesce(started_at, now())
     where id = ${id}
     returning attempt, started_at`.execute(trx);
   return rows[0]!;
+}
+
+/** What a run needs of the one that it continues. */
+export type ContinuedRun = Pick<
+  RunRow,
+  'id' | 'agent' | 'head_commit' | 'agent_session_id' | 'checkpoint'
+>;
+
+export async function findContinued(trx: Trx, id: string): Promise<ContinuedRun | null> {
+  const row = await tables(trx)
+    .selectFrom('runs')
+    .select(['id', 'agent', 'head_commit', 'agent_session_id', 'checkpoint'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row ?? null;
 }

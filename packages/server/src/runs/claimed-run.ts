@@ -1,59 +1,33 @@
 import type { ChangedFile, RunReason } from '@holdfast/protocol';
 import type { Lease } from '../platform/leases/index.ts';
+import type { ContinuedRun } from './claim-store.ts';
 import type { FinalStatus, ResumeReason } from './run.ts';
-import type { StoredCheckpoint } from './tables.ts';
+import type { UsageTotals } from './store.ts';
+import type { RunRow } from './tables.ts';
 import type { RepositorySource } from './workspace/workspace.ts';
 
-/** A run as its worker has it: what to do, from where, and the lease that allows it to write. */
-export interface HeldRun {
-  readonly id: string;
+/**
+ * A run as its worker has it: its row as the attempt began, what to do, and the lease that allows
+ * the worker to write.
+ */
+export type ClaimedRun = Omit<Readonly<RunRow>, 'continues' | 'started_at' | keyof UsageTotals> & {
   readonly lease: Lease;
-  readonly attempt: number;
-  readonly projectId: string;
-  readonly createdBy: string;
-  readonly taskId: string;
-  readonly messageId: string;
   /** The message's number in its task; later messages may be steered in. */
   readonly messageNumber: number;
   readonly instruction: string;
-  readonly agent: string;
-  readonly model: string | null;
   readonly repository: RepositorySource & { readonly testCommand: string | null };
-  readonly baseRef: string | null;
-  /** Set once a first attempt has prepared the workspace. */
-  readonly baseCommit: string | null;
-  /** The agent's own session as the newest checkpoint has it; one that nothing saved is gone. */
-  readonly agentSessionId: string | null;
-  readonly checkpoint: StoredCheckpoint | null;
   /** Why there was an attempt before; null: this is the first. */
   readonly resumed: ResumeReason | null;
   /** The run whose work this one starts from. */
   readonly continues: ContinuedRun | null;
-  /** Somebody canceled it before this attempt began. */
-  readonly cancelRequested: boolean;
-  /** When the database thinks that the first attempt began. */
-  readonly startedAt: Date;
-  readonly testBefore: { readonly exitCode: number | null; readonly durationS: number } | null;
+  /** When the first attempt began, by the database's clock. */
+  readonly started_at: Date;
   /** What was used so far; kept current by `recordUsage`. */
-  readonly usage: {
-    inputTokens: number;
-    outputTokens: number;
-    cachedTokens: number;
-    calls: number;
-    costUsd: number | null;
-  };
-}
-
-export interface ContinuedRun {
-  readonly id: string;
-  readonly agent: string;
-  readonly headCommit: string | null;
-  readonly agentSessionId: string | null;
-  readonly checkpoint: StoredCheckpoint | null;
-}
+  readonly usage: UsageTotals;
+};
 
 export type ClaimResult =
-  | { readonly kind: 'held'; readonly run: HeldRun }
+  | { readonly kind: 'claimed'; readonly run: ClaimedRun }
   /** It has ended, by now or before: the job is done. */
   | { readonly kind: 'ended' }
   /** A worker that may live has it. The job is done; another one looks again in a while. */
@@ -72,17 +46,6 @@ export interface WorkspaceFacts {
   readonly baseCommit: string;
   readonly branch: string;
   readonly isolated: boolean;
-}
-
-export interface NewCheckpoint {
-  readonly number: number;
-  readonly commit: string;
-  readonly manifestKey: string;
-  /** SHA-256 of the manifest's blob, hexadecimal. */
-  readonly sha256: string;
-  /** Of everything the checkpoint holds. */
-  readonly sizeBytes: number;
-  readonly agentSessionId: string | null;
 }
 
 export interface NewDiff {
@@ -124,7 +87,7 @@ export interface RunEnd {
   readonly status: FinalStatus;
   /** Null for a success; `canceled` for a canceled run. */
   readonly reason: RunReason | null;
-  /** What the agent says it did; cut to `SUMMARY_MAX_BYTES`. */
+  /** The agent's account of what it did; cut to `SUMMARY_MAX_BYTES`. */
   readonly summary?: string;
   /** Why it failed, for its creator; cut likewise. */
   readonly message?: string;
@@ -135,11 +98,19 @@ export interface RunEnd {
   readonly heardThrough?: number;
 }
 
-/** What a worker must know of a run it holds. */
-export interface RunOrder {
+/** A run at work of the asking worker, and the newest message that its agent knows. */
+export interface SignalQuery {
+  readonly id: string;
+  readonly attempt: number;
+  readonly taskId: string;
+  readonly afterMessage: number;
+}
+
+/** What a worker must learn about a run at work. */
+export interface RunSignals {
   readonly runId: string;
   readonly cancelRequested: boolean;
-  /** It has ended or somebody else holds it: stop at once, nothing can be written any more. */
+  /** It has ended or another worker has it: stop at once, nothing can be written any more. */
   readonly lost: boolean;
   /** Messages for the agent at work, after the number asked for. */
   readonly messages: readonly {

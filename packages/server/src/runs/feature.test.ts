@@ -299,7 +299,7 @@ withRunsHost(open => {
     const started = await start(earlier.id);
     expect(started.status).toBe(202);
     const run = await host.claim(started.body.runs[0].id);
-    expect(run).toMatchObject({ messageId: earlier.id, messageNumber: 1, instruction: 'First.' });
+    expect(run).toMatchObject({ message_id: earlier.id, messageNumber: 1, instruction: 'First.' });
     const other = { repo_id, title: 'T', instruction: 'Not this one.' };
     const { id: otherTask } = (await host.send('POST', '/v1/tasks', other)).body;
     const [foreign] = (await host.send('GET', `/v1/tasks/${otherTask}/messages`)).body.data;

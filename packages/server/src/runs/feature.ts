@@ -1,34 +1,19 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { Queue } from '../platform/queue/index.ts';
 import { sweepIdempotencyKeys } from '../work/index.ts';
-import type { Streams } from '../work/stream/index.ts';
+import type { RunsDeps } from './deps.ts';
 import * as queries from './queries.ts';
 import { sweepRetired } from './retention.ts';
 import { addAgentRoutes } from './routes/agents.ts';
 import { addRunStream } from './routes/stream.ts';
 import { addRunRoutes } from './routes.ts';
 import { isFinal } from './run.ts';
-import { createRunDriver, type RunDriver } from './run-driver.ts';
-import { createRunsService, type RunsService, type RunsServiceDeps } from './service.ts';
+import { RunDriver } from './run-driver.ts';
+import { RunsService } from './service.ts';
 import { addRepoRoutes } from './tasks/repo-routes.ts';
-import { createRepos, type Repos } from './tasks/repos.ts';
-import type { SourceChecks } from './tasks/repository-source.ts';
+import { Repos } from './tasks/repos.ts';
 import { addTaskRoutes } from './tasks/routes.ts';
-import { createTasks, type Tasks } from './tasks/tasks.ts';
-import type { Workspaces } from './workspace/workspace.ts';
-
-/** Everything the feature needs from outside; compose provides it. */
-export interface RunsDeps extends RunsServiceDeps {
-  readonly streams: Streams;
-  readonly queue: Queue;
-  /** Days that ended runs are kept; null or left out: for ever. */
-  readonly retentionDays?: number | null;
-  /** Which repositories may be added: local mode, allowed hosts. */
-  readonly sources: SourceChecks;
-  /** Reaches a repository before it is stored; left out: it is taken as it is. */
-  readonly inspect?: Workspaces['inspect'] | undefined;
-}
+import { Tasks } from './tasks/tasks.ts';
 
 export interface Runs {
   readonly repos: Repos;
@@ -44,14 +29,14 @@ export interface Runs {
 }
 
 export function createRuns(deps: RunsDeps): Runs {
-  const repos = createRepos(deps);
-  const tasks = createTasks(deps);
-  const runs = createRunsService(deps);
+  const repos = new Repos(deps);
+  const tasks = new Tasks(deps);
+  const runs = new RunsService(deps);
   return {
     repos,
     tasks,
     runs,
-    driver: createRunDriver(deps),
+    driver: new RunDriver(deps),
     routes: async plain => {
       const app = plain.withTypeProvider<ZodTypeProvider>();
       addRepoRoutes(app, repos);

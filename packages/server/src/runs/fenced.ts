@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
-import type { HeldRun } from './claimed-run.ts';
-import type { DriverDeps } from './run-driver.ts';
+import type { ClaimedRun } from './claimed-run.ts';
+import type { DriverDeps } from './deps.ts';
 import * as store from './store.ts';
 
 /** Shorter than a lease: whoever waited longer has lost it anyway. */
@@ -24,7 +24,7 @@ export function attemptOver(): HoldfastError {
  */
 export async function fenced(
   deps: DriverDeps,
-  run: HeldRun,
+  run: ClaimedRun,
   work: (trx: Trx) => Promise<readonly NewEvent[]>,
 ): Promise<void> {
   await persist(deps, run, appendId =>
@@ -40,7 +40,7 @@ export async function fenced(
 export async function appendFenced(
   deps: DriverDeps,
   trx: Trx,
-  run: HeldRun,
+  run: ClaimedRun,
   { appendId, events }: { appendId: string; events: readonly NewEvent[] },
 ): Promise<void> {
   await deps.log.append(trx, {
@@ -56,7 +56,7 @@ export async function appendFenced(
 /** Tries again while the database is away; `work` gets the same append id each time. */
 export async function persist(
   deps: DriverDeps,
-  run: Pick<HeldRun, 'id'>,
+  run: Pick<ClaimedRun, 'id'>,
   work: (appendId: string) => Promise<void>,
 ): Promise<void> {
   const appendId = newUuidV7();

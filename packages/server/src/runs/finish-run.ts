@@ -1,32 +1,39 @@
-import { allOf } from '../kernel/index.ts';
+import { newId } from '../kernel/index.ts';
+import { settleLost } from '../models/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
 import { cutToJsonBytes } from '../work/index.ts';
-import { chargeLost } from './bill.ts';
-import type { HeldRun, RunEnd } from './claimed-run.ts';
+import type { ClaimedRun, RunEnd } from './claimed-run.ts';
+import type { DriverDeps } from './deps.ts';
 import { appendFenced, attemptOver, persist } from './fenced.ts';
-import { startFollowUp } from './follow-up.ts';
-import { announceRuns, type StartedRuns } from './new-runs.ts';
+import * as queries from './queries.ts';
 import { isFinal, isReasonOf, nextStatus } from './run.ts';
-import type { DriverDeps } from './run-driver.ts';
+import { announceRuns, insertRuns, type StartedRuns } from './start-run.ts';
 import * as store from './store.ts';
+import type { RunRow } from './tables.ts';
 
 /** What is kept of an agent's own words about its work. */
 export const SUMMARY_MAX_BYTES = 48 * 1024;
 
-/** What else must be true from the moment on that the attempt is over. */
-export type Also = (trx: Trx) => Promise<void>;
+/** More that must be true from the moment on that the attempt is over. */
+export type InSameTransaction = (trx: Trx) => Promise<void>;
 
-export async function requeue(deps: DriverDeps, run: HeldRun, also?: Also): Promise<void> {
+export async function requeueRun(
+  deps: DriverDeps,
+  run: ClaimedRun,
+  inSameTransaction?: InSameTransaction,
+): Promise<void> {
   await persist(deps, run, appendId =>
     deps.database.transaction(async trx => {
       const row = await store.lockRun(trx, run.id);
       if (row?.attempt !== run.attempt) throw attemptOver();
-      if (nextStatus(row.status, { type: 'requeue' }) === null) return assertOurs(deps, trx, run);
+      if (nextStatus(row.status, { type: 'requeue' }) === null) {
+        return assertSameLease(deps, trx, run);
+      }
       await store.setRequeued(trx, run.id, 'drain');
       await deps.queue.send(trx, 'agent', { run_id: run.id }, { singletonKey: run.id });
       await deps.leases.release(trx, run.lease);
-      await also?.(trx);
+      await inSameTransaction?.(trx);
       const data = { replica: deps.leases.replica, reason: 'drain' };
       const events: NewEvent[] = [{ type: 'run.requeued', data }];
       await appendFenced(deps, trx, run, { appendId, events });
@@ -34,11 +41,11 @@ export async function requeue(deps: DriverDeps, run: HeldRun, also?: Also): Prom
   );
 }
 
-export async function finish(
+export async function finishRun(
   deps: DriverDeps,
-  run: HeldRun,
+  run: ClaimedRun,
   end: RunEnd,
-  also?: Also,
+  inSameTransaction?: InSameTransaction,
 ): Promise<void> {
   if (!isReasonOf(end.status, end.reason)) {
     throw new TypeError(`${end.reason} is no reason of a run that ${end.status}.`);
@@ -49,61 +56,118 @@ export async function finish(
       followUp = undefined;
       const row = await store.lockRun(trx, run.id);
       if (row?.attempt !== run.attempt) throw attemptOver();
-      // Said before, and its answer was lost.
-      if (isFinal(row.status)) return assertOurs(deps, trx, run);
+      // Retry of a finish whose reply was lost.
+      if (isFinal(row.status)) return assertSameLease(deps, trx, run);
       if (nextStatus(row.status, { type: 'finish', status: end.status }) === null) {
         throw attemptOver();
       }
       followUp = await startFollowUp(deps, trx, row, end);
-      await also?.(trx);
-      const { facts, event } = await endOf(deps, trx, row, end);
-      await allOf([
-        store.setFinal(trx, run.id, facts),
-        deps.leases.release(trx, run.lease),
-        appendFenced(deps, trx, run, { appendId, events: [event] }),
-      ]);
+      await inSameTransaction?.(trx);
+      const { columns, event } = await endOf(deps, trx, row, end);
+      await store.setFinal(trx, run.id, columns);
+      await deps.leases.release(trx, run.lease);
+      await appendFenced(deps, trx, run, { appendId, events: [event] });
     }),
   );
   if (followUp !== undefined) announceRuns(deps, followUp);
   deps.telemetry.log.info(`run.${end.status}`, { run_id: run.id, reason: end.reason });
 }
 
-/** Whether what the row says was said by this attempt and nobody has taken the lease since. */
-async function assertOurs(deps: DriverDeps, trx: Trx, run: HeldRun): Promise<void> {
+/** Throws `conflict` unless this attempt wrote what the row holds and its lease is the newest. */
+async function assertSameLease(deps: DriverDeps, trx: Trx, run: ClaimedRun): Promise<void> {
   const subject = await deps.log.subject(trx, run.id);
   if (subject?.fence !== run.lease.fence) throw attemptOver();
 }
 
 /**
- * What a run's row says of its end, its summary sealed, and the event that tells of it. What it
- * cost is made sure of first, unless its only worker ends it, which has told of every call.
+ * The columns of a run's end, its summary sealed, and the event that tells of it. Usage is
+ * reconciled first, unless the run's only worker ends it, which has recorded every call.
  */
 export async function endOf(
   deps: Pick<DriverDeps, 'sealer'>,
   trx: Trx,
-  row: Pick<store.LockedRun, 'id' | 'attempt' | 'status' | 'duration_s' | 'cost_usd'>,
+  row: store.LockedRun,
   end: RunEnd,
-): Promise<{ facts: store.EndFacts; event: NewEvent }> {
+): Promise<{ columns: store.EndOfRun; event: NewEvent }> {
   const { status, reason } = end;
   const summary = cutToJsonBytes(end.summary ?? '', SUMMARY_MAX_BYTES, 'start');
   const sealed = summary === '' ? null : await deps.sealer.seal(trx, row.id, summary);
-  const isTold = row.attempt === 0 || (row.attempt === 1 && row.status === 'running');
-  const total = isTold ? {} : (await chargeLost(trx, row.id)).total;
-  const event = endEvent({ ...row, ...total }, end, summary);
-  return { facts: { status, reason, summary: sealed }, event };
+  const isRecorded = row.attempt === 0 || (row.attempt === 1 && row.status === 'running');
+  const { cost_usd } = isRecorded ? row : (await reconcileUsage(trx, row.id)).totals;
+  return {
+    columns: {
+      status,
+      reason,
+      ...(sealed && { summary_key_id: sealed.keyId, summary_data: sealed.ciphertext }),
+    },
+    event: endEvent({ duration_s: row.duration_s, cost_usd }, end, summary),
+  };
 }
 
 function endEvent(
-  { duration_s, cost_usd }: Pick<store.LockedRun, 'duration_s' | 'cost_usd'>,
+  facts: { readonly duration_s: number; readonly cost_usd: number | null },
   { status, reason, message }: RunEnd,
   summary: string,
 ): NewEvent {
-  if (status === 'succeeded') {
-    return { type: 'run.succeeded', data: { duration_s, cost_usd }, private: { summary } };
-  }
-  const data = { reason, duration_s, cost_usd };
+  if (status === 'succeeded') return { type: 'run.succeeded', data: facts, private: { summary } };
+  const data = { reason, ...facts };
   if (status === 'canceled') return { type: 'run.canceled', data };
   if (message === undefined) return { type: 'run.failed', data };
   const cut = cutToJsonBytes(message, SUMMARY_MAX_BYTES, 'start');
   return { type: 'run.failed', data, private: { message: cut } };
+}
+
+/**
+ * Brings a run's totals in line with its reservations. A worker records each call, but one that
+ * died, or was in a hurry, left out what it had under way and perhaps some that it had settled.
+ */
+export async function reconcileUsage(
+  trx: Trx,
+  runId: string,
+): Promise<{
+  /** Calls that no worker settled. */
+  readonly lostCalls: number;
+  readonly totals: Pick<RunRow, 'model_calls' | 'cost_usd'>;
+}> {
+  const { lostCalls, ...bill } = await settleLost(trx, runId);
+  return { lostCalls, totals: await store.raiseUsage(trx, runId, bill) };
+}
+
+/**
+ * The first message that was written for the agent at work and did not reach it becomes a run of
+ * the same agent that continues its work. That run's end looks for the next message, so that they
+ * are done in order. A canceled run has no follow-up.
+ */
+async function startFollowUp(
+  deps: DriverDeps,
+  trx: Trx,
+  row: store.LockedRun,
+  end: RunEnd,
+): Promise<StartedRuns | undefined> {
+  if (end.heardThrough === undefined || end.status === 'canceled') return undefined;
+  await store.lockTask(trx, row.task_id);
+  const [message] = await queries.messagesForRunning(trx, row.task_id, end.heardThrough);
+  if (message === undefined || (await queries.isContinued(trx, row.id))) return undefined;
+  const instruction = await deps.sealer.open(trx, row.task_id, {
+    keyId: message.instruction_key_id,
+    ciphertext: message.instruction_data,
+  });
+  if (typeof instruction !== 'string') return undefined;
+  const { project_id, task_id, repository_id, agent, model, base_ref } = row;
+  return insertRuns(deps, trx, [
+    {
+      id: newId('run'),
+      project_id,
+      task_id,
+      message_id: message.id,
+      repository_id,
+      created_by: message.created_by,
+      agent,
+      model,
+      base_ref,
+      retry_of: null,
+      continues: row.id,
+      instruction,
+    },
+  ]);
 }

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import type { Database } from '../platform/database/index.ts';
 import type { Log } from '../platform/log/index.ts';
 import { READ_MAX_EVENTS } from '../platform/log/index.ts';
-import { outputsOf } from './log-text.ts';
+import { logTextOf } from './log-text.ts';
 
 type Said = Pick<EventEnvelope, 'type' | 'data'>;
 
@@ -14,7 +14,7 @@ function written(events: readonly Said[]): Promise<string> {
     read: async (_db: unknown, { after, limit }: { after: number; limit: number }) =>
       events.map((event, index) => ({ ...event, seq: index + 1 })).slice(after, after + limit),
   } as unknown as Log;
-  return text(outputsOf({ log, database: {} as Database }, 'run_1'));
+  return text(logTextOf({ log, database: {} as Database }, 'run_1'));
 }
 
 const said = (words: string): Said => ({ type: 'agent.message', data: { text: words } });

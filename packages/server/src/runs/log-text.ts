@@ -3,20 +3,20 @@ import type { EventEnvelope } from '@holdfast/protocol';
 import type { Database } from '../platform/database/index.ts';
 import { type Log, READ_MAX_EVENTS } from '../platform/log/index.ts';
 
-interface OutputsDeps {
+interface LogTextDeps {
   readonly database: Database;
   readonly log: Log;
 }
 
 /**
  * Everything that agent and tools wrote so far, read a page at a time as it is consumed. Raw output
- * stays as it came; what was said or done besides begins on a line of its own.
+ * stays as it came; messages and tools begin on a line of their own.
  */
-export function outputsOf(deps: OutputsDeps, runId: string): Readable {
-  return Readable.from(outputs(deps, runId));
+export function logTextOf(deps: LogTextDeps, runId: string): Readable {
+  return Readable.from(readText(deps, runId));
 }
 
-async function* outputs({ database, log }: OutputsDeps, subject: string): AsyncGenerator<string> {
+async function* readText({ database, log }: LogTextDeps, subject: string): AsyncGenerator<string> {
   let after = 0;
   let atLineStart = true;
   for (;;) {
@@ -37,8 +37,8 @@ async function* outputs({ database, log }: OutputsDeps, subject: string): AsyncG
 
 function textOf({ type, data }: EventEnvelope, atLineStart: boolean): string {
   if (type === 'agent.output') return textIn(data.text);
-  const said = linesOf(type, data).trimEnd();
-  return said === '' ? '' : `${atLineStart ? '' : '\n'}${said}\n`;
+  const lines = linesOf(type, data).trimEnd();
+  return lines === '' ? '' : `${atLineStart ? '' : '\n'}${lines}\n`;
 }
 
 function linesOf(type: string, data: EventEnvelope['data']): string {

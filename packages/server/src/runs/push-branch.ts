@@ -1,8 +1,8 @@
-import { sql } from 'kysely';
 import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
-import type { Executor, Trx } from '../platform/database/index.ts';
+import type { Trx } from '../platform/database/index.ts';
+import type { DriverDeps } from './deps.ts';
+import * as queries from './queries.ts';
 import { isFinal } from './run.ts';
-import type { RunsServiceDeps } from './service.ts';
 import * as store from './store.ts';
 import type { RunRow } from './tables.ts';
 
@@ -35,14 +35,14 @@ export function pushable(
 
 /** False where a push is under way already; its job is sent again, should it be lost. */
 export async function writeIntent(
-  deps: RunsServiceDeps,
+  deps: DriverDeps,
   trx: Trx,
   { runId, actor }: { readonly runId: string; readonly actor: string },
 ): Promise<boolean> {
   const row = await store.lockRun(trx, runId);
   const { branch, commit } = pushable(row!);
   await deps.queue.send(trx, 'push', { push_run_id: runId }, { singletonKey: `push:${runId}` });
-  if (await isPushIntended(trx, runId)) return false;
+  if (await queries.isPushIntended(trx, runId)) return false;
   await deps.log.append(trx, {
     subject: runId,
     actor,
@@ -50,13 +50,4 @@ export async function writeIntent(
     events: [{ type: 'push.intended', data: { branch, commit } }],
   });
   return true;
-}
-
-/** Whether a push was asked for and has not ended. */
-export async function isPushIntended(executor: Executor, runId: string): Promise<boolean> {
-  const { rows } = await sql<{ type: string }>`
-    select type from events
-    where subject = ${runId} and type in ('push.intended', 'push.finished')
-    order by seq desc limit 1`.execute(executor);
-  return rows[0]?.type === 'push.intended';
 }

@@ -63,7 +63,7 @@ export async function findRunStatus(
   return row?.status;
 }
 
-export interface RunFilter extends PageQuery {
+interface RunFilter extends PageQuery {
   readonly projectId: string;
   readonly taskId?: string | undefined;
   readonly status?: RunStatus | undefined;
@@ -128,7 +128,7 @@ export async function findTask(executor: Executor, id: string): Promise<TaskView
   return await taskViews(executor).where('tasks.id', '=', id).executeTakeFirst();
 }
 
-export interface TaskFilter extends PageQuery {
+interface TaskFilter extends PageQuery {
   readonly projectId: string;
   readonly repositoryId?: string | undefined;
 }
@@ -156,7 +156,6 @@ export interface StartableTask {
   readonly project_id: string;
   readonly created_by: string;
   readonly repository_id: string;
-  readonly column_override: TaskRow['column_override'];
   readonly repository_archived_at: Date | null;
   /** Null where the task has no such message. */
   readonly message_id: string | null;
@@ -171,7 +170,7 @@ export async function findStartable(
   messageId?: string,
 ): Promise<StartableTask | undefined> {
   const { rows } = await sql<StartableTask>`
-    select tasks.id, tasks.project_id, tasks.created_by, tasks.repository_id, tasks.column_override,
+    select tasks.id, tasks.project_id, tasks.created_by, tasks.repository_id,
       repositories.archived_at as repository_archived_at,
       messages.id as message_id, messages.instruction_key_id, messages.instruction_data
     from tasks
@@ -224,6 +223,49 @@ export async function messagesForRunning(
     .orderBy('number')
     .limit(50)
     .execute();
+}
+
+/** What decides over the signals of runs. */
+export async function findForSignals(
+  executor: Executor,
+  ids: readonly string[],
+): Promise<Pick<RunRow, 'id' | 'status' | 'attempt' | 'cancel_requested_at'>[]> {
+  return await tables(executor)
+    .selectFrom('runs')
+    .select(['id', 'status', 'attempt', 'cancel_requested_at'])
+    .where('id', 'in', ids)
+    .execute();
+}
+
+/** Whether another run continues this one. */
+export async function isContinued(executor: Executor, id: string): Promise<boolean> {
+  const row = await tables(executor)
+    .selectFrom('runs')
+    .select('id')
+    .where('continues', '=', id)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Whether a push was asked for and has not ended. */
+export async function isPushIntended(executor: Executor, runId: string): Promise<boolean> {
+  const { rows } = await sql<{ type: string }>`
+    select type from events
+    where subject = ${runId} and type in ('push.intended', 'push.finished')
+    order by seq desc limit 1`.execute(executor);
+  return rows[0]?.type === 'push.intended';
+}
+
+/** The runs of a task that are at work. */
+export async function runningOf(executor: Executor, taskId: string): Promise<string[]> {
+  const rows = await tables(executor)
+    .selectFrom('runs')
+    .select('id')
+    .where('task_id', '=', taskId)
+    .where('status', '=', 'running')
+    .execute();
+  return rows.map(row => row.id);
 }
 
 /** Whether a task has a run that has not ended. */
@@ -290,5 +332,46 @@ export async function unheldRuns(executor: Executor, limit: number): Promise<str
     .where('subjects.lease_replica', 'is', null)
     .limit(limit)
     .execute();
+  return rows.map(row => row.id);
+}
+
+interface EndedQuery {
+  /** Days since the end, at least. */
+  readonly endedDays: number;
+  readonly limit: number;
+}
+
+function endedFor(days: number) {
+  return sql<boolean>`runs.finished_at <= now() - ${days} * interval '1 day'`;
+}
+
+/** Runs that have not ended may go on from the checkpoint of the one they continue. */
+function isContinuedNow() {
+  return sql<boolean>`exists (select 1 from runs as next
+    where next.continues = runs.id and next.status in ('queued', 'running'))`;
+}
+
+/** Ended runs whose checkpoints no run needs any more. */
+export async function endedWithCheckpoint(
+  executor: Executor,
+  query: EndedQuery,
+): Promise<string[]> {
+  const rows = await tables(executor)
+    .selectFrom('runs')
+    .select('id')
+    .where('checkpoint', 'is not', null)
+    .where(endedFor(query.endedDays))
+    .where(({ not }) => not(isContinuedNow()))
+    .limit(query.limit)
+    .execute();
+  return rows.map(row => row.id);
+}
+
+/** Ended runs that are not erased yet and that no run continues now. */
+export async function endedToErase(executor: Executor, query: EndedQuery): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select runs.id from runs join subjects on subjects.id = runs.id
+    where subjects.erased_at is null and ${endedFor(query.endedDays)} and not ${isContinuedNow()}
+    limit ${query.limit}`.execute(executor);
   return rows.map(row => row.id);
 }

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openTestDatabase } from '../platform/database/testing.ts';
-import { Admission } from './queue-limit.ts';
+import { QueueLimit } from './queue-limit.ts';
 import { forEachRunsHost } from './testing/databases.ts';
 import { openRunsHost, type RunsHost } from './testing/host.ts';
 
@@ -49,7 +49,7 @@ forEachRunsHost(open => {
   let nowMs = 0;
   const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
   const admitTo =
-    (admission: Admission, { database }: RunsHost) =>
+    (admission: QueueLimit, { database }: RunsHost) =>
     (owner: string) =>
       database.transaction(trx => admission.admit(trx, { projectId: 'default', owner, count: 1 }));
   const fill = async (host: RunsHost) => {
@@ -58,7 +58,7 @@ forEachRunsHost(open => {
 
   it('relies on a count for a tenth of the places, and for a second', async () => {
     const host = await open();
-    const admit = admitTo(new Admission({ queuedMax, clock }), host);
+    const admit = admitTo(new QueueLimit({ queuedMax, clock }), host);
     await admit('ann');
     await fill(host);
     await admit('ann');
@@ -66,7 +66,7 @@ forEachRunsHost(open => {
     await expect(admit('ann')).rejects.toMatchObject({ code: 'rate_limited' });
     await expect(admit('ann')).rejects.toMatchObject({ code: 'rate_limited' });
     await admit('bob');
-    const later = admitTo(new Admission({ queuedMax: 3 * queuedMax, clock }), host);
+    const later = admitTo(new QueueLimit({ queuedMax: 3 * queuedMax, clock }), host);
     await later('ann');
     await fill(host);
     await fill(host);
@@ -77,7 +77,7 @@ forEachRunsHost(open => {
 
   it('counts each time where less than half of the places is free', async () => {
     const host = await open();
-    const admit = admitTo(new Admission({ queuedMax, clock }), host);
+    const admit = admitTo(new QueueLimit({ queuedMax, clock }), host);
     for (let i = 0; i < queuedMax / 4; i++) await host.newRuns('builtin', 'other');
     await admit('ann');
     await fill(host);

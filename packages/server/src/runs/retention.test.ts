@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { expect, it } from 'vitest';
 import { CHECKPOINTS_KEPT_DAYS } from './retention.ts';
 import { withRunsHost } from './testing/databases.ts';
-import type { RunsHost } from './testing/host.ts';
+import { checkpointOf, type RunsHost } from './testing/host.ts';
 
 const RETENTION_DAYS = 30;
 const COMMIT = 'a'.repeat(40);
@@ -19,17 +19,15 @@ async function endedRun(host: RunsHost, days: number): Promise<string> {
   const [id] = await host.newRuns('builtin');
   const run = await host.claim(id!);
   const { driver } = host.runs;
-  const manifestKey = `workspaces/${id}/1/x/manifest.json`;
+  const checkpoint = checkpointOf(run.id, 1, COMMIT);
   const blobKey = `artifacts/${id}/1.diff`;
-  await put(host, manifestKey);
+  await put(host, checkpoint.manifestKey);
   await put(host, blobKey);
-  const about = { number: 1, commit: COMMIT, sizeBytes: 1, agentSessionId: 's' };
-  const sha256 = '0'.repeat(64);
-  await driver.saveCheckpointRow(run, { ...about, manifestKey, sha256 });
+  await driver.saveCheckpoint(run, checkpoint, 's');
   await driver.setDiff(run, {
     ...{ headCommit: COMMIT, branch: `holdfast/${id}`, insertions: 1, deletions: 0 },
     files: [{ path: 'a', old_path: null, status: 'modified', insertions: 1, deletions: 0 }],
-    patch: { blobKey, sizeBytes: 1, sha256 },
+    patch: { blobKey, sizeBytes: 1, sha256: '0'.repeat(64) },
   });
   await driver.finish(run, SUCCESS);
   await age(host, id!, days);

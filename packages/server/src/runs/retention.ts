@@ -1,10 +1,9 @@
-import { sql } from 'kysely';
 import type { BlobStore } from '../platform/blobs/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { Log } from '../platform/log/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
+import * as queries from './queries.ts';
 import * as store from './store.ts';
-import { tables } from './tables.ts';
 
 /**
  * What is no longer kept of ended runs. Blobs go first and rows after them, so that a sweep that
@@ -13,7 +12,7 @@ import { tables } from './tables.ts';
 export const CHECKPOINTS_KEPT_DAYS = 7;
 const BATCH = 100;
 
-export interface RetentionDeps {
+interface RetentionDeps {
   readonly database: Database;
   readonly log: Pick<Log, 'erase'>;
   readonly blobs: BlobStore;
@@ -23,13 +22,19 @@ export interface RetentionDeps {
 }
 
 export async function sweepRetired(deps: RetentionDeps): Promise<void> {
-  const { retentionDays = null } = deps;
-  await each(deps, await checkpointed(deps), runId => dropCheckpoints(deps, runId));
+  const { database, retentionDays = null } = deps;
+  const query = { endedDays: CHECKPOINTS_KEPT_DAYS, limit: BATCH };
+  const checkpointed = await queries.endedWithCheckpoint(database.db, query);
+  await each(deps, checkpointed, runId => dropCheckpoints(deps, runId));
   if (retentionDays === null) return;
-  await each(deps, await retired(deps, retentionDays), runId => erase(deps, runId));
+  const retired = await queries.endedToErase(database.db, {
+    endedDays: retentionDays,
+    limit: BATCH,
+  });
+  await each(deps, retired, runId => erase(deps, runId));
 }
 
-/** One that cannot be tidied keeps no other from it. */
+/** A run that cannot be swept does not keep the others from it. */
 async function each(
   { telemetry }: RetentionDeps,
   ids: readonly string[],
@@ -42,48 +47,10 @@ async function each(
   }
 }
 
-function endedFor(days: number) {
-  return sql<boolean>`runs.finished_at <= now() - ${days} * interval '1 day'`;
-}
-
-/** Runs that have not ended may go on from the checkpoint of the one they continue. */
-function isContinuedNow() {
-  return sql<boolean>`exists (select 1 from runs as next
-    where next.continues = runs.id and next.status in ('queued', 'running'))`;
-}
-
-async function checkpointed({ database }: RetentionDeps): Promise<string[]> {
-  const rows = await tables(database.db)
-    .selectFrom('runs')
-    .select('id')
-    .where('checkpoint', 'is not', null)
-    .where(endedFor(CHECKPOINTS_KEPT_DAYS))
-    .where(({ not }) => not(isContinuedNow()))
-    .limit(BATCH)
-    .execute();
-  return rows.map(row => row.id);
-}
-
-async function retired({ database }: RetentionDeps, days: number): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select runs.id from runs join subjects on subjects.id = runs.id
-    where subjects.erased_at is null and ${endedFor(days)} and not ${isContinuedNow()}
-    limit ${BATCH}`.execute(database.db);
-  return rows.map(row => row.id);
-}
-
 /** Follow-ups start from the commit afterwards, where a mirror still has it. */
 async function dropCheckpoints({ blobs, database }: RetentionDeps, runId: string): Promise<void> {
   await deleteAll(blobs, `workspaces/${runId}/`);
-  await database.transaction(async trx => {
-    const values = { checkpoint: null };
-    await tables(trx).updateTable('runs').set(values).where('id', '=', runId).execute();
-    await tables(trx)
-      .deleteFrom('artifacts')
-      .where('run_id', '=', runId)
-      .where('kind', '=', 'checkpoint')
-      .execute();
-  });
+  await database.transaction(trx => store.dropCheckpoints(trx, runId));
 }
 
 /** Log, files and words go; that there was a run, how it ended and what it cost stay. */
@@ -91,16 +58,7 @@ async function erase(deps: RetentionDeps, runId: string): Promise<void> {
   const { blobs, database, log, telemetry } = deps;
   for (const folder of ['workspaces', 'artifacts']) await deleteAll(blobs, `${folder}/${runId}/`);
   await database.transaction(async trx => {
-    await store.lockRun(trx, runId);
-    await tables(trx)
-      .updateTable('runs')
-      .set({
-        ...{ summary_key_id: null, summary_data: null, files_changed: '[]' },
-        ...{ checkpoint: null, agent_session_id: null },
-      })
-      .where('id', '=', runId)
-      .execute();
-    await tables(trx).deleteFrom('artifacts').where('run_id', '=', runId).execute();
+    await store.eraseRun(trx, runId);
     await log.erase(trx, runId);
   });
   telemetry.log.info('run.erased', { run_id: runId });

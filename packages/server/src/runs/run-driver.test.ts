@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { NewDiff } from './index.ts';
 import { forEachRunsHost } from './testing/databases.ts';
-import type { RunsHost } from './testing/host.ts';
+import { checkpointOf, type RunsHost } from './testing/host.ts';
 
 const COMMIT = 'a'.repeat(40);
 const START = { agentVersion: '1', baseCommit: COMMIT, branch: 'holdfast/x', isolated: true };
@@ -21,14 +21,7 @@ forEachRunsHost(open => {
   const runOf = async (run: string) => (await host.send('GET', `/v1/runs/${run}`)).body;
 
   async function checkpoint(run: Awaited<ReturnType<RunsHost['claim']>>, number: number) {
-    await host.runs.driver.saveCheckpointRow(run, {
-      number,
-      commit: COMMIT,
-      manifestKey: `workspaces/${run.id}/${number}.json`,
-      sha256: '0'.repeat(64),
-      sizeBytes: 10,
-      agentSessionId: 'session-1',
-    });
+    await host.runs.driver.saveCheckpoint(run, checkpointOf(run.id, number, COMMIT), 'session-1');
   }
 
   async function diff(run: string): Promise<NewDiff> {
@@ -58,7 +51,7 @@ forEachRunsHost(open => {
       resumed: null,
       checkpoint: null,
       continues: null,
-      cancelRequested: false,
+      cancel_requested_at: null,
       repository: { url: 'https://git.test/team/app.git', path: null },
     });
     await driver.workspaceReady(run, START);
@@ -130,7 +123,7 @@ forEachRunsHost(open => {
     const [id] = await host.newRuns('builtin');
     const run = await host.claim(id!);
     await host.runs.driver.finish(run, SUCCESS);
-    const task = async () => (await host.send('GET', `/v1/tasks/${run.taskId}`)).body;
+    const task = async () => (await host.send('GET', `/v1/tasks/${run.task_id}`)).body;
     expect((await task()).column).toBe('in_review');
     for (let round = 0; round < 2; round += 1) {
       const picked = await host.send('POST', `/v1/runs/${id}/pick`);
@@ -145,11 +138,11 @@ forEachRunsHost(open => {
     const [id] = await host.newRuns('builtin');
     const run = await host.claim(id!);
     const ask = () =>
-      driver.orders([
-        { id: id!, attempt: run.attempt, taskId: run.taskId, afterMessage: run.messageNumber },
+      driver.signals([
+        { id: id!, attempt: run.attempt, taskId: run.task_id, afterMessage: run.messageNumber },
       ]);
     expect(await ask()).toEqual([{ runId: id, cancelRequested: false, lost: false, messages: [] }]);
-    await host.send('POST', `/v1/tasks/${run.taskId}/messages`, { instruction: 'And that.' });
+    await host.send('POST', `/v1/tasks/${run.task_id}/messages`, { instruction: 'And that.' });
     expect((await ask())[0]?.messages).toMatchObject([{ number: 2, instruction: 'And that.' }]);
     const canceled = await host.send('POST', `/v1/runs/${id}/cancel`);
     expect(canceled.body).toMatchObject({ status: 'running' });
@@ -178,8 +171,8 @@ forEachRunsHost(open => {
     expect(first).toMatchObject({ status: 202, body: { runs: [{ agent: 'other' }] } });
     expect(await retry()).toEqual(first);
     const again = await runOf(first.body.runs[0].id);
-    expect(again).toMatchObject({ retry_of: id, status: 'queued', message_id: run.messageId });
-    const followed = await host.send('POST', `/v1/tasks/${run.taskId}/runs`, {
+    expect(again).toMatchObject({ retry_of: id, status: 'queued', message_id: run.message_id });
+    const followed = await host.send('POST', `/v1/tasks/${run.task_id}/runs`, {
       agents: ['other'],
       instruction: 'More.',
       continues: id,
@@ -193,12 +186,12 @@ forEachRunsHost(open => {
     const [id] = await host.newRuns('other');
     const run = await host.claim(id!);
     const write = (instruction: string) =>
-      host.send('POST', `/v1/tasks/${run.taskId}/messages`, { instruction });
+      host.send('POST', `/v1/tasks/${run.task_id}/messages`, { instruction });
     await write('Heard.');
     await write('Not heard.');
     await write('Nor this.');
     const open = async () =>
-      (await host.send('GET', `/v1/tasks/${run.taskId}/runs`)).body.data.filter(
+      (await host.send('GET', `/v1/tasks/${run.task_id}/runs`)).body.data.filter(
         (one: { status: string }) => one.status === 'queued',
       );
     await driver.finish(run, { ...SUCCESS, heardThrough: 2 });
@@ -261,7 +254,7 @@ forEachRunsHost(open => {
     const started = await host.send('POST', `/v1/tasks/${id}/runs`, { agents }, { caller });
     const [one, two] = started.body.runs.map((run: { id: string }) => run.id);
     const first = await driver.claim(one, { perOwner: 1, perRepository: 1 });
-    if (first.kind !== 'held') throw new Error(first.kind);
+    if (first.kind !== 'claimed') throw new Error(first.kind);
     expect((await driver.claim(two, { perOwner: 1 })).kind).toBe('later');
     expect((await driver.claim(two, { perRepository: 1 })).kind).toBe('later');
     // Another's run in this repository, and the owner's in another one.
@@ -274,13 +267,13 @@ forEachRunsHost(open => {
     };
     const others = await startIn(repo_id, 'Developer:dora:default');
     expect((await driver.claim(others, { perRepository: 1 })).kind).toBe('later');
-    expect((await driver.claim(others, { perOwner: 1, perRepository: 2 })).kind).toBe('held');
+    expect((await driver.claim(others, { perOwner: 1, perRepository: 2 })).kind).toBe('claimed');
     const away = await startIn((await host.newTask()).repo_id, caller);
     expect((await driver.claim(away, { perOwner: 1 })).kind).toBe('later');
-    expect((await driver.claim(away, { perOwner: 2, perRepository: 1 })).kind).toBe('held');
+    expect((await driver.claim(away, { perOwner: 2, perRepository: 1 })).kind).toBe('claimed');
     await driver.finish(first.run, SUCCESS);
     expect((await driver.claim(two, { perOwner: 1 })).kind).toBe('later');
-    expect((await driver.claim(two, { perOwner: 2, perRepository: 2 })).kind).toBe('held');
+    expect((await driver.claim(two, { perOwner: 2, perRepository: 2 })).kind).toBe('claimed');
   });
 
   it('wakes what nobody drives', async () => {
@@ -294,7 +287,7 @@ forEachRunsHost(open => {
       const other = await host.sibling();
       const [id] = await host.newRuns('builtin');
       const claims = await Promise.all([host.runs, other.runs].map(runs => runs.driver.claim(id!)));
-      expect(claims.map(claim => claim.kind).toSorted()).toEqual(['held', 'taken']);
+      expect(claims.map(claim => claim.kind).toSorted()).toEqual(['claimed', 'taken']);
       // The holder may be dead without anybody knowing yet, so another job will look again.
       const { rows } = await sql<{ wait_s: number }>`
         select extract(epoch from start_after - now())::float8 as wait_s from pgboss.job
@@ -307,7 +300,7 @@ forEachRunsHost(open => {
       const other = await host.sibling();
       const [id] = await host.newRuns('builtin');
       const taken = await other.runs.driver.claim(id!);
-      if (taken.kind !== 'held') throw new Error(taken.kind);
+      if (taken.kind !== 'claimed') throw new Error(taken.kind);
       const stale = taken.run;
       await other.runs.driver.workspaceReady(stale, START);
       await checkpoint(stale, 1).catch(() => {});

@@ -1,31 +1,38 @@
-import type { Database } from '../platform/database/index.ts';
-import type { Leases } from '../platform/leases/index.ts';
+import { createHash } from 'node:crypto';
+import { newId } from '../kernel/index.ts';
 import {
   createJournal,
   type Journal,
   type JournalLoss,
-  type Log,
   type NewEvent,
 } from '../platform/log/index.ts';
-import type { Queue } from '../platform/queue/index.ts';
-import type { Sealer } from '../platform/secrets/index.ts';
-import type { Telemetry } from '../platform/telemetry/index.ts';
-import { claim } from './claim-run.ts';
+import { cutToJsonBytes } from '../work/index.ts';
+import { claimRun } from './claim-run.ts';
 import type {
+  ClaimedRun,
   ClaimLimits,
   ClaimResult,
-  HeldRun,
-  NewCheckpoint,
   NewDiff,
   NewTests,
   RunEnd,
-  RunOrder,
+  RunSignals,
   SettledCall,
+  SignalQuery,
   WorkspaceFacts,
 } from './claimed-run.ts';
-import * as facts from './driver-facts.ts';
-import { type Also, finish, requeue } from './finish-run.ts';
-import { abandonUnknown, type OrderQuery, orders, wakeLost } from './run-signals.ts';
+import type { DriverDeps } from './deps.ts';
+import { fenced } from './fenced.ts';
+import { finishRun, type InSameTransaction, requeueRun } from './finish-run.ts';
+import { abandonUnknown, signalsOf, wakeLost } from './run-signals.ts';
+import * as store from './store.ts';
+import type { Checkpoint } from './workspace/workspace.ts';
+
+/** How long an agent's events gather before they are written. */
+const JOURNAL_FLUSH_MS = 50;
+/** What is kept of the output of a test command; its end tells what failed. */
+export const TEST_OUTPUT_MAX_BYTES = 48 * 1024;
+/** Changed files that a run's row names; a larger change is whole in its patch only. */
+const FILES_SHOWN_MAX = 1_000;
 
 /**
  * What the worker that drives a run may do to it. Each verb is one transaction that writes the row
@@ -33,99 +40,194 @@ import { abandonUnknown, type OrderQuery, orders, wakeLost } from './run-signals
  * `conflict` and has written nothing. A verb that fails because the database was away is tried
  * again within `persistMs`, with the same append id, so that nothing is written twice.
  */
-export interface RunDriver {
+export class RunDriver {
+  private readonly deps: DriverDeps;
+
+  constructor(deps: DriverDeps) {
+    this.deps = deps;
+  }
+
   /**
-   * Takes a run that nobody alive holds: lease, attempt, status, and `run.started` or `run.resumed`
-   * in one transaction. A run that lost too many attempts ends here as `worker_lost`. Throws
-   * `not_found` for an unknown run.
+   * Takes a run that no living worker has. A run that lost too many attempts ends here as
+   * `worker_lost`. Throws `not_found` for an unknown run.
    */
-  claim(runId: string, limits?: ClaimLimits): Promise<ClaimResult>;
-  /** `workspace.ready`: where the attempt begins. */
-  workspaceReady(run: HeldRun, facts: WorkspaceFacts): Promise<void>;
-  /** For what the agent says. Flush it before the verbs below, so that the order is kept. */
-  journal(run: HeldRun, onLost: (loss: JournalLoss) => void): Journal;
+  claim(runId: string, limits: ClaimLimits = {}): Promise<ClaimResult> {
+    return claimRun(this.deps, runId, limits);
+  }
+
+  /** For the agent's events. Flush it before the verbs below, so that the order is kept. */
+  journal(run: ClaimedRun, onLost: (loss: JournalLoss) => void): Journal {
+    const { log, leases, telemetry } = this.deps;
+    return createJournal({
+      log,
+      subject: run.id,
+      actor: `replica:${leases.replica}`,
+      fence: run.lease.fence,
+      attempt: run.attempt,
+      flushMs: JOURNAL_FLUSH_MS,
+      telemetry,
+      onLost,
+    });
+  }
+
   /** Appends by itself, for what must be in the log before something is done. */
-  append(run: HeldRun, events: readonly NewEvent[]): Promise<void>;
+  async append(run: ClaimedRun, events: readonly NewEvent[]): Promise<void> {
+    await fenced(this.deps, run, async () => events);
+  }
+
+  /** `workspace.ready`: where the attempt begins. */
+  async workspaceReady(run: ClaimedRun, facts: WorkspaceFacts): Promise<void> {
+    const columns = {
+      base_commit: facts.baseCommit,
+      branch: facts.branch,
+      isolated: facts.isolated,
+    };
+    await fenced(this.deps, run, async trx => {
+      await store.updateRun(trx, run.id, columns);
+      const data = { agent_version: facts.agentVersion, ...columns };
+      return [{ type: 'workspace.ready', data }];
+    });
+  }
+
   /** After the manifest's blob was written: `checkpoint.saved`; lost attempts count anew. */
-  saveCheckpointRow(run: HeldRun, checkpoint: NewCheckpoint): Promise<void>;
+  async saveCheckpoint(
+    run: ClaimedRun,
+    checkpoint: Checkpoint,
+    agentSessionId: string | null,
+  ): Promise<void> {
+    const { number, commit, manifestKey, sizeBytes } = checkpoint;
+    const id = newId('art');
+    await fenced(this.deps, run, async trx => {
+      await store.updateRun(trx, run.id, {
+        head_commit: commit,
+        checkpoint: { number, manifest_key: manifestKey },
+        lost_attempts: 0,
+        ...(agentSessionId !== null && { agent_session_id: agentSessionId }),
+      });
+      await store.insertArtifact(trx, {
+        id,
+        run_id: run.id,
+        kind: 'checkpoint',
+        blob_key: manifestKey,
+        content_type: 'application/json',
+        size_bytes: sizeBytes,
+        sha256: createHash('sha256').update(JSON.stringify(checkpoint)).digest('hex'),
+      });
+      return [{ type: 'checkpoint.saved', data: { number, commit, size_bytes: sizeBytes } }];
+    });
+  }
+
   /** `patch.created`, with the artifact's row. The newest one counts. */
-  setDiff(run: HeldRun, diff: NewDiff): Promise<void>;
-  setTests(run: HeldRun, tests: NewTests): Promise<void>;
+  async setDiff(run: ClaimedRun, diff: NewDiff): Promise<void> {
+    const { headCommit, branch, insertions, deletions, patch } = diff;
+    const id = newId('art');
+    await fenced(this.deps, run, async trx => {
+      await store.updateRun(trx, run.id, {
+        head_commit: headCommit,
+        branch,
+        insertions,
+        deletions,
+        files_changed: diff.files.slice(0, FILES_SHOWN_MAX),
+      });
+      const artifactId = await store.insertArtifact(trx, {
+        id,
+        run_id: run.id,
+        kind: 'patch',
+        blob_key: patch.blobKey,
+        content_type: 'text/x-diff',
+        size_bytes: patch.sizeBytes,
+        sha256: patch.sha256,
+      });
+      const data = {
+        artifact_id: artifactId,
+        commit: headCommit,
+        branch,
+        files: diff.files.length,
+        insertions,
+        deletions,
+        size_bytes: patch.sizeBytes,
+      };
+      return [{ type: 'patch.created', data }];
+    });
+  }
+
+  async setTests(run: ClaimedRun, tests: NewTests): Promise<void> {
+    const { phase } = tests;
+    const result = { exit_code: tests.exitCode, duration_s: tests.durationS };
+    const output = cutToJsonBytes(tests.output, TEST_OUTPUT_MAX_BYTES, 'end');
+    await fenced(this.deps, run, async trx => {
+      await store.updateRun(
+        trx,
+        run.id,
+        phase === 'before' ? { test_before: result } : { test_after: result },
+      );
+      return [{ type: 'tests.finished', data: { phase, ...result }, private: { output } }];
+    });
+  }
+
   /** `model.called`, and the run's totals. */
-  recordUsage(run: HeldRun, call: SettledCall): Promise<void>;
+  async recordUsage(run: ClaimedRun, call: SettledCall): Promise<void> {
+    const { usage } = run;
+    usage.model_calls += 1;
+    usage.input_tokens += call.inputTokens;
+    usage.output_tokens += call.outputTokens;
+    usage.cached_tokens += call.cachedTokens;
+    if (call.costUsd !== null) usage.cost_usd = (usage.cost_usd ?? 0) + call.costUsd;
+    const totals = { ...usage };
+    await fenced(this.deps, run, async trx => {
+      await store.setUsage(trx, run.id, totals);
+      const data = {
+        model: call.model,
+        input_tokens: call.inputTokens,
+        output_tokens: call.outputTokens,
+        cached_tokens: call.cachedTokens,
+        cost_usd: call.costUsd,
+        status: call.status,
+      };
+      return [{ type: 'model.called', data }];
+    });
+  }
+
   /** Gives a run back in a drain: queued again, with a job. Does not count as lost. */
-  requeue(run: HeldRun, also?: Also): Promise<void>;
+  requeue(run: ClaimedRun, inSameTransaction?: InSameTransaction): Promise<void> {
+    return requeueRun(this.deps, run, inSameTransaction);
+  }
+
   /**
    * Ends the run and gives up its lease; starts the follow-up that `heardThrough` asks for. The
-   * same attempt may say it again; another may not.
+   * same attempt may repeat it; another may not.
    */
-  finish(run: HeldRun, end: RunEnd, also?: Also): Promise<void>;
+  finish(run: ClaimedRun, end: RunEnd, inSameTransaction?: InSameTransaction): Promise<void> {
+    return finishRun(this.deps, run, end, inSameTransaction);
+  }
+
   /**
    * Gives up the lease of a run that is neither finished nor requeued, after a failure of ours: the
    * attempt counts as lost, and the next claim need not wait for the lease to expire.
    */
-  abandon(run: HeldRun): Promise<void>;
+  async abandon(run: ClaimedRun): Promise<void> {
+    await this.deps.leases.release(this.deps.database.db, run.lease);
+  }
+
   /**
    * Gives up what leases this replica has of these runs, except those that it is busy with: a claim
-   * whose COMMIT was not answered may have taken one, and everybody waits for a live holder.
-   * Answers how many.
+   * whose COMMIT was not answered may have taken one, and every other worker waits for a live
+   * holder. Answers how many.
    */
-  abandonUnknown(runIds: readonly string[], isBusy: (runId: string) => boolean): Promise<number>;
-  /** What came up about runs that this worker holds; ask on each ring of them and each second. */
-  orders(held: readonly OrderQuery[]): Promise<RunOrder[]>;
+  abandonUnknown(runIds: readonly string[], isBusy: (runId: string) => boolean): Promise<number> {
+    return abandonUnknown(this.deps, runIds, isBusy);
+  }
+
+  /** What came up about runs of this worker; ask on each ring of them and each second. */
+  signals(runs: readonly SignalQuery[]): Promise<RunSignals[]> {
+    return signalsOf(this.deps, runs);
+  }
+
   /**
-   * Sends jobs again for runs that nobody drives though they have not ended: the sweep for jobs
+   * Sends jobs again for runs that no worker drives though they have not ended: the sweep for jobs
    * that were lost. Answers how many.
    */
-  wakeLost(): Promise<number>;
-}
-
-export interface DriverDeps {
-  readonly database: Database;
-  readonly log: Log;
-  readonly leases: Leases;
-  readonly sealer: Sealer;
-  readonly queue: Pick<Queue, 'send'>;
-  readonly telemetry: Telemetry;
-  /** How long a verb is tried again while the database is away. Default `PERSIST_MS`. */
-  readonly persistMs?: number;
-}
-
-/** How long what an agent says gathers before it is written. */
-const JOURNAL_FLUSH_MS = 50;
-
-export function createRunDriver(deps: DriverDeps): RunDriver {
-  return {
-    claim: (runId, limits = {}) => claim(deps, runId, limits),
-    workspaceReady: (run, ready) => facts.workspaceReady(deps, run, ready),
-    journal: (run, onLost) => openJournal(deps, run, onLost),
-    append: (run, events) => facts.append(deps, run, events),
-    saveCheckpointRow: (run, checkpoint) => facts.saveCheckpoint(deps, run, checkpoint),
-    setDiff: (run, diff) => facts.setDiff(deps, run, diff),
-    setTests: (run, tests) => facts.setTests(deps, run, tests),
-    recordUsage: (run, call) => facts.recordUsage(deps, run, call),
-    requeue: (run, also) => requeue(deps, run, also),
-    finish: (run, end, also) => finish(deps, run, end, also),
-    abandon: run => deps.leases.release(deps.database.db, run.lease),
-    abandonUnknown: (runIds, isBusy) => abandonUnknown(deps, runIds, isBusy),
-    orders: held => orders(deps, held),
-    wakeLost: () => wakeLost(deps),
-  };
-}
-
-function openJournal(deps: DriverDeps, run: HeldRun, onLost: (loss: JournalLoss) => void): Journal {
-  return createJournal({
-    log: deps.log,
-    subject: run.id,
-    actor: actorOf(deps),
-    fence: run.lease.fence,
-    attempt: run.attempt,
-    flushMs: JOURNAL_FLUSH_MS,
-    telemetry: deps.telemetry,
-    onLost,
-  });
-}
-
-export function actorOf(deps: Pick<DriverDeps, 'leases'>): string {
-  return `replica:${deps.leases.replica}`;
+  wakeLost(): Promise<number> {
+    return wakeLost(this.deps);
+  }
 }

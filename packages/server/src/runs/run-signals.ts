@@ -1,39 +1,24 @@
-import type { RunOrder } from './claimed-run.ts';
+import type { RunSignals, SignalQuery } from './claimed-run.ts';
+import type { DriverDeps } from './deps.ts';
 import * as queries from './queries.ts';
-import type { DriverDeps } from './run-driver.ts';
-import { tables } from './tables.ts';
-
-/** A run that the asking worker holds, and the newest message that its agent knows. */
-export interface OrderQuery {
-  readonly id: string;
-  readonly attempt: number;
-  readonly taskId: string;
-  readonly afterMessage: number;
-}
 
 /** Runs looked at by one sweep. */
 const WAKE_BATCH = 100;
 /** A queued run this old without a worker may have lost its job; sending another does no harm. */
 const QUEUED_STALE_MS = 60_000;
 
-export async function orders(
+export async function signalsOf(
   deps: Pick<DriverDeps, 'database' | 'sealer'>,
-  held: readonly OrderQuery[],
-): Promise<RunOrder[]> {
-  if (held.length === 0) return [];
-  const { db } = deps.database;
-  const rows = await tables(db)
-    .selectFrom('runs')
-    .select(['id', 'status', 'attempt', 'cancel_requested_at'])
-    .where(
-      'id',
-      'in',
-      held.map(run => run.id),
-    )
-    .execute();
+  runs: readonly SignalQuery[],
+): Promise<RunSignals[]> {
+  if (runs.length === 0) return [];
+  const rows = await queries.findForSignals(
+    deps.database.db,
+    runs.map(run => run.id),
+  );
   const byId = new Map(rows.map(row => [row.id, row]));
-  const found: RunOrder[] = [];
-  for (const run of held) {
+  const found: RunSignals[] = [];
+  for (const run of runs) {
     const row = byId.get(run.id);
     const lost = row?.status !== 'running' || row.attempt !== run.attempt;
     found.push({
@@ -48,8 +33,8 @@ export async function orders(
 
 async function newMessages(
   deps: Pick<DriverDeps, 'database' | 'sealer'>,
-  run: OrderQuery,
-): Promise<RunOrder['messages']> {
+  run: SignalQuery,
+): Promise<RunSignals['messages']> {
   const { db } = deps.database;
   const rows = await queries.messagesForRunning(db, run.taskId, run.afterMessage);
   const opened = await deps.sealer.openAll(

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../kernel/index.ts';
 import { READ_MAX_EVENTS } from '../platform/log/index.ts';
-import type { HeldRun } from './index.ts';
+import type { ClaimedRun } from './index.ts';
 import { withRunsHost } from './testing/databases.ts';
 import { CALLER, type RunsHost } from './testing/host.ts';
 import { SseConnection } from './testing/sse-client.ts';
@@ -28,16 +28,17 @@ withRunsHost(open => {
   const streamOf = (run: string) => `/v1/runs/${run}/stream`;
   const output = (text: string) =>
     ({ type: 'agent.output', data: { stream: 'stdout' }, private: { text } }) as const;
-  const say = (run: HeldRun, ...texts: string[]) => host.runs.driver.append(run, texts.map(output));
+  const say = (run: ClaimedRun, ...texts: string[]) =>
+    host.runs.driver.append(run, texts.map(output));
   const ids = (connection: SseConnection) => connection.messages.map(message => message.id);
   const numbers = (from: number, to: number) =>
     Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
   /** Taken by a worker: its log says `run.created` and `run.started`. */
-  async function newRun(): Promise<HeldRun> {
+  async function newRun(): Promise<ClaimedRun> {
     const [id] = await host.newRuns('builtin');
     return host.claim(id!);
   }
-  async function endedRun(events: number): Promise<HeldRun> {
+  async function endedRun(events: number): Promise<ClaimedRun> {
     const run = await newRun();
     for (let seq = 3; seq < events; seq += 1) await say(run, `line ${seq}\n`);
     await host.runs.driver.finish(run, SUCCESS);

@@ -1,7 +1,6 @@
 import { RUN_STATUSES, type RunStatus } from '@holdfast/protocol';
 import { describe, expect, it } from 'vitest';
 import {
-  type Claimable,
   claimStep,
   isFinal,
   isReasonOf,
@@ -10,11 +9,11 @@ import {
   nextStatus,
 } from './run.ts';
 
+type Claimable = Parameters<typeof claimStep>[0];
 const run = (change: Partial<Claimable> = {}): Claimable => ({
   status: 'queued',
   attempt: 0,
-  lostAttempts: 0,
-  requeuedReason: null,
+  lost_attempts: 0,
   ...change,
 });
 const FINAL = RUN_STATUSES.filter(isFinal);
@@ -29,13 +28,13 @@ describe('a claim', () => {
   });
 
   it('goes on after a drain, which does not count', () => {
-    const drained = run({ attempt: 7, lostAttempts: 2, requeuedReason: 'drain' });
+    const drained = run({ attempt: 7, lost_attempts: 2 });
     expect(claimStep(drained)).toEqual({ kind: 'start', resumed: 'drain', lostAttempts: 2 });
   });
 
   it('counts attempts that were lost, and gives up at the bound', () => {
     for (let lost = 0; lost < LOST_ATTEMPTS_MAX + 1; lost += 1) {
-      const step = claimStep(run({ status: 'running', attempt: lost + 1, lostAttempts: lost }));
+      const step = claimStep(run({ status: 'running', attempt: lost + 1, lost_attempts: lost }));
       const gone = lost + 1 >= LOST_ATTEMPTS_MAX;
       expect(step).toMatchObject({ kind: gone ? 'give_up' : 'start', lostAttempts: lost + 1 });
     }

@@ -1,4 +1,5 @@
 import type { RunReason, RunStatus } from '@holdfast/protocol';
+import type { RunRow } from './tables.ts';
 
 /**
  * A run's life:
@@ -22,15 +23,6 @@ export function isFinal(status: RunStatus): status is FinalStatus {
   return status === 'succeeded' || status === 'failed' || status === 'canceled';
 }
 
-/** What a claim looks at. */
-export interface Claimable {
-  readonly status: RunStatus;
-  readonly attempt: number;
-  readonly lostAttempts: number;
-  /** Set by a drain, until the next claim. */
-  readonly requeuedReason: string | null;
-}
-
 export type ResumeReason = 'worker_lost' | 'drain';
 
 export type ClaimStep =
@@ -46,18 +38,20 @@ export type ClaimStep =
   | { readonly kind: 'give_up'; readonly lostAttempts: number };
 
 /** What becomes of a run that a worker takes while nobody else holds it. */
-export function claimStep(run: Claimable): ClaimStep {
+export function claimStep(
+  run: Readonly<Pick<RunRow, 'status' | 'attempt' | 'lost_attempts'>>,
+): ClaimStep {
   if (isFinal(run.status)) return { kind: 'ended' };
   if (run.status === 'queued') {
     const resumed = run.attempt === 0 ? null : 'drain';
-    return { kind: 'start', resumed, lostAttempts: run.lostAttempts };
+    return { kind: 'start', resumed, lostAttempts: run.lost_attempts };
   }
-  const lostAttempts = run.lostAttempts + 1;
+  const lostAttempts = run.lost_attempts + 1;
   if (lostAttempts >= LOST_ATTEMPTS_MAX) return { kind: 'give_up', lostAttempts };
   return { kind: 'start', resumed: 'worker_lost', lostAttempts };
 }
 
-export type RunInput =
+type RunInput =
   | { readonly type: 'requeue' }
   | { readonly type: 'cancel' }
   | { readonly type: 'finish'; readonly status: FinalStatus };

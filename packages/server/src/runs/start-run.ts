@@ -1,19 +1,26 @@
-import type { NewRuns } from '@holdfast/protocol';
+import type { NewRuns, RunStatus } from '@holdfast/protocol';
 import { notFound } from '../auth/index.ts';
-import { allOf, HoldfastError, isId, newId } from '../kernel/index.ts';
+import { HoldfastError, isId, newId, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { authorizeRow, type Caller, withIdempotency } from '../work/index.ts';
-import { announceRuns, insertRuns, type RunDraft, type StartedRuns } from './new-runs.ts';
+import type { DriverDeps, RunsServiceDeps } from './deps.ts';
 import * as queries from './queries.ts';
-import type { Admission } from './queue-limit.ts';
+import type { QueueLimit } from './queue-limit.ts';
 import { isFinal } from './run.ts';
-import type { RunsServiceDeps } from './service.ts';
-import { tables } from './tables.ts';
-import { archived, insertMessage, openInstruction, type SealedMessage } from './tasks/tasks.ts';
+import * as store from './store.ts';
+import { addMessage, openInstruction } from './tasks/messages.ts';
+import { archivedRepository } from './tasks/repos.ts';
 
 export interface StartDeps extends RunsServiceDeps {
-  readonly admission: Admission;
+  readonly queueLimit: QueueLimit;
 }
+
+export interface StartedRuns {
+  readonly runs: { readonly id: string; readonly agent: string; readonly status: RunStatus }[];
+}
+
+/** A run to be made: its row, and the instruction that its first event repeats. */
+type RunDraft = store.NewRunRow & { readonly instruction: string };
 
 /** One run for each agent, each with its subject, first event and job, in one transaction. */
 export async function startRuns(
@@ -22,99 +29,76 @@ export async function startRuns(
   taskId: string,
   request: NewRuns,
 ): Promise<StartedRuns> {
-  const task = await accessStartable(deps, caller, taskId, request.message_id);
+  const { db } = deps.database;
+  const found = isId('tsk', taskId)
+    ? await queries.findStartable(db, taskId, request.message_id)
+    : undefined;
+  const task = await authorizeRow(deps, caller, found, {
+    policy: 'runs.control',
+    target: taskId,
+  });
   const { answer, repeated } = await withIdempotency(deps.database, caller.idempotency, {
     status: 202,
-    prepare: () => prepare(deps, task, request),
+    prepare: () => checkRequest(deps, task, request),
     async work(trx, earlier) {
-      const [, , answer] = await allOf([
-        admit(deps, trx, caller, request.agents.length),
-        task.column_override === null ? null : takeUp(trx, taskId),
-        insertAll(deps, trx, { caller, task, request, earlier }),
-      ]);
-      return answer;
+      const { id: owner, projectId } = caller.principal;
+      await deps.queueLimit.admit(trx, { projectId, owner, count: request.agents.length });
+      await store.reopenTask(trx, taskId);
+      let { messageId, instruction } = earlier;
+      if (request.instruction !== undefined) {
+        instruction = request.instruction;
+        const message = { taskId, instruction, forRunning: false };
+        messageId = (await addMessage(deps, trx, caller, message)).id;
+      }
+      return insertRuns(
+        deps,
+        trx,
+        request.agents.map(agent => ({
+          id: newId('run'),
+          project_id: task.project_id,
+          task_id: task.id,
+          message_id: messageId,
+          repository_id: task.repository_id,
+          created_by: owner,
+          agent,
+          model: request.model ?? null,
+          base_ref: request.base_ref ?? null,
+          retry_of: null,
+          continues: request.continues ?? null,
+          instruction,
+        })),
+      );
     },
   });
   if (!repeated) announceRuns(deps, answer);
   return answer;
 }
 
-/** The message of a run, opened. */
-interface Instructed {
-  readonly messageId: string;
-  readonly instruction: string;
-}
-
-interface Start {
-  readonly caller: Caller;
-  readonly task: queries.StartableTask;
-  readonly request: NewRuns;
-  readonly earlier: Instructed;
-}
-
-/** The key for the instruction is looked up at the same time. */
-async function accessStartable(
-  deps: RunsServiceDeps,
-  caller: Caller,
-  id: string,
-  messageId: string | undefined,
-): Promise<queries.StartableTask> {
-  const { db } = deps.database;
-  // Whether the caller may know comes first: that there is no key is said when it is used.
-  const looking = isId('tsk', id) && deps.sealer.lookUpKey(db, id).catch(() => {});
-  const row = looking ? await queries.findStartable(db, id, messageId) : undefined;
-  await looking;
-  return authorizeRow(deps, caller, row, { policy: 'runs.control', target: id });
-}
-
-async function insertAll(deps: RunsServiceDeps, trx: Trx, start: Start): Promise<StartedRuns> {
-  const { caller, task, request } = start;
-  const { messageId, instruction } = await messageToRun(deps, trx, start);
-  const drafts = request.agents.map(
-    (agent): RunDraft => ({
-      id: newId('run'),
-      projectId: task.project_id,
-      taskId: task.id,
-      messageId,
-      repositoryId: task.repository_id,
-      createdBy: caller.principal.id,
-      agent,
-      model: request.model ?? null,
-      baseRef: request.base_ref ?? null,
-      retryOf: null,
-      continues: request.continues ?? null,
-      instruction,
-    }),
-  );
-  return insertRuns(deps, trx, drafts);
-}
-
-/** The message of new runs: one that is there, or a new one with the request's instruction. */
-async function messageToRun(
-  deps: RunsServiceDeps,
-  trx: Trx,
-  { caller, task, request, earlier }: Start,
-): Promise<Instructed> {
-  const { instruction } = request;
-  if (instruction === undefined) return earlier;
-  const message = { taskId: task.id, instruction, forRunning: false };
-  const { id: messageId } = await insertMessage(deps, trx, caller, message);
-  return { messageId, instruction };
-}
-
-async function prepare(
+/** Answers the message that is there already, for requests without an instruction. */
+async function checkRequest(
   deps: RunsServiceDeps,
   task: queries.StartableTask,
   request: NewRuns,
-): Promise<Instructed> {
+): Promise<{ readonly messageId: string; readonly instruction: string }> {
   checkAgents(deps, request.agents);
   if (request.model !== undefined) deps.checkModel?.(request.model);
-  const message = messageOf(task, request);
-  if (task.repository_archived_at !== null) throw archived();
+  if (request.message_id !== undefined && request.instruction !== undefined) {
+    throw new HoldfastError('invalid_request', 'Give one of instruction and message_id.', {
+      field: 'message_id',
+    });
+  }
+  const { message_id: id, instruction_key_id, instruction_data } = task;
+  if (id === null || instruction_key_id === null || instruction_data === null) {
+    throw new HoldfastError('unprocessable', 'message_id names no message of this task.', {
+      field: 'message_id',
+    });
+  }
+  if (task.repository_archived_at !== null) throw archivedRepository();
   if (request.continues !== undefined) await checkContinued(deps, task.id, request.continues);
+  const message = { task_id: task.id, instruction_key_id, instruction_data };
   const instruction = await openInstruction(deps, message);
   if (instruction === null) throw new HoldfastError('gone', 'The task was erased.');
-  return { messageId: message.id, instruction };
+  return { messageId: id, instruction };
 }
 
 function checkAgents({ agentNames: known }: RunsServiceDeps, agents: readonly string[]): void {
@@ -139,81 +123,80 @@ async function checkContinued(deps: RunsServiceDeps, taskId: string, id: string)
   });
 }
 
-function messageOf(task: queries.StartableTask, request: NewRuns): SealedMessage {
-  if (request.message_id !== undefined && request.instruction !== undefined) {
-    throw new HoldfastError('invalid_request', 'Give one of instruction and message_id.', {
-      field: 'message_id',
-    });
-  }
-  const { message_id: id, instruction_key_id, instruction_data } = task;
-  if (id !== null && instruction_key_id !== null && instruction_data !== null) {
-    return { id, task_id: task.id, instruction_key_id, instruction_data };
-  }
-  throw new HoldfastError('unprocessable', 'message_id names no message of this task.', {
-    field: 'message_id',
-  });
-}
-
-/** The same work once more, as a new run; its base is taken anew. */
+/** The same work once more, as a new run; its base is resolved anew. */
 export async function retryRun(
   deps: StartDeps,
   caller: Caller,
   run: queries.RunView,
 ): Promise<StartedRuns> {
+  const { db } = deps.database;
   const { answer, repeated } = await withIdempotency(deps.database, caller.idempotency, {
     status: 202,
     async prepare() {
-      const { db } = deps.database;
       checkAgents(deps, [run.agent]);
       if (run.model !== null) deps.checkModel?.(run.model);
       const repo = await queries.findRepository(db, run.repository_id);
-      if (repo === undefined || repo.archived_at !== null) throw archived();
+      if (repo === undefined || repo.archived_at !== null) throw archivedRepository();
       const message = await queries.findMessage(db, run.message_id);
       const instruction = message === undefined ? null : await openInstruction(deps, message);
       if (instruction === null) throw notFound();
       return instruction;
     },
     async work(trx, instruction) {
-      await admit(deps, trx, caller, 1);
-      await takeUp(trx, run.task_id);
-      return insertRuns(deps, trx, [draftAgain(caller, run, instruction)]);
+      const { id: owner, projectId } = caller.principal;
+      await deps.queueLimit.admit(trx, { projectId, owner, count: 1 });
+      await store.reopenTask(trx, run.task_id);
+      const { project_id, task_id, message_id, repository_id } = run;
+      const { agent, model, base_ref, continues } = run;
+      return insertRuns(deps, trx, [
+        {
+          id: newId('run'),
+          project_id,
+          task_id,
+          message_id,
+          repository_id,
+          created_by: owner,
+          agent,
+          model,
+          base_ref,
+          retry_of: run.id,
+          continues,
+          instruction,
+        },
+      ]);
     },
   });
   if (!repeated) announceRuns(deps, answer);
   return answer;
 }
 
-/**
- * What was put off, or called done, is taken up again: where the task stands afterwards is for its
- * runs to say. An archived task stays out of sight.
- */
-async function takeUp(trx: Trx, taskId: string): Promise<void> {
-  await tables(trx)
-    .updateTable('tasks')
-    .set({ column_override: null })
-    .where('id', '=', taskId)
-    .where('column_override', '<>', 'archived')
-    .execute();
+/** Inserts each run with its subject, its key, its job and its first event. */
+export async function insertRuns(
+  deps: DriverDeps,
+  trx: Trx,
+  drafts: readonly RunDraft[],
+): Promise<StartedRuns> {
+  for (const { instruction, ...row } of drafts) {
+    const { id, project_id: projectId, created_by: createdBy } = row;
+    await deps.log.create(trx, { id, kind: 'run', projectId, createdBy });
+    await deps.sealer.create(trx, id);
+    await store.insertRun(trx, row);
+    await deps.queue.send(trx, 'agent', { run_id: id }, { singletonKey: id });
+    const { task_id, message_id, agent, model, retry_of, continues } = row;
+    const data = { task_id, message_id, agent, model, retry_of, continues };
+    await deps.log.append(trx, {
+      subject: id,
+      actor: createdBy,
+      appendId: newUuidV7(),
+      events: [{ type: 'run.created', data, private: { instruction } }],
+    });
+  }
+  return { runs: drafts.map(({ id, agent }) => ({ id, agent, status: 'queued' })) };
 }
 
-function draftAgain({ principal }: Caller, run: queries.RunView, instruction: string): RunDraft {
-  return {
-    id: newId('run'),
-    projectId: run.project_id,
-    taskId: run.task_id,
-    messageId: run.message_id,
-    repositoryId: run.repository_id,
-    createdBy: principal.id,
-    agent: run.agent,
-    model: run.model,
-    baseRef: run.base_ref,
-    retryOf: run.id,
-    continues: run.continues,
-    instruction,
-  };
-}
-
-function admit(deps: StartDeps, trx: Trx, { principal }: Caller, count: number): Promise<void> {
-  const { id: owner, projectId } = principal;
-  return deps.admission.admit(trx, { projectId, owner, count });
+/** Writes the operator's log once the transaction has committed. */
+export function announceRuns(deps: DriverDeps, started: StartedRuns): void {
+  for (const { id, agent } of started.runs) {
+    deps.telemetry.log.info('run.created', { run_id: id, agent });
+  }
 }

@@ -1,64 +1,33 @@
-import type { ChangedFile, RunReason } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { RunBill } from '../models/index.ts';
 import type { Executor, Trx } from '../platform/database/index.ts';
-import type { FinalStatus } from './run.ts';
-import { type RunRow, type StoredCheckpoint, type StoredTest, tables } from './tables.ts';
+import { type ArtifactRow, RUN_COLUMNS, type RunRow, runValues, tables } from './tables.ts';
 
 /** The writes of runs. Every instant is the database's. */
 
-export interface NewRunRow {
-  readonly id: string;
-  readonly projectId: string;
-  readonly taskId: string;
-  readonly messageId: string;
-  readonly repositoryId: string;
-  readonly createdBy: string;
-  readonly agent: string;
-  readonly model: string | null;
-  readonly baseRef: string | null;
-  readonly retryOf: string | null;
-  readonly continues: string | null;
-}
+export type NewRunRow = Pick<
+  RunRow,
+  | 'id'
+  | 'project_id'
+  | 'task_id'
+  | 'message_id'
+  | 'repository_id'
+  | 'created_by'
+  | 'agent'
+  | 'model'
+  | 'base_ref'
+  | 'retry_of'
+  | 'continues'
+>;
 
 export async function insertRun(trx: Trx, run: NewRunRow): Promise<void> {
   await tables(trx)
     .insertInto('runs')
-    .values({
-      id: run.id,
-      project_id: run.projectId,
-      task_id: run.taskId,
-      message_id: run.messageId,
-      repository_id: run.repositoryId,
-      created_by: run.createdBy,
-      agent: run.agent,
-      model: run.model,
-      status: 'queued',
-      base_ref: run.baseRef,
-      retry_of: run.retryOf,
-      continues: run.continues,
-    })
+    .values({ ...run, status: 'queued' })
     .execute();
 }
 
-/** What is asked of a run by those who are about to change it. */
-const LOCKED_COLUMNS = [
-  'id',
-  'project_id',
-  'task_id',
-  'repository_id',
-  'agent',
-  'model',
-  'base_ref',
-  'status',
-  'attempt',
-  'branch',
-  'head_commit',
-  'cost_usd',
-  'cancel_requested_at',
-] as const;
-
-export type LockedRun = Pick<RunRow, (typeof LOCKED_COLUMNS)[number]> & {
+export type LockedRun = RunRow & {
   /** Seconds since its first start. */
   readonly duration_s: number;
 };
@@ -69,15 +38,23 @@ export const DURATION_S = sql<number>`
 export async function lockRun(trx: Trx, id: string): Promise<LockedRun | undefined> {
   return await tables(trx)
     .selectFrom('runs')
-    .select(LOCKED_COLUMNS)
+    .select(RUN_COLUMNS)
     .select(DURATION_S.as('duration_s'))
     .where('id', '=', id)
     .forNoKeyUpdate()
     .executeTakeFirst();
 }
 
-/** Serialises those who count, under one name, what waits or runs. */
-export async function lockPlaces(trx: Trx, name: string): Promise<void> {
+/**
+ * Locks a task against new messages. Adding a message takes the same lock and then sees either a
+ * run at work or that it has ended.
+ */
+export async function lockTask(trx: Trx, id: string): Promise<void> {
+  await sql`select 1 from tasks where id = ${id} for no key update`.execute(trx);
+}
+
+/** Serialises transactions that count waiting runs under one name. */
+export async function lockQueue(trx: Trx, name: string): Promise<void> {
   const lock = `run-places:${name}`;
   await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(trx);
 }
@@ -96,33 +73,23 @@ export async function countQueued(
   return row.queued;
 }
 
+/** Writes these columns. */
+export async function updateRun(trx: Trx, id: string, values: Partial<RunRow>): Promise<void> {
+  await tables(trx).updateTable('runs').set(runValues(values)).where('id', '=', id).execute();
+}
+
 export async function setRequeued(trx: Trx, id: string, reason: string): Promise<void> {
-  await tables(trx)
-    .updateTable('runs')
-    .set({ status: 'queued', requeued_reason: reason, replica: null })
-    .where('id', '=', id)
-    .execute();
+  await updateRun(trx, id, { status: 'queued', requeued_reason: reason, replica: null });
 }
 
-export interface EndFacts {
-  readonly status: FinalStatus;
-  readonly reason: RunReason | null;
-  readonly summary: { keyId: string; ciphertext: Uint8Array } | null;
-}
+/** The columns of a run's end. */
+export type EndOfRun = Pick<RunRow, 'status' | 'reason'> &
+  Partial<Pick<RunRow, 'summary_key_id' | 'summary_data'>>;
 
-export async function setFinal(trx: Trx, id: string, end: EndFacts): Promise<void> {
+export async function setFinal(trx: Trx, id: string, end: EndOfRun): Promise<void> {
   await tables(trx)
     .updateTable('runs')
-    .set({
-      status: end.status,
-      reason: end.reason,
-      finished_at: sql<Date>`now()`,
-      requeued_reason: null,
-      ...(end.summary && {
-        summary_key_id: end.summary.keyId,
-        summary_data: end.summary.ciphertext,
-      }),
-    })
+    .set({ ...end, finished_at: sql<Date>`now()`, requeued_reason: null })
     .where('id', '=', id)
     .execute();
 }
@@ -135,67 +102,26 @@ export async function setCancelRequested(trx: Trx, id: string): Promise<void> {
     .execute();
 }
 
-export interface Facts {
-  readonly isolated?: boolean;
-  readonly baseCommit?: string;
-  readonly headCommit?: string;
-  readonly branch?: string;
-  readonly agentSessionId?: string;
-  readonly files?: readonly ChangedFile[];
-  readonly insertions?: number;
-  readonly deletions?: number;
-  readonly testBefore?: StoredTest;
-  readonly testAfter?: StoredTest;
-  /** A new checkpoint: attempts lost before it no longer count. */
-  readonly checkpoint?: StoredCheckpoint;
-}
-
-export async function setFacts(trx: Trx, id: string, facts: Facts): Promise<void> {
-  const { isolated, baseCommit, headCommit, branch, agentSessionId } = facts;
-  const { files, insertions, deletions, testBefore, testAfter, checkpoint } = facts;
-  const values = {
-    ...(isolated !== undefined && { isolated }),
-    ...(baseCommit !== undefined && { base_commit: baseCommit }),
-    ...(headCommit !== undefined && { head_commit: headCommit }),
-    ...(branch !== undefined && { branch }),
-    ...(agentSessionId !== undefined && { agent_session_id: agentSessionId }),
-    ...(files !== undefined && { files_changed: JSON.stringify(files) }),
-    ...(insertions !== undefined && { insertions }),
-    ...(deletions !== undefined && { deletions }),
-    ...(testBefore !== undefined && { test_before: JSON.stringify(testBefore) }),
-    ...(testAfter !== undefined && { test_after: JSON.stringify(testAfter) }),
-    ...(checkpoint !== undefined && {
-      checkpoint: JSON.stringify(checkpoint),
-      lost_attempts: 0,
-    }),
-  };
-  if (Object.keys(values).length === 0) return;
-  await tables(trx).updateTable('runs').set(values).where('id', '=', id).execute();
-}
-
 /** What a run has used in all: totals, so that writing them twice changes nothing. */
-export interface UsageTotals {
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly cachedTokens: number;
-  readonly calls: number;
-  readonly costUsd: number | null;
-}
+export type UsageTotals = Pick<
+  RunRow,
+  'input_tokens' | 'output_tokens' | 'cached_tokens' | 'model_calls' | 'cost_usd'
+>;
 
 export async function setUsage(trx: Trx, id: string, totals: UsageTotals): Promise<void> {
   // Writes of one driver may overtake each other; totals only grow.
   await sql`
     update runs set
-      input_tokens = greatest(input_tokens, ${totals.inputTokens}::bigint),
-      output_tokens = greatest(output_tokens, ${totals.outputTokens}::bigint),
-      cached_tokens = greatest(cached_tokens, ${totals.cachedTokens}::bigint),
-      model_calls = greatest(model_calls, ${totals.calls}::integer),
-      cost_usd = greatest(cost_usd, ${totals.costUsd}::float8)
+      input_tokens = greatest(input_tokens, ${totals.input_tokens}::bigint),
+      output_tokens = greatest(output_tokens, ${totals.output_tokens}::bigint),
+      cached_tokens = greatest(cached_tokens, ${totals.cached_tokens}::bigint),
+      model_calls = greatest(model_calls, ${totals.model_calls}::integer),
+      cost_usd = greatest(cost_usd, ${totals.cost_usd}::float8)
     where id = ${id}`.execute(trx);
 }
 
-/** Writes what a run's calls come to, unless more is known already; answers what is true then. */
-export async function setBill(
+/** Raises a run's totals to what its calls come to; answers the totals afterwards. */
+export async function raiseUsage(
   trx: Trx,
   id: string,
   bill: Pick<RunBill, 'calls' | 'usd'>,
@@ -209,36 +135,68 @@ export async function setBill(
   return rows[0]!;
 }
 
-export interface NewArtifact {
-  readonly id: string;
-  readonly runId: string;
-  readonly kind: 'patch' | 'log' | 'checkpoint';
-  readonly blobKey: string;
-  readonly contentType: string;
-  readonly sizeBytes: number;
-  readonly sha256: string;
-}
+type NewArtifact = Omit<ArtifactRow, 'created_at' | 'expires_at'>;
 
 /** Inserts the row, or answers the id of the one that already names this blob. */
 export async function insertArtifact(executor: Executor, artifact: NewArtifact): Promise<string> {
   const row = await tables(executor)
     .insertInto('artifacts')
-    .values({
-      id: artifact.id,
-      run_id: artifact.runId,
-      kind: artifact.kind,
-      blob_key: artifact.blobKey,
-      content_type: artifact.contentType,
-      size_bytes: artifact.sizeBytes,
-      sha256: artifact.sha256,
-    })
+    .values(artifact)
     .onConflict(conflict =>
       conflict.column('blob_key').doUpdateSet({
-        size_bytes: artifact.sizeBytes,
+        size_bytes: artifact.size_bytes,
         sha256: artifact.sha256,
       }),
     )
     .returning('id')
     .executeTakeFirstOrThrow();
   return row.id;
+}
+
+/**
+ * Takes back that a task was put off or called done: from now on its column follows from its runs.
+ * An archived task stays out of sight.
+ */
+export async function reopenTask(trx: Trx, taskId: string): Promise<void> {
+  await tables(trx)
+    .updateTable('tasks')
+    .set({ column_override: null })
+    .where('id', '=', taskId)
+    .where('column_override', '<>', 'archived')
+    .execute();
+}
+
+/** Chooses a run of its task; false when it was chosen before. */
+export async function setPicked(trx: Trx, run: Pick<RunRow, 'id' | 'task_id'>): Promise<boolean> {
+  const task = await tables(trx)
+    .updateTable('tasks')
+    .set({ picked_run_id: run.id, column_override: null, updated_at: sql<Date>`now()` })
+    .where('id', '=', run.task_id)
+    .where(eb => eb.or([eb('picked_run_id', 'is', null), eb('picked_run_id', '!=', run.id)]))
+    .returning('id')
+    .executeTakeFirst();
+  return task !== undefined;
+}
+
+/** Removes the references to a run's checkpoints. */
+export async function dropCheckpoints(trx: Trx, runId: string): Promise<void> {
+  await updateRun(trx, runId, { checkpoint: null });
+  await tables(trx)
+    .deleteFrom('artifacts')
+    .where('run_id', '=', runId)
+    .where('kind', '=', 'checkpoint')
+    .execute();
+}
+
+/** Removes the words and files of an ended run; how it ended and what it cost stay. */
+export async function eraseRun(trx: Trx, runId: string): Promise<void> {
+  await lockRun(trx, runId);
+  await updateRun(trx, runId, {
+    summary_key_id: null,
+    summary_data: null,
+    files_changed: [],
+    checkpoint: null,
+    agent_session_id: null,
+  });
+  await tables(trx).deleteFrom('artifacts').where('run_id', '=', runId).execute();
 }

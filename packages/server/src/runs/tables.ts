@@ -1,212 +1,158 @@
 import type { ChangedFile, RunReason, RunStatus } from '@holdfast/protocol';
-import type { ColumnType, Generated, Selectable } from 'kysely';
+import type { ColumnType, Generated, Selectable, Updateable } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
 import type { ChosenColumn } from './tasks/task.ts';
 
+/**
+ * The tables of this feature. A column is described here once: its type, its place among the
+ * columns that statements name, and whether it is written as JSON come from this one line.
+ */
+interface Column<T> {
+  readonly isJson: boolean;
+  /** Never set; carries the type. */
+  readonly type?: T;
+}
+
+const column = <T>(): Column<T> => ({ isJson: false });
 /** Written as JSON text, read parsed. */
-type Json<T> = ColumnType<T, string | null | undefined, string | null>;
+const json = <T>(): Column<ColumnType<T, string | null | undefined, string | null>> => ({
+  isJson: true,
+});
 
-export interface RepositoriesTable {
-  id: string;
-  project_id: string;
-  created_by: string;
-  name: string;
-  url: string | null;
-  path: string | null;
-  default_branch: string | null;
-  test_command: string | null;
-  created_at: Generated<Date>;
-  archived_at: Date | null;
-}
-export type RepositoryRow = Selectable<RepositoriesTable>;
+type TableOf<D> = { [K in keyof D]: D[K] extends Column<infer T> ? T : never };
 
-export interface TasksTable {
-  id: string;
-  project_id: string;
-  repository_id: string;
-  created_by: string;
-  title: string;
-  column_override: ChosenColumn | null;
-  picked_run_id: string | null;
-  created_at: Generated<Date>;
-  updated_at: Generated<Date>;
-}
-export type TaskRow = Selectable<TasksTable>;
+const REPOSITORIES = {
+  id: column<string>(),
+  project_id: column<string>(),
+  created_by: column<string>(),
+  name: column<string>(),
+  url: column<string | null>(),
+  path: column<string | null>(),
+  default_branch: column<string | null>(),
+  test_command: column<string | null>(),
+  created_at: column<Generated<Date>>(),
+  archived_at: column<Date | null>(),
+};
+export type RepositoryRow = Selectable<TableOf<typeof REPOSITORIES>>;
 
-export interface MessagesTable {
-  id: string;
-  task_id: string;
-  project_id: string;
-  created_by: string;
-  number: number;
-  instruction_key_id: string;
-  instruction_data: Uint8Array;
-  for_running: Generated<boolean>;
-  created_at: Generated<Date>;
-}
-export type MessageRow = Selectable<MessagesTable>;
+const TASKS = {
+  id: column<string>(),
+  project_id: column<string>(),
+  repository_id: column<string>(),
+  created_by: column<string>(),
+  title: column<string>(),
+  column_override: column<ChosenColumn | null>(),
+  picked_run_id: column<string | null>(),
+  created_at: column<Generated<Date>>(),
+  updated_at: column<Generated<Date>>(),
+};
+export type TaskRow = Selectable<TableOf<typeof TASKS>>;
 
-/** The newest checkpoint of a run. `manifest_key` names the manifest's blob. */
-export interface StoredCheckpoint {
+const MESSAGES = {
+  id: column<string>(),
+  task_id: column<string>(),
+  project_id: column<string>(),
+  created_by: column<string>(),
+  number: column<number>(),
+  instruction_key_id: column<string>(),
+  instruction_data: column<Uint8Array>(),
+  for_running: column<Generated<boolean>>(),
+  created_at: column<Generated<Date>>(),
+};
+export type MessageRow = Selectable<TableOf<typeof MESSAGES>>;
+
+/** The newest checkpoint of a run: its number, and the blob of its manifest. */
+interface CheckpointRef {
   readonly number: number;
-  readonly commit: string;
   readonly manifest_key: string;
-  readonly agent_session_id: string | null;
 }
 
-export interface StoredTest {
+export interface TestResult {
+  /** Null: the command did not end in time. */
   readonly exit_code: number | null;
   readonly duration_s: number;
 }
 
-export interface RunsTable {
-  id: string;
-  project_id: string;
-  task_id: string;
-  message_id: string;
-  repository_id: string;
-  created_by: string;
-  agent: string;
-  model: string | null;
-  status: RunStatus;
-  reason: RunReason | null;
-  attempt: Generated<number>;
-  lost_attempts: Generated<number>;
-  isolated: boolean | null;
-  base_ref: string | null;
-  base_commit: string | null;
-  head_commit: string | null;
-  branch: string | null;
-  files_changed: Json<ChangedFile[]>;
-  insertions: Generated<number>;
-  deletions: Generated<number>;
-  test_before: Json<StoredTest | null>;
-  test_after: Json<StoredTest | null>;
-  input_tokens: Generated<number>;
-  output_tokens: Generated<number>;
-  cached_tokens: Generated<number>;
-  model_calls: Generated<number>;
-  cost_usd: number | null;
-  summary_key_id: string | null;
-  summary_data: Uint8Array | null;
-  checkpoint: Json<StoredCheckpoint | null>;
-  agent_session_id: string | null;
-  retry_of: string | null;
-  continues: string | null;
-  replica: string | null;
-  requeued_reason: string | null;
-  cancel_requested_at: Date | null;
-  created_at: Generated<Date>;
-  started_at: Date | null;
-  finished_at: Date | null;
-}
+const RUNS = {
+  id: column<string>(),
+  project_id: column<string>(),
+  task_id: column<string>(),
+  message_id: column<string>(),
+  repository_id: column<string>(),
+  created_by: column<string>(),
+  agent: column<string>(),
+  model: column<string | null>(),
+  status: column<RunStatus>(),
+  reason: column<RunReason | null>(),
+  attempt: column<Generated<number>>(),
+  lost_attempts: column<Generated<number>>(),
+  isolated: column<boolean | null>(),
+  base_ref: column<string | null>(),
+  base_commit: column<string | null>(),
+  head_commit: column<string | null>(),
+  branch: column<string | null>(),
+  files_changed: json<ChangedFile[]>(),
+  insertions: column<Generated<number>>(),
+  deletions: column<Generated<number>>(),
+  test_before: json<TestResult | null>(),
+  test_after: json<TestResult | null>(),
+  input_tokens: column<Generated<number>>(),
+  output_tokens: column<Generated<number>>(),
+  cached_tokens: column<Generated<number>>(),
+  model_calls: column<Generated<number>>(),
+  cost_usd: column<number | null>(),
+  summary_key_id: column<string | null>(),
+  summary_data: column<Uint8Array | null>(),
+  checkpoint: json<CheckpointRef | null>(),
+  agent_session_id: column<string | null>(),
+  retry_of: column<string | null>(),
+  continues: column<string | null>(),
+  replica: column<string | null>(),
+  requeued_reason: column<string | null>(),
+  cancel_requested_at: column<Date | null>(),
+  created_at: column<Generated<Date>>(),
+  started_at: column<Date | null>(),
+  finished_at: column<Date | null>(),
+};
+type RunsTable = TableOf<typeof RUNS>;
 export type RunRow = Selectable<RunsTable>;
 
-export interface ArtifactsTable {
-  id: string;
-  run_id: string;
-  kind: 'patch' | 'log' | 'checkpoint';
-  blob_key: string;
-  content_type: string;
-  size_bytes: number;
-  sha256: string;
-  created_at: Generated<Date>;
-  expires_at: Date | null;
-}
-export type ArtifactRow = Selectable<ArtifactsTable>;
+const ARTIFACTS = {
+  id: column<string>(),
+  run_id: column<string>(),
+  kind: column<'patch' | 'log' | 'checkpoint'>(),
+  blob_key: column<string>(),
+  content_type: column<string>(),
+  size_bytes: column<number>(),
+  sha256: column<string>(),
+  created_at: column<Generated<Date>>(),
+  expires_at: column<Date | null>(),
+};
+export type ArtifactRow = Selectable<TableOf<typeof ARTIFACTS>>;
 
 /**
- * All columns of a table, each of them. Statements that are run often name them, so that they can
- * stay prepared while a migration adds a column.
+ * All columns of a table. Statements that are run often name them, so that they can stay prepared
+ * while a migration adds a column.
  */
-function columnsOf<T>() {
-  return <const C extends readonly (keyof T & string)[]>(
-    columns: [Exclude<keyof T, C[number]>] extends [never] ? C : never,
-  ): C => columns;
-}
+const columnsOf = <D extends object>(table: D) => Object.keys(table) as (keyof D & string)[];
 
-export const RUN_COLUMNS = columnsOf<RunsTable>()([
-  'id',
-  'project_id',
-  'task_id',
-  'message_id',
-  'repository_id',
-  'created_by',
-  'agent',
-  'model',
-  'status',
-  'reason',
-  'attempt',
-  'lost_attempts',
-  'isolated',
-  'base_ref',
-  'base_commit',
-  'head_commit',
-  'branch',
-  'files_changed',
-  'insertions',
-  'deletions',
-  'test_before',
-  'test_after',
-  'input_tokens',
-  'output_tokens',
-  'cached_tokens',
-  'model_calls',
-  'cost_usd',
-  'summary_key_id',
-  'summary_data',
-  'checkpoint',
-  'agent_session_id',
-  'retry_of',
-  'continues',
-  'replica',
-  'requeued_reason',
-  'cancel_requested_at',
-  'created_at',
-  'started_at',
-  'finished_at',
-]);
-
-export const TASK_COLUMNS = columnsOf<TasksTable>()([
-  'id',
-  'project_id',
-  'repository_id',
-  'created_by',
-  'title',
-  'column_override',
-  'picked_run_id',
-  'created_at',
-  'updated_at',
-]);
-
-export const MESSAGE_COLUMNS = columnsOf<MessagesTable>()([
-  'id',
-  'task_id',
-  'project_id',
-  'created_by',
-  'number',
-  'instruction_key_id',
-  'instruction_data',
-  'for_running',
-  'created_at',
-]);
-
-export const REPOSITORY_COLUMNS = columnsOf<RepositoriesTable>()([
-  'id',
-  'project_id',
-  'created_by',
-  'name',
-  'url',
-  'path',
-  'default_branch',
-  'test_command',
-  'created_at',
-  'archived_at',
-]);
+export const REPOSITORY_COLUMNS = columnsOf(REPOSITORIES);
+export const TASK_COLUMNS = columnsOf(TASKS);
+export const MESSAGE_COLUMNS = columnsOf(MESSAGES);
+export const RUN_COLUMNS = columnsOf(RUNS);
 
 /** With the table's name before them, for joins. */
-export function of<T extends string, C extends readonly string[]>(table: T, columns: C) {
-  return columns.map(column => `${table}.${column}` as `${T}.${C[number]}`);
+export function of<T extends string, C extends string>(table: T, columns: readonly C[]) {
+  return columns.map(column => `${table}.${column}` as const);
+}
+
+/** Values of a run's columns as they are written. */
+export function runValues(values: Partial<RunRow>): Updateable<RunsTable> {
+  const written = Object.entries(values).map(([name, value]) => {
+    const { isJson } = RUNS[name as keyof typeof RUNS];
+    return [name, isJson && value !== null ? JSON.stringify(value) : value];
+  });
+  return Object.fromEntries(written);
 }
 
 /** What the leases and the log know of a run; the rest of the row is theirs. */
@@ -224,11 +170,11 @@ interface ReplicasView {
 }
 
 type Tables = {
-  repositories: RepositoriesTable;
-  tasks: TasksTable;
-  messages: MessagesTable;
+  repositories: TableOf<typeof REPOSITORIES>;
+  tasks: TableOf<typeof TASKS>;
+  messages: TableOf<typeof MESSAGES>;
   runs: RunsTable;
-  artifacts: ArtifactsTable;
+  artifacts: TableOf<typeof ARTIFACTS>;
   subjects: SubjectsView;
   replicas: ReplicasView;
 };

@@ -12,15 +12,15 @@ import type { ModelGateway, Models } from '../models/index.ts';
 import {
   type Agent,
   createAgents,
-  createOutbound,
+  createEgress,
   createRuns,
   createSample,
   createSandbox,
   createWorkspaces,
   defaultWorkerLimits,
+  type Egress,
   enforceLifecycle,
   loadAgentProfiles,
-  type Outbound,
   pinRemote,
   RUN_KIND,
   type Runs,
@@ -151,24 +151,20 @@ function mayWork({ config, platform, others, sandbox }: Parts): boolean {
 }
 
 function worker({ config, platform, others, runs, ...parts }: Parts): RunWorker {
-  const { concurrency, perOwner, perRepository } = config.runs;
-  const { softTimeMs, hardTimeMs, silenceMs, diskMaxBytes } = config.runs;
-  const counts = { concurrency, perOwner, perRepository };
-  const given = { ...counts, softTimeMs, hardTimeMs, silenceMs, diskMaxBytes };
   return new RunWorker({
     ...platform,
     ...parts,
     driver: runs.driver,
     gateway: others.gateway,
-    outbound: openOutbound(config, platform),
-    limits: { ...defaultWorkerLimits, ...given },
+    egress: openEgress(config, platform),
+    limits: { ...defaultWorkerLimits, ...config.runs },
   });
 }
 
 /** The way out of sandboxes, where a setting names hosts. */
-function openOutbound({ runs }: Config, { telemetry }: Platform): Outbound | undefined {
+function openEgress({ runs }: Config, { telemetry }: Platform): Egress | undefined {
   const { sandboxAllowedHosts: hosts, allowedHosts: privateHosts } = runs;
-  return hosts.length === 0 ? undefined : createOutbound({ telemetry, hosts, privateHosts });
+  return hosts.length === 0 ? undefined : createEgress({ telemetry, hosts, privateHosts });
 }
 
 /** The sample repository at the first start, and what must be tidied now and then. */

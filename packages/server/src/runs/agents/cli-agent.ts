@@ -1,8 +1,18 @@
 import type { Agent, AgentContext, AgentRun } from './agent.ts';
 import { type Cli, type CliPackage, findCli, installCommand, probeCli } from './installed.ts';
 
+/** What every adapter of an installed agent must know of this server. */
+export interface AdapterOptions {
+  /** Whether the sandbox isolates; only then may an agent act without asking. */
+  readonly isolated: boolean;
+  /** Where operators install agents, as `npm install --prefix` fills it; also the PATH is used. */
+  readonly agentsDir?: string;
+  /** Used where a run names none; undefined: the agent's own default. */
+  readonly model?: string;
+}
+
 /** What every adapter of a program that people install has in common. */
-export interface CliAgentOptions {
+interface CliAgentOptions {
   readonly name: string;
   readonly title: string;
   readonly steerable: boolean;

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Agent } from './agent.ts';
 import { createClaudeAgent } from './claude/agent.ts';
+import type { AdapterOptions } from './cli-agent.ts';
 import { createCodexAgent } from './codex/agent.ts';
 import { createGeminiAgent } from './gemini/agent.ts';
-import type { AdapterOptions } from './options.ts';
 import { installReplay, type Replay } from './testing/replay.ts';
 import { openWorkbench, TEST_TOKEN, type Workbench } from './testing/workbench.ts';
 

@@ -3,7 +3,6 @@ import type { SandboxedProcess } from '../sandbox/sandbox.ts';
 import type { AgentContext, AgentOutcome } from './agent.ts';
 import { printed } from './events.ts';
 import { type Line, readLines } from './lines.ts';
-import { mask } from './mask.ts';
 import { isObject, type Json } from './text.ts';
 
 /**
@@ -15,19 +14,22 @@ import { isObject, type Json } from './text.ts';
  *
  * An agent that has said its outcome but does not end is killed after `EXIT_GRACE_MS`.
  */
-export const EXIT_GRACE_MS = 10_000;
+const EXIT_GRACE_MS = 10_000;
 /** Plain text an agent prints beside its interface, per run; what is beyond is not logged. */
 export const PLAIN_OUTPUT_MAX_BYTES = 2 * 1024 * 1024;
 /** What waits for an agent to read it. */
 export const INPUT_MAX_BYTES = 8 * 1024 * 1024;
 const LAST_WORDS_MAX_CHARS = 2000;
+/** Shorter strings are no secrets, and masking them would make output unreadable. */
+const SECRET_MIN_CHARS = 8;
+export const MASK = '***';
 
 export interface Interpretation {
   readonly events?: readonly (NewEvent | null)[];
   readonly outcome?: AgentOutcome;
 }
 
-export interface ConversationOptions {
+interface ConversationOptions {
   readonly context: AgentContext;
   readonly process: SandboxedProcess;
   /** One JSON object of standard output; null, or an error: it is not of the interface. */
@@ -163,4 +165,11 @@ function parse(line: string): Json | null {
   } catch {
     return null;
   }
+}
+
+/** `text` with every known secret replaced, longest first, so that no part of one is left. */
+export function mask(text: string, secrets: readonly string[]): string {
+  const known = secrets.filter(secret => secret.length >= SECRET_MIN_CHARS);
+  known.sort((a, b) => b.length - a.length);
+  return known.reduce((masked, secret) => masked.replaceAll(secret, MASK), text);
 }

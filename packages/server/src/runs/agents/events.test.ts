@@ -3,10 +3,10 @@ import { checkEvent } from '../../platform/log/index.ts';
 import { TEXT_MAX_BYTES } from '../../work/index.ts';
 import { interpret as interpretClaude } from './claude/events.ts';
 import { CodexEvents } from './codex/events.ts';
+import { MASK, mask } from './conversation.ts';
 import { planned, printed, said, toolFinished, toolStarted } from './events.ts';
 import { failed } from './failure.ts';
 import { GeminiInterpreter } from './gemini/events.ts';
-import { MASK, mask } from './mask.ts';
 import { isSessionId, PLAN_ITEMS_MAX, planItems, word } from './text.ts';
 
 /** What throws where it is made a string. */

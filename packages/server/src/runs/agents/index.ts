@@ -14,9 +14,8 @@ import { type AgentProfile, profileEnvironment } from './profiles.ts';
  * that it says is bounded and masked before it is emitted; instructions are no program arguments.
  * An agent may act without asking only where the sandbox isolates.
  */
-export type { Agent, AgentContext, AgentOutcome, AgentRun, AgentVersion } from './agent.ts';
-export { MASK, mask } from './mask.ts';
-export { type AgentProfile, loadAgentProfiles } from './profiles.ts';
+export type { Agent } from './agent.ts';
+export { loadAgentProfiles } from './profiles.ts';
 
 export interface AgentsOptions {
   /** Whether the sandbox isolates (`Sandbox.isolated`). */

@@ -17,7 +17,7 @@ import type { AgentVersion } from './agent.ts';
  * Where a vendor's command line is on this machine, and which version. It is looked for anew each
  * time, so that one that is installed while the server runs is found.
  */
-export const VERSION_TIMEOUT_MS = 30_000;
+const VERSION_TIMEOUT_MS = 30_000;
 const VERSION_OUTPUT_MAX_BYTES = 64 * 1024;
 const VERSION = /\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?/;
 const MODULES = '/node_modules/';

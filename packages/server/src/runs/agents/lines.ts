@@ -14,7 +14,7 @@ export interface Line {
   readonly droppedBytes: number;
 }
 
-export interface LineOptions {
+interface LineOptions {
   readonly maxBytes?: number;
 }
 

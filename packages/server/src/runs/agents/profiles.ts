@@ -8,7 +8,7 @@ import type { AgentContext } from './agent.ts';
  * The file names no secrets; a program gets the run's own token under the names it expects.
  */
 export const PROFILES_MAX = 20;
-export const OWN_AGENTS = ['builtin', 'claude-code', 'codex', 'gemini-cli'] as const;
+const OWN_AGENTS = ['builtin', 'claude-code', 'codex', 'gemini-cli'] as const;
 
 const profile = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters, digits and -'),

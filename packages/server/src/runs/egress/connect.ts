@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import { connect, isIP, type Socket } from 'node:net';
 import { isPublic, type Resolve, resolveHost } from './addresses.ts';
-import { OutboundError } from './outbound-error.ts';
+import { EgressError } from './egress-error.ts';
 import { authorityOf, type Target } from './target.ts';
 
 export interface ConnectOptions {
@@ -18,7 +18,7 @@ const ATTEMPT_TIMEOUT_MS = 1_000;
 /**
  * A connected socket, half open when one side ends; the caller must close it. The name is looked up
  * once and every address of it judged, and only those addresses are tried: what a name server says
- * a moment later does not count. Throws `OutboundError`, or what the system says.
+ * a moment later does not count. Throws `EgressError`, or what the system says.
  */
 export async function connectTo(target: Target, options: ConnectOptions): Promise<Socket> {
   const startedMs = performance.now();
@@ -43,7 +43,7 @@ async function addressesOf({ host }: Target, options: ConnectOptions): Promise<r
   try {
     return await resolveHost(host, options);
   } catch {
-    throw new OutboundError('dns_error', `${host} has no address.`);
+    throw new EgressError('dns_error', `${host} has no address.`);
   }
 }
 
@@ -76,14 +76,14 @@ async function connected(
   }
 }
 
-function isPrivate(target: Target): OutboundError {
-  return new OutboundError(
+function isPrivate(target: Target): EgressError {
+  return new EgressError(
     'destination_ip_prohibited',
     `${target.host} has a private address. An administrator can allow that by adding ` +
       `${authorityOf(target)} to HOLDFAST_ALLOWED_HOSTS.`,
   );
 }
 
-function late(target: Target): OutboundError {
-  return new OutboundError('connection_timeout', `${authorityOf(target)} did not answer in time.`);
+function late(target: Target): EgressError {
+  return new EgressError('connection_timeout', `${authorityOf(target)} did not answer in time.`);
 }

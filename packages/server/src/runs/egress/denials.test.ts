@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { CONNECTIONS_MAX, HEADER_MAX_BYTES } from './limits.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import { openTestHost, openTestProxy } from './testing.ts';
 
 const connectLines = (authority: string) => [`CONNECT ${authority} HTTP/1.1`, `Host: ${authority}`];
@@ -161,15 +161,15 @@ describe('bounds', () => {
       return ask(...lines, `X-Fill: ${'x'.repeat(bytes - usedBytes)}`);
     };
     // The host bounds them at the same number; the parser counts with some slack for framing.
-    expect(await withBytes(HEADER_MAX_BYTES - 200)).toMatch(/^HTTP\/1\.1 200 /);
-    const said = await withBytes(HEADER_MAX_BYTES + 200);
+    expect(await withBytes(DEFAULT_LIMITS.headerMaxBytes - 200)).toMatch(/^HTTP\/1\.1 200 /);
+    const said = await withBytes(DEFAULT_LIMITS.headerMaxBytes + 200);
     expect(said).toMatch(/^HTTP\/1\.1 431 /);
-    expect(said).toContain(`may have ${HEADER_MAX_BYTES} bytes`);
+    expect(said).toContain(`may have ${DEFAULT_LIMITS.headerMaxBytes} bytes`);
     expect(host.requests).toHaveLength(1);
   });
 
   it('headers of an answer end there too', async () => {
-    const fill = 'x'.repeat(HEADER_MAX_BYTES);
+    const fill = 'x'.repeat(DEFAULT_LIMITS.headerMaxBytes);
     const host = await openTestHost((_, response) => response.setHeader('x-fill', fill).end());
     const authority = `127.0.0.1:${host.port}`;
     const { ask } = await openTestProxy({ hosts: [authority], privateHosts: [authority] });
@@ -186,11 +186,12 @@ describe('bounds', () => {
       privateHosts: [authority],
     });
     const open = [];
-    for (let count = 0; count < CONNECTIONS_MAX; count++) open.push(await tunnel(authority));
+    for (let count = 0; count < DEFAULT_LIMITS.connectionsMax; count++)
+      open.push(await tunnel(authority));
     for (const { head } of open) expect(head).toMatch(/^HTTP\/1\.1 200 /);
     const refused = await tunnel(authority);
     expect(refused.head).toMatch(/^HTTP\/1\.1 503 /);
-    expect(refused.head).toContain(`${CONNECTIONS_MAX} connections open`);
+    expect(refused.head).toContain(`${DEFAULT_LIMITS.connectionsMax} connections open`);
     expect(telemetry.text()).toContain('connection_limit_reached');
     open[0]!.socket.destroy();
     await vi.waitFor(async () => {

@@ -14,6 +14,6 @@
  * Of libraries proxy-chain comes nearest; it listens on ports only, takes no bounds on headers,
  * idle and connecting, and does not judge addresses that need no looking up.
  */
-export type { OutboundLimits } from './limits.ts';
-export { createOutbound, type Outbound, type OutboundOptions } from './outbound.ts';
-export type { OutboundProxy } from './proxy.ts';
+
+export { createEgress, type Egress, type EgressOptions } from './egress.ts';
+export type { EgressProxy } from './proxy.ts';

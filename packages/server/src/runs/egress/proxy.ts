@@ -12,19 +12,19 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '../../platform/telemetry/index.ts';
 import type { Resolve } from './addresses.ts';
 import { connectTo } from './connect.ts';
+import { EgressError, type ProxyError, toEgressError } from './egress-error.ts';
 import { endToEnd, requestHeaders } from './headers.ts';
-import type { OutboundLimits } from './limits.ts';
-import { OutboundError, type ProxyError, toOutboundError } from './outbound-error.ts';
+import type { EgressLimits } from './limits.ts';
 import { absoluteTarget, authorityOf, connectTarget, type Target } from './target.ts';
 
 export interface ProxyRules {
   isListed(target: Target): boolean;
   mayBePrivate(target: Target): boolean;
-  readonly limits: OutboundLimits;
+  readonly limits: EgressLimits;
   readonly resolve: Resolve | undefined;
 }
 
-export interface ProxyObserver {
+interface ProxyObserver {
   /** Knows which run it is. */
   readonly log: Logger;
   counted(outcome: 'allowed' | ProxyError): void;
@@ -32,7 +32,7 @@ export interface ProxyObserver {
 }
 
 /** The forward proxy of one run. Connections end when it is closed. */
-export class OutboundProxy {
+export class EgressProxy {
   /** For whoever opens the proxy, to listen with. */
   readonly server: Server;
   readonly #rules: ProxyRules;
@@ -100,7 +100,7 @@ export class OutboundProxy {
       client.once('close', () => host.destroySoon());
       host.once('close', () => client.destroySoon());
     } catch (thrown) {
-      const error = this.#count(toOutboundError(thrown), target);
+      const error = this.#count(toEgressError(thrown), target);
       answer(client, error);
     }
   }
@@ -109,7 +109,7 @@ export class OutboundProxy {
     let target: Target | undefined;
     const fail = (thrown: unknown) => {
       if (response.headersSent || response.destroyed) return void response.destroy();
-      const error = this.#count(toOutboundError(thrown), target);
+      const error = this.#count(toEgressError(thrown), target);
       response.writeHead(error.status, { ...headersOf(error), connection: 'close' });
       response.end(bodyOf(error));
     };
@@ -167,7 +167,7 @@ export class OutboundProxy {
     this.#observer.counted('allowed');
     this.#hosts.add(host);
     host.setTimeout(this.#rules.limits.idleTimeoutMs, () => {
-      host.destroy(new OutboundError('connection_timeout', 'Nothing came for too long.'));
+      host.destroy(new EgressError('connection_timeout', 'Nothing came for too long.'));
     });
     host.once('close', () => {
       this.#hosts.delete(host);
@@ -176,7 +176,7 @@ export class OutboundProxy {
     });
   }
 
-  #count(error: OutboundError, target?: Target): OutboundError {
+  #count(error: EgressError, target?: Target): EgressError {
     const { log, counted } = this.#observer;
     counted(error.error);
     if (!error.isDenial) return error;
@@ -186,10 +186,10 @@ export class OutboundProxy {
     return error;
   }
 
-  #tooMany(): OutboundError {
+  #tooMany(): EgressError {
     const { connectionsMax } = this.#rules.limits;
     const detail = `This run has ${connectionsMax} connections open, as many as it may.`;
-    return new OutboundError('connection_limit_reached', detail);
+    return new EgressError('connection_limit_reached', detail);
   }
 
   #unreadable(thrown: NodeJS.ErrnoException, client: Socket): void {
@@ -201,28 +201,28 @@ export class OutboundProxy {
   }
 }
 
-function notListed(target: Target): OutboundError {
-  return new OutboundError(
+function notListed(target: Target): EgressError {
+  return new EgressError(
     'http_request_denied',
     `Agents may not connect to ${authorityOf(target)}. An administrator can allow it by adding ` +
       `${authorityOf(target)} to HOLDFAST_SANDBOX_ALLOWED_HOSTS.`,
   );
 }
 
-function unreadable(code: string | undefined, limits: OutboundLimits): OutboundError {
+function unreadable(code: string | undefined, limits: EgressLimits): EgressError {
   if (code === 'HPE_HEADER_OVERFLOW') {
     const detail = `Request line and headers may have ${limits.headerMaxBytes} bytes.`;
-    return new OutboundError('http_request_too_large', detail);
+    return new EgressError('http_request_too_large', detail);
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return new OutboundError('http_request_timeout', 'The headers did not come in time.');
+    return new EgressError('http_request_timeout', 'The headers did not come in time.');
   }
-  return new OutboundError('http_request_error', 'This is not a request in HTTP/1.1.');
+  return new EgressError('http_request_error', 'This is not a request in HTTP/1.1.');
 }
 
-const bodyOf = (error: OutboundError) => `${error.detail}\n`;
+const bodyOf = (error: EgressError) => `${error.detail}\n`;
 
-function headersOf(error: OutboundError): Record<string, string> {
+function headersOf(error: EgressError): Record<string, string> {
   return {
     'content-type': 'text/plain; charset=utf-8',
     'content-length': String(Buffer.byteLength(bodyOf(error))),
@@ -231,7 +231,7 @@ function headersOf(error: OutboundError): Record<string, string> {
 }
 
 /** On a connection that has no response of its own; closes it. */
-function answer(client: Socket, error: OutboundError): void {
+function answer(client: Socket, error: EgressError): void {
   const headers = Object.entries({ ...headersOf(error), connection: 'close' });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   const { status } = error;

@@ -1,4 +1,4 @@
-import { OutboundError } from './outbound-error.ts';
+import { EgressError } from './egress-error.ts';
 
 /** What a client asks to be connected with. */
 export interface Target {
@@ -10,12 +10,12 @@ export interface Target {
 const AUTHORITY = /^([a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/i;
 const HTTP_PORT = 80;
 
-/** The target of `CONNECT host:port`. Throws `OutboundError`. */
+/** The target of `CONNECT host:port`. Throws `EgressError`. */
 export function connectTarget(authority: string): Target {
   return targetOf(authority) ?? malformed('CONNECT needs host:port.');
 }
 
-/** Target and path of a request in absolute form, `http://host/path`. Throws `OutboundError`. */
+/** Target and path of a request in absolute form, `http://host/path`. Throws `EgressError`. */
 export function absoluteTarget(text: string): { target: Target; path: string } {
   const [, authority, rest] = /^http:\/\/([^/?#]*)([^#]*)$/i.exec(text) ?? [];
   const target = authority === undefined ? undefined : targetOf(authority, HTTP_PORT);
@@ -42,5 +42,5 @@ function targetOf(authority: string, defaultPort?: number): Target | undefined {
 }
 
 function malformed(detail: string): never {
-  throw new OutboundError('http_request_error', detail);
+  throw new EgressError('http_request_error', detail);
 }

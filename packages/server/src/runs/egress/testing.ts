@@ -4,10 +4,10 @@ import { type AddressInfo, connect, type Server as NetServer, type Socket } from
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { type RecordedTelemetry, recordTelemetry } from '../../platform/log/testing.ts';
-import { createOutbound, type OutboundOptions, type OutboundProxy } from './index.ts';
+import { createEgress, type EgressOptions, type EgressProxy } from './index.ts';
 
 export interface TestProxy {
-  readonly proxy: OutboundProxy;
+  readonly proxy: EgressProxy;
   readonly port: number;
   readonly telemetry: RecordedTelemetry;
   /** Sends bytes as they are; answers all that comes until the proxy ends the connection. */
@@ -18,11 +18,11 @@ export interface TestProxy {
 
 /** A proxy on a port of loopback; closed after the test. */
 export async function openTestProxy(
-  options: Partial<Omit<OutboundOptions, 'telemetry'>> = {},
+  options: Partial<Omit<EgressOptions, 'telemetry'>> = {},
 ): Promise<TestProxy> {
   const telemetry = await recordTelemetry();
-  const outbound = createOutbound({ hosts: [], privateHosts: [], ...options, telemetry });
-  const proxy = outbound.openProxy('run_test');
+  const egress = createEgress({ hosts: [], privateHosts: [], ...options, telemetry });
+  const proxy = egress.openProxy('run_test');
   const port = await listening(proxy.server);
   onTestFinished(() => proxy.close());
   const open = async () => {

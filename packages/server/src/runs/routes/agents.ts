@@ -1,6 +1,6 @@
 import { agentList } from '@holdfast/protocol';
 import type { App } from '../../work/index.ts';
-import type { RunsServiceDeps } from '../service.ts';
+import type { RunsServiceDeps } from '../deps.ts';
 
 export function addAgentRoutes(app: App, { agents }: Pick<RunsServiceDeps, 'agents'>): void {
   app.get(

@@ -9,7 +9,7 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-export interface GroupProcessOptions {
+interface GroupProcessOptions {
   /** How the command itself ended, where somebody inside can tell. */
   readonly report?: Promise<Ending | undefined>;
   /** Passes a signal on; false: signal the group from here. */

@@ -6,17 +6,5 @@
  * unless a mount names it; what is started inside ends with the process that started it, and with
  * the server.
  */
-
-export type { SandboxOptions, SandboxProbe } from './create.ts';
-export { createSandbox, probeSandbox, SANDBOX_UID, TMP_MAX_BYTES } from './create.ts';
-export {
-  GATEWAY_PORT,
-  HOME_DIR,
-  PROXY_PORT,
-  type Sandbox,
-  type SandboxCommand,
-  type SandboxedProcess,
-  type SandboxMounts,
-  type SandboxOwner,
-  WORKSPACE_DIR,
-} from './sandbox.ts';
+export { createSandbox } from './create.ts';
+export type { Sandbox, SandboxedProcess, SandboxMounts } from './sandbox.ts';

@@ -6,7 +6,8 @@ import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { findBubblewrap } from '../../../../../tools/services/binaries.ts';
 import { removeTree } from '../workspace/disk.ts';
-import { createSandbox, type Sandbox, type SandboxMounts, type SandboxOptions } from './index.ts';
+import { createSandbox, type SandboxOptions } from './create.ts';
+import type { Sandbox, SandboxMounts } from './sandbox.ts';
 
 /** A folder that is gone after the test. */
 export async function temporaryFolder(): Promise<string> {

@@ -26,7 +26,9 @@ import { createPgBossQueue, type Queue } from '../../platform/queue/index.ts';
 import { createSealer } from '../../platform/secrets/index.ts';
 import { createWork, type Work } from '../../work/index.ts';
 import type { StreamDeps, Streams } from '../../work/stream/index.ts';
-import { createRuns, type HeldRun, RUN_KIND, type Runs, type RunsDeps } from '../index.ts';
+import { type ClaimedRun, createRuns, RUN_KIND, type Runs, type RunsDeps } from '../index.ts';
+import type { RunDriver } from '../run-driver.ts';
+import type { Checkpoint } from '../workspace/index.ts';
 
 /**
  * For tests: the feature behind a real HTTP server, on a real database, log and queue. The header
@@ -62,7 +64,7 @@ export interface RunsHost {
   newTask(instruction?: string): Promise<Task>;
   /** Runs of one new task; answers their ids. */
   newRuns(...agents: string[]): Promise<string[]>;
-  claim(id: string): Promise<HeldRun>;
+  claim(id: string): Promise<ClaimedRun>;
   /** A second process on the same database, with ports of its own where they are given. */
   sibling(
     ports?: Partial<RunsDeps>,
@@ -185,9 +187,29 @@ function clientOf(
     },
     async claim(id) {
       const claimed = await runs.driver.claim(id);
-      if (claimed.kind !== 'held') throw new Error(`The run is ${claimed.kind}.`);
+      if (claimed.kind !== 'claimed') throw new Error(`The run is ${claimed.kind}.`);
       return claimed.run;
     },
+  };
+}
+
+/** The driver with some of its verbs replaced. */
+export function driverWith(driver: RunDriver, verbs: Partial<RunDriver>): RunDriver {
+  return Object.assign(Object.create(driver) as RunDriver, verbs);
+}
+
+/** A checkpoint whose blobs need not be there. */
+export function checkpointOf(runId: string, number: number, commit: string): Checkpoint {
+  return {
+    number,
+    commit,
+    headCommit: commit,
+    indexTree: commit,
+    baseCommit: commit,
+    packKey: null,
+    homeKey: `workspaces/${runId}/${number}/x/home.tar.gz`,
+    manifestKey: `workspaces/${runId}/${number}/x/manifest.json`,
+    sizeBytes: 10,
   };
 }
 

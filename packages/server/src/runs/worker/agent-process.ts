@@ -1,4 +1,3 @@
-import type { NewEvent } from '../../platform/log/index.ts';
 import type { Agent, AgentContext, AgentOutcome, AgentRun } from '../agents/agent.ts';
 import type { SandboxedProcess } from '../sandbox/sandbox.ts';
 
@@ -9,7 +8,8 @@ import type { SandboxedProcess } from '../sandbox/sandbox.ts';
  *                                              kill() ─────▶ SIGKILL
  *
  * Signals go to the process group of everything the adapter spawned, so a wrapper that dies first
- * leaves nobody behind; when the adapter says that the agent is done, what is left is killed too.
+ * leaves no process behind; when the adapter reports that the agent is done, what is left is
+ * killed too.
  */
 export class AgentProcess {
   /** Nothing of the agent runs any more, also when it rejects because an adapter did. */
@@ -21,11 +21,7 @@ export class AgentProcess {
   #killed = false;
   readonly #timers: NodeJS.Timeout[] = [];
 
-  constructor(
-    agent: Agent,
-    context: Omit<AgentContext, 'emit'>,
-    options: { graceMs: number; onEvent(event: NewEvent): void },
-  ) {
+  constructor(agent: Agent, context: AgentContext, options: { readonly graceMs: number }) {
     this.#graceMs = options.graceMs;
     this.#run = agent.start({
       ...context,
@@ -35,7 +31,6 @@ export class AgentProcess {
         if (this.#killed) process.kill('SIGKILL');
         return process;
       },
-      emit: event => options.onEvent(event),
     });
     this.done = this.#finish();
   }
@@ -48,8 +43,10 @@ export class AgentProcess {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#run.stop('SIGINT');
-    this.#later(1, () => this.#signal('SIGTERM'));
-    this.#later(2, () => this.kill());
+    this.#timers.push(
+      setTimeout(() => this.#signal('SIGTERM'), this.#graceMs),
+      setTimeout(() => this.kill(), 2 * this.#graceMs),
+    );
   }
 
   kill(): void {
@@ -58,17 +55,16 @@ export class AgentProcess {
     this.#signal('SIGKILL');
   }
 
-  /** Until `resume`, its processes stand still; those that were told to end do so afterwards. */
+  /**
+   * Until `resume`, its processes stand still; those that were asked to end do so afterwards. A
+   * process that left the group goes on.
+   */
   pause(): void {
     this.#signal('SIGSTOP');
   }
 
   resume(): void {
     this.#signal('SIGCONT');
-  }
-
-  #later(graces: number, act: () => void): void {
-    this.#timers.push(setTimeout(act, graces * this.#graceMs));
   }
 
   #signal(signal: NodeJS.Signals): void {

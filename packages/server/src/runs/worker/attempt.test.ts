@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../kernel/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
-import { openRunsHost, type RunsHost } from '../testing/host.ts';
+import { driverWith, openRunsHost, type RunsHost } from '../testing/host.ts';
 import { createWorld } from '../workspace/testing.ts';
 import { type Bench, cloneOf, openBench, processesWith, waitFor } from './testing.ts';
 
@@ -157,14 +157,13 @@ describe('an attempt', () => {
 
   it('saves again what a failed checkpoint left out, though nothing changes any more', async () => {
     let failures = 0;
-    const driver: typeof host.runs.driver = {
-      ...host.runs.driver,
-      saveCheckpointRow: async (...args) => {
+    const driver = driverWith(host.runs.driver, {
+      saveCheckpoint: async (...args) => {
         failures += 1;
         if (failures === 1) throw new HoldfastError('unavailable', 'No database just now.');
-        return host.runs.driver.saveCheckpointRow(...args);
+        return host.runs.driver.saveCheckpoint(...args);
       },
-    };
+    });
     const bench = await openBench(host, { ports: { driver } });
     bench.agent.script = 'echo x > once.txt; while :; do echo tool; sleep 0.1; done';
     const id = await bench.begin();

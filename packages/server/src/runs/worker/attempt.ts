@@ -4,14 +4,13 @@ import type { Journal, NewEvent } from '../../platform/log/index.ts';
 import type { Logger } from '../../platform/telemetry/index.ts';
 import type { Agent, AgentOutcome } from '../agents/agent.ts';
 import { isSessionId } from '../agents/text.ts';
-import type { HeldRun, RunEnd, RunOrder } from '../claimed-run.ts';
+import type { ClaimedRun, RunEnd, RunSignals } from '../claimed-run.ts';
 import { AgentProcess } from './agent-process.ts';
 import { endOf, endOfFailure, findAgent, STOPPED, type StopCause } from './attempt-end.ts';
-import { deliverPatch, saveCheckpoint } from './checkpoint.ts';
-import { Checkpointer } from './checkpointer.ts';
+import { Checkpointer, deliverPatch, saveCheckpoint } from './checkpoint.ts';
 import type { WorkerDeps } from './deps.ts';
 import { HURRIED_FLUSH_MS } from './limits.ts';
-import { openPlace, type RunPlace } from './run-environment.ts';
+import { RunEnvironment } from './run-environment.ts';
 import { finishCommand } from './tests-command.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -27,22 +26,22 @@ import { Watchdog } from './watchdog.ts';
  * end: the next attempt goes on from the last checkpoint, and after too many the run fails.
  */
 export class Attempt {
-  readonly run: HeldRun;
+  readonly run: ClaimedRun;
   /** Never rejects. */
   readonly done: Promise<void>;
   readonly #deps: WorkerDeps;
   readonly #log: Logger;
   readonly #journal: Journal;
   readonly #stopping = new AbortController();
-  /** It is somebody else's to go on: what is being prepared is of no use any more. */
+  /** Another worker continues this run: what is being prepared is of no use any more. */
   readonly #leaving = new AbortController();
   /** There is no time left for what may take long. */
   readonly #hurrying = new AbortController();
-  #opening: Promise<RunPlace> | undefined;
+  #opening: Promise<RunEnvironment> | undefined;
   #cause: StopCause | undefined;
   #agent: AgentProcess | undefined;
-  /** The newest message that was told to the agent, and the newest that it took. */
-  #steered: number;
+  /** The newest message that was offered to the agent, and the newest that it took. */
+  #offered: number;
   #heard: number;
   /** A message that was not taken: what comes after it waits too, so that the order is kept. */
   #missed = false;
@@ -52,21 +51,21 @@ export class Attempt {
   /** The last checkpoint failed, and what it should have held may never change again. */
   #owed = false;
 
-  constructor(deps: WorkerDeps, run: HeldRun) {
+  constructor(deps: WorkerDeps, run: ClaimedRun) {
     this.#deps = deps;
     this.run = run;
     this.#log = deps.telemetry.log.child({ run_id: run.id, attempt: run.attempt });
     this.#journal = deps.driver.journal(run, () => this.stop('lost'));
-    this.#steered = run.messageNumber;
+    this.#offered = run.messageNumber;
     this.#heard = run.messageNumber;
-    this.#sessionId = run.agentSessionId ?? run.continues?.agentSessionId ?? null;
+    this.#sessionId = run.agent_session_id ?? run.continues?.agent_session_id ?? null;
     this.#checkpoint = run.checkpoint?.number ?? 0;
-    if (run.cancelRequested) this.stop('cancel');
+    if (run.cancel_requested_at !== null) this.stop('cancel');
     this.done = this.#run();
   }
 
   get lastMessage(): number {
-    return this.#steered;
+    return this.#offered;
   }
 
   stop(cause: StopCause): void {
@@ -74,7 +73,7 @@ export class Attempt {
     this.#cause = cause;
     this.#stopping.abort();
     if (cause === 'lost' || cause === 'drain') this.#leaving.abort();
-    // Asked nicely, it would fill the disk meanwhile.
+    // An agent that is only asked to stop would go on filling the disk.
     if (cause === 'lost' || cause === 'disk_limit') this.#agent?.kill();
     else this.#agent?.stop();
   }
@@ -85,32 +84,29 @@ export class Attempt {
     this.#agent?.kill();
   }
 
-  /** What somebody wants of the run; the same order again changes nothing. */
-  order(order: RunOrder): void {
-    if (order.lost) return void this.stop('lost');
-    if (order.cancelRequested) this.stop('cancel');
-    for (const message of order.messages) {
-      if (message.number <= this.#steered) continue;
-      this.#steered = message.number;
+  /** Follows the signals of the run; the same signals again change nothing. */
+  follow(signals: RunSignals): void {
+    if (signals.lost) return void this.stop('lost');
+    if (signals.cancelRequested) this.stop('cancel');
+    for (const message of signals.messages) {
+      if (message.number <= this.#offered) continue;
+      this.#offered = message.number;
       this.#steering = this.#steering.then(() => this.#steer(message));
     }
   }
 
   /** What the agent does not take becomes a run of its own after this one. */
-  async #steer({ id, number, instruction }: RunOrder['messages'][number]): Promise<void> {
-    if (!this.#missed) this.#missed = !(await this.#offer(instruction));
+  async #steer({ id, number, instruction }: RunSignals['messages'][number]): Promise<void> {
+    if (this.#missed) return;
+    try {
+      this.#missed = !((await this.#agent?.steer(instruction)) ?? false);
+    } catch (error) {
+      this.#missed = true;
+      this.#log.warn('run.steering_failed', { error });
+    }
     if (this.#missed) return;
     this.#heard = number;
     this.#journal.push({ type: 'message.steered', data: { message_id: id } });
-  }
-
-  async #offer(instruction: string): Promise<boolean> {
-    try {
-      return (await this.#agent?.steer(instruction)) ?? false;
-    } catch (error) {
-      this.#log.warn('run.steering_failed', { error });
-      return false;
-    }
   }
 
   async #run(): Promise<void> {
@@ -119,88 +115,89 @@ export class Attempt {
       if (this.#cause === 'cancel' && this.run.checkpoint === null) {
         return await this.#finish(endOf(STOPPED, 'cancel'));
       }
-      const place = await this.#open();
-      if (place !== undefined) await this.#work(place);
+      const environment = await unlessAborted(this.#leaving.signal, () => {
+        this.#opening = RunEnvironment.open(this.#deps, this.run);
+        return this.#opening;
+      });
+      if (environment !== undefined) await this.#work(environment);
+      // Stopped before there was anything to keep.
       else if (this.#cause === 'drain') await this.#handBack(undefined);
     } catch (thrown) {
       await this.#failed(toHoldfastError(thrown));
     } finally {
       this.#journal.close();
-      await this.#opening?.then(place => place.close()).catch(() => undefined);
-      if (this.#isLost()) await this.#letGo();
+      await this.#opening?.then(environment => environment.close()).catch(() => undefined);
+      if (this.#isLost()) await this.#releaseLease();
     }
   }
 
-  /** Undefined: told to leave before there was anything to keep. */
-  #open(): Promise<RunPlace | undefined> {
-    return unlessAborted(this.#leaving.signal, () => {
-      this.#opening = openPlace(this.#deps, this.run);
-      return this.#opening;
-    });
-  }
-
   /**
-   * A worker that could not renew its leases for a while may find that nobody took them: given up,
-   * the run goes on elsewhere. Whoever has it by now is not touched, as the fence tells.
+   * A worker that could not renew its leases for a while may still have them: given up, the run
+   * goes on elsewhere. The fence keeps a lease that another worker has by now untouched.
    */
-  async #letGo(): Promise<void> {
+  async #releaseLease(): Promise<void> {
     await this.#deps.driver.abandon(this.run).catch((error: unknown) => {
       this.#log.warn('run.release_failed', { error });
     });
   }
 
-  async #work(place: RunPlace): Promise<void> {
+  async #work(environment: RunEnvironment): Promise<void> {
     const { agent, version } = await findAgent(this.#deps.agents, this.run.agent);
-    const { workspace } = place;
+    const { workspace } = environment;
     await this.#deps.driver.workspaceReady(this.run, {
       agentVersion: version.version,
       baseCommit: workspace.baseCommit,
       branch: workspace.branch,
       isolated: this.#deps.sandbox.isolated,
     });
-    const unwatch = place.watchDisk(() => this.stop('disk_limit'));
-    if (this.run.testBefore === null && this.#cause === undefined) {
-      await this.#test('before', place);
+    const unwatch = environment.watchDisk(() => this.stop('disk_limit'));
+    if (this.run.test_before === null && this.#cause === undefined) {
+      await this.#test('before', environment);
     }
-    const outcome = this.#cause === undefined ? await this.#agentAtWork(agent, place) : STOPPED;
+    const outcome =
+      this.#cause === undefined ? await this.#agentAtWork(agent, environment) : STOPPED;
     if (this.#cause === 'lost') return;
-    if (this.#cause === 'drain') return await this.#handBack(place);
+    if (this.#cause === 'drain') return await this.#handBack(environment);
     if (outcome.kind === 'succeeded' && this.#cause === undefined) {
-      await this.#test('after', place);
+      await this.#test('after', environment);
     }
     unwatch();
-    await this.#deliver(place);
+    await this.#deliver(environment);
     // A drain may have come while the work was delivered; there is nothing left to hand on.
     await this.#finish({ ...endOf(outcome, this.#cause), heardThrough: this.#heard });
   }
 
   /** The checkpoint is saved also where the patch cannot be made: the work itself must not go. */
-  async #deliver(place: RunPlace): Promise<void> {
+  async #deliver(environment: RunEnvironment): Promise<void> {
     try {
       await this.#flush();
-      await deliverPatch(this.#deps, this.run, place);
+      await deliverPatch(this.#deps, this.run, environment);
     } finally {
-      await this.#save(place, true);
-      await place.settled();
+      await this.#save(environment, true);
+      await environment.settled();
     }
   }
 
-  async #agentAtWork(agent: Agent, place: RunPlace): Promise<AgentOutcome> {
+  async #agentAtWork(agent: Agent, environment: RunEnvironment): Promise<AgentOutcome> {
     const { limits } = this.#deps;
-    const checkpointer = new Checkpointer(limits, () => this.#save(place, false));
-    const elapsedMs = Math.max(0, Date.now() - this.run.startedAt.getTime());
+    const checkpointer = new Checkpointer(limits, () => this.#save(environment, false));
+    const elapsedMs = Math.max(0, Date.now() - this.run.started_at.getTime());
     const watchdog = new Watchdog(limits, this.run.attempt === 1 ? 0 : elapsedMs, {
       onReason: reason => this.stop(reason),
       onHardLimit: () => this.#agent?.kill(),
     });
-    const onEvent = (event: NewEvent) => {
+    const emit = (event: NewEvent) => {
       watchdog.heard();
-      this.#note(event);
+      this.#journal.push(event);
+      if (event.type === 'agent.session' && isSessionId(event.data.session_id)) {
+        this.#sessionId = event.data.session_id;
+      }
       checkpointer.noticed(event.type === 'tool.finished');
     };
-    const context = place.agentContext(agent, { resume: agent.resumable ? this.#sessionId : null });
+    const resume = agent.resumable ? this.#sessionId : null;
+    const context = environment.agentContext(agent, { resume, emit });
     try {
-      this.#agent = new AgentProcess(agent, context, { graceMs: limits.stopGraceMs, onEvent });
+      this.#agent = new AgentProcess(agent, context, { graceMs: limits.stopGraceMs });
       if (this.#cause !== undefined) this.#agent.stop();
       return await this.#agent.done;
     } finally {
@@ -210,16 +207,10 @@ export class Attempt {
     }
   }
 
-  #note(event: NewEvent): void {
-    this.#journal.push(event);
-    if (event.type !== 'agent.session' || !isSessionId(event.data.session_id)) return;
-    this.#sessionId = event.data.session_id;
-  }
-
-  async #test(phase: 'before' | 'after', place: RunPlace): Promise<void> {
+  async #test(phase: 'before' | 'after', environment: RunEnvironment): Promise<void> {
     const command = this.run.repository.testCommand;
     if (command === null) return;
-    const process = place.spawn(['sh', '-c', command], {});
+    const process = environment.spawn(['sh', '-c', command], {});
     const { testTimeMs } = this.#deps.limits;
     const result = await finishCommand(process, testTimeMs, this.#stopping.signal);
     if (this.#cause !== undefined) return;
@@ -228,13 +219,18 @@ export class Attempt {
   }
 
   /** A checkpoint that fails is no reason to stop: the one before still counts. */
-  async #save(place: RunPlace, force: boolean): Promise<void> {
+  async #save(environment: RunEnvironment, force: boolean): Promise<void> {
     const number = this.#checkpoint + 1;
     const agentSessionId = this.#sessionId;
     try {
       await this.#flush();
-      const state = { number, agentSessionId, force: force || this.#owed, agent: this.#agent };
-      if (await saveCheckpoint(this.#deps, this.run, place, state)) this.#checkpoint = number;
+      const isSaved = await saveCheckpoint(this.#deps, this.run, environment, {
+        number,
+        agentSessionId,
+        force: force || this.#owed,
+        agent: this.#agent,
+      });
+      if (isSaved) this.#checkpoint = number;
       this.#owed = false;
     } catch (error) {
       this.#owed = true;
@@ -243,20 +239,18 @@ export class Attempt {
     }
   }
 
-  async #handBack(place: RunPlace | undefined): Promise<void> {
-    if (place !== undefined) {
-      await unlessAborted(this.#hurrying.signal, () => this.#keep(place));
+  async #handBack(environment: RunEnvironment | undefined): Promise<void> {
+    if (environment !== undefined) {
+      await unlessAborted(this.#hurrying.signal, async () => {
+        await this.#flush();
+        await this.#save(environment, true);
+        await environment.settled();
+      });
       await this.#journal.flush(HURRIED_FLUSH_MS);
     }
     if (this.#isLost()) return;
-    await this.#deps.driver.requeue(this.run, trx => this.#revoke(trx));
+    await this.#deps.driver.requeue(this.run, trx => this.#revokeTokens(trx));
     this.#log.info('run.requeued');
-  }
-
-  async #keep(place: RunPlace): Promise<void> {
-    await this.#flush();
-    await this.#save(place, true);
-    await place.settled();
   }
 
   async #flush(): Promise<void> {
@@ -266,11 +260,11 @@ export class Attempt {
   async #finish(end: RunEnd): Promise<void> {
     await this.#flush();
     if (this.#isLost()) return;
-    await this.#deps.driver.finish(this.run, end, trx => this.#revoke(trx));
+    await this.#deps.driver.finish(this.run, end, trx => this.#revokeTokens(trx));
   }
 
-  /** With the end, so that only the attempt that ends the run does so, and nobody pays after it. */
-  #revoke(trx: Trx): Promise<void> {
+  /** With the end, so that only the attempt that ends the run does so, and no call follows it. */
+  #revokeTokens(trx: Trx): Promise<void> {
     return this.#deps.gateway.revokeRunTokens(trx, this.run.id);
   }
 

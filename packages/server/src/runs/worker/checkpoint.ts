@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { HeldRun } from '../claimed-run.ts';
+import type { ClaimedRun } from '../claimed-run.ts';
 import type { SandboxMounts } from '../sandbox/sandbox.ts';
-import type { CheckpointManifest, Snapshot, Workspace } from '../workspace/workspace.ts';
+import type { KeptHome, Snapshot, Workspace } from '../workspace/workspace.ts';
 import type { AgentProcess } from './agent-process.ts';
 import type { WorkerDeps } from './deps.ts';
+import type { WorkerLimits } from './limits.ts';
 
 /** The largest patch that is stored; the workspace bounds it besides. */
 export const PATCH_MAX_BYTES = 64 * 1024 * 1024;
 
-/** What is left of a run's work besides its files. */
-export interface Place {
+/** Where a run's work is. */
+interface WorkPlace {
   readonly workspace: Workspace;
   readonly mounts: SandboxMounts;
 }
@@ -22,9 +23,9 @@ export interface Place {
  */
 export async function deliverPatch(
   deps: WorkerDeps,
-  run: HeldRun,
-  { workspace, mounts }: Place,
-): Promise<Snapshot> {
+  run: ClaimedRun,
+  { workspace, mounts }: WorkPlace,
+): Promise<void> {
   const snapshot = await workspace.snapshot(deps.sandbox, mounts);
   const diff = await workspace.diff(snapshot.commit);
   const blobKey = `artifacts/${run.id}/${run.attempt}-${snapshot.commit.slice(0, 12)}.diff`;
@@ -39,73 +40,118 @@ export async function deliverPatch(
   const source = await workspace.patch(snapshot.commit);
   const options = { contentType: 'text/x-diff', maxBytes: PATCH_MAX_BYTES };
   const storing = deps.blobs.put(blobKey, body, options).catch((error: Error) => {
-    // Whoever makes the patch must not wait for a reader that is gone.
+    // Without a reader, git would wait for ever with its output.
     body.destroy(error);
     throw error;
   });
   const [{ sizeBytes }] = await Promise.all([storing, pipeline(source, hashed, body)]);
-  const patch = { blobKey, sizeBytes, sha256: hash.digest('hex') };
-  const { branch } = workspace;
-  await deps.driver.setDiff(run, { ...diff, headCommit: snapshot.commit, branch, patch });
-  return snapshot;
+  await deps.driver.setDiff(run, {
+    ...diff,
+    headCommit: snapshot.commit,
+    branch: workspace.branch,
+    patch: { blobKey, sizeBytes, sha256: hash.digest('hex') },
+  });
 }
 
-/** Saves what another worker needs to go on, unless nothing has changed since the last time. */
+/**
+ * Saves what another worker needs to go on, unless nothing has changed since the last time. Whether
+ * something has changed is looked at while the agent works on; it stands still only while home and
+ * files are taken.
+ */
 export async function saveCheckpoint(
   deps: WorkerDeps,
-  run: HeldRun,
-  { workspace, mounts }: Place,
+  run: ClaimedRun,
+  place: WorkPlace,
   state: {
     readonly number: number;
     readonly agentSessionId: string | null;
     /** Also where nothing has changed. */
     readonly force: boolean;
-    readonly agent: PausableAgent | undefined;
+    readonly agent: Pick<AgentProcess, 'pause' | 'resume'> | undefined;
   },
 ): Promise<boolean> {
   const { number, agentSessionId, force, agent } = state;
-  const taken = await standingStill(agent, async () => {
-    const snapshot = await workspace.snapshot(deps.sandbox, mounts);
-    return snapshot.changed || force ? { snapshot, home: await workspace.keepHome() } : null;
-  });
-  if (taken === null) return false;
-  const { snapshot, home } = taken;
+  const { workspace, mounts } = place;
+  if (!force && !(await workspace.snapshot(deps.sandbox, mounts)).changed) return false;
+  agent?.pause();
+  const { home, snapshot } = await takeHomeAndFiles(deps, place).finally(() => agent?.resume());
   try {
-    const manifest = await workspace.saveCheckpoint(number, snapshot, home);
-    await noteCheckpoint(deps, run, { manifest, number, agentSessionId });
+    const checkpoint = await workspace.saveCheckpoint(number, snapshot, home);
+    await deps.driver.saveCheckpoint(run, checkpoint, agentSessionId);
     return true;
   } finally {
     await home.drop();
   }
 }
 
-type PausableAgent = Pick<AgentProcess, 'pause' | 'resume'>;
-
-/** For what must belong together: nothing changes while it is taken. */
-async function standingStill<T>(
-  agent: PausableAgent | undefined,
-  take: () => Promise<T>,
-): Promise<T> {
+/**
+ * The home first: a signal reaches the agent a little later, and a process that left its group not
+ * at all. Files that are newer than the agent's session are found by it and do no harm; a session
+ * that knows of work which the files lack would leave that work undone.
+ */
+async function takeHomeAndFiles(
+  { sandbox }: WorkerDeps,
+  { workspace, mounts }: WorkPlace,
+): Promise<{ home: KeptHome; snapshot: Snapshot }> {
+  const home = await workspace.keepHome();
   try {
-    agent?.pause();
-    return await take();
-  } finally {
-    agent?.resume();
+    return { home, snapshot: await workspace.snapshot(sandbox, mounts) };
+  } catch (error) {
+    await home.drop();
+    throw error;
   }
 }
 
-async function noteCheckpoint(
-  deps: WorkerDeps,
-  run: HeldRun,
-  saved: { manifest: CheckpointManifest; number: number; agentSessionId: string | null },
-): Promise<void> {
-  const { manifest, number, agentSessionId } = saved;
-  await deps.driver.saveCheckpointRow(run, {
-    number,
-    commit: manifest.commit,
-    manifestKey: manifest.manifestKey ?? '',
-    sha256: createHash('sha256').update(JSON.stringify(manifest)).digest('hex'),
-    sizeBytes: manifest.sizeBytes,
-    agentSessionId,
-  });
+/**
+ * Decides when a checkpoint is due: at the end of a tool's use, but not more often than
+ * `checkpointMinMs`; and `checkpointMaxMs` after the last one while the agent emits events at all.
+ * One at a time; what comes up during one is looked at after it.
+ */
+export class Checkpointer {
+  readonly #limits: Pick<WorkerLimits, 'checkpointMinMs' | 'checkpointMaxMs'>;
+  readonly #save: () => Promise<void>;
+  readonly #timer: NodeJS.Timeout;
+  #savedMs = performance.now();
+  #active = false;
+  #boundary = false;
+  #saving: Promise<void> | undefined;
+
+  /** `save` must not reject. */
+  constructor(
+    limits: Pick<WorkerLimits, 'checkpointMinMs' | 'checkpointMaxMs'>,
+    save: () => Promise<void>,
+  ) {
+    this.#limits = limits;
+    this.#save = save;
+    const intervalMs = Math.min(1_000, limits.checkpointMinMs, limits.checkpointMaxMs);
+    this.#timer = setInterval(() => this.#look(), intervalMs);
+    this.#timer.unref();
+  }
+
+  /** Something happened. `boundary`: a tool is done, so files may have changed. */
+  noticed(boundary: boolean): void {
+    this.#active = true;
+    this.#boundary ||= boundary;
+    if (boundary) this.#look();
+  }
+
+  /** No further checkpoint begins; resolves when one under way has ended. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#active = false;
+    await this.#saving;
+  }
+
+  #look(): void {
+    if (this.#saving !== undefined || !this.#active) return;
+    const sinceMs = performance.now() - this.#savedMs;
+    const dueMs = this.#boundary ? this.#limits.checkpointMinMs : this.#limits.checkpointMaxMs;
+    if (sinceMs < dueMs) return;
+    this.#active = false;
+    this.#boundary = false;
+    this.#saving = this.#save().finally(() => {
+      this.#saving = undefined;
+      this.#savedMs = performance.now();
+    });
+  }
 }

@@ -7,7 +7,7 @@ import type { Log } from '../../platform/log/index.ts';
 import type { Queue } from '../../platform/queue/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { Agent } from '../agents/agent.ts';
-import type { Outbound } from '../egress/index.ts';
+import type { Egress } from '../egress/index.ts';
 import type { RunDriver } from '../run-driver.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Workspaces } from '../workspace/workspace.ts';
@@ -26,7 +26,7 @@ export interface WorkerDeps {
   readonly workspaces: Workspaces;
   readonly sandbox: Sandbox;
   /** Left out: no network in sandboxes but the models. */
-  readonly outbound?: Outbound | undefined;
+  readonly egress?: Egress | undefined;
   readonly agents: readonly Agent[];
   readonly gateway: ModelGateway;
   readonly limits: WorkerLimits;

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import type { WorkerLimits } from './limits.ts';
 
 /** One look. A run with so many files that it takes longer is looked at again later. */
-export const LOOK_TIMEOUT_MS = 60_000;
+const LOOK_TIMEOUT_MS = 60_000;
 /** Looks may take one part in so many of the time. */
 const PAUSE_FACTOR = 10;
 

@@ -1,7 +1,6 @@
 import { type HoldfastError, newUuidV7, toHoldfastError } from '../../kernel/index.ts';
 import type { Job } from '../../platform/queue/index.ts';
-import type { PushableRun, PushOutcome } from '../push-branch.ts';
-import { isPushIntended, pushable } from '../push-branch.ts';
+import { type PushableRun, type PushOutcome, pushable } from '../push-branch.ts';
 import * as queries from '../queries.ts';
 import { isFinal } from '../run.ts';
 import * as store from '../store.ts';
@@ -23,7 +22,8 @@ export type PusherDeps = Pick<
 export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promise<void> {
   const { db } = deps.database;
   const row = await queries.findRun(db, runId);
-  if (row === undefined || !isFinal(row.status) || !(await isPushIntended(db, runId))) return;
+  if (row === undefined || !isFinal(row.status) || !(await queries.isPushIntended(db, runId)))
+    return;
   const repository = await queries.findRepository(db, row.repository_id);
   if (repository === undefined) return;
   const run = pushable(row);
@@ -44,7 +44,7 @@ export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promis
 /** Where the checkpoint is no longer kept, the commits may still be in this worker's mirror. */
 async function adopt(deps: PusherDeps, source: RepositorySource, key: string): Promise<void> {
   try {
-    await deps.workspaces.adopt(source, await deps.workspaces.readManifest(key));
+    await deps.workspaces.adopt(source, await deps.workspaces.readCheckpoint(key));
   } catch (error) {
     if (toHoldfastError(error).code !== 'gone') throw error;
   }
@@ -58,7 +58,7 @@ async function finish(
   const { outcome, message } = end;
   const written = await deps.database.transaction(async trx => {
     await store.lockRun(trx, id);
-    if (!(await isPushIntended(trx, id))) return false;
+    if (!(await queries.isPushIntended(trx, id))) return false;
     const data = { branch, commit, outcome };
     await deps.log.append(trx, {
       subject: id,

@@ -1,189 +1,210 @@
 import type { NewEvent } from '../../platform/log/index.ts';
 import type { Agent, AgentContext } from '../agents/agent.ts';
-import type { HeldRun } from '../claimed-run.ts';
+import type { ClaimedRun } from '../claimed-run.ts';
 import { attemptOver } from '../fenced.ts';
 import type { SandboxedProcess, SandboxMounts } from '../sandbox/sandbox.ts';
 import * as store from '../store.ts';
 import type { Workspace, WorkspaceRequest } from '../workspace/workspace.ts';
 import type { WorkerDeps } from './deps.ts';
 import { DiskWatch } from './disk-watch.ts';
-import { type ModelSocket, openModelSocket } from './sockets.ts';
-import { listenOnUnixSocket } from './unix-socket.ts';
-
-/** A run's workspace, its sockets to models and network, and how processes are started there. */
-export interface RunPlace {
-  readonly workspace: Workspace;
-  readonly mounts: SandboxMounts;
-  spawn(command: readonly string[], env: Readonly<Record<string, string>>): SandboxedProcess;
-  agentContext(agent: Agent, options: { resume: string | null }): Omit<AgentContext, 'emit'>;
-  /**
-   * Tells once when clone and home take more disk than they may, until the answer is called or
-   * the place is closed.
-   */
-  watchDisk(onOver: () => void): () => void;
-  /** What the gateway has settled so far is written. Never rejects. */
-  settled(): Promise<void>;
-  /** Removes clone, home and sockets; what was delivered and saved stays. Never rejects. */
-  close(): Promise<void>;
-}
+import { listenOnUnixSocket, openModelSocket, type RunSocket } from './sockets.ts';
 
 /** The run's token outlives its hard limit a little, for what is under way then. */
 const TOKEN_SPARE_MS = 5 * 60_000;
 
-/** Prepares the workspace, from the base or from a checkpoint, and opens the models to it. */
-export async function openPlace(deps: WorkerDeps, run: HeldRun): Promise<RunPlace> {
-  const { sandbox, gateway, telemetry } = deps;
-  const undo: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (const step of undo.splice(0).toReversed()) {
-      await step().catch((error: unknown) => {
-        telemetry.log.warn('run.cleanup_failed', { run_id: run.id, error });
-      });
+/** What an environment is made of, with the steps that take it away again, newest last. */
+interface Parts {
+  readonly token: string;
+  readonly workspace: Workspace;
+  readonly mounts: SandboxMounts;
+  /** The gateway's address where the sandbox does not isolate. */
+  readonly gatewayUrl: string | null;
+  readonly usage: UsageRecorder;
+  readonly undo: (() => Promise<unknown>)[];
+}
+
+/** A run's workspace, its sockets to models and network, and how processes are started there. */
+export class RunEnvironment {
+  readonly workspace: Workspace;
+  readonly mounts: SandboxMounts;
+  readonly #deps: WorkerDeps;
+  readonly #run: ClaimedRun;
+  readonly #parts: Parts;
+
+  /** Prepares the workspace, from the base or from a checkpoint, and opens the models to it. */
+  static async open(deps: WorkerDeps, run: ClaimedRun): Promise<RunEnvironment> {
+    const undo: Parts['undo'] = [];
+    try {
+      return new RunEnvironment(deps, run, await openParts(deps, run, undo));
+    } catch (error) {
+      await undoAll(deps, run, undo);
+      throw error;
     }
-  };
-  try {
-    // Before any process is started, which holds this one up: what the claim said goes out first.
-    const token = await issueToken(deps, run);
-    const workspace = await openWorkspace(deps, run);
-    undo.push(() => workspace.remove());
-    const socket = await openModelSocket({
-      listener: (request, response) => gateway.handle(request, response, { runId: run.id }),
-      tcp: !sandbox.isolated,
-      ...(sandbox.owner && { owner: sandbox.owner }),
-    });
-    undo.push(() => socket.close());
-    const proxy = await openProxySocket(deps, run);
-    if (proxy !== null) undo.push(() => proxy.close());
-    const spending = watchSpending(deps, run);
-    undo.push(async () => spending.unwatch());
-    const { settled } = spending;
-    const watchDisk = (onOver: () => void) => {
-      const unwatch = watchSize(deps, workspace, onOver);
-      undo.push(async () => unwatch());
-      return unwatch;
-    };
+  }
+
+  private constructor(deps: WorkerDeps, run: ClaimedRun, parts: Parts) {
+    this.#deps = deps;
+    this.#run = run;
+    this.#parts = parts;
+    this.workspace = parts.workspace;
+    this.mounts = parts.mounts;
+  }
+
+  /** `readOnly`: further host paths that the process must be able to read. */
+  spawn(
+    command: readonly string[],
+    env: Readonly<Record<string, string>>,
+    readOnly: readonly string[] = [],
+  ): SandboxedProcess {
+    const mounts = { ...this.mounts, readOnly: [...this.mounts.readOnly, ...readOnly] };
+    return this.#deps.sandbox.spawn({ command, env, mounts });
+  }
+
+  agentContext(
+    agent: Agent,
+    { resume, emit }: Pick<AgentContext, 'resume' | 'emit'>,
+  ): AgentContext {
+    const paths = this.#deps.sandbox.paths(this.mounts);
     return {
-      ...placeOf(deps, run, { workspace, socket, token, proxySocket: proxy?.path ?? null }),
-      ...{ settled, watchDisk, close },
+      instruction: this.#run.instruction,
+      resume,
+      model: this.#run.model,
+      workspaceDir: paths.workspace,
+      homeDir: paths.home,
+      gatewayUrl: paths.gatewayUrl ?? this.#parts.gatewayUrl ?? '',
+      token: this.#parts.token,
+      spawn: (command, env) => this.spawn(command, env, agent.readOnlyPaths),
+      emit,
     };
-  } catch (error) {
-    await close();
-    throw error;
+  }
+
+  /**
+   * Calls `onOver` once when clone and home take more disk than they may, until the answer is
+   * called or the environment is closed.
+   */
+  watchDisk(onOver: () => void): () => void {
+    const { dir, homeDir } = this.workspace;
+    const watch = new DiskWatch([dir, homeDir], this.#deps.limits, onOver);
+    this.#parts.undo.push(async () => watch.stop());
+    return () => watch.stop();
+  }
+
+  /** Resolves once what the gateway has settled so far is written. Never rejects. */
+  settled(): Promise<void> {
+    return this.#parts.usage.written;
+  }
+
+  /** Removes clone, home and sockets; what was delivered and saved stays. Never rejects. */
+  async close(): Promise<void> {
+    await undoAll(this.#deps, this.#run, this.#parts.undo);
   }
 }
 
-function watchSize({ limits }: WorkerDeps, of: Workspace, onOver: () => void): () => void {
-  const watch = new DiskWatch([of.dir, of.homeDir], limits, onOver);
-  return () => watch.stop();
+async function openParts(deps: WorkerDeps, run: ClaimedRun, undo: Parts['undo']): Promise<Parts> {
+  const { sandbox, gateway } = deps;
+  // First, because starting processes is slow: the claim's event goes out before.
+  const token = await issueToken(deps, run);
+  const workspace = await openWorkspace(deps, run);
+  undo.push(() => workspace.remove());
+  const model = await openModelSocket({
+    listener: (request, response) => gateway.handle(request, response, { runId: run.id }),
+    tcp: !sandbox.isolated,
+    owner: sandbox.owner,
+  });
+  undo.push(() => model.close());
+  const proxy = await openProxySocket(deps, run);
+  if (proxy !== null) undo.push(() => proxy.close());
+  const usage = new UsageRecorder(deps, run);
+  undo.push(async () => usage.stop());
+  const mounts = {
+    workspace: workspace.dir,
+    home: workspace.homeDir,
+    readOnly: workspace.readOnlyPaths,
+    gatewaySocket: model.path,
+    proxySocket: proxy?.path ?? null,
+  };
+  return { token, workspace, mounts, gatewayUrl: model.url, usage, undo };
 }
 
-/** Only where there is an isolation that the proxy could be a way out of. */
-async function openProxySocket(
-  { outbound, sandbox }: WorkerDeps,
-  run: HeldRun,
-): Promise<{ readonly path: string; close(): Promise<void> } | null> {
-  if (outbound === undefined || !sandbox.isolated) return null;
-  const proxy = outbound.openProxy(run.id);
-  const socket = await listenOnUnixSocket(proxy.server, 'proxy.sock', sandbox.owner);
-  const close = async () => {
-    await proxy.close();
-    await socket.remove();
-  };
-  return { path: socket.path, close };
+async function undoAll(
+  { telemetry }: WorkerDeps,
+  run: ClaimedRun,
+  undo: Parts['undo'],
+): Promise<void> {
+  for (const step of undo.splice(0).toReversed()) {
+    await step().catch((error: unknown) => {
+      telemetry.log.warn('run.cleanup_failed', { run_id: run.id, error });
+    });
+  }
 }
 
 /**
  * The agent of an earlier attempt, should it still run somewhere, can spend nothing any more.
- * Throws `conflict` when the attempt is over: the token that is there is its successor's by then.
+ * Throws `conflict` when the attempt is over: the token that is there belongs to its successor.
  */
-function issueToken({ database, gateway, limits }: WorkerDeps, run: HeldRun): Promise<string> {
-  const owner = { id: run.id, projectId: run.projectId, owner: run.createdBy };
+function issueToken({ database, gateway, limits }: WorkerDeps, run: ClaimedRun): Promise<string> {
   return database.transaction(async trx => {
     const row = await store.lockRun(trx, run.id);
     if (row?.attempt !== run.attempt || row.status !== 'running') throw attemptOver();
     await gateway.revokeRunTokens(trx, run.id);
+    const owner = { id: run.id, projectId: run.project_id, owner: run.created_by };
     return gateway.issueRunToken(trx, owner, limits.hardTimeMs + TOKEN_SPARE_MS);
   });
 }
 
-interface PlaceParts {
-  readonly workspace: Workspace;
-  readonly socket: ModelSocket;
-  readonly token: string;
-  readonly proxySocket: string | null;
-}
-
-function placeOf(
-  { sandbox }: WorkerDeps,
-  run: HeldRun,
-  { workspace, socket, token, proxySocket }: PlaceParts,
-): Omit<RunPlace, 'settled' | 'watchDisk' | 'close'> {
-  const mounts: SandboxMounts = {
-    workspace: workspace.dir,
-    home: workspace.homeDir,
-    readOnly: workspace.readOnlyPaths,
-    gatewaySocket: socket.path,
-    proxySocket,
-  };
-  const paths = sandbox.paths(mounts);
-  const spawnWith = (readOnly: readonly string[]): RunPlace['spawn'] => {
-    const visible = { ...mounts, readOnly: [...mounts.readOnly, ...readOnly] };
-    return (command, env) => sandbox.spawn({ command, env, mounts: visible });
-  };
-  return {
-    workspace,
-    mounts,
-    spawn: spawnWith([]),
-    agentContext: (agent, { resume }) => ({
-      instruction: run.instruction,
-      resume,
-      model: run.model,
-      workspaceDir: paths.workspace,
-      homeDir: paths.home,
-      gatewayUrl: paths.gatewayUrl ?? socket.url ?? '',
-      token,
-      spawn: spawnWith(agent.readOnlyPaths),
-    }),
-  };
-}
-
 /** The checkpoint of an earlier attempt, of the run this one continues, or the base. */
-async function openWorkspace(deps: WorkerDeps, run: HeldRun): Promise<Workspace> {
-  const { workspaces } = deps;
-  const { repository, baseRef, continues } = run;
-  const request: WorkspaceRequest = {
-    runId: run.id,
-    repository,
-    baseRef,
-    baseCommit: run.baseCommit,
-  };
-  const checkpoint = run.checkpoint ?? continues?.checkpoint;
+async function openWorkspace({ workspaces }: WorkerDeps, run: ClaimedRun): Promise<Workspace> {
+  const { repository, base_ref: baseRef, continues } = run;
   // Checkpoints of ended runs are not kept for ever; their commits may still be in the mirror.
-  const baseCommit = run.baseCommit ?? continues?.headCommit ?? null;
-  if (checkpoint == null) return workspaces.prepare({ ...request, baseCommit });
-  const manifest = await workspaces.readManifest(checkpoint.manifest_key);
-  return workspaces.restore({ ...request, baseCommit: manifest.baseCommit }, manifest);
+  const baseCommit = run.base_commit ?? continues?.head_commit ?? null;
+  const request: WorkspaceRequest = { runId: run.id, repository, baseRef, baseCommit };
+  const saved = run.checkpoint ?? continues?.checkpoint;
+  if (saved == null) return workspaces.prepare(request);
+  const checkpoint = await workspaces.readCheckpoint(saved.manifest_key);
+  return workspaces.restore(request, checkpoint);
 }
 
-/** What the gateway settles is written one after the other, so that totals and log agree. */
-function watchSpending(
-  deps: WorkerDeps,
-  run: HeldRun,
-): { unwatch(): void; settled(): Promise<void> } {
-  let last = Promise.resolve();
-  const then = (work: () => Promise<void>) => {
-    last = last.then(work).catch((error: unknown) => {
-      deps.telemetry.log.warn('run.usage_lost', { run_id: run.id, error });
-    });
-  };
-  const unwatch = deps.gateway.watch(run.id, {
-    onCall: call => then(() => deps.driver.recordUsage(run, call)),
-    onBudget: notice => {
-      const { scope, percent } = notice;
-      const data = { scope, percent, spent_usd: notice.spentUsd, limit_usd: notice.limitUsd };
-      const event: NewEvent = { type: 'budget.reached', data };
-      then(() => deps.driver.append(run, [event]));
+/** Null where no host may be reached, or where there is no isolation to be a way out of. */
+async function openProxySocket(
+  { egress, sandbox }: WorkerDeps,
+  run: ClaimedRun,
+): Promise<RunSocket | null> {
+  if (egress === undefined || !sandbox.isolated) return null;
+  const proxy = egress.openProxy(run.id);
+  const socket = await listenOnUnixSocket(proxy.server, 'proxy.sock', sandbox.owner);
+  return {
+    path: socket.path,
+    close: async () => {
+      await proxy.close();
+      await socket.remove();
     },
-  });
-  return { unwatch, settled: () => last };
+  };
+}
+
+/** Writes what the gateway settles, one after the other, so that totals and log agree. */
+class UsageRecorder {
+  /** Resolves when everything until now is written. Never rejects. */
+  written = Promise.resolve();
+  readonly stop: () => void;
+  readonly #deps: WorkerDeps;
+  readonly #run: ClaimedRun;
+
+  constructor(deps: WorkerDeps, run: ClaimedRun) {
+    this.#deps = deps;
+    this.#run = run;
+    this.stop = deps.gateway.watch(run.id, {
+      onCall: call => this.#afterwards(() => deps.driver.recordUsage(run, call)),
+      onBudget: ({ scope, percent, spentUsd, limitUsd }) => {
+        const data = { scope, percent, spent_usd: spentUsd, limit_usd: limitUsd };
+        const event: NewEvent = { type: 'budget.reached', data };
+        this.#afterwards(() => deps.driver.append(run, [event]));
+      },
+    });
+  }
+
+  #afterwards(write: () => Promise<void>): void {
+    this.written = this.written.then(write).catch((error: unknown) => {
+      this.#deps.telemetry.log.warn('run.usage_lost', { run_id: this.#run.id, error });
+    });
+  }
 }

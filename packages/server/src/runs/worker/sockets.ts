@@ -1,57 +1,101 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { listen, listenOnUnixSocket, type SocketOwner } from './unix-socket.ts';
-
-/**
- * The way out of a run's sandbox to models: a Unix socket on which the model gateway answers this
- * run and nobody else.
- */
-export interface ModelSocket {
-  readonly path: string;
-  /** For a sandbox that does not isolate: the same on a loopback port. */
-  readonly url: string | null;
-  close(): Promise<void>;
-}
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
+import type { ListenOptions, Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SandboxOwner } from '../sandbox/sandbox.ts';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const CONNECTIONS_MAX = 32;
 
-export interface ModelSocketOptions {
-  readonly listener: RequestListener;
-  /** Whose socket it is, where the agent runs as another user than we do. */
-  readonly owner?: SocketOwner;
-  /** Whether a loopback port is needed as well. */
-  readonly tcp: boolean;
+/** A way out of a run's sandbox. */
+export interface RunSocket {
+  readonly path: string;
+  close(): Promise<void>;
 }
 
-export async function openModelSocket(options: ModelSocketOptions): Promise<ModelSocket> {
-  const undo: (() => Promise<void>)[] = [];
+/** The way out to models: a Unix socket on which the model gateway answers this run only. */
+interface ModelSocket extends RunSocket {
+  /** For a sandbox that does not isolate: the same on a loopback port. */
+  readonly url: string | null;
+}
+
+export async function openModelSocket(options: {
+  readonly listener: RequestListener;
+  readonly owner?: SandboxOwner | undefined;
+  /** Whether a loopback port is needed as well. */
+  readonly tcp: boolean;
+}): Promise<ModelSocket> {
+  const { listener, owner, tcp } = options;
+  const server = createModelServer(listener);
+  const socket = await listenOnUnixSocket(server, 'model.sock', owner);
   const close = async () => {
-    for (const step of undo.splice(0).toReversed()) await step();
+    await closeServer(server);
+    await socket.remove();
   };
+  if (!tcp) return { path: socket.path, url: null, close };
+  const loopback = createModelServer(listener);
   try {
-    const server = serverOf(options.listener);
-    const { path, remove } = await listenOnUnixSocket(server, 'model.sock', options.owner);
-    undo.push(remove, () => closeServer(server));
-    if (!options.tcp) return { path, url: null, close };
-    const tcp = serverOf(options.listener);
-    await listen(tcp, { host: '127.0.0.1', port: 0 });
-    undo.push(() => closeServer(tcp));
-    const address = tcp.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
-    return { path, url: `http://127.0.0.1:${port}`, close };
+    await listen(loopback, { host: '127.0.0.1', port: 0 });
   } catch (error) {
     await close();
     throw error;
   }
+  const address = loopback.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    path: socket.path,
+    url: `http://127.0.0.1:${port}`,
+    close: async () => {
+      await closeServer(loopback);
+      await close();
+    },
+  };
 }
 
-function serverOf(listener: RequestListener): Server {
+function createModelServer(listener: RequestListener): HttpServer {
   const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 }, listener);
   server.maxConnections = CONNECTIONS_MAX;
   return server;
 }
 
-function closeServer(server: Server): Promise<void> {
+function closeServer(server: HttpServer): Promise<void> {
   server.closeAllConnections();
   return new Promise(resolve => server.close(() => resolve()));
+}
+
+/**
+ * Listens on a Unix socket in a short-lived folder of its own, named at random: only `owner`, or
+ * without one the user of this process, may connect. `remove` takes socket and folder away; the
+ * caller closes the server before.
+ */
+export async function listenOnUnixSocket(
+  server: Server,
+  name: string,
+  owner: SandboxOwner | undefined,
+): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-run-'));
+  const path = join(folder, name);
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    await listen(server, { path });
+    await chmod(path, 0o600);
+    if (owner) {
+      await chown(path, owner.uid, owner.gid);
+      await chmod(folder, 0o711);
+    }
+    return { path, remove };
+  } catch (error) {
+    server.close();
+    await remove();
+    throw error;
+  }
+}
+
+async function listen(server: Server, where: ListenOptions): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    // Kept for the server's life: a connection that cannot be accepted must not end the process.
+    server.on('error', reject);
+    server.listen(where, resolve);
+  });
 }

@@ -1,7 +1,7 @@
 import type { WorkerLimits } from './limits.ts';
 
 /** Why an agent must stop, besides being told to. */
-export type WatchdogReason = 'time_limit' | 'no_output';
+type WatchdogReason = 'time_limit' | 'no_output';
 
 /**
  * Watches one agent: its time, counted from the run's first start over all attempts, and its

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { BudgetNotice, ModelCall } from '../../models/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
-import { openRunsHost, type RunsHost } from '../testing/host.ts';
+import { driverWith, openRunsHost, type RunsHost } from '../testing/host.ts';
 import { openModelSocket } from './sockets.ts';
 import { cloneOf, openBench, processesWith, waitFor } from './testing.ts';
 
@@ -147,7 +147,7 @@ describe('a worker', () => {
       throw new HoldfastError('unavailable', 'The connection was lost during COMMIT.');
     };
     const bench = await openBench(host, {
-      ports: { driver: { ...driver, claim } },
+      ports: { driver: driverWith(driver, { claim }) },
       limits: { wakeIntervalMs: 200 },
     });
     const id = await bench.begin();

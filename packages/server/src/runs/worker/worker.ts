@@ -10,7 +10,7 @@ import { LEASE_SELF_FENCE_MS } from '../../platform/leases/index.ts';
 import type { Job } from '../../platform/queue/index.ts';
 import { Attempt } from './attempt.ts';
 import type { WorkerDeps } from './deps.ts';
-import { ORDERS_INTERVAL_MS, PUSHES_MAX, STOP_WAIT_MS } from './limits.ts';
+import { PUSHES_MAX, SIGNALS_INTERVAL_MS, STOP_WAIT_MS } from './limits.ts';
 import { pushRun } from './pusher.ts';
 
 /**
@@ -56,7 +56,7 @@ export class RunWorker implements Component {
     this.#unsubscribe = doorbell.onRing(subjects => {
       if (subjects.some(subject => this.#attempts.has(subject))) void this.#look();
     });
-    this.#every(ORDERS_INTERVAL_MS, async () => {
+    this.#every(SIGNALS_INTERVAL_MS, async () => {
       // Not behind a look that waits for the database.
       if (leases.sinceHeartbeatMs() > LEASE_SELF_FENCE_MS) this.#stopAll('lost');
       await this.#look();
@@ -128,7 +128,7 @@ export class RunWorker implements Component {
   async #drive(runId: string): Promise<void> {
     const { driver, limits } = this.#deps;
     const claimed = await driver.claim(runId, limits);
-    if (claimed.kind !== 'held') return;
+    if (claimed.kind !== 'claimed') return;
     // Who watches the run hears of it before the work on it begins.
     await setImmediate();
     const attempt = new Attempt(this.#deps, claimed.run);
@@ -148,7 +148,7 @@ export class RunWorker implements Component {
     if (runId !== undefined) await pushRun(this.#deps, runId, job);
   }
 
-  /** Looks at orders; calls during a look make it look once more. */
+  /** Looks at the signals of its runs; calls during a look make it look once more. */
   #look(): Promise<void> {
     this.#again = this.#looking !== undefined;
     this.#looking ??= this.#lookNow().finally(() => {
@@ -165,11 +165,11 @@ export class RunWorker implements Component {
       const held = [...this.#attempts.values()].map(({ run, lastMessage }) => ({
         id: run.id,
         attempt: run.attempt,
-        taskId: run.taskId,
+        taskId: run.task_id,
         afterMessage: lastMessage,
       }));
-      for (const order of await driver.orders(held)) {
-        this.#attempts.get(order.runId)?.order(order);
+      for (const signals of await driver.signals(held)) {
+        this.#attempts.get(signals.runId)?.follow(signals);
       }
       this.#failing = false;
     } catch (error) {

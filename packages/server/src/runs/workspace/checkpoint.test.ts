@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
 import { sizeOf } from './disk.ts';
-import { type CheckpointManifest, createWorkspaces, type Workspace } from './index.ts';
+import { type Checkpoint, createWorkspaces, type Workspace } from './index.ts';
 import { LEFTOVER_AGE_MS, PACKS_MAX } from './mirror.ts';
 import { agentDoes, commitFiles, createWorld, snapshotOf, type World } from './testing.ts';
 
@@ -34,7 +34,7 @@ const WORK = `
   echo session > 1.jsonl; chmod 600 1.jsonl; ln -s 1.jsonl latest; ln -s /etc/passwd outside
   touch "$(printf 'a name of more than one hundred characters %0100d' 7)"`;
 
-async function save(number: number): Promise<CheckpointManifest> {
+async function save(number: number): Promise<Checkpoint> {
   const home = await workspace.keepHome();
   return workspace.saveCheckpoint(number, await snapshotOf(world, workspace), home);
 }
@@ -62,13 +62,13 @@ describe('a checkpoint', () => {
     await workspace.remove();
     commitFiles(world.origin, { 'later.txt': 'somebody went on\n' });
     const elsewhere = await world.another();
-    const stored = await elsewhere.readManifest(manifest.manifestKey!);
+    const stored = await elsewhere.readCheckpoint(manifest.manifestKey);
     expect(stored).toEqual(manifest);
     const restored = await elsewhere.restore(requestFor(), stored);
     expect(restored.baseCommit).toBe(workspace.baseCommit);
     expect(restored.branch).toBe(workspace.branch);
     expect(await stateOf(restored)).toBe(before);
-    expect(await snapshotOf(world, restored)).toEqual({
+    expect(await snapshotOf(world, restored)).toMatchObject({
       commit: manifest.commit,
       changed: false,
     });
@@ -124,7 +124,7 @@ describe('a checkpoint', () => {
     const third = await world.another();
     await expect(third.restore(requestFor(), manifest)).rejects.toMatchObject({ code: 'gone' });
     expect(readdirSync(join(world.folder, 'worker-3', 'runs'))).toEqual([]);
-    const missing = other.readManifest(`workspaces/${workspace.runId}/9/x/manifest.json`);
+    const missing = other.readCheckpoint(`workspaces/${workspace.runId}/9/x/manifest.json`);
     await expect(missing).rejects.toMatchObject({ code: 'gone' });
   });
 
@@ -142,7 +142,7 @@ describe('a checkpoint', () => {
 });
 
 describe('an archive of a home', () => {
-  const replaceHome = async (manifest: CheckpointManifest, bytes: Buffer) => {
+  const replaceHome = async (manifest: Checkpoint, bytes: Buffer) => {
     await world.blobs.put(manifest.homeKey, Readable.from([bytes]), {
       contentType: 'application/gzip',
       maxBytes: 1_000_000,

@@ -11,18 +11,17 @@ import { HoldfastError } from '../../kernel/index.ts';
 import type { BlobStore } from '../../platform/blobs/index.ts';
 import { keptOutput } from '../sandbox/child-output.ts';
 import type { SandboxMounts } from '../sandbox/index.ts';
-import type { CloneDeps } from './clone.ts';
+import type { CloneDeps } from './deps.ts';
 import { keepErrors, killGit, spawnGit } from './git.ts';
 import { limited } from './quarantine.ts';
 import { ignoreOutput, runScript } from './run-script.ts';
 import { PACK_HOME, UNPACK_HOME } from './scripts.ts';
-import type { SnapshotLine } from './snapshot.ts';
-import type { CheckpointManifest, KeptHome } from './workspace.ts';
+import type { Checkpoint, KeptHome, SavedWork, Snapshot } from './workspace.ts';
 
 const MANIFEST_MAX_BYTES = 8_192;
 
 const commit = z.string().regex(/^[0-9a-f]{40}$/);
-const manifestSchema = z.object({
+const checkpointSchema = z.object({
   number: z.number().int(),
   commit,
   baseCommit: commit,
@@ -34,14 +33,6 @@ const manifestSchema = z.object({
   indexTree: commit,
 });
 
-export interface CheckpointRequest {
-  readonly runId: string;
-  readonly baseCommit: string;
-  readonly home: KeptHome;
-  readonly number: number;
-  readonly line: SnapshotLine;
-}
-
 /**
  * Writes objects and home, then the manifest, and removes checkpoints older than the one before:
  * until the caller has noted the new one, that one is what it would restore. Each has a folder of
@@ -49,39 +40,47 @@ export interface CheckpointRequest {
  */
 export async function saveCheckpoint(
   deps: CloneDeps,
-  request: CheckpointRequest,
-): Promise<CheckpointManifest> {
-  const { runId, number, line, baseCommit } = request;
+  { runId, baseCommit }: { readonly runId: string; readonly baseCommit: string },
+  taken: { readonly number: number; readonly snapshot: Snapshot; readonly home: KeptHome },
+): Promise<Checkpoint> {
+  const { number } = taken;
+  const { changed: _, ...work } = taken.snapshot;
   const folder = `workspaces/${runId}/${number}/${randomBytes(6).toString('hex')}`;
-  const pack = await savePack(deps, `${folder}/objects.pack`, request);
-  const home = await deps.blobs.put(`${folder}/home.tar.gz`, createReadStream(request.home.file), {
+  const pack = await savePack(deps, `${folder}/objects.pack`, { ...work, baseCommit });
+  const home = await deps.blobs.put(`${folder}/home.tar.gz`, createReadStream(taken.home.file), {
     contentType: 'application/gzip',
     maxBytes: deps.limits.homeMaxBytes,
   });
-  const manifest: CheckpointManifest = {
+  const checkpoint: Checkpoint = {
+    ...work,
     number,
-    commit: line.commit,
     baseCommit,
     packKey: pack?.key ?? null,
     homeKey: home.key,
     sizeBytes: home.sizeBytes + (pack?.sizeBytes ?? 0),
     manifestKey: `${folder}/manifest.json`,
-    headCommit: line.head,
-    indexTree: line.indexTree,
   };
-  const body = Readable.from([Buffer.from(JSON.stringify(manifest))]);
-  await deps.blobs.put(manifest.manifestKey!, body, {
+  const body = Readable.from([Buffer.from(JSON.stringify(checkpoint))]);
+  await deps.blobs.put(checkpoint.manifestKey, body, {
     contentType: 'application/json',
     maxBytes: MANIFEST_MAX_BYTES,
   });
-  await removeOld(deps.blobs, runId, number);
-  return manifest;
+  const all = `workspaces/${runId}/`;
+  for await (const key of deps.blobs.list(all)) {
+    if (Number.parseInt(key.slice(all.length), 10) < number - 1) await deps.blobs.delete(key);
+  }
+  return checkpoint;
 }
 
-async function savePack(deps: CloneDeps, key: string, { line, baseCommit }: CheckpointRequest) {
+async function savePack(
+  deps: CloneDeps,
+  key: string,
+  work: SavedWork & { readonly baseCommit: string },
+) {
   const { mirror, blobs, limits } = deps;
+  const { commit, headCommit, indexTree, baseCommit } = work;
   const baseTree = await mirror.git(['rev-parse', '--verify', `${baseCommit}^{tree}`]);
-  if (line.commit === baseCommit && line.indexTree === baseTree) return null;
+  if (commit === baseCommit && indexTree === baseTree) return null;
   const options = mirror.options({ timeoutMs: limits.scriptTimeoutMs });
   const child = spawnGit(
     ['pack-objects', '--revs', '--stdout', '-q', '--delta-base-offset'],
@@ -93,7 +92,7 @@ async function savePack(deps: CloneDeps, key: string, { line, baseCommit }: Chec
   const closed = once(child, 'close');
   closed.catch(() => {});
   child.stdin!.on('error', () => {});
-  child.stdin!.end(`${line.commit}\n${line.head}\n${line.indexTree}\n^${baseCommit}\n`);
+  child.stdin!.end(`${commit}\n${headCommit}\n${indexTree}\n^${baseCommit}\n`);
   const source = async function* () {
     yield* output as AsyncIterable<Uint8Array>;
     await closed;
@@ -119,7 +118,11 @@ export async function keepHome(
   const file = join(folder, `home-${randomBytes(6).toString('hex')}.tar.gz`);
   const drop = () => rm(file, { force: true });
   const request = {
-    ...{ sandbox, mounts, script: PACK_HOME, env: {}, what: "saving the run's home" },
+    sandbox,
+    mounts,
+    script: PACK_HOME,
+    env: {},
+    what: "saving the run's home",
     timeoutMs: limits.scriptTimeoutMs,
   };
   try {
@@ -137,36 +140,26 @@ export async function keepHome(
   return { file, drop };
 }
 
-async function removeOld(blobs: BlobStore, runId: string, number: number): Promise<void> {
-  const prefix = `workspaces/${runId}/`;
-  for await (const key of blobs.list(prefix)) {
-    if (Number.parseInt(key.slice(prefix.length), 10) < number - 1) await blobs.delete(key);
-  }
-}
-
-/** The bytes of a checkpoint's objects; null when there are none besides the base's. */
-export async function openPack(
-  blobs: BlobStore,
-  manifest: CheckpointManifest,
-): Promise<Readable | null> {
-  return manifest.packKey === null ? null : openBlob(blobs, manifest.packKey);
-}
-
 /** Puts the home back. What an agent archived is unpacked where it could do no more than write. */
 export async function restoreHome(
   deps: CloneDeps,
   mounts: SandboxMounts,
-  manifest: CheckpointManifest,
+  { homeKey }: Checkpoint,
 ): Promise<void> {
   const { sandbox, limits, blobs } = deps;
-  const packed = await openBlob(blobs, manifest.homeKey);
+  const packed = await openCheckpointBlob(blobs, homeKey);
   const raw = createGunzip();
   packed.on('error', error => raw.destroy(error));
   const input = Readable.from(limited(packed.pipe(raw), limits.homeMaxBytes), {
     objectMode: false,
   });
   const request = {
-    ...{ sandbox, mounts, script: UNPACK_HOME, env: {}, input, what: "restoring the run's home" },
+    sandbox,
+    mounts,
+    script: UNPACK_HOME,
+    env: {},
+    input,
+    what: "restoring the run's home",
     timeoutMs: limits.scriptTimeoutMs,
   };
   try {
@@ -176,19 +169,20 @@ export async function restoreHome(
   }
 }
 
-export async function readManifest(blobs: BlobStore, key: string): Promise<CheckpointManifest> {
+export async function readCheckpoint(blobs: BlobStore, key: string): Promise<Checkpoint> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of limited(await openBlob(blobs, key), MANIFEST_MAX_BYTES)) {
+  for await (const chunk of limited(await openCheckpointBlob(blobs, key), MANIFEST_MAX_BYTES)) {
     chunks.push(chunk);
   }
   try {
-    return manifestSchema.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    return checkpointSchema.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
   } catch (cause) {
     throw gone(cause);
   }
 }
 
-async function openBlob(blobs: BlobStore, key: string): Promise<Readable> {
+/** Throws `gone` where the blob is missing. */
+export async function openCheckpointBlob(blobs: BlobStore, key: string): Promise<Readable> {
   const found = await blobs.get(key);
   if (!found) throw gone();
   return found.body;
@@ -196,10 +190,4 @@ async function openBlob(blobs: BlobStore, key: string): Promise<Readable> {
 
 function gone(cause?: unknown): HoldfastError {
   return new HoldfastError('gone', 'The checkpoint is no longer stored.', { cause });
-}
-
-/** What a checkpoint says of the index and of the commit the agent was on. */
-export function lineOf(manifest: CheckpointManifest, commitTree: string): SnapshotLine {
-  const { commit: name, headCommit = name, indexTree = commitTree } = manifest;
-  return { commit: name, head: headCommit, indexTree };
 }

@@ -1,41 +1,33 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { HoldfastError } from '../../kernel/index.ts';
-import type { BlobStore } from '../../platform/blobs/index.ts';
 import type { Sandbox, SandboxMounts } from '../sandbox/index.ts';
 import { keepHome, saveCheckpoint } from './checkpoint.ts';
+import type { CloneDeps } from './deps.ts';
 import { diffSummary, patchStream } from './diff.ts';
 import { removeTree } from './disk.ts';
-import type { WorkspaceLimits } from './limits.ts';
-import type { Mirror } from './mirror.ts';
 import { importPack } from './quarantine.ts';
 import { ignoreOutput, runScript } from './run-script.ts';
 import { CHECK_OUT, SNAPSHOT } from './scripts.ts';
-import { readSnapshot, type SnapshotLine } from './snapshot.ts';
+import { readSnapshot } from './snapshot.ts';
 import type {
-  CheckpointManifest,
+  Checkpoint,
   DiffSummary,
   KeptHome,
+  SavedWork,
   Snapshot,
   Workspace,
 } from './workspace.ts';
 
-export interface CloneDeps {
-  readonly mirror: Mirror;
-  readonly blobs: BlobStore;
-  readonly sandbox: Sandbox;
-  readonly limits: WorkspaceLimits;
-}
-
 /** What a clone is made from: commits, and for the index a commit or a tree. */
-export interface CheckOut {
+interface CheckOut {
   readonly head: string;
   readonly tree: string;
   readonly index: string;
 }
 
 /** The branch of a run, in the mirror and on the remote. */
-export function branchOf(runId: string): string {
+function branchOf(runId: string): string {
   return `holdfast/${runId}`;
 }
 
@@ -54,7 +46,7 @@ export class Clone implements Workspace {
   readonly #deps: CloneDeps;
   readonly #folder: string;
   /** What the mirror has of this run. */
-  #last: SnapshotLine | null = null;
+  #last: SavedWork | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(deps: CloneDeps, runId: string, folder: string, baseCommit: string) {
@@ -83,7 +75,10 @@ export class Clone implements Workspace {
     const { sandbox, limits, mirror } = this.#deps;
     await runScript(
       {
-        ...{ sandbox, mounts: this.mounts, script: CHECK_OUT, what: 'checking out the base' },
+        sandbox,
+        mounts: this.mounts,
+        script: CHECK_OUT,
+        what: 'checking out the base',
         timeoutMs: limits.scriptTimeoutMs,
         env: {
           HF_OBJECTS: mirror.objectsDir,
@@ -97,9 +92,9 @@ export class Clone implements Workspace {
     );
   }
 
-  /** Says that the mirror has this snapshot, after a restore. */
-  knows(line: SnapshotLine): void {
-    this.#last = line;
+  /** After a restore: the mirror has this work. */
+  setLast(work: SavedWork): void {
+    this.#last = work;
   }
 
   snapshot(sandbox: Sandbox, mounts: SandboxMounts): Promise<Snapshot> {
@@ -111,6 +106,7 @@ export class Clone implements Workspace {
 
   async #snapshot(sandbox: Sandbox, mounts: SandboxMounts): Promise<Snapshot> {
     const { mirror, limits } = this.#deps;
+    const before = this.#last;
     const request = {
       sandbox,
       mounts: { ...this.mounts, workspace: mounts.workspace, home: mounts.home },
@@ -120,31 +116,27 @@ export class Clone implements Workspace {
       env: {
         HF_OBJECTS: mirror.objectsDir,
         HF_BASE: this.baseCommit,
-        HF_PREV: this.#last?.commit ?? '',
+        HF_PREV: before?.commit ?? '',
       },
     };
-    const before = this.#last;
-    const line = await runScript(request, output => this.#takeIn(output));
-    if (!line) throw new HoldfastError('unprocessable', 'The snapshot said nothing.');
-    await mirror.git(['update-ref', refOf(this.runId), line.commit]);
-    this.#last = line;
-    const changed = line.commit !== before?.commit || line.indexTree !== before.indexTree;
-    return { commit: line.commit, changed };
-  }
-
-  async #takeIn(output: Readable): Promise<SnapshotLine | null> {
-    const { mirror, limits } = this.#deps;
-    const { line, pack } = await readSnapshot(output);
-    if (line === null) return null;
-    await importPack(mirror, pack, {
-      commit: line.commit,
-      others: [line.head, line.indexTree],
-      base: this.baseCommit,
-      previous: this.#last?.commit ?? null,
-      maxBytes: limits.snapshotPackMaxBytes,
-      timeoutMs: limits.scriptTimeoutMs,
+    const work = await runScript(request, async output => {
+      const { work, pack } = await readSnapshot(output);
+      if (work === null) return null;
+      await importPack(mirror, pack, {
+        commit: work.commit,
+        others: [work.headCommit, work.indexTree],
+        base: this.baseCommit,
+        previous: before?.commit ?? null,
+        maxBytes: limits.snapshotPackMaxBytes,
+        timeoutMs: limits.scriptTimeoutMs,
+      });
+      return work;
     });
-    return line;
+    if (work === null) throw new HoldfastError('unprocessable', 'The snapshot printed nothing.');
+    await mirror.git(['update-ref', refOf(this.runId), work.commit]);
+    this.#last = work;
+    const changed = work.commit !== before?.commit || work.indexTree !== before.indexTree;
+    return { ...work, changed };
   }
 
   async diff(commit: string): Promise<DiffSummary> {
@@ -168,17 +160,11 @@ export class Clone implements Workspace {
     return keepHome(this.#deps, this.mounts, this.#folder);
   }
 
-  async saveCheckpoint(
-    number: number,
-    snapshot: Snapshot,
-    home: KeptHome,
-  ): Promise<CheckpointManifest> {
-    const line = this.#last;
-    if (line?.commit !== snapshot.commit) {
+  async saveCheckpoint(number: number, snapshot: Snapshot, home: KeptHome): Promise<Checkpoint> {
+    if (this.#last?.commit !== snapshot.commit) {
       throw new HoldfastError('conflict', 'A checkpoint is made of the newest snapshot.');
     }
-    const { runId, baseCommit } = this;
-    return saveCheckpoint(this.#deps, { runId, baseCommit, home, number, line });
+    return saveCheckpoint(this.#deps, this, { number, snapshot, home });
   }
 
   async remove(): Promise<void> {

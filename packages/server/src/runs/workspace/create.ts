@@ -1,8 +1,9 @@
 import { HoldfastError } from '../../kernel/index.ts';
 import type { BlobStore } from '../../platform/blobs/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
-import { lineOf, openPack, readManifest, restoreHome } from './checkpoint.ts';
-import { Clone, type CloneDeps, refOf } from './clone.ts';
+import { openCheckpointBlob, readCheckpoint, restoreHome } from './checkpoint.ts';
+import { Clone, refOf } from './clone.ts';
+import type { CloneDeps } from './deps.ts';
 import { Layout } from './layout.ts';
 import { DEFAULT_LIMITS, type WorkspaceLimits } from './limits.ts';
 import { Mirror } from './mirror.ts';
@@ -11,12 +12,7 @@ import { push } from './push.ts';
 import { importPack } from './quarantine.ts';
 import { type Remote, type RemoteEnv, remoteOf } from './remote.ts';
 import { tidyDisk } from './tidy.ts';
-import type {
-  CheckpointManifest,
-  RepositorySource,
-  WorkspaceRequest,
-  Workspaces,
-} from './workspace.ts';
+import type { Checkpoint, RepositorySource, WorkspaceRequest, Workspaces } from './workspace.ts';
 
 export interface WorkspacesOptions {
   /** Mirrors and clones; one folder per worker, though processes may share it. */
@@ -57,18 +53,16 @@ class GitWorkspaces implements Workspaces {
     return this.#fill(clone, () => clone.checkOut({ head: base, tree: base, index: base }));
   }
 
-  async restore(request: WorkspaceRequest, manifest: CheckpointManifest): Promise<Clone> {
-    const { mirror, base } = await this.#pin(request, manifest);
+  async restore(request: WorkspaceRequest, checkpoint: Checkpoint): Promise<Clone> {
+    const { mirror, base } = await this.#pin(request, checkpoint);
     const clone = this.#clone(request, mirror, base);
     return this.#fill(clone, async () => {
-      await this.#importCheckpoint(mirror, manifest);
-      const { commit } = manifest;
-      const tree = await mirror.git(['rev-parse', '--verify', `${commit}^{tree}`]);
-      const line = lineOf(manifest, tree);
-      await clone.checkOut({ head: line.head, tree: commit, index: line.indexTree });
-      await restoreHome(this.#deps(mirror), clone.mounts, manifest);
+      await this.#importCheckpoint(mirror, checkpoint);
+      const { commit, headCommit, indexTree } = checkpoint;
+      await clone.checkOut({ head: headCommit, tree: commit, index: indexTree });
+      await restoreHome(this.#deps(mirror), clone.mounts, checkpoint);
       await mirror.git(['update-ref', refOf(request.runId), commit]);
-      clone.knows(line);
+      clone.setLast(checkpoint);
     });
   }
 
@@ -91,10 +85,10 @@ class GitWorkspaces implements Workspaces {
    * Makes sure of mirror and base, and of the run's folders, which keep the mirror from being
    * removed.
    */
-  async #pin(request: WorkspaceRequest, manifest: CheckpointManifest | null) {
+  async #pin(request: WorkspaceRequest, checkpoint: Checkpoint | null) {
     const { repository, runId } = request;
     const mirror = this.#mirror(repository);
-    const commit = manifest?.baseCommit ?? request.baseCommit;
+    const commit = checkpoint?.baseCommit ?? request.baseCommit;
     for (;;) {
       const base = await this.#base(mirror, request, commit);
       const isPinned = await this.#locks.run(this.#layout.lock(repository.id), async () => {
@@ -146,29 +140,31 @@ class GitWorkspaces implements Workspaces {
     return fetching;
   }
 
-  async #importCheckpoint(mirror: Mirror, manifest: CheckpointManifest): Promise<void> {
-    const pack = await openPack(this.#options.blobs, manifest);
-    if (!pack) return;
-    const { commit, baseCommit: base, headCommit, indexTree } = manifest;
-    const others = [headCommit, indexTree].filter(name => name !== undefined);
+  async #importCheckpoint(mirror: Mirror, checkpoint: Checkpoint): Promise<void> {
+    if (checkpoint.packKey === null) return;
+    const pack = await openCheckpointBlob(this.#options.blobs, checkpoint.packKey);
     await importPack(mirror, pack, {
-      ...{ commit, others, base, previous: null },
+      commit: checkpoint.commit,
+      others: [checkpoint.headCommit, checkpoint.indexTree],
+      base: checkpoint.baseCommit,
+      previous: null,
       maxBytes: this.#limits.checkpointPackMaxBytes,
       timeoutMs: this.#limits.scriptTimeoutMs,
     });
   }
 
-  readManifest(key: string): Promise<CheckpointManifest> {
-    return readManifest(this.#options.blobs, key);
+  readCheckpoint(key: string): Promise<Checkpoint> {
+    return readCheckpoint(this.#options.blobs, key);
   }
 
-  async adopt(source: RepositorySource, manifest: CheckpointManifest): Promise<void> {
+  async adopt(source: RepositorySource, checkpoint: Checkpoint): Promise<void> {
+    const { commit } = checkpoint;
     const mirror = this.#mirror(source);
-    if (await mirror.hasCommit(manifest.commit)) return;
-    await this.#commit(mirror, source, manifest.baseCommit);
-    await this.#importCheckpoint(mirror, manifest);
+    if (await mirror.hasCommit(commit)) return;
+    await this.#commit(mirror, source, checkpoint.baseCommit);
+    await this.#importCheckpoint(mirror, checkpoint);
     // Without a ref, making one pack of many would drop it.
-    await mirror.git(['update-ref', `refs/holdfast/adopted/${manifest.commit}`, manifest.commit]);
+    await mirror.git(['update-ref', `refs/holdfast/adopted/${commit}`, commit]);
   }
 
   async inspect(source: RepositorySource): Promise<{ defaultBranch: string }> {

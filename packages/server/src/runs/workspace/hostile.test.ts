@@ -308,16 +308,16 @@ describe('a forged line before the pack', () => {
   });
 
   it('that never comes is told by the exit', async () => {
-    const { line } = await readSnapshot(Readable.from([], { objectMode: false }));
-    expect(line).toBeNull();
+    const { work } = await readSnapshot(Readable.from([], { objectMode: false }));
+    expect(work).toBeNull();
   });
 
   it('is split from the pack wherever the chunks are cut', async () => {
     const bytes = Buffer.from(`holdfast-snapshot ${id} ${id} ${id}\nPACK\nmore`);
     for (const at of [1, 50, 141, 142, 143]) {
       const chunks = [bytes.subarray(0, at), bytes.subarray(at)];
-      const { line, pack } = await readSnapshot(Readable.from(chunks, { objectMode: false }));
-      expect(line?.commit).toBe(id);
+      const { work, pack } = await readSnapshot(Readable.from(chunks, { objectMode: false }));
+      expect(work?.commit).toBe(id);
       expect(await text(Readable.from(pack))).toBe('PACK\nmore');
     }
   });

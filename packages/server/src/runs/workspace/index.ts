@@ -7,18 +7,11 @@
  * mirror is never pruned and never removed while a clone lives.
  */
 export { createWorkspaces, type WorkspacesOptions } from './create.ts';
-export {
-  ARCHIVE_LIFECYCLE,
-  azureLifecyclePolicy,
-  enforceLifecycle,
-  type LifecycleRule,
-} from './lifecycle.ts';
-export { DEFAULT_LIMITS, type WorkspaceLimits } from './limits.ts';
+export { enforceLifecycle } from './lifecycle.ts';
 export { pinned } from './pin.ts';
 export type { RemoteEnv } from './remote.ts';
 export type {
-  CheckpointManifest,
-  DiffSummary,
+  Checkpoint,
   RepositorySource,
   Snapshot,
   Workspace,

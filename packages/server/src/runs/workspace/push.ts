@@ -7,7 +7,7 @@ import { listRemote, type Remote } from './remote.ts';
 const BRANCH = /^holdfast\/[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 
-export interface PushRequest {
+interface PushRequest {
   readonly remote: Remote;
   readonly branch: string;
   readonly commit: string;

@@ -8,7 +8,7 @@ import { GitError, type GitOptions, git } from './git.ts';
 import type { Mirror } from './mirror.ts';
 
 /** What a pack claims to be. All of it comes from where an agent works and is checked here. */
-export interface PackClaim {
+interface PackClaim {
   /** The commit it is about, and other objects that must be complete. */
   readonly commit: string;
   readonly others: readonly string[];

@@ -7,7 +7,7 @@ import { isReaderGone } from './git.ts';
 
 const ERROR_MAX_CHARS = 4_000;
 
-export interface ScriptRequest {
+interface ScriptRequest {
   readonly sandbox: Sandbox;
   readonly mounts: SandboxMounts;
   readonly script: string;

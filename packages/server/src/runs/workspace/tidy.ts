@@ -4,7 +4,7 @@ import type { WorkspaceLimits } from './limits.ts';
 import { Mirror } from './mirror.ts';
 import type { Locks } from './mirror-lock.ts';
 
-export interface TidyDeps {
+interface TidyDeps {
   readonly layout: Layout;
   readonly locks: Locks;
   readonly limits: WorkspaceLimits;

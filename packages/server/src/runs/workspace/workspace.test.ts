@@ -201,15 +201,21 @@ describe('a snapshot', () => {
 
   it('says when nothing changed', async () => {
     const workspace = await world.prepare();
-    expect(await snapshotOf(world, workspace)).toEqual({
+    expect(await snapshotOf(world, workspace)).toMatchObject({
       commit: workspace.baseCommit,
       changed: true,
     });
     await agentDoes(world, workspace, 'echo new > new.txt');
     const first = await snapshotOf(world, workspace);
-    expect(await snapshotOf(world, workspace)).toEqual({ commit: first.commit, changed: false });
+    expect(await snapshotOf(world, workspace)).toMatchObject({
+      commit: first.commit,
+      changed: false,
+    });
     await agentDoes(world, workspace, 'git add new.txt');
-    expect(await snapshotOf(world, workspace)).toEqual({ commit: first.commit, changed: true });
+    expect(await snapshotOf(world, workspace)).toMatchObject({
+      commit: first.commit,
+      changed: true,
+    });
   });
 
   it('waits for the one before, however many ask at once', async () => {
@@ -228,10 +234,10 @@ describe('a snapshot', () => {
     const two = await snapshotOf(world, workspace);
     expect(mirrorGit(world, 'rev-parse', `${two.commit}^`)).toBe(one.commit);
     await agentDoes(world, workspace, 'git reset -q --hard HEAD^');
-    expect(await snapshotOf(world, workspace)).toEqual({ commit: one.commit, changed: true });
+    expect(await snapshotOf(world, workspace)).toMatchObject({ commit: one.commit, changed: true });
     await agentDoes(world, workspace, 'git reset -q --hard HEAD^');
     const back = await snapshotOf(world, workspace);
-    expect(back).toEqual({ commit: workspace.baseCommit, changed: true });
+    expect(back).toMatchObject({ commit: workspace.baseCommit, changed: true });
   });
 
   it.each([

@@ -27,9 +27,17 @@ export interface WorkspaceRequest {
   readonly baseCommit: string | null;
 }
 
-export interface Snapshot {
+/** Names of git objects that hold what an agent made. */
+export interface SavedWork {
   /** A commit of ours on top of the base that holds the agent's commits, index and files. */
   readonly commit: string;
+  /** The commit the agent was on: the parent of `commit`, or `commit` itself. */
+  readonly headCommit: string;
+  /** The tree of what the agent's index held. */
+  readonly indexTree: string;
+}
+
+export interface Snapshot extends SavedWork {
   /** False when nothing differs from the snapshot before. */
   readonly changed: boolean;
 }
@@ -40,20 +48,19 @@ export interface DiffSummary {
   readonly deletions: number;
 }
 
-/** What a checkpoint needs to be restored on another worker; stored as the manifest's JSON. */
-export interface CheckpointManifest {
+/** What another worker needs to go on with a run; stored as JSON in the blob `manifestKey`. */
+export interface Checkpoint extends SavedWork {
+  /** Counts up within a run. */
   readonly number: number;
-  readonly commit: string;
   readonly baseCommit: string;
+  /** Blob with the objects since the base; null: there are none. */
   readonly packKey: string | null;
+  /** Blob with the archive of the home. */
   readonly homeKey: string;
+  /** Of both blobs. */
   readonly sizeBytes: number;
-  /** Where this manifest itself is; written last, so its presence says that the rest is there. */
-  readonly manifestKey?: string;
-  /** The commit the agent was on; absent: `commit`. */
-  readonly headCommit?: string;
-  /** What the index held; absent: what `commit` holds. */
-  readonly indexTree?: string;
+  /** Written last, so its presence proves that the other blobs are there. */
+  readonly manifestKey: string;
 }
 
 /** An archive on this machine. */
@@ -74,15 +81,15 @@ export interface Workspace {
   /** Takes what there is into the mirror as `refs/holdfast/runs/<run id>`. */
   snapshot(sandbox: Sandbox, mounts: SandboxMounts): Promise<Snapshot>;
   diff(commit: string): Promise<DiffSummary>;
-  /** `git diff --binary` of base and `commit`, bounded by `PATCH_MAX_BYTES`. */
+  /** `git diff --binary` of base and `commit`, bounded by `patchMaxBytes`. */
   patch(commit: string): Promise<Readable>;
   /**
-   * The run's home as it is now, beside the clone. Keep it before the snapshot it belongs to: an
-   * agent's session must not know of work that the snapshot lacks. The caller drops it.
+   * Archives the run's home as it is now, beside the clone. Take it before the snapshot it belongs
+   * to: an agent's session must not know of work that the snapshot lacks. The caller drops it.
    */
   keepHome(): Promise<KeptHome>;
-  /** Objects since the base and the home, in blobs; the manifest is written last. */
-  saveCheckpoint(number: number, snapshot: Snapshot, home: KeptHome): Promise<CheckpointManifest>;
+  /** Stores the objects since the base and the home, then the manifest. */
+  saveCheckpoint(number: number, snapshot: Snapshot, home: KeptHome): Promise<Checkpoint>;
   /** Removes clone and home; what was snapshotted stays in the mirror. Never rejects. */
   remove(): Promise<void>;
 }
@@ -90,14 +97,14 @@ export interface Workspace {
 export interface Workspaces {
   prepare(request: WorkspaceRequest): Promise<Workspace>;
   /** Clone and home as a checkpoint left them. Throws `gone` when its blobs are missing. */
-  restore(request: WorkspaceRequest, manifest: CheckpointManifest): Promise<Workspace>;
-  /** The manifest at `key`. Throws `gone` when it is missing or is none. */
-  readManifest(key: string): Promise<CheckpointManifest>;
+  restore(request: WorkspaceRequest, checkpoint: Checkpoint): Promise<Workspace>;
+  /** The checkpoint whose manifest is at `key`. Throws `gone` when there is none. */
+  readCheckpoint(key: string): Promise<Checkpoint>;
   /**
    * Gets the commits of a checkpoint into the mirror, for a follow-up or a push on a worker that
    * does not have them. Throws `gone` when its blobs are missing.
    */
-  adopt(source: RepositorySource, manifest: CheckpointManifest): Promise<void>;
+  adopt(source: RepositorySource, checkpoint: Checkpoint): Promise<void>;
   /**
    * Reaches a repository before it is stored; answers its default branch, as given or as the remote
    * says. Throws `unprocessable` where it cannot be read or has no such branch, `unavailable` where

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type HeldRun, RUN_KIND } from '../../runs/index.ts';
+import { type ClaimedRun, RUN_KIND } from '../../runs/index.ts';
 import { withRunsHost } from '../../runs/testing/databases.ts';
 import type { RunsHost } from '../../runs/testing/host.ts';
 import { SseConnection } from '../../runs/testing/sse-client.ts';
@@ -16,11 +16,11 @@ withRunsHost(open => {
     feeds = new Feeds(host.deps);
   });
 
-  async function newRun(): Promise<HeldRun> {
+  async function newRun(): Promise<ClaimedRun> {
     const [id] = await host.newRuns('builtin');
     return host.claim(id!);
   }
-  const say = (run: HeldRun, count: number, chars: number) =>
+  const say = (run: ClaimedRun, count: number, chars: number) =>
     host.runs.driver.append(
       run,
       Array.from({ length: count }, () => ({

@@ -5,7 +5,7 @@ import type { Cli, CliPackage } from '../installed.ts';
 import { AcpDialogue } from './dialogue.ts';
 
 /** Any agent that speaks the Agent Client Protocol over standard input and output. */
-export interface AcpAgentOptions {
+interface AcpAgentOptions {
   readonly name: string;
   readonly title: string;
   readonly cli: CliPackage;

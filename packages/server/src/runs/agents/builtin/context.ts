@@ -8,7 +8,7 @@ import type { ModelMessage, ToolContent } from 'ai';
 export const CONTEXT_MAX_CHARS = 400_000;
 /** The latest messages stay whole. */
 export const RECENT_MESSAGES = 8;
-export const SHORTENED_MAX_CHARS = 400;
+const SHORTENED_MAX_CHARS = 400;
 const NOTE = '\n[… shortened; use the tool again to see it all]';
 
 export function bounded(messages: readonly ModelMessage[]): ModelMessage[] {

@@ -8,13 +8,13 @@ import { TOOLS } from './tools.ts';
  * budget or the request itself is final at once.
  */
 export const MODEL_ATTEMPTS_MAX = 6;
-export const RETRY_FIRST_MS = 500;
-export const RETRY_AFTER_MAX_MS = 30_000;
+const RETRY_FIRST_MS = 500;
+const RETRY_AFTER_MAX_MS = 30_000;
 /** A model that says nothing for so long is tried again. */
-export const MODEL_SILENCE_MS = 120_000;
+const MODEL_SILENCE_MS = 120_000;
 const BUDGET_CODE = 'budget_exceeded';
 
-export interface ModelOptions {
+interface ModelOptions {
   readonly baseUrl: string;
   readonly token: string;
   readonly model: string;

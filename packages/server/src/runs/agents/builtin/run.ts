@@ -6,7 +6,6 @@ import { spawn } from 'node:child_process';
  */
 export const OUTPUT_MAX_BYTES = 32 * 1024;
 export const COMMAND_TIMEOUT_MS = 120_000;
-export const COMMAND_TIMEOUT_MAX_MS = 600_000;
 /** How long output may still come after the command has ended, from what it left running. */
 const TRAILING_OUTPUT_MS = 200;
 
@@ -16,7 +15,7 @@ export interface CommandResult {
   readonly timedOut: boolean;
 }
 
-export interface CommandOptions {
+interface CommandOptions {
   readonly cwd: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;

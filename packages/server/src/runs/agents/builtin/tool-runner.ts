@@ -12,13 +12,13 @@ export const READ_LINES = 400;
 export const ANSWER_MAX_CHARS = 32 * 1024;
 const LOOKUP_TIMEOUT_MS = 30_000;
 
-export interface ToolAnswer {
+interface ToolAnswer {
   readonly ok: boolean;
   readonly output: string;
   readonly exitCode: number | null;
 }
 
-export interface ToolPlace {
+interface ToolPlace {
   readonly workspaceDir: string;
   readonly signal: AbortSignal;
   setPlan(items: { text: string; status: PlanStatus }[]): void;

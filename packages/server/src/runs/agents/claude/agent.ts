@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import type { Agent, AgentContext, AgentRun } from '../agent.ts';
-import { createCliAgent } from '../cli-agent.ts';
+import { type AdapterOptions, createCliAgent } from '../cli-agent.ts';
 import { Conversation } from '../conversation.ts';
 import type { Cli } from '../installed.ts';
-import type { AdapterOptions } from '../options.ts';
 import { interpret } from './events.ts';
 
 /** Claude Code over `stream-json` in both directions; sessions stand below `CLAUDE_CONFIG_DIR`. */
@@ -43,7 +42,7 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
  * Without a sandbox only edits are allowed: what would need a person's yes is refused by the
  * program itself.
  */
-export function claudeArguments(
+function claudeArguments(
   { resume, model }: Pick<AgentContext, 'resume' | 'model'>,
   { isolated, model: fallback }: AdapterOptions,
 ): string[] {

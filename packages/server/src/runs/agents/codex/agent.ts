@@ -1,8 +1,7 @@
 import type { Agent, AgentContext, AgentRun } from '../agent.ts';
-import { createCliAgent } from '../cli-agent.ts';
+import { type AdapterOptions, createCliAgent } from '../cli-agent.ts';
 import { Conversation } from '../conversation.ts';
 import type { Cli } from '../installed.ts';
-import type { AdapterOptions } from '../options.ts';
 import { CodexDialogue } from './dialogue.ts';
 
 /**
@@ -49,7 +48,7 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
  * Its own sandbox cannot be nested in ours, and is used where there is none. `inherit=core` keeps
  * the token from the commands it runs.
  */
-export function codexArguments(
+function codexArguments(
   { gatewayUrl }: Pick<AgentContext, 'gatewayUrl'>,
   { isolated }: Pick<AdapterOptions, 'isolated'>,
 ): string[] {

@@ -1,16 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import type { Agent, AgentContext, AgentRun } from '../agent.ts';
-import { createCliAgent } from '../cli-agent.ts';
+import { type AdapterOptions, createCliAgent } from '../cli-agent.ts';
 import { Conversation } from '../conversation.ts';
 import type { Cli } from '../installed.ts';
-import type { AdapterOptions } from '../options.ts';
 import { GeminiInterpreter } from './events.ts';
 
 /** Gemini CLI's `stream-json`: one turn per process, its sessions stand below `~/.gemini`. */
 export const GEMINI = { command: 'gemini', npm: '@google/gemini-cli', version: '0.61.0' } as const;
 
 /** Its own default, `auto`, asks a second model which one to take, before every turn. */
-export const GEMINI_MODEL = 'gemini-2.5-pro';
+const GEMINI_MODEL = 'gemini-2.5-pro';
 
 /** Read in place, because the run's home is the agent's own and may be anywhere. */
 const SETTINGS = fileURLToPath(new URL('settings.json', import.meta.url));
@@ -47,7 +46,7 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
   };
 }
 
-export function geminiArguments(
+function geminiArguments(
   { resume, model }: Pick<AgentContext, 'resume' | 'model'>,
   { isolated, model: fallback }: AdapterOptions,
 ): string[] {
@@ -60,7 +59,7 @@ export function geminiArguments(
 }
 
 /** Without `NO_RELAUNCH` it starts itself again as a child that signals do not reach. */
-export function geminiEnvironment({
+function geminiEnvironment({
   homeDir,
   gatewayUrl,
   token,

@@ -1,27 +1,27 @@
 import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { Resolve } from './addresses.ts';
 import { createAllowlist, createPrivateHosts } from './allowlist.ts';
-import { DEFAULT_LIMITS, type OutboundLimits } from './limits.ts';
-import { OutboundProxy, type ProxyRules } from './proxy.ts';
+import { DEFAULT_LIMITS, type EgressLimits } from './limits.ts';
+import { EgressProxy, type ProxyRules } from './proxy.ts';
 
-export interface OutboundOptions {
+export interface EgressOptions {
   readonly telemetry: Telemetry;
   /** `HOLDFAST_SANDBOX_ALLOWED_HOSTS`: `host`, `*.suffix`, each with `:port` or without. */
   readonly hosts: readonly string[];
   /** `HOLDFAST_ALLOWED_HOSTS`: which of them may have a private address. */
   readonly privateHosts: readonly string[];
-  readonly limits?: Partial<OutboundLimits>;
+  readonly limits?: Partial<EgressLimits>;
   /** Default: the system's resolver. */
   readonly resolve?: Resolve;
 }
 
 /** Opens proxies, each for one run. */
-export interface Outbound {
+export interface Egress {
   /** The caller listens with its `server`, and must close it. */
-  openProxy(runId: string): OutboundProxy;
+  openProxy(runId: string): EgressProxy;
 }
 
-export function createOutbound(options: OutboundOptions): Outbound {
+export function createEgress(options: EgressOptions): Egress {
   const { telemetry, resolve } = options;
   const { log, meter } = telemetry;
   const rules: ProxyRules = {
@@ -34,7 +34,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const bytes = meter.createCounter('holdfast_sandbox_outbound_bytes_total');
   return {
     openProxy(runId) {
-      return new OutboundProxy(rules, {
+      return new EgressProxy(rules, {
         log: log.child({ run_id: runId }),
         counted: outcome => requests.add(1, { outcome }),
         carried: (sentBytes, receivedBytes) => {

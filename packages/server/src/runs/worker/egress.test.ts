@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
 import { openTestDatabase } from '../../platform/database/testing.ts';
-import { createOutbound, type Outbound, type OutboundProxy } from '../egress/index.ts';
+import { createEgress, type Egress, type EgressProxy } from '../egress/index.ts';
 import { openTestHost } from '../egress/testing.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
 import { openBench } from './testing.ts';
@@ -18,8 +18,8 @@ beforeAll(async () => {
 });
 
 /** `allowed.test` is this machine, and may be. */
-function outboundTo(hosts: readonly string[]): Outbound {
-  return createOutbound({
+function egressTo(hosts: readonly string[]): Egress {
+  return createEgress({
     telemetry: host.telemetry,
     hosts,
     privateHosts: ['allowed.test'],
@@ -28,8 +28,8 @@ function outboundTo(hosts: readonly string[]): Outbound {
 }
 
 /** What an agent that ran `script` says at its end. */
-async function said(script: string, outbound?: Outbound): Promise<string | null> {
-  const bench = await openBench(host, { ports: { outbound } });
+async function said(script: string, egress?: Egress): Promise<string | null> {
+  const bench = await openBench(host, { ports: { egress } });
   bench.agent.script = `echo "done $(${script})" | tr '\\n' ' '; echo`;
   const { summary } = await bench.ended(await bench.begin());
   await bench.worker.stop();
@@ -56,9 +56,9 @@ it('reaches an allowed host through the proxy, by whatever client', async () => 
     env | grep -i _proxy= | sort
     curl -sS ${url}; echo; curl -sS -p ${url}; echo
     node -e "fetch('${url}').then(answer => answer.text()).then(console.log)"`;
-  const opened: OutboundProxy[] = [];
-  const { openProxy } = outboundTo([`allowed.test:${port}`]);
-  const outbound: Outbound = {
+  const opened: EgressProxy[] = [];
+  const { openProxy } = egressTo([`allowed.test:${port}`]);
+  const egress: Egress = {
     openProxy(runId) {
       opened.push(openProxy(runId));
       opened[0]!.server.once('listening', () => addresses.push(opened[0]!.server.address()));
@@ -68,7 +68,7 @@ it('reaches an allowed host through the proxy, by whatever client', async () => 
   const addresses: unknown[] = [];
   const proxy = 'http://127.0.0.1:3128';
   const direct = '127.0.0.1,localhost';
-  expect((await said(script, outbound))?.split(' ')).toEqual([
+  expect((await said(script, egress))?.split(' ')).toEqual([
     `HTTPS_PROXY=${proxy}`,
     `HTTP_PROXY=${proxy}`,
     'NODE_USE_ENV_PROXY=1',
@@ -95,7 +95,7 @@ it('reaches no other host, port or private address', async () => {
     ${CURL} ${code} -p http://127.0.0.1:${port}/ 2>/dev/null
     curl -s -m 5 --noproxy '*' http://127.0.0.1:${port}/ || echo $?
     ${CURL} http://other.test:${port}/`;
-  const answer = await said(script, outboundTo([`allowed.test:${port}`, `private.test:${port}`]));
+  const answer = await said(script, egressTo([`allowed.test:${port}`, `private.test:${port}`]));
   expect(answer).toMatch(/^403 000 000 403 403 000 000 403 7 Agents may not connect to other.test/);
   expect(connections() + other.connections()).toBe(0);
 });

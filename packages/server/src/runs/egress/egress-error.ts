@@ -16,7 +16,7 @@ const STATUS = {
 export type ProxyError = keyof typeof STATUS;
 
 /** `detail` is for whoever asked: what was asked, and what can be done. */
-export class OutboundError extends Error {
+export class EgressError extends Error {
   readonly error: ProxyError;
   readonly detail: string;
 
@@ -45,14 +45,14 @@ const DENIALS: ReadonlySet<ProxyError> = new Set([
   'connection_limit_reached',
 ]);
 
-export function toOutboundError(thrown: unknown): OutboundError {
-  if (thrown instanceof OutboundError) return thrown;
+export function toEgressError(thrown: unknown): EgressError {
+  if (thrown instanceof EgressError) return thrown;
   const { code } = thrown as NodeJS.ErrnoException;
   if (code === 'ECONNREFUSED') {
-    return new OutboundError('connection_refused', 'The host refused the connection.');
+    return new EgressError('connection_refused', 'The host refused the connection.');
   }
   if (code?.startsWith('HPE_')) {
-    return new OutboundError('http_protocol_error', 'The answer of the host is not valid HTTP.');
+    return new EgressError('http_protocol_error', 'The answer of the host is not valid HTTP.');
   }
-  return new OutboundError('destination_unavailable', 'The host cannot be reached.');
+  return new EgressError('destination_unavailable', 'The host cannot be reached.');
 }
