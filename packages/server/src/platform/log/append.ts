@@ -2,8 +2,8 @@ import { sql } from 'kysely';
 import { HoldfastError } from '../../kernel/index.ts';
 import { isUniqueViolation, type Trx } from '../database/index.ts';
 import type { Sealed, Sealer } from '../secrets/index.ts';
-import { type CheckedEvent, checkEvent } from './check-event.ts';
-import { APPEND_MAX_EVENTS, type AppendRequest } from './log.ts';
+import { checkEvent, isChecked } from './check-event.ts';
+import { APPEND_MAX_EVENTS, type AppendRequest, type CheckedEvent } from './log.ts';
 import { logTables } from './tables.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -39,7 +39,7 @@ function checkRequest(request: AppendRequest): CheckedEvent[] {
       field: 'actor',
     });
   }
-  return events.map(checkEvent);
+  return events.map(event => (isChecked(event) ? event : checkEvent(event)));
 }
 
 /** Seals all private parts with one look-up of the key; the result lines up with `events`. */

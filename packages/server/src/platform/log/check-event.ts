@@ -3,25 +3,10 @@ import {
   EVENTS,
   type EventDefinition,
   isEventType,
-  type SubjectKind,
 } from '@holdfast/protocol';
 import type { ZodRawShape } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
-import type { NewEvent } from './log.ts';
-
-/** An event that the catalogue allows, with defaults filled in, ready to be stored. */
-export interface CheckedEvent {
-  readonly type: string;
-  readonly v: number;
-  readonly kind: SubjectKind | 'any';
-  /** The public fields as JSON text. */
-  readonly data: string;
-  /** The private fields, or undefined when the event has none. */
-  readonly private: Record<string, unknown> | undefined;
-  readonly traceId: string | null;
-  /** Public and private fields together, as JSON. */
-  readonly sizeBytes: number;
-}
+import type { CheckedEvent, NewEvent } from './log.ts';
 
 const TRACE_ID = /^[0-9a-f]{32}$/;
 
@@ -61,6 +46,11 @@ export function checkEvent(event: NewEvent): CheckedEvent {
     traceId: event.traceId ?? null,
     sizeBytes,
   };
+}
+
+/** Whether an event was held against the catalogue before. */
+export function isChecked(event: NewEvent | CheckedEvent): event is CheckedEvent {
+  return typeof event.data === 'string';
 }
 
 function parse(

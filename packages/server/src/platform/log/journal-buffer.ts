@@ -1,5 +1,5 @@
-import type { NewEvent } from './log.ts';
-import { APPEND_MAX_EVENTS } from './log.ts';
+import { checkEvent } from './check-event.ts';
+import { APPEND_MAX_EVENTS, type CheckedEvent } from './log.ts';
 
 /** Events of one append; held to this so that an append stays a short transaction. */
 const BATCH_MAX_BYTES = 512 * 1024;
@@ -7,8 +7,7 @@ const BATCH_MAX_BYTES = 512 * 1024;
 const EVENT_OVERHEAD_BYTES = 256;
 
 export interface BufferedEvent {
-  readonly event: NewEvent;
-  readonly sizeBytes: number;
+  readonly event: CheckedEvent;
   /** When it was pushed, on the monotonic clock. */
   readonly atMs: number;
 }
@@ -50,7 +49,7 @@ export class JournalBuffer {
 
   /** False when there is no room: the event is dropped. */
   push(entry: BufferedEvent): boolean {
-    const costBytes = entry.sizeBytes + EVENT_OVERHEAD_BYTES;
+    const costBytes = entry.event.sizeBytes + EVENT_OVERHEAD_BYTES;
     const marker = this.#gap > 0 ? 1 : 0;
     const events = this.#events.length + marker + 1;
     const sizeBytes = this.#sizeBytes + marker * EVENT_OVERHEAD_BYTES + costBytes;
@@ -74,7 +73,7 @@ export class JournalBuffer {
     let count = 0;
     let sizeBytes = 0;
     for (const entry of this.#events) {
-      const costBytes = entry.sizeBytes + EVENT_OVERHEAD_BYTES;
+      const costBytes = entry.event.sizeBytes + EVENT_OVERHEAD_BYTES;
       if (count === APPEND_MAX_EVENTS || (count > 0 && sizeBytes + costBytes > BATCH_MAX_BYTES)) {
         break;
       }
@@ -93,13 +92,13 @@ export class JournalBuffer {
 
   #markGap(atMs: number): void {
     if (this.#gap === 0) return;
-    const event: NewEvent = { type: 'journal.dropped', data: { count: this.#gap } };
-    this.#add({ event, sizeBytes: 0, atMs });
+    const event = checkEvent({ type: 'journal.dropped', data: { count: this.#gap } });
+    this.#add({ event: { ...event, sizeBytes: 0 }, atMs });
     this.#gap = 0;
   }
 
   #add(entry: BufferedEvent): void {
     this.#events.push(entry);
-    this.#sizeBytes += entry.sizeBytes + EVENT_OVERHEAD_BYTES;
+    this.#sizeBytes += entry.event.sizeBytes + EVENT_OVERHEAD_BYTES;
   }
 }

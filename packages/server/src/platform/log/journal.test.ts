@@ -8,6 +8,7 @@ import {
   forEachPostgres,
   type TestPostgresDatabase,
 } from '../database/testing.ts';
+import { checkEvent } from './check-event.ts';
 import {
   createJournal,
   JOURNAL_FLUSH_MAX_MS,
@@ -228,8 +229,9 @@ describe('a journal is bounded', () => {
 
   it('in events, with the gap recorded where it was', () => {
     const buffer = new JournalBuffer(3, 1_000_000);
-    const push = (text: string) => buffer.push({ event: spoke(text), sizeBytes: 100, atMs: 0 });
-    const take = () => buffer.take(0).map(({ event }) => event.private?.text ?? event.data.count);
+    const push = (text: string) => buffer.push({ event: checkEvent(spoke(text)), atMs: 0 });
+    const take = () =>
+      buffer.take(0).map(({ event }) => event.private?.text ?? JSON.parse(event.data).count);
     expect(['a', 'b', 'c', 'd', 'e'].map(push)).toEqual([true, true, true, false, false]);
     expect(take()).toEqual(['a', 'b', 'c']);
     // The gap and one more event need two places.

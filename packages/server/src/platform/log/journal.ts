@@ -120,8 +120,8 @@ class BufferedJournal implements Journal {
       return false;
     }
     try {
-      const { sizeBytes } = checkEvent(event);
-      const kept = this.#buffer.push({ event, sizeBytes, atMs: this.#clock.monotonicMs() });
+      const atMs = this.#clock.monotonicMs();
+      const kept = this.#buffer.push({ event: checkEvent(event), atMs });
       if (!kept) this.#count(1, 'overflow');
       return kept;
     } catch (error) {

@@ -23,6 +23,20 @@ export interface NewEvent {
   readonly traceId?: string;
 }
 
+/** An event that the catalogue allows, with defaults filled in, ready to be stored. */
+export interface CheckedEvent {
+  readonly type: string;
+  readonly v: number;
+  readonly kind: SubjectKind | 'any';
+  /** The public fields as JSON text. */
+  readonly data: string;
+  /** The private fields, or undefined when the event has none. */
+  readonly private: Record<string, unknown> | undefined;
+  readonly traceId: string | null;
+  /** Public and private fields together, as JSON. */
+  readonly sizeBytes: number;
+}
+
 export interface AppendRequest {
   readonly subject: string;
   readonly actor: string;
@@ -31,7 +45,8 @@ export interface AppendRequest {
    * and answers the numbers of the first time.
    */
   readonly appendId: string;
-  readonly events: readonly NewEvent[];
+  /** Checked here, unless a journal has done so as it took them. */
+  readonly events: readonly (NewEvent | CheckedEvent)[];
   /** The driver's fencing token; left out for control events. A stale one throws `conflict`. */
   readonly fence?: number;
   readonly attempt?: number;
