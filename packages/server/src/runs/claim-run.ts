@@ -8,7 +8,6 @@ import type { DriverDeps } from './deps.ts';
 import { endOf, reconcileUsage } from './finish-run.ts';
 import { type ClaimStep, claimStep } from './run.ts';
 import * as store from './store.ts';
-import type { RunRow } from './tables.ts';
 
 /** How soon a run without a slot asks again. */
 const NO_SLOT_PAUSE_S = 3;
@@ -131,13 +130,14 @@ async function beginAttempt(
     },
     resumed: step.resumed,
     continues,
-    usage: usageOf(row),
+    usage: {
+      input_tokens: row.input_tokens,
+      output_tokens: row.output_tokens,
+      cached_tokens: row.cached_tokens,
+      model_calls: row.model_calls,
+      cost_usd: row.cost_usd,
+    },
   };
-}
-
-function usageOf(row: RunRow): store.UsageTotals {
-  const { input_tokens, output_tokens, cached_tokens, model_calls, cost_usd } = row;
-  return { input_tokens, output_tokens, cached_tokens, model_calls, cost_usd };
 }
 
 /** Appends with the lease that this transaction took. */

@@ -10,9 +10,8 @@ import { addRunRoutes } from './routes.ts';
 import { isFinal } from './run.ts';
 import { RunDriver } from './run-driver.ts';
 import { RunsService } from './service.ts';
-import { addRepoRoutes } from './tasks/repo-routes.ts';
 import { Repos } from './tasks/repos.ts';
-import { addTaskRoutes } from './tasks/routes.ts';
+import { addRepoRoutes, addTaskRoutes } from './tasks/routes.ts';
 import { Tasks } from './tasks/tasks.ts';
 
 export interface Runs {

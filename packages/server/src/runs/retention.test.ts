@@ -25,7 +25,10 @@ async function endedRun(host: RunsHost, days: number): Promise<string> {
   await put(host, blobKey);
   await driver.saveCheckpoint(run, checkpoint, 's');
   await driver.setDiff(run, {
-    ...{ headCommit: COMMIT, branch: `holdfast/${id}`, insertions: 1, deletions: 0 },
+    headCommit: COMMIT,
+    branch: `holdfast/${id}`,
+    insertions: 1,
+    deletions: 0,
     files: [{ path: 'a', old_path: null, status: 'modified', insertions: 1, deletions: 0 }],
     patch: { blobKey, sizeBytes: 1, sha256: '0'.repeat(64) },
   });
@@ -77,7 +80,9 @@ withRunsHost(open => {
     expect(await blobsOf(host, old)).toEqual([]);
     expect((await host.send('GET', `/v1/runs/${young}`)).body.summary).toBe('private words');
     expect((await host.send('GET', `/v1/runs/${old}`)).body).toMatchObject({
-      ...{ status: 'succeeded', files_changed: [], head_commit: COMMIT },
+      status: 'succeeded',
+      files_changed: [],
+      head_commit: COMMIT,
     });
     expect((await host.send('GET', `/v1/runs/${old}`)).body.summary ?? '').toBe('');
     expect((await host.request(`/v1/runs/${old}/patch`)).status).toBe(404);

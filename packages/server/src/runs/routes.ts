@@ -83,8 +83,35 @@ function addControls(app: App, runs: RunsService): void {
     },
     async request => runs.cancel(creatorOf(request), request.params.id),
   );
-  addPick(app, runs);
-  addPush(app, runs);
+  app.post(
+    '/v1/runs/:id/pick',
+    {
+      config: CONTROL,
+      schema: {
+        tags: TAGS,
+        summary: 'Choose a run among those of its task',
+        description: IDEMPOTENT,
+        params: idParams,
+        response: { 200: run },
+      },
+    },
+    async request => runs.pick(creatorOf(request), request.params.id),
+  );
+  app.post(
+    '/v1/runs/:id/push',
+    {
+      config: CONTROL,
+      schema: {
+        tags: TAGS,
+        summary: "Push an ended run's branch to the repository's remote",
+        description: `The run's log tells how it ended, as push.finished. ${IDEMPOTENT}`,
+        params: idParams,
+        response: { 202: run },
+      },
+    },
+    async (request, reply) =>
+      reply.status(202).send(await runs.push(creatorOf(request), request.params.id)),
+  );
   app.post(
     '/v1/runs/:id/retry',
     {
@@ -102,43 +129,24 @@ function addControls(app: App, runs: RunsService): void {
   );
 }
 
-function addPick(app: App, runs: RunsService): void {
-  app.post(
-    '/v1/runs/:id/pick',
-    {
-      config: CONTROL,
-      schema: {
-        tags: TAGS,
-        summary: 'Choose a run among those of its task',
-        description: IDEMPOTENT,
-        params: idParams,
-        response: { 200: run },
-      },
-    },
-    async request => runs.pick(creatorOf(request), request.params.id),
-  );
-}
-
-function addPush(app: App, runs: RunsService): void {
-  app.post(
-    '/v1/runs/:id/push',
-    {
-      config: CONTROL,
-      schema: {
-        tags: TAGS,
-        summary: "Push an ended run's branch to the repository's remote",
-        description: `The run's log tells how it ended, as push.finished. ${IDEMPOTENT}`,
-        params: idParams,
-        response: { 202: run },
-      },
-    },
-    async (request, reply) =>
-      reply.status(202).send(await runs.push(creatorOf(request), request.params.id)),
-  );
-}
-
 function addResults(app: App, runs: RunsService): void {
-  addPatch(app, runs);
+  app.get(
+    '/v1/runs/:id/patch',
+    {
+      config: { policy: 'runs.read' },
+      schema: { tags: TAGS, summary: 'The work as a patch (text/x-diff)', params: idParams },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const { body, sizeBytes } = await runs.patch(callerOf(request), id);
+      return reply
+        .header('content-type', 'text/x-diff; charset=utf-8')
+        .header('content-length', sizeBytes)
+        .header('content-disposition', `attachment; filename="${id}.patch"`)
+        .header('cache-control', 'private, no-cache')
+        .send(body);
+    },
+  );
   app.get(
     '/v1/runs/:id/logs',
     {
@@ -169,26 +177,6 @@ function addResults(app: App, runs: RunsService): void {
     async request => {
       const data = await runs.artifacts(callerOf(request), request.params.id);
       return { data, next_cursor: null };
-    },
-  );
-}
-
-function addPatch(app: App, runs: RunsService): void {
-  app.get(
-    '/v1/runs/:id/patch',
-    {
-      config: { policy: 'runs.read' },
-      schema: { tags: TAGS, summary: 'The work as a patch (text/x-diff)', params: idParams },
-    },
-    async (request, reply) => {
-      const { id } = request.params;
-      const { body, sizeBytes } = await runs.patch(callerOf(request), id);
-      return reply
-        .header('content-type', 'text/x-diff; charset=utf-8')
-        .header('content-length', sizeBytes)
-        .header('content-disposition', `attachment; filename="${id}.patch"`)
-        .header('cache-control', 'private, no-cache')
-        .send(body);
     },
   );
 }

@@ -68,10 +68,6 @@ export class Conversation {
     return true;
   }
 
-  closeInput(): void {
-    this.#options.process.stdin.end();
-  }
-
   stop(signal: NodeJS.Signals): void {
     this.#stopped = true;
     this.#options.process.kill(signal);

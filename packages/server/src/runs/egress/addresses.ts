@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import ipaddr from 'ipaddr.js';
+import { within } from '../../kernel/index.ts';
 
 /** All addresses of a name; throws for a name without one. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
@@ -32,15 +33,12 @@ export async function resolveHost(
   host: string,
   options: { readonly timeoutMs: number; readonly resolve?: Resolve | undefined },
 ): Promise<readonly string[]> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('late')), options.timeoutMs);
-  try {
-    const addresses = await Promise.race([(options.resolve ?? resolveAll)(host), late]);
-    if (addresses.length === 0) throw new Error('no address');
-    return addresses;
-  } finally {
-    clearTimeout(timer);
-  }
+  const looking = (options.resolve ?? resolveAll)(host);
+  const addresses = await within(looking, options.timeoutMs, () => {
+    throw new Error('late');
+  });
+  if (addresses.length === 0) throw new Error('no address');
+  return addresses;
 }
 
 async function resolveAll(host: string): Promise<string[]> {

@@ -121,7 +121,10 @@ export class EgressProxy {
       const headers = requestHeaders(request, authorityOf(target).replace(/:80$/, ''));
       const maxHeaderSize = this.#rules.limits.headerMaxBytes;
       const onward = httpRequest({
-        ...{ method, path, headers, maxHeaderSize },
+        method,
+        path,
+        headers,
+        maxHeaderSize,
         createConnection: () => host,
       });
       response.once('close', () => host.destroy());

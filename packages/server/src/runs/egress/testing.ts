@@ -33,7 +33,9 @@ export async function openTestProxy(
     return socket;
   };
   return {
-    ...{ proxy, port, telemetry },
+    proxy,
+    port,
+    telemetry,
     async ask(...lines) {
       const socket = await open();
       socket.write(`${lines.join('\r\n')}\r\n\r\n`);

@@ -3,8 +3,12 @@ import {
   message,
   messagePage,
   newMessage,
+  newRepo,
   newRuns,
   newTask,
+  repo,
+  repoPage,
+  repoPatch,
   runPage,
   startedRuns,
   task,
@@ -15,14 +19,88 @@ import {
 import { z } from 'zod';
 import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from '../../work/index.ts';
 import type { RunsService } from '../service.ts';
+import type { Repos } from './repos.ts';
 import { CHOSEN_COLUMNS } from './task.ts';
 import type { Tasks } from './tasks.ts';
 
 const TAGS = ['tasks'];
 const taskPatch = z.strictObject({
   title: taskTitle.optional(),
-  column: z.enum(CHOSEN_COLUMNS).nullable().optional().describe('Null: as its runs say.'),
+  column: z.enum(CHOSEN_COLUMNS).nullable().optional().describe('Null: as its runs stand.'),
 });
+
+export function addRepoRoutes(app: App, repos: Repos): void {
+  app.post(
+    '/v1/repos',
+    {
+      config: { policy: 'repos.write' },
+      schema: {
+        tags: ['repositories'],
+        summary: 'Add a repository',
+        description: IDEMPOTENT,
+        body: newRepo,
+        response: { 201: repo },
+      },
+    },
+    async (request, reply) =>
+      reply.status(201).send(await repos.create(creatorOf(request), request.body)),
+  );
+  app.get(
+    '/v1/repos',
+    {
+      config: { policy: 'runs.read' },
+      schema: {
+        tags: ['repositories'],
+        summary: 'Repositories of the project, newest first',
+        querystring: listQuery,
+        response: { 200: repoPage },
+      },
+    },
+    async request => repos.list(callerOf(request), request.query),
+  );
+  app.get(
+    '/v1/repos/:id',
+    {
+      config: { policy: 'runs.read' },
+      schema: {
+        tags: ['repositories'],
+        summary: 'One repository',
+        params: idParams,
+        response: { 200: repo },
+      },
+    },
+    async request => repos.get(callerOf(request), request.params.id),
+  );
+  app.patch(
+    '/v1/repos/:id',
+    {
+      config: { policy: 'repos.write' },
+      schema: {
+        tags: ['repositories'],
+        summary: 'Change name, default branch or test command',
+        params: idParams,
+        body: repoPatch,
+        response: { 200: repo },
+      },
+    },
+    async request => repos.update(callerOf(request), request.params.id, request.body),
+  );
+  app.delete(
+    '/v1/repos/:id',
+    {
+      config: { policy: 'repos.write' },
+      schema: {
+        tags: ['repositories'],
+        summary: 'Archive a repository: its tasks stay readable',
+        params: idParams,
+      },
+    },
+    async (request, reply) => {
+      await repos.archive(callerOf(request), request.params.id);
+      return reply.status(204).send();
+    },
+  );
+}
 
 export function addTaskRoutes(app: App, tasks: Tasks, runs: RunsService): void {
   app.post(
@@ -53,12 +131,6 @@ export function addTaskRoutes(app: App, tasks: Tasks, runs: RunsService): void {
     },
     async request => tasks.list(callerOf(request), request.query),
   );
-  addOne(app, tasks);
-  addMessages(app, tasks);
-  addRuns(app, runs);
-}
-
-function addOne(app: App, tasks: Tasks): void {
   app.get(
     '/v1/tasks/:id',
     {
@@ -81,6 +153,8 @@ function addOne(app: App, tasks: Tasks): void {
     },
     async request => tasks.update(callerOf(request), request.params.id, request.body),
   );
+  addMessages(app, tasks);
+  addRuns(app, runs);
 }
 
 function addMessages(app: App, tasks: Tasks): void {

@@ -1,4 +1,3 @@
-import type { RunReason } from '@holdfast/protocol';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Agent, AgentOutcome, AgentVersion } from '../agents/agent.ts';
 import type { RunEnd } from '../claimed-run.ts';
@@ -42,9 +41,10 @@ export function endOf(outcome: AgentOutcome, cause: StopCause | undefined): RunE
  */
 export function endOfFailure(error: HoldfastError, cause: StopCause | undefined): RunEnd | null {
   if (cause === 'cancel') return endOf(STOPPED, cause);
-  const reason = reasonOf(error);
-  if (reason === null) return null;
+  const isMissing = error instanceof AgentMissing;
+  if (!isMissing && !FINAL_CODES.includes(error.code)) return null;
   if (isLimit(cause)) return endOf(STOPPED, cause);
+  const reason = isMissing ? 'agent_error' : 'workspace';
   return { status: 'failed', reason, message: error.detail };
 }
 
@@ -55,13 +55,15 @@ function isLimit(cause: StopCause | undefined): cause is keyof typeof MESSAGES {
 
 const MESSAGES = {
   time_limit: 'The run took longer than it may.',
-  no_output: 'The agent said nothing for too long.',
+  no_output: 'The agent was silent for too long.',
   disk_limit: 'The run took more disk than it may.',
 };
 
-/** Null: another attempt may go better. */
-function reasonOf(error: HoldfastError): RunReason | null {
-  if (error instanceof AgentMissing) return 'agent_error';
-  const final = ['invalid_request', 'unprocessable', 'payload_too_large', 'forbidden', 'gone'];
-  return final.includes(error.code) ? 'workspace' : null;
-}
+/** Errors that every other attempt would meet too. */
+const FINAL_CODES: readonly string[] = [
+  'invalid_request',
+  'unprocessable',
+  'payload_too_large',
+  'forbidden',
+  'gone',
+];

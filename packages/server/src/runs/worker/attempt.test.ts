@@ -66,7 +66,9 @@ describe('an attempt', () => {
     bench.agent.script = 'echo x > new.txt; echo fail It broke.; exit 0';
     const id = await bench.begin();
     expect(await bench.ended(id)).toMatchObject({
-      ...{ status: 'failed', reason: 'agent_error', files_changed: [{ path: 'new.txt' }] },
+      status: 'failed',
+      reason: 'agent_error',
+      files_changed: [{ path: 'new.txt' }],
     });
     const last = (await bench.events(id)).at(-1);
     expect(last).toMatchObject({ type: 'run.failed', data: { message: 'It broke.' } });
@@ -106,7 +108,9 @@ describe('an attempt', () => {
     bench.agent.script = `trap "" INT TERM; echo x > new.txt; ${SILENT}`;
     const id = await bench.begin();
     expect(await bench.ended(id)).toMatchObject({
-      ...{ status: 'failed', reason, files_changed: [{ path: 'new.txt' }] },
+      status: 'failed',
+      reason,
+      files_changed: [{ path: 'new.txt' }],
     });
     expect(processesWith(`sleep\0${SILENT_S}`)).toEqual([]);
   });
@@ -120,7 +124,9 @@ describe('an attempt', () => {
     const id = await bench.begin({ testCommand: 'true' });
     const run = await bench.ended(id);
     expect(run).toMatchObject({
-      ...{ status: 'failed', reason: 'disk_limit', tests: { after: null } },
+      status: 'failed',
+      reason: 'disk_limit',
+      tests: { after: null },
       files_changed: expect.arrayContaining([expect.objectContaining({ path: 'new.txt' })]),
     });
     expect(JSON.stringify(await bench.events(id))).toContain('more disk than it may');

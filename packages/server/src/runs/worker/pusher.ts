@@ -1,4 +1,4 @@
-import { type HoldfastError, newUuidV7, toHoldfastError } from '../../kernel/index.ts';
+import { newUuidV7, toHoldfastError } from '../../kernel/index.ts';
 import type { Job } from '../../platform/queue/index.ts';
 import { type PushableRun, type PushOutcome, pushable } from '../push-branch.ts';
 import * as queries from '../queries.ts';
@@ -36,8 +36,11 @@ export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promis
   } catch (thrown) {
     const error = toHoldfastError(thrown);
     deps.telemetry.log.warn('push.failed', { run_id: runId, error });
-    if (!isForGood(error) && job.retries + 1 < PUSH_TRIES_MAX) throw error;
-    await finish(deps, run, { outcome: 'failed', message: wordsOf(error) });
+    const isForGood = FINAL_CODES.includes(error.code);
+    if (!isForGood && job.retries + 1 < PUSH_TRIES_MAX) throw error;
+    // Why a remote could not be reached concerns operators only.
+    const message = isForGood ? error.detail : 'The remote could not be reached for too long.';
+    await finish(deps, run, { outcome: 'failed', message });
   }
 }
 
@@ -75,11 +78,11 @@ async function finish(
   deps.telemetry.log.info('push.finished', { run_id: id, outcome });
 }
 
-function isForGood({ code }: HoldfastError): boolean {
-  return ['conflict', 'forbidden', 'gone', 'invalid_request', 'unprocessable'].includes(code);
-}
-
-/** What is ours stays in our log. */
-function wordsOf(error: HoldfastError): string {
-  return isForGood(error) ? error.detail : 'The remote could not be reached for too long.';
-}
+/** Errors that another try would meet too. */
+const FINAL_CODES: readonly string[] = [
+  'conflict',
+  'forbidden',
+  'gone',
+  'invalid_request',
+  'unprocessable',
+];

@@ -183,7 +183,8 @@ describe('a worker', () => {
     const other = await openBench(host, { ports: { workspaces: await bench.world.another() } });
     await host.runs.driver.wakeLost();
     expect(await other.ended(id)).toMatchObject({
-      ...{ status: 'canceled', files_changed: [{ path: 'new.txt' }] },
+      status: 'canceled',
+      files_changed: [{ path: 'new.txt' }],
     });
     expect(other.agent.contexts).toEqual([]);
   });
@@ -215,12 +216,21 @@ describe('a worker', () => {
     await bench.wrote(id, 'up.txt');
     const listener = bench.gateway.watched.get(id)!;
     const call: ModelCall = {
-      ...{ runId: id, model: 'm', inputTokens: 10, outputTokens: 5, cachedTokens: 0 },
-      ...{ costUsd: 0.25, status: 200 },
+      runId: id,
+      model: 'm',
+      inputTokens: 10,
+      outputTokens: 5,
+      cachedTokens: 0,
+      costUsd: 0.25,
+      status: 200,
     };
     for (let calls = 0; calls < 3; calls += 1) listener.onCall(call);
     const notice: BudgetNotice = {
-      ...{ runId: id, scope: 'run', percent: 80, spentUsd: 0.75, limitUsd: 0.9 },
+      runId: id,
+      scope: 'run',
+      percent: 80,
+      spentUsd: 0.75,
+      limitUsd: 0.9,
     };
     listener.onBudget(notice);
     const { task_id } = await bench.run(id);

@@ -26,11 +26,6 @@ interface CheckOut {
   readonly index: string;
 }
 
-/** The branch of a run, in the mirror and on the remote. */
-function branchOf(runId: string): string {
-  return `holdfast/${runId}`;
-}
-
 export function refOf(runId: string): string {
   return `refs/holdfast/runs/${runId}`;
 }
@@ -56,7 +51,7 @@ export class Clone implements Workspace {
     this.dir = join(folder, 'workspace');
     this.homeDir = join(folder, 'home');
     this.baseCommit = baseCommit;
-    this.branch = branchOf(runId);
+    this.branch = `holdfast/${runId}`;
     this.readOnlyPaths = [deps.mirror.objectsDir];
   }
 

@@ -105,7 +105,10 @@ export function patchStream(
     let sizeBytes = 0;
     for await (const chunk of output as AsyncIterable<Buffer>) {
       sizeBytes += chunk.length;
-      if (sizeBytes > limits.patchMaxBytes) throw tooLarge(limits.patchMaxBytes);
+      if (sizeBytes > limits.patchMaxBytes) {
+        const detail = `The patch is larger than ${limits.patchMaxBytes} bytes.`;
+        throw new HoldfastError('payload_too_large', detail);
+      }
       yield chunk;
     }
     if (child.exitCode === null) await new Promise(resolve => child.once('close', resolve));
@@ -117,8 +120,4 @@ export function patchStream(
     killGit(child);
   });
   return patch;
-}
-
-function tooLarge(maxBytes: number): HoldfastError {
-  return new HoldfastError('payload_too_large', `The patch is larger than ${maxBytes} bytes.`);
 }

@@ -216,7 +216,10 @@ describe('a forged pack', () => {
     });
   const take = (bytes: Buffer, commit: string, previous: string | null = null) =>
     importPack(mirror, Readable.from([bytes]), {
-      ...{ commit, others: [], base, previous },
+      commit,
+      others: [],
+      base,
+      previous,
       maxBytes: 10_000,
       timeoutMs: 20_000,
     });

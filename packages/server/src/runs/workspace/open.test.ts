@@ -14,7 +14,10 @@ it('without isolation, workspaces are made, snapshotted and restored all the sam
   const make = (dir: string) =>
     createWorkspaces({ dir: join(world.folder, dir), blobs: world.blobs, sandbox });
   const request = {
-    ...{ runId: newId('run'), repository: world.source, baseRef: null, baseCommit: null },
+    runId: newId('run'),
+    repository: world.source,
+    baseRef: null,
+    baseCommit: null,
   };
   const workspace = await (await make('one')).prepare(request);
   const does = async (of: typeof workspace, script: string) =>

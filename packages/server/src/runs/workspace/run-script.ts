@@ -27,7 +27,7 @@ export async function runScript<T>(
   request: ScriptRequest,
   read: (output: Readable) => Promise<T>,
 ): Promise<T> {
-  const { sandbox, mounts, script } = request;
+  const { sandbox, mounts, script, what } = request;
   const env = { GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', ...request.env };
   const child = sandbox.spawn({ command: ['sh', '-c', script], env, mounts });
   let isLate = false;
@@ -42,13 +42,16 @@ export async function runScript<T>(
     child.stdout.resume();
     const { code } = await child.exited;
     if (code === 0) return result;
-    throw failure(request.what, new Error(`ended with ${code ?? 'a signal'}: ${errors()}`));
+    const cause = new Error(`ended with ${code ?? 'a signal'}: ${errors()}`);
+    throw new HoldfastError('unprocessable', `In the sandbox, ${what} failed.`, { cause });
   } catch (error) {
     child.kill('SIGKILL');
     child.stdout.destroy();
     await child.exited;
-    // What else went wrong did so because it was cut short.
-    throw isLate ? tooSlow(request, error) : error;
+    if (!isLate) throw error;
+    // The error is a consequence of the kill.
+    const detail = `In the sandbox, ${what} took longer than ${request.timeoutMs / 1000} s.`;
+    throw new HoldfastError('unprocessable', detail, { cause: error });
   } finally {
     clearTimeout(timer);
   }
@@ -58,15 +61,6 @@ export async function runScript<T>(
 export async function ignoreOutput(output: Readable): Promise<void> {
   output.resume();
   if (!output.closed) await once(output, 'close');
-}
-
-function failure(what: string, cause: Error): HoldfastError {
-  return new HoldfastError('unprocessable', `In the sandbox, ${what} failed.`, { cause });
-}
-
-function tooSlow({ what, timeoutMs }: ScriptRequest, cause: unknown): HoldfastError {
-  const detail = `In the sandbox, ${what} took longer than ${timeoutMs / 1000} s.`;
-  return new HoldfastError('unprocessable', detail, { cause });
 }
 
 function keepErrors(stream: Readable): () => string {

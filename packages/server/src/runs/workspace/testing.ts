@@ -83,11 +83,20 @@ export async function createWorld(options: Partial<WorkspacesOptions> = {}): Pro
   const source = { id: newId('rpo'), url: null, path: origin, defaultBranch: null };
   let workers = 1;
   return {
-    ...{ folder, sandbox, blobs, workspaces, origin, source, dir: join(folder, 'worker') },
+    folder,
+    sandbox,
+    blobs,
+    workspaces,
+    origin,
+    source,
+    dir: join(folder, 'worker'),
     another: more => make(`worker-${++workers}`, more),
     prepare: (baseRef = null) =>
       workspaces.prepare({
-        ...{ runId: newId('run'), repository: source, baseRef, baseCommit: null },
+        runId: newId('run'),
+        repository: source,
+        baseRef,
+        baseCommit: null,
       }),
   };
 }

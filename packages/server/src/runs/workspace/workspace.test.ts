@@ -283,14 +283,20 @@ describe('a diff', () => {
     );
     const { commit } = await snapshotOf(world, workspace);
     const file = (path: string, change: object) => ({
-      ...{ path, old_path: null, insertions: null, deletions: null },
+      path,
+      old_path: null,
+      insertions: null,
+      deletions: null,
       ...change,
     });
     expect(await workspace.diff(commit)).toEqual({
       files: [
         file('.gitignore', { status: 'type_changed', insertions: 1, deletions: 1 }),
         file('READ ME.md', {
-          ...{ status: 'renamed', old_path: 'README.md', insertions: 0, deletions: 0 },
+          status: 'renamed',
+          old_path: 'README.md',
+          insertions: 0,
+          deletions: 0,
         }),
         file('image.bin', { status: 'modified' }),
         file('new.txt', { status: 'added', insertions: 2, deletions: 0 }),
