@@ -6,7 +6,7 @@ import * as claims from './claim-store.ts';
 import type { ClaimedRun, ClaimLimits, ClaimResult } from './claimed-run.ts';
 import type { DriverDeps } from './deps.ts';
 import { endOf, reconcileUsage } from './finish-run.ts';
-import { type ClaimStep, claimStep } from './run.ts';
+import { type ClaimStep, claimStep, type ResumeReason } from './run.ts';
 import * as store from './store.ts';
 
 /** How soon a run without a slot asks again. */
@@ -101,20 +101,7 @@ async function beginAttempt(
     ciphertext: row.instruction_data,
   });
   const continues = row.continues === null ? null : await claims.findContinued(trx, row.continues);
-  const event: NewEvent =
-    step.resumed === null
-      ? { type: 'run.started', data: { replica } }
-      : {
-          type: 'run.resumed',
-          data: {
-            replica,
-            reason: step.resumed,
-            checkpoint: row.checkpoint?.number ?? null,
-            calls: row.model_calls,
-            lost_calls: lostCalls,
-            cost_usd: row.cost_usd,
-          },
-        };
+  const event = eventOf(row, { resumed: step.resumed, lostCalls });
   await append(deps, trx, { lease, attempt: row.attempt, event });
   return {
     ...row,
@@ -138,6 +125,17 @@ async function beginAttempt(
       cost_usd: row.cost_usd,
     },
   };
+}
+
+function eventOf(
+  row: claims.ClaimableRow,
+  { resumed, lostCalls }: { readonly resumed: ResumeReason | null; readonly lostCalls: number },
+): NewEvent {
+  const { replica, model_calls, cost_usd } = row;
+  if (resumed === null) return { type: 'run.started', data: { replica } };
+  const checkpoint = row.checkpoint?.number ?? null;
+  const usage = { calls: model_calls, lost_calls: lostCalls, cost_usd };
+  return { type: 'run.resumed', data: { replica, reason: resumed, checkpoint, ...usage } };
 }
 
 /** Appends with the lease that this transaction took. */

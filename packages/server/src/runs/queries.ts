@@ -322,7 +322,7 @@ export async function waitingRuns(
   return rows.map(row => row.id);
 }
 
-/** Runs called running that nobody holds: given up, or lost with their worker's row. */
+/** Runs in state running without a lease: given up, or lost with their worker's row. */
 export async function unheldRuns(executor: Executor, limit: number): Promise<string[]> {
   const rows = await tables(executor)
     .selectFrom('runs')

@@ -7,13 +7,13 @@ import type { RunRow } from './tables.ts';
  *   queued ──claim──▶ running ──finish──▶ succeeded | failed | canceled
  *     │  ▲              │  │ └─claim─▶ running      the attempt before was lost with its worker
  *     │  └───requeue────┘  └─claim─▶ failed         … for the third time without a new checkpoint
- *     └──cancel──▶ canceled                         nobody works on it: it ends at once
+ *     └──cancel──▶ canceled                         no worker has it: it ends at once
  *
  * An attempt is one holding of the lease; it starts with a claim. An attempt that neither finishes
  * nor is given back by a drain is lost: the next claim finds the run still `running`. Lost attempts
- * are counted until a new checkpoint is saved, drains never are. Canceling a run that somebody
- * works on only asks for it; the worker saves what there is and finishes. An ended run never moves
- * again: a retry or follow-up is a new run.
+ * are counted until a new checkpoint is saved, drains never are. Canceling a run that a worker
+ * drives is a request; the worker saves what there is and finishes. An ended run never moves again:
+ * a retry or follow-up is a new run.
  */
 export const LOST_ATTEMPTS_MAX = 3;
 
@@ -37,7 +37,7 @@ export type ClaimStep =
   /** Too many attempts were lost: it ends as `failed`, reason `worker_lost`. */
   | { readonly kind: 'give_up'; readonly lostAttempts: number };
 
-/** What becomes of a run that a worker takes while nobody else holds it. */
+/** What a claim makes of a run whose lease is free. */
 export function claimStep(
   run: Readonly<Pick<RunRow, 'status' | 'attempt' | 'lost_attempts'>>,
 ): ClaimStep {

@@ -12,7 +12,7 @@ import { isObject, type Json } from './text.ts';
  *   talking ──outcome──▶ closing (standard input closed) ──process ends──▶ done
  *      └──── process ends without outcome ────▶ done: failed
  *
- * An agent that has said its outcome but does not end is killed after `EXIT_GRACE_MS`.
+ * An agent that has reported its outcome but does not end is killed after `EXIT_GRACE_MS`.
  */
 const EXIT_GRACE_MS = 10_000;
 /** Plain text an agent prints beside its interface, per run; what is beyond is not logged. */
@@ -100,7 +100,7 @@ export class Conversation {
     if (said.outcome) this.conclude(said.outcome);
   }
 
-  /** What an agent says may have any shape, and must not end the server. */
+  /** An agent's message may have any shape, and must not end the server. */
   #interpreted(message: Json): Interpretation | null {
     try {
       return this.#options.interpret(message);

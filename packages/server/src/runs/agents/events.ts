@@ -11,7 +11,7 @@ export function sessionOpened(sessionId: unknown, model: unknown): NewEvent {
   };
 }
 
-/** Null where there is nothing to say. */
+/** Null for an empty text. */
 export function said(value: unknown, role: 'assistant' | 'user' = 'assistant'): NewEvent | null {
   const cut = boundedText(value);
   return cut.trim() === ''

@@ -2,7 +2,7 @@ import { boundedText } from '../../work/index.ts';
 import type { AgentOutcome } from './agent.ts';
 
 /**
- * Why an agent says that it failed. Vendors' programs pass on the gateway's refusal as prose only,
+ * The failure that an agent reports. Vendors' programs pass on the gateway's refusal as prose only,
  * so an exhausted budget is recognised by its words.
  */
 export function failed(message: unknown): AgentOutcome {

@@ -11,7 +11,7 @@ import { type AgentProfile, profileEnvironment } from './profiles.ts';
  * what they share: a process of the sandbox whose lines become log events.
  *
  * Invariants: success is an agent's own terminal event; an agent knows only the run's token; all
- * that it says is bounded and masked before it is emitted; instructions are no program arguments.
+ * its output is bounded and masked before it is emitted; instructions are no program arguments.
  * An agent may act without asking only where the sandbox isolates.
  */
 export type { Agent } from './agent.ts';

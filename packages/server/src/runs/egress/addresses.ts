@@ -28,7 +28,7 @@ export function isPublic(text: string): boolean {
   return !NOT_PUBLIC.some(range => address.match(range));
 }
 
-/** At least one address, of the system's resolver unless told otherwise; throws when late. */
+/** At least one address, of the system's resolver by default; throws when late. */
 export async function resolveHost(
   host: string,
   options: { readonly timeoutMs: number; readonly resolve?: Resolve | undefined },

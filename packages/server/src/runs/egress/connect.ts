@@ -8,7 +8,7 @@ export interface ConnectOptions {
   readonly mayBePrivate: boolean;
   readonly timeoutMs: number;
   readonly resolve?: Resolve | undefined;
-  /** Whoever asked is gone. */
+  /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
 }
 
@@ -17,8 +17,8 @@ const ATTEMPT_TIMEOUT_MS = 1_000;
 
 /**
  * A connected socket, half open when one side ends; the caller must close it. The name is looked up
- * once and every address of it judged, and only those addresses are tried: what a name server says
- * a moment later does not count. Throws `EgressError`, or what the system says.
+ * once and every address of it judged, and only those addresses are tried: what a name server
+ * answers a moment later does not count. Throws `EgressError`, or the system's error.
  */
 export async function connectTo(target: Target, options: ConnectOptions): Promise<Socket> {
   const startedMs = performance.now();
@@ -66,7 +66,7 @@ async function connected(
   const abort = () => socket.destroy(new Error('aborted'));
   signal.addEventListener('abort', abort);
   socket.once('connect', () => resolve(socket));
-  // For as long as it lives: an error that nobody listens to would end the process.
+  // Kept for the socket's life: an error without a listener would end the process.
   socket.on('error', reject);
   try {
     return await promise;

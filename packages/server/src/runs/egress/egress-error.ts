@@ -1,4 +1,4 @@
-/** Why a connection was not made, by the names of RFC 9209, and the status that says so. */
+/** Why a connection was not made, by the names of RFC 9209, and the status for it. */
 const STATUS = {
   http_request_error: 400,
   http_request_denied: 403,
@@ -15,7 +15,7 @@ const STATUS = {
 
 export type ProxyError = keyof typeof STATUS;
 
-/** `detail` is for whoever asked: what was asked, and what can be done. */
+/** `detail` is for the client: what it asked, and what can be done. */
 export class EgressError extends Error {
   readonly error: ProxyError;
   readonly detail: string;

@@ -1,6 +1,6 @@
 /**
  * The way out of a sandbox: a forward proxy (CONNECT and `http://` in absolute form, RFC 9110) for
- * one run, that connects to hosts on a list and to nothing else. Whoever opens it listens with its
+ * one run, that connects to hosts on a list and to nothing else. The worker listens with its
  * server, on a socket that only the run's sandbox is shown, and closes it with the run.
  *
  * Invariants:

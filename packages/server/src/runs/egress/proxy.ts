@@ -33,7 +33,7 @@ interface ProxyObserver {
 
 /** The forward proxy of one run. Connections end when it is closed. */
 export class EgressProxy {
-  /** For whoever opens the proxy, to listen with. */
+  /** For the opener of the proxy, to listen with. */
   readonly server: Server;
   readonly #rules: ProxyRules;
   readonly #observer: ProxyObserver;

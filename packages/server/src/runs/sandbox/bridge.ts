@@ -1,7 +1,7 @@
 /**
  * The first program inside a sandbox, run by Node there: it has nothing but Node's own modules. It
  * gives the processes inside a loopback that leads to the sockets mounted for them, starts the
- * command in a process group of its own, passes signals to that group, and says how it ended.
+ * command in a process group of its own, passes signals to that group, and reports how it ended.
  *
  * File descriptor 3 is the line to the server, one JSON value a line: first `BridgeOrder` comes in,
  * then `{"signal": "SIGINT"}` any number of times; out goes one `BridgeReport`. What comes in is

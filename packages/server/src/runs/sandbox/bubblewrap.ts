@@ -49,7 +49,7 @@ export interface BubblewrapSettings {
 /**
  * The command line of bubblewrap and of the bridge in it. Root sets up mounts with its own rights
  * and gives up all of them, its user included, before anything of ours or of an agent runs inside;
- * anybody else gets a user namespace. Neither can do anything to a file that is not mounted.
+ * another user gets a user namespace. Neither can do anything to a file that is not mounted.
  */
 export function bubblewrapArguments(settings: BubblewrapSettings, mounts: SandboxMounts): string[] {
   return [
@@ -126,7 +126,7 @@ function socketMount(socket: string | null, inside: string): string[] {
   return socket === null ? [] : [...ancestors(inside), '--bind', socket, inside];
 }
 
-/** Bubblewrap makes missing parents for root alone; ours are open to whoever is inside. */
+/** Bubblewrap makes missing parents for root only; these can be entered by every user inside. */
 function ancestors(path: string): string[] {
   const parent = dirname(path);
   return parent === '/' ? [] : [...ancestors(parent), ...folder(parent)];

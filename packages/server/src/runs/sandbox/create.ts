@@ -10,8 +10,8 @@ import { HOME_DIR, type Sandbox, type SandboxMounts, type SandboxOwner } from '.
 /** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
 export const TMP_MAX_BYTES = 1024 ** 3;
 /**
- * Who runs inside where we are root: a number that neither distributions nor systemd give to
- * anybody (people start at 1000, Debian's own allocations at 60000).
+ * The user inside where the server is root: a number that neither distributions nor systemd assign
+ * (people start at 1000, Debian's own allocations at 60000).
  */
 export const SANDBOX_UID = 59_417;
 export const FILE_MAX_BYTES = 10 * 1024 ** 3;
@@ -41,7 +41,7 @@ export type SandboxProbe =
   | { readonly works: false; readonly why: string };
 
 /**
- * A sandbox that isolates where `probeSandbox` says it works here; else one that does not, with a
+ * A sandbox that isolates where `probeSandbox` finds that it can; else one that does not, with a
  * `note` for people. Never throws for lack of isolation: whether that is acceptable is the
  * caller's to decide.
  */
@@ -103,7 +103,7 @@ async function probeMounts(folder: string, owner?: SandboxOwner): Promise<Sandbo
   return { workspace, home, readOnly: [], gatewaySocket: null, proxySocket: null };
 }
 
-/** Who and where one is inside, instead of the host's accounts and addresses. */
+/** Names of accounts and addresses inside, instead of the host's. */
 async function writeNames(dir: string, owner: SandboxOwner | undefined): Promise<string> {
   const folder = join(dir, 'etc');
   const uid = owner?.uid ?? process.getuid?.() ?? 0;

@@ -10,7 +10,7 @@ export interface Ending {
 }
 
 interface GroupProcessOptions {
-  /** How the command itself ended, where somebody inside can tell. */
+  /** How the command itself ended, where a process inside reports it. */
   readonly report?: Promise<Ending | undefined>;
   /** Passes a signal on; false: signal the group from here. */
   readonly signal?: (signal: NodeJS.Signals) => boolean;

@@ -46,7 +46,7 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
     // To connect to a socket one must be allowed to write it; its folder keeps others out.
     if (socket !== null && settings.owner) chownSync(socket, settings.owner.uid, -1);
   }
-  // An environment can be read in /proc by whoever has the same user: bubblewrap gets none.
+  // Other processes of the same user can read an environment in /proc: bubblewrap gets none.
   const child = spawn(settings.bwrap, bubblewrapArguments(settings, mounts), {
     env: {},
     cwd: '/',
@@ -88,7 +88,7 @@ function ports(mounts: SandboxMounts): BridgeOrder['ports'] {
   ];
 }
 
-/** How the command ended, as the bridge says; undefined when it was killed before it could. */
+/** How the command ended, as the bridge reports; undefined when it was killed before. */
 async function reportOf(child: ChildProcess, control: Duplex): Promise<BridgeReport | undefined> {
   const { promise, resolve } = Promise.withResolvers<BridgeReport | undefined>();
   let text = '';

@@ -24,7 +24,7 @@ const PRLIMIT = '/usr/bin/prlimit';
 /** The start of a command line that has these limits, and leaves no core dumps. */
 export function limited(limits: ResourceLimits): string[] {
   const own = readFileSync('/proc/self/limits', 'utf8');
-  // Nobody but root may raise what the server itself is held to.
+  // Only root may raise the limits of the server itself.
   const most = (name: string, wanted: number) => Math.min(wanted, hardLimit(own, name));
   return [
     PRLIMIT,

@@ -7,11 +7,11 @@ import type { Readable, Writable } from 'node:stream';
  *   the workspace) and a size-limited `/tmp`; nothing else;
  * - readable: named system paths, the Node that runs us, and what `readOnly` names;
  * - network: none but loopback of its own, where `GATEWAY_PORT` leads to the model gateway's Unix
- *   socket and `PROXY_PORT` to the outbound proxy's, if there is one;
+ *   socket and `PROXY_PORT` to the egress proxy's, if there is one;
  * - environment: exactly what is given.
  *
- * Where the start-up probe failed there is no isolation: paths are the host's, and `isolated` and
- * `note` say so. The paths above then hold as well, by environment and working directory only.
+ * Where the start-up probe failed there is no isolation: paths are the host's, and `isolated` is
+ * false. The paths above then hold as well, by environment and working directory only.
  */
 export const WORKSPACE_DIR = '/workspace';
 export const HOME_DIR = '/home/agent';
@@ -55,7 +55,7 @@ export interface SandboxedProcess {
 
 export interface Sandbox {
   readonly isolated: boolean;
-  /** For people, where `isolated` is false: what that means and what to install. */
+  /** For operators, where `isolated` is false: what that means and what to install. */
   readonly note: string | null;
   /**
    * Who owns what processes inside write. Set where we are root: they run as this user, so folders

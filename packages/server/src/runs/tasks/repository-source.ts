@@ -113,7 +113,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** What a repository is called when nobody says: the last part of its address. */
+/** A repository's name where none is given: the last part of its address. */
 export function defaultName(source: string): string {
   const last = source.replace(/\/+$/, '').split('/').at(-1) ?? '';
   const name = decode(last.replace(/\.git$/, '')).replaceAll(/\p{Cc}/gu, ' ');

@@ -1,16 +1,16 @@
 import type { Run, TaskColumn } from '@holdfast/protocol';
 
 /**
- * Where a task stands on the board. What somebody chose (`override`) wins while no run works on it;
- * otherwise its runs say it:
+ * Where a task stands on the board. A chosen column (`override`) wins while no run works on it;
+ * otherwise it follows from its runs:
  *
  *   something queued or running  in_progress   (whatever was chosen, but for `archived`)
- *   somebody picked a run        done
+ *   a run was picked             done
  *   runs, all of them ended      in_review
  *   no run yet                   todo
  *
- * `in_progress` and `in_review` are facts, so nobody can choose them. Starting a run takes back
- * what was chosen, but for `archived`.
+ * `in_progress` and `in_review` are facts and cannot be chosen. Starting a run takes the choice
+ * back, but for `archived`.
  */
 export const CHOSEN_COLUMNS = ['backlog', 'todo', 'done', 'archived'] as const;
 export type ChosenColumn = (typeof CHOSEN_COLUMNS)[number];

@@ -7,9 +7,9 @@ const LOOK_TIMEOUT_MS = 60_000;
 const PAUSE_FACTOR = 10;
 
 /**
- * Looks now and then at how much disk a run's folders take, and tells once when that is too much.
- * It is a bound, not a quota: between two looks more can be written, and what an agent hides from
- * `du`, in folders that nobody may read or in files that have no name any more, is not seen.
+ * Looks now and then at how much disk a run's folders take, and calls `onOver` once when that is
+ * too much. It is a bound, not a quota: between two looks more can be written, and what an agent
+ * hides from `du`, in unreadable folders or in files without a name, is not seen.
  */
 export class DiskWatch {
   readonly #folders: readonly string[];

@@ -16,8 +16,9 @@ export type PusherDeps = Pick<
 >;
 
 /**
- * Does what an intent says, outside of any sandbox and with the server's credentials; a job that
- * comes again finds its push done, or asks the remote. Throws what may go better the next time.
+ * Carries out an intended push, outside of any sandbox and with the server's credentials; a job
+ * that comes again finds its push done, or asks the remote. Throws errors that another try may not
+ * meet.
  */
 export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promise<void> {
   const { db } = deps.database;

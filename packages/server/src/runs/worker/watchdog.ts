@@ -1,11 +1,11 @@
 import type { WorkerLimits } from './limits.ts';
 
-/** Why an agent must stop, besides being told to. */
+/** Why an agent must stop by itself. */
 type WatchdogReason = 'time_limit' | 'no_output';
 
 /**
  * Watches one agent: its time, counted from the run's first start over all attempts, and its
- * silence. Each reason is told once; at the hard limit the agent is to be killed.
+ * silence. It calls `onReason` at most once, and `onHardLimit` when the agent is to be killed.
  *
  *   watching ──soft limit or silence──▶ asked to stop ──hard limit──▶ to be killed
  */
@@ -16,7 +16,7 @@ export class Watchdog {
   readonly #onReason: (reason: WatchdogReason) => void;
   readonly #onHardLimit: () => void;
   #heardMs = performance.now();
-  #told = false;
+  #isReported = false;
   readonly #timer: NodeJS.Timeout;
 
   constructor(
@@ -33,7 +33,7 @@ export class Watchdog {
     this.#timer.unref();
   }
 
-  /** The agent said something. */
+  /** The agent emitted an event. */
   heard(): void {
     this.#heardMs = performance.now();
   }
@@ -47,17 +47,17 @@ export class Watchdog {
     const elapsedMs = this.#elapsedBeforeMs + nowMs - this.#startedMs;
     if (elapsedMs >= this.#limits.hardTimeMs) {
       this.stop();
-      this.#tell('time_limit');
+      this.#report('time_limit');
       this.#onHardLimit();
       return;
     }
-    if (elapsedMs >= this.#limits.softTimeMs) this.#tell('time_limit');
-    else if (nowMs - this.#heardMs >= this.#limits.silenceMs) this.#tell('no_output');
+    if (elapsedMs >= this.#limits.softTimeMs) this.#report('time_limit');
+    else if (nowMs - this.#heardMs >= this.#limits.silenceMs) this.#report('no_output');
   }
 
-  #tell(reason: WatchdogReason): void {
-    if (this.#told) return;
-    this.#told = true;
+  #report(reason: WatchdogReason): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
     this.#onReason(reason);
   }
 }

@@ -37,7 +37,7 @@ class GitWorkspaces implements Workspaces {
   readonly #layout: Layout;
   readonly #limits: WorkspaceLimits;
   readonly #locks: Locks;
-  /** Fetches that wait for the lock: whoever asks before one starts is served by it. */
+  /** Fetches that wait for the lock: every request before one starts is served by it. */
   readonly #fetches = new Map<string, Promise<void>>();
 
   constructor(options: WorkspacesOptions, layout: Layout, limits: WorkspaceLimits) {

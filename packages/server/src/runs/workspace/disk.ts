@@ -33,7 +33,7 @@ export async function removeTree(folder: string): Promise<void> {
   }
 }
 
-/** Removes entries of a folder that `isMeant` and that nobody has changed for `ageMs`. */
+/** Removes entries of a folder that `isMeant` and that have not changed for `ageMs`. */
 export async function removeOlder(
   folder: string,
   isMeant: (name: string) => boolean,

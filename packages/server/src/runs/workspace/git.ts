@@ -46,7 +46,7 @@ export interface GitOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Git ended with an error, was stopped, or said too much. For logs; never shown to a caller. */
+/** Git ended with an error, was stopped, or printed too much. For logs; never shown to a caller. */
 export class GitError extends Error {
   override readonly name = 'GitError';
   /** Null: it was killed. */
@@ -84,7 +84,7 @@ export function spawnGit(args: readonly string[], options: GitOptions): ChildPro
       ...options.env,
     },
   });
-  // Who waits for `close` learns of it; it must not end the server where nobody does.
+  // Without this listener an error of the child ends the server; `close` reports it too.
   child.on('error', () => {});
   return child;
 }
@@ -141,7 +141,7 @@ export async function gitSays(args: readonly string[], options: GitOptions): Pro
   }
 }
 
-/** The last of what git says on its error output, without passwords in addresses. */
+/** The end of git's error output, without passwords in addresses. */
 export function keepErrors(child: ChildProcess): () => string {
   let text = '';
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -180,7 +180,7 @@ async function feed(child: ChildProcess, input: string | Readable | undefined): 
   try {
     await pipeline(input, stdin);
   } catch (error) {
-    // Git that stopped reading tells why itself; a source that failed is the reason.
+    // Git that stopped reading reports why; otherwise the source failed.
     if (!isReaderGone(error)) {
       killGit(child);
       throw error;

@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../kernel/index.ts';
 
-/** SQLite's result code for a file that somebody else has locked. */
+/** SQLite's result code for a file that another connection has locked. */
 const SQLITE_BUSY = 5;
 const RETRY_MS = 50;
 

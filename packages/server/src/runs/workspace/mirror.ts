@@ -58,7 +58,7 @@ export class Mirror {
     try {
       await this.#fetch(remote, ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']);
     } catch (error) {
-      // Half a repository is of no use to anybody and would count against the disk.
+      // Half a repository is of no use and would count against the disk.
       if (isNew) await removeTree(this.dir);
       throw error;
     }
@@ -99,7 +99,7 @@ export class Mirror {
     await removeTree(making);
     await mkdir(making, { recursive: true, mode: 0o700 });
     const timeoutMs = this.#limits.gitTimeoutMs;
-    // Readable by whom agents run as, whatever our umask.
+    // Readable by the agents' user, whatever the server's umask.
     const args = ['init', '--quiet', '--bare', '--template=', '--shared=0644', making];
     await git(args, { timeoutMs });
     await mkdir(join(making, 'info'), { recursive: true });

@@ -16,7 +16,7 @@ interface PushRequest {
 /**
  * Pushes with a lease: the remote must still be what was just seen there, and that must be nothing,
  * what we pushed before, or a commit that the new one contains. So it may be repeated after any
- * crash, and never takes away what somebody else put there.
+ * crash, and never overwrites what others pushed there.
  */
 export async function push(
   mirror: Mirror,

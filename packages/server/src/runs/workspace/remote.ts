@@ -2,7 +2,7 @@ import { HoldfastError } from '../../kernel/index.ts';
 import { GitError, git } from './git.ts';
 import type { RepositorySource } from './workspace.ts';
 
-/** A repository as git is told of it. */
+/** A repository as git gets it. */
 export interface Remote {
   readonly address: string;
   /** The only transports git may use for it. */
@@ -55,7 +55,7 @@ export async function listRemote(
   return { refs, head };
 }
 
-/** Turns what git says of a remote into an error for people; its own words go to the log only. */
+/** Turns git's errors about a remote into errors of ours; its own words go to the log only. */
 export async function talk<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

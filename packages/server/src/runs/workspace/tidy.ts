@@ -11,7 +11,7 @@ interface TidyDeps {
 }
 
 /**
- * Removes folders of runs that nobody works on, then mirrors, least recently used first, until all
+ * Removes folders of runs that no worker drives, then mirrors, least recently used first, until all
  * of it fits. A mirror with a clone stays: the clone's objects are in it.
  */
 export async function tidyDisk(

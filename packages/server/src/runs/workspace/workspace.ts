@@ -106,9 +106,9 @@ export interface Workspaces {
    */
   adopt(source: RepositorySource, checkpoint: Checkpoint): Promise<void>;
   /**
-   * Reaches a repository before it is stored; answers its default branch, as given or as the remote
-   * says. Throws `unprocessable` where it cannot be read or has no such branch, `unavailable` where
-   * it does not answer in time.
+   * Reaches a repository before it is stored; answers its default branch, the given one or the
+   * remote's. Throws `unprocessable` where it cannot be read or has no such branch, `unavailable`
+   * where it does not answer in time.
    */
   inspect(source: RepositorySource): Promise<{ defaultBranch: string }>;
   /**

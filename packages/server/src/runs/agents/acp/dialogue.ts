@@ -127,13 +127,13 @@ export class AcpDialogue {
     return (await agent.request<NewSessionResponse, NewSessionRequest>(open, params)).sessionId;
   }
 
-  /** What comes before the prompt is a loaded session said again. */
+  /** What comes before the prompt repeats a loaded session. */
   #update({ update }: { update: unknown }): void {
     if (!this.#isPrompted) return;
     for (const event of this.#updates.take(update as Json)) if (event) this.#context.emit(event);
   }
 
-  /** Without a sandbox nothing is executed on nobody's word. */
+  /** Without a sandbox, deny commands. */
   #permit({ options, toolCall }: RequestPermissionRequest): RequestPermissionResponse {
     const may = this.#allowAll || HARMLESS.has(toolCall.kind ?? 'other');
     const wanted = may ? ['allow_once', 'allow_always'] : ['reject_once', 'reject_always'];
@@ -145,7 +145,7 @@ export class AcpDialogue {
   }
 }
 
-/** Agents tend to say "Internal error" and put what happened beside it. */
+/** Agents tend to report "Internal error" and put the cause beside it. */
 function reason(error: unknown): string {
   const said = error instanceof Error ? error.message : 'unknown';
   const data = error instanceof RequestError ? error.data : undefined;

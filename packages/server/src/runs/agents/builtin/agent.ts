@@ -63,7 +63,7 @@ function startBuiltin(context: AgentContext, model: string): AgentRun {
 }
 
 /**
- * What Node must see to run the program: its folder, the manifest that says its files are modules,
+ * What Node must see to run the program: its folder, the manifest that makes its files modules,
  * and the packages it imports with what they import.
  */
 function readOnlyPaths(): readonly string[] {

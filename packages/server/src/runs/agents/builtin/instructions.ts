@@ -1,4 +1,4 @@
-/** What the model is told before the person's instruction. */
+/** What the model gets before the person's instruction. */
 export const INSTRUCTIONS = `You are a coding agent. You work alone in a clone of a git \
 repository, which is your working directory; nobody answers questions while you work.
 

@@ -81,7 +81,7 @@ async function run(start: Start): Promise<Result> {
 globalThis.AI_SDK_LOG_WARNINGS = false;
 process.on('SIGINT', () => interrupted.abort());
 process.on('SIGTERM', () => interrupted.abort());
-// Nobody reads any more: the worker is gone.
+// The worker is gone.
 process.stdout.on('error', () => process.exit(EXIT_INTERRUPTED));
 
 const result = await listen(run);

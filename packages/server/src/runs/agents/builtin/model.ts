@@ -10,7 +10,7 @@ import { TOOLS } from './tools.ts';
 export const MODEL_ATTEMPTS_MAX = 6;
 const RETRY_FIRST_MS = 500;
 const RETRY_AFTER_MAX_MS = 30_000;
-/** A model that says nothing for so long is tried again. */
+/** A model that is silent for so long is called again. */
 const MODEL_SILENCE_MS = 120_000;
 const BUDGET_CODE = 'budget_exceeded';
 

@@ -61,7 +61,7 @@ function killQuietly(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // Nobody of the group is left.
+    // The group is gone.
   }
 }
 

@@ -71,7 +71,7 @@ export class Session {
     this.state.messages.push({ role: 'user', content: text });
   }
 
-  /** Tool calls of the last assistant message that nobody has answered. */
+  /** Tool calls of the last assistant message without an answer. */
   unanswered(): { toolCallId: string; toolName: string; input: unknown }[] {
     const { messages } = this.state;
     const last = messages.findLastIndex(({ role }) => role === 'assistant');

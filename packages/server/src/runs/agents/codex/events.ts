@@ -13,15 +13,15 @@ export interface Notification {
   readonly isOwn: boolean;
 }
 
-/** What Codex's app-server tells, as log events. */
+/** The notifications of Codex's app-server as log events. */
 export class CodexEvents {
   readonly #started = new Set<unknown>();
   #lastSaid: unknown = '';
   #retries = 0;
 
   /**
-   * A notification; of those that nobody needs, nothing. Agents that it starts by itself have
-   * threads of their own: what they do is told, but neither what they think of nor how they end.
+   * Events of a notification; other notifications are ignored. Agents that Codex starts by itself
+   * have threads of their own: their tools become events, their thoughts and ends do not.
    */
   take({ method, params, isOwn }: Notification): Interpretation {
     switch (method) {
@@ -67,7 +67,7 @@ export class CodexEvents {
     }
   }
 
-  /** Some tools are only told of when they are done. */
+  /** Of some tools only the end is notified. */
   #tool(item: Json, completed: boolean): NewEvent[] {
     const { id, type } = item;
     const [typeName, kind = null] = TOOLS[boundedText(type)] ?? [type];
@@ -86,7 +86,7 @@ export class CodexEvents {
     return events;
   }
 
-  /** The same notification tells of calls that are made again. */
+  /** The same notification reports calls that are made again. */
   #error(error: Json, { willRetry }: Json): NewEvent {
     const message = boundedText(error.message);
     if (willRetry !== true) return printed('stderr', message);
