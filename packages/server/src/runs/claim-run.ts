@@ -89,13 +89,11 @@ async function beginAttempt(
 ): Promise<ClaimedRun> {
   const { lease, step } = claimed;
   const { replica } = deps.leases;
-  const { lostCalls, totals } =
-    step.resumed === null
-      ? { lostCalls: 0, totals: {} }
-      : await reconcileUsage(trx, claimed.row.id);
   const { lostAttempts } = step;
+  const { lostCalls } =
+    step.resumed === null ? { lostCalls: 0 } : await reconcileUsage(trx, claimed.row.id);
   const begun = await claims.setRunning(trx, claimed.row.id, { replica, lostAttempts });
-  const row = { ...claimed.row, ...totals, ...begun, replica };
+  const row = { ...claimed.row, ...begun };
   const instruction = await deps.sealer.open(trx, row.task_id, {
     keyId: row.instruction_key_id,
     ciphertext: row.instruction_data,
@@ -105,6 +103,7 @@ async function beginAttempt(
   await append(deps, trx, { lease, attempt: row.attempt, event });
   return {
     ...row,
+    started_at: row.started_at ?? row.created_at,
     lease,
     messageNumber: row.message_number,
     instruction: typeof instruction === 'string' ? instruction : '',

@@ -66,17 +66,25 @@ export async function countRunningBeside(
   return { ofOwner: row?.of_owner ?? 0, inRepository: row?.in_repository ?? 0 };
 }
 
+/** Begins the next attempt; answers the row as it is then. */
 export async function setRunning(
   trx: Trx,
   id: string,
   { replica, lostAttempts }: { readonly replica: string; readonly lostAttempts: number },
-): Promise<{ readonly attempt: number; readonly started_at: Date }> {
-  const { rows } = await sql<{ attempt: number; started_at: Date }>`
-    update runs set status = 'running', attempt = attempt + 1, lost_attempts = ${lostAttempts},
-      replica = ${replica}, requeued_reason = null, started_at = coalesce(started_at, now())
-    where id = ${id}
-    returning attempt, started_at`.execute(trx);
-  return rows[0]!;
+): Promise<RunRow> {
+  return await tables(trx)
+    .updateTable('runs')
+    .set(eb => ({
+      status: 'running',
+      attempt: eb('attempt', '+', 1),
+      lost_attempts: lostAttempts,
+      replica,
+      requeued_reason: null,
+      started_at: sql<Date>`coalesce(started_at, now())`,
+    }))
+    .where('id', '=', id)
+    .returning(RUN_COLUMNS)
+    .executeTakeFirstOrThrow();
 }
 
 /** What a run needs of the one that it continues. */
