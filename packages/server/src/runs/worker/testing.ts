@@ -156,7 +156,16 @@ export async function openBench(host: RunsHost, options: BenchOptions = {}): Pro
 
 function viewsOf(host: RunsHost, world: World) {
   const run = async (id: string) => (await host.send('GET', `/v1/runs/${id}`)).body as Run;
-  const events = async (id: string) => (await host.send('GET', `/v1/runs/${id}/events`)).body.data;
+  /** The whole log: an agent may emit more than a page before what a test waits for. */
+  const events: Bench['events'] = async id => {
+    const all: Awaited<ReturnType<Bench['events']>> = [];
+    for (let after: string | null = '0'; after !== null; ) {
+      const { body } = await host.send('GET', `/v1/runs/${id}/events?limit=200&after=${after}`);
+      all.push(...body.data);
+      after = body.next_cursor;
+    }
+    return all;
+  };
   const begin: Bench['begin'] = async (wanted = {}) => {
     const repo = await host.send('POST', '/v1/repos', {
       path: wanted.path ?? world.origin,
