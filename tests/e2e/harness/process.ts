@@ -5,7 +5,8 @@ import { SETPRIV } from '../../../tools/services/child.ts';
 
 /** Lines of output kept to show when a process fails. */
 const KEPT_LINES = 200;
-const READY_TIMEOUT_MS = 60_000;
+/** Much more than a start takes, for machines that are busy with something else. */
+const READY_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 40_000;
 
 /** A child process whose JSON log lines can be waited for. */
