@@ -25,6 +25,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     teardownTimeout: 20_000,
+    // A poll ends as soon as it holds; its limit of a second is too short for a busy machine.
+    expect: { poll: { timeout: 15_000 } },
     // A rejection that nobody handled, or a test that was left out by mistake, fails the run.
     dangerouslyIgnoreUnhandledErrors: false,
     allowOnly: false,
