@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Component, HoldfastError } from '../kernel/index.ts';
 import type { Doorbell } from '../platform/doorbell/index.ts';
+import { RepeatedLook } from '../work/index.ts';
 import type { Holder } from './leased-session.ts';
 import * as queries from './queries.ts';
 import * as store from './store.ts';
@@ -68,12 +69,12 @@ export class LiveSessions implements Component {
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe: (() => void) | undefined;
   #polls = 0;
-  #looking: Promise<void> | undefined;
-  #again = false;
-  #failing = false;
+  readonly #look: RepeatedLook;
 
   constructor(options: LiveOptions) {
     this.#options = options;
+    const { log } = options.deps.telemetry;
+    this.#look = new RepeatedLook(() => this.#obey(), { log, event: 'realtime.poll_failed' });
   }
 
   get size(): number {
@@ -159,29 +160,17 @@ export class LiveSessions implements Component {
     }
   }
 
-  /** Looks at this replica's orders; calls during a look make it look once more. */
+  /** Looks at this replica's orders; a call during a look makes it look once more. */
   look(): Promise<void> {
-    this.#again = this.#looking !== undefined;
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-      if (this.#again) void this.look();
-    });
-    return this.#looking;
+    return this.#look.now();
   }
 
-  async #look(): Promise<void> {
-    const { database, leases, telemetry } = this.#options.deps;
+  async #obey(): Promise<void> {
+    const { database, leases } = this.#options.deps;
     if (this.#sessions.size === 0) return;
-    try {
-      for (const order of await queries.orders(database.db, leases.replica, ORDERS_MAX)) {
-        this.#sessions.get(order.id)?.stop(order.control ?? 'expired');
-        if (order.control !== null) await store.clearControl(database.db, order.id);
-      }
-      this.#failing = false;
-    } catch (error) {
-      // Once per outage: sessions go on meanwhile.
-      if (!this.#failing) telemetry.log.warn('realtime.poll_failed', { error });
-      this.#failing = true;
+    for (const order of await queries.orders(database.db, leases.replica, ORDERS_MAX)) {
+      this.#sessions.get(order.id)?.stop(order.control ?? 'expired');
+      if (order.control !== null) await store.clearControl(database.db, order.id);
     }
   }
 
@@ -198,7 +187,7 @@ export class LiveSessions implements Component {
         await store.writeLive(database.db, leases.replica, facts.slice(at, at + FACTS_MAX));
       }
     } catch (error) {
-      if (!this.#failing) telemetry.log.warn('realtime.heartbeat_failed', { error });
+      if (!this.#look.failing) telemetry.log.warn('realtime.heartbeat_failed', { error });
     }
   }
 }

@@ -1,4 +1,5 @@
 import { type Component, HoldfastError } from '../kernel/index.ts';
+import { eachOf, Sweep } from '../work/index.ts';
 import { hangUpPersistently } from './calls/hang-up.ts';
 import * as queries from './queries.ts';
 import type { LiveSessions } from './registry.ts';
@@ -38,19 +39,24 @@ export class SessionSweep implements Component {
   readonly name = 'realtime-sweep';
   readonly #options: SweepOptions;
   readonly #actor: string;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
+  readonly #sweep: Sweep;
   #draining = false;
   #sweeps = 0;
 
   constructor(options: SweepOptions) {
     this.#options = options;
     this.#actor = `replica:${options.deps.leases.replica}`;
+    this.#sweep = new Sweep({
+      name: this.name,
+      intervalMs: SWEEP_INTERVAL_MS,
+      atStart: false,
+      run: () => this.#runSteps(),
+      onFailure: error => options.deps.telemetry.log.warn('realtime.sweep_failed', { error }),
+    });
   }
 
-  async start(): Promise<void> {
-    this.#timer = setInterval(() => void this.sweep(), SWEEP_INTERVAL_MS);
-    this.#timer.unref();
+  start(): Promise<void> {
+    return this.#sweep.start();
   }
 
   /** A draining process takes nothing over. */
@@ -58,20 +64,16 @@ export class SessionSweep implements Component {
     this.#draining = true;
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#sweep.stop();
   }
 
   /** One sweep; a call during a sweep joins it. Never rejects. */
   sweep(): Promise<void> {
-    this.#running ??= this.#sweep().finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
+    return this.#sweep.run();
   }
 
-  async #sweep(): Promise<void> {
+  async #runSteps(): Promise<void> {
     // Calls are taken over before anything expires: only a holder hangs up what is overdue.
     const steps = [() => this.#dead(), () => this.#orphans(), () => this.#overdue()];
     if (this.#sweeps % RETENTION_EVERY_SWEEPS === 0) {
@@ -81,13 +83,12 @@ export class SessionSweep implements Component {
       );
     }
     this.#sweeps += 1;
-    for (const step of steps) {
-      try {
-        await step();
-      } catch (error) {
-        this.#options.deps.telemetry.log.warn('realtime.sweep_failed', { error });
-      }
-    }
+    const { log } = this.#options.deps.telemetry;
+    await eachOf(
+      steps,
+      step => step(),
+      (_step, error) => log.warn('realtime.sweep_failed', { error }),
+    );
   }
 
   async #overdue(): Promise<void> {
@@ -121,16 +122,12 @@ export class SessionSweep implements Component {
     await this.#each(ids, takeOver);
   }
 
-  /** One session that cannot be moved on keeps no other from it. */
-  async #each(ids: readonly string[], work: (id: string) => Promise<unknown>): Promise<void> {
-    for (const id of ids) {
-      try {
-        await work(id);
-      } catch (error) {
-        const { log } = this.#options.deps.telemetry;
-        log.warn('realtime.sweep_failed', { session_id: id, error });
-      }
-    }
+  /** A session that cannot be moved on does not hold up the others. */
+  #each(ids: readonly string[], work: (id: string) => Promise<unknown>): Promise<void> {
+    const { log } = this.#options.deps.telemetry;
+    return eachOf(ids, work, (id, error) =>
+      log.warn('realtime.sweep_failed', { session_id: id, error }),
+    );
   }
 
   /** A session whose holder is dead: taking its lease first keeps a late writer out of its log. */

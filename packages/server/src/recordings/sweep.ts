@@ -1,6 +1,6 @@
-import type { Component } from '../kernel/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
+import { Sweep } from '../work/index.ts';
 import { PURGE_BATCH } from './removal.ts';
 import type { Recordings } from './service.ts';
 import type { Spool } from './spool.ts';
@@ -31,29 +31,14 @@ export interface SweepDeps {
  * at once, and again after a crash in the middle. It runs in every process that takes uploads: what
  * waits in a spool is seen by nobody else.
  */
-export function createRecordingSweep(deps: SweepDeps): Component & { run(): Promise<void> } {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
-  const run = () => {
-    running ??= sweep(deps)
-      .catch(error => deps.telemetry.log.error('recording.sweep_failed', { error }))
-      .finally(() => {
-        running = undefined;
-      });
-    return running;
-  };
-  return {
+export function createRecordingSweep(deps: SweepDeps): Sweep {
+  return new Sweep({
     name: 'recording sweep',
-    run,
-    start: async () => {
-      timer = setInterval(run, deps.intervalMs);
-      void run();
-    },
-    stop: async () => {
-      clearInterval(timer);
-      await running;
-    },
-  };
+    intervalMs: deps.intervalMs,
+    atStart: true,
+    run: () => sweep(deps),
+    onFailure: error => deps.telemetry.log.error('recording.sweep_failed', { error }),
+  });
 }
 
 async function sweep(deps: SweepDeps): Promise<void> {

@@ -1,5 +1,4 @@
 import type { Component } from '../kernel/index.ts';
-import type { Logger } from '../platform/telemetry/index.ts';
 
 export interface SweepOptions {
   /** Of the component. */
@@ -7,11 +6,9 @@ export interface SweepOptions {
   readonly intervalMs: number;
   /** Also at once when it starts: what a crash left waits no longer than needed. */
   readonly atStart: boolean;
-  readonly log: Pick<Logger, 'warn'>;
-  /** The log's event for a sweep that failed. */
-  readonly failed: string;
   /** One sweep. It may run on many replicas at once, and again after a crash in the middle. */
   run(): Promise<void>;
+  onFailure(error: unknown): void;
 }
 
 /** Upkeep that runs now and then, one run at a time. */
@@ -39,9 +36,9 @@ export class Sweep implements Component {
 
   /** One sweep; a call during a sweep joins it. Never rejects. */
   run(): Promise<void> {
-    const { run, log, failed } = this.#options;
-    this.#running ??= run()
-      .catch((error: unknown) => log.warn(failed, { error }))
+    this.#running ??= this.#options
+      .run()
+      .catch((error: unknown) => this.#options.onFailure(error))
       .finally(() => {
         this.#running = undefined;
       });
