@@ -1,7 +1,7 @@
 import { type ColumnType, type Generated, sql } from 'kysely';
 import type { Executor, Trx } from '../platform/database/index.ts';
 
-export const IDEMPOTENCY_KEPT_HOURS = 24;
+const IDEMPOTENCY_KEPT_HOURS = 24;
 
 export interface IdempotencyKey {
   readonly key: string;

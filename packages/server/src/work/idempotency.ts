@@ -10,7 +10,7 @@ import * as store from './idempotency-store.ts';
  * principal in a project and to a route; another body under it is a `conflict`. Answers are kept
  * for `IDEMPOTENCY_KEPT_HOURS`; they must hold nothing private.
  */
-export const IDEMPOTENCY_KEY_MAX_CHARS = 200;
+const IDEMPOTENCY_KEY_MAX_CHARS = 200;
 
 /** The key of a request; undefined without the header. Throws `invalid_request`. */
 export function idempotencyKey(request: {

@@ -12,8 +12,8 @@ import { type App, callerOf } from './requests.ts';
  * Administration of the queues of all kinds: how much waits, who works, what was given up. Dead
  * letters are shown and put back by project, which their subject's row names.
  */
-export const DEAD_LETTERS_SHOWN = 100;
-export const WORKERS_SHOWN = 100;
+const DEAD_LETTERS_SHOWN = 100;
+const WORKERS_SHOWN = 100;
 const REDRIVE_BATCH = 1_000;
 const REDRIVE_ROUNDS_MAX = 100;
 

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../kernel/index.ts';
 import type { Kinds } from '../kinds.ts';
 
 /** Logs on one stream; more need a second one. */
-export const STREAM_SUBJECTS_MAX = 50;
+const STREAM_SUBJECTS_MAX = 50;
 const NUMBER = /^\d{1,15}$/;
 const SET_CHARS = 8;
 

@@ -21,7 +21,7 @@ import { type Frame, frameOf } from './frames.ts';
  */
 export const TAIL_MAX_EVENTS = 512;
 export const TAIL_MAX_BYTES = 1024 * 1024;
-export const COALESCE_MAX_MS = 50;
+const COALESCE_MAX_MS = 50;
 const NEAR_MAX_EVENTS = 64;
 const COALESCE_MS_PER_READER = 0.1;
 

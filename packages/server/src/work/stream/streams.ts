@@ -11,9 +11,9 @@ import { Feeds } from './feed.ts';
 import { pump, type Subscription, type View } from './writer.ts';
 
 /** How often the right to read is judged again while a stream is open. */
-export const RECHECK_MS = 30_000;
+const RECHECK_MS = 30_000;
 /** Open streams per process. */
-export const STREAMS_MAX = 10_000;
+const STREAMS_MAX = 10_000;
 
 export interface StreamDeps extends AuditDeps {
   readonly database: Database;
