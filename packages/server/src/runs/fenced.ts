@@ -7,7 +7,7 @@ import type { DriverDeps } from './deps.ts';
 import * as store from './store.ts';
 
 /** Shorter than a lease: whoever waited longer has lost it anyway. */
-export const PERSIST_MS = 10_000;
+const PERSIST_MS = 10_000;
 const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 2_000;
 

@@ -13,7 +13,7 @@ import * as store from './store.ts';
 import type { RunRow } from './tables.ts';
 
 /** What is kept of an agent's own words about its work. */
-export const SUMMARY_MAX_BYTES = 48 * 1024;
+const SUMMARY_MAX_BYTES = 48 * 1024;
 
 /** More that must be true from the moment on that the attempt is over. */
 export type InSameTransaction = (trx: Trx) => Promise<void>;

@@ -20,12 +20,11 @@ export type { RunsDeps } from './deps.ts';
 export { createEgress, type Egress } from './egress/index.ts';
 export { createRuns, type Runs } from './feature.ts';
 export { RUN_KIND } from './kind.ts';
-export { LOST_ATTEMPTS_MAX } from './run.ts';
+
 export { createSandbox, type Sandbox } from './sandbox/index.ts';
-export type { RunsService } from './service.ts';
-export type { Repos } from './tasks/repos.ts';
+
 export { pinRemote } from './tasks/repository-source.ts';
-export { createSample, SAMPLE_NAME } from './tasks/sample.ts';
-export type { Tasks } from './tasks/tasks.ts';
-export { defaultWorkerLimits, RunWorker, type WorkerLimits } from './worker/index.ts';
+export { createSample } from './tasks/sample.ts';
+
+export { defaultWorkerLimits, RunWorker } from './worker/index.ts';
 export { createWorkspaces, enforceLifecycle, type Workspaces } from './workspace/index.ts';

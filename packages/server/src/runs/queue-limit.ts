@@ -3,7 +3,7 @@ import type { Trx } from '../platform/database/index.ts';
 import * as store from './store.ts';
 
 /** Runs of one owner that wait in one project; more are refused. */
-export const QUEUED_RUNS_MAX = 1_000;
+const QUEUED_RUNS_MAX = 1_000;
 /** It may take long until one of them begins. */
 const QUEUED_RETRY_S = 30;
 /** How long a count that found room is relied on. */

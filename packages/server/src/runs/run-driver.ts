@@ -30,7 +30,7 @@ import type { Checkpoint } from './workspace/workspace.ts';
 /** How long an agent's events gather before they are written. */
 const JOURNAL_FLUSH_MS = 50;
 /** What is kept of the output of a test command; its end tells what failed. */
-export const TEST_OUTPUT_MAX_BYTES = 48 * 1024;
+const TEST_OUTPUT_MAX_BYTES = 48 * 1024;
 /** Changed files that a run's row names; a larger change is whole in its patch only. */
 const FILES_SHOWN_MAX = 1_000;
 

@@ -8,13 +8,13 @@ import { OPEN_FILES_MAX, PROCESSES_MAX } from './resource-limits.ts';
 import { HOME_DIR, type Sandbox, type SandboxMounts, type SandboxOwner } from './sandbox.ts';
 
 /** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
-export const TMP_MAX_BYTES = 1024 ** 3;
+const TMP_MAX_BYTES = 1024 ** 3;
 /**
  * The user inside where the server is root: a number that neither distributions nor systemd assign
  * (people start at 1000, Debian's own allocations at 60000).
  */
-export const SANDBOX_UID = 59_417;
-export const FILE_MAX_BYTES = 10 * 1024 ** 3;
+const SANDBOX_UID = 59_417;
+const FILE_MAX_BYTES = 10 * 1024 ** 3;
 const PROBE_TIMEOUT_MS = 15_000;
 const PROBE_OUTPUT_MAX_CHARS = 500;
 
@@ -36,7 +36,7 @@ export interface SandboxOptions {
   readonly bwrap?: string;
 }
 
-export type SandboxProbe =
+type SandboxProbe =
   | { readonly works: true; readonly settings: BubblewrapSettings }
   | { readonly works: false; readonly why: string };
 
@@ -51,7 +51,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
 }
 
 /** Runs `true` inside, with exactly the flags and the bridge that commands will have. */
-export async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
+async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
   if (process.platform !== 'linux') return { works: false, why: 'it needs Linux' };
   const bwrap = options.bwrap ?? (await findOnPath('bwrap'));
   if (bwrap === undefined) return { works: false, why: 'bubblewrap (bwrap) is not installed' };

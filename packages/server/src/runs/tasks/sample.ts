@@ -10,7 +10,7 @@ import * as store from './store.ts';
  * test. Made once in the data folder of an installation in local mode that has no repository yet;
  * from then on it is a repository like any other, and archiving it is for good.
  */
-export const SAMPLE_NAME = 'sample';
+const SAMPLE_NAME = 'sample';
 const GIT_TIMEOUT_MS = 20_000;
 const AUTHOR = {
   GIT_AUTHOR_NAME: 'Holdfast',

@@ -9,7 +9,7 @@ import type { WorkerDeps } from './deps.ts';
 import type { WorkerLimits } from './limits.ts';
 
 /** The largest patch that is stored; the workspace bounds it besides. */
-export const PATCH_MAX_BYTES = 64 * 1024 * 1024;
+const PATCH_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Where a run's work is. */
 interface WorkPlace {

@@ -6,6 +6,6 @@
  * agent made is kept however the run ends; nothing of an attempt (process, clone, socket, token) is
  * left when it is over.
  */
-export type { WorkerDeps } from './deps.ts';
-export { defaultWorkerLimits, type WorkerLimits } from './limits.ts';
+
+export { defaultWorkerLimits } from './limits.ts';
 export { RunWorker } from './worker.ts';

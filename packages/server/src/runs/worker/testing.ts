@@ -22,7 +22,7 @@ const WAIT_MS = 40_000;
  * the outcome, `tool` the end of a tool's use, `session …` its session; the rest is output. What it
  * is steered with comes in on its standard input.
  */
-export class ScriptedAgent implements Agent {
+class ScriptedAgent implements Agent {
   readonly name: string = 'builtin';
   readonly title = 'Scripted';
   readonly steerable = true;
@@ -75,7 +75,7 @@ function eventOf(word: string | undefined, said: string, line: string): NewEvent
 }
 
 /** Enough of a gateway to see who was told what. */
-export class TestGateway implements ModelGateway {
+class TestGateway implements ModelGateway {
   readonly tokens = new Set<string>();
   readonly watched = new Map<
     string,

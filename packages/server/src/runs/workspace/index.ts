@@ -12,9 +12,6 @@ export { pinned } from './pin.ts';
 export type { RemoteEnv } from './remote.ts';
 export type {
   Checkpoint,
-  RepositorySource,
-  Snapshot,
   Workspace,
-  WorkspaceRequest,
   Workspaces,
 } from './workspace.ts';

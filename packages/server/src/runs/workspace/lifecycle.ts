@@ -10,7 +10,7 @@ export interface LifecycleRule {
 
 const KEPT = { coolAfterDays: 30, archiveAfterDays: 90, deleteAfterDays: 365 };
 
-export const ARCHIVE_LIFECYCLE: readonly LifecycleRule[] = [
+const ARCHIVE_LIFECYCLE: readonly LifecycleRule[] = [
   { prefix: 'workspaces/', ...KEPT },
   { prefix: 'artifacts/', ...KEPT },
   { prefix: 'temp/', coolAfterDays: null, archiveAfterDays: null, deleteAfterDays: 7 },

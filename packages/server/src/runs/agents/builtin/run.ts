@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
  * One command in the workspace, in a process group of its own that is gone when it has ended or its
  * time is over. Output is kept up to `OUTPUT_MAX_BYTES`: the beginning and the end.
  */
-export const OUTPUT_MAX_BYTES = 32 * 1024;
+const OUTPUT_MAX_BYTES = 32 * 1024;
 export const COMMAND_TIMEOUT_MS = 120_000;
 /** How long output may still come after the command has ended, from what it left running. */
 const TRAILING_OUTPUT_MS = 200;

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { anthropicEvents, geminiEvents, responsesEvents } from './model-events.ts';
 import type { Call, Protocol, Turn } from './model-turn.ts';
 
-export type Reply =
+type Reply =
   | { readonly text?: string; readonly thought?: string; readonly calls?: readonly Call[] }
   | {
       readonly status: number;
