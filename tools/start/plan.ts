@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import {
   ConfigError,
   crossCheck,
@@ -7,6 +8,7 @@ import {
   type Variables,
 } from '../../packages/server/src/config/index.ts';
 import { isLoopbackHost } from '../../packages/server/src/kernel/index.ts';
+import { ROOT } from './children.ts';
 
 /** What has to be started, and with which settings besides those that people gave. */
 export interface Plan {
@@ -59,7 +61,8 @@ export function planStart(environment: Variables, dotenv: Variables): Plan {
         : null,
     // Roles that people chose are those of one process, as they would be without a launcher.
     worker: sources.HOLDFAST_ROLES === 'default',
-    dataDir: values.HOLDFAST_DATA_DIR,
+    // As the server takes it, which works in that folder.
+    dataDir: resolve(ROOT, values.HOLDFAST_DATA_DIR),
     origin: originOf(values.HOLDFAST_HOST, values.HOLDFAST_TLS_CERT !== undefined),
     added,
   };

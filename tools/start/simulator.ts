@@ -16,10 +16,12 @@ export interface RunningSimulator {
 const STOP_TIMEOUT_MS = 5_000;
 
 /** The simulated model as a process of its own on a free port of loopback. */
-export async function startSimulator(): Promise<RunningSimulator> {
+export async function startSimulator(
+  settings: Readonly<Record<string, string>>,
+): Promise<RunningSimulator> {
   const child: ChildProcess = startNode(['packages/simulator/src/main.ts'], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, SIMULATOR_PORT: process.env.SIMULATOR_PORT ?? '0' },
+    env: { ...process.env, ...settings, SIMULATOR_PORT: process.env.SIMULATOR_PORT ?? '0' },
   });
   const ended = whenEnded(child);
   const lifeline = child.stdin!;

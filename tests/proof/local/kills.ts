@@ -169,8 +169,10 @@ class World {
       await local.printed(again, GOES_ON_MS);
       const before = this.#openRuns().map(run => ({ run, events: run.ledger.length }));
       await this.#expectGoesOn(talk, before, what);
-      // Those that wait for the lease of a worker that was hit before are taken over all the same.
-      const atWork = before.filter(({ run }) => beganAfter(run.ledger, startedAtMs));
+      // Others wait for the lease of a worker that was hit before, or were just being claimed.
+      const atWork = before.filter(({ run, events }) => {
+        return beganAfter(run.ledger.slice(0, events), startedAtMs);
+      });
       if (part === 'database') this.#expectNoneTakenOver(atWork, what);
       local.signal('npm', 'SIGTERM');
     }
@@ -277,8 +279,10 @@ class World {
 
   #expectNoneTakenOver(runs: readonly Before[], what: string): void {
     for (const { run, events } of runs) {
-      const isTakenOver = run.ledger.slice(events).some(({ type }) => type === 'run.resumed');
-      if (isTakenOver) this.faults.push(`${what}: ${run.id} was taken over, not gone on with`);
+      const resumed = run.ledger.slice(events).find(({ type }) => type === 'run.resumed');
+      if (resumed === undefined) continue;
+      const how = JSON.stringify(resumed.data);
+      this.faults.push(`${what}: ${run.id} was taken over, not gone on with: ${how}`);
     }
   }
 
