@@ -18,6 +18,8 @@ interface Memory {
 export interface Start {
   readonly kind: 'first' | 'later';
   readonly readyMs: number;
+  /** CPU time until then, which other work on the machine changes less. */
+  readonly readyCpuMs: PerGroup;
   readonly idle: Memory;
   /** The most of each group, and of server and database together, from the start on. */
   readonly peak: Memory;
@@ -39,13 +41,15 @@ export async function measure(root: string, { kind, dataDir, idleMs }: Measuring
   try {
     await local.url();
     const readyMs = performance.now() - startMs;
+    const readyCpuNs = perGroup(local, cpuNs);
+    const readyCpuMs = mapGroups(group => readyCpuNs[group] / NS_PER_MS);
     await delay(idleMs);
     const idle = memoryOf(local);
     const before = perGroup(local, cpuNs);
     await delay(idleMs);
     const after = perGroup(local, cpuNs);
     const idleCpu = mapGroups(group => (after[group] - before[group]) / NS_PER_MS / idleMs);
-    return { kind, readyMs, idle, ...peaks.stop(), idleCpu };
+    return { kind, readyMs, readyCpuMs, idle, ...peaks.stop(), idleCpu };
   } finally {
     peaks.stop();
     await local.stop();
@@ -57,7 +61,7 @@ function watchPeaks(local: LocalStart) {
   let peakTogetherBytes = 0;
   const timer = setInterval(() => {
     const now = memoryOf(local);
-    peakTogetherBytes = Math.max(peakTogetherBytes, now.pssBytes.server + now.pssBytes.database);
+    peakTogetherBytes = Math.max(peakTogetherBytes, togetherBytes(now));
     const most = (figure: keyof Memory) =>
       mapGroups(group => Math.max(peak[figure][group], now[figure][group]));
     peak = { rssBytes: most('rssBytes'), pssBytes: most('pssBytes') };
@@ -68,6 +72,11 @@ function watchPeaks(local: LocalStart) {
       return { peak, peakTogetherBytes };
     },
   };
+}
+
+/** Of server and database: what the first would need alone, and what the second needs. */
+export function togetherBytes({ rssBytes, pssBytes }: Memory): number {
+  return rssBytes.server + pssBytes.database;
 }
 
 function memoryOf(local: LocalStart): Memory {

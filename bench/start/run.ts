@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LocalStart } from '../../tests/e2e/harness/local.ts';
-import { measure, type Start } from './measure.ts';
+import { measure, type Start, togetherBytes } from './measure.ts';
 import { writeReport } from './report.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -43,7 +43,7 @@ export async function run(args: string[]): Promise<void> {
       for (const kind of ['first', 'later'] as const) {
         const start = await measure(side.root, { kind, dataDir: join(dir, 'data'), idleMs });
         side.starts.push(start);
-        const together = (start.idle.pssBytes.server + start.idle.pssBytes.database) / 2 ** 20;
+        const together = togetherBytes(start.idle) / 2 ** 20;
         console.log(
           `${round} ${side.commit} ${kind}: ready after ${start.readyMs.toFixed(0)} ms, ` +
             `server and database ${together.toFixed(0)} MB`,
