@@ -23,7 +23,7 @@ import type {
 import type { DriverDeps } from './deps.ts';
 import { fenced } from './fenced.ts';
 import { finishRun, type InSameTransaction, requeueRun } from './finish-run.ts';
-import { abandonUnknown, signalsOf, wakeLost } from './run-signals.ts';
+import { signalsOf, wakeLostRuns } from './run-signals.ts';
 import * as store from './store.ts';
 import type { Checkpoint } from './workspace/workspace.ts';
 
@@ -209,15 +209,6 @@ export class RunDriver {
     await this.deps.leases.release(this.deps.database.db, run.lease);
   }
 
-  /**
-   * Gives up what leases this replica has of these runs, except those that it is busy with: a claim
-   * whose COMMIT was not answered may have taken one, and every other worker waits for a live
-   * holder. Answers how many.
-   */
-  abandonUnknown(runIds: readonly string[], isBusy: (runId: string) => boolean): Promise<number> {
-    return abandonUnknown(this.deps, runIds, isBusy);
-  }
-
   /** What came up about runs of this worker; ask on each ring of them and each second. */
   signals(runs: readonly SignalQuery[]): Promise<RunSignals[]> {
     return signalsOf(this.deps, runs);
@@ -228,6 +219,6 @@ export class RunDriver {
    * that were lost. Answers how many.
    */
   wakeLost(): Promise<number> {
-    return wakeLost(this.deps);
+    return wakeLostRuns(this.deps);
   }
 }

@@ -1,9 +1,9 @@
+import { WAKE_BATCH, wakeLost } from '../work/index.ts';
 import type { RunSignals, SignalQuery } from './claimed-run.ts';
 import type { DriverDeps } from './deps.ts';
+import { RUN_KIND } from './kind.ts';
 import * as queries from './queries.ts';
 
-/** Runs looked at by one sweep. */
-const WAKE_BATCH = 100;
 /** A queued run this old without a worker may have lost its job; sending another does no harm. */
 const QUEUED_STALE_MS = 60_000;
 
@@ -49,29 +49,11 @@ async function newMessages(
   });
 }
 
-export async function abandonUnknown(
-  { database: { db }, leases }: DriverDeps,
-  runIds: readonly string[],
-  isBusy: (runId: string) => boolean,
-): Promise<number> {
-  // Asked afterwards: whoever begins with one later raises its fence.
-  const held = (await leases.held(db, runIds)).filter(({ subject }) => !isBusy(subject));
-  for (const lease of held) await leases.release(db, lease);
-  return held.length;
-}
-
-export async function wakeLost(deps: DriverDeps): Promise<number> {
+/** Sends jobs again for runs that have not ended and that no worker drives; answers how many. */
+export async function wakeLostRuns(deps: DriverDeps): Promise<number> {
   const { db } = deps.database;
-  const limit = WAKE_BATCH;
-  const ids = new Set([
-    ...(await deps.leases.expired(db, 'run', limit)),
-    ...(await queries.unheldRuns(db, limit)),
-    ...(await queries.waitingRuns(db, { minAgeMs: QUEUED_STALE_MS, limit })),
+  return wakeLost(deps, RUN_KIND, [
+    ...(await queries.unheldRuns(db, WAKE_BATCH)),
+    ...(await queries.waitingRuns(db, { minAgeMs: QUEUED_STALE_MS, limit: WAKE_BATCH })),
   ]);
-  for (const id of ids) {
-    await deps.database.transaction(trx =>
-      deps.queue.send(trx, 'agent', { run_id: id }, { singletonKey: id }),
-    );
-  }
-  return ids.size;
 }

@@ -23,4 +23,4 @@ export { cursorId, cursorNumber, cursorOf, type Page, pageOf } from './paging.ts
 export { RepeatedLook } from './repeated-look.ts';
 export { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from './requests.ts';
 export { eachOf, Sweep } from './sweep.ts';
-export { type WorkAttempt, Worker, type WorkerPorts } from './worker.ts';
+export { WAKE_BATCH, type WorkAttempt, Worker, wakeLost } from './worker.ts';

@@ -52,8 +52,8 @@ export interface WorkerOptions<A extends WorkAttempt> {
   claim(subject: string): Promise<A | undefined>;
   /** Looks at what is asked of these attempts, such as a cancel, and passes it on. */
   look(held: ReadonlyMap<string, A>): Promise<void>;
-  /** Subjects that wait without a job as far as can be told; another job does no harm. */
-  lost(limit: number): Promise<readonly string[]>;
+  /** Sends a job again for work that has lost its own, as `wakeLost` does; answers how many. */
+  wakeLost(): Promise<number>;
 }
 
 /**
@@ -193,23 +193,15 @@ export class Worker<A extends WorkAttempt> implements Component {
     this.#unsure.add(subject);
   }
 
-  /** Sends a job again for what may have lost its own, after giving up leases of no use here. */
   async #wake(): Promise<void> {
-    const { ports, kind, name } = this.#options;
-    const { database, leases, queue, telemetry } = ports;
+    const { ports, name } = this.#options;
+    const { log } = ports.telemetry;
     try {
       await this.#abandonUnknown();
-      const expired = await leases.expired(database.db, kind.name, WAKE_BATCH);
-      const subjects = new Set([...expired, ...(await this.#options.lost(WAKE_BATCH))]);
-      const { name: jobs, subjectKey } = kind.queues[0]!;
-      for (const subject of subjects) {
-        await database.transaction(trx =>
-          queue.send(trx, jobs, { [subjectKey]: subject }, { singletonKey: subject }),
-        );
-      }
-      if (subjects.size > 0) telemetry.log.info(`${name}.woken`, { count: subjects.size });
+      const count = await this.#options.wakeLost();
+      if (count > 0) log.info(`${name}.woken`, { count });
     } catch (error) {
-      telemetry.log.debug(`${name}.wake_failed`, { code: toHoldfastError(error).code });
+      log.debug(`${name}.wake_failed`, { code: toHoldfastError(error).code });
     }
   }
 
@@ -227,4 +219,30 @@ export class Worker<A extends WorkAttempt> implements Component {
       telemetry.log.warn(`${this.#options.name}.unknown_abandoned`, { count: abandoned.length });
     }
   }
+}
+
+/**
+ * Sends a job for each subject of this kind whose holder is dead, and for those in `also`, which
+ * wait without a job as far as can be told. Another job does no harm. Answers how many.
+ */
+export async function wakeLost(
+  {
+    database,
+    leases,
+    queue,
+  }: Pick<WorkerPorts, 'database' | 'leases'> & {
+    readonly queue: Pick<Queue, 'send'>;
+  },
+  kind: Kind,
+  also: readonly string[],
+): Promise<number> {
+  const expired = await leases.expired(database.db, kind.name, WAKE_BATCH);
+  const subjects = new Set([...expired, ...also]);
+  const { name, subjectKey } = kind.queues[0]!;
+  for (const subject of subjects) {
+    await database.transaction(trx =>
+      queue.send(trx, name, { [subjectKey]: subject }, { singletonKey: subject }),
+    );
+  }
+  return subjects.size;
 }

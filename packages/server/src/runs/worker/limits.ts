@@ -34,13 +34,9 @@ export const defaultWorkerLimits = {
 
 export type WorkerLimits = Readonly<typeof defaultWorkerLimits>;
 
-/** How often a worker looks at the signals of its runs, besides the doorbell. */
-export const SIGNALS_INTERVAL_MS = 1_000;
 /** Kept of a test command's output: its end. */
 export const TEST_OUTPUT_KEPT_BYTES = 64 * 1024;
 /** For an agent's last events, where there is no time to wait for the log. */
 export const HURRIED_FLUSH_MS = 500;
-/** How long a worker whose time is over still waits for runs that were not given back yet. */
-export const STOP_WAIT_MS = 3_000;
 /** Pushes at once in one process. */
 export const PUSHES_MAX = 2;

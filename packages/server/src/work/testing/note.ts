@@ -23,6 +23,7 @@ import {
   type Work,
   type WorkAttempt,
   Worker,
+  wakeLost,
   withIdempotency,
 } from '../index.ts';
 import { streamOne, streamQuery } from '../stream/index.ts';
@@ -92,7 +93,7 @@ function createNoteWorker(platform: Platform): Worker<WorkAttempt> {
     wakeIntervalMs: 500,
     claim,
     look: async () => {},
-    lost: async () => [],
+    wakeLost: () => wakeLost(platform, NOTE, []),
   });
 }
 
