@@ -103,6 +103,30 @@ describe('a worker', () => {
     expect([known, known! + 1]).toContain(lines);
   });
 
+  it('takes the home before the files, also of a process that it cannot halt', async () => {
+    const steps = 'i=$((i+1)); echo $i >> work.txt; echo $i > ~/next; mv ~/next ~/session';
+    // Outside of the agent's process group, so that no signal halts it while both are taken.
+    const script = `
+      [ -e work.txt ] && { echo done $(wc -l < work.txt) $(cat ~/session); exit; }
+      setsid sh -c 'i=0; while :; do ${steps}; sleep 0.01; done' &
+      while :; do echo tool; sleep 0.1; done`;
+    const bench = await openBench(host);
+    bench.agent.script = script;
+    const id = await bench.begin();
+    await waitFor(async () => {
+      const types = await bench.types(id);
+      expect(types.filter(type => type === 'checkpoint.saved').length).toBeGreaterThan(1);
+    });
+    await bench.worker.drain(AbortSignal.abort());
+    const other = await openBench(host, { ports: { workspaces: await bench.world.another() } });
+    other.agent.script = script;
+    const { status, summary } = await bench.ended(id);
+    expect(status).toBe('succeeded');
+    const [lines, known] = summary!.split(' ').map(Number);
+    expect(known).toBeGreaterThan(0);
+    expect(known).toBeLessThanOrEqual(lines!);
+  });
+
   it('that saved nothing lets the next one begin the session anew', async () => {
     const bench = await openBench(host, { limits: { checkpointMinMs: 60_000 } });
     bench.agent.script = `trap "" INT TERM; echo session s-1; ${HOLDS}`;
