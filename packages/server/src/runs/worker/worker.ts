@@ -8,9 +8,9 @@ import { PUSHES_MAX } from './limits.ts';
 import { pushRun } from './pusher.ts';
 
 /**
- * The worker of agent runs: the shared loop (`work/worker.ts`) with the claim and the signals of runs. Every
- * attempt that a drain stops saves a checkpoint and queues its run again. It also takes pushes;
- * a push that a drain interrupts comes again elsewhere.
+ * The worker of agent runs: the shared loop (`work/worker.ts`) with the claim and the signals of
+ * runs. Every attempt that a drain stops saves a checkpoint and queues its run again. It also takes
+ * pushes; a push that a drain interrupts comes again elsewhere.
  */
 export class RunWorker implements Component {
   readonly name = 'runs';
