@@ -175,6 +175,12 @@ withRunsHost(open => {
     expect(await ask(3)).toBe(200);
     expect(await ask(4)).toBe(204);
     expect(await ask(5)).toBe(204);
+    // More late facts than one read answers.
+    for (let picked = 0; picked <= READ_MAX_EVENTS; picked += 1) {
+      await host.send('POST', `/v1/runs/${run.id}/pick`);
+    }
+    expect(await ask(3)).toBe(200);
+    expect(await ask(4)).toBe(204);
     const replay = connect(streamOf(run.id));
     await replay.until(() => replay.ended);
     expect(ids(replay)).toEqual(numbers(1, 4));

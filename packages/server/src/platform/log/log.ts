@@ -84,11 +84,13 @@ export interface Log {
   ring(subject: string): void;
   subject(executor: Executor, id: string): Promise<Subject | null>;
   read(executor: Executor, request: ReadRequest): Promise<EventEnvelope[]>;
-  /**
-   * The number of the newest event of one of these types among the last `READ_MAX_EVENTS`; null
-   * without one.
-   */
-  lastOf(executor: Executor, subject: string, types: readonly string[]): Promise<number | null>;
+  /** Whether the event `upTo`, or one of the `READ_MAX_EVENTS` before it, is of these types. */
+  hasAnyOf(
+    executor: Executor,
+    subject: string,
+    types: readonly string[],
+    upTo: number,
+  ): Promise<boolean>;
   /**
    * Yields batches of events after `after`, in order, without gaps, until aborted or the subject
    * is erased: first what is there, then what comes. One poll a second per process serves all

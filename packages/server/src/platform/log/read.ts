@@ -1,5 +1,4 @@
 import type { EventEnvelope } from '@holdfast/protocol';
-import { sql } from 'kysely';
 import { allOf } from '../../kernel/index.ts';
 import type { Executor } from '../database/index.ts';
 import type { Sealer } from '../secrets/index.ts';
@@ -36,25 +35,22 @@ export async function read(
   });
 }
 
-export async function lastOf(
+export async function hasAnyOf(
   executor: Executor,
   subject: string,
   types: readonly string[],
-): Promise<number | null> {
-  const newest = logTables(executor)
-    .selectFrom('subjects')
-    .select(sql<number>`last_seq - ${READ_MAX_EVENTS}`.as('after'))
-    .where('id', '=', subject);
+  upTo: number,
+): Promise<boolean> {
   const row = await logTables(executor)
     .selectFrom('events')
     .select('seq')
     .where('subject', '=', subject)
-    .where('seq', '>', newest)
+    .where('seq', '>', upTo - READ_MAX_EVENTS)
+    .where('seq', '<=', upTo)
     .where('type', 'in', [...types])
-    .orderBy('seq', 'desc')
     .limit(1)
     .executeTakeFirst();
-  return row?.seq ?? null;
+  return row !== undefined;
 }
 
 /** How many events one read answers at most. */

@@ -68,10 +68,17 @@ export function createPgBossQueue(options: PgBossQueueOptions): Queue {
     },
     async work(name, { concurrency }, handler) {
       const stops: (() => Promise<void>)[] = [];
-      for (const one of namesOf(name)) {
-        stops.push(await work(boss, one, concurrency, handler));
+      const stopAll = async () => void (await Promise.all(stops.map(stop => stop())));
+      try {
+        for (const one of namesOf(name)) {
+          // Under a former name few jobs arrive, and for a while only: one at a time is enough.
+          stops.push(await work(boss, one, one === name ? concurrency : 1, handler));
+        }
+      } catch (error) {
+        await stopAll();
+        throw error;
       }
-      return async () => void (await Promise.all(stops.map(stop => stop())));
+      return stopAll;
     },
     depth: () => countJobs(db, names, deadOf),
     deadLetters: (name, query) => listDead(db, namesOf(name).map(deadOf), query),

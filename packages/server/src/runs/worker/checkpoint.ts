@@ -73,8 +73,14 @@ export async function saveCheckpoint(
   const { number, agentSessionId, force, agent } = state;
   const { workspace, mounts } = place;
   if (!force && !(await workspace.snapshot(deps.sandbox, mounts)).changed) return false;
-  agent?.pause();
-  const { home, snapshot } = await takeHomeAndFiles(deps, place).finally(() => agent?.resume());
+  let taken: Awaited<ReturnType<typeof takeHomeAndFiles>>;
+  try {
+    agent?.pause();
+    taken = await takeHomeAndFiles(deps, place);
+  } finally {
+    agent?.resume();
+  }
+  const { home, snapshot } = taken;
   try {
     const checkpoint = await workspace.saveCheckpoint(number, snapshot, home);
     await deps.driver.saveCheckpoint(run, checkpoint, agentSessionId);

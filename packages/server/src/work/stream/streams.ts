@@ -140,8 +140,8 @@ export class Streams implements Component {
   }
 
   /**
-   * Whether the reader already has the ending of every subject. Little comes after an ending, such
-   * as a push: it is among the newest events.
+   * Whether the reader already has the ending of every subject: it is the last event that the
+   * stream sent, or, for a reader that got later facts elsewhere, one of the events before.
    */
   async #isOver(subjects: readonly Subject[], positions: Positions): Promise<boolean> {
     const { database, log, kinds } = this.#deps;
@@ -149,8 +149,7 @@ export class Streams implements Component {
       const position = positions.get(id) ?? 0;
       const endings = kinds.ofId(id)?.endings ?? [];
       if (position === 0 || endings.length === 0) return false;
-      const ending = await log.lastOf(database.db, id, endings);
-      if (ending === null || ending > position) return false;
+      if (!(await log.hasAnyOf(database.db, id, endings, position))) return false;
     }
     return true;
   }
