@@ -1,8 +1,8 @@
 import type { Models } from '../models/index.ts';
+import type { Traffic } from './metrics.ts';
 import type { AdmissionDeps } from './open-session.ts';
 import type { LiveSessions } from './registry.ts';
 import type { RelayLimits, RelayTicker } from './relay/index.ts';
-import type { Traffic } from './traffic.ts';
 
 /** What a session over a WebSocket is built from. */
 export interface SocketDeps extends AdmissionDeps {

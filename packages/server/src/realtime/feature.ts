@@ -14,7 +14,7 @@ import { type HangUpDeps, hangUpOrphan } from './calls/hang-up.ts';
 import type { CallLimits } from './calls/limits.ts';
 import { type Calls, createCalls } from './calls/service.ts';
 import type { SessionDefaults } from './defaults.ts';
-import { createMetrics, observeLive } from './metrics.ts';
+import { createMetrics, observeLive, Traffic } from './metrics.ts';
 import type { SecretsDeps } from './mint-secret.ts';
 import { LiveSessions, orderBell } from './registry.ts';
 import { type RelayLimits, RelayTicker } from './relay/index.ts';
@@ -25,7 +25,6 @@ import { realtimeUpgrades } from './routes/upgrades.ts';
 import { createSessions, type Sessions } from './service.ts';
 import { SessionSweep } from './sweep.ts';
 import type { SessionRow } from './tables.ts';
-import { Traffic } from './traffic.ts';
 
 /** Everything the feature needs from outside; compose provides it. */
 export interface RealtimeDeps {

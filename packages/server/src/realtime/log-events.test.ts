@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { checkEvent } from '../platform/log/index.ts';
-import { observeClient, observeServer } from './log-events.ts';
+import { addUsage, noUsage, observeClient, observeServer } from './log-events.ts';
 import type { Json } from './preview/session.ts';
 import { SessionTap } from './tap.ts';
-import { addUsage, noUsage } from './usage.ts';
 
 /** One of each, as the provider writes them. */
 const SERVER_EVENTS: Json[] = [

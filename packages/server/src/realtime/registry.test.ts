@@ -6,6 +6,7 @@ import type { Database } from '../platform/database/index.ts';
 import { withDatabase } from '../platform/database/testing.ts';
 import { createLeases, type Leases } from '../platform/leases/index.ts';
 import { openTestLog, recordTelemetry } from '../platform/log/testing.ts';
+import { noUsage } from './log-events.ts';
 import { createMetrics } from './metrics.ts';
 import { type AdmissionDeps, mintSession, openSession } from './open-session.ts';
 import * as queries from './queries.ts';
@@ -13,7 +14,6 @@ import { createSessions, type Sessions } from './service.ts';
 import * as store from './store.ts';
 import { SessionSweep } from './sweep.ts';
 import { connectSession, moveSession } from './transitions.ts';
-import { noUsage } from './usage.ts';
 
 const person = (role: Principal['role'] = 'Developer', projectId = 'default'): Principal => {
   const id = newId('evt');

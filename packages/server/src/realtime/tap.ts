@@ -1,8 +1,8 @@
 import type { SessionUsage } from '@holdfast/protocol';
 import type { NewEvent } from '../platform/log/index.ts';
-import { observeClient, observeServer, voiceOf } from './log-events.ts';
+import { addUsage, noUsage, observeClient, observeServer, voiceOf } from './log-events.ts';
 import { isObject, type Json } from './preview/session.ts';
-import { addUsage, noUsage } from './usage.ts';
+import { EVENT_TYPE } from './relay/index.ts';
 
 /**
  * Reads along with one session, in GA: what passes becomes log events, usage, and a few facts the
@@ -27,8 +27,6 @@ interface UpstreamSession {
   readonly voice: string | null;
 }
 
-/** Finds the type without parsing; frequent pieces of transcripts need no more than that. */
-const TYPE = /^\s*\{\s*(?:"event_id"\s*:\s*"[^"\\]*"\s*,\s*)?"type"\s*:\s*"([^"\\]*)"/;
 const ID_MAX_CHARS = 200;
 
 export class SessionTap {
@@ -45,7 +43,8 @@ export class SessionTap {
   }
 
   server(text: string): void {
-    const type = TYPE.exec(text)?.[1];
+    // Frequent pieces of transcripts are told apart by their type and never parsed.
+    const type = EVENT_TYPE.exec(text)?.[1];
     if (type?.endsWith('.delta')) return;
     const event = parse(text);
     if (event === undefined) return;

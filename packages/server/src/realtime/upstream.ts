@@ -1,6 +1,5 @@
-import { HoldfastError } from '../kernel/index.ts';
+import { HoldfastError, unlessAborted, within } from '../kernel/index.ts';
 import type { Upstream } from '../models/index.ts';
-import { upstreamHeaders } from './credentials.ts';
 import {
   UpstreamFault,
   upstreamStatusError,
@@ -38,6 +37,24 @@ class DialError extends UpstreamFault {
     super(`upstream ${failure.kind}: ${failure.detail}`, failure.requestId);
     this.failure = failure;
   }
+}
+
+/**
+ * The upstream's credentials. They may have to be fetched first (Entra ID, a vault), so this waits
+ * no longer than `timeoutMs` or until `signal` aborts: throws `upstream_timeout` then, or
+ * `upstream_unreachable`. The fetch itself goes on, because other sessions may wait for it too.
+ */
+export async function upstreamHeaders(
+  upstream: Pick<Upstream, 'headers'>,
+  bounds: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+): Promise<Record<string, string>> {
+  const { timeoutMs, signal } = bounds;
+  const fetching = signal ? unlessAborted(signal, () => upstream.headers()) : upstream.headers();
+  const headers = await within(fetching, timeoutMs, () => {
+    throw upstreamTimeout(new Error('no credentials'));
+  });
+  if (headers !== undefined) return headers;
+  throw upstreamUnreachable(new Error('aborted before the credentials came'));
 }
 
 /** Connects to the upstream; throws the `HoldfastError` that the caller is to be told. */

@@ -1,7 +1,6 @@
 import { WebSocket } from 'ws';
 import type { Upstream } from '../../models/index.ts';
-import { upstreamHeaders } from '../credentials.ts';
-import { REQUEST_ID_HEADER } from '../upstream.ts';
+import { REQUEST_ID_HEADER, upstreamHeaders } from '../upstream.ts';
 
 /**
  * One attachment to a call's sideband at the provider: a WebSocket on which the provider tells what

@@ -1,6 +1,5 @@
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Upstream } from '../../models/index.ts';
-import { upstreamHeaders } from '../credentials.ts';
 import {
   UpstreamFault,
   upstreamStatusError,
@@ -8,7 +7,7 @@ import {
   upstreamUnreachable,
 } from '../errors.ts';
 import type { Json } from '../preview/session.ts';
-import { REQUEST_ID_HEADER } from '../upstream.ts';
+import { REQUEST_ID_HEADER, upstreamHeaders } from '../upstream.ts';
 
 /**
  * The provider's REST side of a WebRTC call. Media flows between the browser and the provider; only

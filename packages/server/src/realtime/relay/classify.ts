@@ -23,7 +23,8 @@ export interface Classifier {
 
 /** Length of `{"type":"`: a difference after that is another type, written canonically. */
 const LEAD = 9;
-const TYPE = /^\s*\{\s*(?:"event_id"\s*:\s*"[^"\\]*"\s*,\s*)?"type"\s*:\s*"([^"\\]*)"/;
+/** Finds the type where providers and SDKs put it, without parsing the message. */
+export const EVENT_TYPE = /^\s*\{\s*(?:"event_id"\s*:\s*"[^"\\]*"\s*,\s*)?"type"\s*:\s*"([^"\\]*)"/;
 
 function audioClassifier(type: string): Classifier {
   const canonical = Buffer.from(`{"type":"${type}"`, 'latin1');
@@ -31,7 +32,7 @@ function audioClassifier(type: string): Classifier {
 
   function classifyText(text: string): Kind {
     if (text.startsWith(canonicalText)) return AUDIO;
-    const match = TYPE.exec(text.slice(0, maxTypePrefixBytes));
+    const match = EVENT_TYPE.exec(text.slice(0, maxTypePrefixBytes));
     if (match !== null) return match[1] === type ? AUDIO : OTHER;
     return text.length < maxTypePrefixBytes ? UNDECIDED : OTHER;
   }

@@ -20,6 +20,7 @@ export {
   handshakeFault,
 } from './accept.ts';
 
+export { EVENT_TYPE } from './classify.ts';
 export type { RelayCounters } from './counters.ts';
 export {
   type DialFailure,

@@ -2,8 +2,9 @@
  * Decides what becomes of one decoded message of a guarded direction: rewritten (protocol
  * translation), filtered (locked configuration), or both, in this order.
  */
-import { errorEvent } from './error-events.ts';
+
 import { duplicateKey } from './json-guard.ts';
+import { errorEvent } from './reject.ts';
 
 /** A filter's answer: send this text on, or refuse and send this `error` event back. */
 export type FilterVerdict = { readonly forward: string } | { readonly refuse: string };

@@ -2,6 +2,7 @@
  * Ends a WebSocket that was accepted but will not be relayed, because the upstream failed: sends
  * events (usually one `error`), then a close frame, and waits a bounded time for the client's own.
  */
+import { randomUUID } from 'node:crypto';
 import { sendableCloseCode } from './close-codes.ts';
 import { encodeClose, encodeText } from './frame-encoder.ts';
 import { defaultLimits } from './limits.ts';
@@ -35,5 +36,24 @@ export function rejectSession(options: RejectOptions): Promise<void> {
     socket.end(encodeClose(sendableCloseCode(options.code), options.reason, false));
     socket.uncork();
     socket.resume();
+  });
+}
+
+/** The protocol's own error event, as the relay sends it in place of the upstream. */
+export interface ErrorEvent {
+  /** Class of error, for instance `invalid_request_error` or `server_error`. */
+  readonly type: string;
+  /** Stable and machine-readable. */
+  readonly code: string;
+  /** For people; tells nothing internal. */
+  readonly message: string;
+}
+
+/** The text of an `error` event (GA and preview protocol shape it alike). */
+export function errorEvent(error: ErrorEvent): string {
+  return JSON.stringify({
+    type: 'error',
+    event_id: `event_${randomUUID()}`,
+    error: { ...error, param: null, event_id: null },
   });
 }

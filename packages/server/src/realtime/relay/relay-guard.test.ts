@@ -1,7 +1,7 @@
 /** Guarded sessions: locked configuration and protocol translation. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { errorEvent } from './error-events.ts';
 import type { FilterVerdict } from './message-guard.ts';
+import { errorEvent } from './reject.ts';
 import { type Bed, type BedOptions, rawFrame, startBed, until, within } from './testbed.ts';
 
 let bed: Bed;

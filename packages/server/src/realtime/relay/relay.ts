@@ -16,12 +16,12 @@
  */
 import { readClose, sendableCloseCode } from './close-codes.ts';
 import { type RelayCounters, relayCounters } from './counters.ts';
-import { errorEvent } from './error-events.ts';
 import { type FrameViolation, OPCODE_CLOSE, OPCODE_PING } from './frame-scanner.ts';
 import { defaultLimits, type RelayLimits } from './limits.ts';
 import { Outlet } from './outlet.ts';
 import type { Pump, PumpEvents } from './pump.ts';
 import { clientPump, type RelayGuard, upstreamPump } from './pumps.ts';
+import { errorEvent } from './reject.ts';
 import { type RelayPeer, Side, type SideEvents } from './side.ts';
 import { Slab } from './slab.ts';
 import type { RelayTicker, Ticking } from './ticker.ts';

@@ -8,7 +8,7 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { readBufferBytes } from './limits.ts';
 import type { RelayPeer } from './side.ts';
-import { Views } from './views.ts';
+import { Views } from './slab.ts';
 
 type Take = (chunk: Buffer) => void;
 

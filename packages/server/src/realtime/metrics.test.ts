@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Traffic } from './traffic.ts';
+import { Traffic } from './metrics.ts';
 
 function counters(bytes: number) {
   const direction = { bytes, frames: 1, pauses: 0 };

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Slab } from './slab.ts';
-import { Views } from './views.ts';
+import { Slab, Views } from './slab.ts';
 
 describe('views of a buffer', () => {
   it('are the same object for the same length, and see what the buffer holds now', () => {
