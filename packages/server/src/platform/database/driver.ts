@@ -1,8 +1,8 @@
 /**
- * The Kysely driver over `SqlSource`. It adds the guard against using the database inside one of
- * its own transactions (such a write would escape a rollback, and with all connections in
- * transactions each would wait for another), SQL echo without parameters, and statements that are
- * sent without waiting for the answers to those before.
+ * The Kysely driver over the sessions of `PostgresSource`. It adds the guard against using the
+ * database inside one of its own transactions (such a write would escape a rollback, and with all
+ * connections in transactions each would wait for another), SQL echo without parameters, and
+ * statements that are sent without waiting for the answers to those before.
  */
 import {
   AbortedTransactionError,
@@ -19,7 +19,7 @@ import {
   Transaction,
 } from 'kysely';
 import type { Db, Trx } from './database.ts';
-import type { SqlSession, SqlSource } from './session.ts';
+import type { PostgresSession, PostgresSource } from './postgres/source.ts';
 
 /** The longest SQL text that is echoed; more is cut off. */
 const ECHO_MAX_CHARS = 4_096;
@@ -36,10 +36,10 @@ export interface DriverHooks {
 const SCRIPT = Symbol('script');
 
 class SessionConnection implements DatabaseConnection {
-  readonly session: SqlSession;
+  readonly session: PostgresSession;
   readonly #echo: ((sql: string) => void) | undefined;
 
-  constructor(session: SqlSession, echo?: (sql: string) => void) {
+  constructor(session: PostgresSession, echo?: (sql: string) => void) {
     this.session = session;
     this.#echo = echo;
   }
@@ -74,10 +74,10 @@ class SessionConnection implements DatabaseConnection {
 }
 
 class SessionDriver implements Driver {
-  readonly #source: SqlSource;
+  readonly #source: PostgresSource;
   readonly #hooks: DriverHooks;
 
-  constructor(source: SqlSource, hooks: DriverHooks) {
+  constructor(source: PostgresSource, hooks: DriverHooks) {
     this.#source = source;
     this.#hooks = hooks;
   }
@@ -114,7 +114,7 @@ class SessionDriver implements Driver {
   }
 }
 
-function sessionOf(connection: DatabaseConnection): SqlSession {
+function sessionOf(connection: DatabaseConnection): PostgresSession {
   if (connection instanceof SessionConnection) return connection.session;
   throw new TypeError('a connection of another driver');
 }
@@ -125,7 +125,7 @@ export class SessionKysely {
   readonly #dialect: Dialect;
   readonly #driver: SessionDriver;
 
-  constructor(source: SqlSource, hooks: DriverHooks) {
+  constructor(source: PostgresSource, hooks: DriverHooks) {
     this.#driver = new SessionDriver(source, hooks);
     this.#dialect = {
       createAdapter: () => new PostgresAdapter(),

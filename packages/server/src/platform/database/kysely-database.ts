@@ -13,7 +13,7 @@ import type { Database, Db, TransactionOptions, Trx } from './database.ts';
 import { TRANSACTION_TIMEOUT_MS } from './database.ts';
 import { SessionKysely } from './driver.ts';
 import { isRetryable, unavailable } from './errors.ts';
-import type { SqlSource } from './session.ts';
+import type { PostgresSource } from './postgres/source.ts';
 
 /** How often a transaction is tried in all when others get in its way. */
 export const TRANSACTION_ATTEMPTS = 5;
@@ -27,7 +27,7 @@ export interface Subscription {
 }
 
 export interface KyselyDatabaseParts {
-  readonly source: SqlSource;
+  readonly source: PostgresSource;
   listen(channel: string, onPayload: (payload: string) => void): Promise<Subscription>;
   /** Ends what is not the source's: the listening connection. */
   afterClose?(): Promise<void>;

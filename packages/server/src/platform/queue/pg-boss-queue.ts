@@ -51,7 +51,11 @@ const deadOf = (queue: string) => `${queue}-dead`;
 export function createPgBossQueue(options: PgBossQueueOptions): Queue {
   const boss = new PgBoss(bossOptions(options));
   const { log } = options.telemetry;
-  boss.on('error', error => log.warn('queue.failed', { error }));
+  let isStopped = false;
+  boss.on('error', error => {
+    // The connections of its ended pool may be told of the database's own end.
+    if (!isStopped) log.warn('queue.failed', { error });
+  });
   boss.on('warning', warning => log.warn('queue.warning', { message: warning.message }));
   const { db } = options.database;
   /** By started queue, the names its jobs are stored under: its own, and a former one in use. */
@@ -91,6 +95,7 @@ export function createPgBossQueue(options: PgBossQueueOptions): Queue {
       return moved;
     },
     async start(queues) {
+      isStopped = false;
       await startBoss(boss, queues, options);
       for (const { name, formerName } of queues) {
         const former = formerName === undefined ? null : await boss.getQueue(formerName);
@@ -100,7 +105,10 @@ export function createPgBossQueue(options: PgBossQueueOptions): Queue {
     async stop() {
       names.clear();
       const stopped = boss.stop({ graceful: true, timeout: STOP_TIMEOUT_MS });
-      if (await endsWithin(stopped, STOP_TIMEOUT_MS + STOP_SPARE_MS)) return;
+      if (await endsWithin(stopped, STOP_TIMEOUT_MS + STOP_SPARE_MS)) {
+        isStopped = true;
+        return;
+      }
       log.warn('queue.not_stopped');
     },
   };

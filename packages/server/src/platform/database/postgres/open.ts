@@ -8,10 +8,9 @@ import pg from 'pg';
 import type { Database } from '../database.ts';
 import type { DatabaseLog } from '../database-log.ts';
 import { KyselyDatabase } from '../kysely-database.ts';
-import { ACQUIRE_TIMEOUT_MS } from '../session.ts';
 import { typeParsers } from '../types.ts';
 import { Listener } from './listener.ts';
-import { PostgresSource } from './source.ts';
+import { ACQUIRE_TIMEOUT_MS, PostgresSource } from './source.ts';
 import { StatementNames } from './statement-names.ts';
 
 const DEFAULT_POOL_SIZE = 10;
@@ -85,6 +84,8 @@ function createPool(options: PostgresOptions): pg.Pool {
   const pool = new pg.Pool(config);
   // An idle connection that breaks has left the pool already; unheard, it would end the process.
   pool.on('error', error => {
+    // Its connections may be told of the database's own end before their goodbye arrives.
+    if (pool.ending) return;
     const code = 'code' in error ? error.code : undefined;
     options.log?.warn('database.connection_lost', { code });
   });

@@ -1,7 +1,11 @@
 /**
- * Sessions from node-postgres's pool, pipelined: statements given in one turn of the event loop are
- * one write to the socket, BEGIN with the first of its transaction. A session whose connection is
- * lost, or that is given up in the middle of a statement, is destroyed instead of going back.
+ * Sessions from node-postgres's pool, to run SQL on. A session is used by one holder, runs its
+ * statements in the order in which they are given, and is given back exactly once; after that it
+ * refuses to work. Its errors are of the kinds in `errors.ts`.
+ *
+ * It is pipelined: statements given in one turn of the event loop are one write to the socket,
+ * BEGIN with the first of its transaction. A session whose connection is lost, or that is given up
+ * in the middle of a statement, is destroyed instead of going back.
  */
 import { AbortedTransactionError } from 'kysely';
 import type pg from 'pg';
@@ -12,15 +16,13 @@ import {
   toDatabaseError,
   unavailable,
 } from '../errors.ts';
-import {
-  ACQUIRE_QUEUE_LIMIT,
-  COMMIT_TIMEOUT_MS,
-  type SqlResult,
-  type SqlSession,
-  type SqlSource,
-} from '../session.ts';
 import type { StatementNames } from './statement-names.ts';
 
+/** Waiting for a session: at most so many callers, each at most so long. */
+const ACQUIRE_QUEUE_LIMIT = 1_000;
+export const ACQUIRE_TIMEOUT_MS = 10_000;
+/** A COMMIT that is not answered within this time counts as lost. */
+const COMMIT_TIMEOUT_MS = 5_000;
 /** The client stops waiting this long after the server should have cancelled a statement. */
 const ANSWER_GRACE_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -32,7 +34,12 @@ export interface SessionSettings {
   readonly names: StatementNames | undefined;
 }
 
-export class PostgresSource implements SqlSource {
+interface SqlResult {
+  readonly rows: Record<string, unknown>[];
+  readonly affectedRows: number | undefined;
+}
+
+export class PostgresSource {
   readonly #pool: pg.Pool;
   readonly #settings: SessionSettings;
   readonly #held = new Set<PostgresSession>();
@@ -43,7 +50,8 @@ export class PostgresSource implements SqlSource {
     this.#settings = settings;
   }
 
-  async acquire(): Promise<SqlSession> {
+  /** Refuses with `unavailable` when too many wait already, or when it takes too long. */
+  async acquire(): Promise<PostgresSession> {
     if (this.#closing) throw unavailable('The database is closed.');
     if (this.#pool.waitingCount >= ACQUIRE_QUEUE_LIMIT) {
       throw unavailable('Too many requests wait for the database.');
@@ -56,6 +64,7 @@ export class PostgresSource implements SqlSource {
     return session;
   }
 
+  /** How many wait now. */
   get waiting(): number {
     return this.#pool.waitingCount;
   }
@@ -83,7 +92,7 @@ export class PostgresSource implements SqlSource {
   }
 }
 
-class PostgresSession implements SqlSession {
+export class PostgresSession {
   readonly #client: pg.PoolClient;
   readonly #names: StatementNames | undefined;
   readonly #onReleased: () => void;
@@ -108,6 +117,7 @@ class PostgresSession implements SqlSession {
     client.on('error', this.#onError);
   }
 
+  /** May be given while another statement is under way: it is sent behind that one at once. */
   async query(sql: string, parameters: readonly unknown[]): Promise<SqlResult> {
     const timeoutMs = this.#statementTimeoutMs + ANSWER_GRACE_MS;
     const [result] = await Promise.all([this.#run(sql, parameters, timeoutMs), this.#begun]);
@@ -115,11 +125,16 @@ class PostgresSession implements SqlSession {
     return { rows: result.rows, affectedRows };
   }
 
+  /** Several statements at once, without parameters; their rows are not wanted. */
   async script(sql: string): Promise<void> {
     const timeoutMs = this.#statementTimeoutMs + ANSWER_GRACE_MS;
     await Promise.all([this.#run(sql, [], timeoutMs), this.#begun]);
   }
 
+  /**
+   * Opens a transaction that the database itself ends some time after `timeoutMs`. Resolves before
+   * it is open; the first statement tells if it failed.
+   */
   async begin(timeoutMs: number): Promise<void> {
     this.#statementTimeoutMs = Math.ceil(timeoutMs);
     const limits = ['statement_timeout', 'idle_in_transaction_session_timeout'];
@@ -131,6 +146,7 @@ class PostgresSession implements SqlSession {
     });
   }
 
+  /** Throws Kysely's `AbortedTransactionError` when the database rolled back instead. */
   async commit(): Promise<void> {
     if (this.#broken) throw unavailable('The database connection was lost.');
     let command: string;
@@ -145,6 +161,10 @@ class PostgresSession implements SqlSession {
     if (command === 'ROLLBACK') throw new AbortedTransactionError();
   }
 
+  /**
+   * Does not wait for a statement that is still running but gives up the connection, and the server
+   * rolls back.
+   */
   async rollback(): Promise<void> {
     if (this.#running > 0 && !this.#refused) this.giveUp();
     if (this.#broken || this.#released) return;
