@@ -1,5 +1,5 @@
 import { ConfigError } from '../packages/server/src/config/index.ts';
-import { DatabaseError } from './start/database.ts';
+import { EmbeddedDatabaseError } from '../packages/server/src/platform/database/embedded/error.ts';
 import { launch } from './start/launch.ts';
 
 /**
@@ -9,7 +9,7 @@ import { launch } from './start/launch.ts';
 launch().then(
   code => process.exit(code),
   error => {
-    const isRefusal = error instanceof ConfigError || error instanceof DatabaseError;
+    const isRefusal = error instanceof ConfigError || error instanceof EmbeddedDatabaseError;
     console.error(isRefusal ? error.message : error);
     process.exit(error instanceof ConfigError ? 2 : 1);
   },

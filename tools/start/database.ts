@@ -10,13 +10,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   'database.not_restarted': 'The database could not be started again; trying on.',
 };
 
-/** Why there is no database, for the operator to read. */
-export class DatabaseError extends Error {
-  override readonly name = 'DatabaseError';
-}
-
 /** The embedded database, kept running; what happens to it is one plain line each. */
-export async function startDatabase(dataDir: string, poolMax: number): Promise<EmbeddedDatabase> {
+export function startDatabase(dataDir: string, poolMax: number): Promise<EmbeddedDatabase> {
   const line = (event: string, fields: Record<string, unknown> = {}) => {
     const { cause, detail, error, ...rest } = fields;
     const why = cause ?? detail ?? (error instanceof Error ? error.message : error);
@@ -24,9 +19,5 @@ export async function startDatabase(dataDir: string, poolMax: number): Promise<E
     console.error(why === undefined ? sentence : `${sentence} ${why}`);
   };
   const log = { info: line, warn: line, error: line };
-  try {
-    return await openEmbeddedDatabase({ dataDir, poolMax, log });
-  } catch (cause) {
-    throw new DatabaseError((cause as Error).message, { cause });
-  }
+  return openEmbeddedDatabase({ dataDir, poolMax, log });
 }

@@ -11,6 +11,7 @@ import { createApplication } from './application.ts';
 import { openPlatform } from './compose.ts';
 import { ConfigError, loadConfig, mergeVariables, readDotenv } from './config/index.ts';
 import { HoldfastError } from './kernel/index.ts';
+import { EmbeddedDatabaseError } from './platform/database/index.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -62,7 +63,7 @@ main().then(
 
 /** Faults in settings and refusals are for the operator to read; all else needs its stack. */
 function describe(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
+  if (error instanceof ConfigError || error instanceof EmbeddedDatabaseError) return error.message;
   if (error instanceof HoldfastError && error.cause === undefined) return error.detail;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

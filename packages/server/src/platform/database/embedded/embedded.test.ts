@@ -1,6 +1,8 @@
 /** The embedded database: its folder, and what is left of it however a process ends. */
 import {
+  chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -101,6 +103,18 @@ it('is made, closed and opened again, for its owner only, and leaves no process'
   expect(await readRows()).toEqual([1]);
 });
 
+it('makes folders private again that were copied with a wider mode', async () => {
+  const socketDir = join(dataDir, 'socket');
+  await (await openEmbeddedDatabase({ dataDir, log, sync: false })).close();
+  chmodSync(clusterDir, 0o755);
+  mkdirSync(socketDir);
+  chmodSync(socketDir, 0o777);
+  const database = await openEmbeddedDatabase({ dataDir, log, sync: false });
+  for (const path of [clusterDir, socketDir]) expect(statSync(path).mode & 0o777).toBe(0o700);
+  expect(warned).toEqual(['database.folder_made_private', 'database.folder_made_private']);
+  await database.close();
+});
+
 it('takes a folder whose path is too long for a socket', async () => {
   dataDir = join(folder, 'a'.repeat(100), 'b'.repeat(100));
   const database = await openEmbeddedDatabase({ dataDir, log, sync: false });
@@ -172,18 +186,21 @@ describe(`through kill -9 (SEED=${seed})`, { timeout: TIMEOUT_MS }, () => {
     expectRows(await readRows(), committer.acked);
   });
 
-  it.each(['server', 'guard'] as const)('of the %s: it is started again', async victim => {
-    const committer = start();
-    await committer.open();
-    await committer.acks(20);
-    process.kill(serverOf(clusterDir)[victim], 'SIGKILL');
-    await committer.next(line => line.event === 'database.ended');
-    await committer.next(line => line.event === 'database.restarted');
-    await committer.acks(20);
-    expect(await committer.signal('SIGTERM')).toBe(0);
-    expect(databaseProcesses(dataDir)).toEqual([]);
-    expectRows(await readRows(), committer.acked);
-  });
+  it.each(['server', 'guard', 'waiting'] as const)(
+    'of the %s: it is started again',
+    async victim => {
+      const committer = start();
+      await committer.open();
+      await committer.acks(20);
+      process.kill(serverOf(clusterDir)[victim], 'SIGKILL');
+      await committer.next(line => line.event === 'database.ended');
+      await committer.next(line => line.event === 'database.restarted');
+      await committer.acks(20);
+      expect(await committer.signal('SIGTERM')).toBe(0);
+      expect(databaseProcesses(dataDir)).toEqual([]);
+      expectRows(await readRows(), committer.acked);
+    },
+  );
 
   it('in the middle of its creation', async () => {
     const committer = start();

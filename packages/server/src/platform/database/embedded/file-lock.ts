@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { EmbeddedDatabaseError } from './error.ts';
 
 const CONFLICT = 1;
 
@@ -44,9 +45,14 @@ async function flock(fd: number, waitMs: number): Promise<boolean> {
     output += text;
   });
   const [code] = await once(child, 'close').catch((cause: unknown) => {
-    throw new Error('the data folder cannot be locked: `flock` (util-linux) is missing', { cause });
+    throw new EmbeddedDatabaseError(
+      'the data folder cannot be locked: `flock` (util-linux) is missing',
+      { cause },
+    );
   });
   if (code === 0) return true;
   if (code === CONFLICT && output === '') return false;
-  throw new Error(`the data folder cannot be locked: ${output.trim() || `flock ended: ${code}`}`);
+  throw new EmbeddedDatabaseError(
+    `the data folder cannot be locked: ${output.trim() || `flock ended: ${code}`}`,
+  );
 }

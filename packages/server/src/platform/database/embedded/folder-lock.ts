@@ -15,6 +15,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseLog } from '../database-log.ts';
+import { EmbeddedDatabaseError } from './error.ts';
 import { type FileLock, lockFile } from './file-lock.ts';
 import { stopOrphan } from './orphan.ts';
 
@@ -44,12 +45,12 @@ export const databaseLockPath = (dataDir: string) => join(dataDir, 'postgres.loc
 export async function lockFolder(folder: LockedFolder, log: DatabaseLog): Promise<FolderLock> {
   const { dataDir } = folder;
   const glance = await lockFile(servingLockPath(dataDir), SERVING_TIMEOUT_MS);
-  if (glance === undefined) throw new Error(refusal(dataDir));
+  if (glance === undefined) throw new EmbeddedDatabaseError(refusal(dataDir));
   glance.release();
   const database = await lockDatabase(folder, log);
   try {
     const serving = await lockFile(servingLockPath(dataDir), SERVING_TIMEOUT_MS);
-    if (serving === undefined) throw new Error(refusal(dataDir));
+    if (serving === undefined) throw new EmbeddedDatabaseError(refusal(dataDir));
     writeFileSync(join(dataDir, HOLDER_FILE), `${process.pid}\n`, { mode: 0o600 });
     return { serving, database };
   } catch (error) {
@@ -71,7 +72,7 @@ async function lockDatabase(folder: LockedFolder, log: DatabaseLog): Promise<Fil
     const stopped = await lockFile(path, ORPHAN_TIMEOUT_MS);
     if (stopped) return stopped;
   }
-  throw new Error(
+  throw new EmbeddedDatabaseError(
     `a database of an earlier start still runs in ${folder.clusterDir} and could not be stopped ` +
       'from here (it may run in another container): stop it, then start again',
   );

@@ -3,6 +3,8 @@
  * whatever is killed:
  *
  * - When no process serves any more, `holdfast.lock` is free, and the guard stops the database.
+ * - When the process that waits for that lock is killed, the guard stops the database too: it is
+ *   started again with a guard that is whole.
  * - When the guard itself is killed, the kernel sends the database SIGINT (`--pdeathsig`).
  * - When the database dies, its children notice by themselves, and the guard ends.
  * - SIGTERM to the guard is how the database is stopped in order.
@@ -14,12 +16,9 @@
 const GUARD = `
 serving=$1
 shift
-"$@" &
-database=$!
-setpriv --pdeathsig=KILL flock --shared "$serving" sh -c 'kill -TERM "$1"' sh $$ 3>&- &
-waiting=$!
 stop() {
   trap '' TERM
+  trap - CHLD
   tenths=0
   while kill -0 "$database" 2>/dev/null; do
     signal=INT
@@ -30,7 +29,11 @@ stop() {
     tenths=$((tenths + 1))
   done
 }
-trap stop TERM
+"$@" &
+database=$!
+trap stop TERM CHLD
+setpriv --pdeathsig=KILL flock --shared "$serving" sh -c 'kill -TERM "$1"' sh $$ 3>&- &
+waiting=$!
 while kill -0 "$database" 2>/dev/null; do
   wait "$database"
 done

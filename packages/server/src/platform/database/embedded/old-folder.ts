@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { syncFolder } from '../../../kernel/index.ts';
 import type { DatabaseLog } from '../database-log.ts';
+import { EmbeddedDatabaseError } from './error.ts';
 
 const OLD_DATABASES = ['database.new', 'database'];
 const ASIDE = 'holdfast-0.1';
@@ -71,7 +72,7 @@ function assertUnused(dataDir: string): void {
   } catch (error) {
     if (!(error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY))
       throw error;
-    throw new Error(
+    throw new EmbeddedDatabaseError(
       `a Holdfast server of version 0.1 uses the data folder ${dataDir}: stop it first`,
     );
   } finally {

@@ -15,6 +15,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinaries, MAJOR_VERSION } from './binaries.ts';
 import { makeCluster, SUPERUSER } from './cluster.ts';
+import { EmbeddedDatabaseError, toEmbeddedError } from './error.ts';
 import { lockFolder } from './folder-lock.ts';
 import { setAsideOldFolder } from './old-folder.ts';
 import { chooseRunAs } from './run-as.ts';
@@ -55,8 +56,7 @@ export interface EmbeddedDatabase {
  */
 export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const { log, sync = true } = options;
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const dataDir = realpathSync(options.dataDir);
+  const dataDir = makeDataDir(options.dataDir);
   const clusterDir = join(dataDir, `postgres-${MAJOR_VERSION}`);
   refuseNetworkVolume(dataDir, readFileSync('/proc/self/mountinfo', 'utf8'));
   const runAs = await chooseRunAs();
@@ -65,8 +65,8 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
     await setAsideOldFolder({ dataDir, clusterDir, own: OWN_NAMES }, log);
     const binaries = findBinaries(join(dataDir, 'postgres-lib'));
     const lockFd = lock.database.fd;
-    await makeCluster({ dir: clusterDir, binaries, runAs, lockFd, sync });
-    const socketDir = makeSocketDir(dataDir);
+    await makeCluster({ dir: clusterDir, binaries, runAs, lockFd, sync, log });
+    const socketDir = makeSocketDir(dataDir, log);
     const maxConnections = connectionsFor(options.poolMax ?? DEFAULT_POOL_MAX);
     const settings = [
       ...serverSettings({ socketDir, maxConnections }),
@@ -93,7 +93,16 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
     lock.database.release();
     lock.serving.release();
     throw isFull(dataDir)
-      ? new Error(`no room on the volume of ${dataDir}`, { cause: error })
-      : error;
+      ? new EmbeddedDatabaseError(`no room on the volume of ${dataDir}`, { cause: error })
+      : toEmbeddedError(error, dataDir);
+  }
+}
+
+function makeDataDir(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return realpathSync(path);
+  } catch (error) {
+    throw toEmbeddedError(error, path);
   }
 }

@@ -9,6 +9,7 @@
 import { execFile } from 'node:child_process';
 import { userInfo } from 'node:os';
 import { promisify } from 'node:util';
+import { EmbeddedDatabaseError } from './error.ts';
 
 const run = promisify(execFile);
 
@@ -40,7 +41,7 @@ export async function chooseRunAs(): Promise<RunAs> {
     return { way: 'capability', prefix: dropped, owner: { uid: NOBODY, gid: NOBODY } };
   }
   const why = isRoot ? 'as root' : `as user ${owner.uid}, who has no name on this system`;
-  throw new Error(
+  throw new EmbeddedDatabaseError(
     `The embedded database cannot run ${why}, and this system allows no other way: ` +
       'start Holdfast as another user, or set DATABASE_URL to a PostgreSQL 15 or newer.',
   );

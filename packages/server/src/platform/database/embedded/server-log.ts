@@ -36,7 +36,12 @@ export class ServerLog {
 
   /** The last lines, the word on what went wrong first. */
   get tail(): string {
-    const faults = this.#lines.filter(line => /^(FATAL|PANIC|ERROR):|: /.test(line));
-    return faults.slice(-3).join('\n');
+    return faults(this.#lines.join('\n'));
   }
+}
+
+/** One line of what a program of PostgreSQL printed: its last words on what went wrong. */
+export function faults(output: string): string {
+  const lines = output.split('\n').filter(line => /^(FATAL|PANIC|ERROR):|: /.test(line));
+  return lines.slice(-3).join('; ');
 }

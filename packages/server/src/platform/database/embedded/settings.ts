@@ -9,6 +9,12 @@ export function connectionsFor(poolMax: number): number {
   return PROCESSES * (poolMax + OTHER_CONNECTIONS) + SPARE_CONNECTIONS;
 }
 
+/**
+ * Files in the cluster instead of `/dev/shm`, which is tiny or missing in many containers, and
+ * which systemd empties when its user logs out (`RemoveIPC`). Little is ever shared so.
+ */
+export const SHARED_MEMORY = ['dynamic_shared_memory_type=mmap'];
+
 export interface ServerSettings {
   readonly socketDir: string;
   readonly maxConnections: number;
@@ -25,6 +31,7 @@ export function serverSettings({ socketDir, maxConnections }: ServerSettings): s
     `unix_socket_directories=${socketDir}`,
     'unix_socket_permissions=0700',
     `max_connections=${maxConnections}`,
+    ...SHARED_MEMORY,
     'shared_buffers=32MB',
     'max_wal_size=96MB',
     'min_wal_size=32MB',

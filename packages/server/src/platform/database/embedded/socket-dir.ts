@@ -3,28 +3,30 @@
  * is no port and no password, and the folder lets only our own user in.
  */
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DatabaseLog } from '../database-log.ts';
+import { EmbeddedDatabaseError } from './error.ts';
+import { makePrivate } from './private-folder.ts';
 
 /** The kernel's limit for the path of a Unix socket, with its closing zero. */
 const SOCKET_PATH_MAX_BYTES = 108;
 export const SOCKET_NAME = '.s.PGSQL.5432';
 
 /** In the data folder; where its path is too long, in the system's temporary folder. */
-export function makeSocketDir(dataDir: string): string {
+export function makeSocketDir(dataDir: string, log?: DatabaseLog): string {
   const own = join(dataDir, 'socket');
   const isShort = Buffer.byteLength(join(own, SOCKET_NAME)) < SOCKET_PATH_MAX_BYTES;
   const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
   const dir = isShort ? own : join(tmpdir(), `holdfast-${name}`);
   if (Buffer.byteLength(join(dir, SOCKET_NAME)) >= SOCKET_PATH_MAX_BYTES) {
-    throw new Error(`the path ${dir} is too long for a Unix socket: set TMPDIR to a shorter one`);
+    throw new EmbeddedDatabaseError(
+      `the path ${dir} is too long for a Unix socket: set TMPDIR to a shorter one`,
+    );
   }
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const found = lstatSync(dir);
-  if (!found.isDirectory() || found.uid !== process.getuid!() || (found.mode & 0o077) !== 0) {
-    throw new Error(`the folder ${dir} must belong to the user of this server, with mode 0700`);
-  }
+  makePrivate(dir, process.getuid!(), log);
   return dir;
 }
 

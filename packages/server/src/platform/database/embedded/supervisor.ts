@@ -13,6 +13,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Binaries } from './binaries.ts';
+import { EmbeddedDatabaseError } from './error.ts';
 import { type FileLock, lockFile } from './file-lock.ts';
 import { databaseLockPath, servingLockPath } from './folder-lock.ts';
 import { guarded, STOP_TIMEOUT_MS } from './guard.ts';
@@ -105,7 +106,8 @@ export class Supervisor {
       startedAt = performance.now();
       try {
         const lock = await lockFile(databaseLockPath(dataDir), LEFTOVERS_TIMEOUT_MS);
-        if (lock === undefined) throw new Error('processes of the database before are left');
+        if (lock === undefined)
+          throw new EmbeddedDatabaseError('processes of the database before are left');
         if (this.#closing.signal.aborted) return lock.release();
         await this.#startOnce(lock);
         log.info('database.restarted');
@@ -136,7 +138,7 @@ export class Supervisor {
     await this.#stopRun();
     this.#run = undefined;
     const { cause } = this.#why(run.output);
-    throw new Error(`the database did not start: ${cause}`);
+    throw new EmbeddedDatabaseError(`the database did not start: ${cause}`);
   }
 
   #spawn(lock: FileLock): Run {

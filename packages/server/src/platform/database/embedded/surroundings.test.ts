@@ -150,6 +150,13 @@ describe('on a volume of its own', { timeout: TIMEOUT_MS }, () => {
     expect(await committer.signal('SIGTERM')).toBe(0);
   });
 
+  it('runs beside a `/dev/shm` that is too small to share memory', async () => {
+    const script = 'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$@"';
+    await works(
+      start(['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh']),
+    );
+  });
+
   it('is not made without room, and says why', async () => {
     const { committer } = startOnVolume(8);
     expect(await committer.ended).toBe(1);

@@ -109,9 +109,11 @@ function processesOf(): { pid: number; parent: number; args: string }[] {
     });
 }
 
-/** The server's own process and its parent, the guard. */
-export function serverOf(clusterDir: string): { server: number; guard: number } {
+/** The server's own process, its parent, the guard, and the guard's process that waits. */
+export function serverOf(clusterDir: string): { server: number; guard: number; waiting: number } {
   const server = Number(readFileSync(`${clusterDir}/postmaster.pid`, 'utf8').split('\n')[0]);
   const status = readFileSync(`/proc/${server}/status`, 'utf8');
-  return { server, guard: Number(/^PPid:\s*(\d+)/m.exec(status)![1]) };
+  const guard = Number(/^PPid:\s*(\d+)/m.exec(status)![1]);
+  const waiting = processesOf().find(({ pid, parent }) => parent === guard && pid !== server)!.pid;
+  return { server, guard, waiting };
 }

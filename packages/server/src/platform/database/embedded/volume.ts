@@ -1,5 +1,6 @@
 /** What the volume of the data folder is, and whether it is full. */
 import { statfsSync } from 'node:fs';
+import { EmbeddedDatabaseError } from './error.ts';
 
 /** As Linux names them; `fuse.*` only those that reach over a network. */
 const NETWORK_TYPES = new RegExp(
@@ -13,7 +14,7 @@ const FULL_BYTES = 20 * 1024 * 1024;
 export function refuseNetworkVolume(folder: string, mountinfo: string): void {
   const type = fileSystemType(folder, mountinfo);
   if (type === undefined || !NETWORK_TYPES.test(type)) return;
-  throw new Error(
+  throw new EmbeddedDatabaseError(
     `the data folder ${folder} lies on a network file system (${type}), on which a database may ` +
       'lose data: choose another HOLDFAST_DATA_DIR, or set DATABASE_URL',
   );
