@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { SessionUsage } from '@holdfast/protocol';
 import { HoldfastError } from '../kernel/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import { createJournal, type Journal, type JournalLoss } from '../platform/log/index.ts';
+import { persist } from '../work/index.ts';
 import type { Json } from './preview/session.ts';
 import { isFinal, type SessionInput } from './session.ts';
 import * as store from './store.ts';
@@ -16,11 +16,9 @@ import { type LifecycleDeps, moveSession } from './transitions.ts';
  *   held ──release(input)──▶ journal flushed → row and log moved on, lease given up → released
  *
  * Letting go is tried again while the database is away, within bounds; the sweep finds what was
- * left behind then. Whatever happens, the connection itself never waits for any of this.
+ * left behind then. The connection itself never waits for any of this.
  */
 const FLUSH_ON_RELEASE_MS = 5_000;
-const RELEASE_ATTEMPTS = 6;
-const RELEASE_DELAY_MS = 250;
 
 export interface HolderOptions {
   readonly lease: Lease;
@@ -60,10 +58,16 @@ export function createHolder(deps: LifecycleDeps, options: HolderOptions): Holde
   const letGo = async (work: () => Promise<void>) => {
     await journal.flush(FLUSH_ON_RELEASE_MS);
     journal.close();
-    await persist(deps, id, async () => {
-      await store.writeLive(database.db, leases.replica, [{ id, idleMs: 0, usage: tap.usage }]);
-      await work();
-    });
+    try {
+      await persist(async () => {
+        await store.writeLive(database.db, leases.replica, [{ id, idleMs: 0, usage: tap.usage }]);
+        await work();
+      });
+    } catch (error) {
+      const lost = error instanceof HoldfastError && ['conflict', 'gone'].includes(error.code);
+      if (lost) telemetry.log.info('session.lease_lost', { session_id: id });
+      else telemetry.log.error('session.release_failed', { session_id: id, error });
+    }
   };
   return {
     id,
@@ -115,20 +119,4 @@ function createTap(
     },
     options.usage,
   );
-}
-
-async function persist(deps: LifecycleDeps, id: string, work: () => Promise<void>): Promise<void> {
-  const { log } = deps.telemetry;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      const lost = error instanceof HoldfastError && ['conflict', 'gone'].includes(error.code);
-      if (lost) return log.info('session.lease_lost', { session_id: id });
-      if (attempt === RELEASE_ATTEMPTS) {
-        return log.error('session.release_failed', { session_id: id, error });
-      }
-    }
-    await delay(RELEASE_DELAY_MS * 2 ** attempt, undefined, { ref: false });
-  }
 }

@@ -2,6 +2,7 @@ import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import { LEASE_TTL_MS, type Lease } from '../platform/leases/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
+import { appendFenced } from '../work/index.ts';
 import * as claims from './claim-store.ts';
 import type { ClaimedRun, ClaimLimits, ClaimResult } from './claimed-run.ts';
 import type { DriverDeps } from './deps.ts';
@@ -74,7 +75,8 @@ async function giveUp(
   const end = await endOf(deps, trx, row, { status: 'failed', reason: 'worker_lost' });
   await store.setFinal(trx, row.id, end.columns);
   await deps.leases.release(trx, lease);
-  await append(deps, trx, { lease, attempt: row.attempt, event: end.event });
+  const holding = { lease, attempt: row.attempt };
+  await appendFenced(deps, trx, holding, { appendId: newUuidV7(), events: [end.event] });
   deps.telemetry.log.warn('run.worker_lost', { run_id: row.id, attempt: row.attempt });
 }
 
@@ -100,7 +102,8 @@ async function beginAttempt(
   });
   const continues = row.continues === null ? null : await claims.findContinued(trx, row.continues);
   const event = eventOf(row, { resumed: step.resumed, lostCalls });
-  await append(deps, trx, { lease, attempt: row.attempt, event });
+  const holding = { lease, attempt: row.attempt };
+  await appendFenced(deps, trx, holding, { appendId: newUuidV7(), events: [event] });
   return {
     ...row,
     started_at: row.started_at ?? row.created_at,
@@ -135,20 +138,4 @@ function eventOf(
   const checkpoint = row.checkpoint?.number ?? null;
   const usage = { calls: model_calls, lost_calls: lostCalls, cost_usd };
   return { type: 'run.resumed', data: { replica, reason: resumed, checkpoint, ...usage } };
-}
-
-/** Appends with the lease that this transaction took. */
-async function append(
-  deps: DriverDeps,
-  trx: Trx,
-  { lease, attempt, event }: { lease: Lease; attempt: number; event: NewEvent },
-): Promise<void> {
-  await deps.log.append(trx, {
-    subject: lease.subject,
-    actor: `replica:${lease.replica}`,
-    appendId: newUuidV7(),
-    events: [event],
-    fence: lease.fence,
-    attempt,
-  });
 }

@@ -19,7 +19,7 @@ export interface DriverDeps {
   readonly sealer: Sealer;
   readonly queue: Pick<Queue, 'send'>;
   readonly telemetry: Telemetry;
-  /** How long a verb is tried again while the database is away. Default `PERSIST_MS`. */
+  /** How long a verb is tried again while the database is away; has `fencedWrite`'s default. */
   readonly persistMs?: number;
 }
 

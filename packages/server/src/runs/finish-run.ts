@@ -2,10 +2,10 @@ import { newId } from '../kernel/index.ts';
 import { settleLost } from '../models/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
-import { cutToJsonBytes } from '../work/index.ts';
+import { cutToJsonBytes, fencedWrite } from '../work/index.ts';
 import type { ClaimedRun, RunEnd } from './claimed-run.ts';
 import type { DriverDeps } from './deps.ts';
-import { appendFenced, attemptOver, persist } from './fenced.ts';
+import { attemptOver } from './fenced.ts';
 import * as queries from './queries.ts';
 import { isFinal, isReasonOf, nextStatus } from './run.ts';
 import { announceRuns, insertRuns, type StartedRuns } from './start-run.ts';
@@ -23,22 +23,19 @@ export async function requeueRun(
   run: ClaimedRun,
   inSameTransaction?: InSameTransaction,
 ): Promise<void> {
-  await persist(deps, run, appendId =>
-    deps.database.transaction(async trx => {
-      const row = await store.lockRun(trx, run.id);
-      if (row?.attempt !== run.attempt) throw attemptOver();
-      if (nextStatus(row.status, { type: 'requeue' }) === null) {
-        return assertSameLease(deps, trx, run);
-      }
-      await store.setRequeued(trx, run.id, 'drain');
-      await deps.queue.send(trx, 'agent', { run_id: run.id }, { singletonKey: run.id });
-      await deps.leases.release(trx, run.lease);
-      await inSameTransaction?.(trx);
-      const data = { replica: deps.leases.replica, reason: 'drain' };
-      const events: NewEvent[] = [{ type: 'run.requeued', data }];
-      await appendFenced(deps, trx, run, { appendId, events });
-    }),
-  );
+  await fencedWrite(deps, run, async trx => {
+    const row = await store.lockRun(trx, run.id);
+    if (row?.attempt !== run.attempt) throw attemptOver();
+    if (nextStatus(row.status, { type: 'requeue' }) === null) {
+      await assertSameLease(deps, trx, run);
+      return [];
+    }
+    await store.setRequeued(trx, run.id, 'drain');
+    await deps.queue.send(trx, 'agent', { run_id: run.id }, { singletonKey: run.id });
+    await deps.leases.release(trx, run.lease);
+    await inSameTransaction?.(trx);
+    return [{ type: 'run.requeued', data: { replica: deps.leases.replica, reason: 'drain' } }];
+  });
 }
 
 export async function finishRun(
@@ -51,24 +48,25 @@ export async function finishRun(
     throw new TypeError(`${end.reason} is no reason of a run that ${end.status}.`);
   }
   let followUp: StartedRuns | undefined;
-  await persist(deps, run, appendId =>
-    deps.database.transaction(async trx => {
-      followUp = undefined;
-      const row = await store.lockRun(trx, run.id);
-      if (row?.attempt !== run.attempt) throw attemptOver();
+  await fencedWrite(deps, run, async trx => {
+    followUp = undefined;
+    const row = await store.lockRun(trx, run.id);
+    if (row?.attempt !== run.attempt) throw attemptOver();
+    if (isFinal(row.status)) {
       // Retry of a finish whose reply was lost.
-      if (isFinal(row.status)) return assertSameLease(deps, trx, run);
-      if (nextStatus(row.status, { type: 'finish', status: end.status }) === null) {
-        throw attemptOver();
-      }
-      followUp = await startFollowUp(deps, trx, row, end);
-      await inSameTransaction?.(trx);
-      const { columns, event } = await endOf(deps, trx, row, end);
-      await store.setFinal(trx, run.id, columns);
-      await deps.leases.release(trx, run.lease);
-      await appendFenced(deps, trx, run, { appendId, events: [event] });
-    }),
-  );
+      await assertSameLease(deps, trx, run);
+      return [];
+    }
+    if (nextStatus(row.status, { type: 'finish', status: end.status }) === null) {
+      throw attemptOver();
+    }
+    followUp = await startFollowUp(deps, trx, row, end);
+    await inSameTransaction?.(trx);
+    const { columns, event } = await endOf(deps, trx, row, end);
+    await store.setFinal(trx, run.id, columns);
+    await deps.leases.release(trx, run.lease);
+    return [event];
+  });
   if (followUp !== undefined) announceRuns(deps, followUp);
   deps.telemetry.log.info(`run.${end.status}`, { run_id: run.id, reason: end.reason });
 }

@@ -15,7 +15,7 @@ export {
 } from './access.ts';
 export { boundedText, cutToJsonBytes, TEXT_MAX_BYTES } from './bounded-text.ts';
 export { createWork, type Work } from './create-work.ts';
-export { appendFenced, fencedWrite, type Holding, PERSIST_MS, persist } from './fenced-write.ts';
+export { appendFenced, fencedWrite, persist } from './fenced-write.ts';
 export { withIdempotency } from './idempotency.ts';
 export { sweepIdempotencyKeys } from './idempotency-store.ts';
 export type { Kind, Kinds } from './kinds.ts';
