@@ -1,6 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { sweepIdempotencyKeys } from '../work/index.ts';
 import type { RunsDeps } from './deps.ts';
 import * as queries from './queries.ts';
 import { sweepRetired } from './retention.ts';
@@ -48,9 +47,6 @@ export function createRuns(deps: RunsDeps): Runs {
       const row = await queries.findRun(deps.database.db, id);
       return row !== undefined && !isFinal(row.status);
     },
-    async upkeep() {
-      await sweepIdempotencyKeys(deps.database.db);
-      await sweepRetired(deps);
-    },
+    upkeep: () => sweepRetired(deps),
   };
 }

@@ -2,6 +2,7 @@ import type { BlobStore } from '../platform/blobs/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { Log } from '../platform/log/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
+import { eachOf } from '../work/index.ts';
 import * as queries from './queries.ts';
 import * as store from './store.ts';
 
@@ -22,29 +23,18 @@ interface RetentionDeps {
 }
 
 export async function sweepRetired(deps: RetentionDeps): Promise<void> {
-  const { database, retentionDays = null } = deps;
+  const { database, telemetry, retentionDays = null } = deps;
+  const onFailure = (runId: string, error: unknown) =>
+    telemetry.log.warn('runs.retention_failed', { run_id: runId, error });
   const query = { endedDays: CHECKPOINTS_KEPT_DAYS, limit: BATCH };
   const checkpointed = await queries.endedWithCheckpoint(database.db, query);
-  await each(deps, checkpointed, runId => dropCheckpoints(deps, runId));
+  await eachOf(checkpointed, runId => dropCheckpoints(deps, runId), onFailure);
   if (retentionDays === null) return;
   const retired = await queries.endedToErase(database.db, {
     endedDays: retentionDays,
     limit: BATCH,
   });
-  await each(deps, retired, runId => erase(deps, runId));
-}
-
-/** A run that cannot be swept does not keep the others from it. */
-async function each(
-  { telemetry }: RetentionDeps,
-  ids: readonly string[],
-  work: (runId: string) => Promise<void>,
-): Promise<void> {
-  for (const id of ids) {
-    await work(id).catch((error: unknown) => {
-      telemetry.log.warn('runs.retention_failed', { run_id: id, error });
-    });
-  }
+  await eachOf(retired, runId => erase(deps, runId), onFailure);
 }
 
 /** Follow-ups start from the commit afterwards, where a mirror still has it. */

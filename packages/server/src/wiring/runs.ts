@@ -28,8 +28,7 @@ import {
   type Sandbox,
   type Workspaces,
 } from '../runs/index.ts';
-
-import type { Work } from '../work/index.ts';
+import { Sweep, type Work } from '../work/index.ts';
 import type { Feature } from './feature.ts';
 
 /** What the built-in agent asks for where the catalogue has no model it can talk to. */
@@ -137,7 +136,7 @@ interface Parts {
 function componentsOf(parts: Parts): Component[] {
   const { config } = parts;
   if (!config.server.roles.includes('worker')) return [];
-  return [upkeep(parts), ...(mayWork(parts) ? [worker(parts)] : [])];
+  return [sampleRepository(parts), upkeep(parts), ...(mayWork(parts) ? [worker(parts)] : [])];
 }
 
 /** Agents without a sandbox read what the server reads: only for oneself, or when told to. */
@@ -167,37 +166,33 @@ function openEgress({ runs }: Config, { telemetry }: Platform): Egress | undefin
   return hosts.length === 0 ? undefined : createEgress({ telemetry, hosts, privateHosts });
 }
 
-/** The sample repository at the first start, and what must be tidied now and then. */
-function upkeep({ config, platform, others, runs, workspaces }: Parts): Component {
-  const { log } = platform.telemetry;
-  let timer: NodeJS.Timeout | undefined;
-  const tidy = async () => {
-    try {
+/** In local mode a first start has a repository to try an agent on. */
+function sampleRepository({ config, platform: { database, telemetry }, others }: Parts): Component {
+  return {
+    name: 'sample repository',
+    async start() {
+      if (others.auth.mode !== 'local') return;
+      await createSample({
+        database,
+        dataDir: config.server.dataDir,
+        projectId: DEFAULT_PROJECT,
+        createdBy: LOCAL_USER,
+      }).catch((error: unknown) => telemetry.log.warn('runs.no_sample', { error }));
+    },
+  };
+}
+
+function upkeep({ platform: { blobs, telemetry }, runs, workspaces }: Parts): Component {
+  return new Sweep({
+    name: 'runs upkeep',
+    intervalMs: UPKEEP_INTERVAL_MS,
+    // A worker that was killed left its folders; its successor finds them here.
+    atStart: true,
+    async run() {
       await runs.upkeep();
       await workspaces.tidy(id => runs.isOpen(id));
-      if (!platform.blobs.managesLifecycle) await enforceLifecycle(platform.blobs, Date.now());
-    } catch (error) {
-      log.warn('runs.upkeep_failed', { error });
-    }
-  };
-  return {
-    name: 'runs upkeep',
-    async start() {
-      if (others.auth.mode === 'local') {
-        await createSample({
-          database: platform.database,
-          dataDir: config.server.dataDir,
-          projectId: DEFAULT_PROJECT,
-          createdBy: LOCAL_USER,
-        }).catch((error: unknown) => log.warn('runs.no_sample', { error }));
-      }
-      // A worker that was killed left its folders; its successor finds them here.
-      void tidy();
-      timer = setInterval(() => void tidy(), UPKEEP_INTERVAL_MS);
-      timer.unref();
+      if (!blobs.managesLifecycle) await enforceLifecycle(blobs, Date.now());
     },
-    async stop() {
-      clearInterval(timer);
-    },
-  };
+    onFailure: error => telemetry.log.warn('runs.upkeep_failed', { error }),
+  });
 }

@@ -64,11 +64,10 @@ export async function keepAnswer(
     .execute();
 }
 
-/** Deletes answers that are no longer kept; answers how many. */
-export async function sweepIdempotencyKeys(executor: Executor): Promise<number> {
-  const { numDeletedRows } = await tables(executor)
+/** Deletes answers that are no longer kept. */
+export async function sweepIdempotencyKeys(executor: Executor): Promise<void> {
+  await tables(executor)
     .deleteFrom('idempotency_keys')
     .where('created_at', '<=', keptSince())
-    .executeTakeFirst();
-  return Number(numDeletedRows);
+    .execute();
 }

@@ -17,7 +17,6 @@ export { boundedText, cutToJsonBytes, TEXT_MAX_BYTES } from './bounded-text.ts';
 export { createWork, type Work } from './create-work.ts';
 export { appendFenced, fencedWrite, persist } from './fenced-write.ts';
 export { withIdempotency } from './idempotency.ts';
-export { sweepIdempotencyKeys } from './idempotency-store.ts';
 export type { Kind, Kinds } from './kinds.ts';
 export { cursorId, cursorNumber, cursorOf, type Page, pageOf } from './paging.ts';
 export { RepeatedLook } from './repeated-look.ts';

@@ -1,4 +1,7 @@
-import type { Component } from '../kernel/index.ts';
+import { type Component, endsWithin } from '../kernel/index.ts';
+
+/** How long `stop` waits for a sweep; one that lasts longer goes on until the process ends. */
+const STOP_WAIT_MS = 3_000;
 
 export interface SweepOptions {
   /** Of the component. */
@@ -31,7 +34,7 @@ export class Sweep implements Component {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#running;
+    if (this.#running) await endsWithin(this.#running, STOP_WAIT_MS);
   }
 
   /** One sweep; a call during a sweep joins it. Never rejects. */
