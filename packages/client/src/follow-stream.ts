@@ -1,4 +1,5 @@
 import type { EventEnvelope } from '@holdfast/protocol';
+import { isRunEnding } from '@holdfast/protocol/run-endings';
 import { ApiError } from './api-error.ts';
 import { delayMs, RETRY_DEFAULT, type RetryPolicy, wait } from './backoff.ts';
 import type { Http, HttpRequest } from './http.ts';
@@ -27,8 +28,6 @@ const IDLE_MS = 45_000;
 const GOOD_LINE_MS = 5000;
 /** After a response that ended regularly, the client reconnects almost at once. */
 const REOPEN_MS = 250;
-/** The endings of a run, listed because importing the catalogue would add all schemas. */
-const ENDINGS: ReadonlySet<string> = new Set(['run.succeeded', 'run.failed', 'run.canceled']);
 
 /**
  * Follows one run from event `after` to its end: every event once, in order, whatever happens to
@@ -158,7 +157,7 @@ class Line {
       const arrival = this.arrive(data, deliveries);
       if (arrival.kind === 'hole') return { deliveries, broken: true };
       if (arrival.kind === 'next') append(deliveries, data);
-      if (ENDINGS.has(data.type)) this.positions.end(data.subject);
+      if (isRunEnding(data.type)) this.positions.end(data.subject);
     }
     return { deliveries, broken: false };
   }

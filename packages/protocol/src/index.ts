@@ -12,6 +12,7 @@ export * from './health.ts';
 export * from './realtime.ts';
 export * from './recordings.ts';
 export * from './roles.ts';
+export * from './run-endings.ts';
 export * from './run-events.ts';
 export * from './runs.ts';
 export * from './session-events.ts';

@@ -169,10 +169,3 @@ export const RUN_EVENTS = {
     public: { reason: runReason, duration_s: seconds, cost_usd: z.number().nullable() },
   }),
 } as const;
-
-/** After one of these a run's stream is over. */
-export const RUN_ENDINGS = ['run.succeeded', 'run.failed', 'run.canceled'] as const;
-
-export function isRunEnding(type: string): boolean {
-  return (RUN_ENDINGS as readonly string[]).includes(type);
-}

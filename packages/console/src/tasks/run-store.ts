@@ -1,5 +1,6 @@
 import { type Client, type Delivery, followStream, type LineState } from '@holdfast/client';
 import type { EventEnvelope } from '@holdfast/protocol';
+import { isRunEnding } from '@holdfast/protocol/run-endings';
 
 /**
  * The logs of all runs this tab shows, on one stream. A run that was watched once is followed to
@@ -28,7 +29,6 @@ export interface RunStoreOptions {
 export const FOLLOWED_MAX = 50;
 const KEPT_MAX = 24;
 export const EVENTS_MAX = 100_000;
-const ENDINGS = new Set(['run.succeeded', 'run.failed', 'run.canceled']);
 const EMPTY: RunLog = { events: [], version: 0, gap: false, over: false, error: null };
 const DRAW_MS = 50;
 
@@ -145,7 +145,7 @@ export class RunStore {
       const entry = this.entry(event.subject);
       entry.events.push(event);
       entry.seq = event.seq;
-      if (ENDINGS.has(event.type)) entry.log = { ...entry.log, over: true };
+      if (isRunEnding(event.type)) entry.log = { ...entry.log, over: true };
       this.touch(entry);
     }
     const subjects = new Set(delivery.events.map(event => event.subject));

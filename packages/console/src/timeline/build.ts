@@ -1,4 +1,5 @@
 import type { EventEnvelope } from '@holdfast/protocol';
+import { RUN_ENDINGS } from '@holdfast/protocol/run-endings';
 
 /**
  * A log as a picture: what lasted becomes a span on a lane, what happened at one moment a mark. All
@@ -59,13 +60,11 @@ const SPANNED = new Set([
   'agent.thought',
   'agent.output',
 ]);
-const FINALS = new Set([
+const FINALS: ReadonlySet<string> = new Set([
   'session.ended',
   'session.expired',
   'session.failed',
-  'run.succeeded',
-  'run.failed',
-  'run.canceled',
+  ...RUN_ENDINGS,
 ]);
 const ERRORS = new Set([
   'session.failed',
