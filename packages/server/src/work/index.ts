@@ -3,7 +3,6 @@
  * of lists, texts that fit an event. A feature uses this room; the room imports no feature.
  */
 export {
-  type Act,
   type AuditDeps,
   authorizeRow,
   authorizeTarget,
@@ -17,7 +16,7 @@ export { boundedText, cutToJsonBytes, TEXT_MAX_BYTES } from './bounded-text.ts';
 export { createWork, type Work } from './create-work.ts';
 export { appendFenced, fencedWrite, persist } from './fenced-write.ts';
 export { withIdempotency } from './idempotency.ts';
-export type { Kind, Kinds } from './kinds.ts';
+export type { Kind } from './kinds.ts';
 export { cursorId, cursorNumber, cursorOf, type Page, pageOf } from './paging.ts';
 export { RepeatedLook } from './repeated-look.ts';
 export { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from './requests.ts';

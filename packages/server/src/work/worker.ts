@@ -14,9 +14,9 @@ import type { Kind } from './kinds.ts';
 import { RepeatedLook } from './repeated-look.ts';
 
 /** How often a worker looks at what it was told, besides the doorbell. */
-export const LOOK_INTERVAL_MS = 1_000;
+const LOOK_INTERVAL_MS = 1_000;
 /** How long a worker whose time is over still waits for work that was not given back yet. */
-export const STOP_WAIT_MS = 3_000;
+const STOP_WAIT_MS = 3_000;
 /** Subjects woken by one sweep. */
 export const WAKE_BATCH = 100;
 
