@@ -20,22 +20,30 @@ export function startNode(args: readonly string[], options: SpawnOptions): Child
   return spawn(process.execPath, args, { cwd: ROOT, detached: true, ...options });
 }
 
+/** A process that could not be started has ended with code 1; the reason is printed. */
 export function whenEnded(child: ChildProcess): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
+  return new Promise(resolve => {
+    child.on('error', error => {
+      console.error(error.message);
+      // Other errors are those of a signal that could not be sent.
+      if (child.pid === undefined) resolve({ code: 1 });
+    });
     child.once('exit', (code, signal) => {
       resolve({ code: code ?? SIGNAL_BASE + (SIGNALS[signal ?? ''] ?? 0) });
     });
   });
 }
 
-/** Waits for `ended`, and kills the process when that takes too long. */
+/** Waits for `ended`; kills the process when that takes too long, and prints so. */
 export async function endWithin(
   child: ChildProcess,
   ended: Promise<Ended>,
-  timeoutMs: number,
+  { name, timeoutMs }: { readonly name: string; readonly timeoutMs: number },
 ): Promise<Ended> {
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  const timer = setTimeout(() => {
+    console.error(`The ${name} did not end within ${timeoutMs / 1_000} s; killing it.`);
+    child.kill('SIGKILL');
+  }, timeoutMs);
   try {
     return await ended;
   } finally {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { ROOT, startNode, whenEnded } from './children.ts';
+import { endWithin, ROOT, startNode, whenEnded } from './children.ts';
 
 /**
  * The console's pages are built when their sources changed since the last build, which a hash
@@ -13,6 +13,7 @@ import { ROOT, startNode, whenEnded } from './children.ts';
 const CONSOLE = join(ROOT, 'packages/console');
 const DIST = join(CONSOLE, 'dist');
 const MARKER = '.sources';
+const BUILD_TIMEOUT_MS = 300_000;
 const SOURCES = [
   'package-lock.json',
   'packages/console/index.html',
@@ -29,7 +30,16 @@ export interface BuildResult {
   readonly fault: string | null;
 }
 
+/** A build that fails for whatever reason is a fault to show: the server works without pages. */
 export async function buildConsoleWhenStale(): Promise<BuildResult> {
+  try {
+    return await buildWhenStale();
+  } catch (error) {
+    return { built: false, fault: (error as Error).message };
+  }
+}
+
+async function buildWhenStale(): Promise<BuildResult> {
   const hash = await hashSources();
   if ((await builtHash()) === hash) return { built: false, fault: null };
   const aside = join(ROOT, '.cache', `console-${process.pid}`);
@@ -56,13 +66,15 @@ async function build(outDir: string): Promise<string | null> {
     [join(dirname(vite), 'bin/vite.js'), 'build', '--outDir', outDir, '--logLevel', 'warn'],
     { cwd: CONSOLE, stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  const ended = whenEnded(child);
   let output = '';
   const keep = (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-8_000);
   };
-  child.stdout!.on('data', keep);
-  child.stderr!.on('data', keep);
-  const { code } = await whenEnded(child);
+  // Both are missing where the process could not be started.
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  const { code } = await endWithin(child, ended, { name: 'build', timeoutMs: BUILD_TIMEOUT_MS });
   return code === 0 ? null : output.trim() || `vite ended with code ${code}`;
 }
 

@@ -1,7 +1,24 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** Ctrl-C reaches us from the terminal, and once more from npm, which passes it on. */
-const REPEATED_MS = 300;
+/** npm passes a signal on within this time. */
+const ECHO_MAX_MS = 2_000;
 const PARENT_INTERVAL_MS = 500;
+
+/**
+ * Tells a signal from its echo: Ctrl-C reaches us from the terminal, and once more from npm, which
+ * passes it on. Each signal makes the next one of its name an echo, if that comes soon enough; the
+ * one behind an echo counts again, so that two presses count as two in whatever order they arrive.
+ */
+export class Echoes {
+  readonly #expectedUntilMs = new Map<string, number>();
+
+  isEcho(signal: string, nowMs: number): boolean {
+    const untilMs = this.#expectedUntilMs.get(signal);
+    this.#expectedUntilMs.delete(signal);
+    if (untilMs !== undefined && nowMs <= untilMs) return true;
+    this.#expectedUntilMs.set(signal, nowMs + ECHO_MAX_MS);
+    return false;
+  }
+}
 
 /**
  * Everything that asks the launcher to end: a signal, and the death of the npm that started it,
@@ -10,12 +27,12 @@ const PARENT_INTERVAL_MS = 500;
 export class EndRequests {
   #count = 0;
   #onRequest: (() => void) | undefined;
-  readonly #lastMs = new Map<string, number>();
+  readonly #echoes = new Echoes();
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #onSignal = (signal: NodeJS.Signals) => {
-    const sinceMs = performance.now() - (this.#lastMs.get(signal) ?? Number.NEGATIVE_INFINITY);
-    this.#lastMs.set(signal, performance.now());
-    if (sinceMs > REPEATED_MS) this.#request();
+    const isBelowNpm = process.env.npm_lifecycle_event !== undefined;
+    if (isBelowNpm && this.#echoes.isEcho(signal, performance.now())) return;
+    this.#request();
   };
 
   constructor() {
@@ -26,6 +43,8 @@ export class EndRequests {
     this.#timer = setInterval(() => {
       if (process.ppid === npm) return;
       clearInterval(this.#timer);
+      // Closing the terminal ends npm and sends us a signal too.
+      if (this.any) return;
       console.error('npm has ended; stopping everything.');
       this.#request();
     }, PARENT_INTERVAL_MS).unref();

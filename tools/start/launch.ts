@@ -9,7 +9,7 @@
  * server and the worker drain when their standard input ends, the database's guard waits for the
  * lock that they hold, and the simulator for its lifeline.
  */
-import { mkdirSync, realpathSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readDotenv } from '../../packages/server/src/config/index.ts';
 import { makeSocketDir } from '../../packages/server/src/platform/database/embedded/socket-dir.ts';
@@ -37,12 +37,13 @@ export async function launch(): Promise<number> {
     database: plan.database ? startDatabase(plan.dataDir, plan.database.poolMax) : undefined,
   };
   // A failure is thrown where it is waited for, below; the others are waited for before.
-  for (const part of [pages, starting.simulator, starting.database]) part?.catch(() => {});
+  for (const part of [starting.simulator, starting.database]) part?.catch(() => {});
   try {
     const simulator = await starting.simulator;
     const database = await starting.database;
     if (requests.any) return 0;
-    const given: Given = {
+    const given: Around['given'] = {
+      drainMs: plan.drainMs,
       settings: {
         NODE_COMPILE_CACHE,
         ...(simulator ? simulatedUpstream(simulator.url, plan.simulated) : {}),
@@ -51,7 +52,7 @@ export async function launch(): Promise<number> {
       },
       held: [...(simulator ? [simulator.lifeline] : []), ...(database ? [database.lockFd] : [])],
     };
-    return await serve(plan, given, { simulator, pages, requests });
+    return await serve(plan, { given, simulator, pages, requests });
   } finally {
     await starting.database?.then(
       database => database.close(),
@@ -66,14 +67,15 @@ export async function launch(): Promise<number> {
 }
 
 interface Around {
+  readonly given: Omit<Given, 'name'>;
   readonly simulator: RunningSimulator | undefined;
   readonly pages: ReturnType<typeof buildConsoleWhenStale> | undefined;
   readonly requests: EndRequests;
 }
 
 /** From the start of the server to the end of server and worker. */
-async function serve(plan: Plan, given: Given, around: Around): Promise<number> {
-  const [server, ...workers] = startProcesses(plan, given);
+async function serve(plan: Plan, around: Around): Promise<number> {
+  const [server, ...workers] = startProcesses(plan, around.given);
   let isOver = false;
   const all = [server, ...workers];
   around.requests.to(() => {
@@ -97,16 +99,33 @@ async function serve(plan: Plan, given: Given, around: Around): Promise<number> 
     for (const worker of workers) worker.interrupt();
   }
   await Promise.all(workers.map(worker => worker.ended));
+  // A worker that was killed has left it.
+  if (plan.worker) rmSync(workerSocketPath(plan), { force: true });
   return code;
 }
 
 function startProcesses(
   plan: Plan,
-  { settings, held }: Given,
+  given: Around['given'],
 ): [ServerProcess, ...ReturnType<typeof startWorker>[]] {
-  if (!plan.worker) return [startServer({ settings, held })];
-  const socket = join(makeSocketDir(realpathSync(plan.dataDir)), 'worker.sock');
-  const shared = { ...settings, HOLDFAST_LAUNCHER_WORKER_SOCKET: socket };
-  const of = (roles: string) => ({ settings: { ...shared, HOLDFAST_ROLES: roles }, held });
-  return [startServer(of('gateway,api')), startWorker(of('worker'))];
+  if (!plan.worker) return [startServer({ ...given, name: 'server' })];
+  const socket = workerSocketPath(plan);
+  const of = (name: string, roles: string) => ({
+    ...given,
+    name,
+    settings: {
+      ...given.settings,
+      HOLDFAST_LAUNCHER_WORKER_SOCKET: socket,
+      HOLDFAST_ROLES: roles,
+    },
+  });
+  return [startServer(of('server', 'gateway,api')), startWorker(of('worker', 'worker'))];
+}
+
+/**
+ * With `DATABASE_URL` two launchers may share a data folder, so each names a socket of its own. The
+ * name is no longer than that of the database's socket, for which the folder is chosen.
+ */
+function workerSocketPath({ dataDir }: Plan): string {
+  return join(makeSocketDir(realpathSync(dataDir)), `w${process.pid}.sock`);
 }

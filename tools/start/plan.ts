@@ -23,6 +23,8 @@ export interface Plan {
   readonly database: { readonly poolMax: number } | null;
   /** Whether the worker is a process of its own, so that agents' output holds up no call. */
   readonly worker: boolean;
+  /** The time that the server and the worker may take to drain. */
+  readonly drainMs: number;
   readonly dataDir: string;
   /** Where the server is reached from this machine, once its port is known. */
   readonly origin: (port: number) => string;
@@ -61,6 +63,10 @@ export function planStart(environment: Variables, dotenv: Variables): Plan {
         : null,
     // Roles that people chose are those of one process, as they would be without a launcher.
     worker: sources.HOLDFAST_ROLES === 'default',
+    drainMs:
+      (Number(added.HOLDFAST_SHUTDOWN_ACCEPT ?? values.HOLDFAST_SHUTDOWN_ACCEPT) +
+        values.HOLDFAST_SHUTDOWN_GRACE) *
+      1_000,
     // As the server takes it, which works in that folder.
     dataDir: resolve(ROOT, values.HOLDFAST_DATA_DIR),
     origin: originOf(values.HOLDFAST_HOST, values.HOLDFAST_TLS_CERT !== undefined),

@@ -5,9 +5,13 @@ import type { Plan } from './plan.ts';
 
 /** What every process of the server gets from the launcher. */
 export interface Given {
+  /** What it is called in messages. */
+  readonly name: string;
   readonly settings: Readonly<Record<string, string>>;
   /** Descriptors that it holds as long as it lives. */
   readonly held: readonly (number | NodeJS.WritableStream)[];
+  /** The time that its drain may take. */
+  readonly drainMs: number;
 }
 
 export interface ServerProcess {
@@ -20,28 +24,33 @@ export interface ServerProcess {
 
 const POLL_INTERVAL_MS = 50;
 const HURRY_TIMEOUT_MS = 10_000;
+/** The time that a server may take to stop and to close, after its drain, before it is killed. */
+const STOP_SPARE_MS = 60_000;
 
 /**
  * A server process; its log goes through to our standard output. It drains when its standard input
  * ends, so that it does so whatever ends the launcher.
  */
-export function startServer({ settings, held }: Given): ServerProcess {
+export function startServer({ name, settings, held, drainMs }: Given): ServerProcess {
   const child = startNode(['packages/server/src/main.ts'], {
     stdio: ['pipe', 'pipe', 'inherit', ...(held as (number | (NodeJS.WritableStream & never))[])],
     env: { ...process.env, ...settings, HOLDFAST_LAUNCHER_STDIN: 'true' },
   });
-  child.stdout!.pipe(process.stdout, { end: false });
-  // Without this listener a server that ends while we write would end the launcher.
-  child.stdin!.on('error', () => {});
   const ended = whenEnded(child);
+  // Both streams are missing where the process could not be started.
+  const { stdin, stdout } = child;
+  stdout?.pipe(process.stdout, { end: false });
+  // Without this listener a server that ends while we write would end the launcher.
+  stdin?.on('error', () => {});
   let interrupts = 0;
   return {
     ended,
-    listening: firstLine(child.stdout!, listeningPort),
+    listening: stdout ? firstLine(stdout, listeningPort) : Promise.resolve(null),
     interrupt() {
       interrupts += 1;
       child.kill(interrupts > 2 ? 'SIGKILL' : 'SIGTERM');
-      if (interrupts === 2) void endWithin(child, ended, HURRY_TIMEOUT_MS);
+      const timeoutMs = interrupts === 1 ? drainMs + STOP_SPARE_MS : HURRY_TIMEOUT_MS;
+      if (interrupts <= 2) void endWithin(child, ended, { name, timeoutMs });
     },
   };
 }

@@ -27,7 +27,7 @@ export async function startSimulator(
   const lifeline = child.stdin!;
   const stop = async () => {
     lifeline.destroy();
-    await endWithin(child, ended, STOP_TIMEOUT_MS);
+    await endWithin(child, ended, { name: 'simulated model', timeoutMs: STOP_TIMEOUT_MS });
   };
   const url = await firstLine(child.stdout!, listeningUrl);
   if (url !== null) return { url, lifeline, ended, stop };

@@ -3,14 +3,16 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ConfigError } from '../../packages/server/src/config/index.ts';
 import { METRICS } from '../../packages/server/src/platform/telemetry/index.ts';
 import { banner } from './banner.ts';
-import { ROOT, whenEnded } from './children.ts';
+import { endWithin, ROOT, startNode, whenEnded } from './children.ts';
 import { hashSources } from './console-build.ts';
+import { Echoes } from './end-requests.ts';
 import { firstLine, listeningPort, listeningUrl } from './output.ts';
 import { planStart, simulatedUpstream } from './plan.ts';
+import { startWorker } from './worker.ts';
 
 async function temporaryFolder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'holdfast-start-'));
@@ -144,6 +146,58 @@ describe('output', () => {
     ['{"event":"started","url":"http://127.0.0.1:1"}', undefined],
   ])('%s', (line, url) => {
     expect(listeningUrl(line)).toBe(url);
+  });
+});
+
+describe('a request to end', () => {
+  it('counts once when npm passes it on, also late, and twice when it comes twice', () => {
+    const echoes = new Echoes();
+    expect([0, 1_900].map(ms => echoes.isEcho('SIGINT', ms))).toEqual([false, true]);
+    const twice = [2_000, 2_100, 2_200, 2_300];
+    expect(twice.map(ms => echoes.isEcho('SIGINT', ms))).toEqual([false, true, false, true]);
+  });
+
+  it('counts each time when npm passes nothing on', () => {
+    const echoes = new Echoes();
+    expect([0, 2_001, 4_002].map(ms => echoes.isEcho('SIGINT', ms))).toEqual([false, false, false]);
+    expect(echoes.isEcho('SIGTERM', 4_002)).toBe(false);
+  });
+});
+
+describe('a process', () => {
+  /** Keeps what is printed to standard error; the first line resolves `printed`. */
+  function keepErrors() {
+    const { promise: printed, resolve } = Promise.withResolvers<void>();
+    const lines: string[] = [];
+    const spy = vi.spyOn(console, 'error').mockImplementation((line: string) => {
+      lines.push(line);
+      if (line.startsWith('The ')) resolve();
+    });
+    onTestFinished(() => spy.mockRestore());
+    return { lines, printed };
+  }
+
+  it('that does not end in time is killed, in one line', async () => {
+    const { lines } = keepErrors();
+    const child = startNode(['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+    const ended = endWithin(child, whenEnded(child), { name: 'worker', timeoutMs: 100 });
+    expect(await ended).toEqual({ code: 137 });
+    expect(lines).toEqual(['The worker did not end within 0.1 s; killing it.']);
+  });
+
+  it('that cannot be started has ended, and the worker is tried again after a pause', async () => {
+    const { lines, printed } = keepErrors();
+    const { execPath } = process;
+    onTestFinished(() => {
+      process.execPath = execPath;
+    });
+    process.execPath = '/nonexistent/node';
+    const worker = startWorker({ name: 'worker', settings: {}, held: [], drainMs: 0 });
+    await printed;
+    worker.interrupt();
+    await worker.ended;
+    expect(lines[0]).toContain('ENOENT');
+    expect(lines[1]).toContain('The worker ended with code 1; starting it again in 0.5 s');
   });
 });
 

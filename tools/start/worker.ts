@@ -17,12 +17,20 @@ export interface RunningWorker {
 export function startWorker(given: Given): RunningWorker {
   const stopping = new AbortController();
   const { signal } = stopping;
-  let current: ServerProcess;
+  let current: ServerProcess | undefined;
+  const run = async (): Promise<number> => {
+    try {
+      current = startServer(given);
+    } catch (error) {
+      console.error((error as Error).message);
+      return 1;
+    }
+    return (await current.ended).code;
+  };
   const keepRunning = async () => {
     for (let pauseMs = PAUSE_MIN_MS; ; pauseMs = Math.min(PAUSE_MAX_MS, pauseMs * 2)) {
       const startedMs = performance.now();
-      current = startServer(given);
-      const { code } = await current.ended;
+      const code = await run();
       if (signal.aborted) return;
       if (performance.now() - startedMs > STEADY_MS) pauseMs = PAUSE_MIN_MS;
       const again = `starting it again in ${pauseMs / 1_000} s`;
@@ -36,7 +44,7 @@ export function startWorker(given: Given): RunningWorker {
     ended,
     interrupt() {
       stopping.abort();
-      current.interrupt();
+      current?.interrupt();
     },
   };
 }
