@@ -44,19 +44,25 @@ export const databaseLockPath = (dataDir: string) => join(dataDir, 'postgres.loc
 /** Throws when another server has the folder, or when its database does not end. */
 export async function lockFolder(folder: LockedFolder, log: DatabaseLog): Promise<FolderLock> {
   const { dataDir } = folder;
-  const glance = await lockFile(servingLockPath(dataDir), SERVING_TIMEOUT_MS);
-  if (glance === undefined) throw new EmbeddedDatabaseError(refusal(dataDir));
-  glance.release();
+  (await lockServing(dataDir)).release();
   const database = await lockDatabase(folder, log);
+  let serving: FileLock | undefined;
   try {
-    const serving = await lockFile(servingLockPath(dataDir), SERVING_TIMEOUT_MS);
-    if (serving === undefined) throw new EmbeddedDatabaseError(refusal(dataDir));
+    serving = await lockServing(dataDir);
     writeFileSync(join(dataDir, HOLDER_FILE), `${process.pid}\n`, { mode: 0o600 });
     return { serving, database };
   } catch (error) {
+    serving?.release();
     database.release();
     throw error;
   }
+}
+
+/** Throws when another server has the folder. */
+async function lockServing(dataDir: string): Promise<FileLock> {
+  const lock = await lockFile(servingLockPath(dataDir), SERVING_TIMEOUT_MS);
+  if (lock === undefined) throw new EmbeddedDatabaseError(refusal(dataDir));
+  return lock;
 }
 
 async function lockDatabase(folder: LockedFolder, log: DatabaseLog): Promise<FileLock> {
@@ -67,6 +73,8 @@ async function lockDatabase(folder: LockedFolder, log: DatabaseLog): Promise<Fil
   const ended = await lockFile(path, ENDING_TIMEOUT_MS);
   if (ended) return ended;
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+    // A server that started beside this one may have the folder by now, and the database is its.
+    (await lockServing(folder.dataDir)).release();
     if (!stopOrphan(folder.clusterDir, signal)) break;
     log.warn('database.orphan_stopped', { folder: folder.clusterDir, signal });
     const stopped = await lockFile(path, ORPHAN_TIMEOUT_MS);

@@ -16,7 +16,11 @@
 const GUARD = `
 serving=$1
 shift
+database=
+stopping=
 stop() {
+  stopping=yes
+  [ -n "$database" ] || return
   trap '' TERM
   trap - CHLD
   tenths=0
@@ -29,9 +33,11 @@ stop() {
     tenths=$((tenths + 1))
   done
 }
+trap stop TERM
 "$@" &
 database=$!
-trap stop TERM CHLD
+[ -z "$stopping" ] || stop
+trap stop CHLD
 setpriv --pdeathsig=KILL flock --shared "$serving" sh -c 'kill -TERM "$1"' sh $$ 3>&- &
 waiting=$!
 while kill -0 "$database" 2>/dev/null; do

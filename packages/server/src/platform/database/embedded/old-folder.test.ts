@@ -30,6 +30,7 @@ beforeEach(() => {
     mkdirSync(join(dataDir, name));
     writeFileSync(join(dataDir, name, 'file'), name);
   }
+  writeFileSync(join(dataDir, 'database/PG_VERSION'), '18');
   writeFileSync(join(dataDir, 'master.key'), 'key');
 });
 
@@ -88,4 +89,12 @@ it('stays where a server of version 0.1 works on it', async () => {
   await expect(open()).rejects.toThrow(/version 0.1 uses the data folder/);
   held.close();
   expect(existsSync(join(dataDir, 'database/file'))).toBe(true);
+});
+
+it('of another kind, which only has that name, and what belongs to the volume stay', async () => {
+  mkdirSync(join(dataDir, 'lost+found'));
+  rmSync(join(dataDir, 'database/PG_VERSION'));
+  await open();
+  expect(readdirSync(dataDir)).toEqual(expect.arrayContaining(['database', 'lost+found', 'blobs']));
+  expect(existsSync(join(dataDir, 'holdfast-0.1'))).toBe(false);
 });

@@ -34,11 +34,12 @@ export async function setAsideOldFolder(folder: OldFolder, log: DatabaseLog): Pr
   const { dataDir, clusterDir, own } = folder;
   const moving = join(dataDir, MOVING);
   if (existsSync(clusterDir)) return;
-  const isOld = OLD_DATABASES.some(name => existsSync(join(dataDir, name)));
+  const isOld = OLD_DATABASES.some(name => existsSync(join(dataDir, name, 'PG_VERSION')));
   if (!isOld && !existsSync(moving)) return;
   assertUnused(dataDir);
   mkdirSync(moving, { recursive: true, mode: 0o700 });
-  const stays = new Set([...own, MOVING]);
+  // The last belongs to the file system of a volume that is mounted here.
+  const stays = new Set([...own, MOVING, 'lost+found']);
   const isAside = (name: string) => name === ASIDE || name.startsWith(`${ASIDE}-`);
   const names = readdirSync(dataDir).filter(name => !stays.has(name) && !isAside(name));
   const last = (name: string) => (OLD_DATABASES.includes(name) ? 1 : 0);

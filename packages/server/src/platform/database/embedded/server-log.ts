@@ -42,6 +42,8 @@ export class ServerLog {
 
 /** One line of what a program of PostgreSQL printed: its last words on what went wrong. */
 export function faults(output: string): string {
-  const lines = output.split('\n').filter(line => /^(FATAL|PANIC|ERROR):|: /.test(line));
+  const lines = output
+    .split('\n')
+    .filter(line => line.includes(': ') && !/^(LOG|HINT|DETAIL|CONTEXT):/.test(line));
   return lines.slice(-3).join('; ');
 }

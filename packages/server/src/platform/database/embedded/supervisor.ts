@@ -12,11 +12,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endsWithin } from '../../../kernel/index.ts';
 import type { Binaries } from './binaries.ts';
 import { EmbeddedDatabaseError } from './error.ts';
 import { type FileLock, lockFile } from './file-lock.ts';
 import { databaseLockPath, servingLockPath } from './folder-lock.ts';
 import { guarded, STOP_TIMEOUT_MS } from './guard.ts';
+import { stopOrphan } from './orphan.ts';
 import type { RunAs } from './run-as.ts';
 import { ServerLog } from './server-log.ts';
 import { SOCKET_NAME } from './socket-dir.ts';
@@ -79,7 +81,7 @@ export class Supervisor {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#stopRun();
-    await this.#watching;
+    await endsWithin(this.#watching, LEFTOVERS_TIMEOUT_MS);
     const lock = await lockFile(databaseLockPath(this.#parts.dataDir), LEFTOVERS_TIMEOUT_MS);
     if (lock === undefined) this.#parts.log.error('database.not_ended');
     lock?.release();
@@ -124,6 +126,8 @@ export class Supervisor {
     // other processes by now, or of one whose end its parent has not noticed yet.
     await rm(join(clusterDir, 'postmaster.pid'), { force: true });
     await rm(join(socketDir, `${SOCKET_NAME}.lock`), { force: true });
+    // From here on `close` finds the run.
+    if (this.#closing.signal.aborted) return lock.release();
     const run = this.#spawn(lock);
     this.#run = run;
     const timeout = new AbortController();
@@ -168,10 +172,15 @@ export class Supervisor {
   async #stopRun(): Promise<void> {
     const run = this.#run;
     if (run === undefined) return;
-    run.guard.kill('SIGTERM');
-    const timer = setTimeout(() => run.guard.kill('SIGKILL'), STOP_TIMEOUT_MS);
-    await run.ended;
-    clearTimeout(timer);
+    const { clusterDir } = this.#parts;
+    for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+      // The guard stops the database. Where the guard itself is gone, nothing else does.
+      if (!run.guard.kill('SIGTERM')) stopOrphan(clusterDir, signal);
+      if (await endsWithin(run.ended, STOP_TIMEOUT_MS / 3)) return;
+    }
+    run.guard.kill('SIGKILL');
+    stopOrphan(clusterDir, 'SIGKILL');
+    await endsWithin(run.ended, LEFTOVERS_TIMEOUT_MS);
   }
 
   /** The server says it for each statement that fails, and may go on without ending. */
