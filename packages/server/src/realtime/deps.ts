@@ -1,13 +1,13 @@
 import type { Models } from '../models/index.ts';
 import type { Traffic } from './metrics.ts';
 import type { AdmissionDeps } from './open-session.ts';
-import type { LiveSessions } from './registry.ts';
+import type { SessionRegistry } from './registry.ts';
 import type { RelayLimits, RelayTicker } from './relay/index.ts';
 
 /** What a session over a WebSocket is built from. */
 export interface SocketDeps extends AdmissionDeps {
   readonly models: Models;
-  readonly live: LiveSessions;
+  readonly registry: SessionRegistry;
   readonly ticker: RelayTicker;
   readonly traffic: Traffic;
   /** From the first packet to the upstream until its 101. */

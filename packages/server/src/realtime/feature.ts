@@ -14,9 +14,9 @@ import { type HangUpDeps, hangUpOrphan } from './calls/hang-up.ts';
 import type { CallLimits } from './calls/limits.ts';
 import { type Calls, createCalls } from './calls/service.ts';
 import type { SessionDefaults } from './defaults.ts';
-import { createMetrics, observeLive, Traffic } from './metrics.ts';
+import { addRegistryGauges, createMetrics, Traffic } from './metrics.ts';
 import type { SecretsDeps } from './mint-secret.ts';
-import { LiveSessions, orderBell } from './registry.ts';
+import { orderBell, SessionRegistry } from './registry.ts';
 import { type RelayLimits, RelayTicker } from './relay/index.ts';
 import { addCallRoutes } from './routes/calls.ts';
 import { addLegacyRoutes } from './routes/legacy.ts';
@@ -59,7 +59,7 @@ export interface RealtimeDeps {
 
 export interface Realtime {
   readonly sessions: Sessions;
-  readonly live: LiveSessions;
+  readonly registry: SessionRegistry;
   readonly sweep: SessionSweep;
   /** In starting order, after database and leases. */
   readonly components: readonly Component[];
@@ -89,21 +89,24 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     traffic: new Traffic(),
   };
   const { drainAcceptMs = DRAIN_ACCEPT_MS, drainGraceMs } = deps;
-  const live = new LiveSessions({ deps: common, doorbell, drainAcceptMs, drainGraceMs });
-  common.traffic.observe(telemetry.meter);
-  observeLive(telemetry.meter, { sessions: () => live.size, sockets: () => live.socketCount });
+  const registry = new SessionRegistry({ deps: common, doorbell, drainAcceptMs, drainGraceMs });
+  common.traffic.reportTo(telemetry.meter);
+  addRegistryGauges(telemetry.meter, {
+    sessions: () => registry.size,
+    sockets: () => registry.socketCount,
+  });
   const sessions = createSessions(common);
-  const withLive = { ...common, live };
-  const calls = createCalls(withLive);
+  const withRegistry = { ...common, registry };
+  const calls = createCalls(withRegistry);
   const { takeOver } = calls;
   const { retentionMs } = deps;
-  const sweep = new SessionSweep({ deps: common, live, sessions, takeOver, retentionMs });
+  const sweep = new SessionSweep({ deps: common, registry, sessions, takeOver, retentionMs });
   return {
     sessions,
-    live,
+    registry,
     sweep,
-    components: [live, sweep],
-    upgrades: realtimeUpgrades({ ...withLive, calls }),
+    components: [registry, sweep],
+    upgrades: realtimeUpgrades({ ...withRegistry, calls }),
     sessionRoutes: async plain => {
       addSessionRoutes(plain.withTypeProvider<ZodTypeProvider>(), sessions);
     },

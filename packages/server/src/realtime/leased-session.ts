@@ -7,7 +7,7 @@ import type { Json } from './preview/session.ts';
 import { isFinal, type SessionInput } from './session.ts';
 import * as store from './store.ts';
 import { SessionTap } from './tap.ts';
-import { type LifecycleDeps, moveSession } from './transitions.ts';
+import { type TransitionDeps, transition } from './transitions.ts';
 
 /**
  * What this process keeps for a session that it holds, however it is connected: the lease, the
@@ -20,7 +20,7 @@ import { type LifecycleDeps, moveSession } from './transitions.ts';
  */
 const FLUSH_ON_RELEASE_MS = 5_000;
 
-export interface HolderOptions {
+export interface LeasedSessionOptions {
   readonly lease: Lease;
   /** Usage so far, when the session was held elsewhere before. */
   readonly usage?: SessionUsage;
@@ -30,7 +30,7 @@ export interface HolderOptions {
   readonly onConfiguration?: (session: Json) => void;
 }
 
-export interface Holder {
+export interface LeasedSession {
   readonly id: string;
   readonly lease: Lease;
   readonly journal: Journal;
@@ -47,7 +47,10 @@ export interface Holder {
   handOver(): Promise<boolean>;
 }
 
-export function createHolder(deps: LifecycleDeps, options: HolderOptions): Holder {
+export function createLeasedSession(
+  deps: TransitionDeps,
+  options: LeasedSessionOptions,
+): LeasedSession {
   const { lease, onLost } = options;
   const { database, log, leases, telemetry } = deps;
   const id = lease.subject;
@@ -60,7 +63,9 @@ export function createHolder(deps: LifecycleDeps, options: HolderOptions): Holde
     journal.close();
     try {
       await persist(async () => {
-        await store.writeLive(database.db, leases.replica, [{ id, idleMs: 0, usage: tap.usage }]);
+        await store.writeActivity(database.db, leases.replica, [
+          { id, idleMs: 0, usage: tap.usage },
+        ]);
         await work();
       });
     } catch (error) {
@@ -76,7 +81,7 @@ export function createHolder(deps: LifecycleDeps, options: HolderOptions): Holde
     tap,
     release: (input, closeCode) =>
       letGo(async () => {
-        await moveSession(deps, id, input, { actor, closeCode, lease });
+        await transition(deps, id, input, { actor, closeCode, lease });
       }),
     async handOver() {
       let goesOn = true;
@@ -92,9 +97,9 @@ export function createHolder(deps: LifecycleDeps, options: HolderOptions): Holde
 
 /** What the tap learns goes to the journal, to the row, and to whoever holds the session. */
 function createTap(
-  deps: LifecycleDeps,
+  deps: TransitionDeps,
   session: { id: string; journal: Journal },
-  options: HolderOptions,
+  options: LeasedSessionOptions,
 ): SessionTap {
   const { id, journal } = session;
   const note = (facts: store.UpstreamFacts) => {

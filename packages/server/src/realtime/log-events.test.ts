@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkEvent } from '../platform/log/index.ts';
-import { addUsage, noUsage, observeClient, observeServer } from './log-events.ts';
+import { addUsage, clientLogEvent, noUsage, serverLogEvent } from './log-events.ts';
 import type { Json } from './preview/session.ts';
 import { SessionTap } from './tap.ts';
 
@@ -67,16 +67,16 @@ const SERVER_EVENTS: Json[] = [
 
 describe('what the log keeps', () => {
   it.each(SERVER_EVENTS)('$type fits the catalogue', event => {
-    const observed = observeServer(event);
-    expect(observed).not.toBeNull();
-    expect(() => checkEvent(observed!)).not.toThrow();
+    const logged = serverLogEvent(event);
+    expect(logged).not.toBeNull();
+    expect(() => checkEvent(logged!)).not.toThrow();
   });
 
   it.each(SERVER_EVENTS.map(event => ({ type: event.type })))(
     '$type without its fields still fits, or is left out',
     event => {
-      const observed = observeServer(event);
-      if (observed !== null) expect(() => checkEvent(observed)).not.toThrow();
+      const logged = serverLogEvent(event);
+      if (logged !== null) expect(() => checkEvent(logged)).not.toThrow();
     },
   );
 
@@ -87,14 +87,14 @@ describe('what the log keeps', () => {
       ),
     ),
   )('$type with wrong fields still fits, or is left out', event => {
-    const observed = observeServer(event);
-    if (observed !== null) expect(() => checkEvent(observed)).not.toThrow();
+    const logged = serverLogEvent(event);
+    if (logged !== null) expect(() => checkEvent(logged)).not.toThrow();
   });
 
   it('keeps texts private', () => {
     const words = ['secret', 'hi', 'said', 'private words'];
     for (const event of SERVER_EVENTS) {
-      const shown = JSON.stringify(observeServer(event)?.data ?? {});
+      const shown = JSON.stringify(serverLogEvent(event)?.data ?? {});
       for (const word of words) expect(shown).not.toContain(`"${word}"`);
     }
   });
@@ -106,21 +106,21 @@ describe('what the log keeps', () => {
     'constructor',
     '__proto__',
   ])('leaves %s out', type => {
-    expect(observeServer({ type, delta: 'AAAA' })).toBeNull();
+    expect(serverLogEvent({ type, delta: 'AAAA' })).toBeNull();
   });
 
   it('keeps what a function returned', () => {
     const item = { type: 'function_call_output', call_id: 'c', output: 'done' };
-    const observed = observeClient({ type: 'conversation.item.create', item });
-    expect(observed).toEqual({
+    const logged = clientLogEvent({ type: 'conversation.item.create', item });
+    expect(logged).toEqual({
       type: 'tool.returned',
       data: { call_id: 'c' },
       private: { output: 'done' },
     });
     expect(
-      observeClient({ type: 'conversation.item.create', item: { type: 'message' } }),
+      clientLogEvent({ type: 'conversation.item.create', item: { type: 'message' } }),
     ).toBeNull();
-    expect(observeClient({ type: 'input_audio_buffer.append', audio: 'AAAA' })).toBeNull();
+    expect(clientLogEvent({ type: 'input_audio_buffer.append', audio: 'AAAA' })).toBeNull();
   });
 });
 

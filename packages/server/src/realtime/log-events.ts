@@ -14,12 +14,12 @@ const WORD_MAX_CHARS = 200;
 const LIST_MAX = 128;
 
 /** What the upstream said. */
-export function observeServer(event: Json): NewEvent | null {
+export function serverLogEvent(event: Json): NewEvent | null {
   return entry(SERVER, event.type)?.(event) ?? null;
 }
 
 /** What the client said. */
-export function observeClient(event: Json): NewEvent | null {
+export function clientLogEvent(event: Json): NewEvent | null {
   if (event.type !== 'conversation.item.create' || !isObject(event.item)) return null;
   const { item } = event;
   if (item.type !== 'function_call_output') return null;

@@ -26,37 +26,37 @@ export function createMetrics(meter: Meter): RealtimeMetrics {
 }
 
 /** Gauges of what this process holds now. */
-export function observeLive(
+export function addRegistryGauges(
   meter: Meter,
-  live: { readonly sessions: () => number; readonly sockets: () => number },
+  registry: { readonly sessions: () => number; readonly sockets: () => number },
 ): void {
   meter
     .createObservableGauge('active_sessions_count', {
       description: 'Sessions that are active in this process.',
     })
-    .addCallback(result => result.observe(live.sessions()));
+    .addCallback(result => result.observe(registry.sessions()));
   meter
     .createObservableGauge('websocket_connections_count', {
       description: 'Open WebSocket connections of clients.',
     })
-    .addCallback(result => result.observe(live.sockets()));
+    .addCallback(result => result.observe(registry.sockets()));
 }
 
 /**
- * What all relays of the process have carried, for the metrics: the live ones' plain counters are
- * summed when somebody looks, so that carrying a frame costs nothing more.
+ * What all relays of the process have carried, for the metrics: the running ones' plain
+ * counters are summed when the metrics are read, so that carrying a frame costs nothing more.
  */
 export class Traffic {
-  readonly #live = new Set<RelayCounters>();
+  readonly #running = new Set<RelayCounters>();
   readonly #past = { in: zero(), out: zero() };
 
   add(counters: RelayCounters): void {
-    this.#live.add(counters);
+    this.#running.add(counters);
   }
 
   /** A relay has ended; its sums stay. */
   settle(counters: RelayCounters): void {
-    if (!this.#live.delete(counters)) return;
+    if (!this.#running.delete(counters)) return;
     addTo(this.#past.in, counters.clientToUpstream);
     addTo(this.#past.out, counters.upstreamToClient);
   }
@@ -64,14 +64,14 @@ export class Traffic {
   /** `in`: from clients; `out`: from upstreams. */
   sums(): { in: Sums; out: Sums } {
     const sums = { in: { ...this.#past.in }, out: { ...this.#past.out } };
-    for (const counters of this.#live) {
+    for (const counters of this.#running) {
       addTo(sums.in, counters.clientToUpstream);
       addTo(sums.out, counters.upstreamToClient);
     }
     return sums;
   }
 
-  observe(meter: Meter): void {
+  reportTo(meter: Meter): void {
     const bytes = meter.createObservableCounter('holdfast_relay_bytes_total');
     const frames = meter.createObservableCounter('holdfast_relay_frames_total');
     const pauses = meter.createObservableCounter('holdfast_relay_pauses_total');

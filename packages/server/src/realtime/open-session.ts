@@ -8,7 +8,7 @@ import type { Json } from './preview/session.ts';
 import { findMinted } from './queries.ts';
 import * as store from './store.ts';
 import type { Protocol, SessionRow, Transport } from './tables.ts';
-import type { LifecycleDeps } from './transitions.ts';
+import type { TransitionDeps } from './transitions.ts';
 
 /**
  * How sessions come into being: minted (a row without a place, for the seeds' `POST /sessions`), or
@@ -16,7 +16,7 @@ import type { LifecycleDeps } from './transitions.ts';
  * one transaction; an advisory lock per owner makes two replicas that race count one after the
  * other.
  */
-export interface AdmissionDeps extends LifecycleDeps {
+export interface AdmissionDeps extends TransitionDeps {
   /** Places per owner. */
   readonly maxActiveSessions: number;
   /** The longest a session may last. */

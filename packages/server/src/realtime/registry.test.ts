@@ -13,7 +13,7 @@ import * as queries from './queries.ts';
 import { createSessions, type Sessions } from './service.ts';
 import * as store from './store.ts';
 import { SessionSweep } from './sweep.ts';
-import { connectSession, moveSession } from './transitions.ts';
+import { connectSession, transition } from './transitions.ts';
 
 const person = (role: Principal['role'] = 'Developer', projectId = 'default'): Principal => {
   const id = newId('evt');
@@ -28,7 +28,7 @@ interface Bench {
   rung: string[];
   /** Calls without a holder that were hung up. */
   hungUp: string[];
-  sweep: (options?: { live?: string[]; retentionMs?: number }) => Promise<void>;
+  sweep: (options?: { registered?: string[]; retentionMs?: number }) => Promise<void>;
   /** A second replica on the same database. */
   leases: Leases;
 }
@@ -67,10 +67,13 @@ async function open(database: Database): Promise<Bench> {
     hangUpOrphan: async (row: { id: string }) => void hungUp.push(row.id),
   };
   const sessions = createSessions(deps);
-  const sweep = ({ live = [] as string[], retentionMs = undefined as number | undefined } = {}) =>
+  const sweep = ({
+    registered = [] as string[],
+    retentionMs = undefined as number | undefined,
+  } = {}) =>
     new SessionSweep({
       deps,
-      live: { has: (id: string) => live.includes(id) },
+      registry: { has: (id: string) => registered.includes(id) },
       sessions,
       takeOver: async () => false,
       retentionMs: retentionMs ?? null,
@@ -131,7 +134,7 @@ withDatabase(openDatabase => {
       await admit(person());
       const { lease } = opened[0]!;
       const input = { type: 'fail' as const, reason: 'upstream_error' };
-      await moveSession(bench.deps, lease.subject, input, { actor, lease });
+      await transition(bench.deps, lease.subject, input, { actor, lease });
       await admit(ann);
     });
 
@@ -158,7 +161,7 @@ withDatabase(openDatabase => {
       const ann = person();
       const { lease } = await connected(ann);
       const deps = { ...bench.deps, reconnectWindowMs: 60_000 };
-      await moveSession(
+      await transition(
         deps,
         lease.subject,
         { type: 'lose', reason: 'client_lost' },
@@ -199,11 +202,11 @@ withDatabase(openDatabase => {
       }),
     );
 
-  describe('lifecycle', () => {
+  describe('a transition', () => {
     it('writes row and log together', async () => {
       const { lease } = await connected(person());
       const id = lease.subject;
-      await moveSession(bench.deps, id, { type: 'end', reason: 'client_closed' }, { actor, lease });
+      await transition(bench.deps, id, { type: 'end', reason: 'client_closed' }, { actor, lease });
       expect(await types(id)).toEqual(['session.created', 'session.connected', 'session.ended']);
       expect(await queries.find(database.db, id)).toMatchObject({
         state: 'ended',
@@ -217,7 +220,7 @@ withDatabase(openDatabase => {
       const { lease } = await connected(person());
       const id = lease.subject;
       const input = { type: 'lose' as const, reason: 'client_lost' as const };
-      await moveSession(bench.deps, id, input, { actor, lease, closeCode: 1006 });
+      await transition(bench.deps, id, input, { actor, lease, closeCode: 1006 });
       expect(await types(id)).toEqual([
         'session.created',
         'session.connected',
@@ -234,7 +237,7 @@ withDatabase(openDatabase => {
     it('leaves a drained session disconnected, for the sweep', async () => {
       const { lease } = await connected(person());
       const id = lease.subject;
-      await moveSession(bench.deps, id, { type: 'lose', reason: 'drain' }, { actor, lease });
+      await transition(bench.deps, id, { type: 'lose', reason: 'drain' }, { actor, lease });
       expect(await queries.find(database.db, id)).toMatchObject({
         state: 'disconnected',
         close_reason: 'drain',
@@ -250,8 +253,8 @@ withDatabase(openDatabase => {
       const { lease } = await connected(person());
       const id = lease.subject;
       const input = { type: 'end' as const, reason: 'client_closed' as const };
-      await moveSession(bench.deps, id, input, { actor, lease });
-      const again = await moveSession(bench.deps, id, input, { actor, lease });
+      await transition(bench.deps, id, input, { actor, lease });
+      const again = await transition(bench.deps, id, input, { actor, lease });
       expect(again?.to).toBeNull();
       expect(await types(id)).toHaveLength(3);
     });
@@ -261,7 +264,7 @@ withDatabase(openDatabase => {
       const stale = { ...lease, fence: lease.fence - 1 };
       const input = { type: 'end' as const, reason: 'client_closed' as const };
       await expect(
-        moveSession(bench.deps, lease.subject, input, { actor, lease: stale }),
+        transition(bench.deps, lease.subject, input, { actor, lease: stale }),
       ).rejects.toMatchObject({ code: 'conflict' });
       expect(await state(lease.subject)).toBe('connected');
     });
@@ -270,8 +273,8 @@ withDatabase(openDatabase => {
       const ann = person();
       const { lease } = await admit(ann);
       await bench.sessions.end({ principal: ann, requestId: 'r' }, lease.subject);
-      const holder = { lease, transport: 'websocket' as const, protocol: 'ga' as const };
-      expect(await connectSession(bench.deps, holder)).toBe(false);
+      const connection = { lease, transport: 'websocket' as const, protocol: 'ga' as const };
+      expect(await connectSession(bench.deps, connection)).toBe(false);
     });
 
     it('writes usage and activity of many sessions at once, as totals', async () => {
@@ -282,8 +285,8 @@ withDatabase(openDatabase => {
         { id: two.lease.subject, idleMs: 5_000, usage: noUsage() },
       ];
       const { replica } = bench.leases;
-      for (let i = 0; i < 2; i++) await store.writeLive(database.db, replica, facts);
-      await store.writeLive(database.db, 'rep_other', [{ ...facts[0]!, usage: noUsage() }]);
+      for (let i = 0; i < 2; i++) await store.writeActivity(database.db, replica, facts);
+      await store.writeActivity(database.db, 'rep_other', [{ ...facts[0]!, usage: noUsage() }]);
       expect(await queries.find(database.db, one.lease.subject)).toMatchObject({
         responses: 2,
         transcription_seconds: 1.5,
@@ -310,7 +313,7 @@ withDatabase(openDatabase => {
       await bench.sweep();
       expect(await state(lease.subject)).toBe('connected');
       await shift(lease.subject, 'expires_at', -11);
-      await bench.sweep({ live: [lease.subject] });
+      await bench.sweep({ registered: [lease.subject] });
       expect(await state(lease.subject)).toBe('expired');
       const orders = await queries.orders(database.db, bench.leases.replica, 99);
       expect(orders).toContainEqual({ id: lease.subject, control: 'end' });
@@ -337,8 +340,8 @@ withDatabase(openDatabase => {
       await dead.start();
       const deps = { ...bench.deps, leases: dead };
       const { lease } = await openSession(deps, request(person()));
-      const holder = { lease, transport: 'websocket' as const, protocol: 'ga' as const };
-      await connectSession(deps, holder);
+      const connection = { lease, transport: 'websocket' as const, protocol: 'ga' as const };
+      await connectSession(deps, connection);
       const half = await openSession(deps, request(person()));
       await bench.sweep();
       expect(await state(lease.subject)).toBe('connected');
@@ -353,14 +356,14 @@ withDatabase(openDatabase => {
       expect(await state(half.lease.subject)).toBe('expired');
       // What the dead one still wants to write is refused.
       const late = { type: 'end' as const, reason: 'client_closed' as const };
-      const moved = await moveSession(deps, lease.subject, late, { actor, lease });
+      const moved = await transition(deps, lease.subject, late, { actor, lease });
       expect(moved?.to).toBeNull();
     });
 
     it('finds rows that name this process and that it does not hold', async () => {
       const [forgotten, held] = [await connected(person()), await connected(person())];
       for (const { lease } of [forgotten, held]) await shift(lease.subject, 'created_at', -61);
-      await bench.sweep({ live: [held.lease.subject] });
+      await bench.sweep({ registered: [held.lease.subject] });
       expect(await state(forgotten.lease.subject)).toBe('expired');
       expect(await state(held.lease.subject)).toBe('connected');
     });
@@ -368,7 +371,7 @@ withDatabase(openDatabase => {
     it('erases what is older than its retention', async () => {
       const { lease } = await connected(person());
       const id = lease.subject;
-      await moveSession(bench.deps, id, { type: 'end', reason: 'client_closed' }, { actor, lease });
+      await transition(bench.deps, id, { type: 'end', reason: 'client_closed' }, { actor, lease });
       await bench.sweep({ retentionMs: 3_600_000 });
       expect(await state(id)).toBe('ended');
       await shift(id, 'ended_at', -3_601);

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Component, HoldfastError } from '../kernel/index.ts';
 import type { Doorbell } from '../platform/doorbell/index.ts';
 import { RepeatedLook } from '../work/index.ts';
-import type { Holder } from './leased-session.ts';
+import type { LeasedSession } from './leased-session.ts';
 import * as queries from './queries.ts';
 import * as store from './store.ts';
 import type { Transport } from './tables.ts';
-import type { LifecycleDeps } from './transitions.ts';
+import type { TransitionDeps } from './transitions.ts';
 
 /**
  * The sessions this process holds, and what it does about them besides relaying: once a second it
@@ -20,8 +20,8 @@ import type { LifecycleDeps } from './transitions.ts';
  */
 export type StopReason = 'end' | 'erase' | 'expired' | 'drain' | 'lost';
 
-export interface LiveSession {
-  readonly holder: Holder;
+export interface RegisteredSession {
+  readonly leased: LeasedSession;
   readonly transport: Transport;
   /** Milliseconds since a byte last came from either side. */
   idleMs(): number;
@@ -44,10 +44,10 @@ const STOP_TIMEOUT_MS = 12_000;
 const FOREVER_MS = 2 ** 31 - 1;
 const DRAIN_CLOSE = [1012, 'drain'] as const;
 const ORDERS_MAX = 500;
-const FACTS_MAX = 500;
+const ACTIVITY_BATCH = 500;
 
-export interface LiveOptions {
-  readonly deps: LifecycleDeps;
+export interface SessionRegistryOptions {
+  readonly deps: TransitionDeps;
   readonly doorbell: Doorbell;
   /** How long a draining process still takes new sessions. */
   readonly drainAcceptMs: number;
@@ -58,12 +58,12 @@ export interface LiveOptions {
 /** What to ring to make a replica look at its orders. */
 export const orderBell = (replica: string) => `orders:${replica}`;
 
-export class LiveSessions implements Component {
+export class SessionRegistry implements Component {
   readonly name = 'realtime';
   /** Clients' sidebands of calls: they are nobody's session, but are closed with this process. */
   readonly #sidebands = new Set<ClientSideband>();
-  readonly #options: LiveOptions;
-  readonly #sessions = new Map<string, LiveSession>();
+  readonly #options: SessionRegistryOptions;
+  readonly #sessions = new Map<string, RegisteredSession>();
   #refusing = false;
   #stopping = false;
   #timer: NodeJS.Timeout | undefined;
@@ -71,7 +71,7 @@ export class LiveSessions implements Component {
   #polls = 0;
   readonly #look: RepeatedLook;
 
-  constructor(options: LiveOptions) {
+  constructor(options: SessionRegistryOptions) {
     this.#options = options;
     const { log } = options.deps.telemetry;
     this.#look = new RepeatedLook(() => this.#obey(), { log, event: 'realtime.poll_failed' });
@@ -103,8 +103,8 @@ export class LiveSessions implements Component {
   }
 
   /** An admission that was under way when the process stopped is let go of at once. */
-  add(session: LiveSession): void {
-    const { id } = session.holder;
+  add(session: RegisteredSession): void {
+    const { id } = session.leased;
     this.#sessions.set(id, session);
     void session.done.then(() => {
       if (this.#sessions.get(id) === session) this.#sessions.delete(id);
@@ -127,7 +127,7 @@ export class LiveSessions implements Component {
     this.#timer = setInterval(() => {
       this.#polls += 1;
       void this.look();
-      if (this.#polls % HEARTBEAT_EVERY_POLLS === 0) void this.writeFacts();
+      if (this.#polls % HEARTBEAT_EVERY_POLLS === 0) void this.writeActivity();
     }, POLL_INTERVAL_MS);
     this.#timer.unref();
   }
@@ -175,16 +175,20 @@ export class LiveSessions implements Component {
   }
 
   /** Writes usage and activity of all sessions. Never rejects: the next beat writes the same. */
-  async writeFacts(): Promise<void> {
+  async writeActivity(): Promise<void> {
     const { database, leases, telemetry } = this.#options.deps;
     const facts = [...this.#sessions.values()].map(session => ({
-      id: session.holder.id,
+      id: session.leased.id,
       idleMs: session.idleMs(),
-      usage: session.holder.tap.usage,
+      usage: session.leased.tap.usage,
     }));
     try {
-      for (let at = 0; at < facts.length; at += FACTS_MAX) {
-        await store.writeLive(database.db, leases.replica, facts.slice(at, at + FACTS_MAX));
+      for (let at = 0; at < facts.length; at += ACTIVITY_BATCH) {
+        await store.writeActivity(
+          database.db,
+          leases.replica,
+          facts.slice(at, at + ACTIVITY_BATCH),
+        );
       }
     } catch (error) {
       if (!this.#look.failing) telemetry.log.warn('realtime.heartbeat_failed', { error });

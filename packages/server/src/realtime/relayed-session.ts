@@ -5,11 +5,11 @@ import type { Lease } from '../platform/leases/index.ts';
 import type { Logger } from '../platform/telemetry/index.ts';
 import type { SocketDeps } from './deps.ts';
 import { closeCodeOf, errorEvent, eventOf, failureFields } from './errors.ts';
-import { createHolder, type Holder } from './leased-session.ts';
+import { createLeasedSession, type LeasedSession } from './leased-session.ts';
 import { configurationEvent, lockFilter } from './locked-config.ts';
 import type { Json } from './preview/session.ts';
 import { previewHooks } from './preview/translate.ts';
-import type { LiveSession, StopReason } from './registry.ts';
+import type { RegisteredSession, StopReason } from './registry.ts';
 import {
   Relay,
   type RelayGuard,
@@ -57,9 +57,9 @@ const STOPS: Readonly<Record<StopReason, { code: number; ending: Ending }>> = {
   lost: { code: 1012, ending: { type: 'lose', reason: 'replica_lost' } },
 };
 
-export class RelayedSession implements LiveSession {
+export class RelayedSession implements RegisteredSession {
   readonly transport = 'websocket';
-  readonly holder: Holder;
+  readonly leased: LeasedSession;
   readonly done: Promise<void>;
   readonly #deps: SocketDeps;
   readonly #options: RelayedSessionOptions;
@@ -78,7 +78,7 @@ export class RelayedSession implements LiveSession {
       model,
       protocol,
     });
-    this.holder = createHolder(deps, {
+    this.leased = createLeasedSession(deps, {
       lease,
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
       onCreated: () => this.#introduce(),
@@ -142,7 +142,7 @@ export class RelayedSession implements LiveSession {
   }
 
   async #relayBetween(client: RelayPeer, upstream: RelayPeer): Promise<void> {
-    const { tap } = this.holder;
+    const { tap } = this.leased;
     const { config } = this.#options;
     const { ticker, relayLimits } = this.#deps;
     const relay = new Relay({
@@ -167,13 +167,13 @@ export class RelayedSession implements LiveSession {
     this.#report(outcome);
     const ending = this.#endingOf(outcome);
     const code = outcome.initiator === 'upstream' ? outcome.upstreamCode : outcome.clientCode;
-    await this.holder.release(ending, code);
+    await this.leased.release(ending, code);
     this.#log.info('bridge.completed', figures(relay));
   }
 
   #endingOf(outcome: RelayOutcome): Ending {
     if (outcome.initiator === 'server') return STOPS[this.#stopped ?? 'end'].ending;
-    return judgeEnd({ ...outcome, upstreamExpired: this.holder.tap.upstreamExpired });
+    return judgeEnd({ ...outcome, upstreamExpired: this.leased.tap.upstreamExpired });
   }
 
   #report(outcome: RelayOutcome): void {
@@ -205,7 +205,7 @@ export class RelayedSession implements LiveSession {
       type: 'holdfast.session',
       event_id: newId('evt'),
       session: {
-        id: this.holder.id,
+        id: this.leased.id,
         revision: this.#deps.revision,
         replica: this.#deps.leases.replica,
         resume_token: null,
@@ -231,7 +231,7 @@ export class RelayedSession implements LiveSession {
     const reason = stopped ?? error.code;
     await rejectSession({ client, events, code, reason });
     this.#log.info('client.disconnected', { by: 'server', close_code: code });
-    await this.holder.release(ending, code);
+    await this.leased.release(ending, code);
   }
 }
 

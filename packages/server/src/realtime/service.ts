@@ -16,8 +16,8 @@ import * as queries from './queries.ts';
 import { isFinal } from './session.ts';
 import * as store from './store.ts';
 import type { SessionRow } from './tables.ts';
-import type { LifecycleDeps } from './transitions.ts';
-import { moveSession } from './transitions.ts';
+import type { TransitionDeps } from './transitions.ts';
+import { transition } from './transitions.ts';
 
 /** The verbs on sessions that people use through the API. */
 export interface Sessions {
@@ -49,7 +49,7 @@ interface ListQuery {
   readonly createdBy?: string | undefined;
 }
 
-export interface SessionsDeps extends LifecycleDeps {
+export interface SessionsDeps extends TransitionDeps {
   readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
   readonly audit: Pick<Audit, 'record'>;
   /** Hangs up a call that nobody holds at its provider; throws when that does not work. */
@@ -133,7 +133,7 @@ async function list(
 async function end(deps: SessionsDeps, caller: Caller, id: string): Promise<Session> {
   const row = await access(deps, caller, id, END);
   if (isOrphan(row)) await deps.hangUpOrphan(row, caller.requestId);
-  await moveSession(
+  await transition(
     deps,
     id,
     { type: 'end', reason: 'end_requested' },

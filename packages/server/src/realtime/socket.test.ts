@@ -81,7 +81,7 @@ describe('a session over a WebSocket', () => {
     const id = await sessionIdOf(client);
     say(client, 'Hello there');
     await client.event('response.done');
-    await bench.host.realtime.live.writeFacts();
+    await bench.host.realtime.registry.writeActivity();
     const session = await bench.session(id);
     expect(session).toMatchObject({ state: 'connected', usage: { responses: 1 } });
     expect(Date.parse(session.last_activity_at!)).toBeGreaterThan(Date.parse(session.created_at));
@@ -106,7 +106,7 @@ describe('a session over a WebSocket', () => {
     const response = await bench.host.request(`/v1/sessions/${id}/end`, { method: 'POST' });
     expect(await response.json()).toMatchObject({ state: 'ended', close_reason: 'end_requested' });
     expect((await client.closed).code).toBe(1000);
-    await eventually(() => bench.host.realtime.live.size === 0);
+    await eventually(() => bench.host.realtime.registry.size === 0);
   });
 
   it('ends and is erased by DELETE', async () => {
@@ -178,7 +178,7 @@ describe('a drain', () => {
     const client = await connectClient(host.wsUrl + path);
     const id = await sessionIdOf(client);
     const deadline = new AbortController();
-    const drained = host.realtime.live.drain(deadline.signal);
+    const drained = host.realtime.registry.drain(deadline.signal);
     const refusal = await eventually(async () => {
       const answer = await connectClient(host.wsUrl + path).catch((error: Refusal) => error);
       if (answer instanceof Error) return answer;
@@ -205,9 +205,9 @@ describe('a drain with a grace period of its own', () => {
     const host = await openRealtimeHost(database, options);
     const client = await connectClient(host.wsUrl + path);
     await sessionIdOf(client);
-    await host.realtime.live.drain(new AbortController().signal);
+    await host.realtime.registry.drain(new AbortController().signal);
     expect((await client.closed).code).toBe(1012);
-    expect(host.realtime.live.size).toBe(0);
+    expect(host.realtime.registry.size).toBe(0);
     await host.close();
   });
 
@@ -216,7 +216,7 @@ describe('a drain with a grace period of its own', () => {
     const host = await openRealtimeHost(database, { upstreamUrl: simulator.url });
     const client = await connectClient(host.wsUrl + path);
     const id = await sessionIdOf(client);
-    const drained = host.realtime.live.drain(new AbortController().signal);
+    const drained = host.realtime.registry.drain(new AbortController().signal);
     client.socket.close(1000);
     await drained;
     expect(await bench.session(id)).toMatchObject({ state: 'ended' });

@@ -30,7 +30,7 @@ export async function openSocket(
   request: SocketRequest,
 ): Promise<void> {
   const { principal } = upgrade;
-  deps.live.assertAdmitting();
+  deps.registry.assertAdmitting();
   const model = modelFor(deps.models, principal, request.model);
   const config = principal.grant?.session ?? request.config;
   const { protocol, sessionId } = request;
@@ -52,7 +52,7 @@ export async function openSocket(
     config,
     locked: principal.grant?.locked ?? [],
   });
-  deps.live.add(session);
+  deps.registry.add(session);
 }
 
 /** The model a caller gets. A client secret is for one model; naming another is refused. */

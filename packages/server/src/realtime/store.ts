@@ -116,7 +116,7 @@ export async function lock(trx: Trx, id: string): Promise<SessionRow | undefined
 }
 
 /** How a session's row looks after a transition, and for how long it had been connected. */
-export type Moved = SessionRow & { readonly lived_s: number };
+export type RowAfter = SessionRow & { readonly lived_s: number };
 
 const livedS = sql<number>`coalesce(
   extract(epoch from coalesce(ended_at, now()) - connected_at), 0)::float8`;
@@ -124,8 +124,8 @@ const livedS = sql<number>`coalesce(
 export async function setConnected(
   trx: Trx,
   id: string,
-  holder: { replica: string; revision: string },
-): Promise<Moved> {
+  taker: { replica: string; revision: string },
+): Promise<RowAfter> {
   return await tables(trx)
     .updateTable('sessions')
     .set({
@@ -135,8 +135,8 @@ export async function setConnected(
       disconnected_at: null,
       reconnect_until: null,
       last_activity_at: sql`now()`,
-      replica: holder.replica,
-      revision: holder.revision,
+      replica: taker.replica,
+      revision: taker.revision,
     })
     .where('id', '=', id)
     .returningAll()
@@ -148,7 +148,7 @@ export async function setDisconnected(
   trx: Trx,
   id: string,
   loss: { reason: string; closeCode: number | null; windowMs: number },
-): Promise<Moved> {
+): Promise<RowAfter> {
   return await tables(trx)
     .updateTable('sessions')
     .set({
@@ -173,7 +173,7 @@ export async function setFinal(
     closeCode: number | null;
     control: Control | null;
   },
-): Promise<Moved> {
+): Promise<RowAfter> {
   return await tables(trx)
     .updateTable('sessions')
     .set(eb => ({
@@ -220,7 +220,7 @@ export async function setUpstream(
 }
 
 /** What a holder knows of one of its live sessions, written in batches. */
-export interface LiveFacts {
+export interface SessionActivity {
   readonly id: string;
   /** Milliseconds since a byte last came from either side. */
   readonly idleMs: number;
@@ -228,10 +228,10 @@ export interface LiveFacts {
   readonly usage: SessionUsage;
 }
 
-export async function writeLive(
+export async function writeActivity(
   executor: Executor,
   replica: string,
-  facts: readonly LiveFacts[],
+  facts: readonly SessionActivity[],
 ): Promise<void> {
   const rows = facts.map(({ id, idleMs, usage }) => ({ id, idle_ms: idleMs, ...usage }));
   await sql`

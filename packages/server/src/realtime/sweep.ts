@@ -2,11 +2,11 @@ import { type Component, HoldfastError } from '../kernel/index.ts';
 import { eachOf, Sweep } from '../work/index.ts';
 import { hangUpPersistently } from './calls/hang-up.ts';
 import * as queries from './queries.ts';
-import type { LiveSessions } from './registry.ts';
+import type { SessionRegistry } from './registry.ts';
 import type { Sessions, SessionsDeps } from './service.ts';
 import { isFinal } from './session.ts';
 import * as store from './store.ts';
-import { moveSession } from './transitions.ts';
+import { transition } from './transitions.ts';
 
 /**
  * Finds sessions that nobody looks after, judged by the database's clock, and moves them on:
@@ -28,7 +28,7 @@ const BATCH = 100;
 
 export interface SweepOptions {
   readonly deps: SessionsDeps;
-  readonly live: Pick<LiveSessions, 'has'>;
+  readonly registry: Pick<SessionRegistry, 'has'>;
   readonly sessions: Pick<Sessions, 'eraseRetired'>;
   readonly takeOver: (sessionId: string) => Promise<boolean>;
   /** How long finished sessions and their logs are kept; null: for ever. */
@@ -105,7 +105,7 @@ export class SessionSweep implements Component {
           : 'session_expired';
       const control = row.replica !== null && row.state === 'connected' ? 'end' : undefined;
       const input = { type: 'expire' as const, reason: reason as 'window_over' };
-      await moveSession(deps, row.id, input, { actor: this.#actor, ...(control && { control }) });
+      await transition(deps, row.id, input, { actor: this.#actor, ...(control && { control }) });
     }
   }
 
@@ -154,20 +154,20 @@ export class SessionSweep implements Component {
       ? { type: 'lose' as const, reason: 'replica_lost' as const }
       : { type: 'expire' as const, reason: 'replica_lost' as const };
     if (row?.state === 'disconnected') await deps.leases.release(deps.database.db, lease);
-    else await moveSession(deps, id, input, { actor: this.#actor, lease });
+    else await transition(deps, id, input, { actor: this.#actor, lease });
   }
 
   async #forgotten(): Promise<void> {
-    const { deps, live } = this.#options;
+    const { deps, registry } = this.#options;
     const options = { minAgeMs: HELD_MIN_AGE_MS, limit: BATCH };
     const held = await queries.heldBy(deps.database.db, deps.leases.replica, options);
-    for (const id of held.filter(id => !live.has(id))) {
+    for (const id of held.filter(id => !registry.has(id))) {
       const row = await queries.find(deps.database.db, id);
       const input =
         row?.state === 'connected'
           ? { type: 'lose' as const, reason: 'replica_lost' as const }
           : { type: 'expire' as const, reason: 'replica_lost' as const };
-      await moveSession(deps, id, input, { actor: this.#actor });
+      await transition(deps, id, input, { actor: this.#actor });
       await store.clearControl(deps.database.db, id);
     }
   }

@@ -1,6 +1,6 @@
 import type { SessionUsage } from '@holdfast/protocol';
 import type { NewEvent } from '../platform/log/index.ts';
-import { addUsage, noUsage, observeClient, observeServer, voiceOf } from './log-events.ts';
+import { addUsage, clientLogEvent, noUsage, serverLogEvent, voiceOf } from './log-events.ts';
 import { isObject, type Json } from './preview/session.ts';
 import { EVENT_TYPE } from './relay/index.ts';
 
@@ -54,16 +54,16 @@ export class SessionTap {
     if (event.type === 'error' && isObject(event.error)) {
       this.upstreamExpired ||= event.error.code === 'session_expired';
     }
-    const observed = observeServer(event);
-    if (observed !== null) this.#listener.record(observed);
+    const logged = serverLogEvent(event);
+    if (logged !== null) this.#listener.record(logged);
   }
 
   client(text: string): void {
     // Only results of functions are kept; everything else comes back from the upstream.
     if (!text.includes('function_call_output')) return;
     const event = parse(text);
-    const observed = event === undefined ? null : observeClient(event);
-    if (observed !== null) this.#listener.record(observed);
+    const logged = event === undefined ? null : clientLogEvent(event);
+    if (logged !== null) this.#listener.record(logged);
   }
 
   #onCreated(value: unknown): void {

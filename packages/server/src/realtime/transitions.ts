@@ -14,7 +14,7 @@ import type { Control, Protocol, SessionRow } from './tables.ts';
  * machine, writes the row and appends what happened to the log. An input that changes nothing
  * writes nothing, so that every move may be tried again.
  */
-export interface LifecycleDeps {
+export interface TransitionDeps {
   readonly database: Database;
   readonly log: Log;
   readonly leases: Leases;
@@ -25,7 +25,7 @@ export interface LifecycleDeps {
   readonly revision: string;
 }
 
-export interface MoveOptions {
+export interface TransitionOptions {
   /** Whose act this is: a principal, or `replica:<id>`. */
   readonly actor: string;
   readonly closeCode?: number | null;
@@ -35,18 +35,18 @@ export interface MoveOptions {
   readonly control?: Control;
 }
 
-export interface Moved {
+export interface TransitionResult {
   readonly row: SessionRow;
   /** Null where the input changed nothing. */
   readonly to: SessionState | null;
 }
 
-export async function moveSession(
-  deps: LifecycleDeps,
+export async function transition(
+  deps: TransitionDeps,
   id: string,
   input: Exclude<SessionInput, { type: 'connect' }>,
-  options: MoveOptions,
-): Promise<Moved | undefined> {
+  options: TransitionOptions,
+): Promise<TransitionResult | undefined> {
   const appendId = newUuidV7();
   const moved = await deps.database.transaction(async trx => {
     const row = await store.lock(trx, id);
@@ -73,15 +73,15 @@ export async function moveSession(
 }
 
 interface Step {
-  readonly after: store.Moved;
+  readonly after: store.RowAfter;
   readonly events: NewEvent[];
 }
 
 async function write(
-  deps: LifecycleDeps,
+  deps: TransitionDeps,
   trx: Trx,
   row: SessionRow,
-  move: { input: Exclude<SessionInput, { type: 'connect' }>; options: MoveOptions },
+  move: { input: Exclude<SessionInput, { type: 'connect' }>; options: TransitionOptions },
 ): Promise<Step | null> {
   const { input, options } = move;
   const to = nextState(row.state, input);
@@ -110,12 +110,12 @@ async function write(
   return { after, events: [...events, finalEvent(after, 'window_over')] };
 }
 
-function finalEvent(row: store.Moved, reason: string): NewEvent {
+function finalEvent(row: store.RowAfter, reason: string): NewEvent {
   const type = `session.${row.state}` as 'session.ended' | 'session.expired' | 'session.failed';
   return { type, data: { reason, duration_s: row.lived_s } };
 }
 
-export interface NewHolder {
+export interface Connection {
   readonly lease: Lease;
   readonly transport: 'websocket' | 'webrtc';
   readonly protocol: Protocol;
@@ -124,8 +124,11 @@ export interface NewHolder {
 }
 
 /** Marks a session connected; false when it is no longer there to be connected. */
-export async function connectSession(deps: LifecycleDeps, holder: NewHolder): Promise<boolean> {
-  const { lease, transport, protocol, gap } = holder;
+export async function connectSession(
+  deps: TransitionDeps,
+  connection: Connection,
+): Promise<boolean> {
+  const { lease, transport, protocol, gap } = connection;
   const { replica } = deps.leases;
   const { revision } = deps;
   const appendId = newUuidV7();
@@ -149,7 +152,7 @@ export async function connectSession(deps: LifecycleDeps, holder: NewHolder): Pr
   return connected;
 }
 
-function gapEvent(gap: NonNullable<NewHolder['gap']>): NewEvent {
+function gapEvent(gap: NonNullable<Connection['gap']>): NewEvent {
   const { reason, since } = gap;
   return { type: 'session.gap', data: { reason, since: since?.toISOString() ?? null } };
 }

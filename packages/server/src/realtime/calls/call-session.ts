@@ -3,12 +3,12 @@ import type { SessionUsage } from '@holdfast/protocol';
 import type { Upstream } from '../../models/index.ts';
 import type { Lease } from '../../platform/leases/index.ts';
 import type { Logger } from '../../platform/telemetry/index.ts';
-import { createHolder, type Holder } from '../leased-session.ts';
+import { createLeasedSession, type LeasedSession } from '../leased-session.ts';
 import { lockBroken } from '../locked-config.ts';
 import type { Json } from '../preview/session.ts';
-import type { LiveSession, StopReason } from '../registry.ts';
+import type { RegisteredSession, StopReason } from '../registry.ts';
 import { judgeEnd, type SessionInput } from '../session.ts';
-import type { LifecycleDeps } from '../transitions.ts';
+import type { TransitionDeps } from '../transitions.ts';
 import { hangUpPersistently } from './hang-up.ts';
 import { type CallLimits, defaultCallLimits } from './limits.ts';
 import { attachSideband, type Sideband, type SidebandEnd } from './sideband.ts';
@@ -45,11 +45,11 @@ const STOPS: Readonly<Record<Exclude<StopReason, 'drain' | 'lost'>, Ending>> = {
   expired: { type: 'expire', reason: 'session_expired' },
 };
 
-export class CallSession implements LiveSession {
+export class CallSession implements RegisteredSession {
   readonly transport = 'webrtc';
-  readonly holder: Holder;
+  readonly leased: LeasedSession;
   readonly done: Promise<void>;
-  readonly #deps: LifecycleDeps;
+  readonly #deps: TransitionDeps;
   readonly #options: CallSessionOptions;
   readonly #limits: CallLimits;
   readonly #log: Logger;
@@ -63,7 +63,7 @@ export class CallSession implements LiveSession {
   #openedAtMs: number | undefined;
   #heardAtMs = performance.now();
 
-  constructor(deps: LifecycleDeps, options: CallSessionOptions) {
+  constructor(deps: TransitionDeps, options: CallSessionOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#limits = { ...defaultCallLimits, ...options.limits };
@@ -71,7 +71,7 @@ export class CallSession implements LiveSession {
       session_id: options.lease.subject,
       request_id: options.requestId,
     });
-    this.holder = createHolder(deps, {
+    this.leased = createLeasedSession(deps, {
       lease: options.lease,
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
       onConfiguration: session => this.#watchLocks(session),
@@ -101,13 +101,13 @@ export class CallSession implements LiveSession {
     }
     const stopped = this.#stopped;
     if (stopped === 'drain') {
-      if (!(await this.holder.handOver())) await this.#hangUp();
+      if (!(await this.leased.handOver())) await this.#hangUp();
       return;
     }
-    if (stopped === 'lost') return this.holder.journal.close();
+    if (stopped === 'lost') return this.leased.journal.close();
     ending = stopped === undefined ? ending! : STOPS[stopped];
     if (stopped !== undefined || ending.type === 'lose') await this.#hangUp();
-    await this.holder.release(ending, end?.code ?? null);
+    await this.leased.release(ending, end?.code ?? null);
   }
 
   /** One attachment, from the handshake to its end. */
@@ -127,7 +127,7 @@ export class CallSession implements LiveSession {
         },
         onText: text => {
           this.#heardAtMs = performance.now();
-          this.holder.tap.server(text);
+          this.leased.tap.server(text);
         },
         onEnd: resolve,
       });
@@ -152,7 +152,7 @@ export class CallSession implements LiveSession {
       return { type: 'end', reason: 'client_closed' };
     }
     if (kind === 'closed') {
-      const { upstreamExpired } = this.holder.tap;
+      const { upstreamExpired } = this.leased.tap;
       const judged = judgeEnd({
         initiator: 'upstream',
         cause: 'close',

@@ -156,7 +156,7 @@ describe('a call', () => {
       close_reason: 'end_requested',
     });
     await client.closed;
-    await eventually(() => bench.host.realtime.live.size === 0);
+    await eventually(() => bench.host.realtime.registry.size === 0);
     await client.close();
   });
 

@@ -17,8 +17,8 @@ export async function openClientSideband(
   upgrade: Upgrade<Principal>,
   callId: string,
 ): Promise<void> {
-  const { live, models, ticker, telemetry } = deps;
-  live.assertAdmitting();
+  const { registry, models, ticker, telemetry } = deps;
+  registry.assertAdmitting();
   const row = await deps.calls.forSideband(upgrade, callId);
   const log = telemetry.log.child({ session_id: row.id, request_id: upgrade.requestId });
   const client = acceptUpgrade(upgrade);
@@ -39,7 +39,7 @@ export async function openClientSideband(
     });
     deps.traffic.add(relay.counters);
     relay.start();
-    const removed = live.addSideband({ close: (code, reason) => relay.close(code, reason) });
+    const removed = registry.addSideband({ close: (code, reason) => relay.close(code, reason) });
     const { clientCode, initiator } = await relay.closed;
     removed();
     deps.traffic.settle(relay.counters);

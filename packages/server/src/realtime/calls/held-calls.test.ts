@@ -57,7 +57,7 @@ async function place(host: RealtimeHost) {
 async function orphan() {
   const host = await hostWith();
   const call = await place(host);
-  await host.realtime.live.stop();
+  await host.realtime.registry.stop();
   expect(await bench.session(call.sessionId)).toMatchObject({ state: 'connected', replica: null });
   return call;
 }
@@ -163,7 +163,7 @@ describe('what is under way when the process stops', () => {
       const { data } = (await list.json()) as { data: { state: string }[] };
       return data[0]?.state === 'created';
     });
-    await host.realtime.live.stop();
+    await host.realtime.registry.stop();
     const { sessionId } = await placing;
     await eventually(async () => (await bench.session(sessionId)).replica === null);
     expect(await bench.session(sessionId)).toMatchObject({ state: 'connected' });
@@ -176,7 +176,7 @@ describe('what is under way when the process stops', () => {
     const { sessionId } = await place(host);
     const end = await bench.host.request(`/v1/sessions/${sessionId}/end`, { method: 'POST' });
     expect(end.status).toBe(200);
-    await host.realtime.live.stop();
+    await host.realtime.registry.stop();
     await allHungUp();
   });
 
@@ -187,7 +187,7 @@ describe('what is under way when the process stops', () => {
     const fault = { fault: 'delay_open', delay_ms: 1_000, times: 1, routes: ['sideband'] };
     await bench.simulator.fault(fault);
     const client = await connectClient(`${host.wsUrl}/v1/realtime?call_id=${callId}`);
-    await host.realtime.live.stop();
+    await host.realtime.registry.stop();
     expect(await client.closed).toMatchObject({ code: 1012 });
     await bench.host.request(`/v1/sessions/${sessionId}/end`, { method: 'POST' });
   });

@@ -7,12 +7,12 @@ import { failureFields } from '../errors.ts';
 import { type AdmissionDeps, openSession } from '../open-session.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
-import type { LiveSessions } from '../registry.ts';
+import type { SessionRegistry } from '../registry.ts';
 import { isFinal } from '../session.ts';
 import { modelFor } from '../socket.ts';
 import * as store from '../store.ts';
 import type { SessionRow } from '../tables.ts';
-import { connectSession, moveSession } from '../transitions.ts';
+import { connectSession, transition } from '../transitions.ts';
 import { CallSession } from './call-session.ts';
 import { hangUpOrphan, isOrphan } from './hang-up.ts';
 import type { CallLimits } from './limits.ts';
@@ -49,7 +49,7 @@ interface Placed {
 
 export interface CallsDeps extends AdmissionDeps {
   readonly models: Models;
-  readonly live: LiveSessions;
+  readonly registry: SessionRegistry;
   readonly callLimits?: Partial<CallLimits>;
   readonly audit: Pick<Audit, 'record'>;
   /** Makes the replica that holds a session look at its orders. */
@@ -77,9 +77,9 @@ async function forSideband(deps: CallsDeps, caller: Caller, callId: string): Pro
 }
 
 async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Placed> {
-  const { live, models, telemetry } = deps;
+  const { registry, models, telemetry } = deps;
   const { principal, requestId } = caller;
-  live.assertAdmitting();
+  registry.assertAdmitting();
   const model = modelFor(models, principal, offer.model);
   const upstream = models.upstream(model);
   const config = principal.grant?.session ?? offer.config;
@@ -103,7 +103,7 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
     if (!connected) throw new HoldfastError('gone', 'The session was ended.');
     const limits = deps.callLimits ?? {};
     const held = { lease, upstream, callId: placed, requestId, config, locked, limits };
-    live.add(new CallSession(deps, held));
+    registry.add(new CallSession(deps, held));
     const facts = { session_id: row.id, request_id: requestId, transport: 'webrtc' };
     telemetry.log.info('client.connected', facts);
     return { sdp: answer.sdp, callId: row.call_id!, sessionId: row.id };
@@ -122,7 +122,7 @@ async function fail(deps: CallsDeps, lease: Lease, thrown: unknown): Promise<Hol
   deps.metrics.upstreamErrors.add(1, { reason: error.code });
   const input = { type: 'fail' as const, reason: error.code };
   const actor = `replica:${lease.replica}`;
-  await moveSession(deps, session_id, input, { actor, lease }).catch((failure: unknown) => {
+  await transition(deps, session_id, input, { actor, lease }).catch((failure: unknown) => {
     log.warn('session.release_failed', { session_id, error: failure });
   });
   return error;
@@ -136,7 +136,7 @@ async function hangUp(deps: CallsDeps, caller: Caller, callId: string): Promise<
   });
   const { id, replica } = row;
   if (isOrphan(row)) await hangUpOrphan(deps, row, caller.requestId);
-  const moved = await moveSession(
+  const moved = await transition(
     deps,
     id,
     { type: 'end', reason: 'end_requested' },
@@ -157,7 +157,7 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
   const upstream = upstreamOf(deps, row);
   if (upstream === undefined) {
     const input = { type: 'expire' as const, reason: 'model_gone' as const };
-    await moveSession(deps, sessionId, input, { actor: `replica:${lease.replica}`, lease });
+    await transition(deps, sessionId, input, { actor: `replica:${lease.replica}`, lease });
     return false;
   }
   const holds = await connectSession(deps, {
@@ -179,7 +179,7 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
   const locked = row.locked === '' ? [] : row.locked.split(',');
   const limits = deps.callLimits ?? {};
   const held = { lease, upstream, callId, requestId, config: {}, locked, limits };
-  deps.live.add(new CallSession(deps, { ...held, usage: usageOf(row) }));
+  deps.registry.add(new CallSession(deps, { ...held, usage: usageOf(row) }));
   return true;
 }
 
