@@ -46,11 +46,18 @@ const SERVER: Readonly<Record<string, (event: Json) => NewEvent | null>> = {
     type: 'item.truncated',
     data: { item_id: word(event.item_id), audio_end_ms: number(event.audio_end_ms) ?? 0 },
   }),
-  'conversation.item.input_audio_transcription.completed': event => ({
-    type: 'transcript.user',
-    data: { item_id: word(event.item_id), usage_seconds: transcriptionSeconds(event) },
-    private: { text: boundedText(event.transcript) },
-  }),
+  'conversation.item.input_audio_transcription.completed': event => {
+    const { usage } = event;
+    const isTimed = isObject(usage) && usage.type === 'duration';
+    return {
+      type: 'transcript.user',
+      data: {
+        item_id: word(event.item_id),
+        usage_seconds: isTimed ? number(usage.seconds) : null,
+      },
+      private: { text: boundedText(event.transcript) },
+    };
+  },
   'response.output_audio_transcript.done': event => transcript(event, event.transcript),
   'response.output_text.done': event => transcript(event, event.text),
   'response.function_call_arguments.done': event => ({
@@ -146,11 +153,6 @@ export function voiceOf(session: Json): string | null {
   const output = isObject(audio.output) ? audio.output : {};
   const { voice } = output;
   return wordOrNull(isObject(voice) ? voice.id : voice);
-}
-
-function transcriptionSeconds(event: Json): number | null {
-  const { usage } = event;
-  return isObject(usage) && usage.type === 'duration' ? number(usage.seconds) : null;
 }
 
 /**

@@ -51,7 +51,13 @@ export async function openSession(deps: AdmissionDeps, request: OpenRequest): Pr
   const opened = await deps.database.transaction(async trx => {
     await store.lockOwner(trx, principal.id);
     const places = await store.countPlaces(trx, principal.id);
-    if (places >= deps.maxActiveSessions) throw limitReached(deps.maxActiveSessions);
+    if (places >= deps.maxActiveSessions) {
+      throw new HoldfastError(
+        'session_limit',
+        `At most ${deps.maxActiveSessions} sessions may be active at once. End one, or wait.`,
+        { retryAfterS: LIMIT_RETRY_AFTER_S },
+      );
+    }
     const minted = await takeMinted(deps, trx, request);
     const row = minted ?? (await register(deps, trx, { id, request }));
     const lease = await deps.leases.acquire(trx, row.id);
@@ -65,14 +71,6 @@ export async function openSession(deps: AdmissionDeps, request: OpenRequest): Pr
   if (opened.fresh) deps.metrics.created.add(1, { model: request.model });
   deps.log.ring(opened.row.id);
   return opened;
-}
-
-function limitReached(limit: number): HoldfastError {
-  return new HoldfastError(
-    'session_limit',
-    `At most ${limit} sessions may be active at once. End one, or wait.`,
-    { retryAfterS: LIMIT_RETRY_AFTER_S },
-  );
 }
 
 /** The session that was minted for this client, with its place; undefined where there is none. */

@@ -1,5 +1,6 @@
-import type { Session } from '@holdfast/protocol';
+import type { Session, SessionUsage } from '@holdfast/protocol';
 import type { SessionView } from './queries.ts';
+import type { SessionRow } from './tables.ts';
 
 const iso = (date: Date | null) => date?.toISOString() ?? null;
 
@@ -28,17 +29,22 @@ export function presentSession(
     last_activity_at: iso(row.last_activity_at),
     duration_s: row.duration_s,
     close_reason: row.close_reason,
-    usage: {
-      responses: row.responses,
-      input_tokens: row.input_tokens,
-      output_tokens: row.output_tokens,
-      total_tokens: row.total_tokens,
-      input_audio_tokens: row.input_audio_tokens,
-      output_audio_tokens: row.output_audio_tokens,
-      cached_tokens: row.cached_tokens,
-      transcription_seconds: row.transcription_seconds,
-    },
+    usage: usageOf(row),
     recordings: { count: recordings?.count ?? 0, duration_s: recordings?.durationS ?? 0 },
     last_seq: row.last_seq,
+  };
+}
+
+/** What the session has used so far, by its row. */
+export function usageOf(row: SessionRow): SessionUsage {
+  return {
+    responses: row.responses,
+    input_tokens: row.input_tokens,
+    output_tokens: row.output_tokens,
+    total_tokens: row.total_tokens,
+    input_audio_tokens: row.input_audio_tokens,
+    output_audio_tokens: row.output_audio_tokens,
+    cached_tokens: row.cached_tokens,
+    transcription_seconds: row.transcription_seconds,
   };
 }

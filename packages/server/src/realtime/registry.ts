@@ -122,11 +122,11 @@ export class SessionRegistry implements Component {
   async start(): Promise<void> {
     const bell = orderBell(this.#options.deps.leases.replica);
     this.#unsubscribe = this.#options.doorbell.onRing(subjects => {
-      if (subjects.includes(bell)) void this.look();
+      if (subjects.includes(bell)) void this.#look.now();
     });
     this.#timer = setInterval(() => {
       this.#polls += 1;
-      void this.look();
+      void this.#look.now();
       if (this.#polls % HEARTBEAT_EVERY_POLLS === 0) void this.writeActivity();
     }, POLL_INTERVAL_MS);
     this.#timer.unref();
@@ -160,11 +160,7 @@ export class SessionRegistry implements Component {
     }
   }
 
-  /** Looks at this replica's orders; a call during a look makes it look once more. */
-  look(): Promise<void> {
-    return this.#look.now();
-  }
-
+  /** Acts on this replica's orders. */
   async #obey(): Promise<void> {
     const { database, leases } = this.#options.deps;
     if (this.#sessions.size === 0) return;

@@ -10,13 +10,7 @@ import { configurationEvent, lockFilter } from './locked-config.ts';
 import type { Json } from './preview/session.ts';
 import { previewHooks } from './preview/translate.ts';
 import type { RegisteredSession, StopReason } from './registry.ts';
-import {
-  Relay,
-  type RelayGuard,
-  type RelayOutcome,
-  type RelayPeer,
-  rejectSession,
-} from './relay/index.ts';
+import { Relay, type RelayOutcome, type RelayPeer, rejectSession } from './relay/index.ts';
 import { judgeEnd, type SessionInput } from './session.ts';
 import type { Protocol } from './tables.ts';
 import { connectSession } from './transitions.ts';
@@ -95,7 +89,15 @@ export class RelayedSession implements RegisteredSession {
     if (this.#stopped !== undefined) return;
     this.#stopped = reason;
     this.#dialling.abort();
-    if (reason === 'expired') this.#relay?.inject(expiryEvent());
+    if (reason === 'expired') {
+      this.#relay?.inject(
+        errorEvent({
+          type: 'invalid_request_error',
+          code: 'session_expired',
+          message: 'The session has reached its maximum duration.',
+        }),
+      );
+    }
     this.#relay?.close(STOPS[reason].code, reason === 'expired' ? 'session_expired' : reason);
   }
 
@@ -143,13 +145,17 @@ export class RelayedSession implements RegisteredSession {
 
   async #relayBetween(client: RelayPeer, upstream: RelayPeer): Promise<void> {
     const { tap } = this.leased;
-    const { config } = this.#options;
+    const { config, locked, protocol } = this.#options;
+    const filter = lockFilter(config, locked);
     const { ticker, relayLimits } = this.#deps;
     const relay = new Relay({
       client,
       upstream,
       ticker,
-      guard: this.#guard(),
+      guard: {
+        ...(filter && { filterClientMessage: filter }),
+        ...(protocol === 'preview' && previewHooks(event => void this.#relay?.inject(event))),
+      },
       ...(relayLimits && { limits: relayLimits }),
       onServerEvent: text => tap.server(text),
       onClientEvent: text => tap.client(text),
@@ -165,15 +171,19 @@ export class RelayedSession implements RegisteredSession {
     const outcome = await relay.closed;
     this.#deps.traffic.settle(relay.counters);
     this.#report(outcome);
-    const ending = this.#endingOf(outcome);
+    const ending =
+      outcome.initiator === 'server'
+        ? STOPS[this.#stopped ?? 'end'].ending
+        : judgeEnd({ ...outcome, upstreamExpired: tap.upstreamExpired });
     const code = outcome.initiator === 'upstream' ? outcome.upstreamCode : outcome.clientCode;
     await this.leased.release(ending, code);
-    this.#log.info('bridge.completed', figures(relay));
-  }
-
-  #endingOf(outcome: RelayOutcome): Ending {
-    if (outcome.initiator === 'server') return STOPS[this.#stopped ?? 'end'].ending;
-    return judgeEnd({ ...outcome, upstreamExpired: this.leased.tap.upstreamExpired });
+    const { clientToUpstream, upstreamToClient } = relay.counters;
+    this.#log.info('bridge.completed', {
+      client_bytes: clientToUpstream.bytes,
+      client_messages: clientToUpstream.messages,
+      upstream_bytes: upstreamToClient.bytes,
+      upstream_messages: upstreamToClient.messages,
+    });
   }
 
   #report(outcome: RelayOutcome): void {
@@ -188,15 +198,6 @@ export class RelayedSession implements RegisteredSession {
       this.#deps.metrics.upstreamErrors.add(1, { reason: `upstream_${cause}` });
       this.#log.warn('bridge.failed', { cause });
     }
-  }
-
-  #guard(): RelayGuard {
-    const { protocol, config, locked } = this.#options;
-    const filter = lockFilter(config, locked);
-    return {
-      ...(filter && { filterClientMessage: filter }),
-      ...(protocol === 'preview' && previewHooks(event => void this.#relay?.inject(event))),
-    };
   }
 
   /** Says who we are, right after the provider has said who it is. */
@@ -233,22 +234,4 @@ export class RelayedSession implements RegisteredSession {
     this.#log.info('client.disconnected', { by: 'server', close_code: code });
     await this.leased.release(ending, code);
   }
-}
-
-function expiryEvent(): string {
-  return errorEvent({
-    type: 'invalid_request_error',
-    code: 'session_expired',
-    message: 'The session has reached its maximum duration.',
-  });
-}
-
-function figures(relay: Relay): Record<string, number> {
-  const { clientToUpstream, upstreamToClient } = relay.counters;
-  return {
-    client_bytes: clientToUpstream.bytes,
-    client_messages: clientToUpstream.messages,
-    upstream_bytes: upstreamToClient.bytes,
-    upstream_messages: upstreamToClient.messages,
-  };
 }

@@ -90,20 +90,18 @@ export interface RelayEnd {
  * all else is a loss.
  */
 export function judgeEnd(end: RelayEnd): Exclude<SessionInput, { type: 'connect' }> {
-  if (end.initiator === 'client') return judgeClient(end);
+  if (end.initiator === 'client') {
+    if (end.cause === 'close' && FAREWELLS.has(end.clientCode)) {
+      return { type: 'end', reason: 'client_closed' };
+    }
+    if (end.cause === 'stalled') return { type: 'lose', reason: 'client_stalled' };
+    if (end.cause === 'violation') return { type: 'lose', reason: 'client_protocol_error' };
+    return { type: 'lose', reason: 'client_lost' };
+  }
   if (end.cause === 'close' && end.upstreamCode === 1000) {
     return { type: 'end', reason: 'upstream_closed' };
   }
   const saysExpired = end.upstreamCode === 1001 && EXPIRY_WORDS.test(end.reason);
   if (end.upstreamExpired || saysExpired) return { type: 'expire', reason: 'upstream_expired' };
   return { type: 'lose', reason: 'upstream_lost' };
-}
-
-function judgeClient(end: RelayEnd): Exclude<SessionInput, { type: 'connect' }> {
-  if (end.cause === 'close' && FAREWELLS.has(end.clientCode)) {
-    return { type: 'end', reason: 'client_closed' };
-  }
-  if (end.cause === 'stalled') return { type: 'lose', reason: 'client_stalled' };
-  if (end.cause === 'violation') return { type: 'lose', reason: 'client_protocol_error' };
-  return { type: 'lose', reason: 'client_lost' };
 }

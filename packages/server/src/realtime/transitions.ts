@@ -142,7 +142,14 @@ export async function connectSession(
       appendId,
       fence: lease.fence,
       events: [
-        ...(gap ? [gapEvent(gap)] : []),
+        ...(gap
+          ? [
+              {
+                type: 'session.gap' as const,
+                data: { reason: gap.reason, since: gap.since?.toISOString() ?? null },
+              },
+            ]
+          : []),
         { type: 'session.connected', data: { replica, revision, transport, protocol } },
       ],
     });
@@ -150,9 +157,4 @@ export async function connectSession(
   });
   if (connected) deps.log.ring(lease.subject);
   return connected;
-}
-
-function gapEvent(gap: NonNullable<Connection['gap']>): NewEvent {
-  const { reason, since } = gap;
-  return { type: 'session.gap', data: { reason, since: since?.toISOString() ?? null } };
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -108,7 +109,7 @@ withDatabase(open => {
       faults.put = fail('storage_full');
       expect((await sendUpload(host, session)).status).toBe(507);
       const [row] = await rowsOf(session);
-      await expect.poll(() => host.spool.has(row!.id)).toBe(true);
+      await expect.poll(() => existsSync(host.spool.path(row!.id))).toBe(true);
       return { session, id: row!.id };
     }
 
@@ -117,11 +118,11 @@ withDatabase(open => {
       faults.put = fail();
       await sweep();
       expect(await rowsOf(session)).toEqual([{ id, state: 'pending' }]);
-      expect(await host.spool.has(id)).toBe(true);
+      expect(existsSync(host.spool.path(id))).toBe(true);
       delete faults.put;
       expect(await host.recordings.uploads.retryKept()).toBe(1);
       expect(await rowsOf(session)).toEqual([{ id, state: 'complete' }]);
-      expect(await host.spool.has(id)).toBe(false);
+      expect(existsSync(host.spool.path(id))).toBe(false);
     });
 
     it('goes with its file when its time is over, which trying does not prolong', async () => {
@@ -130,7 +131,7 @@ withDatabase(open => {
         kept_until = now() - interval '1 hour' where id = ${id}`.execute(database.db);
       await sweep();
       expect(await rowsOf(session)).toEqual([]);
-      expect(await host.spool.has(id)).toBe(false);
+      expect(existsSync(host.spool.path(id))).toBe(false);
     });
 
     it('leaves no file when its bytes were stored by another way', async () => {
@@ -138,7 +139,7 @@ withDatabase(open => {
       delete faults.put;
       expect((await sendUpload(host, session)).status).toBe(201);
       expect(await host.recordings.uploads.retryKept()).toBe(0);
-      expect(await host.spool.has(id)).toBe(false);
+      expect(existsSync(host.spool.path(id))).toBe(false);
     });
   });
 
@@ -147,7 +148,7 @@ withDatabase(open => {
     await host.recordings.uploads.receive(admitted.id, Readable.from([Buffer.from('x')]));
     faults.databaseDown = true;
     await admitted.release();
-    expect(await host.spool.has(admitted.id)).toBe(true);
+    expect(existsSync(host.spool.path(admitted.id))).toBe(true);
     expect(host.telemetry.events()).toContain('recording.spool_left');
     await host.spool.remove(admitted.id);
   });

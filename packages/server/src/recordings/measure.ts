@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { MeasuredAudio } from '@holdfast/protocol';
 import { FilePathSource, Input, MP4, OGG, WAVE, WEBM } from 'mediabunny';
-import { HoldfastError } from '../kernel/index.ts';
+import { HoldfastError, within } from '../kernel/index.ts';
 import type { Container } from './recording.ts';
 
 /** Memory that parsing one file may cache. */
@@ -30,7 +30,9 @@ export async function measureAudio(path: string): Promise<MeasuredAudio> {
   });
   const input = new Input({ source, formats: [WEBM, OGG, MP4, WAVE] });
   try {
-    return await withDeadline(read(input));
+    return await within(read(input), MEASURE_TIMEOUT_MS, () => {
+      throw notAudio('audio_file takes too long to parse.');
+    });
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
     throw notAudio('audio_file is damaged or is not WebM, Ogg, MP4 or WAV audio.', error);
@@ -85,19 +87,4 @@ async function refuseCutWave(path: string): Promise<void> {
 
 function notAudio(detail: string, cause?: unknown): HoldfastError {
   return new HoldfastError('unprocessable', detail, { field: 'audio_file', cause });
-}
-
-async function withDeadline<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(notAudio('audio_file takes too long to parse.')),
-      MEASURE_TIMEOUT_MS,
-    );
-  });
-  try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -75,8 +75,12 @@ export function createRecordings(deps: RecordingsDeps): Recordings {
       return presentRecording(row, await openPrivate(deps, row));
     },
     play: (caller, id, range) => play(deps, caller, id, range),
-    delete: (caller, id) => remove(deps, caller, id),
-    totals: (executor, sessionIds) => sumBySession(executor, sessionIds),
+    async delete(caller, id) {
+      const row = await accessRecording(deps, 'recordings.delete', caller, id);
+      await hide(deps, row, caller.principal.id);
+      await purgeRow(deps, row);
+    },
+    totals: sumBySession,
     eraseSession: (trx, sessionId) => store.markSessionDeleting(trx, sessionId),
     retire: retentionDays => retire(deps, retentionDays),
     purge: () => purge(deps),
@@ -145,12 +149,6 @@ async function faultOfMissing(deps: RecordingsDeps, id: string): Promise<Holdfas
   if (row?.state !== 'complete') return notFound();
   deps.telemetry.log.alert('recording.blob_missing', { recording_id: id });
   return new HoldfastError('unavailable', 'The audio of this recording cannot be read now.');
-}
-
-async function remove(deps: RecordingsDeps, caller: Caller, id: string): Promise<void> {
-  const row = await accessRecording(deps, 'recordings.delete', caller, id);
-  await hide(deps, row, caller.principal.id);
-  await purgeRow(deps, row);
 }
 
 async function sumBySession(

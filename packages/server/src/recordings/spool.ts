@@ -18,7 +18,6 @@ export interface Spool {
   write(id: string, body: Readable, maxBytes: number): Promise<SpooledFile>;
   path(id: string): string;
   read(id: string): Readable;
-  has(id: string): Promise<boolean>;
   remove(id: string): Promise<void>;
   /** Ids of all files, with the time of their last change in milliseconds since the epoch. */
   list(): Promise<{ id: string; changedMs: number }[]>;
@@ -36,15 +35,18 @@ export async function openSpool(dir: string): Promise<Spool> {
   return {
     path,
     read: id => createReadStream(path(id)),
-    has: async id => (await sizeOf(path(id))) !== undefined,
     remove: id => rm(path(id), { force: true }),
     write: (id, body, maxBytes) => writeFile(path(id), body, maxBytes),
     list: async () => {
       const names = await readdir(dir);
       const files = await Promise.all(
-        names.map(async id => ({ id, changedMs: (await changedMs(path(id))) ?? 0 })),
+        names.map(async id => {
+          // A file that was removed meanwhile is left out.
+          const info = await stat(path(id)).catch(() => undefined);
+          return info === undefined ? [] : [{ id, changedMs: info.mtimeMs }];
+        }),
       );
-      return files.filter(file => file.changedMs > 0);
+      return files.flat();
     },
   };
 }
@@ -64,7 +66,13 @@ async function writeFile(path: string, body: Readable, maxBytes: number): Promis
     await pipeline(body, meter, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
   } catch (error) {
     await rm(path, { force: true });
-    throw isNoSpace(error) ? storageFull(error) : error;
+    const code = (error as NodeJS.ErrnoException | undefined)?.code;
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+    throw new HoldfastError(
+      'storage_full',
+      'There is no room to store the recording now. Keep it and send it again later.',
+      { cause: error, retryAfterS: 60 },
+    );
   }
   return { sizeBytes, sha256: hash.digest('hex') };
 }
@@ -73,31 +81,4 @@ export function tooLarge(maxBytes: number): HoldfastError {
   return new HoldfastError('payload_too_large', `audio_file may have at most ${maxBytes} bytes.`, {
     field: 'audio_file',
   });
-}
-
-function storageFull(cause?: unknown): HoldfastError {
-  return new HoldfastError(
-    'storage_full',
-    'There is no room to store the recording now. Keep it and send it again later.',
-    { cause, retryAfterS: 60 },
-  );
-}
-
-function isNoSpace(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code === 'ENOSPC' || code === 'EDQUOT';
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  return stat(path).then(
-    info => info.size,
-    () => undefined,
-  );
-}
-
-async function changedMs(path: string): Promise<number | undefined> {
-  return stat(path).then(
-    info => info.mtimeMs,
-    () => undefined,
-  );
 }

@@ -36,20 +36,18 @@ export function createRecordingSweep(deps: SweepDeps): Sweep {
     name: 'recording sweep',
     intervalMs: deps.intervalMs,
     atStart: true,
-    run: () => sweep(deps),
+    async run() {
+      const { database, recordings } = deps;
+      await recordings.uploads.retryKept();
+      await store.abandonOld(database.db, PENDING_MAX_S);
+      if (deps.retentionDays !== undefined) await recordings.retire(deps.retentionDays);
+      for (let n = 0; n < PURGES_MAX; n++) {
+        if ((await recordings.purge()) < PURGE_BATCH) break;
+      }
+      for (const file of await deps.spool.list()) {
+        if (Date.now() - file.changedMs > SPOOL_MAX_AGE_MS) await deps.spool.remove(file.id);
+      }
+    },
     onFailure: error => deps.telemetry.log.error('recording.sweep_failed', { error }),
   });
-}
-
-async function sweep(deps: SweepDeps): Promise<void> {
-  const { database, recordings } = deps;
-  await recordings.uploads.retryKept();
-  await store.abandonOld(database.db, PENDING_MAX_S);
-  if (deps.retentionDays !== undefined) await recordings.retire(deps.retentionDays);
-  for (let n = 0; n < PURGES_MAX; n++) {
-    if ((await recordings.purge()) < PURGE_BATCH) break;
-  }
-  for (const file of await deps.spool.list()) {
-    if (Date.now() - file.changedMs > SPOOL_MAX_AGE_MS) await deps.spool.remove(file.id);
-  }
 }

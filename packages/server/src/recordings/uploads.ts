@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { ErrorCode, RecordingMetadata } from '@holdfast/protocol';
 import type { Principal } from '../auth/index.ts';
 import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
-import type { AppendRequest, Subject } from '../platform/log/index.ts';
+import type { Subject } from '../platform/log/index.ts';
 import type { RecordingsDeps } from './deps.ts';
 import { createInstruments } from './instruments.ts';
 import { measureAudio } from './measure.ts';
@@ -203,7 +203,23 @@ async function complete(deps: RecordingsDeps, pending: store.RecordingRow): Prom
   const completed = await deps.database
     .transaction(async trx => {
       const row = await store.markComplete(trx, pending.id);
-      if (row !== undefined) await deps.log.append(trx, uploaded(row, appendId));
+      if (row === undefined) return undefined;
+      await deps.log.append(trx, {
+        subject: row.session_id,
+        actor: row.uploaded_by,
+        appendId,
+        events: [
+          {
+            type: 'recording.uploaded',
+            data: {
+              recording_id: row.id,
+              audio_type: row.audio_type,
+              duration_s: row.duration_s,
+              size_bytes: row.size_bytes,
+            },
+          },
+        ],
+      });
       return row;
     })
     .catch(async error => {
@@ -221,17 +237,6 @@ async function complete(deps: RecordingsDeps, pending: store.RecordingRow): Prom
   // so before these arrived, and the key is this row's alone.
   await deps.blobs.delete(pending.blob_key);
   throw beingDeleted();
-}
-
-function uploaded(row: store.RecordingRow, appendId: string): AppendRequest {
-  const data = {
-    recording_id: row.id,
-    audio_type: row.audio_type,
-    duration_s: row.duration_s,
-    size_bytes: row.size_bytes,
-  };
-  const events = [{ type: 'recording.uploaded' as const, data }];
-  return { subject: row.session_id, actor: row.uploaded_by, appendId, events };
 }
 
 async function retryKept(context: Context): Promise<number> {

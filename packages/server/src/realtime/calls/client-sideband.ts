@@ -35,7 +35,8 @@ export async function openClientSideband(
       upstream: peer,
       ticker,
       ...(deps.relayLimits && { limits: deps.relayLimits }),
-      upstreamFailureEvent: lostEvent,
+      upstreamFailureEvent: () =>
+        eventOf(new HoldfastError('upstream_error', 'The connection to the model was lost.')),
     });
     deps.traffic.add(relay.counters);
     relay.start();
@@ -51,8 +52,4 @@ export async function openClientSideband(
     const { code: reason } = error;
     await rejectSession({ client, events: [eventOf(error)], code: closeCodeOf(error), reason });
   }
-}
-
-function lostEvent(): string {
-  return eventOf(new HoldfastError('upstream_error', 'The connection to the model was lost.'));
 }

@@ -5,6 +5,7 @@ import type { Lease } from '../../platform/leases/index.ts';
 import { authorizeRow, type Caller, recordAdmin, targetOf } from '../../work/index.ts';
 import { failureFields } from '../errors.ts';
 import { type AdmissionDeps, openSession } from '../open-session.ts';
+import { usageOf } from '../present.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
 import type { SessionRegistry } from '../registry.ts';
@@ -193,19 +194,4 @@ function upstreamOf(deps: CallsDeps, row: SessionRow): Upstream | undefined {
     telemetry.log.warn('call.model_gone', { session_id, model, error });
     return undefined;
   }
-}
-
-function usageOf(row: SessionRow) {
-  const { responses, input_tokens, output_tokens, total_tokens } = row;
-  const { input_audio_tokens, output_audio_tokens, cached_tokens, transcription_seconds } = row;
-  return {
-    responses,
-    input_tokens,
-    output_tokens,
-    total_tokens,
-    input_audio_tokens,
-    output_audio_tokens,
-    cached_tokens,
-    transcription_seconds,
-  };
 }

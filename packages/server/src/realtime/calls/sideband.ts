@@ -12,6 +12,9 @@ const PING_INTERVAL_MS = 15_000;
 const DEAD_AFTER_MS = 45_000;
 /** Events may carry audio; the provider's own bound on messages is 15 MiB. */
 const MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
+/** Tells audio by the beginning of a message alone. */
+const AUDIO_TYPE = /"type"\s*:\s*"response\.(output_)?audio\.delta"/;
+const TYPE_WITHIN_BYTES = 192;
 
 export interface SidebandEnd {
   /** `refused`: it never opened, with the HTTP status if there was one. */
@@ -66,7 +69,9 @@ export async function attachSideband(
     events.onOpen();
   });
   socket.on('message', (data, isBinary) => {
-    if (!isBinary && !isAudio(data as Buffer)) events.onText(String(data));
+    if (isBinary) return;
+    const beginning = (data as Buffer).toString('latin1', 0, TYPE_WITHIN_BYTES);
+    if (!AUDIO_TYPE.test(beginning)) events.onText(String(data));
   });
   socket.on('unexpected-response', (request, response) => {
     status = response.statusCode;
@@ -97,12 +102,4 @@ function keepAlive(socket: WebSocket): void {
   }, PING_INTERVAL_MS);
   timer.unref();
   socket.once('close', () => clearInterval(timer));
-}
-
-const AUDIO_TYPE = /"type"\s*:\s*"response\.(output_)?audio\.delta"/;
-const TYPE_WITHIN_BYTES = 192;
-
-/** Whether a message is audio, by its beginning alone. */
-function isAudio(message: Buffer): boolean {
-  return AUDIO_TYPE.test(message.toString('latin1', 0, TYPE_WITHIN_BYTES));
 }

@@ -53,7 +53,8 @@ export async function createUpstreamCall(
     requestId: offer.requestId,
   });
   if (response.status !== 201 && response.status !== 200) throw await refusal(response);
-  const callId = lastSegment(response.headers.get('location') ?? '');
+  const [path = ''] = (response.headers.get('location') ?? '').split('?', 1);
+  const callId = path.slice(path.lastIndexOf('/') + 1);
   const sdp = await boundedText(response);
   if (!CALL_ID.test(callId) || !sdp.startsWith('v=0')) {
     throw new HoldfastError('upstream_error', 'The model failed.', {
@@ -61,11 +62,6 @@ export async function createUpstreamCall(
     });
   }
   return { sdp, callId };
-}
-
-function lastSegment(location: string): string {
-  const [path = ''] = location.split('?', 1);
-  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /**

@@ -29,7 +29,6 @@ export {
 
 export type { RelayLimits } from './limits.ts';
 export type { FilterVerdict } from './message-guard.ts';
-export type { RelayGuard } from './pumps.ts';
 export { rejectSession } from './reject.ts';
 export {
   Relay,

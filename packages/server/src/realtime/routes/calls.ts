@@ -77,7 +77,8 @@ function addCreate(app: App, base: string, calls: Calls): void {
     },
     async (request, reply) => {
       const { sdp, config } = await readOffer(request);
-      const model = request.query.model ?? stringOrNull(config.model);
+      const named = request.query.model ?? config.model;
+      const model = typeof named === 'string' ? named : null;
       const placed = await calls.create(callerOf(request), { sdp, model, config });
       sdpAnswer(reply, placed.sessionId);
       return reply
@@ -155,5 +156,3 @@ function sessionOf(part: unknown): Json {
   assertShallow(value, 'session');
   return realtimeSessionConfig.parse(value);
 }
-
-const stringOrNull = (value: unknown) => (typeof value === 'string' ? value : null);
