@@ -1,6 +1,6 @@
 /**
  * One process's features on top of its open ports, in the order in which they start. They stop in
- * reverse: HTTP first, so that nothing new arrives; the leases last, so that whatever a feature
+ * reverse: HTTP first, so that nothing new arrives; the leases last, so that what a feature
  * still writes is written by their holder.
  *
  * A process runs what its roles ask for: `gateway` carries sessions (realtime routes and

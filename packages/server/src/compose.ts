@@ -92,15 +92,24 @@ export async function openPlatform(config: Config, environment: Variables): Prom
   try {
     const telemetry = keep(await openTelemetry(config, replica));
     const secrets = openSecrets(config, environment);
-    const url = config.database.url?.reveal() ?? (await startDatabase(config, telemetry, keep));
+    let url = config.database.url?.reveal();
+    if (url === undefined) {
+      const { dataDir } = config.server;
+      const poolMax = config.database.maxConnections;
+      ({ url } = keep(await openEmbeddedDatabase({ dataDir, log: telemetry.log, poolMax })));
+    }
     const database = keep(await openDatabase(config, url, telemetry));
-    await migrateSchema(database, telemetry);
+    const { applied, unknown } = await migrate(database, MIGRATIONS_DIR);
+    if (applied.length > 0) telemetry.log.info('database.migrated', { applied });
+    // Migrations of a newer revision only add to what this one uses.
+    if (unknown.length > 0) telemetry.log.warn('database.newer', { unknown });
     const redis = openRedis(config, telemetry);
     if (redis) keep(redis);
     const doorbell = keep(await openDoorbell(database, redis, telemetry));
     const limiter = keep(openLimiter(redis, telemetry));
     const keys = masterKeys(config, secrets);
-    await checkKeys(database, keys, telemetry);
+    const missing = await checkMasterKeys(database, keys);
+    if (missing.length > 0) telemetry.log.warn('secrets.master_keys_missing', { missing });
     const sealer = createSealer({ database, masterKeys: keys });
     const log = createLog({ database, sealer, doorbell, telemetry });
     const { revision, roles } = config.server;
@@ -113,13 +122,6 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     await close();
     throw error;
   }
-}
-
-/** A newer revision's migrations are no fault: they only expand what this revision uses. */
-async function migrateSchema(database: Database, telemetry: Telemetry): Promise<void> {
-  const { applied, unknown } = await migrate(database, MIGRATIONS_DIR);
-  if (applied.length > 0) telemetry.log.info('database.migrated', { applied });
-  if (unknown.length > 0) telemetry.log.warn('database.newer', { unknown });
 }
 
 function openTelemetry(config: Config, replica: string): Promise<Telemetry> {
@@ -159,19 +161,6 @@ function masterKeys(config: Config, secrets: SecretSource): MasterKeySource {
   return localMasterKey(config.server.dataDir);
 }
 
-/** The embedded database, where no address is set; answers its address. */
-async function startDatabase(
-  config: Config,
-  { log }: Telemetry,
-  keep: (part: { close(): Promise<void> }) => unknown,
-): Promise<string> {
-  const { dataDir } = config.server;
-  const poolMax = config.database.maxConnections;
-  const embedded = await openEmbeddedDatabase({ dataDir, log, poolMax });
-  keep(embedded);
-  return embedded.url;
-}
-
 function openDatabase(config: Config, url: string, telemetry: Telemetry): Promise<Database> {
   const { echo, idleConnections, maxConnections } = config.database;
   const echoSql = echo
@@ -205,15 +194,6 @@ function openRedis(config: Config, telemetry: Telemetry): Redis | undefined {
   });
 }
 
-async function checkKeys(
-  database: Database,
-  keys: MasterKeySource,
-  telemetry: Telemetry,
-): Promise<void> {
-  const missing = await checkMasterKeys(database, keys);
-  if (missing.length > 0) telemetry.log.warn('secrets.master_keys_missing', { missing });
-}
-
 /** Redis where there is one, else NOTIFY. */
 function openDoorbell(
   database: Database,
@@ -235,11 +215,12 @@ async function openBlobs(
 ): Promise<BlobStore | FilesystemBlobs> {
   const { adapter, connectionString, accountUrl, container, azureClientId } = config.blobs;
   if (adapter === 'filesystem') {
-    const { dataDir } = config.server;
+    const [current] = await keys.load();
     return openFilesystemBlobs({
-      dir: join(dataDir, 'blobs'),
+      dir: join(config.server.dataDir, 'blobs'),
       baseUrl: () => address.baseUrl,
-      signingKey: await linkKey(keys),
+      // Replicas that share a folder share the master key: each can check the links of the others.
+      signingKey: new Uint8Array(hkdfSync('sha256', current!.key, '', 'holdfast blob links', 32)),
     });
   }
   return openAzureBlobs({
@@ -248,10 +229,4 @@ async function openBlobs(
     container,
     azureClientId,
   });
-}
-
-/** Replicas that share a folder share the master key, so each can check the other's links. */
-async function linkKey(keys: MasterKeySource): Promise<Uint8Array> {
-  const [current] = await keys.load();
-  return new Uint8Array(hkdfSync('sha256', current!.key, '', 'holdfast blob links', 32));
 }

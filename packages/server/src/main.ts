@@ -53,7 +53,7 @@ function whenInputEnds(): Promise<void> {
 }
 
 main().then(
-  // Whatever still holds the event loop open has been told to stop and must not delay the end.
+  // Everything was asked to stop; what still holds the event loop open must not delay the end.
   () => process.exit(),
   error => {
     console.error(describe(error));

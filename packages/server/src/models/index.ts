@@ -17,7 +17,6 @@ export { hasBoundedCall, type RunBill, settleLost } from './budgets/reservations
 export { budgetRoutes } from './budgets/routes.ts';
 export {
   type CatalogueFile,
-  type DefaultCatalogueSettings,
   defaultCatalogue,
   loadCatalogue,
   parseCatalogue,

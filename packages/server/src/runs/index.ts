@@ -17,7 +17,7 @@ export {
 } from './agents/index.ts';
 export type { ClaimedRun, NewDiff } from './claimed-run.ts';
 export type { RunsDeps } from './deps.ts';
-export { createEgress, type Egress } from './egress/index.ts';
+export { createEgress } from './egress/index.ts';
 export { createRuns, type Runs } from './feature.ts';
 export { RUN_KIND } from './kind.ts';
 

@@ -28,25 +28,21 @@ export function openAuth(config: Config, platform: Platform): Feature & { readon
       rateLimit: server.rateLimit,
     },
   );
+  const { notice, revision } = server;
+  const consoleInfo = {
+    notice,
+    revision: `${revision} (${VERSION})`,
+    replica: platform.leases.replica,
+    recording: {
+      bits_per_second: config.recordings.bitsPerSecond,
+      max_bytes: config.recordings.uploadMaxBytes,
+    },
+    webrtc: true,
+  };
   return {
     auth,
     components: [auth.component],
     health: auth.healthChecks,
-    routes: server.roles.includes('api')
-      ? [signInRoutes(auth), authRoutes(auth, consoleInfo(config, platform))]
-      : [],
-  };
-}
-
-function consoleInfo({ server, recordings }: Config, { leases }: Platform) {
-  return {
-    notice: server.notice,
-    revision: `${server.revision} (${VERSION})`,
-    replica: leases.replica,
-    recording: {
-      bits_per_second: recordings.bitsPerSecond,
-      max_bytes: recordings.uploadMaxBytes,
-    },
-    webrtc: true,
+    routes: server.roles.includes('api') ? [signInRoutes(auth), authRoutes(auth, consoleInfo)] : [],
   };
 }

@@ -10,7 +10,6 @@ import {
   createModelGateway,
   createModels,
   createProviderKeys,
-  type DefaultCatalogueSettings,
   defaultCatalogue,
   defaultTextModels,
   entraTokens,
@@ -63,9 +62,16 @@ export async function openModels(
 }
 
 async function openCatalogue(config: Config): Promise<CatalogueFile> {
-  const { modelsFile, azure, openai } = config.upstreams;
+  const { modelsFile, azure, openai, anthropic, gemini } = config.upstreams;
   if (modelsFile !== null) return loadCatalogue(modelsFile);
-  const text = textModels(config);
+  const own = (baseUrl: string | null) => (baseUrl === null ? {} : { url: baseUrl });
+  const text = defaultTextModels({
+    openai: openai ? { url: openai.baseUrl, apiKeySecret: 'OPENAI_API_KEY' } : undefined,
+    anthropic: anthropic
+      ? { ...own(anthropic.baseUrl), apiKeySecret: 'ANTHROPIC_API_KEY' }
+      : undefined,
+    gemini: gemini ? { ...own(gemini.baseUrl), apiKeySecret: 'GEMINI_API_KEY' } : undefined,
+  });
   if (azure) {
     return defaultCatalogue({
       text,
@@ -94,16 +100,4 @@ async function openCatalogue(config: Config): Promise<CatalogueFile> {
     'There is no model: set AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY, or OPENAI_API_KEY, ' +
       'or HOLDFAST_MODELS_FILE. `npm start` runs with a simulated one.',
   );
-}
-
-function textModels({ upstreams }: Config): DefaultCatalogueSettings['text'] {
-  const { openai, anthropic, gemini } = upstreams;
-  const own = (baseUrl: string | null) => (baseUrl === null ? {} : { url: baseUrl });
-  return defaultTextModels({
-    openai: openai ? { url: openai.baseUrl, apiKeySecret: 'OPENAI_API_KEY' } : undefined,
-    anthropic: anthropic
-      ? { ...own(anthropic.baseUrl), apiKeySecret: 'ANTHROPIC_API_KEY' }
-      : undefined,
-    gemini: gemini ? { ...own(gemini.baseUrl), apiKeySecret: 'GEMINI_API_KEY' } : undefined,
-  });
 }

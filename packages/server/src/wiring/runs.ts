@@ -18,7 +18,6 @@ import {
   createSandbox,
   createWorkspaces,
   defaultWorkerLimits,
-  type Egress,
   enforceLifecycle,
   loadAgentProfiles,
   pinRemote,
@@ -81,8 +80,10 @@ export async function openRuns(
   });
   const parts = { config, platform, others, runs, agents, sandbox, workspaces };
   const { roles } = config.server;
+  const components = roles.includes('worker') ? [sampleRepository(parts), upkeep(parts)] : [];
+  if (roles.includes('worker') && mayWork(parts)) components.push(worker(parts));
   return {
-    components: componentsOf(parts),
+    components,
     routes: roles.includes('api') ? [runs.routes] : [],
   };
 }
@@ -133,13 +134,10 @@ interface Parts {
   readonly workspaces: Workspaces;
 }
 
-function componentsOf(parts: Parts): Component[] {
-  const { config } = parts;
-  if (!config.server.roles.includes('worker')) return [];
-  return [sampleRepository(parts), upkeep(parts), ...(mayWork(parts) ? [worker(parts)] : [])];
-}
-
-/** Agents without a sandbox read what the server reads: only for oneself, or when told to. */
+/**
+ * Agents without a sandbox read what the server reads: allowed in local mode, where all data is
+ * the one user's, or where a setting allows it.
+ */
 function mayWork({ config, platform, others, sandbox }: Parts): boolean {
   if (sandbox.isolated) return true;
   const { log } = platform.telemetry;
@@ -150,20 +148,17 @@ function mayWork({ config, platform, others, sandbox }: Parts): boolean {
 }
 
 function worker({ config, platform, others, runs, ...parts }: Parts): RunWorker {
+  const { sandboxAllowedHosts: hosts, allowedHosts: privateHosts } = config.runs;
+  const { telemetry } = platform;
   return new RunWorker({
     ...platform,
     ...parts,
     driver: runs.driver,
     gateway: others.gateway,
-    egress: openEgress(config, platform),
+    // The way out of sandboxes, where a setting names hosts.
+    egress: hosts.length === 0 ? undefined : createEgress({ telemetry, hosts, privateHosts }),
     limits: { ...defaultWorkerLimits, ...config.runs },
   });
-}
-
-/** The way out of sandboxes, where a setting names hosts. */
-function openEgress({ runs }: Config, { telemetry }: Platform): Egress | undefined {
-  const { sandboxAllowedHosts: hosts, allowedHosts: privateHosts } = runs;
-  return hosts.length === 0 ? undefined : createEgress({ telemetry, hosts, privateHosts });
 }
 
 /** In local mode a first start has a repository to try an agent on. */

@@ -72,7 +72,7 @@ export async function authorizeTarget(
   await recordAdmin(deps.audit, standing, { caller, action, target: act.target });
 }
 
-/** Puts on record what an Admin did with another's work; nothing for anybody else. */
+/** Puts on record what an Admin did with another's work; for all others it does nothing. */
 export async function recordAdmin(
   audit: Pick<Audit, 'record'>,
   standing: Standing,

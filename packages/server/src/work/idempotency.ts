@@ -21,7 +21,11 @@ export function idempotencyKey(request: {
 }): IdempotencyKey | undefined {
   const { header, principal, route, body } = request;
   if (header === undefined) return undefined;
-  if (typeof header !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(header)) {
+  if (
+    typeof header !== 'string' ||
+    header.length > IDEMPOTENCY_KEY_MAX_CHARS ||
+    !/^[\x21-\x7e]+$/.test(header)
+  ) {
     throw new HoldfastError(
       'invalid_request',
       `Idempotency-Key is 1 to ${IDEMPOTENCY_KEY_MAX_CHARS} printable characters.`,

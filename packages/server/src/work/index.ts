@@ -1,6 +1,7 @@
 /**
- * What every kind of work shares, and that names none: access to rows, idempotent requests, pages
- * of lists, texts that fit an event. A feature uses this room; the room imports no feature.
+ * What every kind of work shares and that names none: the worker's loop, writes under a lease,
+ * sweeps, streams, access to rows, idempotent requests, pages of lists, texts that fit an event.
+ * Features import this folder; it imports none of them.
  */
 export {
   type AuditDeps,

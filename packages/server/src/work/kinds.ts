@@ -8,7 +8,7 @@ import type { QueueDefinition } from '../platform/queue/index.ts';
  * here.
  */
 export interface Kind {
-  /** As the row in `subjects` says. */
+  /** The `kind` of its rows in `subjects`. */
   readonly name: SubjectKind;
   /** Of its subjects' ids. */
   readonly prefix: IdPrefix;

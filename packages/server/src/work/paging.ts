@@ -10,7 +10,7 @@ export function cursorOf(id: string): string {
   return Buffer.from(id).toString('base64url');
 }
 
-/** The id that a cursor names; throws `invalid_request` for one that is not ours. */
+/** The id that a cursor names; throws `invalid_request` for what is no cursor. */
 export function cursorId(prefix: IdPrefix, cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
   const id = Buffer.from(cursor, 'base64url').toString('latin1');

@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
 import { LEASE_TTL_MS } from '../platform/leases/index.ts';
 
-/** This room's view of `subjects` and `replicas`. */
+/** This folder's view of `subjects` and `replicas`. */
 type Tables = {
   subjects: { id: string; kind: string; project_id: string; lease_replica: string | null };
   replicas: { id: string; revision: string; roles: string; beat_at: Generated<Date> };

@@ -13,7 +13,7 @@ import type { Telemetry } from '../platform/telemetry/index.ts';
 import type { Kind } from './kinds.ts';
 import { RepeatedLook } from './repeated-look.ts';
 
-/** How often a worker looks at what it was told, besides the doorbell. */
+/** How often a worker looks at what is asked of its attempts, besides the doorbell. */
 const LOOK_INTERVAL_MS = 1_000;
 /** How long a worker whose time is over still waits for work that was not given back yet. */
 const STOP_WAIT_MS = 3_000;
@@ -205,7 +205,7 @@ export class Worker<A extends WorkAttempt> implements Component {
     }
   }
 
-  /** Of a subject that a job has come for meanwhile, that job's claim says what there is. */
+  /** Leaves subjects that a job has come for meanwhile: that job's claim decides about them. */
   async #abandonUnknown(): Promise<void> {
     const { database, leases, telemetry } = this.#options.ports;
     const subjects = [...this.#unsure].filter(subject => !this.#busy.has(subject));
@@ -223,7 +223,7 @@ export class Worker<A extends WorkAttempt> implements Component {
 
 /**
  * Sends a job for each subject of this kind whose holder is dead, and for those in `also`, which
- * wait without a job as far as can be told. Another job does no harm. Answers how many.
+ * wait, as it seems, without a job. Another job does no harm. Answers how many.
  */
 export async function wakeLost(
   {

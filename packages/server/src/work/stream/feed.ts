@@ -168,7 +168,7 @@ export class Feed {
     const frames = this.#framesOf(await log.read(database.db, request));
     const last = frames.at(-1)?.seq;
     if (last !== undefined) return { frames, last, memo: undefined };
-    // Known to have been there and not there any more: the reader is told how far it may skip.
+    // They were there and are not any more: `last` is how far the reader may skip.
     return { frames, last: this.#base, memo: undefined };
   }
 
@@ -206,10 +206,6 @@ export class Feed {
     }
     this.#tail.splice(0, dropped);
     this.#batches.clear();
-    this.#schedule();
-  }
-
-  #schedule(): void {
     if (this.#timer !== undefined) return;
     const pauseMs = this.#wakeAt - performance.now();
     if (pauseMs <= 1) this.#wakeAll();

@@ -92,7 +92,11 @@ export class Streams implements Component {
     if (await this.#isOver(subjects, plan.positions)) return reply.status(204).send();
     await this.#recordAdmin(request, subjects);
     // Last, and nothing is waited for from here on: the bound holds however many come at once.
-    this.#assertRoom();
+    if (this.#draining || this.#open.size >= (this.#deps.streamsMax ?? STREAMS_MAX)) {
+      throw new HoldfastError('unavailable', 'No more streams are opened here.', {
+        retryAfterS: 1,
+      });
+    }
     const subscriptions = subjects.map(subject =>
       this.#subscribe(request.principal, subject, plan.positions),
     );
@@ -114,12 +118,6 @@ export class Streams implements Component {
       stream.end();
     }
     return reply;
-  }
-
-  #assertRoom(): void {
-    const max = this.#deps.streamsMax ?? STREAMS_MAX;
-    if (!this.#draining && this.#open.size < max) return;
-    throw new HoldfastError('unavailable', 'No more streams are opened here.', { retryAfterS: 1 });
   }
 
   async #subjects(principal: Principal, { positions, known }: StreamPlan): Promise<Subject[]> {

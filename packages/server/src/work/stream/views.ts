@@ -8,7 +8,7 @@ export const singleView: View = {
     Buffer.from(frames.map(frame => `id: ${frame.seq}\n${frame.body}`).join('')),
 };
 
-/** Many logs: `id` says where each of them stands after the event. */
+/** Many logs: `id` holds the position of each of them after the event. */
 export function manyView(subscriptions: readonly Subscription[]): View {
   return {
     shared: false,

@@ -33,7 +33,7 @@ export async function pump(
 ): Promise<void> {
   const bell = new Bell(stream.signal);
   while (!stream.signal.aborted) {
-    // Before looking: what comes while we look rings it again.
+    // Before the look: what comes during it rings the bell again.
     bell.arm(subscriptions);
     let sent = false;
     for (const subscription of subscriptions) {
