@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { NewDiff } from './index.ts';
+import { HoldfastError } from '../kernel/index.ts';
+import type { Database, Trx } from '../platform/database/index.ts';
+import { createRuns, type NewDiff } from './index.ts';
 import { forEachRunsHost } from './testing/databases.ts';
 import { checkpointOf, type RunsHost } from './testing/host.ts';
 
@@ -104,6 +106,33 @@ forEachRunsHost(open => {
     expect((await host.send('POST', `/v1/runs/${id}/retry`)).status).toBe(409);
     await driver.finish(run, SUCCESS);
     expect(await typesOf(id!)).toHaveLength(10);
+  });
+
+  it('writes once, also where the answer to a commit was lost', async () => {
+    let losses = 0;
+    const database: Database = Object.create(host.database, {
+      transaction: {
+        value: async <T>(work: (trx: Trx) => Promise<T>) => {
+          const answer = await host.database.transaction(work);
+          losses += 1;
+          if (losses % 2 === 0) return answer;
+          throw new HoldfastError('unavailable', 'The connection broke after the commit.');
+        },
+      },
+    });
+    const { driver } = createRuns({ ...host.deps, database });
+    const [id] = await host.newRuns('builtin');
+    const run = await host.claim(id!);
+    await driver.workspaceReady(run, START);
+    expect(losses).toBe(2);
+    await driver.finish(run, SUCCESS);
+    expect(losses).toBe(4);
+    expect(await typesOf(id!)).toEqual([
+      'run.created',
+      'run.started',
+      'workspace.ready',
+      'run.succeeded',
+    ]);
   });
 
   it('seals what the agent said', async () => {
