@@ -7,11 +7,10 @@ import type { Json } from './preview/session.ts';
  * The operator's defaults for new sessions (`session-defaults.json`).
  *
  * Who gets them: sessions that are minted (`client_secrets`, the seeds' `POST /sessions`) and the
- * seeds' `/ws`, where the caller says neither what the model should do (instructions, prompt) nor
- * with which tools. A caller that says either gets exactly that, plus the voice and transcription
+ * seeds' `/ws`, where the caller sets neither what the model should do (instructions, prompt) nor
+ * with which tools. A caller that sets either gets exactly that, plus the voice and transcription
  * it left out. A provider-shaped WebSocket opened with a full credential gets no defaults: it
- * behaves as it would at the provider, so that other people's clients meet no tools they do not
- * know.
+ * behaves as it would at the provider, so that foreign clients meet no tools they do not know.
  */
 export const sessionDefaultsFile = z.strictObject({
   $schema: z.string().optional(),

@@ -50,7 +50,7 @@ export function eventOf(error: HoldfastError): string {
   return errorEvent({ type, code: code ?? error.code, message, param });
 }
 
-/** What an upstream's HTTP status means to our caller. Its own words stay in the log. */
+/** What an upstream's HTTP status means to our caller. Its own text stays in the log. */
 export function upstreamStatusError(status: number, cause: unknown): HoldfastError {
   if (status === 401 || status === 403) {
     return new HoldfastError('upstream_rejected', 'The model refused our credentials.', { cause });
@@ -65,7 +65,7 @@ export function upstreamStatusError(status: number, cause: unknown): HoldfastErr
   return new HoldfastError('upstream_error', 'The model failed.', { cause });
 }
 
-/** The cause of an error that came from an upstream: what the log may say, and nothing else. */
+/** The cause of an error that came from an upstream, with only what may be logged. */
 export class UpstreamFault extends Error {
   override readonly name: string = 'UpstreamFault';
   /** The upstream's id of our request; for our log only. */
@@ -77,7 +77,7 @@ export class UpstreamFault extends Error {
   }
 }
 
-/** What the log says about a connection or call that could not be made. */
+/** The log's fields for a connection or call that failed. */
 export function failureFields(error: HoldfastError): Record<string, unknown> {
   const { code, cause } = error;
   const requestId = cause instanceof UpstreamFault ? cause.requestId : undefined;

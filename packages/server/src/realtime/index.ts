@@ -1,9 +1,9 @@
 /**
- * Voice sessions: a person talks with a realtime model, and this is in between.
+ * Voice sessions: this relays between a person and a realtime model.
  *
- * A session is a subject with a log, a lease and a row of its own (`session.ts` tells its life,
- * `transitions.ts` moves it). Over a WebSocket the frames pass through `relay/`; over WebRTC media
- * goes between browser and provider, and this holds the provider's sideband (`calls/`).
+ * A session is a subject with a log, a lease and a row of its own (states in `session.ts`, written
+ * by `transitions.ts`). Over a WebSocket the frames pass through `relay/`; over WebRTC media goes
+ * between browser and provider, and this holds the provider's sideband (`calls/`).
  * Preview-shape clients are translated at the edge (`preview/`); inside everything is GA.
  *
  * Invariants:
@@ -11,8 +11,8 @@
  * - An owner never holds more places than allowed, whichever replicas admit (`open-session.ts`).
  * - Audio is never stored or logged, and never waits for the database: log, usage and activity
  *   follow within bounds (`leased-session.ts`, `registry.ts`).
- * - Whatever ends a connection, its session's row and lease are moved on: by its holder, or by any
- *   replica's sweep (`sweep.ts`) when the holder is dead.
+ * - However a connection ends, its session reaches the state that follows and its lease is given
+ *   up: by the replica that holds it, or by any replica's sweep (`sweep.ts`) when that one is dead.
  * - Expiry is judged by the database's clock.
  */
 export {

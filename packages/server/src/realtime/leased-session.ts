@@ -35,14 +35,14 @@ export interface LeasedSession {
   readonly lease: Lease;
   readonly journal: Journal;
   readonly tap: SessionTap;
-  /** Moves the session on and gives up the lease. Never rejects; called once. */
+  /** Transitions the session and gives up the lease. Never rejects; called once. */
   release(
     input: Exclude<SessionInput, { type: 'connect' }>,
     closeCode: number | null,
   ): Promise<void>;
   /**
-   * Gives up the lease of a call that goes on without us. False when somebody has ended it and we
-   * had not been told yet: then the call is still ours to hang up.
+   * Gives up the lease of a call that goes on without us. False when a request has ended it and
+   * this process has not read that order yet: then this process still has to hang the call up.
    */
   handOver(): Promise<boolean>;
 }
@@ -95,7 +95,7 @@ export function createLeasedSession(
   };
 }
 
-/** What the tap learns goes to the journal, to the row, and to whoever holds the session. */
+/** What the tap learns goes to the journal, to the row, and to the session itself. */
 function createTap(
   deps: TransitionDeps,
   session: { id: string; journal: Journal },

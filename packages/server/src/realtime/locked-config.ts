@@ -28,7 +28,7 @@ const PATHS: Readonly<Record<Exclude<Lockable, 'all'>, readonly (readonly string
   turn_detection: [['audio', 'input', 'turn_detection'], ['turn_detection']],
 };
 
-/** What a response may still say when everything is locked. */
+/** What a response may still set when everything is locked. */
 const HARMLESS_IN_RESPONSE = new Set(['conversation', 'metadata', 'input']);
 
 /** The first event to the upstream, or null where there is nothing to configure. */
@@ -140,8 +140,8 @@ function at(value: unknown, path: readonly string[]): unknown {
 }
 
 /**
- * Where something that is no object stands in the way to a locked part, if anywhere. What an
- * upstream makes of `audio: null` is its own affair: it may well reset everything below.
+ * Where something that is no object stands in the way to a locked part, if anywhere. An upstream
+ * may take `audio: null` as an order to reset everything below.
  */
 function blockedAt(value: unknown, path: readonly string[]): string | undefined {
   for (let length = 1; length < path.length; length++) {
@@ -164,8 +164,8 @@ function locksInstructions(locked: readonly string[]): boolean {
 
 /**
  * Whether a WebRTC client, whose data channel bypasses us, has changed a locked part. `now` is the
- * provider's session object; a part that was fixed must still say what was fixed (the provider may
- * add to it), one that was left open what it said in `first`.
+ * provider's session object; a part that was fixed must still hold what was fixed (the provider may
+ * add to it), one that was left open what it held in `first`.
  */
 export function lockBroken(
   states: { config: Json; first: Json; now: Json },
@@ -184,7 +184,7 @@ export function lockBroken(
   });
 }
 
-/** Whether `found` says everything that `wanted` says. */
+/** Whether `found` holds everything that `wanted` holds. */
 function includes(found: unknown, wanted: unknown): boolean {
   if (Array.isArray(wanted)) {
     return (

@@ -40,7 +40,7 @@ export async function mintSecret(
     session: {
       ...session,
       object: 'realtime.session',
-      // Not a session yet: the provider's clients only want an id here.
+      // No session exists yet, but the provider's clients expect an id here.
       id: secret.secretId.replace(/^sec_/, 'sess_'),
       expires_at,
     },
@@ -48,8 +48,8 @@ export async function mintSecret(
 }
 
 /**
- * The seeds' `POST /sessions`: a secret and the session it will open, so that the id in the answer
- * is the one that recordings are uploaded to.
+ * The seeds' `POST /sessions`: a secret and the session it will open. The answer holds the id of
+ * that session, so that the client can upload recordings to it.
  */
 export async function mintLegacySession(deps: SecretsDeps, principal: Principal, flat: Json) {
   const { models, defaults } = deps;
@@ -64,7 +64,7 @@ export async function mintLegacySession(deps: SecretsDeps, principal: Principal,
     maxSessions: 1,
     ttlS,
   });
-  // Should this fail, the secret is never told to anybody and expires.
+  // If this fails, the client never receives the secret, which then expires.
   const row = await deps.database.transaction(trx =>
     mintSession(deps, trx, {
       principal,

@@ -41,7 +41,7 @@ export interface Opened {
   readonly row: SessionRow;
 }
 
-/** Seconds after which asking again makes sense when all places are taken. */
+/** When to try again while all places are taken. */
 const LIMIT_RETRY_AFTER_S = 10;
 
 export async function openSession(deps: AdmissionDeps, request: OpenRequest): Promise<Opened> {
@@ -94,7 +94,7 @@ async function takeMinted(
     expiresInMs: deps.maxSessionMs,
   };
   const row = await store.admit(trx, id, admission);
-  if (row === undefined) throw new HoldfastError('conflict', 'This session was used already.');
+  if (row === undefined) throw new HoldfastError('conflict', 'This session was already used.');
   return row;
 }
 

@@ -47,7 +47,7 @@ export async function findByCall(
     .executeTakeFirst();
 }
 
-/** The session that was minted together with a client secret and that nobody has used yet. */
+/** The session that was minted together with a client secret, while it is unused. */
 export async function findMinted(
   executor: Executor,
   secretId: string,
@@ -104,7 +104,7 @@ export async function overdue(
     .where('state', 'in', OPEN)
     .where(eb =>
       eb.or([
-        // A holder ends its own sessions in time; the grace leaves that to it.
+        // The replica that holds a session ends it in time; the grace leaves that to it.
         eb('expires_at', '<=', cutoff),
         eb.and([eb('holds_place', '=', false), eb('expires_at', '<=', sql<Date>`now()`)]),
         eb('reconnect_until', '<=', sql<Date>`now()`),
@@ -114,7 +114,7 @@ export async function overdue(
     .execute();
 }
 
-/** What `replica` must act on: sessions it was told to end, or whose time is over. */
+/** What `replica` must act on: sessions with an order to end, or whose time is over. */
 export async function orders(
   executor: Executor,
   replica: string,
@@ -151,7 +151,7 @@ export async function heldBy(
   return rows.map(row => row.id);
 }
 
-/** Calls that go on without anybody's sideband, because their holder gave them up. */
+/** Calls that go on without a sideband, because their replica gave them up. */
 export async function orphanedCalls(executor: Executor, limit: number): Promise<string[]> {
   const rows = await tables(executor)
     .selectFrom('sessions')

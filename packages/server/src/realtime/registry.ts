@@ -9,9 +9,9 @@ import type { Transport } from './tables.ts';
 import type { TransitionDeps } from './transitions.ts';
 
 /**
- * The sessions this process holds, and what it does about them besides relaying: once a second it
- * asks the database what it was told to end and whose time is over (a ring makes that sooner),
- * every few seconds it writes usage and activity in one statement, and it drains.
+ * The sessions this process holds, and what it does for them besides relaying. Once a second it
+ * reads from the database which sessions it must end and whose time is over (a ring makes that
+ * sooner), every few seconds it writes usage and activity in one statement, and it drains.
  *
  *   open ──drain──▶ accepting late-comers ──acceptMs──▶ refusing ──all gone or deadline──▶ closed
  *
@@ -55,12 +55,12 @@ export interface SessionRegistryOptions {
   readonly drainGraceMs?: number | undefined;
 }
 
-/** What to ring to make a replica look at its orders. */
+/** The bell that makes a replica read its orders. */
 export const orderBell = (replica: string) => `orders:${replica}`;
 
 export class SessionRegistry implements Component {
   readonly name = 'realtime';
-  /** Clients' sidebands of calls: they are nobody's session, but are closed with this process. */
+  /** Clients' sidebands of calls. They are no sessions, but are closed with this process. */
   readonly #sidebands = new Set<ClientSideband>();
   readonly #options: SessionRegistryOptions;
   readonly #sessions = new Map<string, RegisteredSession>();
@@ -102,7 +102,7 @@ export class SessionRegistry implements Component {
     });
   }
 
-  /** An admission that was under way when the process stopped is let go of at once. */
+  /** A session whose opening was under way when the process stopped is released at once. */
   add(session: RegisteredSession): void {
     const { id } = session.leased;
     this.#sessions.set(id, session);
@@ -112,7 +112,7 @@ export class SessionRegistry implements Component {
     if (this.#stopping) session.stop('drain');
   }
 
-  /** The same for a client's sideband; answers what to call when it is over. */
+  /** The same for a client's sideband; returns the function to call when it is over. */
   addSideband(sideband: ClientSideband): () => void {
     this.#sidebands.add(sideband);
     if (this.#stopping) sideband.close(...DRAIN_CLOSE);

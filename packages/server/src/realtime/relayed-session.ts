@@ -23,10 +23,10 @@ import { dial } from './upstream.ts';
  *       └── refused, unreachable, late, stopped ──▶ error event, close ──▶ releasing
  *
  * Order on the wire to the client: the provider's `session.created` as it came, then our
- * `holdfast.session`, then everything else. A configuration of ours goes upstream ahead of all that
- * the client says, so whatever the client sets afterwards wins unless it is locked; the provider's
- * `session.updated` that answers it is passed on, because it tells the client the truth, and
- * hiding it would cost the parsing of every message.
+ * `holdfast.session`, then everything else. A configuration of ours goes upstream ahead of all
+ * client messages, so what the client sets afterwards wins unless it is locked. The provider's
+ * `session.updated` that answers it is passed on: it is what holds, and hiding it would cost the
+ * parsing of every message.
  */
 export interface RelayedSessionOptions {
   /** The client's socket, its handshake answered; ours from here on. */
@@ -200,7 +200,7 @@ export class RelayedSession implements RegisteredSession {
     }
   }
 
-  /** Says who we are, right after the provider has said who it is. */
+  /** Sends `holdfast.session`, right after the provider's `session.created`. */
   #introduce(): void {
     const event: HoldfastSessionEvent = {
       type: 'holdfast.session',
@@ -215,7 +215,7 @@ export class RelayedSession implements RegisteredSession {
     this.#relay?.inject(JSON.stringify(event));
   }
 
-  /** There is no upstream: says so, closes, and lets go of the session. */
+  /** Without an upstream: sends the client an error event, closes, and releases the session. */
   async #refuse(client: RelayPeer, error: HoldfastError): Promise<void> {
     const stopped = this.#stopped;
     const clientGone = client.socket.closed;

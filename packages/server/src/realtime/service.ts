@@ -23,7 +23,7 @@ import { transition } from './transitions.ts';
 export interface Sessions {
   list(principal: Principal, query: ListQuery): Promise<Page<Session>>;
   get(caller: Caller, id: string): Promise<Session>;
-  /** The log; private fields for its creator and Admins only, whose reading is put on record. */
+  /** The log; private fields for its creator and Admins only. An Admin's reading is audited. */
   events(
     caller: Caller,
     id: string,
@@ -31,7 +31,7 @@ export interface Sessions {
   ): Promise<EventEnvelope[]>;
   /**
    * Ends a session wherever it runs; its place is free at once. Ending again is no error. A call
-   * that nobody holds is hung up first: throws, and changes nothing, when its upstream does not.
+   * that no replica holds is hung up first; when that fails, this throws and changes nothing.
    */
   end(caller: Caller, id: string): Promise<Session>;
   /** The same, and erases log, recordings and blobs; only a tombstone stays. */
@@ -52,9 +52,9 @@ interface ListQuery {
 export interface SessionsDeps extends TransitionDeps {
   readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
   readonly audit: Pick<Audit, 'record'>;
-  /** Hangs up a call that nobody holds at its provider; throws when that does not work. */
+  /** Hangs up, at its provider, a call that no replica holds; throws when that fails. */
   readonly hangUpOrphan: (row: SessionRow, requestId?: string) => Promise<void>;
-  /** Makes the replica that holds a session look at its orders. */
+  /** Makes the replica that holds a session read its orders. */
   readonly ringReplica: (replica: string) => void;
 }
 
@@ -81,7 +81,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
 const END = { policy: 'sessions.control', action: 'sessions.end' };
 const ERASE = { policy: 'sessions.control', action: 'sessions.erase' };
 
-/** The session, if the policy lets this caller at it; else the same 404 as for none. */
+/** The session, if the policy allows this caller; else the same 404 as for one that is missing. */
 async function access(
   deps: SessionsDeps,
   caller: Caller,
@@ -110,7 +110,7 @@ async function list(
       field: 'created_by',
     });
   }
-  // One more than asked for tells whether there is a next page.
+  // One row more than the page holds shows whether there is a next page.
   const rows = await queries.list(db, {
     projectId: principal.projectId,
     state,
@@ -144,8 +144,8 @@ async function end(deps: SessionsDeps, caller: Caller, id: string): Promise<Sess
 }
 
 /**
- * Ends and erases in one transaction. A replica that still holds the session is told to drop it;
- * what it appends meanwhile is refused, because the subject is erased.
+ * Ends and erases in one transaction. A replica that still holds the session gets an order to
+ * drop it; the log refuses what it appends meanwhile, because the subject is erased.
  */
 async function erase(deps: SessionsDeps, id: string, actor: string): Promise<void> {
   const erased = await deps.database.transaction(async trx => {

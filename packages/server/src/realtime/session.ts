@@ -10,10 +10,10 @@ import type { SessionState } from '@holdfast/protocol';
  *
  * `created`: the row exists. A session that was only minted holds no place; one that was admitted
  * does, and its upstream is being dialled. `connected`: a client and the upstream are joined.
- * `disconnected`: one of them is gone without a farewell; the place is kept until the reconnect
+ * `disconnected`: one of them is gone without a normal close; the place is kept until the reconnect
  * window is over, then the session expires. The last three states are final: whatever comes later
- * (a second end, a late loss) changes nothing. `ended` is somebody's wish, `expired` is time
- * running out, `failed` is a session that never worked.
+ * (a second end, a late loss) changes nothing. `ended`: by request or by a normal close;
+ * `expired`: its time ran out; `failed`: it never worked.
  *
  * A session holds a place from admission until it is final, or until its window is over.
  */
@@ -70,7 +70,7 @@ export function nextState(state: SessionState, input: SessionInput): SessionStat
 }
 
 /** 1005 stands for a close frame without a code, which is what `close()` of a browser sends. */
-const FAREWELLS: ReadonlySet<number> = new Set([1000, 1001, 1005]);
+const NORMAL_CLOSES: ReadonlySet<number> = new Set([1000, 1001, 1005]);
 const EXPIRY_WORDS = /expired|maximum duration/i;
 
 /** How a relayed connection ended; the relay's outcome, and what the tap has heard. */
@@ -85,13 +85,13 @@ export interface RelayEnd {
 }
 
 /**
- * What a connection that one of the two sides ended means. The client's 1000, 1001 or empty close
- * frame is a farewell, and so is the upstream's 1000; its 1001 about the session's time is expiry;
- * all else is a loss.
+ * The input that follows from how the client or the upstream ended the connection. The client's
+ * 1000, 1001 or empty close frame is a normal close, and so is the upstream's 1000; the upstream's
+ * 1001 about the session's time is expiry; all else is a loss.
  */
 export function judgeEnd(end: RelayEnd): Exclude<SessionInput, { type: 'connect' }> {
   if (end.initiator === 'client') {
-    if (end.cause === 'close' && FAREWELLS.has(end.clientCode)) {
+    if (end.cause === 'close' && NORMAL_CLOSES.has(end.clientCode)) {
       return { type: 'end', reason: 'client_closed' };
     }
     if (end.cause === 'stalled') return { type: 'lose', reason: 'client_stalled' };
@@ -101,7 +101,7 @@ export function judgeEnd(end: RelayEnd): Exclude<SessionInput, { type: 'connect'
   if (end.cause === 'close' && end.upstreamCode === 1000) {
     return { type: 'end', reason: 'upstream_closed' };
   }
-  const saysExpired = end.upstreamCode === 1001 && EXPIRY_WORDS.test(end.reason);
-  if (end.upstreamExpired || saysExpired) return { type: 'expire', reason: 'upstream_expired' };
+  const namesExpiry = end.upstreamCode === 1001 && EXPIRY_WORDS.test(end.reason);
+  if (end.upstreamExpired || namesExpiry) return { type: 'expire', reason: 'upstream_expired' };
   return { type: 'lose', reason: 'upstream_lost' };
 }

@@ -11,11 +11,11 @@ import type { Protocol } from './tables.ts';
 
 export interface SocketRequest {
   readonly protocol: Protocol;
-  /** As the client named it; a client secret knows its own. */
+  /** As the client named it; null for the model of the client secret. */
   readonly model: string | null;
   /** Sent upstream before the client's first event (GA shape); empty: nothing is sent. */
   readonly config: Json;
-  /** The minted session that the client wants, where its URL says so. */
+  /** The minted session that the client's URL names, if it names one. */
   readonly sessionId?: string;
 }
 

@@ -181,7 +181,7 @@ export async function setFinal(
       holds_place: false,
       reconnect_until: null,
       ended_at: sql<Date>`now()`,
-      // A loss says more than the end of its window does.
+      // The reason of the loss is more precise than the end of its window.
       close_reason: sql<string>`case when ${eb.ref('state')} = 'disconnected'
         then coalesce(close_reason, ${end.reason}) else ${end.reason} end`,
       close_code: sql<number>`coalesce(close_code, ${end.closeCode})`,
@@ -195,7 +195,7 @@ export async function setFinal(
 
 export interface UpstreamFacts {
   readonly upstreamSessionId?: string;
-  /** Seconds since the epoch, as the provider says. */
+  /** Seconds since the epoch, as the provider reports. */
   readonly upstreamExpiresAtS?: number | null;
   readonly upstreamCallId?: string;
   readonly voice?: string | null;
@@ -219,7 +219,7 @@ export async function setUpstream(
   await tables(executor).updateTable('sessions').set(values).where('id', '=', id).execute();
 }
 
-/** What a holder knows of one of its live sessions, written in batches. */
+/** What the replica that holds a session knows of its activity; written in batches. */
 export interface SessionActivity {
   readonly id: string;
   /** Milliseconds since a byte last came from either side. */
@@ -271,7 +271,7 @@ export async function clearControl(executor: Executor, id: string): Promise<void
 }
 
 /**
- * Leaves a call that goes on for another replica to take. Answers its state, which may be final by
+ * Leaves a call that goes on for another replica to take. Returns its state, which may be final by
  * now; undefined when `replica` does not hold it.
  */
 export async function orphan(

@@ -9,7 +9,7 @@ import * as store from './store.ts';
 import { transition } from './transitions.ts';
 
 /**
- * Finds sessions that nobody looks after, judged by the database's clock, and moves them on:
+ * Finds sessions that no replica takes care of, by the database's clock, and transitions them:
  * - reconnect windows and lifetimes that are over, and minted sessions whose client never came;
  * - sessions of dead replicas: calls are taken over, WebSockets are lost;
  * - calls that a draining replica gave up;
@@ -21,7 +21,7 @@ import { transition } from './transitions.ts';
  */
 const SWEEP_INTERVAL_MS = 2_000;
 const RETENTION_EVERY_SWEEPS = 30;
-/** A holder has so long to end its own session before the sweep does. */
+/** How long the replica that holds a session may take to end it before the sweep does. */
 const EXPIRY_GRACE_MS = 10_000;
 const HELD_MIN_AGE_MS = 60_000;
 const BATCH = 100;
@@ -74,7 +74,7 @@ export class SessionSweep implements Component {
   }
 
   async #runSteps(): Promise<void> {
-    // Calls are taken over before anything expires: only a holder hangs up what is overdue.
+    // Calls are taken over before anything expires: only the replica that holds a call hangs it up.
     const steps = [() => this.#dead(), () => this.#orphans(), () => this.#overdue()];
     if (this.#sweeps % RETENTION_EVERY_SWEEPS === 0) {
       steps.push(
@@ -95,7 +95,7 @@ export class SessionSweep implements Component {
     const { deps } = this.#options;
     const options = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
     for (const row of await queries.overdue(deps.database.db, options)) {
-      // Somebody takes it over first, and hangs it up then.
+      // Another replica takes the call over first, and then hangs it up.
       const call = row.transport === 'webrtc' && row.state === 'connected';
       if (call && (this.#draining || row.replica === null)) continue;
       const reason = !row.holds_place
@@ -122,7 +122,7 @@ export class SessionSweep implements Component {
     await this.#each(ids, takeOver);
   }
 
-  /** A session that cannot be moved on does not hold up the others. */
+  /** A session that fails does not hold up the others. */
   #each(ids: readonly string[], work: (id: string) => Promise<unknown>): Promise<void> {
     const { log } = this.#options.deps.telemetry;
     return eachOf(ids, work, (id, error) =>
@@ -130,7 +130,7 @@ export class SessionSweep implements Component {
     );
   }
 
-  /** A session whose holder is dead: taking its lease first keeps a late writer out of its log. */
+  /** A session of a dead replica. Taking its lease first keeps a late writer out of its log. */
   async #adopt(id: string): Promise<void> {
     const { deps, takeOver } = this.#options;
     const row = await queries.find(deps.database.db, id);
@@ -138,7 +138,7 @@ export class SessionSweep implements Component {
       if (!this.#draining) await takeOver(id);
       return;
     }
-    // It was told to end a call, and died before it could.
+    // Its replica had an order to end the call, and died before it did.
     if (row?.transport === 'webrtc' && isFinal(row.state) && row.control !== null) {
       await hangUpPersistently(deps.telemetry.log, () => deps.hangUpOrphan(row));
     }

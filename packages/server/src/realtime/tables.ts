@@ -2,7 +2,7 @@ import type { SessionState, SessionUsage } from '@holdfast/protocol';
 import type { Generated, Selectable } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
 
-/** What a replica that holds a session was told to do. */
+/** An order to the replica that holds a session. */
 export type Control = 'end' | 'erase';
 export type Transport = 'websocket' | 'webrtc';
 export type Protocol = 'ga' | 'preview';

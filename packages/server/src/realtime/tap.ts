@@ -5,9 +5,9 @@ import { isObject, type Json } from './preview/session.ts';
 import { EVENT_TYPE } from './relay/index.ts';
 
 /**
- * Reads along with one session, in GA: what passes becomes log events, usage, and a few facts the
- * session's holder acts on. Never delays or changes anything, and never sees audio. The same for a
- * relayed WebSocket and for the sideband of a call.
+ * Reads along with one session, in GA: what passes becomes log events, usage, and a few facts on
+ * which the leased session acts. Never delays or changes anything, and never sees audio. The same
+ * for a relayed WebSocket and for the sideband of a call.
  */
 export interface TapListener {
   /** An event for the journal. */
@@ -22,7 +22,7 @@ export interface TapListener {
 
 interface UpstreamSession {
   readonly id: string;
-  /** Seconds since the epoch, if the provider says when it will end the session. */
+  /** Seconds since the epoch, if the provider reports when it will end the session. */
   readonly expiresAtS: number | null;
   readonly voice: string | null;
 }
@@ -31,7 +31,7 @@ const ID_MAX_CHARS = 200;
 
 export class SessionTap {
   usage: SessionUsage;
-  /** The upstream said that its session's time is over; its close will follow. */
+  /** The upstream reported that its session's time is over; its close will follow. */
   upstreamExpired = false;
   #created = false;
   #voice: string | null = null;
@@ -43,7 +43,7 @@ export class SessionTap {
   }
 
   server(text: string): void {
-    // Frequent pieces of transcripts are told apart by their type and never parsed.
+    // Frequent pieces of transcripts are recognised by their type and never parsed.
     const type = EVENT_TYPE.exec(text)?.[1];
     if (type?.endsWith('.delta')) return;
     const event = parse(text);

@@ -10,9 +10,9 @@ import * as store from './store.ts';
 import type { Control, Protocol, SessionRow } from './tables.ts';
 
 /**
- * Moves sessions through their states: one transaction each, that locks the row, asks the state
+ * Takes sessions through their states: one transaction each, that locks the row, asks the state
  * machine, writes the row and appends what happened to the log. An input that changes nothing
- * writes nothing, so that every move may be tried again.
+ * writes nothing, so that every transition may be tried again.
  */
 export interface TransitionDeps {
   readonly database: Database;
@@ -26,12 +26,12 @@ export interface TransitionDeps {
 }
 
 export interface TransitionOptions {
-  /** Whose act this is: a principal, or `replica:<id>`. */
+  /** Who acts: a principal, or `replica:<id>`. */
   readonly actor: string;
   readonly closeCode?: number | null;
-  /** The holder's lease: fences the move, and is given up with it unless the session goes on. */
+  /** Fences the transition; given up with it. */
   readonly lease?: Lease;
-  /** What the replica that holds the session must be told. */
+  /** The order for the replica that holds the session. */
   readonly control?: Control;
 }
 
@@ -119,7 +119,7 @@ export interface Connection {
   readonly lease: Lease;
   readonly transport: 'websocket' | 'webrtc';
   readonly protocol: Protocol;
-  /** Set when the session is taken over: what was heard meanwhile is in no log. */
+  /** Set when the session is taken over: no log has what happened meanwhile. */
   readonly gap?: { readonly reason: 'drain' | 'replica_lost'; readonly since: Date | null };
 }
 

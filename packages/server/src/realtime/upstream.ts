@@ -14,7 +14,7 @@ export interface DialRequest {
   readonly callId?: string;
   /** For credentials and handshake together. */
   readonly timeoutMs: number;
-  /** Ours; sent along so that both sides' logs can be held against each other. */
+  /** Ours; sent along so that both sides' logs can be compared. */
   readonly requestId: string;
   readonly signal?: AbortSignal;
 }
@@ -28,7 +28,7 @@ export interface Dialled {
   readonly upstreamRequestId: string | undefined;
 }
 
-/** The cause of a failed dial: what the log may say, and nothing else. */
+/** The cause of a failed dial, with only what may be logged. */
 class DialError extends UpstreamFault {
   override readonly name = 'DialError';
   readonly failure: DialFailure;
@@ -57,7 +57,7 @@ export async function upstreamHeaders(
   throw upstreamUnreachable(new Error('aborted before the credentials came'));
 }
 
-/** Connects to the upstream; throws the `HoldfastError` that the caller is to be told. */
+/** Connects to the upstream; throws the `HoldfastError` for the caller. */
 export async function dial(request: DialRequest): Promise<Dialled> {
   const { upstream, callId, timeoutMs, signal, requestId } = request;
   const startedMs = performance.now();

@@ -4,9 +4,10 @@
  * Invariants:
  * - Only rows in state `complete` are visible, and each has its blob; a row is there before its
  *   blob and after it, so that a crash leaves nothing that the sweep would not find.
- * - What is stored was parsed: the container is what it says, its duration what was declared.
+ * - What is stored was parsed: its container and duration are those that were declared.
  * - Nothing a client sends becomes part of a path.
- * - The creator of the session and Admins read and delete; nobody else learns that it exists.
+ * - The creator of the session and Admins read and delete; others get the same 404 as for a
+ *   session that does not exist.
  */
 export { recordingRoutes } from './routes.ts';
 export {

@@ -2,7 +2,7 @@ import { HoldfastError } from '../kernel/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
 import type { RecordingRow } from './store.ts';
 
-/** What is counted of uploads; `active` is read whenever somebody asks how many run. */
+/** What is counted of uploads; `active` is read whenever the metrics are. */
 export function createInstruments(telemetry: Telemetry, active: ReadonlySet<string>) {
   const { meter, log } = telemetry;
   const saved = meter.createCounter('audio_files_saved_total');

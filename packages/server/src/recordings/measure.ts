@@ -66,8 +66,8 @@ async function read(input: Input): Promise<MeasuredAudio> {
 }
 
 /**
- * The parser reads a WAVE file as far as it goes; only the RIFF header tells that more was meant.
- * Its size field counts what follows the first 8 bytes; recorders that stream leave 0 or all ones.
+ * The parser reads a WAVE file as far as it goes; only the RIFF header shows a missing end. Its
+ * size field counts what follows the first 8 bytes; recorders that stream leave 0 or all ones.
  */
 async function refuseCutWave(path: string): Promise<void> {
   const file = await open(path, 'r');

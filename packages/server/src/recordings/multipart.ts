@@ -58,7 +58,7 @@ async function receiveFile(
   part: MultipartFile,
   receive: (part: MultipartFile) => Promise<SpooledFile>,
 ): Promise<SpooledFile> {
-  // The name is used for nothing; one that tries to leave a folder shows a broken client.
+  // The name is never used; one that holds a path shows a broken or hostile client.
   if (/[/\\]|\.\.|\0/.test(part.filename)) {
     throw invalid('audio_file', 'The file name of audio_file may not contain a path.');
   }

@@ -10,7 +10,7 @@ import { HoldfastError } from '../kernel/index.ts';
  *                                  └─────── given up ───────────────┘
  *
  * Only `complete` is visible. A recording refused before `pending` leaves neither row nor blob;
- * from then on the row outlives the blob, so that after any crash the sweep finds what to mend.
+ * from then on the row outlives the blob, so that the sweep can clean up after any crash.
  */
 export type RecordingState = 'pending' | 'complete' | 'deleting';
 
@@ -50,7 +50,7 @@ export function declaredContainer(format: string): Container | undefined {
   return FORMAT_ALIASES.get(bare);
 }
 
-/** Holds what was declared against what was measured; throws a 422 that names the field. */
+/** Compares what was declared with what was measured; throws a 422 that names the field. */
 export function checkDeclaration(declared: RecordingMetadata, measured: MeasuredAudio): void {
   const container = declaredContainer(declared.format);
   if (container === undefined) {
@@ -62,7 +62,7 @@ export function checkDeclaration(declared: RecordingMetadata, measured: Measured
   if (container !== measured.container) {
     throw new HoldfastError(
       'unprocessable',
-      `metadata.format says ${container}, but the file is ${measured.container}.`,
+      `metadata.format is ${container}, but the file is ${measured.container}.`,
       { field: 'metadata.format', allowed: [measured.container] },
     );
   }
@@ -70,7 +70,7 @@ export function checkDeclaration(declared: RecordingMetadata, measured: Measured
   if (Math.abs(declared.duration - measured.duration_s) > tolerance) {
     throw new HoldfastError(
       'unprocessable',
-      `metadata.duration says ${declared.duration} s, but the audio lasts ` +
+      `metadata.duration is ${declared.duration} s, but the audio lasts ` +
         `${measured.duration_s.toFixed(2)} s.`,
       { field: 'metadata.duration' },
     );

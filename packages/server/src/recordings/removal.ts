@@ -8,9 +8,9 @@ export const PURGE_BATCH = 100;
 const PURGE_RETRY_S = 300;
 
 /**
- * Hides a complete recording and tells its session's log, in one transaction; its blob goes with
- * the next `purgeRow`. False when it was not there any more. The log of an erased session takes
- * nothing, and there the recording just goes.
+ * Hides a complete recording and appends that to its session's log, in one transaction; the next
+ * `purgeRow` removes its blob. False when it was already gone. The log of an erased session takes
+ * no events, so there the recording is only hidden.
  */
 export async function hide(
   deps: RecordingsDeps,

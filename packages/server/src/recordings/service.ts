@@ -104,7 +104,7 @@ async function list(
 ): Promise<SessionRecordings> {
   await accessSession(deps, 'recordings.read', caller, query.sessionId);
   const { db } = deps.database;
-  // One row more than asked for tells whether there are more.
+  // One row more than the page holds shows whether there is a next page.
   const rows = await store.listComplete(db, { ...query, limit: query.limit + 1 });
   const shown = rows.slice(0, query.limit);
   return {
@@ -129,7 +129,7 @@ async function play(
   try {
     await store.touch(deps.database.db, id);
   } catch (error) {
-    // Nobody else will consume it, and it holds a file or a connection.
+    // The body holds a file or a connection until it is consumed or destroyed.
     blob.body.destroy();
     throw error;
   }
@@ -143,7 +143,7 @@ async function play(
   };
 }
 
-/** A blob that is not there: of a recording that somebody just deleted, or lost. */
+/** The error for a missing blob: the recording was deleted meanwhile, or its blob is lost. */
 async function faultOfMissing(deps: RecordingsDeps, id: string): Promise<HoldfastError> {
   const row = await store.find(deps.database.db, id);
   if (row?.state !== 'complete') return notFound();

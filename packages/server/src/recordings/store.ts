@@ -50,8 +50,8 @@ export interface NewRecording {
 const tables = (executor: Executor) => executor.withTables<Tables>();
 
 /**
- * Inserts a pending row, or answers the row that already stands for the same bytes: a retried
- * upload continues the first one.
+ * Inserts a pending row, or returns the existing row of the same bytes: a retried upload continues
+ * the first one.
  */
 export async function insertPending(
   executor: Executor,
@@ -226,7 +226,7 @@ export async function removeDeleted(executor: Executor, id: string): Promise<voi
     .execute();
 }
 
-/** Marks pending rows that no upload can still work on and that nobody asked to keep. */
+/** Marks pending rows that no upload can still work on and that do not wait for room. */
 export async function abandonOld(executor: Executor, olderThanS: number): Promise<void> {
   await tables(executor)
     .updateTable('recordings')

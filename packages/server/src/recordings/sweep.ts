@@ -28,8 +28,8 @@ export interface SweepDeps {
 /**
  * Upkeep, at start and every `intervalMs`: finishes what waited for room, gives up what a crash
  * left pending, removes what is marked or outdated. Every step may run on any number of replicas
- * at once, and again after a crash in the middle. It runs in every process that takes uploads: what
- * waits in a spool is seen by nobody else.
+ * at once, and again after a crash in the middle. It runs in every process that takes uploads,
+ * because only that process can read its own spool.
  */
 export function createRecordingSweep(deps: SweepDeps): Sweep {
   return new Sweep({

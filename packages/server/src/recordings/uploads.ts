@@ -17,7 +17,7 @@ export const BLOB_WRITE_TIMEOUT_MS = 15 * 60_000;
 /** How long an upload that found the storage full waits for room. */
 const STORAGE_FULL_KEEP_S = 24 * 3600;
 
-/** When to ask again about bytes that another upload is writing, or that are being deleted. */
+/** When to send bytes again that another upload is writing, or that are being deleted. */
 const BUSY_RETRY_S = 5;
 
 /**
@@ -25,10 +25,10 @@ const BUSY_RETRY_S = 5;
  * complete row and log event). Until the pending row nothing has to be undone but the spool file.
  *
  * A pending row whose upload failed stays: the same bytes sent again complete it, and the sweep
- * gives it up when nobody does. One of them writes at a time. Within a process `Live` tells who
- * does, and another one is answered `conflict` with a time to ask again. Writers of two replicas
- * write the same bytes under the same key: either the later one finds the row complete, or the blob
- * store refuses one with `conflict`, which is then judged by the row.
+ * gives it up otherwise. One upload writes at a time: within a process `Live` records which, and
+ * the others get `conflict` with a time to try again. Writers of two replicas write the same
+ * bytes under the same key: either the later one finds the row complete, or the blob store refuses
+ * one with `conflict`, and the row then decides.
  */
 export interface Uploads {
   /** Admits one upload or throws `rate_limited`; call `release` when it is over, in any way. */
@@ -60,7 +60,7 @@ interface Live {
 
 interface Written {
   readonly row: store.RecordingRow;
-  /** False when somebody else had completed it. */
+  /** False when another upload had completed it. */
   readonly completed: boolean;
 }
 
@@ -164,7 +164,7 @@ interface BlobWrite {
   readonly startedMs: number;
 }
 
-/** Writes the blob of a pending row and completes the row, unless somebody is doing so. */
+/** Writes the blob of a pending row and completes the row, unless another upload is doing so. */
 async function writeBlob(context: Context, { row, spoolId, startedMs }: BlobWrite) {
   const { deps, live, instruments } = context;
   if (live.writing.has(row.id)) throw beingWritten();
@@ -190,7 +190,7 @@ async function writeBlob(context: Context, { row, spoolId, startedMs }: BlobWrit
   }
 }
 
-/** Another replica got in the way: it has stored these bytes, or is about to, or deleted them. */
+/** Another replica wrote the same key: it has stored these bytes, is about to, or deleted them. */
 async function afterConflict(deps: RecordingsDeps, pending: store.RecordingRow): Promise<Written> {
   const row = await store.find(deps.database.db, pending.id);
   if (row?.state === 'complete') return { row, completed: false };
@@ -233,8 +233,8 @@ async function complete(deps: RecordingsDeps, pending: store.RecordingRow): Prom
   }
   const row = await store.find(deps.database.db, pending.id);
   if (row?.state === 'complete') return { row, completed: false };
-  // Given up or deleted while its bytes were on their way. Whoever removed the blob may have done
-  // so before these arrived, and the key is this row's alone.
+  // Given up or deleted during the write. The blob may have been removed before these bytes
+  // arrived, and only this row uses the key, so removing it again is safe.
   await deps.blobs.delete(pending.blob_key);
   throw beingDeleted();
 }
@@ -255,7 +255,7 @@ async function retryKept(context: Context): Promise<number> {
         });
         if (written.completed) completed += 1;
       }
-      // Sent again meanwhile, perhaps to another replica: nobody needs the file any more.
+      // Sent again meanwhile, perhaps to another replica: the file is not needed any more.
       if (isKept || row?.state === 'complete') await deps.spool.remove(id);
     } catch (error) {
       if (hasCode(error, 'storage_full')) return completed;
@@ -270,11 +270,11 @@ function hasCode(error: unknown, code: ErrorCode): boolean {
 }
 
 function beingWritten(): HoldfastError {
-  const detail = 'The same recording is being stored just now; send it again shortly.';
+  const detail = 'The same recording is being stored; send it again shortly.';
   return new HoldfastError('conflict', detail, { retryAfterS: BUSY_RETRY_S });
 }
 
 function beingDeleted(): HoldfastError {
-  const detail = 'The same recording is just being deleted; try again.';
+  const detail = 'The same recording is being deleted; send it again shortly.';
   return new HoldfastError('conflict', detail, { retryAfterS: BUSY_RETRY_S });
 }

@@ -15,14 +15,14 @@ import { attachSideband, type Sideband, type SidebandEnd } from './sideband.ts';
 import { hangUpUpstream } from './upstream-call.ts';
 
 /**
- * One WebRTC call. Its media never passes here, so what this holds is the sideband: log, usage and
- * expiry come from it, and the hang-up goes out when the time is over or somebody ends it.
+ * One WebRTC call. Its media never passes here, so this holds only the sideband: log, usage and
+ * expiry come from it. The call is hung up when its time is over or a request ends it.
  *
  *   attaching ──open──▶ attached ──lost──▶ attaching (backing off, a bounded number of times)
  *   attached ──1000, expired, or refused as gone when attaching again──▶ over
  *   any ──stop──▶ hung up, over ; stop('drain') ──▶ handed over, the call goes on
  *
- * A call whose sideband cannot be had any more is hung up: what cannot be metered must not go on.
+ * A call whose sideband cannot be attached any more is hung up: its usage cannot be metered.
  */
 export interface CallSessionOptions {
   readonly lease: Lease;

@@ -8,25 +8,24 @@ import { type CallLimits, defaultCallLimits } from './limits.ts';
 import { hangUpUpstream } from './upstream-call.ts';
 
 /**
- * Hanging up at the provider, whose media goes on until somebody does. The holder of a call hangs
- * it up; a call that nobody holds is hung up by whoever ends it, *before* its row says that it is
- * over: when the provider cannot be asked, the row stays as it is, and asking again or the sweep
- * finishes the job.
+ * Hanging up at the provider, which carries media until then. The replica that holds a call hangs
+ * it up. A call without a replica is hung up by the request that ends it, *before* its row becomes
+ * final: when the provider fails, the row stays as it is, and a retry or the sweep hangs up later.
  */
 export interface HangUpDeps {
   readonly models: Models;
   readonly telemetry: Telemetry;
 }
 
-/** Whether a call goes on at the provider without anybody's sideband. */
+/** Whether a call goes on at the provider without a replica that holds its sideband. */
 export function isOrphan(row: Pick<SessionRow, 'transport' | 'state' | 'replica'>): boolean {
   return row.transport === 'webrtc' && !isFinal(row.state) && row.replica === null;
 }
 
 /**
- * Hangs up a call that nobody holds, by its row; once. Does nothing for a row that never became a
- * call, or whose model is no longer in the catalogue, so that there is nobody to be asked. Throws
- * the `HoldfastError` of an upstream that did not hang up.
+ * Hangs up a call that no replica holds, by its row; once. Does nothing for a row that never became
+ * a call, or whose model is no longer in the catalogue, because then the upstream is unknown.
+ * Throws the `HoldfastError` of an upstream that did not hang up.
  */
 export async function hangUpOrphan(
   deps: HangUpDeps,

@@ -6,8 +6,8 @@ export interface CallLimits {
   readonly backoffMinMs: number;
   readonly backoffMaxMs: number;
   /**
-   * An attachment that lasted so long was a good one, and the count starts anew. Without this, an
-   * upstream that opens and drops at once would be asked for ever.
+   * An attachment that lasted this long resets the count of attempts. A shorter one does not:
+   * otherwise an upstream that opens and drops at once would be dialled for ever.
    */
   readonly stableAfterMs: number;
   readonly hangUpAttempts: number;

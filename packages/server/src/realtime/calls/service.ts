@@ -25,11 +25,11 @@ export interface Calls {
   create(caller: Caller, offer: Offer): Promise<Placed>;
   /** Hangs up, wherever the call is held. Hanging up again is no error. */
   hangUp(caller: Caller, callId: string): Promise<void>;
-  /** The call, for somebody who wants its sideband: creator and Admins. */
+  /** The call, for the creator or an Admin who opens its sideband. */
   forSideband(caller: Caller, callId: string): Promise<SessionRow>;
   /**
-   * Takes a call over whose holder is gone; false when somebody else was faster, or when the call's
-   * model is no longer known, which expires the session.
+   * Takes over a call whose replica is gone. False when another replica was faster, or when the
+   * catalogue no longer has the call's model, which expires the session.
    */
   takeOver(sessionId: string): Promise<boolean>;
 }
@@ -53,7 +53,7 @@ export interface CallsDeps extends AdmissionDeps {
   readonly registry: SessionRegistry;
   readonly callLimits?: Partial<CallLimits>;
   readonly audit: Pick<Audit, 'record'>;
-  /** Makes the replica that holds a session look at its orders. */
+  /** Makes the replica that holds a session read its orders. */
   readonly ringReplica: (replica: string) => void;
 }
 
@@ -114,7 +114,7 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
   }
 }
 
-/** Puts on record that a call could not be placed; answers the error for the caller. */
+/** Fails the session of a call that could not be placed; returns the error for the caller. */
 async function fail(deps: CallsDeps, lease: Lease, thrown: unknown): Promise<HoldfastError> {
   const error = toHoldfastError(thrown);
   const { log } = deps.telemetry;
@@ -176,7 +176,7 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
   }
   const requestId = newId('req');
   telemetry.log.info('session.taken_over', { session_id: sessionId, request_id: requestId });
-  // What was fixed is not known here; whatever holds now must stay.
+  // The configuration that was fixed is not stored, so the first one reported here must stay.
   const locked = row.locked === '' ? [] : row.locked.split(',');
   const limits = deps.callLimits ?? {};
   const held = { lease, upstream, callId, requestId, config: {}, locked, limits };

@@ -3,8 +3,8 @@ import type { Upstream } from '../../models/index.ts';
 import { REQUEST_ID_HEADER, upstreamHeaders } from '../upstream.ts';
 
 /**
- * One attachment to a call's sideband at the provider: a WebSocket on which the provider tells what
- * happens in the call. Kept alive by pings; silence for long enough counts as a loss.
+ * One attachment to a call's sideband at the provider: a WebSocket on which the provider reports
+ * what happens in the call. Pings keep it alive; a connection silent for `DEAD_AFTER_MS` is lost.
  */
 /** For credentials and handshake together. */
 const ATTACH_TIMEOUT_MS = 10_000;
@@ -46,7 +46,7 @@ export interface SidebandTarget {
   readonly signal: AbortSignal;
 }
 
-/** Throws the `HoldfastError` of credentials that cannot be had; all else is told by `onEnd`. */
+/** Throws the `HoldfastError` of credentials that fail; `onEnd` reports all other failures. */
 export async function attachSideband(
   target: SidebandTarget,
   events: SidebandEvents,
@@ -77,7 +77,7 @@ export async function attachSideband(
     status = response.statusCode;
     response.resume();
     request.destroy();
-    // Without this the socket would wait for an answer that was already given.
+    // Without this event the socket waits for a response that has already come.
     socket.emit('close', 1006, Buffer.alloc(0));
   });
   socket.on('error', () => {});

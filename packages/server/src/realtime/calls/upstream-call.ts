@@ -36,7 +36,7 @@ export interface CallOffer {
   readonly requestId: string;
 }
 
-/** Throws the `HoldfastError` that the caller is to be told. */
+/** Throws the `HoldfastError` for the caller. */
 export async function createUpstreamCall(
   upstream: Upstream,
   offer: CallOffer,

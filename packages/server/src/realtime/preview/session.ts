@@ -5,7 +5,7 @@
  */
 export type Json = Record<string, unknown>;
 
-/** A preview field that GA has no place for; the client is told its name. */
+/** A preview field that GA has no place for; the error for the client names it. */
 export class Untranslatable extends Error {
   readonly param: string;
 
@@ -80,7 +80,7 @@ export function sessionToGa(flat: Json, path: 'session' | 'response' = 'session'
   return path === 'session' ? { type: 'realtime', ...nested } : nested;
 }
 
-/** Fields that clients echo back from `session.created` and that say nothing new. */
+/** Fields that clients echo back from `session.created` and that configure nothing. */
 function dropped(key: string, value: unknown): boolean {
   if (key === 'temperature') return value === PREVIEW_TEMPERATURE || value === null;
   return ['id', 'object', 'expires_at', 'client_secret'].includes(key);
@@ -100,7 +100,7 @@ function formatToGa(value: unknown, at: string): Json {
   throw new Untranslatable(at, `${at} must be one of ${Object.keys(FORMATS).join(', ')}.`);
 }
 
-/** What the preview's models did, and GA's do, when nobody says otherwise. */
+/** What the preview's models did, and GA's do, when no turn detection is set. */
 const SERVER_VAD = {
   type: 'server_vad',
   threshold: 0.5,

@@ -87,7 +87,7 @@ export function acceptUpgrade(options: AcceptOptions): RelayPeer {
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     lines.push(`${name}: ${value}`);
   }
-  // Until the relay has it, the socket is nobody's; a client that goes away must harm only itself.
+  // Without this listener a disconnect before the relay starts crashes the process.
   socket.on('error', () => socket.destroy());
   const plain = socket instanceof Socket && !(socket instanceof TLSSocket);
   const peer = (plain && takeOver(socket, head)) || { socket, head };

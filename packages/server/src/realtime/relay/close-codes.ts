@@ -1,6 +1,6 @@
 /**
  * Close codes (RFC 6455 §7.4 and the IANA registry): which may be sent, what a received close frame
- * says, and what one side's close becomes on the other side.
+ * means, and what one side's close becomes on the other side.
  */
 import { isUtf8 } from 'node:buffer';
 import { FrameViolation } from './frame-scanner.ts';
@@ -8,7 +8,7 @@ import { FrameViolation } from './frame-scanner.ts';
 /** A close frame without a code. Exists in programs only; on the wire it is an empty payload. */
 const CLOSE_NO_CODE = 1005;
 
-/** What one close frame said. `code` is 1005 when it had no payload. */
+/** The content of one close frame. `code` is 1005 when it had no payload. */
 export interface CloseFrame {
   readonly code: number;
   readonly reason: string;

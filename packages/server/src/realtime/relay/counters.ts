@@ -1,6 +1,6 @@
 /**
- * What one session has carried, as plain numbers that the registry and the metrics read whenever
- * they like. Written only by the relay.
+ * What one session has carried, as plain numbers that the registry and the metrics read at any
+ * time. Written only by the relay.
  */
 
 /**

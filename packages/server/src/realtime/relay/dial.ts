@@ -141,8 +141,8 @@ function plainSocket(host: string, port: number, link: Link): Socket {
 function peerOf(socket: Duplex, head: Buffer, link: Link): RelayPeer {
   prepareSocket(socket);
   socket.pause();
-  // Node's HTTP client has let go of the socket and the relay does not have it yet. A loss in
-  // between must not be nobody's; the relay finds the socket closed then.
+  // Between Node's HTTP client and the relay the socket has no other listener. Without this one a
+  // loss crashes the process; with it the relay finds the socket closed.
   socket.on('error', () => socket.destroy());
   if (socket instanceof TLSSocket || !(socket instanceof Socket)) return { socket, head };
   return sharedPeer(socket, head, link);

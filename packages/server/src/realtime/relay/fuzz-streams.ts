@@ -51,7 +51,7 @@ export class StreamMaker {
     const parts: Buffer[] = [];
     while (parts.length < frameCount) this.#message(masked, parts);
     if (random.chance(60)) parts.push(this.#ending(masked));
-    // Nobody may read past an ending, however much follows it.
+    // No decoder may read past an ending, however much follows it.
     while (random.chance(30)) this.#message(masked, parts);
     const bytes = Buffer.concat(parts);
     if (random.chance(5)) bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
@@ -137,7 +137,7 @@ export class StreamMaker {
     options: { masked: boolean; fin: boolean; length?: number },
   ): Buffer {
     const length = options.length ?? payload.length;
-    // Now and then a length in more bytes than needed, which everybody takes.
+    // Now and then a length in more bytes than needed, which all decoders accept.
     const wide = opcode < 8 && this.#random.chance(1);
     const extended = length > 65_535 ? 8 : length > 125 || wide ? 2 : 0;
     const maskBytes = options.masked ? 4 : 0;

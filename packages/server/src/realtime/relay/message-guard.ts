@@ -21,12 +21,12 @@ export interface GuardVerdict {
 
 export type MessageGuard = (text: string) => GuardVerdict;
 
-/** Rewrites what the upstream says for the client. */
+/** Rewrites the upstream's messages for the client. */
 export function serverRewriteGuard(rewrite: (text: string) => readonly string[]): MessageGuard {
   return text => ({ forward: rewrite(text), tap: [text], refusals: [] });
 }
 
-/** Rewrites what the client says for the upstream. */
+/** Rewrites the client's messages for the upstream. */
 export function clientRewriteGuard(rewrite: (text: string) => readonly string[]): MessageGuard {
   return text => {
     const forward = rewrite(text);

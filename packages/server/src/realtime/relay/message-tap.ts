@@ -4,7 +4,7 @@
  * it forwarded the bytes they came in.
  *
  * Per message: idle → deciding (too few bytes yet) → counting (audio) | assembling | skipping
- * (binary, too long, or nobody listens) → idle. A message that lies whole in one chunk, as nearly
+ * (binary, too long, or no listener) → idle. A message that lies whole in one chunk, as nearly
  * all do, goes through in one step without copying when it is audio.
  */
 import { Assembler, unmaskedPiece } from './assembler.ts';
@@ -22,7 +22,7 @@ export interface MessageTapOptions {
   readonly classifier: Classifier;
   readonly counters: DirectionCounters;
   readonly maxTapBytes: number;
-  /** Whether anybody wants the texts; if not, nothing is assembled. */
+  /** Whether there is a listener for the texts; without one nothing is assembled. */
   readonly wantsText: boolean;
 }
 

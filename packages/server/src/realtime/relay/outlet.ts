@@ -1,7 +1,7 @@
 /**
- * The way out to one side: forwarded bytes, and between them what Holdfast has to say itself.
+ * The way out to one side: forwarded bytes, and between them Holdfast's own frames.
  *
- * The pump that forwards tells after each write whether it stopped inside a frame or a message
+ * The pump that forwards reports after each write whether it stopped inside a frame or a message
  * (`mark`). Own frames wait until they may stand there: control frames (pong, ping, close) at frame
  * boundaries, own events at message boundaries. What waits is bounded: one pong (the latest, RFC
  * 6455 §5.5.3), one ping, one close, and `maxInjectBytes` of events. After the close frame nothing
@@ -83,7 +83,7 @@ export class Outlet {
     this.socket.uncork();
   }
 
-  /** Says where the forwarded bytes stopped. Lets out what may leave there. */
+  /** Records where the forwarded bytes stopped. Lets out what may leave there. */
   mark(insideFrame: boolean, insideMessage: boolean): void {
     this.insideFrame = insideFrame;
     this.insideMessage = insideMessage;

@@ -7,7 +7,7 @@
  */
 import type { FrameViolation } from './frame-scanner.ts';
 
-/** What a pump tells the session. */
+/** What a pump reports to the session. */
 export interface PumpEvents {
   /** A whole control frame came; everything before it was forwarded and tapped. */
   control(opcode: number, payload: Buffer): void;

@@ -10,7 +10,8 @@
  *
  * The first event decides the outcome; what comes later changes nothing. In `closing` each side is
  * sent its close frame at the next frame boundary (or destroyed, if it is gone or stuck in a frame
- * that nobody will complete), and what still comes is only tapped and searched for its own close.
+ * that its source will not complete), and what still comes is only tapped and searched for its own
+ * close.
  *
  * Knows nothing of HTTP routes, identity or storage. Imports nothing from outside this folder.
  */
@@ -36,7 +37,7 @@ export type RelayCause = 'close' | 'lost' | 'violation' | 'silent' | 'stalled' |
 export interface RelayOutcome {
   readonly initiator: RelayInitiator;
   readonly cause: RelayCause;
-  /** What the client's close frame said, or what it was sent. 1005: no code; 1006: it vanished. */
+  /** Of the client's close frame, or the one it was sent. 1005: no code; 1006: it vanished. */
   readonly clientCode: number;
   /** The same for the upstream. */
   readonly upstreamCode: number;

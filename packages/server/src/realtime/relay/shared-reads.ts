@@ -49,8 +49,8 @@ interface HandleHolder {
 
 /**
  * Moves an accepted socket's handle to a socket that reads into the shared buffer; undefined where
- * there is no handle to move. The two end together: whoever counts or destroys the accepted socket
- * goes on doing so.
+ * there is no handle to move. The two end together, so that code which counts or destroys the
+ * accepted socket still works.
  */
 export function takeOver(accepted: Socket, head: Buffer): RelayPeer | undefined {
   const holder = accepted as unknown as HandleHolder;

@@ -2,7 +2,7 @@
  * One side of a session: its socket, the way out to it, and what is known about its health.
  *
  * Reading is paused while the other side's reader is slow, and resumed when that reader has taken
- * everything ('drain'). A paused side says nothing because we do not listen; that is not silence.
+ * everything ('drain'). A paused side is not read, so its silence does not count.
  */
 import type { Duplex } from 'node:stream';
 import type { RelayLimits } from './limits.ts';

@@ -1,10 +1,10 @@
 /**
- * Gives bytes a place of their own on their way out of a read buffer that will be overwritten.
+ * Copies bytes that are to be written out of a read buffer that will be overwritten.
  *
- * Nearly every write is taken by the kernel at once; then the place is given back and used again,
- * so that forwarding a frame costs one memory copy and no garbage. A place whose write is still
- * waiting stays taken, and its block is left to the garbage collector once full. One slab serves
- * all sessions of a process: copying, writing and giving back happen in one go.
+ * The kernel takes nearly every write at once; then the place is given back and used again, so that
+ * forwarding a frame costs one memory copy and no garbage. A place whose write is still waiting
+ * stays taken, and its block is left to the garbage collector once full. One slab serves all
+ * sessions of a process: copying, writing and giving back happen in one go.
  */
 import { slabBlockBytes } from './limits.ts';
 
@@ -30,7 +30,7 @@ export class Slab {
     return this.#views.of(length);
   }
 
-  /** Takes back the last copy given, which nobody may look at any more. */
+  /** Takes back the last copy given. No code may read it afterwards. */
   giveBack(copy: Buffer): void {
     if (copy.buffer === this.#block.buffer && copy.byteOffset + copy.length === this.#at) {
       this.#at = copy.byteOffset;
@@ -55,7 +55,7 @@ export class Views {
     this.start = start;
   }
 
-  /** The first `length` bytes; the same object as the last time, so nobody may keep it. */
+  /** The first `length` bytes; the same object as the last time, so callers must not keep it. */
   of(length: number): Buffer {
     const known = this.#views.get(length);
     if (known !== undefined) return known;

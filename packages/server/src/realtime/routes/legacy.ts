@@ -8,8 +8,8 @@ import { addSdpParser, offerOf, sdpAnswer } from './calls.ts';
 /**
  * The seeds' REST routes, in the shapes their frontend knows: `POST /sessions` answers a flat
  * session with its client secret, `POST /realtime?model=` takes an offer with that secret as bearer
- * and answers the provider's SDP. An `api-key` header of the caller is not looked at here: who
- * calls was decided before.
+ * and answers the provider's SDP. An `api-key` header is ignored here: the server has
+ * authenticated the caller before.
  */
 const TAGS = ['legacy'];
 

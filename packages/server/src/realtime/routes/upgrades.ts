@@ -12,8 +12,8 @@ import { openSocket } from '../socket.ts';
 /**
  * The WebSocket routes: the provider's GA paths, its preview path, and the seeds'.
  *
- * `?resume=` is reserved: a client that sends one is told so instead of getting a session that it
- * did not ask for.
+ * `?resume=` is reserved: a client that sends one gets an error instead of a session that it did
+ * not ask for.
  */
 export interface UpgradeDeps extends SocketDeps {
   readonly calls: Calls;
@@ -47,7 +47,7 @@ async function ga(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void>
   refuseResume(searchParams);
   const callId = searchParams.get('call_id');
   if (searchParams.has('intent')) {
-    throw new HoldfastError('invalid_request', 'Sessions with an intent are not offered here.', {
+    throw new HoldfastError('invalid_request', 'The parameter intent is not supported.', {
       field: 'intent',
     });
   }
@@ -86,8 +86,8 @@ async function bridge(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<v
 
 /**
  * The session that `POST /sessions` minted, by its id: with its secret, by its creator or by an
- * Admin. Whoever opens it, it is what was minted: its configuration and locked parts, its creator's
- * place, and its secret is used up by it.
+ * Admin. Each of them opens what was minted: its configuration and locked parts, in its creator's
+ * place, and the secret counts as used.
  */
 async function mintedSession(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
   const sessionId = upgrade.params.session_id ?? '';
@@ -100,7 +100,7 @@ async function mintedSession(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Pr
   const minted = row!.state === 'created' && !row!.holds_place && secret_id !== null;
   const grant = minted ? await deps.clientSecrets.grantOf(secret_id) : undefined;
   if (grant === undefined) {
-    throw new HoldfastError('conflict', 'This session was used already, or came too late.');
+    throw new HoldfastError('conflict', 'This session was already used, or has expired.');
   }
   const caller = { principal, requestId };
   await recordAdmin(deps.audit, standing, { caller, action: 'sessions.open', target: sessionId });
