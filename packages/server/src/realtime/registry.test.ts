@@ -26,7 +26,7 @@ interface Bench {
   erased: string[];
   audited: unknown[];
   rung: string[];
-  /** Calls without a holder that were hung up. */
+  /** Calls that no replica holds and that were hung up. */
   hungUp: string[];
   sweep: (options?: { registered?: string[]; retentionMs?: number }) => Promise<void>;
   /** A second replica on the same database. */
@@ -178,13 +178,13 @@ withDatabase(openDatabase => {
       const secretId = newId('sec');
       const minted = await mint(ann, secretId);
       const grant = { secretId, model: 'gpt-realtime', session: {}, locked: [] };
-      const holder: Principal = { ...ann, kind: 'client_secret', grant };
-      const { row } = await admit(holder, { transport: 'webrtc' });
+      const secretCaller: Principal = { ...ann, kind: 'client_secret', grant };
+      const { row } = await admit(secretCaller, { transport: 'webrtc' });
       expect(row).toMatchObject({ id: minted.id, holds_place: true, transport: 'webrtc' });
       expect(row.call_id).toMatch(/^rtc_/);
-      const again = await admit(holder);
+      const again = await admit(secretCaller);
       expect(again.row.id).not.toBe(minted.id);
-      await expect(admit(holder, { sessionId: minted.id })).rejects.toMatchObject({
+      await expect(admit(secretCaller, { sessionId: minted.id })).rejects.toMatchObject({
         code: 'conflict',
       });
     });
@@ -259,7 +259,7 @@ withDatabase(openDatabase => {
       expect(await types(id)).toHaveLength(3);
     });
 
-    it('refuses a holder whose lease was taken', async () => {
+    it('refuses a replica whose lease was taken', async () => {
       const { lease } = await connected(person());
       const stale = { ...lease, fence: lease.fence - 1 };
       const input = { type: 'end' as const, reason: 'client_closed' as const };
@@ -307,7 +307,7 @@ withDatabase(openDatabase => {
       });
     });
 
-    it('tells the holder when it has to end a session itself', async () => {
+    it('orders the replica that holds a session to end it when its time is over', async () => {
       const { lease } = await connected(person());
       await shift(lease.subject, 'expires_at', -5);
       await bench.sweep();
@@ -320,7 +320,7 @@ withDatabase(openDatabase => {
       await store.clearControl(database.db, lease.subject);
     });
 
-    it('hangs up a call whose holder died before it could', async () => {
+    it('hangs up a call whose replica died before it could', async () => {
       const dead = createLeases({ database, revision: 'r1', roles: ['gateway'] });
       await dead.start();
       const ann = person();
@@ -427,7 +427,7 @@ withDatabase(openDatabase => {
       );
     });
 
-    it('ends at once, tells the holder, and records an Admin', async () => {
+    it('ends at once, orders the replica to end it, and records an Admin', async () => {
       const ann = person();
       const { lease } = await connected(ann);
       const admin = person('Admin');
