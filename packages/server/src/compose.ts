@@ -7,7 +7,7 @@ import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config, Variables } from './config/index.ts';
-import { newId } from './kernel/index.ts';
+import { closeAll, newId } from './kernel/index.ts';
 import {
   type BlobStore,
   type FilesystemBlobs,
@@ -70,6 +70,9 @@ export interface Platform {
   close(): Promise<void>;
 }
 
+/** Remembers an open part, to close it. */
+type Keep = <T extends { close(): Promise<void> }>(name: string, part: T) => T;
+
 /**
  * Opens every port; closes what it had opened when one fails. `environment` is where named secrets
  * come from, unless Key Vault is configured.
@@ -77,36 +80,34 @@ export interface Platform {
 export async function openPlatform(config: Config, environment: Variables): Promise<Platform> {
   const replica = newId('rep');
   const address = { baseUrl: config.server.publicUrl ?? '' };
-  const opened: { close(): Promise<void> }[] = [];
-  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
-    opened.push(part);
+  const telemetry = await openTelemetry(config, replica);
+  const opened = [{ name: 'telemetry', close: () => telemetry.close() }];
+  const keep: Keep = (name, part) => {
+    opened.push({ name, close: () => part.close() });
     return part;
   };
-  const close = async () => {
-    const failures: unknown[] = [];
-    for (const part of opened.splice(0).toReversed()) {
-      await part.close().catch((error: unknown) => failures.push(error));
-    }
-    if (failures.length > 0) throw new AggregateError(failures, 'Not every port closed.');
-  };
+  const close = () =>
+    closeAll(opened.splice(0).toReversed(), (part, error) => {
+      telemetry.log.error('platform.not_closed', { part, error });
+    });
   try {
-    const telemetry = keep(await openTelemetry(config, replica));
     const secrets = openSecrets(config, environment);
     let url = config.database.url?.reveal();
     if (url === undefined) {
       const { dataDir } = config.server;
       const poolMax = config.database.maxConnections;
-      ({ url } = keep(await openEmbeddedDatabase({ dataDir, log: telemetry.log, poolMax })));
+      const embedded = await openEmbeddedDatabase({ dataDir, log: telemetry.log, poolMax });
+      ({ url } = keep('embedded database', embedded));
     }
-    const database = keep(await openDatabase(config, url, telemetry));
+    const database = keep('database', await openDatabase(config, url, telemetry));
     const { applied, unknown } = await migrate(database, MIGRATIONS_DIR);
     if (applied.length > 0) telemetry.log.info('database.migrated', { applied });
     // Migrations of a newer revision only add to what this one uses.
     if (unknown.length > 0) telemetry.log.warn('database.newer', { unknown });
     const redis = openRedis(config, telemetry);
-    if (redis) keep(redis);
-    const doorbell = keep(await openDoorbell(database, redis, telemetry));
-    const limiter = keep(openLimiter(redis, telemetry));
+    if (redis) keep('redis', redis);
+    const doorbell = keep('doorbell', await openDoorbell(database, redis, telemetry));
+    const limiter = keep('limiter', openLimiter(redis, telemetry));
     const keys = masterKeys(config, secrets);
     const missing = await checkMasterKeys(database, keys);
     if (missing.length > 0) telemetry.log.warn('secrets.master_keys_missing', { missing });
@@ -114,7 +115,7 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     const log = createLog({ database, sealer, doorbell, telemetry });
     const { revision, roles } = config.server;
     const leases = createLeases({ database, revision, roles, replica, telemetry });
-    const blobs = keep(await openBlobs(config, address, keys));
+    const blobs = keep('blobs', await openBlobs(config, address, keys));
     const queue = createPgBossQueue({ database, telemetry, connectionString: url });
     const ports = { telemetry, secrets, database, redis, doorbell, limiter, sealer, log, leases };
     return { ...ports, queue, blobs, address, close };

@@ -4,6 +4,7 @@
  */
 export { allOf, endsWithin, unlessAborted, within } from './bounded.ts';
 export { type Clock, systemClock } from './clock.ts';
+export { closeAll } from './close-all.ts';
 export { HoldfastError, toHoldfastError } from './errors.ts';
 export { ExpiringCache } from './expiring-cache.ts';
 export { type IdPrefix, isId, newId, newUuidV7 } from './ids.ts';

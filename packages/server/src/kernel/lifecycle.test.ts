@@ -5,6 +5,7 @@ import {
   Lifecycle,
   type LifecycleState,
   STOP_MAX_MS,
+  STOPS_MAX_MS,
 } from './lifecycle.ts';
 
 function recorder() {
@@ -110,6 +111,48 @@ describe('Lifecycle', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  it('leaves and names what is left once all stops took too long', async () => {
+    vi.useFakeTimers();
+    try {
+      const { steps, part } = recorder();
+      const errors: string[] = [];
+      const stuck = { stop: () => new Promise<void>(() => {}) };
+      const parts = [part('a'), part('b', stuck), part('c', stuck)];
+      const lifecycle = new Lifecycle(parts, {
+        onError: (name, _phase, error) => errors.push(`${name}: ${(error as Error).message}`),
+      });
+      await lifecycle.start();
+      const stopped = lifecycle.stop({ drainMs: 0 });
+      await vi.advanceTimersByTimeAsync(STOPS_MAX_MS);
+      await stopped;
+      expect(errors.map(error => error.slice(0, 7))).toEqual(['c: Did ', 'b: Did ', 'a: Left']);
+      expect(steps).not.toContain('stop a');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('gives up a start when it is to stop, and stops what that start opens later', async () => {
+    const { steps, part } = recorder();
+    const [opening, entered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slow = part('slow', {
+      start: () => {
+        entered.resolve();
+        return opening.promise;
+      },
+    });
+    const lifecycle = new Lifecycle([part('a'), slow, part('c')]);
+    const started = lifecycle.start();
+    await entered.promise;
+    const stopped = lifecycle.stop({ drainMs: 0 });
+    await started;
+    expect(lifecycle.state).toBe('draining');
+    opening.resolve();
+    await stopped;
+    expect(steps).toEqual(['start a', 'drain a', 'drain slow', 'stop slow', 'stop a']);
+    expect(lifecycle.state).toBe('stopped');
   });
 
   it('goes on stopping when a part fails to', async () => {

@@ -9,7 +9,9 @@ import { endsWithin, unlessAborted } from './bounded.ts';
  * at once, while they all still work: readiness has already turned false, so that a load balancer
  * stops sending work, and each component finishes or hands over what it holds. A drain that
  * outlasts its deadline is cut off; `stop` still runs, and one that takes longer than `STOP_MAX_MS`
- * is abandoned. Both phases run once, however often they are requested.
+ * is abandoned; when all together take longer than `STOPS_MAX_MS`, those that are left are not
+ * stopped at all. A stop during the start gives the start up. Both phases run once, however often
+ * they are requested.
  */
 export type LifecycleState = 'starting' | 'ready' | 'draining' | 'stopped';
 
@@ -26,6 +28,8 @@ export interface Component {
 export const DRAIN_CLOSING_MS = 5_000;
 /** The time one component's stop may take: the service it waits for may never answer. */
 export const STOP_MAX_MS = 10_000;
+/** The time that all stops may take together: whatever ends this process waits no longer. */
+export const STOPS_MAX_MS = 20_000;
 
 export interface LifecycleEvents {
   onState?(state: LifecycleState): void;
@@ -37,6 +41,9 @@ export class Lifecycle {
   readonly #started: Component[] = [];
   #stopping: Promise<void> | undefined;
   readonly #hurry = new AbortController();
+  readonly #givenUp = new AbortController();
+  /** The start that is under way. */
+  #pending: { readonly component: Component; readonly started: Promise<unknown> } | undefined;
   readonly #components: readonly Component[];
   readonly #events: LifecycleEvents;
 
@@ -49,12 +56,19 @@ export class Lifecycle {
     return this.#state;
   }
 
-  /** Starts all; on a failure stops what had started and throws that failure. */
+  /**
+   * Starts all; on a failure stops what had started and throws that failure. Resolves early when
+   * `stop()` is called meanwhile.
+   */
   async start(): Promise<void> {
+    const { signal } = this.#givenUp;
     for (const component of this.#components) {
+      if (signal.aborted) return;
       try {
         this.#started.push(component);
-        await component.start?.();
+        const started = component.start?.() ?? Promise.resolve();
+        this.#pending = { component, started: started.catch(() => {}) };
+        await unlessAborted(signal, () => started);
       } catch (error) {
         this.#events.onError?.(component.name, 'start', error);
         await this.stop({ drainMs: 0 });
@@ -76,18 +90,28 @@ export class Lifecycle {
   }
 
   async #stop(drainMs: number): Promise<void> {
+    this.#givenUp.abort();
     this.#enter('draining');
     await this.#drain(drainMs);
+    const deadlineMs = performance.now() + STOPS_MAX_MS;
     for (const component of this.#started.toReversed()) {
       try {
-        const stopped = component.stop?.() ?? Promise.resolve();
-        if (!(await endsWithin(stopped, STOP_MAX_MS)))
-          throw new Error(`Did not stop within ${STOP_MAX_MS} ms.`);
+        const timeoutMs = Math.min(STOP_MAX_MS, Math.ceil(deadlineMs - performance.now()));
+        if (timeoutMs <= 0) throw new Error(`Left: all stops took ${STOPS_MAX_MS} ms.`);
+        if (!(await endsWithin(this.#stopOne(component), timeoutMs))) {
+          throw new Error(`Did not stop within ${timeoutMs} ms.`);
+        }
       } catch (error) {
         this.#events.onError?.(component.name, 'stop', error);
       }
     }
     this.#enter('stopped');
+  }
+
+  /** A start that was given up goes on, and must not open something behind the stop. */
+  async #stopOne(component: Component): Promise<void> {
+    if (this.#pending?.component === component) await this.#pending.started;
+    await component.stop?.();
   }
 
   async #drain(drainMs: number): Promise<void> {

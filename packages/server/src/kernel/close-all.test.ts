@@ -1,0 +1,23 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { CLOSE_MAX_MS, closeAll } from './close-all.ts';
+
+it('closes all in order, and reports by name what fails or does not end', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const closed: string[] = [];
+  const failed: string[] = [];
+  const parts = [
+    { name: 'a', close: async () => void closed.push('a') },
+    { name: 'silent', close: () => new Promise<void>(() => {}) },
+    { name: 'broken', close: () => Promise.reject(new Error('no')) },
+    { name: 'b', close: async () => void closed.push('b') },
+  ];
+  const all = closeAll(parts, name => failed.push(name));
+  const refused = expect(all).rejects.toThrow('Not every port closed.');
+  await vi.advanceTimersByTimeAsync(CLOSE_MAX_MS);
+  await refused;
+  expect(closed).toEqual(['a', 'b']);
+  expect(failed).toEqual(['silent', 'broken']);
+});
