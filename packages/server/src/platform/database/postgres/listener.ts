@@ -8,6 +8,7 @@
  * connection that silently died is found by a regular question.
  */
 import type pg from 'pg';
+import { endsWithin } from '../../../kernel/index.ts';
 import type { DatabaseLog } from '../database-log.ts';
 import { toDatabaseError, unavailable } from '../errors.ts';
 import type { Subscription } from '../kysely-database.ts';
@@ -66,7 +67,10 @@ export class Listener {
     const connection = this.#connection;
     this.#connection = undefined;
     const client = await connection?.catch(() => undefined);
-    await client?.end().catch(() => {});
+    if (client === undefined) return;
+    const ended = client.end().catch(() => {});
+    // A server that is silent does not answer the goodbye either.
+    if (!(await endsWithin(ended, ANSWER_TIMEOUT_MS))) streamOf(client).destroy();
   }
 
   async #unlisten(channel: string, callback: OnPayload): Promise<void> {
@@ -109,6 +113,7 @@ export class Listener {
     client.removeAllListeners();
     client.on('error', () => {});
     client.end().catch(() => {});
+    streamOf(client).destroy();
     if (this.#closed) return;
     clearInterval(this.#heartbeat);
     this.#current = undefined;
@@ -137,6 +142,10 @@ export class Listener {
 async function say(client: pg.Client, text: string): Promise<void> {
   const statement = { text, query_timeout: ANSWER_TIMEOUT_MS };
   await client.query(statement);
+}
+
+function streamOf(client: pg.Client): { destroy(): void } {
+  return (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream;
 }
 
 function codeOf(error: unknown): unknown {

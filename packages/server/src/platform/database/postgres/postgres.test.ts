@@ -1,6 +1,6 @@
 /** What is particular to PostgreSQL: a network in between, a pool, a server that goes away. */
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -8,8 +8,10 @@ import { createCertificate } from '../../../../../../tools/services/certificate.
 import { startPostgres } from '../../../../../../tools/services/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../../../../../../tools/services/tcp-proxy.ts';
 import type { Database, Trx } from '../database.ts';
+import { runScript } from '../driver.ts';
 import { createTestDatabase, type TestPostgresDatabase } from '../testing.ts';
 import { openPostgres, type PostgresOptions } from './open.ts';
+import { ACQUIRE_QUEUE_LIMIT, PostgresSource } from './source.ts';
 
 let own: TestPostgresDatabase;
 let admin: pg.Client;
@@ -254,6 +256,73 @@ describe('limits', () => {
     release.resolve();
     await Promise.all(holders);
     await database.ping(5_000);
+  });
+
+  it('refuses more waiting callers than the limit, and only those', async () => {
+    const database = await open({ poolSize: 1, maxOverflow: 0 });
+    const release = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
+    const held = database.transaction(() => {
+      started.resolve();
+      return release.promise;
+    });
+    await started.promise;
+    const ask = () => sql`select 1`.execute(database.db);
+    const waiting = Array.from({ length: ACQUIRE_QUEUE_LIMIT }, ask);
+    await until(() => database.waiting === ACQUIRE_QUEUE_LIMIT);
+    await expect(ask()).rejects.toMatchObject({ code: 'unavailable' });
+    release.resolve();
+    await held;
+    await Promise.all(waiting);
+    expect(database.waiting).toBe(0);
+  });
+
+  it('rolls back by itself when a caller forgets its transaction', async () => {
+    const pool = new pg.Pool({ connectionString: own.url, application_name: 'forgets' });
+    const source = new PostgresSource(pool, { statementTimeoutMs: 5_000, names: undefined });
+    const session = await source.acquire();
+    await session.begin(100);
+    await session.query('insert into things values (1)', []);
+    await until(async () => (await backends('forgets')).length === 0);
+    expect(await things()).toBe(0);
+    await expect(session.commit()).rejects.toMatchObject({ code: 'unavailable' });
+    session.release();
+    await source.close();
+  });
+
+  it('leaves no transaction open that a script has begun', async () => {
+    const database = await open({ maxOverflow: 0 });
+    const insert = (id: number, then: string) =>
+      runScript(database.db, `begin; insert into things values (${id}); ${then}`);
+    await expect(insert(1, 'select 1/0')).rejects.toMatchObject({ code: '22012' });
+    await database.ping(5_000);
+    await insert(2, 'select 1');
+    await database.ping(5_000);
+    expect(await things()).toBe(0);
+    await insert(3, 'commit');
+    expect(await things()).toBe(1);
+  });
+
+  it('closes the socket of a broken session also while the pool ends', async () => {
+    const pool = new pg.Pool({ connectionString: proxied(), pipeline: true } as pg.PoolConfig);
+    const clients: pg.PoolClient[] = [];
+    pool.on('connect', client => clients.push(client));
+    const source = new PostgresSource(pool, { statementTimeoutMs: 1, names: undefined });
+    const session = await source.acquire();
+    proxy.silence(true);
+    await expect(session.query('select 1', [])).rejects.toMatchObject({ code: 'unavailable' });
+    const closed = source.close();
+    session.release();
+    const [client] = clients as unknown as { connection: { stream: Socket } }[];
+    expect(client!.connection.stream.destroyed).toBe(true);
+    await closed;
+  });
+
+  it('closes though the server of its subscriptions is silent', async () => {
+    const database = await open({ listenUrl: proxied() });
+    await database.listen('bell', () => {});
+    proxy.silence(true);
+    await database.close();
   });
 
   it('closes while a connection is held, cutting it off in the end', async () => {

@@ -19,7 +19,7 @@ import {
 import type { StatementNames } from './statement-names.ts';
 
 /** Waiting for a session: at most so many callers, each at most so long. */
-const ACQUIRE_QUEUE_LIMIT = 1_000;
+export const ACQUIRE_QUEUE_LIMIT = 1_000;
 export const ACQUIRE_TIMEOUT_MS = 10_000;
 /** A COMMIT that is not answered within this time counts as lost. */
 const COMMIT_TIMEOUT_MS = 5_000;
@@ -104,6 +104,7 @@ export class PostgresSession {
   /** A statement was refused: those behind it in its transaction will be too, at once. */
   #refused = false;
   #begun: Promise<unknown> = Promise.resolve();
+  #inTransaction = false;
   #gathering = false;
   #broken = false;
   #released = false;
@@ -128,7 +129,13 @@ export class PostgresSession {
   /** Several statements at once, without parameters; their rows are not wanted. */
   async script(sql: string): Promise<void> {
     const timeoutMs = this.#statementTimeoutMs + ANSWER_GRACE_MS;
-    await Promise.all([this.#run(sql, [], timeoutMs), this.#begun]);
+    try {
+      await Promise.all([this.#run(sql, [], timeoutMs), this.#begun]);
+    } catch (error) {
+      // It may have failed in a transaction that it had begun itself.
+      if (!this.#inTransaction) this.#broken = true;
+      throw error;
+    }
   }
 
   /**
@@ -136,6 +143,7 @@ export class PostgresSession {
    * it is open; the first statement tells if it failed.
    */
   async begin(timeoutMs: number): Promise<void> {
+    this.#inTransaction = true;
     this.#statementTimeoutMs = Math.ceil(timeoutMs);
     const limits = ['statement_timeout', 'idle_in_transaction_session_timeout'];
     const set = limits.map(name => `set local ${name} = ${this.#statementTimeoutMs}`);
@@ -181,7 +189,11 @@ export class PostgresSession {
     this.#released = true;
     this.#client.off('error', this.#onError);
     this.#onReleased();
+    // A script may have begun a transaction that nothing ends.
+    if (this.#internals.getTransactionStatus() !== 'I') this.#broken = true;
     this.#client.release(this.#broken);
+    // The pool says goodbye and waits for an answer, which a broken connection may never bring.
+    if (this.#broken) this.#socket.destroy();
   }
 
   /** Cuts the connection, whatever it does. */
@@ -192,7 +204,12 @@ export class PostgresSession {
   }
 
   get #socket(): SocketLike {
-    return (this.#client as unknown as { connection: { stream: SocketLike } }).connection.stream;
+    return this.#internals.connection.stream;
+  }
+
+  /** What the types of node-postgres leave out. */
+  get #internals(): ClientInternals {
+    return this.#client as unknown as ClientInternals;
   }
 
   /** Holds back what is written until this turn of the event loop is over. */
@@ -232,6 +249,11 @@ export class PostgresSession {
 }
 
 type PgResult = pg.QueryResult<Record<string, unknown>>;
+interface ClientInternals {
+  readonly connection: { readonly stream: SocketLike };
+  /** `I` outside of a transaction, as the server's last answer said. */
+  getTransactionStatus(): string | null;
+}
 interface SocketLike {
   destroy(): void;
   cork(): void;
