@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isLoopbackHost } from '../kernel/index.ts';
 import { Secret } from './secret.ts';
@@ -89,6 +90,16 @@ export const list: Kind<readonly string[]> = kind(
   z.string().max(4096).transform(splitList),
 );
 
+/** Addresses and ranges in CIDR notation. */
+export const networks: Kind<readonly string[]> = kind(
+  'a comma-separated list of IP addresses or ranges such as `10.0.0.0/16`',
+  z
+    .string()
+    .max(4096)
+    .transform(splitList)
+    .pipe(z.array(z.string().refine(isNetwork))),
+);
+
 /** Hosts that may be connected to: `host` or `*.suffix`, each with `:port` or without. */
 export const hostPatterns: Kind<readonly string[]> = kind(
   'a comma-separated list of `host`, `*.suffix`, `host:port` or `*.suffix:port`',
@@ -178,6 +189,12 @@ function parseUrl(value: string): URL | undefined {
 function isOrigin(value: string): boolean {
   const url = parseUrl(value);
   return url !== undefined && url.origin === value && value !== 'null';
+}
+
+function isNetwork(value: string): boolean {
+  const [, address = '', bits] = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128);
 }
 
 function isHostPattern(value: string): boolean {

@@ -41,6 +41,15 @@ describe('the address of a client', () => {
     expect(trust.secureOf(from('10.0.0.1', { 'x-forwarded-proto': 'http' }))).toBe(false);
   });
 
+  it('is the first in the chain where all addresses of a family are trusted', () => {
+    const clientOf = (range: string, peer: string, list: string) =>
+      createProxyTrust([range]).addressOf(from(peer, { 'x-forwarded-for': list }));
+    expect(clientOf('0.0.0.0/0', '203.0.113.9', '1.2.3.4, 9.9.9.9')).toBe('1.2.3.4');
+    expect(clientOf('0.0.0.0/0', '2001:db8::1', '1.2.3.4')).toBe('2001:db8::1');
+    expect(clientOf('::/0', '2001:db8::1', 'fd00::7, ::1')).toBe('fd00::7');
+    expect(clientOf('::/0', '203.0.113.9', '1.2.3.4')).toBe('203.0.113.9');
+  });
+
   it.each(['10.0.0.0/99', 'proxy', ''])('does not start with a range that is none (%j)', range => {
     expect(() => createProxyTrust([range])).toThrow('no range');
   });

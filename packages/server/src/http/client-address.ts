@@ -22,7 +22,7 @@ export interface ProxyTrust {
 export function createProxyTrust(trusted: readonly string[]): ProxyTrust {
   let isTrusted: ReturnType<typeof compile>;
   try {
-    isTrusted = compile([...trusted]);
+    isTrusted = compile(trusted.flatMap(halvesOfAll));
   } catch (cause) {
     const { message } = cause as Error;
     const text = `A trusted proxy is no address and no range: ${message}.`;
@@ -41,4 +41,12 @@ export function createProxyTrust(trusted: readonly string[]): ProxyTrust {
       return protocols.at(-1)?.trim() === 'https';
     },
   };
+}
+
+/** The parser refuses a range of all addresses, but takes its halves. */
+function halvesOfAll(range: string): string[] {
+  const [, address] = /^([\d.]+|[\da-f:.]+)\/0+$/i.exec(range) ?? [];
+  const version = isIP(address ?? '');
+  if (version === 4) return ['0.0.0.0/1', '128.0.0.0/1'];
+  return version === 6 ? ['::/1', '8000::/1'] : [range];
 }

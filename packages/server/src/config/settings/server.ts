@@ -1,4 +1,4 @@
-import { choices, httpUrl, integer, list, origins, port, text } from '../kinds.ts';
+import { choices, httpUrl, integer, networks, origins, port, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
 export const ROLE_NAMES = ['gateway', 'api', 'worker'] as const;
@@ -26,7 +26,7 @@ export const serverSettings = {
     description: 'Other web origins whose pages may call the API, with credentials.',
     example: 'http://localhost:3000',
   }),
-  HOLDFAST_TRUSTED_PROXIES: setting(list, '', {
+  HOLDFAST_TRUSTED_PROXIES: setting(networks, '', {
     description:
       'Proxies in front of the server, as addresses or ranges, whose `X-Forwarded-…` is trusted.',
     example: '10.0.0.0/16',
