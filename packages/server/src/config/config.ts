@@ -46,6 +46,8 @@ function nested(v: Values) {
     database: {
       /** Null: this process starts the embedded one, in `server.dataDir`. */
       url: v.DATABASE_URL ?? v.HOLDFAST_LAUNCHER_DATABASE_URL ?? null,
+      /** Its files are in the data folder, also where the launcher has started it. */
+      isEmbedded: v.DATABASE_URL === undefined,
       /** Pool size and overflow together. */
       maxConnections: v.DATABASE_POOL_SIZE + v.DATABASE_MAX_OVERFLOW,
       idleConnections: v.DATABASE_POOL_SIZE,

@@ -70,13 +70,20 @@ export function openHealth(
     name: 'database',
     critical: true,
     check: async () => {
+      const noRoom = () =>
+        config.database.isEmbedded && isFull(config.server.dataDir)
+          ? 'No room on the volume of the data folder.'
+          : null;
       try {
         await platform.database.ping(DEPENDENCY_TIMEOUT_MS);
-        return undefined;
       } catch (error) {
-        if (!isFull(config.server.dataDir)) throw error;
-        return { status: 'unhealthy', message: 'No room on the volume of the data folder.' };
+        const message = noRoom();
+        if (message === null) throw error;
+        return { status: 'unhealthy', message };
       }
+      // It answers questions, but soon it can write nothing.
+      const message = noRoom();
+      return message === null ? undefined : { status: 'degraded', message };
     },
   });
   const pinged = [
