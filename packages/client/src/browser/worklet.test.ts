@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { GATHER_SAMPLES } from '../audio/playback-queue.ts';
 import { FRAME_SAMPLES } from '../voice/audio.ts';
 
@@ -28,6 +28,10 @@ async function load(rate: number): Promise<void> {
 
 describe('the worklet', () => {
   beforeAll(() => load(24_000));
+  afterAll(() => {
+    vi.unstubAllGlobals();
+    vi.resetModules();
+  });
 
   it('turns microphone blocks into frames', () => {
     const capture = new (processors.get('holdfast-capture')!)();

@@ -201,19 +201,21 @@ describe('a snapshot', () => {
 
   it('says when nothing changed', async () => {
     const workspace = await world.prepare();
-    expect(await snapshotOf(world, workspace)).toMatchObject({
+    const baseTree = mirrorGit(world, 'rev-parse', `${workspace.baseCommit}^{tree}`);
+    const untouched = { headCommit: workspace.baseCommit, indexTree: baseTree };
+    expect(await snapshotOf(world, workspace)).toEqual({
+      ...untouched,
       commit: workspace.baseCommit,
       changed: true,
     });
     await agentDoes(world, workspace, 'echo new > new.txt');
     const first = await snapshotOf(world, workspace);
-    expect(await snapshotOf(world, workspace)).toMatchObject({
-      commit: first.commit,
-      changed: false,
-    });
+    expect(first).toEqual({ ...untouched, commit: first.commit, changed: true });
+    expect(await snapshotOf(world, workspace)).toEqual({ ...first, changed: false });
     await agentDoes(world, workspace, 'git add new.txt');
-    expect(await snapshotOf(world, workspace)).toMatchObject({
-      commit: first.commit,
+    expect(await snapshotOf(world, workspace)).toEqual({
+      ...first,
+      indexTree: mirrorGit(world, 'rev-parse', `${first.commit}^{tree}`),
       changed: true,
     });
   });
@@ -234,10 +236,15 @@ describe('a snapshot', () => {
     const two = await snapshotOf(world, workspace);
     expect(mirrorGit(world, 'rev-parse', `${two.commit}^`)).toBe(one.commit);
     await agentDoes(world, workspace, 'git reset -q --hard HEAD^');
-    expect(await snapshotOf(world, workspace)).toMatchObject({ commit: one.commit, changed: true });
+    expect(await snapshotOf(world, workspace)).toEqual({ ...one, changed: true });
     await agentDoes(world, workspace, 'git reset -q --hard HEAD^');
     const back = await snapshotOf(world, workspace);
-    expect(back).toMatchObject({ commit: workspace.baseCommit, changed: true });
+    expect(back).toEqual({
+      commit: workspace.baseCommit,
+      headCommit: workspace.baseCommit,
+      indexTree: mirrorGit(world, 'rev-parse', `${workspace.baseCommit}^{tree}`),
+      changed: true,
+    });
   });
 
   it.each([
