@@ -20,6 +20,7 @@ const WAIT = { timeout: 60_000, interval: 20 };
 /** Each makes a database or two, which takes many seconds on a busy machine. */
 const TIMEOUT_MS = 180_000;
 const NOBODY = 65534;
+const isRoot = process.getuid!() === 0;
 
 let folder: string;
 let dataDir: string;
@@ -58,32 +59,38 @@ describe('below a folder of mode 0700', { timeout: TIMEOUT_MS }, () => {
    * are allowed: what some container engines do.
    */
   async function startWithoutNamespaces(ids: number): Promise<Committer> {
-    if (process.getuid!() !== 0) throw new Error('this test maps users: run it as root');
     const script = 'read go; echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"';
     const committer = start(['unshare', '--user', '--keep-caps', 'sh', '-c', script, 'sh']);
     const of = (pid: number | string) => readlinkSync(`/proc/${pid}/ns/user`);
     const pid = committer.child.pid!;
     await vi.waitFor(() => expect(of(pid)).not.toBe(of('self')), WAIT);
-    for (const map of ['uid_map', 'gid_map']) writeFileSync(`/proc/${pid}/${map}`, `0 0 ${ids}`);
+    // An ordinary user may map nothing but itself.
+    if (!isRoot) writeFileSync(`/proc/${pid}/setgroups`, 'deny');
+    const [uid, gid] = [process.getuid!(), process.getgid!()];
+    writeFileSync(`/proc/${pid}/uid_map`, `0 ${uid} ${ids}`);
+    writeFileSync(`/proc/${pid}/gid_map`, `0 ${gid} ${ids}`);
     committer.child.stdin!.write('go\n');
     return committer;
   }
 
   it('runs for root in a user namespace, and the files stay root’s', async () => {
-    const asRoot = process.getuid!() === 0 ? [] : ['unshare', '--user', '--map-root-user'];
+    const asRoot = isRoot ? [] : ['unshare', '--user', '--map-root-user'];
     await works(start(asRoot));
     expect(owner()).toBe(process.getuid!());
   });
 
-  it('runs for root as another user where namespaces are refused', async () => {
-    await works(await startWithoutNamespaces(NOBODY + 2));
-    expect(owner()).toBe(NOBODY);
-    // The same folder the other way, and back.
-    await works(start([]));
-    expect(owner()).toBe(0);
-    await works(await startWithoutNamespaces(NOBODY + 2));
-    expect(owner()).toBe(NOBODY);
-  });
+  const asAnotherUser = 'runs for root as another user where namespaces are refused';
+  if (!isRoot) console.warn(`left out, because only root can map other users: ${asAnotherUser}`);
+  else
+    it(asAnotherUser, async () => {
+      await works(await startWithoutNamespaces(NOBODY + 2));
+      expect(owner()).toBe(NOBODY);
+      // The same folder the other way, and back.
+      await works(start([]));
+      expect(owner()).toBe(0);
+      await works(await startWithoutNamespaces(NOBODY + 2));
+      expect(owner()).toBe(NOBODY);
+    });
 
   it('says what to do where root has no way', async () => {
     const committer = await startWithoutNamespaces(1);
@@ -98,7 +105,6 @@ describe('below a folder of mode 0700', { timeout: TIMEOUT_MS }, () => {
       ...['--securebits=+no_setuid_fixup', '--inh-caps=-all,+dac_override'],
       '--ambient-caps=-all,+dac_override',
     ];
-    const isRoot = process.getuid!() === 0;
     if (isRoot) chownSync(folder, NOBODY, NOBODY);
     await works(start(isRoot ? ordinary : []));
     expect(owner()).toBe(isRoot ? NOBODY : process.getuid!());
@@ -121,12 +127,6 @@ describe('on a volume of its own', { timeout: TIMEOUT_MS }, () => {
     const { committer, seen } = startOnVolume(120);
     await committer.open();
     await committer.acks(3);
-    const filler = join(seen(), 'filler');
-    try {
-      for (;;) writeFileSync(filler, Buffer.alloc(1024 * 1024), { flag: 'a' });
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'ENOSPC' });
-    }
     const client = new pg.Client({
       host: join(seen(), 'data/socket'),
       user: 'holdfast',
@@ -134,6 +134,14 @@ describe('on a volume of its own', { timeout: TIMEOUT_MS }, () => {
     });
     client.on('error', () => {});
     await client.connect();
+    // Keeps the log from being used again, which on a busy machine is as fast as this test writes.
+    await client.query("select pg_create_physical_replication_slot('keep', true)");
+    const filler = join(seen(), 'filler');
+    try {
+      for (;;) writeFileSync(filler, Buffer.alloc(1024 * 1024), { flag: 'a' });
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ENOSPC' });
+    }
     const useUp = async () => {
       for (;;)
         await client.query("select pg_switch_wal(), pg_logical_emit_message(false, 'x', 'y')");
