@@ -44,6 +44,7 @@ while kill -0 "$database" 2>/dev/null; do
   wait "$database"
 done
 kill -s KILL "$waiting" 2>/dev/null
+wait "$waiting" 2>/dev/null
 exit 0
 `;
 
