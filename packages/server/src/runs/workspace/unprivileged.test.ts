@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chownSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
@@ -8,6 +9,7 @@ import { temporaryFolder } from '../sandbox/testing.ts';
 import { FILES, makeRepository } from './testing.ts';
 
 const NOBODY = 65_534;
+const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
 
 /**
  * The other tests run as whoever runs them. Where that is root, a server that is an ordinary user
@@ -59,15 +61,23 @@ it('an ordinary user isolates, snapshots and restores like root', async () => {
     // Git reads a repository of somebody else's only when it was told to.
     await promisify(execFile)('chown', ['-R', `${NOBODY}:${NOBODY}`, origin]);
   }
-  const drop = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--'];
-  const url = (path: string) => new URL(path, import.meta.url).href;
-  const script = SCRIPT.replace('SANDBOX', url('../sandbox/index.ts'))
-    .replace('WORKSPACE', url('./index.ts'))
-    .replace('BLOBS', url('../../platform/blobs/index.ts'));
+  // Root's folders may be closed to others, who then see the repository through a mount.
+  const seenRoot = isRoot ? join(folder, 'repository/') : ROOT;
+  const seen = (path: string) =>
+    path.startsWith(ROOT) ? seenRoot + path.slice(ROOT.length) : path;
+  const mounted = 'mkdir "$2" && mount --bind "$1" "$2" && shift 2 && exec "$@"';
+  const asNobody = [
+    ...['unshare', '--mount', 'sh', '-c', mounted, 'sh', ROOT, seenRoot],
+    ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--'],
+  ];
+  const path = (relative: string) => seen(fileURLToPath(new URL(relative, import.meta.url)));
+  const script = SCRIPT.replace('SANDBOX', path('../sandbox/index.ts'))
+    .replace('WORKSPACE', path('./index.ts'))
+    .replace('BLOBS', path('../../platform/blobs/index.ts'));
   const facts = { folder, origin, runId: newId('run'), repositoryId: newId('rpo') };
   const [program = '', ...args] = [
-    ...(isRoot ? ['setpriv', ...drop] : []),
-    ...[process.execPath, '--input-type=module', '-e', script, JSON.stringify(facts)],
+    ...(isRoot ? asNobody : []),
+    ...[seen(process.execPath), '--input-type=module', '-e', script, JSON.stringify(facts)],
   ];
   const env = { PATH: process.env.PATH, HOME: '/nonexistent', SERVER_SECRET: 'sk-hidden' };
   const { stdout } = await promisify(execFile)(program, args, { env, cwd: '/' });
