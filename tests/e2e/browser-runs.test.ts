@@ -159,7 +159,7 @@ describe('tasks in the console', () => {
     const page = await visit('/tasks');
     await page.getByRole('button', { name: 'Move Some day' }).focus();
     await page.keyboard.press('Enter');
-    await page.getByRole('menuitem', { name: 'Backlog' }).waitFor();
+    await page.locator('[role=menuitem]:focus', { hasText: 'Backlog' }).waitFor();
     await withoutBarriers(page);
     await page.keyboard.press('Enter');
     const backlog = page.getByRole('region', { name: 'Backlog' });
@@ -167,8 +167,10 @@ describe('tasks in the console', () => {
     expect((await called('Some day')).column).toBe('backlog');
     await notice(page, 'Some day is now in Backlog.').waitFor();
     await page.keyboard.press('Enter');
-    await page.getByRole('menuitem', { name: 'Archived' }).waitFor();
+    // The menu takes the focus a moment after it is shown.
+    await page.locator('[role=menuitem]:focus').waitFor();
     await page.keyboard.press('End');
+    await page.locator('[role=menuitem]:focus', { hasText: 'Archived' }).waitFor();
     await page.keyboard.press('Enter');
     await expect.poll(async () => (await called('Some day')).column).toBe('archived');
     await backlog.getByText('Ideas for later.').waitFor();
