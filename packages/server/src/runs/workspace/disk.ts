@@ -27,7 +27,11 @@ export async function removeTree(folder: string): Promise<void> {
     if (code !== 'EACCES' && code !== 'EPERM') throw error;
     await chmod(folder, 0o700);
     for await (const [path, entry] of walk(folder)) {
-      if (entry.isDirectory()) await chmod(path, 0o700);
+      if (!entry.isDirectory()) continue;
+      // `rm` works on several folders at once and goes on in the others after its error.
+      await chmod(path, 0o700).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
     }
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
