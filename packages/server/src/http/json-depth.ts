@@ -1,16 +1,14 @@
-import { HoldfastError } from '../kernel/index.ts';
-
-/** Schemas of tools' parameters nest deepest; no legitimate one comes near this depth. */
-export const JSON_DEPTH_MAX = 100;
+import { HoldfastError, JSON_LIMITS } from '../kernel/index.ts';
 
 /**
- * Throws for JSON nested deeper than `JSON_DEPTH_MAX`. Parsing accepts any depth, but later steps
- * (checks, copies, writing it as JSON again) recurse and would overflow the stack.
+ * Throws for a value nested deeper than `JSON_LIMITS` allow: for small JSON that a library has
+ * parsed. Later steps (checks, copies, writing it as JSON again) recurse and would overflow the
+ * stack.
  */
 export function assertShallow(value: unknown, field?: string): void {
   let level = [value].filter(isObject);
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth === JSON_DEPTH_MAX) {
+    if (depth === JSON_LIMITS.maxDepth) {
       const what = field ?? 'The body';
       throw new HoldfastError('invalid_request', `${what} is nested too deeply.`, {
         ...(field !== undefined && { field }),

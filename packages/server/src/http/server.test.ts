@@ -3,9 +3,8 @@ import { connect } from 'node:net';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { HoldfastError } from '../kernel/index.ts';
+import { HoldfastError, JSON_LIMITS } from '../kernel/index.ts';
 import { problemBody } from './error-body.ts';
-import { JSON_DEPTH_MAX } from './json-depth.ts';
 import { BODY_LIMIT_BYTES, DETAIL_MAX_CHARS } from './limits.ts';
 import { createTestServer, eventually, exchange, type TestServer } from './testing.ts';
 
@@ -244,8 +243,8 @@ describe('nesting', () => {
       const headers = { 'content-type': 'application/json' };
       return (await http.app.inject({ method: 'POST', url: '/things', headers, payload })).json();
     };
-    expect((await post(JSON_DEPTH_MAX)).detail).not.toContain('nested');
-    for (const depth of [JSON_DEPTH_MAX + 1, 100_000]) {
+    expect((await post(JSON_LIMITS.maxDepth)).detail).not.toContain('nested');
+    for (const depth of [JSON_LIMITS.maxDepth + 1, 100_000]) {
       expect((await post(depth)).detail).toBe('The body is nested too deeply.');
     }
   });

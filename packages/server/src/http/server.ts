@@ -2,14 +2,13 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
-import { HoldfastError } from '../kernel/index.ts';
+import { HoldfastError, JsonScanner } from '../kernel/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
 import { addAuthentication, guardedRequest } from './authentication.ts';
 import { createProxyTrust, type ProxyTrust } from './client-address.ts';
 import { answerParserError } from './client-error.ts';
 import { addErrorHandling, answerError, type ErrorHandling } from './errors.ts';
 import type { Guard } from './guard.ts';
-import { assertShallow } from './json-depth.ts';
 import {
   BODY_LIMIT_BYTES,
   CLOSE_GRACE_MS,
@@ -131,7 +130,7 @@ function createApp<P>(
 }
 
 /**
- * JSON of bounded depth only; an empty JSON body is no body. Routes that take something else add
+ * JSON of bounded shape only; an empty JSON body is no body. Routes that take something else add
  * their parser.
  */
 function setParsers(app: FastifyInstance): void {
@@ -139,15 +138,12 @@ function setParsers(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') return done(null, undefined);
-    parseJson(request, body as string, (error, value) => {
-      if (error) return done(error);
-      try {
-        assertShallow(value);
-        done(null, value);
-      } catch (fault) {
-        done(fault as Error);
-      }
-    });
+    try {
+      new JsonScanner('The body').push(body);
+    } catch (fault) {
+      return done(fault as Error);
+    }
+    parseJson(request, body as string, done);
   });
 }
 

@@ -14,4 +14,5 @@ export {
   type LifecycleState,
 } from './lifecycle.ts';
 export { isLoopbackHost } from './loopback.ts';
+export { JSON_LIMITS, JsonScanner, parseJson } from './parse-json.ts';
 export { syncFolder } from './sync-folder.ts';

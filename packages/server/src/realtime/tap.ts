@@ -1,4 +1,5 @@
 import type { SessionUsage } from '@holdfast/protocol';
+import { parseJson } from '../kernel/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
 import { addUsage, clientLogEvent, noUsage, serverLogEvent, voiceOf } from './log-events.ts';
 import { isObject, type Json } from './preview/session.ts';
@@ -108,7 +109,7 @@ function saneTime(value: unknown): number | null {
 
 function parse(text: string): Json | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,6 @@
 import type { Multipart, MultipartFile } from '@fastify/multipart';
 import { type RecordingMetadata, recordingMetadata } from '@holdfast/protocol';
-import { HoldfastError } from '../kernel/index.ts';
+import { HoldfastError, parseJson } from '../kernel/index.ts';
 import type { SpooledFile } from './spool.ts';
 import { tooLarge } from './spool.ts';
 
@@ -69,12 +69,7 @@ async function receiveFile(
 }
 
 function parseMetadata(value: unknown): RecordingMetadata {
-  let parsed: unknown;
-  try {
-    parsed = typeof value === 'string' ? JSON.parse(value) : value;
-  } catch {
-    throw invalid('metadata', 'metadata must be a JSON object.');
-  }
+  const parsed = typeof value === 'string' ? parseJson(value, 'metadata', 'metadata') : value;
   const result = recordingMetadata.safeParse(parsed);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;

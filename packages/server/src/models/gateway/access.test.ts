@@ -236,6 +236,7 @@ describe('what reaches the caller', () => {
     ['no object', '[]', 400],
     ['no model', '{}', 400],
     ['too deep', `{"model":"coder","input":${'['.repeat(200)}${']'.repeat(200)}}`, 400],
+    ['31 MB of arrays', `{"model":"coder","input":[[]${',[]'.repeat(31e6 / 3)}]}`, 400],
   ])('a clear error for %s', async (_, body, status) => {
     const run = await host.newRun();
     const answer = await host.request(RESPONSES, {

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { assertShallow } from '../../http/index.ts';
-import { HoldfastError } from '../../kernel/index.ts';
+import { HoldfastError, JsonScanner } from '../../kernel/index.ts';
 import type { Model } from '../catalogue.ts';
 import type { Models } from '../models.ts';
 import type { WorstCase } from '../prices.ts';
@@ -17,16 +16,21 @@ export interface PreparedCall {
 
 type Json = Record<string, unknown>;
 
-/** Throws `payload_too_large`; a body whose `content-length` is too large is not read at all. */
+/**
+ * Throws `payload_too_large`, and `invalid_request` for JSON beyond `JSON_LIMITS`, as soon as that
+ * shows; a body whose `content-length` is too large is not read at all.
+ */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
+  const scanner = new JsonScanner('The body');
   const parts: Buffer[] = [];
   let sizeBytes = 0;
   try {
     for await (const part of request as AsyncIterable<Buffer>) {
       sizeBytes += part.length;
       if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
+      scanner.push(part);
       parts.push(part);
     }
   } catch (cause) {
@@ -68,6 +72,7 @@ export function prepare(models: Models, route: ModelCallRoute, bytes: Buffer): P
   };
 }
 
+/** `text` was counted while it arrived. */
 function parse(text: string): Json {
   let value: unknown;
   try {
@@ -78,7 +83,6 @@ function parse(text: string): Json {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new HoldfastError('invalid_request', 'The body must be a JSON object.');
   }
-  assertShallow(value);
   return value as Json;
 }
 

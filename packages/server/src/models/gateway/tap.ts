@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import { parseJson } from '../../kernel/index.ts';
 import type { TokenUsage } from '../prices.ts';
 import type { TextProtocol } from '../text-upstream.ts';
 import { createUsageReader } from './usage.ts';
@@ -112,7 +113,7 @@ class WholeTap implements UsageTap {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text);
   } catch {
     return undefined;
   }

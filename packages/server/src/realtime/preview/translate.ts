@@ -1,3 +1,4 @@
+import { JsonScanner } from '../../kernel/index.ts';
 import { errorEvent } from '../errors.ts';
 import { clientEventToGa, serverEventToPreview } from './events.ts';
 import { isObject, Untranslatable } from './session.ts';
@@ -49,7 +50,9 @@ export function previewHooks(refuse: (event: string) => void): PreviewHooks {
   };
 }
 
+/** Throws for JSON beyond `JSON_LIMITS`, which ends the session. */
 function parse(text: string): Record<string, unknown> | undefined {
+  new JsonScanner('The message').push(text);
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : undefined;

@@ -57,6 +57,12 @@ function audioClassifier(type: string): Classifier {
   return { classify, classifyText };
 }
 
+/** The type of the message that begins at `start`, as for `classify`, if it stands in front. */
+export function typeOf(bytes: Buffer, start: number, mask: number): string | undefined {
+  const end = Math.min(bytes.length, start + maxTypePrefixBytes);
+  return EVENT_TYPE.exec(unmaskedText(bytes, start, end, mask))?.[1];
+}
+
 function unmaskedText(bytes: Buffer, start: number, end: number, mask: number): string {
   if (mask === 0) return bytes.toString('latin1', start, end);
   let text = '';

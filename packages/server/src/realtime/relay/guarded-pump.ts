@@ -11,7 +11,7 @@
  */
 import { Assembler, decodeText, unmaskedPiece } from './assembler.ts';
 import { AppendStream, isCanonicalAppend } from './canonical-append.ts';
-import { AUDIO, type Classifier } from './classify.ts';
+import { AUDIO, type Classifier, typeOf } from './classify.ts';
 import type { DirectionCounters } from './counters.ts';
 import { encodeFragment, encodeFrame, encodeText } from './frame-encoder.ts';
 import {
@@ -23,6 +23,7 @@ import {
   SCAN_CONTROL,
   SCAN_DATA,
 } from './frame-scanner.ts';
+import type { LongMessages } from './long-messages.ts';
 import type { GuardVerdict, MessageGuard } from './message-guard.ts';
 import type { Outlet } from './outlet.ts';
 import type { Pump, PumpEvents } from './pump.ts';
@@ -39,6 +40,8 @@ export interface GuardedPumpOptions {
   readonly passAppends: boolean;
   readonly rejectBinary: boolean;
   readonly streamAppendBytes: number;
+  /** Bounds what is no audio, in the direction from the client. */
+  readonly longMessages?: LongMessages;
 }
 
 export class GuardedPump implements Pump {
@@ -108,7 +111,11 @@ export class GuardedPump implements Pump {
       if (passAppends && isCanonicalAppend(chunk, pieceStart, pieceEnd, scanner.mask)) {
         this.#countAudio(pieceEnd - pieceStart);
         this.#asItCame(chunk, borrowed);
-      } else this.#decide(unmaskedPiece(chunk, scanner));
+      } else {
+        const bytes = unmaskedPiece(chunk, scanner);
+        this.#checkLength(bytes);
+        this.#decide(bytes);
+      }
     } else if (this.#stream !== null) this.#streamMore(unmaskedPiece(chunk, scanner));
     else this.#hold(chunk);
   }
@@ -118,6 +125,7 @@ export class GuardedPump implements Pump {
     this.#held ??= new Assembler();
     this.#held.add(chunk, scanner);
     const bytes = this.#held.bytes();
+    this.#checkLength(bytes);
     if (scanner.messageEnd) {
       this.#dropHeld();
       if (passAppends && isCanonicalAppend(bytes, 0, bytes.length, 0)) {
@@ -128,6 +136,15 @@ export class GuardedPump implements Pump {
     } else if (passAppends && !this.#triedStream && bytes.length > streamAppendBytes) {
       this.#tryStream(bytes);
     }
+  }
+
+  #checkLength(bytes: Buffer): void {
+    const { scanner, classifier, longMessages } = this.#o;
+    if (longMessages === undefined || classifier.classify(bytes, 0, bytes.length, 0) === AUDIO) {
+      return;
+    }
+    const pieceBytes = scanner.pieceEnd - scanner.pieceStart;
+    longMessages.piece(bytes.length, pieceBytes, () => typeOf(bytes, 0, 0));
   }
 
   /** A held message grew long: if it is an append so far, what is held goes out as a fragment. */

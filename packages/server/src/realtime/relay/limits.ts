@@ -10,6 +10,10 @@ const MIB = 1024 * KIB;
 export interface RelayLimits {
   /** Longest message either side may send. Providers take appends of 15 MiB. */
   readonly maxMessageBytes: number;
+  /** Longest message of a client that carries no media. */
+  readonly maxTextBytes: number;
+  /** A client's messages longer than `maxTextBytes` together, but for appends of audio. */
+  readonly maxLongBytesPerMinute: number;
   /** Longest non-audio message that is assembled for a tap; longer ones pass untapped. */
   readonly maxTapBytes: number;
   /** Bytes waiting for one reader at which its source is paused. */
@@ -30,6 +34,8 @@ export interface RelayLimits {
 
 export const defaultLimits: RelayLimits = {
   maxMessageBytes: 16 * MIB + 64 * KIB,
+  maxTextBytes: MIB,
+  maxLongBytesPerMinute: 32 * MIB,
   maxTapBytes: MIB,
   highWaterBytes: 128 * KIB,
   maxInjectBytes: MIB,

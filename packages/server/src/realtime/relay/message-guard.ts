@@ -3,6 +3,7 @@
  * translation), filtered (locked configuration), or both, in this order.
  */
 
+import { parseJson, toHoldfastError } from '../../kernel/index.ts';
 import { duplicateKey } from './json-guard.ts';
 import { errorEvent } from './reject.ts';
 
@@ -59,9 +60,9 @@ export function filterGuard(
 
 function unambiguous(text: string): string | null {
   try {
-    JSON.parse(text);
-  } catch {
-    return refusal('invalid_json', 'The message is not valid JSON.');
+    parseJson(text, 'The message');
+  } catch (error) {
+    return refusal('invalid_json', toHoldfastError(error).detail);
   }
   if (duplicateKey(text) === null) return null;
   return refusal('duplicate_key', 'A key stands twice in one object of the message.');

@@ -8,9 +8,10 @@
  * all do, goes through in one step without copying when it is audio.
  */
 import { Assembler, unmaskedPiece } from './assembler.ts';
-import { AUDIO, type Classifier, OTHER, UNDECIDED } from './classify.ts';
+import { AUDIO, type Classifier, OTHER, typeOf, UNDECIDED } from './classify.ts';
 import type { DirectionCounters } from './counters.ts';
 import { type FrameScanner, OPCODE_TEXT } from './frame-scanner.ts';
+import type { LongMessages } from './long-messages.ts';
 
 const DECIDING = 0;
 const COUNTING = 1;
@@ -24,6 +25,8 @@ export interface MessageTapOptions {
   readonly maxTapBytes: number;
   /** Whether there is a listener for the texts; without one nothing is assembled. */
   readonly wantsText: boolean;
+  /** Bounds what is no audio, in the direction from the client. */
+  readonly longMessages?: LongMessages;
 }
 
 export class MessageTap {
@@ -32,6 +35,9 @@ export class MessageTap {
   readonly #options: MessageTapOptions;
   #mode: Mode = DECIDING;
   #audioBytes = 0;
+  #sizeBytes = 0;
+  /** Of a message that is no audio. */
+  #type: string | undefined;
   #assembler: Assembler | null = null;
 
   constructor(options: MessageTapOptions) {
@@ -40,9 +46,14 @@ export class MessageTap {
 
   /** Takes the data piece that `scanner` just found in `chunk`. */
   piece(chunk: Buffer, scanner: FrameScanner): void {
+    const pieceBytes = scanner.pieceEnd - scanner.pieceStart;
+    this.#sizeBytes = scanner.messageStart ? pieceBytes : this.#sizeBytes + pieceBytes;
     if (scanner.messageStart) this.#begin(chunk, scanner);
-    else if (this.#mode === COUNTING) this.#audioBytes += scanner.pieceEnd - scanner.pieceStart;
+    else if (this.#mode === COUNTING) this.#audioBytes += pieceBytes;
     else if (this.#mode !== SKIPPING) this.#more(chunk, scanner);
+    if (this.#mode !== COUNTING) {
+      this.#options.longMessages?.piece(this.#sizeBytes, pieceBytes, () => this.#type);
+    }
     if (scanner.messageEnd) this.#end();
   }
 
@@ -57,10 +68,12 @@ export class MessageTap {
       this.#audioBytes = pieceEnd - pieceStart;
     } else if (kind === OTHER && (scanner.opcode !== OPCODE_TEXT || !this.#options.wantsText)) {
       this.#mode = SKIPPING;
+      this.#type = typeOf(chunk, pieceStart, scanner.mask);
       if (scanner.opcode !== OPCODE_TEXT) this.#options.counters.untappedMessages++;
     } else if (scanner.messageEnd) this.#whole(unmaskedPiece(chunk, scanner));
     else {
       this.#mode = kind === UNDECIDED ? DECIDING : ASSEMBLING;
+      this.#type = typeOf(chunk, pieceStart, scanner.mask);
       this.#assemble(chunk, scanner);
     }
   }
@@ -82,7 +95,10 @@ export class MessageTap {
       this.#mode = COUNTING;
       this.#audioBytes = bytes.length;
       this.#assembler = null;
-    } else if (kind === OTHER) this.#mode = ASSEMBLING;
+    } else if (kind === OTHER) {
+      this.#mode = ASSEMBLING;
+      this.#type = typeOf(bytes, 0, 0);
+    }
   }
 
   #assemble(chunk: Buffer, scanner: FrameScanner): void {

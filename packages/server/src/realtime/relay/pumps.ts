@@ -5,6 +5,7 @@ import { DirectPump } from './direct-pump.ts';
 import { FrameScanner } from './frame-scanner.ts';
 import { GuardedPump } from './guarded-pump.ts';
 import type { RelayLimits } from './limits.ts';
+import { LongMessages } from './long-messages.ts';
 import {
   clientRewriteGuard,
   type FilterVerdict,
@@ -45,8 +46,14 @@ export function clientPump(parts: PumpParts): Pump {
   const scanner = scannerFor(true, parts.limits);
   const { filterClientMessage: filter, rewriteClientMessage: rewrite } = parts.guard;
   const counters = parts.counters.clientToUpstream;
+  const longMessages = new LongMessages(parts.limits);
   if (filter === undefined && rewrite === undefined) {
-    const tap = new MessageTap({ classifier: clientAudio, counters, ...tapPart(parts) });
+    const tap = new MessageTap({
+      classifier: clientAudio,
+      counters,
+      longMessages,
+      ...tapPart(parts),
+    });
     return new DirectPump({ ...parts, counters, scanner, tap });
   }
   return new GuardedPump({
@@ -59,6 +66,7 @@ export function clientPump(parts: PumpParts): Pump {
     passAppends: true,
     rejectBinary: filter !== undefined,
     streamAppendBytes: parts.limits.streamAppendBytes,
+    longMessages,
   });
 }
 

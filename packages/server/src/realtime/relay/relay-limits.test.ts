@@ -177,3 +177,62 @@ describe('silence', () => {
     expect(relay.counters.lastActivityMs).toBeGreaterThan(500);
   });
 });
+
+describe('long messages of a client', () => {
+  const limits = { maxTextBytes: 100_000, maxLongBytesPerMinute: 500_000, maxTapBytes: 100_000 };
+  const ways: [string, BedOptions['guard']][] = [
+    ['as they come', {}],
+    ['message by message', { filterClientMessage: text => ({ forward: text }) }],
+  ];
+  /** `sizeBytes` long. */
+  function message(type: string, sizeBytes: number): string {
+    const [head, tail] = [`{"type":"${type}","item":"`, '"}'];
+    return head + 'x'.repeat(sizeBytes - head.length - tail.length) + tail;
+  }
+
+  for (const [way, guard] of ways) {
+    it(`are refused beyond the bound, but for media and audio, ${way}`, async () => {
+      const { client, upstream } = await start({ limits, guard, onClientEvent: () => undefined });
+      for (const [type, sizeBytes] of [
+        ['session.update', limits.maxTextBytes],
+        ['conversation.item.create', limits.maxLongBytesPerMinute],
+        ['input_audio_buffer.append', 2 * limits.maxLongBytesPerMinute],
+      ] as const) {
+        client.text(message(type, sizeBytes));
+        expect(await upstream.nextText()).toBe(message(type, sizeBytes));
+      }
+      client.text(message('session.update', limits.maxTextBytes + 1));
+      expect(await client.nextClose()).toEqual({
+        code: 1009,
+        reason: 'message too long for its type',
+      });
+    });
+
+    it(`are bounded per minute together, ${way}`, async () => {
+      const { client, upstream } = await start({ limits, guard, onClientEvent: () => undefined });
+      const image = message('conversation.item.create', limits.maxLongBytesPerMinute / 2);
+      for (let sent = 0; sent < 2; sent++) {
+        client.text(image);
+        expect(await upstream.nextText()).toBe(image);
+      }
+      client.text(message('conversation.item.create', limits.maxTextBytes));
+      await upstream.nextText();
+      client.text(image);
+      expect((await client.nextClose()).code).toBe(1008);
+    });
+  }
+
+  it('are counted in fragments of a byte, and where they are binary', async () => {
+    const { client } = await start({ limits: { maxTextBytes: 300 } });
+    client.send(2, '', { fin: false });
+    for (let sent = 0; sent <= 300; sent++) client.send(0, 'x', { fin: false });
+    expect((await client.nextClose()).code).toBe(1009);
+  });
+
+  it('are no matter from the upstream', async () => {
+    const { client, upstream } = await start({ limits });
+    const answer = message('conversation.item.retrieved', 10 * limits.maxTextBytes);
+    upstream.text(answer);
+    expect(await client.nextText()).toBe(answer);
+  });
+});

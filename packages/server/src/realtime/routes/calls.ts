@@ -3,7 +3,7 @@ import { clientSecretRequest, realtimeSessionConfig } from '@holdfast/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { assertShallow, faultOf } from '../../http/index.ts';
-import { HoldfastError } from '../../kernel/index.ts';
+import { HoldfastError, parseJson } from '../../kernel/index.ts';
 import { type App, callerOf } from '../../work/index.ts';
 import type { Calls } from '../calls/service.ts';
 import { SDP_MAX_BYTES } from '../calls/upstream-call.ts';
@@ -144,15 +144,7 @@ export function offerOf(value: unknown): string {
 /** A part of type `application/json` comes parsed, any other as text. */
 function sessionOf(part: unknown): Json {
   if (part === undefined) return {};
-  let value: unknown;
-  try {
-    value = typeof part === 'string' ? JSON.parse(part) : part;
-  } catch (cause) {
-    throw new HoldfastError('invalid_request', 'session is not valid JSON.', {
-      field: 'session',
-      cause,
-    });
-  }
+  const value = typeof part === 'string' ? parseJson(part, 'session', 'session') : part;
   assertShallow(value, 'session');
   return realtimeSessionConfig.parse(value);
 }

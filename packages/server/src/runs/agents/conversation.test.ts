@@ -84,6 +84,13 @@ describe('a conversation with an agent', () => {
     expect(outputs()[0]!.private!.text).toContain('[line cut: 10 bytes left out]');
   });
 
+  it('parses no line of more objects and arrays than JSON may have', async () => {
+    const many = `yes ',[]' | head -n 200000 | tr -d '\\n'`;
+    await run(`printf '{"said":"x","a":[[]'; ${many}; printf ']}\\n{"done":"ok"}\\n'`);
+    expect(bench.types()).toEqual(['agent.output']);
+    expect(outputs()[0]!.data.truncated).toBe(true);
+  });
+
   it('stops logging plain output at its bound, and says so once', async () => {
     const lines = Math.ceil(PLAIN_OUTPUT_MAX_BYTES / 1000) + 50;
     const line = 'x'.repeat(1000);

@@ -1,3 +1,4 @@
+import { parseJson } from '../../kernel/index.ts';
 import type { NewEvent } from '../../platform/log/index.ts';
 import type { SandboxedProcess } from '../sandbox/sandbox.ts';
 import type { AgentContext, AgentOutcome } from './agent.ts';
@@ -156,7 +157,7 @@ const PRINTED_MAX_CHARS = 24 * 1024;
 
 function parse(line: string): Json | null {
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = parseJson(line);
     return isObject(value) ? value : null;
   } catch {
     return null;
