@@ -10,17 +10,20 @@
 import { createApplication } from './application.ts';
 import { openPlatform } from './compose.ts';
 import { ConfigError, loadConfig, mergeVariables, readDotenv } from './config/index.ts';
-import { HoldfastError } from './kernel/index.ts';
+import { closeInherited, HoldfastError } from './kernel/index.ts';
 import { EmbeddedDatabaseError } from './platform/database/index.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 async function main(): Promise<void> {
+  // First: one that led to a folder of this machine would lead every agent there.
+  const inherited = closeInherited();
   const dotenv = readDotenv('.env');
   const config = loadConfig(process.env, dotenv);
   const launcherGone = config.launcher.endsWithStdin ? whenInputEnds() : undefined;
   const platform = await openPlatform(config, mergeVariables(process.env, dotenv));
   const { log } = platform.telemetry;
+  if (inherited.length > 0) log.warn('process.descriptors_closed', { descriptors: inherited });
   const application = await createApplication(config, platform);
   process.on('uncaughtException', error => {
     log.error('process.crashed', { error });

@@ -8,6 +8,7 @@ export { closeAll } from './close-all.ts';
 export { HoldfastError, toHoldfastError } from './errors.ts';
 export { ExpiringCache } from './expiring-cache.ts';
 export { type IdPrefix, isId, newId, newUuidV7 } from './ids.ts';
+export { closeInherited } from './inherited.ts';
 export {
   type Component,
   Lifecycle,

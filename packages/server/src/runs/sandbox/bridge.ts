@@ -9,7 +9,7 @@
  * line is cut, the server is gone and everything here ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer, Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
@@ -28,11 +28,35 @@ export interface BridgeReport {
 }
 
 const CONTROL_FD = 3;
+/** `O_CLOEXEC`, which Node's own constants lack. */
+const CLOSE_ON_EXEC = 0o2_000_000;
 /** What a shell answers when there is no such command. */
 const NOT_FOUND_CODE = 127;
 
+closeInherited();
 const control = new Socket({ fd: CONTROL_FD, readable: true, writable: true });
 const lines = createInterface({ input: control })[Symbol.asyncIterator]();
+
+/**
+ * Others inside can open what this process has open. Bubblewrap passes on whatever it was started
+ * with; of what Node opens itself there are only pipes, nameless files of the kernel and /dev/null.
+ */
+function closeInherited(): void {
+  for (const fd of readdirSync('/proc/self/fd').map(Number)) {
+    if (fd <= CONTROL_FD) continue;
+    try {
+      const isNode = /^(?:pipe:|anon_inode:|\/dev\/null$)/.test(
+        readlinkSync(`/proc/self/fd/${fd}`),
+      );
+      const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+      const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)![1]!, 8);
+      if (!isNode || (flags & CLOSE_ON_EXEC) === 0) closeSync(fd);
+    } catch (error) {
+      // The folder that was being read is closed by now.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+}
 
 function isOrder(value: unknown): value is BridgeOrder {
   return typeof value === 'object' && value !== null && 'command' in value;

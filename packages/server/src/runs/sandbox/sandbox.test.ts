@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { findBubblewrap } from '../../../../../tools/services/binaries.ts';
 import { createSandbox, type Sandbox, type SandboxMounts } from './index.ts';
 import { isolatedSandbox, mountsFor, sh, temporaryFolder } from './testing.ts';
 
@@ -74,6 +75,38 @@ describe('secrets', () => {
   it('of other processes are out of sight', async () => {
     const { stdout } = await sh(sandbox, mounts, 'ls -d /proc/[0-9]* | wc -l; cat /proc/1/comm');
     expect(Number(stdout.split('\n')[0])).toBeLessThan(8);
+  });
+
+  it('behind descriptors that the server inherited are out of reach', async () => {
+    await writeFile(join(folder, 'master.key'), SECRET);
+    chmodSync(folder, 0o755);
+    const planted = openSync(folder, 'r');
+    onTestFinished(() => closeSync(planted));
+    // Node marks the numbers up to 15, so that one of those comes from whoever starts bubblewrap.
+    const bwrap = join(folder, 'bwrap');
+    const planting = `#!/bin/sh\nexec 9<'${folder}'\nexec '${await findBubblewrap()}' "$@"\n`;
+    await writeFile(bwrap, planting, { mode: 0o755 });
+    const look = `for fd in /proc/[0-9]*/fd/*; do echo "$fd $(readlink "$fd")"; done
+      cat /proc/[0-9]*/fd/*/master.key; ls /proc/[0-9]*/fd/*/etc; echo looked`;
+    const command = { command: ['sh', '-c', look], env: {}, mounts };
+    const script = `
+      import { createSandbox } from '${new URL('./index.ts', import.meta.url).href}';
+      const sandbox = await createSandbox(${JSON.stringify({ dir: join(folder, 'two'), bwrap })});
+      const child = sandbox.spawn(${JSON.stringify(command)});
+      child.stderr.resume();
+      child.stdout.pipe(process.stdout);`;
+    const stdio: (number | 'ignore' | 'pipe')[] = Array(40).fill('ignore');
+    const server = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', ...stdio.slice(2), planted],
+    });
+    const seen = await text(server.stdout!);
+    expect(seen).toMatch(/looked\n$/);
+    expect(seen).not.toContain(SECRET);
+    const opened = seen.match(/^.*\/fd\/\d+ .*$/gm) ?? [];
+    expect(opened.length).toBeGreaterThan(6);
+    for (const line of opened) {
+      expect(line).toMatch(/\/[0-3] socket:| (pipe:|anon_inode:|\/dev\/null$|\/proc\/|$)/);
+    }
   });
 
   it('of the network cannot be reached', async () => {
