@@ -35,7 +35,7 @@ function startRows({ starts: rounds }: Results): Row[] {
       ratio: spread(
         rounds.map(one => median(one.starts.map(start => start.total)) / median(one.wakesMs)),
       ),
-      target: '≤ 3',
+      target: '–',
       besides:
         `${part('total')} to ${wake} ms; answered after ${part('answered')}, row to claim ` +
         `${part('claimed')}, claim to workspace ${part('prepared')}`,
@@ -99,7 +99,7 @@ function noOpRows({ noOps: rounds, settings }: Results): Row[] {
       what: 'runs that do nothing, a second',
       peer: 'pg-boss, `send`, `fetch(1)`, `complete`',
       ratio: spread(rounds.map(one => one.ownPerS / one.barePerS)),
-      target: '≥ 0.3',
+      target: '–',
       besides: `${settings.lanes} at once`,
     },
   ];
