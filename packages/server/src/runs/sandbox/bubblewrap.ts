@@ -7,6 +7,10 @@ import { HOME_DIR, type SandboxMounts, type SandboxOwner, WORKSPACE_DIR } from '
 
 export const GATEWAY_SOCKET_INSIDE = '/run/holdfast/gateway.sock';
 export const PROXY_SOCKET_INSIDE = '/run/holdfast/proxy.sock';
+/** Where bubblewrap reads the filter of system calls. It waits for its end before it forks. */
+export const SECCOMP_FD = 4;
+/** Where it reads what it mounts: its command line can be read inside, and names folders here. */
+export const ARGUMENTS_FD = 5;
 const BRIDGE_INSIDE = '/opt/holdfast/bridge.ts';
 const BRIDGE = fileURLToPath(new URL('./bridge.ts', import.meta.url));
 const SETPRIV = '/usr/bin/setpriv';
@@ -40,6 +44,8 @@ export interface BubblewrapSettings {
   readonly owner: SandboxOwner | undefined;
   readonly tmpMaxBytes: number;
   readonly resources: ResourceLimits;
+  /** The filter of system calls for everything inside. */
+  readonly seccomp: Buffer;
   /** A folder with `passwd`, `group`, `hosts` and `nsswitch.conf` for inside. */
   readonly etcDir: string;
   /** Readable inside at the same path, for every command. */
@@ -51,7 +57,17 @@ export interface BubblewrapSettings {
  * and gives up all of them, its user included, before anything of ours or of an agent runs inside;
  * another user gets a user namespace. Neither can do anything to a file that is not mounted.
  */
-export function bubblewrapArguments(settings: BubblewrapSettings, mounts: SandboxMounts): string[] {
+export function bubblewrapCommand({ owner, resources }: BubblewrapSettings): string[] {
+  return [
+    ...['--args', String(ARGUMENTS_FD), '--'],
+    ...(owner ? dropUser(owner) : []),
+    ...limited(resources),
+    ...[NODE_INSIDE, '--disable-warning=ExperimentalWarning', BRIDGE_INSIDE],
+  ];
+}
+
+/** What bubblewrap reads from `ARGUMENTS_FD`, each argument with a zero byte behind it. */
+export function bubblewrapArguments(settings: BubblewrapSettings, mounts: SandboxMounts): string {
   return [
     ...namespaces(settings.owner !== undefined),
     ...systemMounts(settings),
@@ -61,11 +77,9 @@ export function bubblewrapArguments(settings: BubblewrapSettings, mounts: Sandbo
     ...folder('/home'),
     ...['--bind', mounts.workspace, WORKSPACE_DIR, '--bind', mounts.home, HOME_DIR],
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--clearenv'],
-    '--',
-    ...(settings.owner ? dropUser(settings.owner) : []),
-    ...limited(settings.resources),
-    ...[NODE_INSIDE, '--disable-warning=ExperimentalWarning', BRIDGE_INSIDE],
-  ];
+  ]
+    .map(argument => `${argument}\0`)
+    .join('');
 }
 
 function namespaces(asRoot: boolean): string[] {
@@ -73,7 +87,7 @@ function namespaces(asRoot: boolean): string[] {
     ...(asRoot ? [] : ['--unshare-user']),
     ...['--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts'],
     ...['--unshare-cgroup-try', '--die-with-parent', '--new-session', '--hostname', 'holdfast'],
-    ...['--cap-drop', 'ALL'],
+    ...['--cap-drop', 'ALL', '--seccomp', String(SECCOMP_FD)],
     // Only for `dropUser`, which leaves none of them.
     ...(asRoot ? ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap(c => ['--cap-add', c]) : []),
   ];

@@ -6,6 +6,7 @@ import { createIsolatedSandbox } from './isolated.ts';
 import { createOpenSandbox } from './open.ts';
 import { OPEN_FILES_MAX, PROCESSES_MAX } from './resource-limits.ts';
 import { HOME_DIR, type Sandbox, type SandboxMounts, type SandboxOwner } from './sandbox.ts';
+import { seccompFilter } from './seccomp.ts';
 
 /** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
 const TMP_MAX_BYTES = 1024 ** 3;
@@ -55,6 +56,9 @@ async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
   if (process.platform !== 'linux') return { works: false, why: 'it needs Linux' };
   const bwrap = options.bwrap ?? (await findOnPath('bwrap'));
   if (bwrap === undefined) return { works: false, why: 'bubblewrap (bwrap) is not installed' };
+  const seccomp = seccompFilter(process.arch);
+  if (seccomp === undefined)
+    return { works: false, why: `it has no filter of system calls for ${process.arch}` };
   const isRoot = process.getuid?.() === 0;
   const uid = options.uid ?? SANDBOX_UID;
   const owner = isRoot ? { uid, gid: uid } : undefined;
@@ -67,6 +71,7 @@ async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
       openFilesMax: OPEN_FILES_MAX,
       fileMaxBytes: options.fileMaxBytes ?? FILE_MAX_BYTES,
     },
+    seccomp,
     etcDir: await writeNames(options.dir, owner),
     readOnly: options.readOnly ?? [],
   };

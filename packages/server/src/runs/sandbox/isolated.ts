@@ -3,10 +3,13 @@ import { chownSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import type { BridgeOrder, BridgeReport } from './bridge.ts';
 import {
+  ARGUMENTS_FD,
   type BubblewrapSettings,
   bubblewrapArguments,
+  bubblewrapCommand,
   GATEWAY_SOCKET_INSIDE,
   PROXY_SOCKET_INSIDE,
+  SECCOMP_FD,
 } from './bubblewrap.ts';
 import { isolatedEnvironment, NODE_INSIDE } from './environment.ts';
 import { GroupProcess } from './group-process.ts';
@@ -47,12 +50,16 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
     if (socket !== null && settings.owner) chownSync(socket, settings.owner.uid, -1);
   }
   // Other processes of the same user can read an environment in /proc: bubblewrap gets none.
-  const child = spawn(settings.bwrap, bubblewrapArguments(settings, mounts), {
+  const setup = bubblewrapArguments(settings, mounts);
+  const child = spawn(settings.bwrap, bubblewrapCommand(settings), {
+    argv0: 'bwrap',
     env: {},
     cwd: '/',
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+    stdio: Array(6).fill('pipe'),
   });
+  write(child, ARGUMENTS_FD, setup);
+  write(child, SECCOMP_FD, settings.seccomp);
   const control = child.stdio[CONTROL_FD] as Duplex;
   const order: BridgeOrder = {
     command: insideNode(command.command),
@@ -71,6 +78,13 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
       return true;
     },
   });
+}
+
+/** A bubblewrap that ends before it has read everything reports why by itself. */
+function write(child: ChildProcess, fd: number, content: string | Buffer): void {
+  const stream = child.stdio[fd] as Duplex;
+  stream.on('error', () => {});
+  stream.end(content);
 }
 
 /** The Node that runs us stands elsewhere inside, wherever it is on the host. */

@@ -77,6 +77,13 @@ describe('secrets', () => {
     expect(Number(stdout.split('\n')[0])).toBeLessThan(8);
   });
 
+  it('in the names of folders are on no command line inside', async () => {
+    const { stdout } = await sh(sandbox, mounts, 'cat /proc/*/cmdline | tr "\\0" "\\n"');
+    expect(stdout).toContain('/opt/holdfast/bridge.ts');
+    expect(stdout).not.toContain(folder);
+    expect(stdout).not.toContain(process.execPath);
+  });
+
   it('behind descriptors that the server inherited are out of reach', async () => {
     await writeFile(join(folder, 'master.key'), SECRET);
     chmodSync(folder, 0o755);
