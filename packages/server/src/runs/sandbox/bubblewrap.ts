@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { dirname, isAbsolute, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NODE_INSIDE } from './environment.ts';
+import { hiddenProc } from './proc.ts';
 import { limited, type ResourceLimits } from './resource-limits.ts';
 import { HOME_DIR, type SandboxMounts, type SandboxOwner, WORKSPACE_DIR } from './sandbox.ts';
 
@@ -111,6 +112,7 @@ function systemMounts(settings: BubblewrapSettings): string[] {
       return ['--ro-bind', `${settings.etcDir}/${name}`, `/etc/${name}`];
     }),
     ...['--proc', '/proc', '--dev', '/dev'],
+    ...hiddenProc(settings.etcDir),
     ...['--perms', '1777', '--size', size, '--tmpfs', '/dev/shm'],
     ...['--perms', '1777', '--size', size, '--tmpfs', '/tmp'],
     ...[...ancestors(NODE_INSIDE), '--ro-bind', process.execPath, NODE_INSIDE],

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 import type { BubblewrapSettings } from './bubblewrap.ts';
 import { createIsolatedSandbox } from './isolated.ts';
 import { createOpenSandbox } from './open.ts';
+import { EMPTY_FILE, EMPTY_FOLDER } from './proc.ts';
 import { OPEN_FILES_MAX, PROCESSES_MAX } from './resource-limits.ts';
 import { HOME_DIR, type Sandbox, type SandboxMounts, type SandboxOwner } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
@@ -118,8 +119,9 @@ async function writeNames(dir: string, owner: SandboxOwner | undefined): Promise
     group: `agent:x:${gid}:\n`,
     hosts: '127.0.0.1 localhost holdfast\n',
     'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
+    [EMPTY_FILE]: '',
   };
-  await mkdir(folder, { recursive: true, mode: 0o755 });
+  await mkdir(join(folder, EMPTY_FOLDER), { recursive: true, mode: 0o755 });
   for (const [name, text] of Object.entries(files)) {
     await writeFile(join(folder, name), text, { mode: 0o644 });
   }

@@ -84,6 +84,23 @@ describe('secrets', () => {
     expect(stdout).not.toContain(process.execPath);
   });
 
+  it('of the machine are not in /proc', async () => {
+    const script = `
+      cd /proc
+      for name in [a-z]*; do
+        if [ -f $name ] && [ "$(head -c 1 $name | wc -c)" = 1 ]; then echo $name; fi
+        if [ -d $name ] && [ ! -L $name ] && [ -n "$(ls $name)" ]; then echo $name/; fi
+      done
+      echo; cat sys/kernel/random/boot_id sys/kernel/core_pattern sys/fs/inode-nr; ls sys/dev
+      echo more > sys/kernel/random/boot_id || echo kept`;
+    const { stdout } = await sh(sandbox, mounts, script);
+    const [shown, hidden] = stdout.split('\n\n');
+    const useful = ['cpuinfo', 'filesystems', 'loadavg', 'meminfo', 'mounts', 'stat', 'sys/'];
+    expect(shown!.split('\n')).toEqual([...useful, 'uptime', 'version']);
+    expect(hidden).toBe('kept\n');
+    expect(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')).not.toBe('');
+  });
+
   it('behind descriptors that the server inherited are out of reach', async () => {
     await writeFile(join(folder, 'master.key'), SECRET);
     chmodSync(folder, 0o755);
