@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Artifact, EventEnvelope, NewRuns, Run, RunStatus } from '@holdfast/protocol';
 import { notFound } from '../auth/index.ts';
 import { HoldfastError, newUuidV7 } from '../kernel/index.ts';
+import { getSealed } from '../platform/blobs/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
 import {
@@ -155,16 +156,16 @@ export class RunsService {
 
   /** The caller consumes or destroys the body. Throws `not_found` until there is a patch. */
   async patch(caller: Caller, id: string): Promise<{ body: Readable; sizeBytes: number }> {
-    const { database, blobs, telemetry } = this.#deps;
+    const { database, blobs, sealer, telemetry } = this.#deps;
     await accessRun(this.#deps, caller, id, 'runs.read');
     const artifact = await queries.findPatch(database.db, id);
     if (artifact === undefined) throw notFound();
-    const blob = await blobs.get(artifact.blob_key);
-    if (blob === null) {
+    const body = await getSealed({ blobs, sealer }, artifact.blob_key);
+    if (body === null) {
       telemetry.log.alert('run.blob_missing', { run_id: id, artifact_id: artifact.id });
       throw new HoldfastError('unavailable', 'The patch of this run cannot be read now.');
     }
-    return { body: blob.body, sizeBytes: blob.info.sizeBytes };
+    return { body, sizeBytes: artifact.size_bytes };
   }
 
   /** All that agent and tools wrote, as plain text; for the creator and Admins. */

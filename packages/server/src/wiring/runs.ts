@@ -62,6 +62,7 @@ export async function openRuns(
   const workspaces = await createWorkspaces({
     dir: join(dir, 'workspaces'),
     blobs: platform.blobs,
+    sealer: platform.sealer,
     sandbox,
     limits: { diskMaxBytes: config.runs.workspacesMaxBytes },
     remoteEnv: pinRemote(sources),

@@ -14,3 +14,4 @@ export {
   type FilesystemBlobs,
   openFilesystemBlobs,
 } from './filesystem-blobs.ts';
+export { getSealed, putSealed } from './sealed-blobs.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { fromKysely, PgBoss } from 'pg-boss';
-import { endsWithin, HoldfastError } from '../../kernel/index.ts';
+import { endsWithin, HoldfastError, toHoldfastError } from '../../kernel/index.ts';
 import type { Database } from '../database/index.ts';
 import type { Telemetry } from '../telemetry/index.ts';
 import { countJobs, listDead } from './jobs.ts';
@@ -76,7 +76,8 @@ export function createPgBossQueue(options: PgBossQueueOptions): Queue {
       try {
         for (const one of namesOf(name)) {
           // Under a former name few jobs arrive, and for a while only: one at a time is enough.
-          stops.push(await work(boss, one, one === name ? concurrency : 1, handler));
+          const atOnce = one === name ? concurrency : 1;
+          stops.push(await work({ boss, log }, one, atOnce, handler));
         }
       } catch (error) {
         await stopAll();
@@ -189,7 +190,7 @@ async function makeQueue(
 }
 
 async function work(
-  boss: PgBoss,
+  { boss, log }: { readonly boss: PgBoss; readonly log: Telemetry['log'] },
   name: string,
   concurrency: number,
   handler: (job: Job, signal: AbortSignal) => Promise<void>,
@@ -208,7 +209,11 @@ async function work(
       if (job === undefined) return;
       const { id, data, retryCount: retries } = job;
       // Not the job's own signal: the run or session that a job names outlives a lost claim on it.
-      const handling = handler({ id, data, retries }, draining.signal);
+      const handling = handler({ id, data, retries }, draining.signal).catch((error: unknown) => {
+        log.warn('queue.job_failed', { queue: name, job_id: id, retries, error });
+        // pg-boss keeps what is thrown, unsealed, and an error may quote what its user wrote.
+        throw new Error(toHoldfastError(error).code);
+      });
       underWay.add(handling);
       await handling.finally(() => underWay.delete(handling));
     },

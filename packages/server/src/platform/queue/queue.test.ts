@@ -126,7 +126,7 @@ forEachPostgres((_version, open) => {
     stops.push(
       await queue.work('agent', { concurrency: 1 }, async job => {
         take(job);
-        if (broken) throw new Error('broken');
+        if (broken) throw new Error('broken by a secret sentence');
       }),
     );
     await send({ run_id: 'f' }, { singletonKey: 'f' });
@@ -137,6 +137,11 @@ forEachPostgres((_version, open) => {
       .toHaveLength(1);
     const [letter] = await queue.deadLetters('agent', { limit: 10 });
     expect(letter).toMatchObject({ data: { run_id: 'f' }, failedAt: expect.any(Date) });
+    const { rows: kept } = await sql<{ output: string }>`
+      select output::text from pgboss.job where output is not null`.execute(database.db);
+    expect(kept.map(({ output }) => output).join()).toMatch(/"message": ?"internal"/);
+    expect(kept.map(({ output }) => output).join()).not.toContain('a secret sentence');
+    expect(telemetry.text()).toContain('broken by a secret sentence');
     const found = async (query: Omit<DeadLetterQuery, 'limit'>) =>
       (await queue.deadLetters('agent', { limit: 10, ...query })).length;
     const naming = (key: string, value: string) => ({ key, among: sql`select ${value}::text` });

@@ -20,5 +20,6 @@ export {
   masterKeysFromText,
   secretMasterKey,
 } from './master-key.ts';
+export { sealedBytes } from './sealed-stream.ts';
 export { createSealer } from './sealer.ts';
 export * from './secrets.ts';

@@ -6,6 +6,7 @@ import { openBox, sealBoxes } from './envelope.ts';
 import { KeyRing } from './key-ring.ts';
 import type { MasterKeySource } from './master-key.ts';
 import { OpeningKeys } from './opening-keys.ts';
+import { openBytes, sealBytes } from './sealed-stream.ts';
 import { SealingKeys } from './sealing-keys.ts';
 import type { Sealed, Sealer } from './secrets.ts';
 
@@ -36,6 +37,7 @@ const REWRAP_PAGE = 100;
  * is sealed with a key that was just erased is unreadable, as it should be.
  */
 export function createSealer(options: SealerOptions): RewrappingSealer {
+  const { database } = options;
   const clock = options.clock ?? systemClock;
   const ring = new KeyRing(options.masterKeys, clock);
   const opening = new OpeningKeys(ring, clock);
@@ -64,6 +66,12 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
     },
     open: async (executor, subject, sealed) => (await openAll(executor, subject, [sealed]))[0],
     lookUpKey: async (executor, subject) => void (await opening.keyFor(executor, subject)),
+    async *sealStream(subject, name, plain) {
+      const dataKey = await database.transaction(trx => sealing.keyFor(trx, subject));
+      yield* sealBytes(dataKey, name, plain);
+    },
+    openStream: (name, sealed) =>
+      openBytes(name, sealed, (subject, keyId) => opening.keyFor(database.db, subject, keyId)),
     async erase(trx, subject) {
       opening.forget(subject);
       sealing.forget(subject);
@@ -85,7 +93,7 @@ export function createSealer(options: SealerOptions): RewrappingSealer {
         )
         .execute();
     },
-    rewrap: () => rewrap(options.database, ring),
+    rewrap: () => rewrap(database, ring),
   };
 }
 

@@ -37,6 +37,20 @@ export interface Sealer {
   openAll(executor: Executor, subject: string, sealed: readonly Sealed[]): Promise<unknown[]>;
   /** Caches the key for an `open` soon after, so that both look-ups can run at once. */
   lookUpKey(executor: Executor, subject: string): Promise<void>;
+  /**
+   * `seal` for bytes of any length, a block at a time; creates the data key in a transaction of its
+   * own. The name that the bytes lie under is needed to open them.
+   */
+  sealStream(
+    subject: string,
+    name: string,
+    plain: AsyncIterable<Uint8Array>,
+  ): AsyncIterable<Uint8Array>;
+  /**
+   * Ends with `gone` when the key was erased, `internal` when the bytes were altered, which may
+   * show only after a part of them.
+   */
+  openStream(name: string, sealed: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
   /** Destroys the subject's data key, and prevents a new one. */
   erase(trx: Trx, subject: string): Promise<void>;
 }

@@ -23,7 +23,7 @@ import {
   recordTelemetry,
 } from '../../platform/log/testing.ts';
 import { createPgBossQueue, type Queue } from '../../platform/queue/index.ts';
-import { createSealer } from '../../platform/secrets/index.ts';
+import { createSealer, type Sealer } from '../../platform/secrets/index.ts';
 import { createWork, type Work } from '../../work/index.ts';
 import type { StreamDeps, Streams } from '../../work/stream/index.ts';
 import { type ClaimedRun, createRuns, RUN_KIND, type Runs, type RunsDeps } from '../index.ts';
@@ -43,6 +43,7 @@ export interface RunsHost {
   readonly log: Log;
   readonly queue: Queue;
   readonly blobs: BlobStore;
+  readonly sealer: Sealer;
   readonly leases: Leases;
   readonly database: Database;
   readonly telemetry: RecordedTelemetry;

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../kernel/index.ts';
+import { getSealed } from '../../platform/blobs/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import { driverWith, openRunsHost, type RunsHost } from '../testing/host.ts';
 import { createWorld } from '../workspace/testing.ts';
@@ -16,8 +17,8 @@ const SILENT = `exec sleep ${SILENT_S}`;
 const CANCEL_MARK = `hold-cancel-${process.pid}`;
 
 async function textOf({ world }: Bench, key: string): Promise<string> {
-  const blob = await world.blobs.get(key);
-  return blob === null ? '' : text(blob.body);
+  const body = await getSealed(world, key);
+  return body === null ? '' : text(body);
 }
 
 describe('an attempt', () => {

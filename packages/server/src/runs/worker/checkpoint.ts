@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { putSealed } from '../../platform/blobs/index.ts';
 import type { ClaimedRun } from '../claimed-run.ts';
 import type { SandboxMounts } from '../sandbox/sandbox.ts';
 import type { KeptHome, Snapshot, Workspace } from '../workspace/workspace.ts';
@@ -28,7 +29,7 @@ export async function deliverPatch(
 ): Promise<void> {
   const snapshot = await workspace.snapshot(deps.sandbox, mounts);
   const diff = await workspace.diff(snapshot.commit);
-  const blobKey = `artifacts/${run.id}/${run.attempt}-${snapshot.commit.slice(0, 12)}.diff`;
+  const key = `artifacts/${run.id}/${run.attempt}-${snapshot.commit.slice(0, 12)}.diff`;
   const hash = createHash('sha256');
   const body = new PassThrough();
   const hashed = async function* (source: AsyncIterable<Buffer>) {
@@ -39,17 +40,17 @@ export async function deliverPatch(
   };
   const source = await workspace.patch(snapshot.commit);
   const options = { contentType: 'text/x-diff', maxBytes: PATCH_MAX_BYTES };
-  const storing = deps.blobs.put(blobKey, body, options).catch((error: Error) => {
+  const storing = putSealed(deps, { subject: run.id, key }, body, options).catch((error: Error) => {
     // Without a reader, git would wait for ever with its output.
     body.destroy(error);
     throw error;
   });
-  const [{ sizeBytes }] = await Promise.all([storing, pipeline(source, hashed, body)]);
+  const [stored] = await Promise.all([storing, pipeline(source, hashed, body)]);
   await deps.driver.setDiff(run, {
     ...diff,
     headCommit: snapshot.commit,
     branch: workspace.branch,
-    patch: { blobKey, sizeBytes, sha256: hash.digest('hex') },
+    patch: { blobKey: stored.key, sizeBytes: stored.sizeBytes, sha256: hash.digest('hex') },
   });
 }
 

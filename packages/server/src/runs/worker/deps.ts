@@ -5,6 +5,7 @@ import type { Doorbell } from '../../platform/doorbell/index.ts';
 import type { Leases } from '../../platform/leases/index.ts';
 import type { Log } from '../../platform/log/index.ts';
 import type { Queue } from '../../platform/queue/index.ts';
+import type { Sealer } from '../../platform/secrets/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { Agent } from '../agents/agent.ts';
 import type { Egress } from '../egress/index.ts';
@@ -17,6 +18,7 @@ import type { WorkerLimits } from './limits.ts';
 export interface WorkerDeps {
   readonly database: Database;
   readonly blobs: BlobStore;
+  readonly sealer: Pick<Sealer, 'sealStream'>;
   readonly doorbell: Doorbell;
   readonly leases: Leases;
   readonly queue: Queue;

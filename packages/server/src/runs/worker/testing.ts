@@ -134,7 +134,7 @@ export interface BenchOptions {
 
 /** A worker on the host's database with a repository, a sandbox and one scripted agent. */
 export async function openBench(host: RunsHost, options: BenchOptions = {}): Promise<Bench> {
-  const world = await createWorld();
+  const world = await createWorld({ sealer: host.sealer });
   const [agent, gateway] = [new ScriptedAgent(), new TestGateway()];
   const deps: WorkerDeps = {
     ...host,

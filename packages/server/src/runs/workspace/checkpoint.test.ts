@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
+import { putSealed } from '../../platform/blobs/index.ts';
 import { sizeOf } from './disk.ts';
 import { type Checkpoint, createWorkspaces, type Workspace } from './index.ts';
 import { LEFTOVER_AGE_MS, PACKS_MAX } from './mirror.ts';
@@ -145,10 +146,10 @@ describe('a checkpoint', () => {
 
 describe('an archive of a home', () => {
   const replaceHome = async (manifest: Checkpoint, bytes: Buffer) => {
-    await world.blobs.put(manifest.homeKey, Readable.from([bytes]), {
-      contentType: 'application/gzip',
-      maxBytes: 1_000_000,
-    });
+    const place = { subject: workspace.runId, key: manifest.homeKey.replace(/\.sealed$/, '') };
+    const options = { contentType: 'application/gzip', maxBytes: 1_000_000 };
+    const { key } = await putSealed(world, place, Readable.from([bytes]), options);
+    expect(key).toBe(manifest.homeKey);
   };
 
   it('cannot write outside of what the sandbox lets it', async () => {
@@ -254,8 +255,8 @@ describe('tidying', () => {
     const size = mirrors().length;
     expect(size).toBe(2);
     const diskMaxBytes = (await sizeOf(world.dir)) - 1;
-    const { blobs, sandbox, dir } = world;
-    const tight = await createWorkspaces({ blobs, sandbox, dir, limits: { diskMaxBytes } });
+    const { blobs, sealer, sandbox, dir } = world;
+    const tight = await createWorkspaces({ blobs, sealer, sandbox, dir, limits: { diskMaxBytes } });
     await tight.tidy(async () => false);
     expect(mirrors()).toEqual([`${second.id}.git`]);
   });

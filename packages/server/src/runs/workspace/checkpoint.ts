@@ -8,10 +8,10 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
-import type { BlobStore } from '../../platform/blobs/index.ts';
+import { getSealed, putSealed } from '../../platform/blobs/index.ts';
 import { keptOutput } from '../sandbox/child-output.ts';
 import type { SandboxMounts } from '../sandbox/index.ts';
-import type { CloneDeps } from './deps.ts';
+import type { BlobPorts, CloneDeps } from './deps.ts';
 import { keepErrors, killGit, spawnGit } from './git.ts';
 import { limited } from './quarantine.ts';
 import { ignoreOutput, runScript } from './run-script.ts';
@@ -46,8 +46,9 @@ export async function saveCheckpoint(
   const { number } = taken;
   const { changed: _, ...work } = taken.snapshot;
   const folder = `workspaces/${runId}/${number}/${randomBytes(6).toString('hex')}`;
-  const pack = await savePack(deps, `${folder}/objects.pack`, { ...work, baseCommit });
-  const home = await deps.blobs.put(`${folder}/home.tar.gz`, createReadStream(taken.home.file), {
+  const pack = await savePack(deps, { subject: runId, folder }, { ...work, baseCommit });
+  const place = { subject: runId, key: `${folder}/home.tar.gz` };
+  const home = await putSealed(deps, place, createReadStream(taken.home.file), {
     contentType: 'application/gzip',
     maxBytes: deps.limits.homeMaxBytes,
   });
@@ -74,10 +75,10 @@ export async function saveCheckpoint(
 
 async function savePack(
   deps: CloneDeps,
-  key: string,
+  { subject, folder }: { readonly subject: string; readonly folder: string },
   work: SavedWork & { readonly baseCommit: string },
 ) {
-  const { mirror, blobs, limits } = deps;
+  const { mirror, limits } = deps;
   const { commit, headCommit, indexTree, baseCommit } = work;
   const baseTree = await mirror.git(['rev-parse', '--verify', `${baseCommit}^{tree}`]);
   if (commit === baseCommit && indexTree === baseTree) return null;
@@ -101,8 +102,9 @@ async function savePack(
   };
   try {
     const body = Readable.from(source(), { objectMode: false });
+    const place = { subject, key: `${folder}/objects.pack` };
     const maxBytes = limits.checkpointPackMaxBytes;
-    return await blobs.put(key, body, { contentType: 'application/x-git-pack', maxBytes });
+    return await putSealed(deps, place, body, { contentType: 'application/x-git-pack', maxBytes });
   } finally {
     clearTimeout(timer);
     killGit(child);
@@ -146,8 +148,8 @@ export async function restoreHome(
   mounts: SandboxMounts,
   { homeKey }: Checkpoint,
 ): Promise<void> {
-  const { sandbox, limits, blobs } = deps;
-  const packed = await openCheckpointBlob(blobs, homeKey);
+  const { sandbox, limits } = deps;
+  const packed = await openCheckpointBlob(deps, homeKey);
   const raw = createGunzip();
   packed.on('error', error => raw.destroy(error));
   const input = Readable.from(limited(packed.pipe(raw), limits.homeMaxBytes), {
@@ -169,9 +171,9 @@ export async function restoreHome(
   }
 }
 
-export async function readCheckpoint(blobs: BlobStore, key: string): Promise<Checkpoint> {
+export async function readCheckpoint(ports: BlobPorts, key: string): Promise<Checkpoint> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of limited(await openCheckpointBlob(blobs, key), MANIFEST_MAX_BYTES)) {
+  for await (const chunk of limited(await openCheckpointBlob(ports, key), MANIFEST_MAX_BYTES)) {
     chunks.push(chunk);
   }
   try {
@@ -182,10 +184,10 @@ export async function readCheckpoint(blobs: BlobStore, key: string): Promise<Che
 }
 
 /** Throws `gone` where the blob is missing. */
-export async function openCheckpointBlob(blobs: BlobStore, key: string): Promise<Readable> {
-  const found = await blobs.get(key);
-  if (!found) throw gone();
-  return found.body;
+export async function openCheckpointBlob(ports: BlobPorts, key: string): Promise<Readable> {
+  const opened = await getSealed(ports, key);
+  if (opened === null) throw gone();
+  return opened;
 }
 
 function gone(cause?: unknown): HoldfastError {

@@ -1,9 +1,8 @@
 import { HoldfastError } from '../../kernel/index.ts';
-import type { BlobStore } from '../../platform/blobs/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
 import { openCheckpointBlob, readCheckpoint, restoreHome } from './checkpoint.ts';
 import { Clone, refOf } from './clone.ts';
-import type { CloneDeps } from './deps.ts';
+import type { BlobPorts, CloneDeps } from './deps.ts';
 import { Layout } from './layout.ts';
 import { DEFAULT_LIMITS, type WorkspaceLimits } from './limits.ts';
 import { Mirror } from './mirror.ts';
@@ -14,10 +13,9 @@ import { type Remote, type RemoteEnv, remoteOf } from './remote.ts';
 import { tidyDisk } from './tidy.ts';
 import type { Checkpoint, RepositorySource, WorkspaceRequest, Workspaces } from './workspace.ts';
 
-export interface WorkspacesOptions {
+export interface WorkspacesOptions extends BlobPorts {
   /** Mirrors and clones; one folder per worker, though processes may share it. */
   readonly dir: string;
-  readonly blobs: BlobStore;
   /** Where checkouts, snapshots and archives of homes are made and unpacked. */
   readonly sandbox: Sandbox;
   readonly limits?: Partial<WorkspaceLimits>;
@@ -142,7 +140,7 @@ class GitWorkspaces implements Workspaces {
 
   async #importCheckpoint(mirror: Mirror, checkpoint: Checkpoint): Promise<void> {
     if (checkpoint.packKey === null) return;
-    const pack = await openCheckpointBlob(this.#options.blobs, checkpoint.packKey);
+    const pack = await openCheckpointBlob(this.#options, checkpoint.packKey);
     await importPack(mirror, pack, {
       commit: checkpoint.commit,
       others: [checkpoint.headCommit, checkpoint.indexTree],
@@ -154,7 +152,7 @@ class GitWorkspaces implements Workspaces {
   }
 
   readCheckpoint(key: string): Promise<Checkpoint> {
-    return readCheckpoint(this.#options.blobs, key);
+    return readCheckpoint(this.#options, key);
   }
 
   async adopt(source: RepositorySource, checkpoint: Checkpoint): Promise<void> {
@@ -195,7 +193,7 @@ class GitWorkspaces implements Workspaces {
   }
 
   #deps(mirror: Mirror): CloneDeps {
-    const { blobs, sandbox } = this.#options;
-    return { mirror, blobs, sandbox, limits: this.#limits };
+    const { blobs, sealer, sandbox } = this.#options;
+    return { mirror, blobs, sealer, sandbox, limits: this.#limits };
   }
 }

@@ -12,7 +12,7 @@ it('without isolation, workspaces are made, snapshotted and restored all the sam
   const sandbox = await createSandbox({ dir: join(world.folder, 'open'), bwrap: '/no/such' });
   expect(sandbox.isolated).toBe(false);
   const make = (dir: string) =>
-    createWorkspaces({ dir: join(world.folder, dir), blobs: world.blobs, sandbox });
+    createWorkspaces({ ...world, dir: join(world.folder, dir), sandbox });
   const request = {
     runId: newId('run'),
     repository: world.source,

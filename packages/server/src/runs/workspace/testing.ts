@@ -3,8 +3,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { newId } from '../../kernel/index.ts';
 import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.ts';
+import { oneKeySealer } from '../../platform/secrets/testing.ts';
 import type { Sandbox } from '../sandbox/index.ts';
 import { type Ended, isolatedSandbox, sh, temporaryFolder } from '../sandbox/testing.ts';
+import type { BlobPorts } from './deps.ts';
 import {
   createWorkspaces,
   type Workspace,
@@ -48,6 +50,7 @@ export interface World {
   readonly folder: string;
   readonly sandbox: Sandbox;
   readonly blobs: BlobStore;
+  readonly sealer: BlobPorts['sealer'];
   readonly workspaces: Workspaces;
   /** The person's repository, and how the server knows it. */
   readonly origin: string;
@@ -77,8 +80,9 @@ export async function createWorld(options: Partial<WorkspacesOptions> = {}): Pro
     baseUrl: () => 'http://localhost:8080',
     signingKey: Buffer.alloc(32),
   });
+  const sealer = options.sealer ?? oneKeySealer();
   const make = (dir: string, more: Partial<WorkspacesOptions> = {}) =>
-    createWorkspaces({ dir: join(folder, dir), blobs, sandbox, ...options, ...more });
+    createWorkspaces({ dir: join(folder, dir), blobs, sandbox, ...options, sealer, ...more });
   const workspaces = await make('worker');
   const source = { id: newId('rpo'), url: null, path: origin, defaultBranch: null };
   let workers = 1;
@@ -86,6 +90,7 @@ export async function createWorld(options: Partial<WorkspacesOptions> = {}): Pro
     folder,
     sandbox,
     blobs,
+    sealer,
     workspaces,
     origin,
     source,

@@ -21,13 +21,15 @@ import { text } from 'node:stream/consumers';
 import { createSandbox } from 'SANDBOX';
 import { createWorkspaces } from 'WORKSPACE';
 import { openFilesystemBlobs } from 'BLOBS';
+import { oneKeySealer } from 'SEALER';
 const { folder, origin, runId, repositoryId } = JSON.parse(process.argv[1]);
 const sandbox = await createSandbox({ dir: folder + '/sandbox' });
 const blobs = await openFilesystemBlobs({
   dir: folder + '/blobs', baseUrl: () => '', signingKey: Buffer.alloc(32) });
 const repository = { id: repositoryId, url: null, path: origin, defaultBranch: null };
 const request = { runId, repository, baseRef: null, baseCommit: null };
-const worker = name => createWorkspaces({ dir: folder + name, blobs, sandbox });
+const sealer = oneKeySealer();
+const worker = name => createWorkspaces({ dir: folder + name, blobs, sealer, sandbox });
 const workspace = await (await worker('/one')).prepare(request);
 const mountsOf = of => ({ workspace: of.dir, home: of.homeDir, readOnly: of.readOnlyPaths,
   gatewaySocket: null, proxySocket: null });
@@ -73,7 +75,8 @@ it('an ordinary user isolates, snapshots and restores like root', async () => {
   const path = (relative: string) => seen(fileURLToPath(new URL(relative, import.meta.url)));
   const script = SCRIPT.replace('SANDBOX', path('../sandbox/index.ts'))
     .replace('WORKSPACE', path('./index.ts'))
-    .replace('BLOBS', path('../../platform/blobs/index.ts'));
+    .replace('BLOBS', path('../../platform/blobs/index.ts'))
+    .replace('SEALER', path('../../platform/secrets/testing.ts'));
   const facts = { folder, origin, runId: newId('run'), repositoryId: newId('rpo') };
   const [program = '', ...args] = [
     ...(isRoot ? asNobody : []),
