@@ -106,7 +106,8 @@ export class Stack {
     await platform.leases.start();
     const audit = { record: async () => {} };
     const tickets = { mint: () => Promise.reject(new Error('not here')) };
-    const { kinds, streams } = createWork({ ...platform, audit, tickets });
+    const watch = { follow: () => () => {} };
+    const { kinds, streams } = createWork({ ...platform, audit, tickets, watch });
     kinds.add(RUN_KIND);
     await platform.queue.start(kinds.queues());
     const runs = createRuns({

@@ -146,15 +146,24 @@ describe('the one-time link', () => {
     const first = await ask('GET', link);
     expect(first.status).toBe(303);
     const cookie = first.headers.get('set-cookie')!.split(';')[0]!;
+    const secret = first.headers.get('location')!.replace('/#page=', '');
+    const page = { cookie, 'x-holdfast-page': secret };
+    const own = { ...page, origin: `http://localhost:${port}` };
     const again = await ask('GET', link);
     expect([again.status, again.headers.has('set-cookie')]).toEqual([401, false]);
-    expect((await ask('GET', '/v1/api-keys', { cookie })).status).toBe(200);
-    const listed = { cookie, origin: 'http://localhost:3000' };
+    expect((await ask('GET', '/v1/api-keys', page)).status).toBe(200);
+    // Another port of this host is shown the cookie, and can say whatever a page would.
+    for (const forged of [{}, { 'x-holdfast-page': cookie.split('=')[1]! }]) {
+      const stolen = { ...own, 'x-holdfast-page': 'x'.repeat(43), ...forged };
+      expect((await ask('GET', '/v1/api-keys', stolen)).status).toBe(403);
+    }
+    const listed = { ...page, origin: 'http://localhost:3000' };
     expect((await ask('GET', '/v1/api-keys', listed)).status).toBe(403);
-    const foreign = { cookie, origin: 'http://evil.example' };
+    const foreign = { ...page, origin: 'http://evil.example' };
     expect((await ask('POST', '/auth/logout', foreign)).status).toBe(403);
-    expect((await ask('POST', '/auth/logout', { cookie })).status).toBe(200);
-    expect((await ask('GET', '/v1/api-keys', { cookie })).status).toBe(403);
+    expect((await ask('POST', '/auth/logout', page)).status).toBe(403);
+    expect((await ask('POST', '/auth/logout', own)).status).toBe(200);
+    expect((await ask('GET', '/v1/api-keys', page)).status).toBe(403);
     const token = stack.servers[0]!.adminToken;
     expect(stack.servers[0]!.process.lines.join('\n')).not.toContain(token);
   });

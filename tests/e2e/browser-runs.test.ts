@@ -7,7 +7,7 @@ import { findBubblewrap } from '../../tools/services/binaries.ts';
 import { builtConsole } from '../../tools/services/shared.ts';
 import { type LocalApplication, startApplication } from './harness/application.ts';
 import { barriers, type ConsolePage, launchBrowser, openPage } from './harness/browser.ts';
-import { RunsApi, signIn } from './harness/runs.ts';
+import { type PageHeaders, RunsApi, signIn } from './harness/runs.ts';
 import { startSimulatorProcess, UPSTREAM_KEY } from './harness/stacks.ts';
 
 const WAIT = { timeout: 60_000 };
@@ -26,7 +26,7 @@ describe('tasks in the console', () => {
   let simulator: Awaited<ReturnType<typeof startSimulatorProcess>>;
   let server: LocalApplication;
   let baseURL: string;
-  let admin: string;
+  let admin: PageHeaders;
   let browser: Browser;
   let api: RunsApi;
   const open: ConsolePage[] = [];
@@ -60,8 +60,12 @@ describe('tasks in the console', () => {
     const visited = await openPage(browser, { baseURL });
     open.push(visited);
     if (as === 'Admin') {
-      const [name, value] = admin.split('=') as [string, string];
+      const [name, value] = admin.cookie.split('=') as [string, string];
       await visited.context.addCookies([{ name, value, url: baseURL }]);
+      await visited.context.addInitScript(
+        secret => localStorage.setItem('holdfast-page', secret),
+        admin['x-holdfast-page'],
+      );
     }
     await visited.page.goto(path);
     return visited;

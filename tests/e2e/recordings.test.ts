@@ -10,6 +10,7 @@ import type { EventEnvelope, Recording, RecordingList, uploadAnswer } from '@hol
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { startInspectedServer } from './harness/inspected-server.ts';
+import { signIn } from './harness/runs.ts';
 import { forEachStack, type Server, type Stack } from './harness/stacks.ts';
 
 const FIXTURES = fileURLToPath(
@@ -119,10 +120,7 @@ forEachStack((name, start) => {
   });
 
   it('shows them to the console of an Admin', async () => {
-    const link = `${here.url}/auth/local?token=${here.adminToken}`;
-    const signedIn = await fetch(link, { redirect: 'manual' });
-    const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
-    const headers = { cookie };
+    const headers = { ...(await signIn(here)), origin: new URL(there.url).origin };
     expect((await fetch(`${there.url}/v1/api-keys`, { headers })).status).toBe(200);
     const seen = await fetch(`${there.url}/v1/sessions/${session}/recordings`, { headers });
     expect(((await seen.json()) as RecordingList).summary.total_files).toBe(4);

@@ -1,5 +1,5 @@
 import type { AgentInfo, EventEnvelope, Repo, Run } from '@holdfast/protocol';
-import { RunsApi, signIn } from '../../tests/e2e/harness/runs.ts';
+import { type PageHeaders, RunsApi, signIn } from '../../tests/e2e/harness/runs.ts';
 import {
   type Server,
   startServer,
@@ -21,9 +21,9 @@ class Host {
   readonly api: RunsApi;
   readonly #admin: RunsApi;
 
-  constructor(server: Server, cookie: string) {
+  constructor(server: Server, admin: PageHeaders) {
     this.api = new RunsApi(server.url);
-    this.#admin = new RunsApi(server.url, cookie);
+    this.#admin = new RunsApi(server.url, admin);
   }
 
   async agents(): Promise<AgentInfo[]> {

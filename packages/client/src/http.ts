@@ -2,11 +2,12 @@ import { ApiError, errorFromAnswer, networkError } from './api-error.ts';
 import { delayMs, RETRY_DEFAULT, type RetryPolicy, wait } from './backoff.ts';
 
 /**
- * How a client proves who it is. `cookie` is a page served by the server itself; `bearer` is an API
- * key, a client secret or a JWT, or a function that gives a fresh one before each request.
+ * How a client proves who it is. `cookie` is a page served by the server itself, which adds the
+ * secret that it got when its reader signed in; `bearer` is an API key, a client secret or a JWT,
+ * or a function that gives a fresh one before each request.
  */
 export type Credentials =
-  | { kind: 'cookie' }
+  | { kind: 'cookie'; pageSecret?: (() => string | null) | undefined }
   | { kind: 'bearer'; token: string | (() => string | Promise<string>) };
 
 export interface HttpOptions {
@@ -100,6 +101,19 @@ export class Http {
     return typeof token === 'string' ? token : await token();
   }
 
+  /** What says who asks, for one request; beside it a page's cookie, where `token` is null. */
+  async identification(): Promise<Record<string, string>> {
+    const token = await this.token();
+    if (token !== null) return { authorization: `Bearer ${token}` };
+    const secret = this.pageSecret();
+    return secret === null ? {} : { 'x-holdfast-page': secret };
+  }
+
+  /** The secret of the page whose cookie speaks for the caller; null where there is none. */
+  pageSecret(): string | null {
+    return this.credentials.kind === 'cookie' ? (this.credentials.pageSecret?.() ?? null) : null;
+  }
+
   /** One try, whatever its status. Throws ApiError only where no answer came. */
   async fetchOnce(path: string, request: HttpRequest = {}): Promise<Response> {
     const init = await this.init(request);
@@ -128,9 +142,11 @@ export class Http {
   }
 
   private async init(request: HttpRequest): Promise<RequestInit> {
-    const headers: Record<string, string> = { accept: 'application/json', ...request.headers };
-    const token = await this.token();
-    if (token !== null) headers.authorization = `Bearer ${token}`;
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      ...request.headers,
+      ...(await this.identification()),
+    };
     const { signal, timeoutMs = this.timeoutMs } = request;
     const signals = [signal, timeoutMs === null ? undefined : AbortSignal.timeout(timeoutMs)];
     const init: RequestInit = {

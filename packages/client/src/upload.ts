@@ -64,16 +64,14 @@ async function uploadOnce(
   attempt: number,
 ): Promise<UploadAnswer | ApiError> {
   const { signal } = request;
-  const token = await http.token();
-  const headers: Record<string, string> = { 'session-id': request.sessionId };
-  if (token !== null) headers.authorization = `Bearer ${token}`;
+  const headers = { 'session-id': request.sessionId, ...(await http.identification()) };
   request.onProgress?.({ sentBytes: 0, totalBytes: request.audio.size, attempt });
   try {
     const answer = await sender({
       url: http.url('/audio/upload'),
       headers,
       body: form(request),
-      withCookies: token === null,
+      withCookies: http.credentials.kind === 'cookie',
       signal,
       onSent: (sentBytes, totalBytes) => request.onProgress?.({ sentBytes, totalBytes, attempt }),
     });

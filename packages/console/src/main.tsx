@@ -1,3 +1,5 @@
+// Before the router looks at the address.
+import './app/page-secret.ts';
 import './app/global.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

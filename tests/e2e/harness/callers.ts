@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Role } from '@holdfast/protocol';
 import { sql } from 'kysely';
-import type { Auth, Principal } from '../../../packages/server/src/auth/index.ts';
+import type { Auth, Principal, StartedSession } from '../../../packages/server/src/auth/index.ts';
 import { type WalkCaller, walkCallers } from '../../../packages/server/src/auth/testing/walk.ts';
 import type { Database } from '../../../packages/server/src/platform/database/index.ts';
 import type { Issuer } from './issuer.ts';
@@ -9,6 +9,11 @@ import type { Issuer } from './issuer.ts';
 type Headers = Readonly<Record<string, string>>;
 
 const bearer = (value: string): Headers => ({ authorization: `Bearer ${value}` });
+const pageHeaders = (auth: Auth, { token, pageSecret }: StartedSession): Headers => ({
+  cookie: `${auth.cookies.sessionName}=${token}`,
+  'x-holdfast-page': pageSecret,
+  'sec-fetch-site': 'same-origin',
+});
 const secret = () => randomBytes(32).toString('base64url');
 const ADMIN = {
   kind: 'user',
@@ -34,10 +39,10 @@ export async function goodCallers(auth: Auth, issuer: Issuer): Promise<WalkCalle
     });
   }
   const admin = { id: 'user:cleo', name: 'Cleo' };
-  const token = await auth.sessions.start({ ...admin, roles: { default: 'Admin' } }, undefined);
+  const signedIn = await auth.sessions.start({ ...admin, roles: { default: 'Admin' } }, undefined);
   callers.push({
     label: 'Admin by cookie in default',
-    headers: { cookie: `${auth.cookies.sessionName}=${token}` },
+    headers: pageHeaders(auth, signedIn),
     principal: { kind: 'user', ...admin, projectId: 'default', role: 'Admin' },
   });
   return callers;
@@ -55,8 +60,8 @@ export async function badCredentials(
   const forged = Buffer.from(JSON.stringify(claims)).toString('base64url');
   const expired = await issuer.token({ sub: 'mallory', roles: ['Admin'] }, -60);
   const elsewhere = await issuer.token({ sub: 'mallory', roles: ['Admin'], aud: 'api://other' });
-  const cookie = await auth.sessions.start({ ...ADMIN, roles: { default: 'Admin' } }, undefined);
-  await auth.sessions.end(cookie);
+  const { token } = await auth.sessions.start({ ...ADMIN, roles: { default: 'Admin' } }, undefined);
+  await auth.sessions.end(token);
   return new Map<string, Headers>([
     ['nothing', {}],
     ['an empty bearer', { authorization: 'Bearer ' }],
@@ -72,7 +77,7 @@ export async function badCredentials(
     ['a revoked key', bearer(await revokedKey(auth))],
     ['an expired key', { 'api-key': await expiredKey(auth, database) }],
     ['an expired client secret', bearer(await expiredSecret(auth))],
-    ['a signed-out cookie', { cookie: `${auth.cookies.sessionName}=${cookie}` }],
+    ['a signed-out cookie', { cookie: `${auth.cookies.sessionName}=${token}` }],
   ]);
 }
 

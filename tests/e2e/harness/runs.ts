@@ -2,22 +2,28 @@ import type { EventEnvelope, Repo, Run } from '@holdfast/protocol';
 
 const FOLLOW_TIMEOUT_MS = 120_000;
 
-/** The cookie of the console's Admin, which a server's link gives once. */
-export async function signIn(server: { url: string; adminToken: string }): Promise<string> {
+/** What the pages of the console's Admin send, which a server's link gives once. */
+export async function signIn(server: { url: string; adminToken: string }): Promise<PageHeaders> {
   const link = `${server.url}/auth/local?token=${server.adminToken}`;
   const answer = await fetch(link, { redirect: 'manual' });
-  return answer.headers.getSetCookie()[0]!.split(';')[0]!;
+  return {
+    cookie: answer.headers.getSetCookie()[0]!.split(';')[0]!,
+    origin: new URL(server.url).origin,
+    'x-holdfast-page': answer.headers.get('location')!.split('#page=')[1]!,
+  };
 }
+
+export type PageHeaders = Record<'cookie' | 'origin' | 'x-holdfast-page', string>;
 
 /** The API of agent runs as a plain client uses it. */
 export class RunsApi {
   readonly #url: string;
   readonly #headers: Record<string, string>;
 
-  /** `cookie`: whom it asks as; otherwise as the local user. */
-  constructor(url: string, cookie?: string) {
+  /** `headers`: whom it asks as; otherwise as the local user. */
+  constructor(url: string, headers: Readonly<Record<string, string>> = {}) {
     this.#url = url;
-    this.#headers = cookie === undefined ? {} : { cookie };
+    this.#headers = { ...headers };
   }
 
   request(path: string, init: RequestInit = {}): Promise<Response> {

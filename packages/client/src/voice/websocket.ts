@@ -18,7 +18,8 @@ export interface WebSocketLine {
 
 /**
  * Events and audio over `/v1/realtime`. A browser can send no header with an upgrade, so a key
- * travels as a subprotocol, the way OpenAI's own client does it; a signed-in page sends its cookie.
+ * travels as a subprotocol, the way OpenAI's own client does it; a signed-in page sends its cookie,
+ * and its secret like a key.
  */
 export function webSocketTransport(line: WebSocketLine): VoiceTransport {
   let socket: WebSocket | null = null;
@@ -28,7 +29,9 @@ export function webSocketTransport(line: WebSocketLine): VoiceTransport {
     async connect(context) {
       const key = await (line.clientSecret?.() ?? line.http.token());
       const protocols = ['realtime'];
+      const secret = key === null ? line.http.pageSecret() : null;
       if (key !== null) protocols.push(`openai-insecure-api-key.${key}`);
+      if (secret !== null) protocols.push(`holdfast-page.${secret}`);
       context.signal.throwIfAborted();
       socket = new (line.WebSocket ?? WebSocket)(address(line), protocols);
       await opened(socket, context, line.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);

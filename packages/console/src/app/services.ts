@@ -1,9 +1,13 @@
 import { ApiError, createClient, memoryShelf, Uploads } from '@holdfast/client';
 import { indexedDbShelf, xhrSender } from '@holdfast/client/browser';
 import { QueryClient } from '@tanstack/react-query';
+import { pageSecret } from './page-secret.ts';
 
 /** What lives as long as the page does, made once. */
-export const client = createClient({ sendUpload: xhrSender });
+export const client = createClient({
+  sendUpload: xhrSender,
+  credentials: { kind: 'cookie', pageSecret },
+});
 
 export const uploads = new Uploads(
   client,

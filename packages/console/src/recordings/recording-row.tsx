@@ -8,6 +8,7 @@ import { useFormats } from '../i18n/format.ts';
 import { useWidth } from '../timeline/use-width.ts';
 import { Icon } from '../ui/icons.tsx';
 import typography from '../ui/typography.module.css';
+import { useDownload } from '../ui/use-download.ts';
 import { columnPeaks, outlinePath } from './peaks.ts';
 import styles from './recordings.module.css';
 import { peaksQuery } from './use-peaks.ts';
@@ -65,6 +66,10 @@ function Tools(props: { recording: Recording; name: string; onDelete: (() => voi
   const { t } = useTranslation('recordings');
   const save = t('save', { name: props.name });
   const remove = t('delete', { name: props.name });
+  const download = useDownload();
+  const { audio_id: id, measured } = props.recording;
+  const url = client.recordings.audioUrl(id);
+  const fileName = `${id}.${measured.container}`;
   return (
     <div className={styles.recordingTools}>
       <Tooltip label={save}>
@@ -72,8 +77,9 @@ function Tools(props: { recording: Recording; name: string; onDelete: (() => voi
           component="a"
           variant="subtle"
           color="gray"
-          href={client.recordings.audioUrl(props.recording.audio_id)}
-          download={`${props.recording.audio_id}.${props.recording.measured.container}`}
+          href={url}
+          download={fileName}
+          onClick={download(url, fileName)}
           aria-label={save}
         >
           <Icon name="download" />

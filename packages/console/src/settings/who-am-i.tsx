@@ -3,6 +3,7 @@ import type { Me } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
+import { forgetPageSecret } from '../app/page-secret.ts';
 import { client } from '../app/services.ts';
 import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
@@ -16,7 +17,10 @@ export function WhoAmI(props: { me: Me | undefined; server: ConsoleInfo | undefi
   const notify = useNotify();
   const signOut = useMutation({
     mutationFn: () => client.signOut(),
-    onSuccess: () => window.location.assign('/'),
+    onSuccess: () => {
+      forgetPageSecret();
+      window.location.assign('/');
+    },
     onError: notify.failed,
   });
   return (

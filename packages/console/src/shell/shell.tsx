@@ -5,6 +5,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
+import { pageSecret } from '../app/page-secret.ts';
 import { consoleQuery, meQuery } from '../app/queries.ts';
 import { isApiError } from '../app/services.ts';
 import { useEndingNotices } from '../tasks/use-ending-notices.tsx';
@@ -29,7 +30,9 @@ export function Shell() {
   const [help, helpIs] = useDisclosure();
   const [menu, menuIs] = useDisclosure();
   const burger = useRef<HTMLButtonElement>(null);
-  const signedOut = isApiError(me.error) && me.error.code === 'unauthenticated';
+  const refused = isApiError(me.error) && me.error.code === 'unauthenticated';
+  // A cookie without the page's secret can only read.
+  const signedOut = refused || (me.data?.kind === 'user' && pageSecret() === null);
   useGlobalShortcuts(helpIs.open);
   useNewPage(menuIs.close);
   useEndingNotices();

@@ -6,6 +6,7 @@ import { client } from '../app/services.ts';
 import { Icon, type IconName } from '../ui/icons.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { shortDetail } from '../ui/problem-words.ts';
+import { useDownload } from '../ui/use-download.ts';
 import { useNotify } from '../ui/use-notify.tsx';
 import { pushBranch } from './push-branch.ts';
 import { isOver } from './run-states.ts';
@@ -24,6 +25,7 @@ export function RunActions(props: {
   const { run, own, title } = props;
   const { t } = useTranslation('tasks');
   const act = useAct(run, title);
+  const download = useDownload();
   const over = isOver(run.status);
   const hasWork = over && run.head_commit !== null;
   const button = (verb: Verb, icon: IconName, label: string) => (
@@ -48,6 +50,7 @@ export function RunActions(props: {
             component="a"
             href={client.runs.patchUrl(run.id)}
             download={`${run.id}.patch`}
+            onClick={download(client.runs.patchUrl(run.id), `${run.id}.patch`)}
             size="compact-sm"
             variant="default"
             aria-label={t('action.download')}

@@ -8,6 +8,7 @@ import { Icon } from '../ui/icons.tsx';
 import { Problem } from '../ui/problem.tsx';
 import { State } from '../ui/state.tsx';
 import typography from '../ui/typography.module.css';
+import { useDownload } from '../ui/use-download.ts';
 import styles from './log.module.css';
 import { LogLine } from './log-line.tsx';
 import { findRows, type LogRow } from './log-rows.ts';
@@ -97,12 +98,14 @@ export function RunLogView(props: { run: Run; log: RunLog; agent: string; own: b
 function LogDownload({ runId, agent }: { runId: string; agent: string }) {
   const { t } = useTranslation('tasks');
   const label = t('log.download', { agent });
+  const download = useDownload();
   return (
     <Tooltip label={label}>
       <ActionIcon
         component="a"
         href={client.runs.logsUrl(runId)}
         download={`${runId}.log`}
+        onClick={download(client.runs.logsUrl(runId), `${runId}.log`)}
         variant="subtle"
         color="gray"
         aria-label={label}

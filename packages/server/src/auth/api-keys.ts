@@ -25,7 +25,10 @@ export interface ApiKeys {
     by: Principal,
     page: { limit: number; cursor?: string | undefined },
   ): Promise<{ data: ApiKey[]; next_cursor: string | null }>;
-  /** The key, and all client secrets minted with it, stop working at once. Idempotent. */
+  /**
+   * The key, and all client secrets minted with it, stop working at once, and what they have opened
+   * ends. Idempotent.
+   */
   revoke(by: Principal, id: string, requestId: string): Promise<void>;
   /** The principal behind a key, or undefined for every key that does not work. */
   verify(key: string): Promise<Principal | undefined>;
@@ -38,7 +41,8 @@ const DAY_S = 24 * 60 * 60;
 
 type Row = Selectable<ApiKeyRow>;
 
-export function createApiKeys(database: Database, audit: Audit): ApiKeys {
+/** `changed` is called once a key has lost its rights. */
+export function createApiKeys(database: Database, audit: Audit, changed: () => void): ApiKeys {
   return {
     list: (by, page) => list(database.db, by, page),
     verify: key => verify(database.db, key),
@@ -84,6 +88,7 @@ export function createApiKeys(database: Database, audit: Audit): ApiKeys {
         await tables(trx).deleteFrom('client_secrets').where('created_by', '=', id).execute();
         await audit.record({ ...act(by, requestId), action: 'keys.revoke', target: id }, trx);
       });
+      changed();
     },
   };
 }
@@ -118,14 +123,20 @@ async function list(
   return { data: shown.map(present), next_cursor: next };
 }
 
+/** Whether a row of `api_keys`, by its name in the query, is a key that works. */
+export function keyLives(row: string) {
+  const column = (name: string) => sql.ref(`${row}.${name}`);
+  return sql<boolean>`(${column('revoked_at')} is null
+    and (${column('expires_at')} is null or ${column('expires_at')} > now()))`;
+}
+
 /** One round trip: finds the key and notes its use. */
 async function verify(executor: Executor, key: string): Promise<Principal | undefined> {
   if (!isSecretShaped(API_KEY_PREFIX, key)) return undefined;
   const { rows } = await sql<Pick<Row, 'id' | 'name' | 'project_id' | 'role'>>`
     with found as (
       select id, name, project_id, role, last_used_at from api_keys
-      where key_hash = ${hashSecret(key)} and revoked_at is null
-        and (expires_at is null or expires_at > now())
+      where key_hash = ${hashSecret(key)} and ${keyLives('api_keys')}
     ), touched as (
       update api_keys set last_used_at = now() where id in (
         select id from found where last_used_at is null
@@ -137,7 +148,7 @@ async function verify(executor: Executor, key: string): Promise<Principal | unde
   const row = rows[0];
   if (row === undefined) return undefined;
   const { id, name, project_id: projectId, role } = row;
-  return { kind: 'api_key', id, name, projectId, role };
+  return { kind: 'api_key', id, name, projectId, role, basis: { kind: 'key', id } };
 }
 
 function act(by: Principal, requestId: string) {

@@ -3,7 +3,9 @@ import { newId } from '../kernel/index.ts';
 import type { Database, Trx } from '../platform/database/index.ts';
 import type { Sealer } from '../platform/secrets/index.ts';
 import { authorize } from './authorize.ts';
-import type { ClientSecretGrant, Principal } from './principal.ts';
+import { roleIncludes } from './policies.ts';
+import { presentRole } from './present-roles.ts';
+import type { ClientSecretGrant, Principal, Rights } from './principal.ts';
 import { secondsFromNow } from './projects.ts';
 import { CLIENT_SECRET_PREFIX, hashSecret, isSecretShaped, newSecret } from './secrets.ts';
 import { tables } from './tables.ts';
@@ -34,7 +36,8 @@ export interface ClientSecrets {
   mint(by: Principal, request: NewClientSecret): Promise<MintedClientSecret>;
   /**
    * The principal behind a secret: acts for its creator, at most as a Developer, and carries the
-   * grant. A used-up secret still verifies until it expires, so that it can end what it opened.
+   * grant. It ends with the key or the sign-in that minted it. A used-up secret still verifies
+   * until it expires, so that it can end what it opened.
    */
   verify(value: string): Promise<Principal | undefined>;
   /** The grant of a secret that has not expired, for code that acts for its creator. */
@@ -72,6 +75,7 @@ export function createClientSecrets(database: Database, sealer: Sealer): ClientS
             session_data: sealed.ciphertext,
             max_sessions: request.maxSessions,
             expires_at: secondsFromNow(request.ttlS),
+            basis: by.basis === undefined ? null : JSON.stringify(by.basis),
           })
           .returning(['id', 'expires_at'])
           .executeTakeFirstOrThrow();
@@ -120,18 +124,25 @@ async function load(
     .where('expires_at', '>', sql<Date>`now()`)
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  const session = await sealer.open(database.db, sealSubject(row.project_id), {
+  const { created_by: id, creator_name: name, project_id: projectId } = row;
+  const rights: Rights = {
+    id,
+    projectId,
+    role: 'Developer',
+    ...(row.basis && { basis: row.basis }),
+  };
+  const present = await presentRole(database.db, rights);
+  if (present === null || !roleIncludes(present, 'Developer')) return undefined;
+  const session = await sealer.open(database.db, sealSubject(projectId), {
     keyId: row.session_key_id,
     ciphertext: row.session_data,
   });
   // The project's key was erased: so was everything the secret could open.
   if (session === undefined) return undefined;
   return {
+    ...rights,
     kind: 'client_secret',
-    id: row.created_by,
-    name: row.creator_name,
-    projectId: row.project_id,
-    role: 'Developer',
+    name,
     grant: {
       secretId: row.id,
       model: row.model,

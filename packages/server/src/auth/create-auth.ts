@@ -1,6 +1,7 @@
 import type { Guard, HealthCheck } from '../http/index.ts';
 import type { Clock, Component } from '../kernel/index.ts';
 import type { Database } from '../platform/database/index.ts';
+import type { Doorbell } from '../platform/doorbell/index.ts';
 import type { BucketSize, RateLimiter } from '../platform/limits/index.ts';
 import type { Sealer } from '../platform/secrets/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
@@ -22,9 +23,11 @@ import type { Principal } from './principal.ts';
 import { createEnsureProject, type EnsureProject } from './projects.ts';
 import { createStreamTickets, type StreamTickets } from './stream-tickets.ts';
 import { createSweeper } from './sweeper.ts';
+import { createWatch, ringRights, type Watch } from './watch.ts';
 
 export interface AuthDeps {
   readonly database: Database;
+  readonly doorbell: Doorbell;
   readonly sealer: Sealer;
   readonly limiter: RateLimiter;
   readonly telemetry: Telemetry;
@@ -55,6 +58,8 @@ export interface Auth {
   readonly streamTickets: StreamTickets;
   readonly audit: Audit;
   readonly sessions: ConsoleSessions;
+  /** Of the rights behind what is open in this process. */
+  readonly watch: Watch;
   readonly cookies: Cookies;
   readonly origins: OriginRules;
   readonly publicUrl: string | null;
@@ -72,10 +77,11 @@ export interface Auth {
 export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
   const { database, limiter, clock } = deps;
   const audit = createAudit(deps);
-  const apiKeys = createApiKeys(database, audit);
+  const changed = () => ringRights(deps.doorbell);
+  const apiKeys = createApiKeys(database, audit, changed);
   const clientSecrets = createClientSecrets(database, deps.sealer);
   const streamTickets = createStreamTickets(database);
-  const sessions = createConsoleSessions(database);
+  const sessions = createConsoleSessions(database, changed);
   const cookies = createCookies(options.tls || options.publicUrl?.startsWith('https:') === true);
   const ownUrl = options.publicUrl === null ? null : new URL(options.publicUrl);
   const origins: OriginRules = {
@@ -102,6 +108,7 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
     ...secrets,
     audit,
     sessions,
+    watch: createWatch({ ...deps, log }),
     cookies,
     origins,
     publicUrl: options.publicUrl,

@@ -6,6 +6,9 @@ import { API_KEY_PREFIX, CLIENT_SECRET_PREFIX, RUN_TOKEN_PREFIX } from './secret
 const CREDENTIAL_MAX_CHARS = 16 * 1024;
 /** How browsers pass a key on a WebSocket. Source: openai-node, `src/realtime/websocket.ts`. */
 const SUBPROTOCOL = 'openai-insecure-api-key.';
+/** How our own pages send their secret: in a header, and where none can be set, like a key. */
+const PAGE_HEADER = 'x-holdfast-page';
+const PAGE_SUBPROTOCOL = 'holdfast-page.';
 
 export interface Credential {
   /**
@@ -23,7 +26,7 @@ export interface Credential {
 export function credentialsOf(request: GuardedRequest): Credential[] {
   const { headers } = request;
   const found: (Credential | undefined)[] = [
-    request.kind === 'upgrade' ? fromSubprotocol(headers['sec-websocket-protocol']) : undefined,
+    meant(subprotocolOf(request, SUBPROTOCOL)),
     fromAuthorization(headers.authorization),
     loose(headers['api-key']),
     loose(headers['x-api-key']),
@@ -33,12 +36,22 @@ export function credentialsOf(request: GuardedRequest): Credential[] {
   return found.filter(credential => credential !== undefined);
 }
 
-function fromSubprotocol(header: string | undefined): Credential | undefined {
-  const offered = (header ?? '').split(',').map(part => part.trim());
-  const key = offered.find(part => part.startsWith(SUBPROTOCOL));
-  return key === undefined
-    ? undefined
-    : { meant: true, value: bounded(key.slice(SUBPROTOCOL.length)) };
+/** The secret of the page that sent a request of a signed-in browser; it may be wrong. */
+export function pageSecretOf(request: GuardedRequest): string | undefined {
+  const header = request.headers[PAGE_HEADER];
+  return typeof header === 'string' ? header : subprotocolOf(request, PAGE_SUBPROTOCOL);
+}
+
+/** What follows `prefix` among the subprotocols that an upgrade offers. */
+function subprotocolOf(request: GuardedRequest, prefix: string): string | undefined {
+  if (request.kind !== 'upgrade') return undefined;
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',');
+  const found = offered.map(part => part.trim()).find(part => part.startsWith(prefix));
+  return found?.slice(prefix.length);
+}
+
+function meant(value: string | undefined): Credential | undefined {
+  return value === undefined ? undefined : { meant: true, value: bounded(value) };
 }
 
 /** A malformed header gives an empty credential, which is refused, not an absent one. */

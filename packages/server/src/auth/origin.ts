@@ -25,8 +25,10 @@ export function originOf(
   rules: OriginRules,
 ): Origin {
   const { origin, host, 'sec-fetch-site': site } = request.headers;
-  if (origin === undefined)
+  if (origin === undefined) {
+    if (site === 'same-origin') return 'own';
     return site === 'cross-site' || site === 'same-site' ? 'foreign' : 'none';
+  }
   if (rules.corsOrigins.has(origin)) return 'listed';
   if (origin === rules.publicOrigin) return 'own';
   const own = `${request.secure ? 'https' : 'http'}://${host}`;

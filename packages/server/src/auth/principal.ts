@@ -11,11 +11,25 @@ export interface Principal {
   readonly name: string;
   readonly projectId: string;
   readonly role: Role;
+  /** Absent for the local user without a sign-in, whose right is to be on this machine. */
+  readonly basis?: Basis;
   /** What a client secret was narrowed to; absent for every other kind. */
   readonly grant?: ClientSecretGrant;
   /** The only subjects that may be followed; set when a stream ticket was shown. */
   readonly ticketSubjects?: readonly string[];
 }
+
+/**
+ * Where a caller's role comes from: an API key or a sign-in with a browser, by the id of its row.
+ * What a caller opens or mints carries the basis on and ends with it.
+ */
+export interface Basis {
+  readonly kind: 'key' | 'console';
+  readonly id: string;
+}
+
+/** What a principal may do, and why. */
+export type Rights = Pick<Principal, 'id' | 'projectId' | 'role' | 'basis'>;
 
 export interface ClientSecretGrant {
   /** Row id (`sec_…`) of the secret. */

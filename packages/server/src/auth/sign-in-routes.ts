@@ -76,8 +76,7 @@ async function followLink(auth: Auth, request: FastifyRequest, reply: FastifyRep
     );
   }
   const person: Person = { ...LOCAL_USER, roles: { [DEFAULT_PROJECT]: 'Admin' } };
-  await startSession(auth, request, reply, person);
-  return reply.redirect('/', 303);
+  return startSession(auth, { request, reply, person, returnTo: '/' });
 }
 
 async function login(
@@ -100,18 +99,21 @@ async function callback(auth: Auth, request: FastifyRequest, reply: FastifyReply
   const person = auth.oidc && personFromClaims(claims, auth.oidc.claimNames);
   if (!person) throw unauthenticated();
   if (Object.keys(person.roles).length === 0) throw noProject();
-  await startSession(auth, request, reply, person);
-  return reply.redirect(returnTo, 303);
+  return startSession(auth, { request, reply, person, returnTo });
 }
 
-async function startSession(
-  auth: Auth,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  person: Person,
-): Promise<void> {
+interface SigningIn {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly person: Person;
+  /** A path of ours. */
+  readonly returnTo: string;
+}
+
+/** The page's secret travels in the fragment, which browsers send to no server. */
+async function startSession(auth: Auth, { request, reply, person, returnTo }: SigningIn) {
   const previous = cookiesOf(request)[auth.cookies.sessionName];
-  const token = await auth.sessions.start(person, previous);
+  const { token, pageSecret } = await auth.sessions.start(person, previous);
   reply.header('set-cookie', auth.cookies.session(token, CONSOLE_MAX_S));
   await auth.audit.record({
     principal: person.id,
@@ -120,15 +122,17 @@ async function startSession(
     outcome: 'allowed',
     requestId: request.id,
   });
+  const [path = '/'] = returnTo.split('#', 1);
+  return reply.redirect(`${path}#page=${pageSecret}`, 303);
 }
 
 async function logout(auth: Auth, request: FastifyRequest, reply: FastifyReply) {
   const secure = 'encrypted' in request.socket;
   const origin = originOf({ headers: request.headers, secure }, auth.origins);
-  if (origin === 'foreign' || origin === 'listed') {
+  const token = cookiesOf(request)[auth.cookies.sessionName];
+  if (origin !== 'own' && !(origin === 'none' && token === undefined)) {
     throw new HoldfastError('forbidden', 'Only pages of this server may sign people out.');
   }
-  const token = cookiesOf(request)[auth.cookies.sessionName];
   if (token !== undefined) await auth.sessions.end(token);
   reply.header('set-cookie', auth.cookies.clearSession());
   const elsewhere = await auth.oidc?.signIn.signOutUrl(baseUrl(auth, request));

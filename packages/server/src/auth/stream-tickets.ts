@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Database } from '../platform/database/index.ts';
+import { presentRole } from './present-roles.ts';
 import type { Principal } from './principal.ts';
 import { hashSecret, isSecretShaped, newSecret } from './secrets.ts';
 import { type TicketPrincipal, tables } from './tables.ts';
@@ -21,7 +22,7 @@ interface StreamTicket {
 export interface StreamTickets {
   /** Whether `by` may read these subjects, the caller has checked. */
   mint(by: Principal, subjects: readonly string[]): Promise<StreamTicket>;
-  /** The principal behind a ticket; undefined once it, or the key that minted it, is over. */
+  /** The principal behind a ticket; undefined once it, or the right that minted it, is over. */
   verify(value: string): Promise<Principal | undefined>;
   /** Deletes expired ones; answers how many. */
   sweep(): Promise<number>;
@@ -32,8 +33,15 @@ export function createStreamTickets({ db }: Database): StreamTickets {
     async mint(by, subjects) {
       if (by.kind === 'client_secret') throw new TypeError('a client secret mints no tickets');
       const value = newSecret(STREAM_TICKET_PREFIX);
-      const { kind, id, name, projectId, role } = by;
-      const principal: TicketPrincipal = { kind, id, name, projectId, role };
+      const { kind, id, name, projectId, role, basis } = by;
+      const principal: TicketPrincipal = {
+        kind,
+        id,
+        name,
+        projectId,
+        role,
+        ...(basis && { basis }),
+      };
       const row = await tables(db)
         .insertInto('stream_tickets')
         .values({
@@ -53,9 +61,10 @@ export function createStreamTickets({ db }: Database): StreamTickets {
         .select(['principal', 'subjects'])
         .where('token_hash', '=', hashSecret(value))
         .where('expires_at', '>', sql<Date>`now()`)
-        .where(keyLives)
         .executeTakeFirst();
-      return row && { ...row.principal, ticketSubjects: row.subjects };
+      if (row === undefined) return undefined;
+      const role = await presentRole(db, row.principal);
+      return role === null ? undefined : { ...row.principal, role, ticketSubjects: row.subjects };
     },
     async sweep() {
       const { numDeletedRows } = await tables(db)
@@ -66,10 +75,3 @@ export function createStreamTickets({ db }: Database): StreamTickets {
     },
   };
 }
-
-/** A ticket does not outlive the API key that minted it. */
-const keyLives = () => sql<boolean>`(
-  principal->>'kind' <> 'api_key' or exists (
-    select 1 from api_keys
-    where id = principal->>'id' and revoked_at is null
-      and (expires_at is null or expires_at > now())))`;

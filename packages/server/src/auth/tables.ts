@@ -1,6 +1,7 @@
 import type { Role } from '@holdfast/protocol';
 import type { ColumnType, Generated } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
+import type { Basis } from './principal.ts';
 
 type ProjectRow = { id: string; name: string; created_at: Generated<Date> };
 
@@ -32,11 +33,14 @@ type ClientSecretRow = {
   used_sessions: Generated<number>;
   created_at: Generated<Date>;
   expires_at: Date;
+  /** Written as JSON text, read parsed. */
+  basis: ColumnType<Basis | null, string | null, never>;
 };
 
-type ConsoleSessionRow = {
+export type ConsoleSessionRow = {
   id: string;
   token_hash: string;
+  page_hash: string | null;
   principal_id: string;
   name: string;
   roles: Record<string, Role>;
@@ -73,6 +77,7 @@ export type TicketPrincipal = {
   name: string;
   projectId: string;
   role: Role;
+  basis?: Basis;
 };
 
 type Tables = {

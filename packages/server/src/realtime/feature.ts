@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { Audit, ClientSecrets, Principal } from '../auth/index.ts';
+import type { Audit, ClientSecrets, Principal, Watch } from '../auth/index.ts';
 import type { UpgradeRoute } from '../http/index.ts';
 import type { Component } from '../kernel/index.ts';
 import type { Models } from '../models/index.ts';
@@ -37,6 +37,7 @@ export interface RealtimeDeps {
   readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume' | 'grantOf'>;
   readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
   readonly audit: Pick<Audit, 'record'>;
+  readonly watch: Pick<Watch, 'follow'>;
   readonly defaults: SessionDefaults;
   readonly revision: string;
   /** Places per owner. */
@@ -89,7 +90,14 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     traffic: new Traffic(),
   };
   const { drainAcceptMs = DRAIN_ACCEPT_MS, drainGraceMs } = deps;
-  const registry = new SessionRegistry({ deps: common, doorbell, drainAcceptMs, drainGraceMs });
+  const { watch } = deps;
+  const registry = new SessionRegistry({
+    deps: common,
+    doorbell,
+    watch,
+    drainAcceptMs,
+    drainGraceMs,
+  });
   common.traffic.reportTo(telemetry.meter);
   addRegistryGauges(telemetry.meter, {
     sessions: () => registry.size,

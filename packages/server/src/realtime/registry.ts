@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Component, HoldfastError } from '../kernel/index.ts';
+import { type Rights, roleIncludes, type Watch } from '../auth/index.ts';
+import { type Component, HoldfastError, RepeatedLook } from '../kernel/index.ts';
 import type { Doorbell } from '../platform/doorbell/index.ts';
-import { RepeatedLook } from '../work/index.ts';
 import type { LeasedSession } from './leased-session.ts';
 import * as queries from './queries.ts';
 import * as store from './store.ts';
@@ -18,7 +18,7 @@ import type { TransitionDeps } from './transitions.ts';
  * At the deadline every WebSocket is closed with 1012 and left `disconnected`, reason `drain`;
  * calls go on at the provider, and their leases are given up for another replica to take.
  */
-export type StopReason = 'end' | 'erase' | 'expired' | 'drain' | 'lost';
+export type StopReason = 'end' | 'erase' | 'expired' | 'drain' | 'lost' | 'revoked';
 
 export interface RegisteredSession {
   readonly leased: LeasedSession;
@@ -43,12 +43,15 @@ const STOP_TIMEOUT_MS = 12_000;
 /** The longest time a timer can wait: 24 days. */
 const FOREVER_MS = 2 ** 31 - 1;
 const DRAIN_CLOSE = [1012, 'drain'] as const;
+/** Policy violation: connecting again with the same credential will not help. */
+const REVOKED_CLOSE = [1008, 'access_revoked'] as const;
 const ORDERS_MAX = 500;
 const ACTIVITY_BATCH = 500;
 
 export interface SessionRegistryOptions {
   readonly deps: TransitionDeps;
   readonly doorbell: Doorbell;
+  readonly watch: Pick<Watch, 'follow'>;
   /** How long a draining process still takes new sessions. */
   readonly drainAcceptMs: number;
   /** How long after that its sessions may go on; unset: until the drain's deadline. */
@@ -102,21 +105,36 @@ export class SessionRegistry implements Component {
     });
   }
 
-  /** A session whose opening was under way when the process stopped is released at once. */
-  add(session: RegisteredSession): void {
+  /**
+   * Holds a session until it is done. One whose opening was under way when the process stopped is
+   * released at once; one whose opener's right ends is stopped.
+   */
+  add(session: RegisteredSession, opener: Rights): void {
     const { id } = session.leased;
     this.#sessions.set(id, session);
+    const unfollow = this.#follow(opener, () => session.stop('revoked'));
     void session.done.then(() => {
+      unfollow();
       if (this.#sessions.get(id) === session) this.#sessions.delete(id);
     });
     if (this.#stopping) session.stop('drain');
   }
 
   /** The same for a client's sideband; returns the function to call when it is over. */
-  addSideband(sideband: ClientSideband): () => void {
+  addSideband(sideband: ClientSideband, opener: Rights): () => void {
     this.#sidebands.add(sideband);
+    const unfollow = this.#follow(opener, () => sideband.close(...REVOKED_CLOSE));
     if (this.#stopping) sideband.close(...DRAIN_CLOSE);
-    return () => void this.#sidebands.delete(sideband);
+    return () => {
+      unfollow();
+      this.#sidebands.delete(sideband);
+    };
+  }
+
+  #follow(opener: Rights, onRevoked: () => void): () => void {
+    return this.#options.watch.follow(opener, role => {
+      if (role === null || !roleIncludes(role, 'Developer')) onRevoked();
+    });
   }
 
   async start(): Promise<void> {

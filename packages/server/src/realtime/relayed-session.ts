@@ -48,7 +48,20 @@ const STOPS: Readonly<Record<StopReason, { code: number; ending: Ending }>> = {
   erase: { code: 1000, ending: { type: 'end', reason: 'deleted' } },
   expired: { code: 1001, ending: { type: 'expire', reason: 'session_expired' } },
   drain: { code: 1012, ending: { type: 'lose', reason: 'drain' } },
+  revoked: { code: 1008, ending: { type: 'end', reason: 'access_revoked' } },
   lost: { code: 1012, ending: { type: 'lose', reason: 'replica_lost' } },
+};
+
+/** What the client hears before it is closed for a reason of its own. */
+const FAREWELLS: Readonly<Partial<Record<StopReason, { code: string; message: string }>>> = {
+  expired: {
+    code: 'session_expired',
+    message: 'The session has reached its maximum duration.',
+  },
+  revoked: {
+    code: 'access_revoked',
+    message: 'The key or the sign-in that opened this session has ended.',
+  },
 };
 
 export class RelayedSession implements RegisteredSession {
@@ -89,16 +102,9 @@ export class RelayedSession implements RegisteredSession {
     if (this.#stopped !== undefined) return;
     this.#stopped = reason;
     this.#dialling.abort();
-    if (reason === 'expired') {
-      this.#relay?.inject(
-        errorEvent({
-          type: 'invalid_request_error',
-          code: 'session_expired',
-          message: 'The session has reached its maximum duration.',
-        }),
-      );
-    }
-    this.#relay?.close(STOPS[reason].code, reason === 'expired' ? 'session_expired' : reason);
+    const farewell = FAREWELLS[reason];
+    if (farewell) this.#relay?.inject(errorEvent({ type: 'invalid_request_error', ...farewell }));
+    this.#relay?.close(STOPS[reason].code, farewell?.code ?? reason);
   }
 
   async #run(): Promise<void> {

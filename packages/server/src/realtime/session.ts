@@ -37,7 +37,8 @@ type EndReason =
   | 'upstream_closed'
   | 'end_requested'
   | 'deleted'
-  | 'locked_configuration';
+  | 'locked_configuration'
+  | 'access_revoked';
 type ExpiryReason =
   | 'session_expired'
   | 'upstream_expired'

@@ -52,7 +52,7 @@ export async function openSocket(
     config,
     locked: principal.grant?.locked ?? [],
   });
-  deps.registry.add(session);
+  deps.registry.add(session, principal);
 }
 
 /** The model a caller gets. A client secret is for one model; naming another is refused. */

@@ -1,5 +1,6 @@
 import type { SessionState, SessionUsage } from '@holdfast/protocol';
 import { sql } from 'kysely';
+import type { Basis } from '../auth/index.ts';
 import type { Executor, Trx } from '../platform/database/index.ts';
 import { type Control, type Protocol, type SessionRow, type Transport, tables } from './tables.ts';
 
@@ -14,6 +15,8 @@ export interface NewSession {
   readonly model: string;
   readonly voice: string | null;
   readonly secretId: string | null;
+  /** Null where the session's right never ends, and for one that is only minted. */
+  readonly basis: Basis | null;
   readonly locked: readonly string[];
   readonly callId: string | null;
   readonly expiresInMs: number;
@@ -22,6 +25,7 @@ export interface NewSession {
   readonly revision: string | null;
 }
 
+const basisText = (basis: Basis | null) => (basis === null ? null : JSON.stringify(basis));
 const afterMs = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`;
 
 export async function insert(trx: Trx, session: NewSession): Promise<SessionRow> {
@@ -38,6 +42,7 @@ export async function insert(trx: Trx, session: NewSession): Promise<SessionRow>
       model: session.model,
       voice: session.voice,
       secret_id: session.secretId,
+      basis: basisText(session.basis),
       locked: session.locked.join(','),
       call_id: session.callId,
       replica: session.replica,
@@ -53,6 +58,7 @@ export interface Admission {
   readonly transport: Transport;
   readonly protocol: Protocol;
   readonly callId: string | null;
+  readonly basis: Basis | null;
   readonly replica: string;
   readonly revision: string;
   readonly expiresInMs: number;
@@ -71,6 +77,7 @@ export async function admit(
       transport: admission.transport,
       protocol: admission.protocol,
       call_id: admission.callId,
+      basis: basisText(admission.basis),
       replica: admission.replica,
       revision: admission.revision,
       expires_at: afterMs(admission.expiresInMs),

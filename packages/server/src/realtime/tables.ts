@@ -1,5 +1,6 @@
 import type { SessionState, SessionUsage } from '@holdfast/protocol';
-import type { Generated, Selectable } from 'kysely';
+import type { ColumnType, Generated, Selectable } from 'kysely';
+import type { Basis } from '../auth/index.ts';
 import type { Executor } from '../platform/database/index.ts';
 
 /** An order to the replica that holds a session. */
@@ -20,6 +21,8 @@ export interface SessionsTable extends UsageColumns {
   model: string;
   voice: string | null;
   secret_id: string | null;
+  /** Written as JSON text, read parsed. */
+  basis: ColumnType<Basis | null, string | null, string | null>;
   locked: Generated<string>;
   call_id: string | null;
   upstream_call_id: string | null;

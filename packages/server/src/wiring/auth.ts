@@ -41,7 +41,7 @@ export function openAuth(config: Config, platform: Platform): Feature & { readon
   };
   return {
     auth,
-    components: [auth.component],
+    components: [auth.component, auth.watch],
     health: auth.healthChecks,
     routes: server.roles.includes('api') ? [signInRoutes(auth), authRoutes(auth, consoleInfo)] : [],
   };

@@ -30,6 +30,7 @@ export async function openRealtime(
     recordings,
     clientSecrets: auth.clientSecrets,
     audit: auth.audit,
+    watch: auth.watch,
     defaults: defaultsFile === null ? SEED_DEFAULTS : await loadSessionDefaults(defaultsFile),
     revision,
     maxActiveSessions: maxActivePerOwner,

@@ -8,10 +8,10 @@ import type { Feature } from './feature.ts';
 export function openWork(
   config: Config,
   platform: Platform,
-  { audit, streamTickets }: Auth,
+  { audit, streamTickets, watch }: Auth,
 ): Feature & { readonly work: Work } {
   const { roles } = config.server;
-  const work = createWork({ ...platform, audit, tickets: streamTickets });
+  const work = createWork({ ...platform, audit, tickets: streamTickets, watch });
   return {
     work,
     components: roles.includes('api') || roles.includes('worker') ? work.components : [],

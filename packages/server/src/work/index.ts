@@ -19,7 +19,6 @@ export { appendFenced, fencedWrite, persist } from './fenced-write.ts';
 export { withIdempotency } from './idempotency.ts';
 export type { Kind } from './kinds.ts';
 export { cursorId, cursorNumber, cursorOf, type Page, pageOf } from './paging.ts';
-export { RepeatedLook } from './repeated-look.ts';
 export { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from './requests.ts';
 export { eachOf, Sweep } from './sweep.ts';
 export { WAKE_BATCH, type WorkAttempt, Worker, wakeLost } from './worker.ts';

@@ -2,6 +2,7 @@ import {
   type Component,
   endsWithin,
   HoldfastError,
+  RepeatedLook,
   toHoldfastError,
   unlessAborted,
 } from '../kernel/index.ts';
@@ -11,7 +12,6 @@ import { LEASE_SELF_FENCE_MS, type Leases } from '../platform/leases/index.ts';
 import type { Job, Queue } from '../platform/queue/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
 import type { Kind } from './kinds.ts';
-import { RepeatedLook } from './repeated-look.ts';
 
 /** How often a worker looks at what is asked of its attempts, besides the doorbell. */
 const LOOK_INTERVAL_MS = 1_000;

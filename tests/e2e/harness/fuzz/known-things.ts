@@ -1,3 +1,5 @@
+import type { PageHeaders } from '../runs.ts';
+
 /** What exists on the server, for requests that are to find something. */
 export interface Known {
   readonly host: string;
@@ -22,8 +24,8 @@ export interface Known {
   readonly sdp: string;
   /** The body of a valid upload. */
   readonly upload: Buffer;
-  /** A cookie of an Admin's session. */
-  readonly cookie: string;
+  /** What the pages of an Admin send. */
+  readonly admin: PageHeaders;
   /** A client secret. */
   readonly secret: string;
   /** Path and query of a signed link to a blob. */

@@ -14,10 +14,10 @@ const KEYS = 20;
  * repository.
  */
 export async function discoverKnown(server: InspectedServer, folder: string): Promise<Known> {
-  const cookie = await signIn(server);
+  const admin = await signIn(server);
   const post = async (path: string, headers: Record<string, string>, body?: Buffer) => {
     const method = path === '/v1/budgets' ? 'PUT' : 'POST';
-    const init = { method, headers: { cookie, ...headers } };
+    const init = { method, headers: { ...admin, ...headers } };
     const answer = await fetch(
       server.url + path,
       body ? { ...init, body: new Uint8Array(body) } : init,
@@ -58,7 +58,7 @@ export async function discoverKnown(server: InspectedServer, folder: string): Pr
   const upload = await uploadBody();
   const runs = await discoverRuns(server, folder);
   const things = { ...runs, sessions, recordings, keys, budgets, providerKeys, call };
-  return { host, ...things, sdp, upload, cookie, secret, link };
+  return { host, ...things, sdp, upload, admin, secret, link };
 }
 
 async function placeCall(server: InspectedServer): Promise<{ sdp: string; id: string }> {

@@ -38,7 +38,7 @@ export function plainRequests(routes: readonly RouteInfo[], known: Known): FuzzR
     method: route.method,
     path: fill(route, known, at) + plainQuery(route, known),
     headers: {
-      ...withoutCookie(route.url, { cookie: known.cookie }),
+      ...withoutCookie(route.url, known.admin),
       ...(route.url === '/audio/upload' && { 'session-id': known.sessions.at(-1)! }),
       ...validBody(route, known).headers,
     },

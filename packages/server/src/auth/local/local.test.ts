@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, handshake } from '../../http/testing.ts';
 import type { Database } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
-import { cookieOf, openTestAuth, principal, type TestAuth } from '../testing/index.ts';
+import { openTestAuth, pageOf, principal, type TestAuth } from '../testing/index.ts';
 import { ADMIN_LINK_TTL_MS, ADMIN_LINKS_MAX, createAdminLinks } from './admin-link.ts';
 import { isLoopback } from './direct.ts';
 
@@ -29,10 +29,11 @@ async function start(options: Parameters<typeof openTestAuth>[1] = {}) {
   return test;
 }
 
-async function signIn({ app, auth }: TestAuth): Promise<string> {
+/** What the pages of the Admin send. */
+async function signIn({ app, auth }: TestAuth) {
   const answer = await app.inject({ url: auth.mintAdminLink(), headers: own });
   expect(answer.statusCode).toBe(303);
-  return `${COOKIE}=${cookieOf(answer, COOKIE)}`;
+  return pageOf(answer, COOKIE);
 }
 
 const me = (headers: Record<string, string>) => ({
@@ -134,6 +135,46 @@ describe('local mode refuses', () => {
     }
   });
 
+  it('Admin acts with the cookie alone, which every port of this host is shown', async () => {
+    const { app, http, auth } = await start();
+    const { cookie, ...page } = await signIn({ app, auth } as TestAuth);
+    const other = await signIn({ app, auth } as TestAuth);
+    const { port } = await http.listen({ host: '127.0.0.1', port: 0 });
+    const origin = 'http://localhost:8080';
+    for (const secret of ['', 'x'.repeat(43), cookie.split('=')[1]!, other['x-holdfast-page']]) {
+      for (const site of [{}, { origin }, { 'sec-fetch-site': 'same-origin' }]) {
+        const headers = { ...own, ...site, cookie, 'x-holdfast-page': secret };
+        expect((await app.inject({ url: '/v1/api-keys', headers })).statusCode).toBe(403);
+        const post = { method: 'POST', url: '/v1/api-keys', payload: { name: 'x' } } as const;
+        expect((await app.inject({ ...post, headers })).statusCode).toBe(403);
+      }
+      const protocols = { 'sec-websocket-protocol': `realtime, holdfast-page.${secret}` };
+      const stolen = handshake('/socket', { ...own, origin, cookie, ...protocols });
+      expect(await exchange(port, stolen)).toContain('x-role: Developer');
+    }
+    const protocols = {
+      'sec-websocket-protocol': `realtime, holdfast-page.${page['x-holdfast-page']}`,
+    };
+    const socket = handshake('/socket', { ...own, origin, cookie, ...protocols });
+    expect(await exchange(port, socket)).toContain('x-role: Admin');
+  });
+
+  it('Admin writes that no page of ours is behind, with cookie and secret', async () => {
+    const { app, auth } = await start();
+    const page = await signIn({ app, auth } as TestAuth);
+    const post = (headers: Record<string, string>) =>
+      app.inject({
+        method: 'POST',
+        url: '/v1/api-keys',
+        headers: { ...own, ...page, ...headers },
+        payload: { name: 'x' },
+      });
+    for (const headers of [{}, { 'sec-fetch-site': 'none' }] as Record<string, string>[]) {
+      expect((await post(headers)).statusCode).toBe(403);
+    }
+    expect((await post({ origin: 'http://localhost:8080' })).statusCode).toBe(201);
+  });
+
   it('one-time links that are wrong, used, or asked for by HEAD', async () => {
     const { app, auth } = await start();
     const link = auth.mintAdminLink();
@@ -201,35 +242,35 @@ describe('local mode', () => {
 
   it('lets listed origins write, but never as an Admin by cookie', async () => {
     const { app, http, auth } = await start({ corsOrigins: ['http://localhost:3000'] });
-    const cookie = await signIn({ app, auth } as TestAuth);
+    const page = await signIn({ app, auth } as TestAuth);
     const headers = { ...own, origin: 'http://localhost:3000', 'sec-fetch-site': 'same-site' };
     const answer = await app.inject({
       method: 'POST',
       url: '/v1/api-keys',
-      headers: { ...headers, cookie },
+      headers: { ...headers, ...page },
       payload: { name: 'x' },
     });
     expect(answer.statusCode).toBe(403);
     expect(
-      (await app.inject({ url: '/v1/audit', headers: { ...headers, cookie } })).statusCode,
+      (await app.inject({ url: '/v1/audit', headers: { ...headers, ...page } })).statusCode,
     ).toBe(403);
     const { port } = await http.listen({ host: '127.0.0.1', port: 0 });
-    const socket = await exchange(port, handshake('/socket', { ...headers, cookie }));
+    const socket = await exchange(port, handshake('/socket', { ...headers, ...page }));
     expect(socket).toMatch(/101[\s\S]*x-role: Developer/);
   });
 
   it('makes the holder of the one-time link an Admin until sign-out', async () => {
     const { app, auth } = await start();
-    const cookie = await signIn({ app, auth } as TestAuth);
-    expect((await app.inject(me({ cookie }))).json().role).toBe('Admin');
-    const out = await app.inject({
-      method: 'POST',
-      url: '/auth/logout',
-      headers: { ...own, cookie },
-    });
+    const page = await signIn({ app, auth } as TestAuth);
+    expect((await app.inject(me(page))).json().role).toBe('Admin');
+    const logout = (headers: Record<string, string>) =>
+      app.inject({ method: 'POST', url: '/auth/logout', headers: { ...own, ...headers } });
+    expect((await logout(page)).statusCode).toBe(403);
+    expect((await app.inject(me(page))).json().role).toBe('Admin');
+    const out = await logout({ ...page, origin: 'http://localhost:8080' });
     expect(out.json()).toEqual({ redirect: '/' });
     expect(String(out.headers['set-cookie'])).toContain('Max-Age=0');
-    expect((await app.inject(me({ cookie }))).json().role).toBe('Developer');
+    expect((await app.inject(me(page))).json().role).toBe('Developer');
   });
 
   it('gives a new cookie at each sign-in and forgets the one before', async () => {
@@ -237,17 +278,15 @@ describe('local mode', () => {
     const first = await signIn({ app, auth } as TestAuth);
     const answer = await app.inject({
       url: auth.mintAdminLink(),
-      headers: { ...own, cookie: first },
+      headers: { ...own, ...first },
     });
     const line = String(answer.headers['set-cookie']);
     expect(line).toMatch(/HttpOnly/);
     expect(line).toMatch(/SameSite=Lax/);
     expect(line).not.toMatch(/Secure/);
     expect(answer.headers['cache-control']).toBe('no-store');
-    expect((await app.inject(me({ cookie: first }))).json().role).toBe('Developer');
-    expect(
-      (await app.inject(me({ cookie: `${COOKIE}=${cookieOf(answer, COOKIE)}` }))).json().role,
-    ).toBe('Admin');
+    expect((await app.inject(me(first))).json().role).toBe('Developer');
+    expect((await app.inject(me(pageOf(answer, COOKIE)))).json().role).toBe('Admin');
   });
 
   it('takes a token of the launcher once', async () => {

@@ -1,11 +1,11 @@
 import type { Role } from '@holdfast/protocol';
 import type { GuardedRequest } from '../../http/index.ts';
-import type { ConsoleSessions, Person } from '../console-sessions.ts';
-import { cookiesOf, credentialsOf, isJwtShaped } from '../credentials.ts';
+import type { Person } from '../console-sessions.ts';
+import { credentialsOf, isJwtShaped } from '../credentials.ts';
 import type { Identity } from '../identity.ts';
-import { type OriginRules, originOf } from '../origin.ts';
 import type { Principal } from '../principal.ts';
 import { DEFAULT_PROJECT, type EnsureProject } from '../projects.ts';
+import { type SignedInDeps, signedInBy } from '../signed-in.ts';
 import { noProject } from '../unauthenticated.ts';
 import { verifyBearer } from './bearer.ts';
 import {
@@ -17,14 +17,11 @@ import {
 } from './claims.ts';
 import type { OidcOptions, OidcProvider } from './provider.ts';
 
-export interface OidcIdentityDeps {
+export interface OidcIdentityDeps extends SignedInDeps {
   readonly provider: OidcProvider;
   readonly options: OidcOptions;
   readonly claimNames: ClaimNames;
-  readonly sessions: ConsoleSessions;
   readonly ensureProject: EnsureProject;
-  readonly rules: OriginRules;
-  readonly cookieName: string;
 }
 
 /** People known by an identity provider: by a bearer token, or by the cookie of their sign-in. */
@@ -37,7 +34,7 @@ export function createOidcIdentity(deps: OidcIdentityDeps): Identity {
       const presented = credentialsOf(request).find(one => one.meant || isJwtShaped(one.value));
       const person =
         presented === undefined
-          ? await personByCookie(deps, request)
+          ? await signedInBy(request, deps)
           : await personByToken(deps, presented.value);
       if (person === undefined) return undefined;
       return inProject(deps, person, request);
@@ -58,25 +55,14 @@ async function personByToken(deps: OidcIdentityDeps, token: string): Promise<Per
   return claims && personFromClaims(claims, deps.claimNames);
 }
 
-/** Browsers attach cookies to other sites' requests too: only those of our own pages count. */
-async function personByCookie(
-  deps: OidcIdentityDeps,
-  request: GuardedRequest,
-): Promise<Person | undefined> {
-  const token = cookiesOf(request)[deps.cookieName];
-  const origin = originOf(request, deps.rules);
-  if (token === undefined || (origin !== 'own' && origin !== 'none')) return undefined;
-  return deps.sessions.find(token);
-}
-
 /** `X-Holdfast-Project` chooses among the caller's projects; else `default`, else the first. */
 async function inProject(
   deps: OidcIdentityDeps,
-  person: Person,
+  person: Person & Pick<Principal, 'basis'>,
   request: GuardedRequest,
 ): Promise<Principal> {
   const wanted = request.headers['x-holdfast-project'];
-  const { roles } = person;
+  const { basis, roles } = person;
   const usual = Object.hasOwn(roles, DEFAULT_PROJECT)
     ? DEFAULT_PROJECT
     : Object.keys(roles).toSorted()[0];
@@ -84,5 +70,12 @@ async function inProject(
   if (projectId === undefined || !Object.hasOwn(roles, projectId)) throw noProject();
   await deps.ensureProject(projectId);
   const role = roles[projectId] as Role;
-  return { kind: 'user', id: person.id, name: person.name, projectId, role };
+  return {
+    kind: 'user',
+    id: person.id,
+    name: person.name,
+    projectId,
+    role,
+    ...(basis && { basis }),
+  };
 }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { exchange, handshake } from '../../http/testing.ts';
-import { cookieOf, type TestAuth } from '../testing/index.ts';
+import { cookieOf, pageOf, type TestAuth } from '../testing/index.ts';
 import { type OidcWorld, openOidcWorld } from './testing.ts';
 
 const SESSION = 'holdfast_session';
@@ -45,14 +45,14 @@ async function signIn(
       cookie: `${SIGN_IN}=${change.cookie ? change.cookie(pending) : pending}`,
     },
   });
-  return { begun, callback, pending, answer, session: cookieOf(answer, SESSION) };
+  const session = cookieOf(answer, SESSION) === undefined ? undefined : pageOf(answer, SESSION);
+  return { begun, callback, pending, answer, session };
 }
 
-const withSession = (session: string | undefined, headers: Record<string, string> = {}) => ({
-  host: 'localhost:8080',
-  cookie: `${SESSION}=${session}`,
-  ...headers,
-});
+const withSession = (
+  session: ReturnType<typeof pageOf> | undefined,
+  headers: Record<string, string> = {},
+) => ({ host: 'localhost:8080', ...session, ...headers });
 
 describe('sign-in is refused', () => {
   it.each([
@@ -147,7 +147,10 @@ describe('console sessions', () => {
       expect(url.searchParams.get(name)!.length).toBeGreaterThan(20);
     }
     expect(url.searchParams.get('redirect_uri')).toBe('http://localhost:8080/auth/callback');
-    expect([answer.statusCode, answer.headers.location]).toEqual([303, '/sessions?x=1']);
+    expect([answer.statusCode, answer.headers.location]).toEqual([
+      303,
+      `/sessions?x=1#page=${session!['x-holdfast-page']}`,
+    ]);
     expect(cookieOf(answer, SIGN_IN)).toBeUndefined();
     const get = (headers: Record<string, string> = {}) =>
       test.app.inject({ url: '/v1/me', headers: withSession(session, headers) });
@@ -171,7 +174,7 @@ describe('console sessions', () => {
     '',
   ])('never send people elsewhere (%j)', async returnTo => {
     await start();
-    expect((await signIn({ returnTo })).answer.headers.location).toBe('/');
+    expect((await signIn({ returnTo })).answer.headers.location).toMatch(/^\/#page=[\w-]{43}$/);
   });
 
   it('count only for requests of our own pages', async () => {
@@ -207,6 +210,23 @@ describe('console sessions', () => {
     ] as Record<string, string>[]) {
       expect(await statuses(headers)).toEqual([401, 401, 401]);
     }
+  });
+
+  it('write and open sockets, and act as an Admin, only with the secret of the page', async () => {
+    const { app, http } = await start();
+    world.claims = { roles: ['Admin'] };
+    const { session } = await signIn();
+    const origin = 'http://localhost:8080';
+    const stolen = { ...withSession(session, { origin }), 'x-holdfast-page': 'x'.repeat(43) };
+    expect((await app.inject({ url: '/v1/me', headers: stolen })).json().role).toBe('Developer');
+    expect((await app.inject({ url: '/v1/audit', headers: stolen })).statusCode).toBe(403);
+    const post = { method: 'POST', url: '/v1/api-keys', payload: { name: 'x' } } as const;
+    expect((await app.inject({ ...post, headers: stolen })).statusCode).toBe(401);
+    const without = withSession(session);
+    expect((await app.inject({ ...post, headers: without })).statusCode).toBe(401);
+    http.upgrades.add({ path: '/ws', config: { policy: 'me.read' }, handle: async () => {} });
+    const { port } = await http.listen({ host: '127.0.0.1', port: 0 });
+    expect(await exchange(port, handshake('/ws', stolen))).toMatch(/^HTTP\/1\.1 401/);
   });
 
   it('end at sign-out, here and at the issuer, which other sites cannot cause', async () => {

@@ -5,10 +5,11 @@ import { createHttpServer, type HttpServer } from '../../http/index.ts';
 import { type CapturedTelemetry, captureTelemetry } from '../../http/testing.ts';
 import { systemClock } from '../../kernel/index.ts';
 import type { Database } from '../../platform/database/index.ts';
+import { createProcessDoorbell } from '../../platform/doorbell/testing.ts';
 import { createProcessRateLimiter } from '../../platform/limits/index.ts';
 import { randomMasterKey } from '../../platform/log/testing.ts';
 import { createSealer } from '../../platform/secrets/index.ts';
-import { type Auth, type AuthOptions, createAuth } from '../create-auth.ts';
+import { type Auth, type AuthDeps, type AuthOptions, createAuth } from '../create-auth.ts';
 import type { Principal } from '../principal.ts';
 import { authRoutes } from '../routes.ts';
 import { signInRoutes } from '../sign-in-routes.ts';
@@ -31,16 +32,19 @@ const NO_LIMIT = { perMinute: 1_000_000, burst: 1_000_000 };
 export async function openTestAuth(
   database: Database,
   options: Partial<AuthOptions> = {},
+  ports: Partial<AuthDeps> = {},
 ): Promise<TestAuth> {
   const captured = await captureTelemetry();
   const { telemetry } = captured;
   const auth = createAuth(
     {
       database,
+      doorbell: createProcessDoorbell(),
       telemetry,
       sealer: createSealer({ database, masterKeys: MASTER_KEY }),
       limiter: createProcessRateLimiter({ clock: FROZEN }),
       clock: systemClock,
+      ...ports,
     },
     {
       oidc: null,
@@ -85,6 +89,14 @@ const INFO = {
 /** A principal out of thin air, for calling services directly. */
 export function principal(role: Role, overrides: Partial<Principal> = {}): Principal {
   return { kind: 'user', id: `user:${role}`, name: role, projectId: 'default', role, ...overrides };
+}
+
+/** What our pages send once an answer has signed their reader in. */
+export function pageOf(answer: { headers: Record<string, unknown> }, cookieName: string) {
+  return {
+    cookie: `${cookieName}=${cookieOf(answer, cookieName)}`,
+    'x-holdfast-page': String(answer.headers.location).split('#page=')[1] ?? '',
+  };
 }
 
 /** The value of a cookie in an answer's `set-cookie` headers; undefined when it is cleared. */

@@ -43,6 +43,7 @@ const STOPS: Readonly<Record<Exclude<StopReason, 'drain' | 'lost'>, Ending>> = {
   end: { type: 'end', reason: 'end_requested' },
   erase: { type: 'end', reason: 'deleted' },
   expired: { type: 'expire', reason: 'session_expired' },
+  revoked: { type: 'end', reason: 'access_revoked' },
 };
 
 export class CallSession implements RegisteredSession {

@@ -40,7 +40,8 @@ export async function openClientSideband(
     });
     deps.traffic.add(relay.counters);
     relay.start();
-    const removed = registry.addSideband({ close: (code, reason) => relay.close(code, reason) });
+    const sideband = { close: relay.close.bind(relay) };
+    const removed = registry.addSideband(sideband, upgrade.principal);
     const { clientCode, initiator } = await relay.closed;
     removed();
     deps.traffic.settle(relay.counters);

@@ -1,4 +1,4 @@
-import { type Audit, authorize } from '../../auth/index.ts';
+import { type Audit, authorize, type Rights } from '../../auth/index.ts';
 import { HoldfastError, newId, toHoldfastError } from '../../kernel/index.ts';
 import type { Models, Upstream } from '../../models/index.ts';
 import type { Lease } from '../../platform/leases/index.ts';
@@ -104,7 +104,7 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
     if (!connected) throw new HoldfastError('gone', 'The session was ended.');
     const limits = deps.callLimits ?? {};
     const held = { lease, upstream, callId: placed, requestId, config, locked, limits };
-    registry.add(new CallSession(deps, held));
+    registry.add(new CallSession(deps, held), principal);
     const facts = { session_id: row.id, request_id: requestId, transport: 'webrtc' };
     telemetry.log.info('client.connected', facts);
     return { sdp: answer.sdp, callId: row.call_id!, sessionId: row.id };
@@ -180,8 +180,15 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
   const locked = row.locked === '' ? [] : row.locked.split(',');
   const limits = deps.callLimits ?? {};
   const held = { lease, upstream, callId, requestId, config: {}, locked, limits };
-  deps.registry.add(new CallSession(deps, { ...held, usage: usageOf(row) }));
+  const session = new CallSession(deps, { ...held, usage: usageOf(row) });
+  deps.registry.add(session, openerOf(row));
   return true;
+}
+
+/** The right that the call was opened with, on whichever replica. */
+function openerOf(row: SessionRow): Rights {
+  const { created_by: id, project_id: projectId, basis } = row;
+  return { id, projectId, role: 'Developer', ...(basis !== null && { basis }) };
 }
 
 /** Undefined when the catalogue does not have the call's model any more. */

@@ -50,13 +50,14 @@ export async function openRealtimeHost(
 ): Promise<RealtimeHost> {
   const ports = await openPorts(database, options.doorbell ?? createProcessDoorbell());
   const { telemetry, leases, log } = ports;
-  const { clientSecrets } = openAuth(ports);
+  const { clientSecrets, watch } = openAuth(ports);
   const audited: Record<string, unknown>[] = [];
   const { upstreamUrl, ...overrides } = options;
   const realtime = createRealtime({
     ...ports,
     models: modelsAt(upstreamUrl),
     clientSecrets,
+    watch,
     recordings: {
       totals: async () => new Map(),
       eraseSession: async () => {},

@@ -89,7 +89,13 @@ export async function openRunsHost(
   const audited: AuditRecord[] = [];
   const rights: RunsHost['rights'] = { role: undefined };
   const audit = { record: async (record: AuditRecord) => void audited.push(record) };
-  const work = createWork({ ...ports, audit, tickets: auth.streamTickets, ...overrides });
+  const work = createWork({
+    ...ports,
+    audit,
+    tickets: auth.streamTickets,
+    watch: auth.watch,
+    ...overrides,
+  });
   work.kinds.add(RUN_KIND);
   await ports.queue.start(work.kinds.queues());
   const deps: RunsDeps = {
@@ -147,7 +153,7 @@ async function openPorts(database: TestDatabase, dir: string) {
     baseUrl: () => 'http://localhost',
     signingKey: new Uint8Array(32),
   });
-  return { database, telemetry, sealer, log, leases, queue, blobs };
+  return { database, doorbell, telemetry, sealer, log, leases, queue, blobs };
 }
 
 function clientOf(

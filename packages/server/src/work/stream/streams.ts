@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { authorize, notFound, type Principal } from '../../auth/index.ts';
+import { authorize, notFound, type Principal, type Watch } from '../../auth/index.ts';
 import { openSse, SSE_LIMITS, type SseLimits, type SseStream } from '../../http/index.ts';
 import { type Component, HoldfastError } from '../../kernel/index.ts';
 import type { Database } from '../../platform/database/index.ts';
@@ -20,6 +20,7 @@ export interface StreamDeps extends AuditDeps {
   readonly log: Log;
   readonly kinds: Kinds;
   readonly telemetry: Telemetry;
+  readonly watch: Pick<Watch, 'follow'>;
   /** Default `SSE_LIMITS`. */
   readonly sseLimits?: Partial<SseLimits>;
   /** Default `RECHECK_MS`. */
@@ -41,9 +42,9 @@ export interface StreamPlan {
 }
 
 /**
- * The open streams of this process. Rights are judged when a stream opens and again every
- * `RECHECK_MS`; one whose reader may no longer read, or sees more or less than before, ends, and
- * the client's next request is authorised afresh.
+ * The open streams of this process. Rights are judged when a stream opens, as soon as the role
+ * behind it changes, and every `RECHECK_MS`; one whose reader may no longer read, or sees more or
+ * less than before, ends, and the client's next request is authorised afresh.
  */
 export class Streams implements Component {
   readonly name = 'streams';
@@ -104,11 +105,11 @@ export class Streams implements Component {
     this.#open.add(stream);
     try {
       if (plan.greeting !== undefined) stream.send(plan.greeting);
-      const recheck = this.#watch(request, stream, subjects);
+      const unwatch = this.#watch(request, stream, subjects);
       try {
         await pump(stream, subscriptions, plan.view(subscriptions));
       } finally {
-        clearInterval(recheck);
+        unwatch();
       }
     } catch (error) {
       this.#deps.telemetry.log.warn('stream.failed', { request_id: request.id, error });
@@ -176,9 +177,9 @@ export class Streams implements Component {
     }
   }
 
-  #watch(request: FastifyRequest, stream: SseStream, subjects: readonly Subject[]): NodeJS.Timeout {
+  #watch(request: FastifyRequest, stream: SseStream, subjects: readonly Subject[]): () => void {
     const before = request.principal;
-    const judge = async () => {
+    const look = async () => {
       await request.reauthenticate();
       const now = request.principal;
       for (const { id, createdBy } of subjects) {
@@ -186,12 +187,18 @@ export class Streams implements Component {
         if (seesPrivate(now, createdBy) !== seesPrivate(before, createdBy)) throw notFound();
       }
     };
-    return setInterval(() => {
-      judge().catch((error: unknown) => {
+    const judge = () => {
+      look().catch((error: unknown) => {
         // The database is away: the right stands until the next look, which is soon.
         if (error instanceof HoldfastError && error.code === 'unavailable') return;
         stream.end();
       });
-    }, this.#deps.recheckMs ?? RECHECK_MS);
+    };
+    const unfollow = this.#deps.watch.follow(before, judge);
+    const timer = setInterval(judge, this.#deps.recheckMs ?? RECHECK_MS);
+    return () => {
+      clearInterval(timer);
+      unfollow();
+    };
   }
 }

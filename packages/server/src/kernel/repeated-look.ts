@@ -1,4 +1,7 @@
-import type { Logger } from '../platform/telemetry/index.ts';
+interface OnFailure {
+  readonly log: { warn(event: string, fields: Record<string, unknown>): void };
+  readonly event: string;
+}
 
 /**
  * Looks at something in the database, at most once at a time. A call during a look makes it look
@@ -7,15 +10,12 @@ import type { Logger } from '../platform/telemetry/index.ts';
  */
 export class RepeatedLook {
   readonly #look: () => Promise<void>;
-  readonly #onFailure: { readonly log: Pick<Logger, 'warn'>; readonly event: string };
+  readonly #onFailure: OnFailure;
   #looking: Promise<void> | undefined;
   #again = false;
   #failing = false;
 
-  constructor(
-    look: () => Promise<void>,
-    onFailure: { readonly log: Pick<Logger, 'warn'>; readonly event: string },
-  ) {
+  constructor(look: () => Promise<void>, onFailure: OnFailure) {
     this.#look = look;
     this.#onFailure = onFailure;
   }

@@ -1,0 +1,177 @@
+/**
+ * Who may, and until when: what is open on a right ends within 5 s of it, whichever process holds
+ * what is open and whichever took the right away.
+ */
+import { once } from 'node:events';
+import type { Session } from '@holdfast/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { signIn } from './harness/runs.ts';
+import { type Server, type Stack, startStack } from './harness/stacks.ts';
+import { offerCall } from './harness/webrtc.ts';
+
+const END_WITHIN_MS = 5_000;
+
+let stack: Stack;
+let here: Server;
+let there: Server;
+let admin: string;
+beforeAll(async () => {
+  stack = await startStack('two replicas');
+  [here, there] = stack.servers as [Server, Server];
+  admin = (await newKey('Admin', await signIn(here))).key;
+});
+afterAll(() => stack?.stop());
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+async function newKey(role: string, headers: Record<string, string> = bearer(admin)) {
+  const answer = await fetch(`${here.url}/v1/api-keys`, {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'revocation', role }),
+  });
+  expect(answer.status).toBe(201);
+  return (await answer.json()) as { id: string; key: string };
+}
+
+/** Revokes a key at the other process than the one that holds what it opened. */
+async function revoke(id: string): Promise<void> {
+  const url = `${here.url}/v1/api-keys/${id}`;
+  expect((await fetch(url, { method: 'DELETE', headers: bearer(admin) })).status).toBe(204);
+}
+
+async function post<T>(path: string, token: string, json: object): Promise<T> {
+  const answer = await fetch(`${there.url}${path}`, {
+    method: 'POST',
+    headers: { ...bearer(token), 'content-type': 'application/json' },
+    body: JSON.stringify(json),
+  });
+  expect(answer.ok).toBe(true);
+  return (await answer.json()) as T;
+}
+
+interface Voice {
+  readonly id: string;
+  readonly events: { type: string; error?: { code: string } }[];
+  /** The code of the closing handshake. */
+  readonly closed: Promise<number>;
+}
+
+async function speak(token: string): Promise<Voice> {
+  const socket = new WebSocket(
+    `${there.url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime`,
+    { headers: bearer(token) },
+  );
+  const events: Voice['events'] = [];
+  const closed = once(socket, 'close').then(([code]) => Number(code));
+  const id = await new Promise<string>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.on('message', data => {
+      const event = JSON.parse(String(data));
+      events.push(event);
+      if (event.type === 'holdfast.session') resolve(event.session.id);
+    });
+  });
+  return { id, events, closed };
+}
+
+/** An open stream; `over` resolves when the server ends it. */
+async function opened(query: string, headers: Record<string, string>) {
+  const answer = await fetch(`${there.url}/v1/stream?${query}`, { headers });
+  expect(answer.status).toBe(200);
+  return { over: answer.text() };
+}
+
+async function state(id: string): Promise<Session> {
+  const answer = await fetch(`${here.url}/v1/sessions/${id}`, { headers: bearer(admin) });
+  return (await answer.json()) as Session;
+}
+
+async function inTime<T>(ends: Promise<T>): Promise<T> {
+  const late = AbortSignal.timeout(END_WITHIN_MS);
+  return await Promise.race([
+    ends,
+    new Promise<never>((_, reject) => {
+      late.addEventListener('abort', () => reject(new Error('It is still open.')));
+    }),
+  ]);
+}
+
+describe('a key that is revoked at another process', () => {
+  it('takes its sockets, secrets, streams, tickets and calls with it', async () => {
+    const { id, key } = await newKey('Developer');
+    const kept = await newKey('Developer');
+    const own = await speak(key);
+    const secret = await post<{ value: string }>('/v1/realtime/client_secrets', key, {
+      holdfast: { max_sessions: 3 },
+    });
+    const bySecret = await speak(secret.value);
+    const other = await speak(kept.key);
+    const ticket = await post<{ ticket: string }>('/v1/stream/tickets', key, {
+      subjects: [own.id],
+    });
+    const subjects = `subjects=${own.id}:0`;
+    const streams = [
+      await opened(subjects, bearer(key)),
+      await opened(`${subjects}&ticket=${ticket.ticket}`, {}),
+    ];
+    const call = await offerCall();
+    const placed = await fetch(`${there.url}/v1/realtime/calls?model=gpt-realtime`, {
+      method: 'POST',
+      headers: { ...bearer(key), 'content-type': 'application/sdp' },
+      body: call.sdp,
+    });
+    expect(placed.status).toBe(201);
+    const callSession = placed.headers.get('holdfast-session')!;
+
+    await revoke(id);
+    const codes = await inTime(Promise.all([own.closed, bySecret.closed]));
+    await inTime(Promise.all(streams.map(stream => stream.over)));
+    expect(codes).toEqual([1008, 1008]);
+    expect(own.events.at(-1)?.error?.code).toBe('access_revoked');
+    await expect
+      .poll(() => state(callSession), { timeout: END_WITHIN_MS })
+      .toMatchObject({
+        state: 'ended',
+        close_reason: 'access_revoked',
+      });
+    await call.close();
+    await expect.poll(() => state(own.id)).toMatchObject({ close_reason: 'access_revoked' });
+    for (const token of [key, secret.value]) {
+      const models = await fetch(`${there.url}/v1/models`, { headers: bearer(token) });
+      expect(models.status).toBe(401);
+    }
+    const again = await fetch(`${there.url}/v1/stream?${subjects}&ticket=${ticket.ticket}`);
+    expect(again.status).toBe(401);
+    expect((await state(other.id)).state).toBe('connected');
+  });
+});
+
+describe('a call whose replica gave it up', () => {
+  it('ends with its right at the replica that took it over', async () => {
+    const { id, key } = await newKey('Developer');
+    const third = await stack.addServer();
+    const call = await offerCall();
+    const placed = await fetch(`${third.url}/v1/realtime/calls?model=gpt-realtime`, {
+      method: 'POST',
+      headers: { ...bearer(key), 'content-type': 'application/sdp' },
+      body: call.sdp,
+    });
+    expect(placed.status).toBe(201);
+    const session = placed.headers.get('holdfast-session')!;
+    const { replica } = await state(session);
+    await third.process.stop();
+    const taken = async () => (await state(session)).replica;
+    await expect.poll(taken, { timeout: 30_000 }).not.toBe(replica);
+    await expect.poll(taken, { timeout: 30_000 }).not.toBeNull();
+    await revoke(id);
+    await expect
+      .poll(() => state(session), { timeout: END_WITHIN_MS })
+      .toMatchObject({
+        state: 'ended',
+        close_reason: 'access_revoked',
+      });
+    await call.close();
+  });
+});
