@@ -39,6 +39,8 @@ function nested(v: Values) {
     },
     recordings: {
       uploadMaxBytes: v.HOLDFAST_UPLOAD_MAX_BYTES,
+      parsersMax: v.HOLDFAST_PARSERS_MAX,
+      parserMemoryBytes: v.HOLDFAST_PARSER_MEMORY_MAX_BYTES,
       bitsPerSecond: v.HOLDFAST_RECORDING_BITS_PER_SECOND,
       retentionDays: v.HOLDFAST_RETENTION_RECORDINGS_DAYS ?? null,
     },

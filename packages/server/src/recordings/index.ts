@@ -9,6 +9,7 @@
  * - The creator of the session and Admins read and delete; others get the same 404 as for a
  *   session that does not exist.
  */
+export { createMeasureAudio } from './measure.ts';
 export { recordingRoutes } from './routes.ts';
 export {
   createRecordings,

@@ -2,27 +2,36 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { measureAudio } from './measure.ts';
+import { createMeasureAudio } from './measure.ts';
+import { PARSERS } from './testing.ts';
+import { fragmentedMp4, nestedMp4 } from './testing-media.ts';
 
 const fixture = (name: string) => join(import.meta.dirname, 'fixtures', name);
+const warned: string[] = [];
+const log = { warn: (event: string) => void warned.push(event) };
+const measureAudio = createMeasureAudio({ ...PARSERS, log });
 let dir: string;
 
 beforeEach(async () => {
+  warned.length = 0;
   dir = await mkdtemp(join(tmpdir(), 'holdfast-measure-'));
 });
 afterEach(() => rm(dir, { recursive: true }));
 
+async function file(bytes: Buffer | string): Promise<string> {
+  const path = join(dir, 'upload');
+  await writeFile(path, bytes);
+  return path;
+}
+
 async function cut(name: string, keepShare: number): Promise<string> {
   const bytes = await readFile(fixture(name));
-  const path = join(dir, name);
-  await writeFile(path, bytes.subarray(0, Math.floor(bytes.length * keepShare)));
-  return path;
+  return file(bytes.subarray(0, Math.floor(bytes.length * keepShare)));
 }
 
 describe('measureAudio', () => {
   it('refuses what is not audio', async () => {
-    const path = join(dir, 'text.webm');
-    await writeFile(path, 'this is not audio, whatever its name says');
+    const path = await file('this is not audio, whatever its name says');
     await expect(measureAudio(path)).rejects.toMatchObject({
       code: 'unprocessable',
       field: 'audio_file',
@@ -53,5 +62,36 @@ describe('measureAudio', () => {
     expect(measured).toMatchObject({ container, codec, sample_rate, channels: 1 });
     expect(measured.duration_s).toBeGreaterThan(2.9);
     expect(measured.duration_s).toBeLessThan(3.1);
+  });
+
+  it('takes as many samples as the file could hold, and none beyond', async () => {
+    const sizeBytes = fragmentedMp4(0).length;
+    expect(sizeBytes).toBeLessThan(700);
+    const measured = await measureAudio(await file(fragmentedMp4(sizeBytes)));
+    expect(measured.container).toBe('mp4');
+    expect(measured.duration_s).toBeCloseTo(sizeBytes / 8_000, 2);
+    for (const count of [sizeBytes + 1, 0xff_ff_ff_ff]) {
+      await expect(measureAudio(await file(fragmentedMp4(count)))).rejects.toThrow(
+        'audio_file announces more samples than it has bytes.',
+      );
+    }
+  });
+
+  it('refuses a file whose parsing takes more memory than is allowed, and goes on', async () => {
+    // As many bytes as samples, so that the count alone is no fault.
+    const count = 3_000_000;
+    const bytes = Buffer.concat([fragmentedMp4(count), Buffer.alloc(count)]);
+    await expect(measureAudio(await file(bytes))).rejects.toMatchObject({
+      code: 'unprocessable',
+      field: 'audio_file',
+      detail: 'audio_file takes too much memory to parse.',
+    });
+    expect(warned).toContain('recording.parser_stopped');
+    expect(await measureAudio(fixture('tone.wav'))).toMatchObject({ container: 'wav' });
+  });
+
+  it('refuses boxes in boxes', async () => {
+    const path = await file(nestedMp4(100_000));
+    await expect(measureAudio(path)).rejects.toMatchObject({ field: 'audio_file' });
   });
 });

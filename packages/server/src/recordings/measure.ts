@@ -1,90 +1,91 @@
+import { realpathSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { MeasuredAudio } from '@holdfast/protocol';
-import { FilePathSource, Input, MP4, OGG, WAVE, WEBM } from 'mediabunny';
-import { HoldfastError, within } from '../kernel/index.ts';
-import type { Container } from './recording.ts';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type MeasuredAudio, measuredAudio } from '@holdfast/protocol';
+import { z } from 'zod';
+import { HoldfastError, parseJson } from '../kernel/index.ts';
+import { type ConfinedLimits, createConfined } from '../platform/isolation/index.ts';
+import type { Telemetry } from '../platform/telemetry/index.ts';
+import { CONTAINERS, type Container } from './recording.ts';
 
-/** Memory that parsing one file may cache. */
-const PARSE_CACHE_MAX_BYTES = 2 * 1024 * 1024;
-/** A hostile file must not keep the parser busy for ever. */
-const MEASURE_TIMEOUT_MS = 30_000;
-/** A header that promises this much more than the packets hold means that the end is missing. */
-const MISSING_END_S = 1;
+/** A longer time shows nothing but a hostile file: 100 MB are parsed in less than a second. */
+const CPU_MAX_S = 20;
+/** A process that did not get its time on the processor by then says nothing of the file. */
+const TIMEOUT_MS = 60_000;
+const BUSY_RETRY_S = 30;
 
-const CONTAINER_OF_FORMAT: Readonly<Record<string, Container>> = {
-  WebM: 'webm',
-  Ogg: 'ogg',
-  MP4: 'mp4',
-  WAVE: 'wav',
-};
+const realPath = (url: string | URL) => realpathSync(fileURLToPath(url));
+const MAIN = realPath(new URL('./parser/main.ts', import.meta.url));
+const MANIFEST = realPath(new URL('../../package.json', import.meta.url));
+const LIBRARY = /^.*\/node_modules\/mediabunny\//.exec(
+  realPath(import.meta.resolve('mediabunny')),
+)![0];
 
 /**
  * Parses the container of a finished file and measures its audio. Throws `unprocessable` naming
- * `audio_file` when it is no accepted container, holds no audio, or lacks its end.
+ * `audio_file` when it is no accepted container, holds no audio, or lacks its end, and when parsing
+ * it takes more time or memory than is allowed; `unavailable` when the machine is too busy.
  */
-export async function measureAudio(path: string): Promise<MeasuredAudio> {
-  await refuseCutWave(path);
-  const source = new FilePathSource(path, {
-    maxCacheSize: PARSE_CACHE_MAX_BYTES,
-    handleUnhandledError: () => undefined,
-  });
-  const input = new Input({ source, formats: [WEBM, OGG, MP4, WAVE] });
-  try {
-    return await within(read(input), MEASURE_TIMEOUT_MS, () => {
-      throw notAudio('audio_file takes too long to parse.');
-    });
-  } catch (error) {
-    if (error instanceof HoldfastError) throw error;
-    throw notAudio('audio_file is damaged or is not WebM, Ogg, MP4 or WAV audio.', error);
-  } finally {
-    input.dispose();
-  }
+export type MeasureAudio = (path: string) => Promise<MeasuredAudio>;
+
+export interface MeasureOptions {
+  readonly parsersMax: number;
+  readonly parserMemoryBytes: number;
+  readonly log: Pick<Telemetry['log'], 'warn'>;
 }
 
-async function read(input: Input): Promise<MeasuredAudio> {
-  if (!(await input.canRead())) {
-    throw notAudio('audio_file is not WebM, Ogg, MP4 or WAV.');
-  }
-  const container = CONTAINER_OF_FORMAT[(await input.getFormat()).name];
-  const track = await input.getPrimaryAudioTrack();
-  if (container === undefined || track === null) throw notAudio('audio_file holds no audio.');
-  if (await input.getPrimaryVideoTrack())
-    throw notAudio('audio_file holds video; send audio only.');
-  const durationS = await track.computeDuration();
-  if (!(durationS > 0)) throw notAudio('audio_file holds no audio.');
-  const promisedS = await input.getDurationFromMetadata();
-  if (promisedS !== null && promisedS - durationS > MISSING_END_S) {
-    throw notAudio('audio_file is truncated: its header promises more audio than there is.');
-  }
-  return {
-    container,
-    codec: (await track.getCodec()) ?? 'unknown',
-    duration_s: Math.round(durationS * 1000) / 1000,
-    sample_rate: await track.getSampleRate(),
-    channels: await track.getNumberOfChannels(),
+/** Files are parsed each in a process of its own, which a hostile one can only end. */
+export function createMeasureAudio(options: MeasureOptions): MeasureAudio {
+  const limits: ConfinedLimits = {
+    runsMax: options.parsersMax,
+    heapMaxBytes: options.parserMemoryBytes,
+    cpuMaxS: CPU_MAX_S,
+    timeoutMs: TIMEOUT_MS,
+  };
+  const readOnly = [dirname(MAIN), MANIFEST, LIBRARY];
+  const parser = createConfined({ main: MAIN, readOnly, limits }, why =>
+    options.log.warn('recording.parser_not_isolated', { why }),
+  );
+  return async path => {
+    const file = await open(path, 'r');
+    try {
+      const end = await parser.run(file.fd);
+      if (end.kind === 'done') return measuredOf(end.output);
+      options.log.warn('recording.parser_stopped', { by: end.by });
+      if (end.by === 'wall') throw busy();
+      throw notAudio(STOPPED[end.by]);
+    } finally {
+      await file.close();
+    }
   };
 }
 
-/**
- * The parser reads a WAVE file as far as it goes; only the RIFF header shows a missing end. Its
- * size field counts what follows the first 8 bytes; recorders that stream leave 0 or all ones.
- */
-async function refuseCutWave(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    const head = Buffer.alloc(8);
-    const { bytesRead } = await file.read(head, 0, 8, 0);
-    if (bytesRead < 8 || head.toString('latin1', 0, 4) !== 'RIFF') return;
-    const promised = head.readUInt32LE(4);
-    if (promised === 0 || promised === 0xff_ff_ff_ff) return;
-    if (promised + 8 > (await file.stat()).size) {
-      throw notAudio('audio_file is truncated: its header promises more audio than there is.');
-    }
-  } finally {
-    await file.close();
-  }
+const CONTAINER_NAMES = Object.keys(CONTAINERS) as Container[];
+const STOPPED = {
+  cpu: 'takes too long to parse.',
+  memory: 'takes too much memory to parse.',
+  itself: 'cannot be parsed.',
+} as const;
+
+const report = z.union([
+  z.object({ fault: z.string().max(200) }),
+  z.object({ measured: measuredAudio.extend({ container: z.literal(CONTAINER_NAMES) }) }),
+]);
+
+/** A parser that a file misleads may print anything. */
+function measuredOf(output: string): MeasuredAudio {
+  const { data } = report.safeParse(parseJson(output));
+  if (data === undefined) throw notAudio(STOPPED.itself);
+  if ('fault' in data) throw notAudio(data.fault);
+  return data.measured;
 }
 
-function notAudio(detail: string, cause?: unknown): HoldfastError {
-  return new HoldfastError('unprocessable', detail, { field: 'audio_file', cause });
+function busy(): HoldfastError {
+  const detail = 'The recording could not be parsed in time; send it again shortly.';
+  return new HoldfastError('unavailable', detail, { retryAfterS: BUSY_RETRY_S });
+}
+
+function notAudio(fault: string): HoldfastError {
+  return new HoldfastError('unprocessable', `audio_file ${fault}`, { field: 'audio_file' });
 }

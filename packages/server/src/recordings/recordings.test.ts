@@ -15,6 +15,7 @@ import {
   type RecordingHost,
   UPLOAD_MAX_BYTES,
 } from './testing.ts';
+import { fragmentedMp4 } from './testing-media.ts';
 
 interface Upload {
   session?: string;
@@ -104,6 +105,11 @@ withDatabase(open => {
       await refused(await upload(session, { file: cut, metadata }), 422, 'audio_file');
       const short = (await fixture('webm')).subarray(0, 2_000);
       await refused(await upload(session, { file: short }), 422, 'audio_file');
+    });
+    it('a file of 671 bytes that announces four billion samples', async () => {
+      const metadata = declared({ format: 'mp4' });
+      const file = fragmentedMp4(0xff_ff_ff_ff);
+      await refused(await upload(session, { file, metadata }), 422, 'audio_file');
     });
     it('another container than declared', async () => {
       const metadata = declared({ format: 'ogg' });

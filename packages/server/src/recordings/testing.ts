@@ -20,6 +20,7 @@ import {
 } from '../platform/log/testing.ts';
 import { createSealer } from '../platform/secrets/index.ts';
 import {
+  createMeasureAudio,
   createRecordings,
   openSpool,
   type Recordings,
@@ -28,6 +29,7 @@ import {
 } from './index.ts';
 
 export const UPLOAD_MAX_BYTES = 200_000;
+export const PARSERS = { parsersMax: 2, parserMemoryBytes: 128 * 1024 * 1024 } as const;
 const PROJECT = 'default';
 
 export interface RecordingHost {
@@ -65,9 +67,11 @@ export async function openRecordingHost(
   );
   const spool = await openSpool(join(dir, 'spool'));
   const ports = { database, log, blobs, sealer, spool, telemetry };
+  const measureAudio = createMeasureAudio({ ...PARSERS, log: telemetry.log });
   const audited: AuditRecord[] = [];
   const recordings = createRecordings({
     ...ports,
+    measureAudio,
     audit: {
       record: async record => {
         if (host.auditFails) throw new Error('no audit log');

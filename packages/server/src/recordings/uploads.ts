@@ -5,7 +5,6 @@ import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
 import type { Subject } from '../platform/log/index.ts';
 import type { RecordingsDeps } from './deps.ts';
 import { createInstruments } from './instruments.ts';
-import { measureAudio } from './measure.ts';
 import { blobKey, CONTAINERS, type Container, checkDeclaration } from './recording.ts';
 import type { SpooledFile } from './spool.ts';
 import * as store from './store.ts';
@@ -126,7 +125,7 @@ async function insertPending(
   deps: RecordingsDeps,
   upload: FinishUpload,
 ): Promise<store.RecordingRow> {
-  const measured = await measureAudio(deps.spool.path(upload.id));
+  const measured = await deps.measureAudio(deps.spool.path(upload.id));
   checkDeclaration(upload.metadata, measured);
   const container = measured.container as Container;
   const { transcription, ...open } = upload.metadata;

@@ -5,6 +5,7 @@ import type { Platform } from '../compose.ts';
 import type { Config } from '../config/index.ts';
 import { blobRoutes } from '../platform/blobs/index.ts';
 import {
+  createMeasureAudio,
   createRecordingSweep,
   createRecordings,
   openSpool,
@@ -26,10 +27,18 @@ export async function openRecordings(
   { audit }: Auth,
 ): Promise<RecordingsFeature> {
   const { blobs } = platform;
-  const { uploadMaxBytes, retentionDays } = config.recordings;
+  const { uploadMaxBytes, retentionDays, parsersMax, parserMemoryBytes } = config.recordings;
   const { roles } = config.server;
   const spool = await openSpool(join(config.server.dataDir, 'spool'));
-  const recordings = createRecordings({ ...platform, spool, uploadMaxBytes, audit });
+  const { log } = platform.telemetry;
+  const measureAudio = createMeasureAudio({ parsersMax, parserMemoryBytes, log });
+  const recordings = createRecordings({
+    ...platform,
+    spool,
+    measureAudio,
+    uploadMaxBytes,
+    audit,
+  });
   const sweep = createRecordingSweep({
     ...platform,
     recordings,

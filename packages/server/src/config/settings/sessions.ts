@@ -19,6 +19,13 @@ export const sessionSettings = {
   HOLDFAST_UPLOAD_MAX_BYTES: setting(integer(1024, 10_240 * MIB), String(100 * MIB), {
     description: 'Largest recording that is accepted, in bytes.',
   }),
+  HOLDFAST_PARSERS_MAX: setting(integer(1, 64), '4', {
+    description:
+      'Recordings that are parsed at once, each in a process of its own; further ones wait.',
+  }),
+  HOLDFAST_PARSER_MEMORY_MAX_BYTES: setting(integer(64 * MIB, 4096 * MIB), String(256 * MIB), {
+    description: 'Memory for objects in which parsing one recording must do, in bytes.',
+  }),
   HOLDFAST_RECORDING_BITS_PER_SECOND: setting(integer(6_000, 512_000), '32000', {
     description: 'Bit rate that the console records with.',
   }),

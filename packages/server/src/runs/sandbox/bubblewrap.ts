@@ -1,7 +1,13 @@
-import { lstatSync, readlinkSync } from 'node:fs';
-import { dirname, isAbsolute, normalize } from 'node:path';
+import { isAbsolute, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NODE_INSIDE } from './environment.ts';
+import {
+  ancestors,
+  dropUser,
+  folder,
+  NODE_INSIDE,
+  namespaces,
+  programMounts,
+} from '../../platform/isolation/index.ts';
 import { hiddenProc } from './proc.ts';
 import { limited, type ResourceLimits } from './resource-limits.ts';
 import { HOME_DIR, type SandboxMounts, type SandboxOwner, WORKSPACE_DIR } from './sandbox.ts';
@@ -14,12 +20,6 @@ export const SECCOMP_FD = 4;
 export const ARGUMENTS_FD = 5;
 const BRIDGE_INSIDE = '/opt/holdfast/bridge.ts';
 const BRIDGE = fileURLToPath(new URL('./bridge.ts', import.meta.url));
-const SETPRIV = '/usr/bin/setpriv';
-
-/**
- * Top-level folders that systems keep programs in. On merged systems most are links into `/usr`.
- */
-const SYSTEM_FOLDERS = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'] as const;
 
 /**
  * Of `/etc` only what programs cannot do without. Names come from generated files, and there is no
@@ -71,6 +71,7 @@ export function bubblewrapCommand({ owner, resources }: BubblewrapSettings): str
 export function bubblewrapArguments(settings: BubblewrapSettings, mounts: SandboxMounts): string {
   return [
     ...namespaces(settings.owner !== undefined),
+    ...['--seccomp', String(SECCOMP_FD)],
     ...systemMounts(settings),
     ...[...settings.readOnly, ...mounts.readOnly].flatMap(readOnlyMount),
     ...socketMount(mounts.gatewaySocket, GATEWAY_SOCKET_INSIDE),
@@ -83,29 +84,10 @@ export function bubblewrapArguments(settings: BubblewrapSettings, mounts: Sandbo
     .join('');
 }
 
-function namespaces(asRoot: boolean): string[] {
-  return [
-    ...(asRoot ? [] : ['--unshare-user']),
-    ...['--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts'],
-    ...['--unshare-cgroup-try', '--die-with-parent', '--new-session', '--hostname', 'holdfast'],
-    ...['--cap-drop', 'ALL', '--seccomp', String(SECCOMP_FD)],
-    // Only for `dropUser`, which leaves none of them.
-    ...(asRoot ? ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap(c => ['--cap-add', c]) : []),
-  ];
-}
-
-function dropUser(owner: SandboxOwner): string[] {
-  return [
-    ...[SETPRIV, `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'],
-    ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--no-new-privs', '--'],
-  ];
-}
-
 function systemMounts(settings: BubblewrapSettings): string[] {
   const size = String(settings.tmpMaxBytes);
   return [
-    ...['--ro-bind', '/usr', '/usr'],
-    ...SYSTEM_FOLDERS.flatMap(systemFolder),
+    ...programMounts(),
     ...folder('/etc'),
     ...SYSTEM_FILES.flatMap(path => [...ancestors(path), '--ro-bind-try', path, path]),
     ...['passwd', 'group', 'hosts', 'nsswitch.conf'].flatMap(name => {
@@ -115,17 +97,9 @@ function systemMounts(settings: BubblewrapSettings): string[] {
     ...hiddenProc(settings.etcDir),
     ...['--perms', '1777', '--size', size, '--tmpfs', '/dev/shm'],
     ...['--perms', '1777', '--size', size, '--tmpfs', '/tmp'],
-    ...[...ancestors(NODE_INSIDE), '--ro-bind', process.execPath, NODE_INSIDE],
+    ...ancestors(BRIDGE_INSIDE),
     ...['--ro-bind', BRIDGE, BRIDGE_INSIDE],
   ];
-}
-
-/** A link stays a link, so that `/bin/sh` is one file by both of its names. */
-function systemFolder(path: string): string[] {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return [];
-  if (stat.isSymbolicLink()) return ['--symlink', readlinkSync(path), path];
-  return ['--ro-bind', path, path];
 }
 
 function readOnlyMount(path: string): string[] {
@@ -140,14 +114,4 @@ function readOnlyMount(path: string): string[] {
 
 function socketMount(socket: string | null, inside: string): string[] {
   return socket === null ? [] : [...ancestors(inside), '--bind', socket, inside];
-}
-
-/** Bubblewrap makes missing parents for root only; these can be entered by every user inside. */
-function ancestors(path: string): string[] {
-  const parent = dirname(path);
-  return parent === '/' ? [] : [...ancestors(parent), ...folder(parent)];
-}
-
-function folder(path: string): string[] {
-  return ['--perms', '0755', '--dir', path];
 }

@@ -1,6 +1,7 @@
-import { chownSync, constants } from 'node:fs';
-import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { chownSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findOnPath, ISOLATED_UID } from '../../platform/isolation/index.ts';
 import type { BubblewrapSettings } from './bubblewrap.ts';
 import { createIsolatedSandbox } from './isolated.ts';
 import { createOpenSandbox } from './open.ts';
@@ -11,11 +12,6 @@ import { seccompFilter } from './seccomp.ts';
 
 /** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
 const TMP_MAX_BYTES = 1024 ** 3;
-/**
- * The user inside where the server is root: a number that neither distributions nor systemd assign
- * (people start at 1000, Debian's own allocations at 60000).
- */
-const SANDBOX_UID = 59_417;
 const FILE_MAX_BYTES = 10 * 1024 ** 3;
 const PROBE_TIMEOUT_MS = 15_000;
 const PROBE_OUTPUT_MAX_CHARS = 500;
@@ -55,13 +51,13 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
 /** Runs `true` inside, with exactly the flags and the bridge that commands will have. */
 async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
   if (process.platform !== 'linux') return { works: false, why: 'it needs Linux' };
-  const bwrap = options.bwrap ?? (await findOnPath('bwrap'));
+  const bwrap = options.bwrap ?? findOnPath('bwrap');
   if (bwrap === undefined) return { works: false, why: 'bubblewrap (bwrap) is not installed' };
   const seccomp = seccompFilter(process.arch);
   if (seccomp === undefined)
     return { works: false, why: `it has no filter of system calls for ${process.arch}` };
   const isRoot = process.getuid?.() === 0;
-  const uid = options.uid ?? SANDBOX_UID;
+  const uid = options.uid ?? ISOLATED_UID;
   const owner = isRoot ? { uid, gid: uid } : undefined;
   const settings: BubblewrapSettings = {
     bwrap,
@@ -126,19 +122,6 @@ async function writeNames(dir: string, owner: SandboxOwner | undefined): Promise
     await writeFile(join(folder, name), text, { mode: 0o644 });
   }
   return folder;
-}
-
-async function findOnPath(program: string): Promise<string | undefined> {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    if (folder === '') continue;
-    const file = join(folder, program);
-    const found = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return file;
-  }
-  return undefined;
 }
 
 function note(why: string): string {

@@ -1,8 +1,7 @@
 import { dirname } from 'node:path';
+import { NODE_INSIDE } from '../../platform/isolation/index.ts';
 import { HOME_DIR, PROXY_PORT, type SandboxCommand } from './sandbox.ts';
 
-/** Where the Node that runs us is inside. */
-export const NODE_INSIDE = '/opt/holdfast/bin/node';
 const PATH_INSIDE = `${dirname(NODE_INSIDE)}:/usr/local/bin:/usr/bin:/bin`;
 
 /** Commits need a name. The address is reserved, so that no mail ever goes there (RFC 2606). */

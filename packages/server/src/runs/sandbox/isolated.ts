@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
+import { NODE_INSIDE } from '../../platform/isolation/index.ts';
 import type { BridgeOrder, BridgeReport } from './bridge.ts';
 import {
   ARGUMENTS_FD,
@@ -11,7 +12,7 @@ import {
   PROXY_SOCKET_INSIDE,
   SECCOMP_FD,
 } from './bubblewrap.ts';
-import { isolatedEnvironment, NODE_INSIDE } from './environment.ts';
+import { isolatedEnvironment } from './environment.ts';
 import { GroupProcess } from './group-process.ts';
 import {
   GATEWAY_PORT,

@@ -1,0 +1,133 @@
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { findBubblewrap } from '../../../../../tools/services/binaries.ts';
+import { type ConfinedLimits, createConfined } from './confined-program.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'holdfast-confined-'));
+const secret = join(dir, 'secret');
+const MIB = 1024 * 1024;
+const LIMITS: ConfinedLimits = {
+  runsMax: 2,
+  heapMaxBytes: 64 * MIB,
+  cpuMaxS: 20,
+  timeoutMs: 20_000,
+};
+
+/** Does what its standard input names. */
+const SCRIPT = `
+const { readFileSync, writeFileSync } = require('node:fs');
+const acts = {
+  echo: () => 'heard',
+  environment: () => JSON.stringify(process.env),
+  spin: () => { for (;;); },
+  objects: () => { const all = []; for (;;) all.push({ n: all.length }); },
+  buffers: () => { const all = []; for (;;) all.push(Buffer.alloc(16 << 20, 1)); },
+  wait: () => { setTimeout(() => {}, 60_000); return ''; },
+  flood: () => { for (;;) require('node:fs').writeSync(1, 'x'.repeat(10_000)); },
+  write: () => { writeFileSync('/tmp/confined-was-here', 'x'); return ''; },
+  secret: () => readFileSync(${JSON.stringify(secret)}, 'utf8'),
+  network: async () => {
+    await new Promise((resolve, reject) => {
+      require('node:net').connect(9, '192.0.2.1').once('connect', resolve).once('error', reject);
+    });
+    return '';
+  },
+  processes: () => {
+    const names = require('node:fs').readdirSync('/proc');
+    return names.filter(name => /^\\d+$/.test(name)).join();
+  },
+};
+if (!process.argv.includes('--probe')) {
+  const act = acts[readFileSync(0, 'utf8')];
+  Promise.resolve(act()).then(text => process.stdout.write(text));
+}
+`;
+
+const main = join(dir, 'main.cjs');
+writeFileSync(main, SCRIPT);
+writeFileSync(secret, 'the secret');
+afterAll(() => rmSync(dir, { recursive: true }));
+
+function confined(limits: Partial<ConfinedLimits> = {}) {
+  const why: string[] = [];
+  const program = { main, readOnly: [main], limits: { ...LIMITS, ...limits } };
+  const parser = createConfined(program, text => void why.push(text));
+  return {
+    why,
+    async run(act: string) {
+      const input = join(dir, `input-${act}`);
+      writeFileSync(input, act);
+      const fd = openSync(input, 'r');
+      try {
+        return await parser.run(fd);
+      } finally {
+        closeSync(fd);
+      }
+    },
+  };
+}
+
+/** The PATH of the tests may lack bubblewrap, or have it. */
+function usePath(path: string): void {
+  const before = process.env.PATH;
+  process.env.PATH = path;
+  onTestFinished(() => {
+    process.env.PATH = before;
+  });
+}
+
+describe.each(['isolated', 'open'])('a confined program, %s', way => {
+  let bwrap: string;
+  beforeAll(async () => {
+    bwrap = await findBubblewrap();
+  });
+  const open = (limits?: Partial<ConfinedLimits>) => {
+    usePath(way === 'open' ? '' : [dirname(bwrap), process.env.PATH].join(delimiter));
+    return confined(limits);
+  };
+
+  it('answers what it prints, without our environment', async () => {
+    const program = open();
+    expect(await program.run('echo')).toEqual({ kind: 'done', output: 'heard' });
+    const told = await program.run('environment');
+    expect(told.kind === 'done' && Object.keys(JSON.parse(told.output))).not.toContain('PATH');
+    expect(program.why).toEqual(way === 'open' ? ['bubblewrap (bwrap) is not installed'] : []);
+  });
+
+  it.each([
+    ['spin', 'cpu', { cpuMaxS: 1 }],
+    ['wait', 'wall', { timeoutMs: 1_500 }],
+    ['objects', 'memory', {}],
+    ['buffers', 'itself', {}],
+    ['flood', 'itself', {}],
+    ['write', 'itself', {}],
+  ] as const)('is stopped when it does this: %s', async (act, by, limits) => {
+    const memoryBytes = process.memoryUsage().rss;
+    expect(await open(limits).run(act)).toEqual({ kind: 'stopped', by });
+    expect(process.memoryUsage().rss - memoryBytes).toBeLessThan(64 * MIB);
+  });
+});
+
+describe('isolation', () => {
+  it.each(['secret', 'network'])('keeps from it: %s', async act => {
+    usePath([dirname(await findBubblewrap()), process.env.PATH].join(delimiter));
+    expect(await confined().run(act)).toEqual({ kind: 'stopped', by: 'itself' });
+  });
+
+  it('shows it no process but its own', async () => {
+    usePath([dirname(await findBubblewrap()), process.env.PATH].join(delimiter));
+    const told = await confined().run('processes');
+    expect(told.kind === 'done' && told.output.split(',').length).toBeLessThanOrEqual(2);
+  });
+});
+
+it('runs no more at once than is allowed', async () => {
+  usePath('');
+  const program = confined({ runsMax: 1, timeoutMs: 1_000 });
+  const startedMs = performance.now();
+  const ends = await Promise.all(['wait', 'wait', 'echo'].map(act => program.run(act)));
+  expect(ends.map(end => end.kind)).toEqual(['stopped', 'stopped', 'done']);
+  expect(performance.now() - startedMs).toBeGreaterThan(2_000);
+});

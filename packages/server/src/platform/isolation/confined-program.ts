@@ -1,0 +1,194 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants, setPriority } from 'node:os';
+import { endsWithin } from '../../kernel/index.ts';
+import {
+  ancestors,
+  dropUser,
+  findOnPath,
+  ISOLATED_UID,
+  NODE_INSIDE,
+  namespaces,
+  programMounts,
+} from './bubblewrap.ts';
+
+/** A program of ours that reads what we do not trust, from its standard input only. */
+export interface ConfinedProgram {
+  /** Its file; it exits with 0 when it is called with `--probe`. */
+  readonly main: string;
+  /** Files and folders that it is made of. It sees nothing else of the server's. */
+  readonly readOnly: readonly string[];
+  readonly limits: ConfinedLimits;
+}
+
+export interface ConfinedLimits {
+  /** Programs at once; further ones wait. */
+  readonly runsMax: number;
+  /** What JavaScript may hold. */
+  readonly heapMaxBytes: number;
+  readonly cpuMaxS: number;
+  /** From its start to its end, on a busy machine too; waiting for its turn does not count. */
+  readonly timeoutMs: number;
+}
+
+type ConfinedEnd =
+  | { readonly kind: 'done'; readonly output: string }
+  /** It ended by a limit, or in any other way than with exit code 0. */
+  | { readonly kind: 'stopped'; readonly by: 'cpu' | 'wall' | 'memory' | 'itself' };
+
+interface Confined {
+  /** Runs the program on an open file, which the caller closes. Throws where it cannot start. */
+  run(fd: number): Promise<ConfinedEnd>;
+}
+
+/** A Node process reserves about so much besides its heap: code, stacks, buffers. */
+const PROCESS_DATA_BYTES = 768 * 1024 * 1024;
+const OUTPUT_MAX_BYTES = 64 * 1024;
+const PROBE_TIMEOUT_MS = 15_000;
+
+/**
+ * Runs a program in a process per input: within limits on memory and time, at low priority, without
+ * our environment, unable to write a file, and, where bubblewrap works, without network and files
+ * of the host. `onOpen` is called once where it does not.
+ */
+export function createConfined(program: ConfinedProgram, onOpen: (why: string) => void): Confined {
+  const { limits } = program;
+  const turns = new Turns(limits.runsMax);
+  let prefix: Promise<string[]> | undefined;
+  return {
+    async run(fd) {
+      prefix ??= isolation(program, onOpen);
+      const command = [...(await prefix), ...nodeArguments(program)];
+      return turns.take(() => supervise(start(command, limits, fd), limits.timeoutMs));
+    },
+  };
+}
+
+/** Lets `max` at once; the others wait in order. */
+class Turns {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(max: number) {
+    this.#free = max;
+  }
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>(resolve => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free += 1;
+    }
+  }
+}
+
+/** Bubblewrap and the Node inside; or our own Node, where that does not work. */
+async function isolation(
+  program: ConfinedProgram,
+  onOpen: (why: string) => void,
+): Promise<string[]> {
+  const open = [process.execPath];
+  const bwrap = findOnPath('bwrap');
+  if (bwrap === undefined) {
+    onOpen('bubblewrap (bwrap) is not installed');
+    return open;
+  }
+  const isolated = [bwrap, ...bubblewrapArguments(program)];
+  const probe = [...isolated, ...nodeArguments(program), '--probe'];
+  const end = await supervise(start(probe, program.limits, 'ignore'), PROBE_TIMEOUT_MS);
+  if (end.kind === 'done') return isolated;
+  onOpen('bubblewrap does not work here');
+  return open;
+}
+
+function bubblewrapArguments({ readOnly }: ConfinedProgram): string[] {
+  const isRoot = process.getuid?.() === 0;
+  return [
+    ...namespaces(isRoot),
+    ...programMounts(),
+    ...['--proc', '/proc', '--dev', '/dev'],
+    ...readOnly.flatMap(path => [...ancestors(path), '--ro-bind', path, path]),
+    ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--clearenv', '--'],
+    ...(isRoot ? dropUser({ uid: ISOLATED_UID, gid: ISOLATED_UID }) : []),
+    NODE_INSIDE,
+  ];
+}
+
+function nodeArguments({ main, limits }: ConfinedProgram): string[] {
+  const heapMib = Math.ceil(limits.heapMaxBytes / (1024 * 1024));
+  return [`--max-old-space-size=${heapMib}`, '--disable-warning=ExperimentalWarning', main];
+}
+
+/** Limits that the shell sets hold for what it becomes. The kernel ends it first of all. */
+const LIMITED =
+  '{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null; ulimit -c 0; ulimit -f 0; ' +
+  'ulimit -S -t "$1"; ulimit -d "$2"; shift 2; exec "$@"';
+
+function start(
+  command: readonly string[],
+  { cpuMaxS, heapMaxBytes }: ConfinedLimits,
+  input: number | 'ignore',
+): ChildProcess {
+  const dataKib = Math.ceil((heapMaxBytes + PROCESS_DATA_BYTES) / 1024);
+  const limited = ['-c', LIMITED, 'sh', String(cpuMaxS), String(dataKib), ...command];
+  return spawn('/bin/sh', limited, { env: {}, cwd: '/', stdio: [input, 'pipe', 'ignore'] });
+}
+
+async function supervise(child: ChildProcess, timeoutMs: number): Promise<ConfinedEnd> {
+  const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  lowerPriority(child.pid);
+  const output = new Output(child);
+  const isInTime = await endsWithin(closed, timeoutMs);
+  if (!isInTime) child.kill('SIGKILL');
+  const [code, signal] = await closed;
+  if (code === 0) return { kind: 'done', output: output.text };
+  const number = signal === null ? (code ?? 0) - SIGNALLED : constants.signals[signal];
+  if (!isInTime) return { kind: 'stopped', by: 'wall' };
+  if (number === constants.signals.SIGXCPU) return { kind: 'stopped', by: 'cpu' };
+  const isMemory = MEMORY_SIGNALS.includes(number) && !output.isTooLong;
+  return { kind: 'stopped', by: isMemory ? 'memory' : 'itself' };
+}
+
+/** Bubblewrap and shells answer this and the number of the signal that ended a program. */
+const SIGNALLED = 128;
+/** V8 aborts or traps where its heap is full; the kernel kills where its memory is. */
+const MEMORY_SIGNALS: readonly number[] = [
+  constants.signals.SIGABRT,
+  constants.signals.SIGTRAP,
+  constants.signals.SIGKILL,
+];
+
+/** Others' work comes first. */
+function lowerPriority(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** What a program prints; one that prints too much is ended. */
+class Output {
+  readonly #parts: Buffer[] = [];
+  #sizeBytes = 0;
+
+  constructor(child: ChildProcess) {
+    child.stdout?.on('data', (part: Buffer) => {
+      this.#sizeBytes += part.length;
+      if (this.isTooLong) child.kill('SIGKILL');
+      else this.#parts.push(part);
+    });
+  }
+
+  get isTooLong(): boolean {
+    return this.#sizeBytes > OUTPUT_MAX_BYTES;
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#parts).toString('utf8');
+  }
+}

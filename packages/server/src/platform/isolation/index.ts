@@ -1,0 +1,18 @@
+/**
+ * How what we do not trust is kept apart from the server and the host: parts of bubblewrap command
+ * lines, and programs of ours that parse hostile input in a process of their own.
+ */
+export {
+  ancestors,
+  dropUser,
+  findOnPath,
+  folder,
+  ISOLATED_UID,
+  NODE_INSIDE,
+  namespaces,
+  programMounts,
+} from './bubblewrap.ts';
+export {
+  type ConfinedLimits,
+  createConfined,
+} from './confined-program.ts';
