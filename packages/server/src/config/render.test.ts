@@ -8,7 +8,7 @@ import {
   resolveSettings,
 } from './index.ts';
 import { GROUPS, SETTINGS } from './settings/index.ts';
-import { launcherSettings } from './settings/launcher.ts';
+import { launcherSettings } from './settings/server.ts';
 
 describe('descriptions', () => {
   it('keep our own names apart from those of others', () => {

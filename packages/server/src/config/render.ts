@@ -1,4 +1,4 @@
-import type { Resolved } from './resolve.ts';
+import type { Resolved } from './load.ts';
 import { Secret } from './secret.ts';
 import type { Setting } from './setting.ts';
 import { GROUPS, type SettingName } from './settings/index.ts';

@@ -1,8 +1,7 @@
 import type { SettingGroup, ValuesOf } from '../setting.ts';
 import { identitySettings } from './identity.ts';
-import { launcherSettings } from './launcher.ts';
 import { runSettings } from './runs.ts';
-import { serverSettings } from './server.ts';
+import { launcherSettings, serverSettings } from './server.ts';
 import { sessionSettings } from './sessions.ts';
 import { storageSettings } from './storage.ts';
 import { telemetrySettings } from './telemetry.ts';
