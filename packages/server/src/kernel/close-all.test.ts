@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { CLOSE_MAX_MS, closeAll } from './close-all.ts';
+import { CLOSE_MAX_MS, closeAll } from './lifecycle.ts';
 
 it('closes all in order, and reports by name what fails or does not end', async () => {
   vi.useFakeTimers();

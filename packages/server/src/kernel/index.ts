@@ -4,13 +4,13 @@
  */
 export { allOf, endsWithin, unlessAborted, within } from './bounded.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { closeAll } from './close-all.ts';
 export { HoldfastError, toHoldfastError } from './errors.ts';
 export { ExpiringCache } from './expiring-cache.ts';
 export { type IdPrefix, isId, newId, newUuidV7 } from './ids.ts';
 export { closeInherited } from './inherited.ts';
 export {
   type Component,
+  closeAll,
   Lifecycle,
   type LifecycleState,
 } from './lifecycle.ts';
