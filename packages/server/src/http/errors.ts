@@ -4,8 +4,7 @@ import type { Logger } from '../platform/telemetry/index.ts';
 import { errorAnswer } from './error-body.ts';
 import { faultOf } from './fault.ts';
 import { patternOf } from './observe.ts';
-import type { ErrorShape, RouteInfo } from './route.ts';
-import type { RouteTable } from './route-table.ts';
+import type { ErrorShape, RouteInfo, RouteTable } from './route.ts';
 import { isNavigation, type StaticSite, sendSite } from './static-site.ts';
 
 export interface ErrorHandling {

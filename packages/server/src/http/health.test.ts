@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LifecycleState } from '../kernel/index.ts';
-import { type HealthCheck, HealthRegistry } from './health.ts';
-import { healthRoutes } from './health-routes.ts';
+import { type HealthCheck, HealthRegistry, healthRoutes } from './health.ts';
 import { createMetricsServer, metricsRoutes } from './metrics-endpoint.ts';
 import { captureTelemetry, createTestServer, type TestServer } from './testing.ts';
 

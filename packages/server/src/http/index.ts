@@ -13,8 +13,7 @@
 export { errorAnswer, openaiErrorBody } from './error-body.ts';
 export { faultOf } from './fault.ts';
 export type { Guard, GuardedRequest } from './guard.ts';
-export { type CheckResult, type HealthCheck, HealthRegistry } from './health.ts';
-export { healthRoutes } from './health-routes.ts';
+export { type CheckResult, type HealthCheck, HealthRegistry, healthRoutes } from './health.ts';
 export { assertShallow } from './json-depth.ts';
 export {
   createMetricsServer,
@@ -25,4 +24,4 @@ export type { ErrorShape, RouteInfo } from './route.ts';
 export { createHttpServer, type HttpServer } from './server.ts';
 export { openSse, SSE_LIMITS, type SseLimits, type SseStream } from './sse.ts';
 export { createStatusSocket, readStatusMetrics, statusSocketHealth } from './status-socket.ts';
-export type { Upgrade, UpgradeRoute } from './upgrade/upgrade.ts';
+export type { Upgrade, UpgradeRoute } from './upgrade/upgrade-router.ts';

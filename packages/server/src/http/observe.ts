@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { newId } from '../kernel/index.ts';
 import { incomingContext, type Telemetry } from '../platform/telemetry/index.ts';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
@@ -72,4 +74,12 @@ export function observeRequests(
 
 export function patternOf(request: FastifyRequest): string {
   return request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
+}
+
+const WELL_FORMED = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** The caller's `x-request-id` when it is well formed, so that logs correlate; else a new one. */
+export function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && WELL_FORMED.test(given) ? given : newId('req');
 }

@@ -4,11 +4,9 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { HoldfastError, JsonScanner } from '../kernel/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
-import { addAuthentication, guardedRequest } from './authentication.ts';
 import { createProxyTrust, type ProxyTrust } from './client-address.ts';
-import { answerParserError } from './client-error.ts';
 import { addErrorHandling, answerError, type ErrorHandling } from './errors.ts';
-import type { Guard } from './guard.ts';
+import { addAuthentication, type Guard, guardedRequest } from './guard.ts';
 import {
   BODY_LIMIT_BYTES,
   CLOSE_GRACE_MS,
@@ -16,12 +14,15 @@ import {
   type HttpLimits,
   PATH_PARAM_MAX_CHARS,
 } from './limits.ts';
-import { createNodeServer, type TlsFiles } from './node-server.ts';
-import { createRequestMetrics, observeRequests, type RequestMetrics } from './observe.ts';
+import { answerParserError, createNodeServer, type TlsFiles } from './node-server.ts';
+import {
+  createRequestMetrics,
+  observeRequests,
+  type RequestMetrics,
+  requestIdOf,
+} from './observe.ts';
 import { type ApiInfo, addOpenapi } from './openapi.ts';
-import { requestIdOf } from './request-id.ts';
-import type { RouteInfo } from './route.ts';
-import { watchRoutes } from './route-table.ts';
+import { type RouteInfo, watchRoutes } from './route.ts';
 import { addSecurityHeaders } from './security-headers.ts';
 import { addStaticSite, type StaticSite } from './static-site.ts';
 import { UpgradeRouter } from './upgrade/upgrade-router.ts';

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { HoldfastError } from '../../kernel/index.ts';
 import { createTestServer, eventually, exchange, handshake, type TestServer } from '../testing.ts';
-import type { Upgrade } from './upgrade.ts';
+import type { Upgrade } from './upgrade-router.ts';
 
 let server: TestServer | undefined;
 const sockets: Socket[] = [];

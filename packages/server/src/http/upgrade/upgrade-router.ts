@@ -6,12 +6,36 @@ import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { ProxyTrust } from '../client-address.ts';
 import type { Guard, GuardedRequest } from '../guard.ts';
 import { type HttpLimits, PATH_PARAM_MAX_CHARS } from '../limits.ts';
-import type { RequestMetrics } from '../observe.ts';
-import { requestIdOf } from '../request-id.ts';
-import type { RouteInfo } from '../route.ts';
-import { refuseUpgrade } from './answer.ts';
-import { checkHandshake, targetUrl } from './check-upgrade.ts';
-import type { Upgrade, UpgradeRoute } from './upgrade.ts';
+import { type RequestMetrics, requestIdOf } from '../observe.ts';
+import type { RouteConfig, RouteInfo } from '../route.ts';
+import { checkHandshake, refuseUpgrade, targetUrl } from './handshake.ts';
+
+/** An authenticated WebSocket request; its handler makes the handshake. */
+export interface Upgrade<P = unknown> {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  /** Bytes that came after the request; hand them to the WebSocket library. */
+  readonly head: Buffer;
+  /** Only path and query mean anything. Its values are never logged. */
+  readonly url: URL;
+  /** The decoded `:name` parts of the route's path. */
+  readonly params: Record<string, string>;
+  readonly requestId: string;
+  readonly principal: P;
+  /**
+   * Answers an HTTP error in the route's shape and closes. After the handshake it only destroys
+   * the socket, since HTTP would corrupt the WebSocket. Later calls do nothing.
+   */
+  refuse(error: HoldfastError): void;
+}
+
+export interface UpgradeRoute<P = unknown> {
+  /** A pattern such as `/a/:b`. */
+  readonly path: string;
+  readonly config: RouteConfig;
+  /** Owns the socket from here on; what it throws is answered by `refuse`. */
+  handle(upgrade: Upgrade<P>): Promise<void>;
+}
 
 export interface UpgradeHooks<P> {
   readonly guard: Guard<P>;

@@ -1,5 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { HoldfastError } from '../../kernel/index.ts';
+import { errorAnswer } from '../error-body.ts';
+import { endWith, httpText } from '../node-server.ts';
+import type { ErrorShape } from '../route.ts';
 
 /** A nonce of 16 bytes in base64. Source: RFC 6455 §4.1. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
@@ -41,4 +45,31 @@ export function checkHandshake(request: IncomingMessage): HoldfastError | undefi
     });
   }
   return undefined;
+}
+
+export interface RefusalOptions {
+  readonly shape: ErrorShape;
+  readonly requestId: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A peer that does not take the answer is cut off after this time. */
+  readonly lingerMs: number;
+}
+
+/** Answers an upgrade with an HTTP error and closes its socket. */
+export function refuseUpgrade(socket: Duplex, error: HoldfastError, options: RefusalOptions): void {
+  const answer = errorAnswer(error, options.shape, options.requestId);
+  const headers: Record<string, string> = {
+    ...options.headers,
+    ...answer.headers,
+    'x-request-id': options.requestId,
+    'x-content-type-options': 'nosniff',
+    'content-length': String(Buffer.byteLength(answer.body)),
+    connection: 'close',
+  };
+  if (answer.status === 426) {
+    headers.upgrade = 'websocket';
+    headers['sec-websocket-version'] = '13';
+  }
+  if (answer.status === 405) headers.allow = 'GET';
+  endWith(socket, httpText(answer.status, headers, answer.body), options.lingerMs);
 }
