@@ -6,7 +6,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { BlobServiceClient, RestError } from '@azure/storage-blob';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { sharedAzurite } from '../../../../../tools/services/shared.ts';
-import { toBlobError } from './azure-errors.ts';
+import { toBlobError } from './azure-blobs.ts';
 import { createLinkSigner } from './azure-links.ts';
 import { openAzureBlobs } from './index.ts';
 

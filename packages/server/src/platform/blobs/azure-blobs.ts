@@ -1,12 +1,23 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { BlobServiceClient, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
-import { isMissing, isMissingContainer, toBlobError } from './azure-errors.ts';
+import {
+  BlobServiceClient,
+  type BlockBlobClient,
+  type ContainerClient,
+  RestError,
+} from '@azure/storage-blob';
+import { HoldfastError } from '../../kernel/index.ts';
 import { createLinkSigner, type LinkSigner } from './azure-links.ts';
-import type { BlobInfo, BlobStore, ByteRange, PutOptions } from './blob-store.ts';
+import {
+  type BlobInfo,
+  type BlobStore,
+  type ByteRange,
+  checkKey,
+  checkPrefix,
+  type PutOptions,
+  SizeLimit,
+} from './blob-store.ts';
 import { checkRange } from './byte-range.ts';
-import { checkKey, checkPrefix } from './keys.ts';
-import { SizeLimit } from './size-limit.ts';
 
 /** Either a connection string, or an account's URL with Entra ID. */
 export interface AzureBlobsOptions {
@@ -189,4 +200,35 @@ class AzureStore implements BlobStore {
     checkKey(key);
     return this.#container.getBlockBlobClient(key);
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof RestError && error.statusCode === 404;
+}
+
+function isMissingContainer(error: unknown): boolean {
+  return error instanceof RestError && error.code === 'ContainerNotFound';
+}
+
+/**
+ * Translates the service's errors into ours. Aborts by the caller and all other errors stay as they
+ * are.
+ */
+export function toBlobError(error: unknown): unknown {
+  if (!(error instanceof RestError)) return error;
+  if (error.statusCode === 416) {
+    return new HoldfastError('range_not_satisfiable', 'The range lies behind the end.', {
+      field: 'range',
+      cause: error,
+    });
+  }
+  if (error.statusCode === 507) {
+    return new HoldfastError('storage_full', 'Storage is full.', { cause: error });
+  }
+  // A writer's commit discards the staged blocks of every other writer of that blob.
+  if (error.code === 'InvalidBlockList') {
+    const detail = 'Another writer wrote the same blob at the same time.';
+    return new HoldfastError('conflict', detail, { cause: error });
+  }
+  return new HoldfastError('unavailable', 'Blob storage is unavailable.', { cause: error });
 }

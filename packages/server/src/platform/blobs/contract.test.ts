@@ -8,8 +8,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedAzurite } from '../../../../../tools/services/shared.ts';
+import { SEGMENT_MAX_CHARS } from './blob-store.ts';
 import { type BlobStore, openAzureBlobs, openFilesystemBlobs } from './index.ts';
-import { SEGMENT_MAX_CHARS } from './keys.ts';
 
 const MIB = 1024 * 1024;
 

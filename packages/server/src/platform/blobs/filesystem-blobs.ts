@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import {
   type FileHandle,
@@ -14,13 +14,17 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Clock, HoldfastError, systemClock, within } from '../../kernel/index.ts';
-import type { BlobInfo, BlobStore, ByteRange, PutOptions } from './blob-store.ts';
+import {
+  type BlobInfo,
+  type BlobStore,
+  type ByteRange,
+  checkKey,
+  checkPrefix,
+  type PutOptions,
+  SizeLimit,
+} from './blob-store.ts';
 import { checkRange } from './byte-range.ts';
-import { isCode, moveDurably } from './durable.ts';
-import { pruneFolders, removeStale, walk } from './folders.ts';
-import { checkKey, checkPrefix } from './keys.ts';
-import { isLinkSignature, signLink } from './signed-link.ts';
-import { SizeLimit } from './size-limit.ts';
+import { isCode, moveDurably, pruneFolders, removeStale, walk } from './folders.ts';
 
 export interface FilesystemBlobsOptions {
   /** Created when absent. Several processes of one machine may share it. */
@@ -203,4 +207,22 @@ function toBlobError(error: unknown): unknown {
     return new HoldfastError('conflict', 'A part of this key is a blob itself.', { cause: error });
   }
   return error;
+}
+
+/**
+ * Signatures of links to blobs: HMAC-SHA-256 over the key and the expiry, so that neither can be
+ * changed. The holder of a link may read that one blob until then, and nothing else.
+ */
+function signLink(signingKey: Uint8Array, key: string, expires: number): string {
+  return createHmac('sha256', signingKey).update(`${key}\n${expires}`).digest('base64url');
+}
+
+/** Compares in constant time. */
+function isLinkSignature(
+  signingKey: Uint8Array,
+  link: { key: string; expires: number; signature: string },
+): boolean {
+  const expected = Buffer.from(signLink(signingKey, link.key, link.expires));
+  const given = Buffer.from(link.signature);
+  return given.length === expected.length && timingSafeEqual(given, expected);
 }

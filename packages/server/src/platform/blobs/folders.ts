@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs';
-import { opendir, readdir, rmdir, stat, unlink } from 'node:fs/promises';
+import { mkdir, opendir, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isCode } from './durable.ts';
+import { syncFolder } from '../../kernel/index.ts';
 
 /** Keys below `root` that start with `prefix`; only folders that can hold such keys are opened. */
 export async function* walk(root: string, prefix: string, below = ''): AsyncGenerator<string> {
@@ -48,4 +48,38 @@ export async function removeStale(folder: string, maxAgeMs: number): Promise<voi
       if (!isCode(error, 'ENOENT')) throw error;
     }
   }
+}
+
+const RENAME_ATTEMPTS = 3;
+
+/**
+ * Moves a finished file to its place so that it survives a power cut: the folders it needs are made
+ * and written through, then the rename, then the folder's new entry. The file itself must have been
+ * synced before.
+ */
+export async function moveDurably(from: string, to: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await makeFolderDurably(dirname(to));
+    try {
+      await rename(from, to);
+      break;
+    } catch (error) {
+      // A delete may have pruned the folder, which was empty until now, in between.
+      if (!isCode(error, 'ENOENT') || attempt === RENAME_ATTEMPTS) throw error;
+    }
+  }
+  await syncFolder(dirname(to));
+}
+
+async function makeFolderDurably(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let path = folder; ; path = dirname(path)) {
+    await syncFolder(dirname(path));
+    if (path === first) return;
+  }
+}
+
+export function isCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Sealer, sealedBytes } from '../secrets/index.ts';
-import type { BlobInfo, BlobStore, PutOptions } from './blob-store.ts';
-import { SizeLimit } from './size-limit.ts';
+import { type BlobInfo, type BlobStore, type PutOptions, SizeLimit } from './blob-store.ts';
 
 /** A blob store, and what seals or opens for it. */
 interface Ports<B extends keyof BlobStore, S extends keyof Sealer> {
