@@ -44,3 +44,8 @@ export interface Database {
 }
 
 export const TRANSACTION_TIMEOUT_MS = 10_000;
+
+/** The part of a logger that the database's adapters use; never given parameters, rows or URLs. */
+export interface DatabaseLog {
+  warn(event: string, fields?: Record<string, unknown>): void;
+}

@@ -9,9 +9,9 @@
  * errors carry SQLSTATE and names, never row values.
  */
 export * from './database.ts';
+export { isFull } from './embedded/data-folder.ts';
 export { EmbeddedDatabaseError } from './embedded/error.ts';
 export { openEmbeddedDatabase } from './embedded/open.ts';
-export { isFull } from './embedded/volume.ts';
 export { isUniqueViolation, SqlError } from './errors.ts';
 export { migrate } from './migrate.ts';
 export { openPostgres } from './postgres/open.ts';

@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openPostgres } from '../postgres/open.ts';
+import { stopOrphan } from './folder-lock.ts';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './open.ts';
-import { stopOrphan } from './orphan.ts';
 import { Committer, databaseProcesses, serverOf } from './testing.ts';
 
 const WAIT = { timeout: 60_000, interval: 20 };

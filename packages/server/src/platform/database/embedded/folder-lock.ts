@@ -12,18 +12,21 @@
  * Both are tried before anything in the folder is touched, the first only for a moment at first:
  * the guard of the start before must be able to get it.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseLog } from '../database-log.ts';
+import type { DatabaseLog } from '../database.ts';
 import { EmbeddedDatabaseError } from './error.ts';
 import { type FileLock, lockFile } from './file-lock.ts';
-import { stopOrphan } from './orphan.ts';
 
 /** A database stops within the time that its guard gives it; see `guard.ts`. */
 const ENDING_TIMEOUT_MS = 30_000;
 const ORPHAN_TIMEOUT_MS = 10_000;
 /** The guard holds the lock for a moment before it stops a database that nobody needs any more. */
 const SERVING_TIMEOUT_MS = 300;
+/** Between what the server noted and what the kernel counts; both are whole seconds. */
+const START_TOLERANCE_S = 5;
+/** Linux's unit of start times towards programs, on every platform that Node runs on. */
+const TICKS_PER_S = 100;
 const HOLDER_FILE = 'holdfast.pid';
 
 export interface FolderLock {
@@ -99,4 +102,31 @@ function holder(dataDir: string): string {
   } catch {
     return 'unknown';
   }
+}
+
+/**
+ * Signals the server of `clusterDir` that `postmaster.pid` names, if that process is surely it: it
+ * works in that folder and started when the file says. Answers whether it did.
+ */
+export function stopOrphan(clusterDir: string, signal: NodeJS.Signals): boolean {
+  try {
+    const lines = readFileSync(join(clusterDir, 'postmaster.pid'), 'utf8').split('\n');
+    const [pid, startedAtS] = [Number(lines[0]), Number(lines[2])];
+    if (!Number.isInteger(pid) || pid <= 1) return false;
+    if (readlinkSync(`/proc/${pid}/cwd`) !== clusterDir) return false;
+    if (Math.abs(startTimeS(pid) - startedAtS) > START_TOLERANCE_S) return false;
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** When a process started, in seconds since the epoch. */
+function startTimeS(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The name, in parentheses, may hold spaces; the start time is the 20th field behind it.
+  const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  const bootS = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
+  return bootS + ticks / TICKS_PER_S;
 }

@@ -13,7 +13,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { syncFolder } from '../../../kernel/index.ts';
-import type { DatabaseLog } from '../database-log.ts';
+import type { DatabaseLog } from '../database.ts';
 import { EmbeddedDatabaseError } from './error.ts';
 
 const OLD_DATABASES = ['database.new', 'database'];

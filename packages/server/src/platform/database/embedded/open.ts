@@ -10,11 +10,12 @@
  * It syncs, so that it survives the loss of power. It ends with the last process that serves,
  * however that ended (`guard.ts`), and is started again when it dies (`supervisor.ts`).
  */
-import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinaries, MAJOR_VERSION } from './binaries.ts';
 import { makeCluster, SUPERUSER } from './cluster.ts';
+import { isFull, makeDataDir, refuseNetworkVolume } from './data-folder.ts';
 import { EmbeddedDatabaseError, toEmbeddedError } from './error.ts';
 import { lockFolder } from './folder-lock.ts';
 import { setAsideOldFolder } from './old-folder.ts';
@@ -22,7 +23,6 @@ import { chooseRunAs } from './run-as.ts';
 import { connectionsFor, serverSettings } from './settings.ts';
 import { makeSocketDir, socketUrl } from './socket-dir.ts';
 import { type EmbeddedLog, Supervisor } from './supervisor.ts';
-import { isFull, refuseNetworkVolume } from './volume.ts';
 
 /** What this version keeps in the data folder beside the server's own files. */
 const OWN_NAMES = ['holdfast.lock', 'holdfast.pid', 'postgres.lock'];
@@ -95,14 +95,5 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
     throw isFull(dataDir)
       ? new EmbeddedDatabaseError(`no room on the volume of ${dataDir}`, { cause: error })
       : toEmbeddedError(error, dataDir);
-  }
-}
-
-function makeDataDir(path: string): string {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    return realpathSync(path);
-  } catch (error) {
-    throw toEmbeddedError(error, path);
   }
 }

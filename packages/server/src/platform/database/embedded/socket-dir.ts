@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseLog } from '../database-log.ts';
+import type { DatabaseLog } from '../database.ts';
+import { makePrivate } from './data-folder.ts';
 import { EmbeddedDatabaseError } from './error.ts';
-import { makePrivate } from './private-folder.ts';
 
 /** The kernel's limit for the path of a Unix socket, with its closing zero. */
 const SOCKET_PATH_MAX_BYTES = 108;

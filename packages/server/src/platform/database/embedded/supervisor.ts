@@ -14,15 +14,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endsWithin } from '../../../kernel/index.ts';
 import type { Binaries } from './binaries.ts';
+import { isFull } from './data-folder.ts';
 import { EmbeddedDatabaseError } from './error.ts';
 import { type FileLock, lockFile } from './file-lock.ts';
-import { databaseLockPath, servingLockPath } from './folder-lock.ts';
+import { databaseLockPath, servingLockPath, stopOrphan } from './folder-lock.ts';
 import { guarded, STOP_TIMEOUT_MS } from './guard.ts';
-import { stopOrphan } from './orphan.ts';
 import type { RunAs } from './run-as.ts';
 import { ServerLog } from './server-log.ts';
 import { SOCKET_NAME } from './socket-dir.ts';
-import { isFull } from './volume.ts';
 
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 5_000;

@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { fileSystemType, refuseNetworkVolume } from './data-folder.ts';
 import { Committer, databaseProcesses } from './testing.ts';
-import { fileSystemType, refuseNetworkVolume } from './volume.ts';
 
 const WAIT = { timeout: 60_000, interval: 20 };
 /** Each makes a database or two, which takes many seconds on a busy machine. */

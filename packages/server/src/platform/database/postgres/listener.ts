@@ -9,7 +9,7 @@
  */
 import type pg from 'pg';
 import { endsWithin } from '../../../kernel/index.ts';
-import type { DatabaseLog } from '../database-log.ts';
+import type { DatabaseLog } from '../database.ts';
 import { toDatabaseError, unavailable } from '../errors.ts';
 import type { Subscription } from '../kysely-database.ts';
 

@@ -5,8 +5,7 @@
  * a real session: give `listenUrl` where `url` leads through a pooler such as PgBouncer.
  */
 import pg from 'pg';
-import type { Database } from '../database.ts';
-import type { DatabaseLog } from '../database-log.ts';
+import type { Database, DatabaseLog } from '../database.ts';
 import { KyselyDatabase } from '../kysely-database.ts';
 import { typeParsers } from '../types.ts';
 import { Listener } from './listener.ts';

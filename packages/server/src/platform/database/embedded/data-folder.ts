@@ -1,6 +1,7 @@
-/** What the volume of the data folder is, and whether it is full. */
-import { statfsSync } from 'node:fs';
-import { EmbeddedDatabaseError } from './error.ts';
+/** The data folder: that it is there and private, and that its volume fits a database. */
+import { chmodSync, lstatSync, mkdirSync, realpathSync, statfsSync } from 'node:fs';
+import type { DatabaseLog } from '../database.ts';
+import { EmbeddedDatabaseError, toEmbeddedError } from './error.ts';
 
 /** As Linux names them; `fuse.*` only those that reach over a network. */
 const NETWORK_TYPES = new RegExp(
@@ -9,6 +10,40 @@ const NETWORK_TYPES = new RegExp(
 );
 /** Less than the database needs to start: one segment of its log, and some. */
 const FULL_BYTES = 20 * 1024 * 1024;
+/** The mode bits of group and others. */
+const OTHERS = 0o077;
+
+/** Its real path; made if missing. Throws one line where that is not possible. */
+export function makeDataDir(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return realpathSync(path);
+  } catch (error) {
+    throw toEmbeddedError(error, path);
+  }
+}
+
+/**
+ * Gives a folder of ours mode 0700 again, which a copy, a restored backup or a mount may have
+ * widened: PostgreSQL refuses such a folder, and a socket in it would let others in.
+ */
+export function makePrivate(dir: string, owner: number, log?: DatabaseLog): void {
+  const found = lstatSync(dir);
+  if (!found.isDirectory()) throw new EmbeddedDatabaseError(`${dir} is not a folder`);
+  if (found.uid !== owner) {
+    throw new EmbeddedDatabaseError(
+      `the folder ${dir} belongs to user ${found.uid}, and must belong to user ${owner}: ` +
+        'change its owner, or start Holdfast as the user that it belongs to',
+    );
+  }
+  if ((found.mode & OTHERS) === 0) return;
+  chmodSync(dir, 0o700);
+  const mode = (found.mode & 0o777).toString(8).padStart(4, '0');
+  log?.warn('database.folder_made_private', {
+    folder: dir,
+    detail: `The mode of ${dir} was ${mode}, which lets other users in; it is 0700 again.`,
+  });
+}
 
 /** Throws one line where the folder lies on a network file system, by the list of mounts. */
 export function refuseNetworkVolume(folder: string, mountinfo: string): void {
