@@ -10,8 +10,6 @@ import type { Counter } from '@opentelemetry/api';
 import type { Logger, Telemetry } from '../telemetry/index.ts';
 import { Coalescer } from './coalescer.ts';
 import type { Doorbell } from './doorbell.ts';
-import { Listeners } from './listeners.ts';
-import { droppedRings } from './metrics.ts';
 
 /** PostgreSQL's NOTIFY takes payloads below 8,000 bytes; the same bound serves everywhere. */
 export const MESSAGE_MAX_BYTES = 7_900;
@@ -35,7 +33,7 @@ export function createNetworkDoorbell(
 ): NetworkDoorbell {
   const origin = randomUUID();
   const listeners = new Listeners(telemetry?.log);
-  const dropped = droppedRings(telemetry);
+  const dropped = telemetry?.meter.createCounter('holdfast_doorbell_dropped_total');
   const send = sender(wire, dropped, telemetry?.log);
   const rings = new Coalescer(async subjects => {
     listeners.notify(subjects);
@@ -90,4 +88,42 @@ export function* messages(origin: string, subjects: readonly string[]): Generato
     sizeBytes += addedBytes;
   }
   if (message !== origin) yield message;
+}
+
+type RingListener = (subjects: readonly string[]) => void;
+
+/**
+ * A doorbell's listeners in this process. One that throws is logged and does not stop the others.
+ */
+export class Listeners {
+  readonly #listeners = new Set<RingListener>();
+  readonly #log: Logger | undefined;
+
+  constructor(log?: Logger) {
+    this.#log = log;
+  }
+
+  /** The same function added twice is called twice; each unsubscribe ends its own. */
+  add(listener: RingListener): () => void {
+    const entry: RingListener = subjects => listener(subjects);
+    this.#listeners.add(entry);
+    return () => {
+      this.#listeners.delete(entry);
+    };
+  }
+
+  notify(subjects: readonly string[]): void {
+    if (subjects.length === 0) return;
+    for (const listener of this.#listeners) {
+      try {
+        listener(subjects);
+      } catch (error) {
+        this.#log?.error('doorbell.listener_failed', { error });
+      }
+    }
+  }
+
+  clear(): void {
+    this.#listeners.clear();
+  }
 }

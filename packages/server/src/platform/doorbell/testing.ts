@@ -1,6 +1,6 @@
 import { Coalescer } from './coalescer.ts';
 import type { Doorbell } from './doorbell.ts';
-import { Listeners } from './listeners.ts';
+import { Listeners } from './network-doorbell.ts';
 
 /** For tests of what rings: a doorbell that is heard in its own process alone. */
 export function createProcessDoorbell(): Doorbell {
