@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { withDatabase } from '../database/testing.ts';
-import { checkMasterKeys } from './check-master-keys.ts';
+import { checkMasterKeys } from './data-keys.ts';
 import { masterKeysFromText } from './master-key.ts';
 import { createSealer } from './sealer.ts';
 

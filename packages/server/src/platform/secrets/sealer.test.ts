@@ -4,10 +4,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Clock } from '../../kernel/index.ts';
 import type { Database } from '../database/index.ts';
 import { withDatabase } from '../database/testing.ts';
-import { KEY_RELOAD_INTERVAL_MS } from './key-ring.ts';
-import { masterKeysFromText } from './master-key.ts';
+import { KEY_CACHE_MAX, KEY_CACHE_TTL_MS } from './data-keys.ts';
+import { KEY_RELOAD_INTERVAL_MS, masterKeysFromText } from './master-key.ts';
 import { createSealer } from './sealer.ts';
-import { KEY_CACHE_MAX, KEY_CACHE_TTL_MS } from './sealing-keys.ts';
 import type { Sealed, Sealer } from './secrets.ts';
 
 let subjects = 0;

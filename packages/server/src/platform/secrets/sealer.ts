@@ -1,13 +1,10 @@
 import { sql } from 'kysely';
 import { type Clock, HoldfastError, newUuidV7, systemClock } from '../../kernel/index.ts';
 import type { Database, Executor, Trx } from '../database/index.ts';
-import { type DataKey, keyTables, unwrap, wrap } from './data-keys.ts';
+import { type DataKey, keyTables, OpeningKeys, SealingKeys, unwrap, wrap } from './data-keys.ts';
 import { openBox, sealBoxes } from './envelope.ts';
-import { KeyRing } from './key-ring.ts';
-import type { MasterKeySource } from './master-key.ts';
-import { OpeningKeys } from './opening-keys.ts';
+import { KeyRing, type MasterKeySource } from './master-key.ts';
 import { openBytes, sealBytes } from './sealed-stream.ts';
-import { SealingKeys } from './sealing-keys.ts';
 import type { Sealed, Sealer } from './secrets.ts';
 
 export interface SealerOptions {
