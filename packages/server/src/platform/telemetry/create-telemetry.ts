@@ -1,4 +1,11 @@
-import { DiagLogLevel, diag } from '@opentelemetry/api';
+import {
+  type Context,
+  DiagLogLevel,
+  defaultTextMapGetter,
+  diag,
+  ROOT_CONTEXT,
+} from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { LoggerProvider } from '@opentelemetry/sdk-logs';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
@@ -10,11 +17,10 @@ import {
 } from '@opentelemetry/sdk-trace-node';
 import type { DestinationStream } from 'pino';
 import { endsWithin } from '../../kernel/index.ts';
-import { type OtlpOptions, openExporters } from './exporters.ts';
-import { logEmitter } from './log-emitter.ts';
+import { logEmitter, type OtlpOptions, openExporters } from './exporters.ts';
 import { createLogger, type LogLevel } from './logger.ts';
 import { observeProcess } from './process-metrics.ts';
-import { declaredViews, ScrapeReader } from './scrape.ts';
+import { declaredViews, ScrapeReader } from './prometheus.ts';
 import type { Logger, Telemetry } from './telemetry.ts';
 
 export interface TelemetryOptions {
@@ -98,4 +104,14 @@ function reportExportFaults(log: Logger): void {
     { error: report, warn: ignore, info: ignore, debug: ignore, verbose: ignore },
     { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true },
   );
+}
+
+const propagator = new W3CTraceContextPropagator();
+
+/**
+ * The caller's trace, from `traceparent`/`tracestate`; malformed headers count as none. Contexts
+ * are passed by hand: no request, and no frame of the relay, pays for AsyncLocalStorage.
+ */
+export function incomingContext(headers: Readonly<Record<string, unknown>>): Context {
+  return propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter);
 }

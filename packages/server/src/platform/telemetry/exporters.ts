@@ -1,10 +1,13 @@
-import type { LogRecordProcessor } from '@opentelemetry/sdk-logs';
+import { type AnyValueMap, SeverityNumber } from '@opentelemetry/api-logs';
+import type { LoggerProvider, LogRecordProcessor } from '@opentelemetry/sdk-logs';
 import { type IMetricReader, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import {
   BatchSpanProcessor,
   type SpanExporter,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
+import type { LogLevel } from './logger.ts';
+import type { LogFields } from './telemetry.ts';
 
 const METRIC_EXPORT_INTERVAL_MS = 60_000;
 const EXPORT_TIMEOUT_MS = 10_000;
@@ -91,4 +94,25 @@ function decode(value: string): string {
   } catch {
     return value;
   }
+}
+
+const SEVERITY: Record<LogLevel, SeverityNumber> = {
+  debug: SeverityNumber.DEBUG,
+  info: SeverityNumber.INFO,
+  warn: SeverityNumber.WARN,
+  error: SeverityNumber.ERROR,
+  fatal: SeverityNumber.FATAL,
+};
+
+/** Copies each log line to the exporters, whether or not its trace was sampled. */
+export function logEmitter(provider: LoggerProvider) {
+  const logger = provider.getLogger('holdfast');
+  return (level: LogLevel, event: string, fields: LogFields): void => {
+    logger.emit({
+      severityNumber: SEVERITY[level],
+      severityText: level.toUpperCase(),
+      body: event,
+      attributes: fields as AnyValueMap,
+    });
+  };
 }

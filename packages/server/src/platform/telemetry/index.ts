@@ -6,10 +6,9 @@
  * are sampled at the root, with the caller's decision respected. Exporters are optional and never
  * hold anything up: their queues are bounded, their failures are one log line a minute.
  *
- * Contexts are passed by hand (`trace-context.ts`); there is no AsyncLocalStorage.
+ * Contexts are passed by hand (`incomingContext`); there is no AsyncLocalStorage.
  */
-export { createTelemetry, type TelemetryOptions } from './create-telemetry.ts';
-export { mergeMetrics } from './merge-metrics.ts';
+export { createTelemetry, incomingContext, type TelemetryOptions } from './create-telemetry.ts';
 export { METRICS, type MetricDeclaration } from './metrics.ts';
+export { mergeMetrics } from './prometheus.ts';
 export type { Logger, Telemetry } from './telemetry.ts';
-export { incomingContext } from './trace-context.ts';

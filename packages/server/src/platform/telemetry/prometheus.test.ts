@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { mergeMetrics } from './merge-metrics.ts';
+import { mergeMetrics } from './prometheus.ts';
 
 const SERVER = `# HELP http_seconds Time.
 # TYPE http_seconds histogram
