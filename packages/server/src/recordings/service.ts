@@ -5,8 +5,7 @@ import { HoldfastError } from '../kernel/index.ts';
 import type { ByteRange } from '../platform/blobs/index.ts';
 import type { Executor, Trx } from '../platform/database/index.ts';
 import type { Subject } from '../platform/log/index.ts';
-import type { Caller } from '../work/index.ts';
-import { accessRecording, accessSession } from './access.ts';
+import { authorizeTarget, type Caller } from '../work/index.ts';
 import type { RecordingsDeps } from './deps.ts';
 import { presentRecording } from './present.ts';
 import { hide, purge, purgeRow, retire } from './removal.ts';
@@ -85,6 +84,40 @@ export function createRecordings(deps: RecordingsDeps): Recordings {
     retire: retentionDays => retire(deps, retentionDays),
     purge: () => purge(deps),
   };
+}
+
+type RecordingPolicy = 'recordings.read' | 'recordings.write' | 'recordings.delete';
+
+/** The session, for an act on its recordings. */
+async function accessSession(
+  deps: RecordingsDeps,
+  policy: RecordingPolicy,
+  caller: Caller,
+  sessionId: string,
+): Promise<Subject> {
+  const session = await findSession(deps, sessionId);
+  await authorizeTarget(deps, caller, session, { policy, target: sessionId });
+  return session;
+}
+
+/** The same for one complete recording. */
+async function accessRecording(
+  deps: RecordingsDeps,
+  policy: RecordingPolicy,
+  caller: Caller,
+  id: string,
+): Promise<store.RecordingRow> {
+  const row = await store.find(deps.database.db, id);
+  if (row === undefined || row.state !== 'complete') throw notFound();
+  const session = await findSession(deps, row.session_id);
+  await authorizeTarget(deps, caller, session, { policy, target: id });
+  return row;
+}
+
+async function findSession(deps: RecordingsDeps, sessionId: string): Promise<Subject> {
+  const subject = await deps.log.subject(deps.database.db, sessionId);
+  if (subject === null || subject.kind !== 'session' || subject.erasedAt !== null) throw notFound();
+  return subject;
 }
 
 async function openPrivate(
