@@ -7,8 +7,7 @@ import type { Kind, Kinds } from '../kinds.ts';
 import type { App } from '../requests.ts';
 import { cursorNumber, parseCursor, parseSubjects } from './cursor.ts';
 import type { Streams } from './streams.ts';
-import { manyView, singleView } from './views.ts';
-import type { View } from './writer.ts';
+import { manyView, singleView, type View } from './writer.ts';
 
 const TAGS = ['streams'];
 const CURSOR_MAX_CHARS = 1024;

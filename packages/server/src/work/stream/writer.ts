@@ -1,5 +1,6 @@
 import type { SseStream } from '../../http/index.ts';
 import type { Kind } from '../kinds.ts';
+import { cursorText } from './cursor.ts';
 import type { Feed } from './feed.ts';
 import { type Frame, gapFrame } from './frames.ts';
 
@@ -19,6 +20,29 @@ export interface View {
   write(subscription: Subscription, frames: readonly Frame[]): string | Uint8Array;
   /** Set where batches of one feed read alike for all readers: then they are made once. */
   readonly shared: boolean;
+}
+
+/** The stream of one log: `id` is the event's number. Written once for all who follow it. */
+export const singleView: View = {
+  shared: true,
+  write: (_subscription, frames) =>
+    Buffer.from(frames.map(frame => `id: ${frame.seq}\n${frame.body}`).join('')),
+};
+
+/** Many logs: `id` holds the position of each of them after the event. */
+export function manyView(subscriptions: readonly Subscription[]): View {
+  return {
+    shared: false,
+    write(subscription, frames) {
+      const positions = new Map(subscriptions.map(one => [one.subject, one.position]));
+      return frames
+        .map(frame => {
+          positions.set(subscription.subject, frame.seq);
+          return `id: ${cursorText(positions)}\n${frame.body}`;
+        })
+        .join('');
+    },
+  };
 }
 
 /**
