@@ -1,37 +1,11 @@
+/**
+ * Errors as a realtime client sees them: an `error` event, and a close code that may stand in a
+ * close frame.
+ */
 import type { ErrorCode } from '@holdfast/protocol';
 import { openaiErrorBody } from '../http/index.ts';
-import { HoldfastError, newId } from '../kernel/index.ts';
-
-/**
- * Errors as a realtime client sees them: an `error` event in the GA shape, which the preview
- * shares, and a close code that may stand in a close frame.
- * Source: openai-openapi `RealtimeServerEventError`.
- */
-export interface ErrorEvent {
-  /** Class of error, for instance `invalid_request_error`. */
-  readonly type: string;
-  readonly code: string;
-  /** For people; tells nothing internal. */
-  readonly message: string;
-  readonly param?: string | null;
-  /** The client's event at fault, if it gave it an id. */
-  readonly eventId?: unknown;
-}
-
-export function errorEvent(error: ErrorEvent): string {
-  const { type, code, message, param = null, eventId } = error;
-  return JSON.stringify({
-    type: 'error',
-    event_id: newId('evt'),
-    error: {
-      type,
-      code,
-      message,
-      param,
-      event_id: typeof eventId === 'string' ? eventId.slice(0, 512) : null,
-    },
-  });
-}
+import { HoldfastError } from '../kernel/index.ts';
+import { errorEvent } from './relay/index.ts';
 
 /** Close codes for failures before a session worked. 1013: the same may succeed later. */
 const CLOSE_CODES: Partial<Record<ErrorCode, number>> = {

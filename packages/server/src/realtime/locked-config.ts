@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { errorEvent } from './errors.ts';
 import { isObject, type Json } from './preview/session.ts';
-import type { FilterVerdict } from './relay/index.ts';
+import { errorEvent, type FilterVerdict } from './relay/index.ts';
 
 /**
  * The configuration of a session: what is sent upstream before the client's first event, and which

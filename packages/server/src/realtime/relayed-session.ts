@@ -4,13 +4,19 @@ import type { Upstream } from '../models/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import type { Logger } from '../platform/telemetry/index.ts';
 import type { SocketDeps } from './deps.ts';
-import { closeCodeOf, errorEvent, eventOf, failureFields } from './errors.ts';
+import { closeCodeOf, eventOf, failureFields } from './errors.ts';
 import { createLeasedSession, type LeasedSession } from './leased-session.ts';
 import { configurationEvent, lockFilter } from './locked-config.ts';
 import type { Json } from './preview/session.ts';
 import { previewHooks } from './preview/translate.ts';
 import type { RegisteredSession, StopReason } from './registry.ts';
-import { Relay, type RelayOutcome, type RelayPeer, rejectSession } from './relay/index.ts';
+import {
+  errorEvent,
+  Relay,
+  type RelayOutcome,
+  type RelayPeer,
+  rejectSession,
+} from './relay/index.ts';
 import { judgeEnd, type SessionInput } from './session.ts';
 import type { Protocol } from './tables.ts';
 import { connectSession } from './transitions.ts';

@@ -1,5 +1,5 @@
 import { JsonScanner } from '../../kernel/index.ts';
-import { errorEvent } from '../errors.ts';
+import { errorEvent } from '../relay/index.ts';
 import { clientEventToGa, serverEventToPreview } from './events.ts';
 import { isObject, Untranslatable } from './session.ts';
 

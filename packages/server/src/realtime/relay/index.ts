@@ -29,7 +29,7 @@ export {
 
 export type { RelayLimits } from './limits.ts';
 export type { FilterVerdict } from './message-guard.ts';
-export { rejectSession } from './reject.ts';
+export { errorEvent, rejectSession } from './reject.ts';
 export {
   Relay,
   type RelayOutcome,

@@ -2,11 +2,14 @@
  * Ends a WebSocket that was accepted but will not be relayed, because the upstream failed: sends
  * events (usually one `error`), then a close frame, and waits a bounded time for the client's own.
  */
-import { randomUUID } from 'node:crypto';
+import { newId } from '../../kernel/index.ts';
 import { sendableCloseCode } from './close-codes.ts';
 import { encodeClose, encodeText } from './frame-encoder.ts';
 import { defaultLimits } from './limits.ts';
 import type { RelayPeer } from './side.ts';
+
+/** A client's own id of an event is repeated up to here. */
+const EVENT_ID_MAX_CHARS = 512;
 
 export interface RejectOptions {
   readonly client: RelayPeer;
@@ -39,21 +42,34 @@ export function rejectSession(options: RejectOptions): Promise<void> {
   });
 }
 
-/** The protocol's own error event, as the relay sends it in place of the upstream. */
-export interface ErrorEvent {
+/**
+ * The protocol's own error event, in the GA shape, which the preview shares.
+ * Source: openai-openapi `RealtimeServerEventError`.
+ */
+interface ErrorEvent {
   /** Class of error, for instance `invalid_request_error` or `server_error`. */
   readonly type: string;
   /** Stable and machine-readable. */
   readonly code: string;
   /** For people; tells nothing internal. */
   readonly message: string;
+  readonly param?: string | null;
+  /** The client's event at fault, if it gave it an id. */
+  readonly eventId?: unknown;
 }
 
-/** The text of an `error` event (GA and preview protocol shape it alike). */
+/** The text of an `error` event that we send in place of the upstream. */
 export function errorEvent(error: ErrorEvent): string {
+  const { type, code, message, param = null, eventId } = error;
   return JSON.stringify({
     type: 'error',
-    event_id: `event_${randomUUID()}`,
-    error: { ...error, param: null, event_id: null },
+    event_id: newId('evt'),
+    error: {
+      type,
+      code,
+      message,
+      param,
+      event_id: typeof eventId === 'string' ? eventId.slice(0, EVENT_ID_MAX_CHARS) : null,
+    },
   });
 }
