@@ -14,7 +14,6 @@ export { errorAnswer, openaiErrorBody } from './error-body.ts';
 export { faultOf } from './fault.ts';
 export type { Guard, GuardedRequest } from './guard.ts';
 export { type CheckResult, type HealthCheck, HealthRegistry, healthRoutes } from './health.ts';
-export { assertShallow } from './json-depth.ts';
 export {
   createMetricsServer,
   type MetricsSource,

@@ -15,6 +15,6 @@ export {
   type LifecycleState,
 } from './lifecycle.ts';
 export { isLoopbackHost } from './loopback.ts';
-export { JSON_LIMITS, JsonScanner, parseJson } from './parse-json.ts';
+export { assertShallow, JSON_LIMITS, JsonScanner, parseJson } from './parse-json.ts';
 export { RepeatedLook } from './repeated-look.ts';
 export { syncFolder } from './sync-folder.ts';
