@@ -2,9 +2,9 @@ import type { TaskPatch } from '@holdfast/client';
 import type { Me, Task, TaskColumn } from '@holdfast/protocol';
 import { COLUMNS } from './run-states.ts';
 
-/** Whether the reader may change a task and its runs, by the server's rule. */
-export function mayControl(me: Me | undefined, task: Pick<Task, 'created_by'>): boolean {
-  return me?.role === 'Admin' || (me?.role === 'Developer' && me.id === task.created_by);
+/** Whether the reader may change a task, its runs or a repository, by the server's rule. */
+export function mayControl(me: Me | undefined, thing: Pick<Task, 'created_by'>): boolean {
+  return me?.role === 'Admin' || (me?.role === 'Developer' && me.id === thing.created_by);
 }
 
 export interface Move {

@@ -9,7 +9,7 @@ import shared from './tasks.module.css';
 /** Every repository with its address, branch and test command; its name links to its tasks. */
 export function RepoTable(props: {
   repos: readonly Repo[];
-  mayWrite: boolean;
+  mayChange: (repo: Repo) => boolean;
   onEdit: (repo: Repo) => void;
   onArchive: (repo: Repo) => void;
 }) {
@@ -24,7 +24,7 @@ export function RepoTable(props: {
               {t(`addRepo.${column}`)}
             </th>
           ))}
-          {props.mayWrite && (
+          {props.repos.some(props.mayChange) && (
             <th scope="col">
               <span className={typography.visuallyHidden}>{t('repos.actions')}</span>
             </th>
@@ -54,7 +54,7 @@ export function RepoTable(props: {
                 <code>{repo.test_command}</code>
               )}
             </td>
-            {props.mayWrite && (
+            {props.mayChange(repo) && (
               <td>
                 <RowActions
                   actions={[

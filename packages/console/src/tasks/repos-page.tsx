@@ -1,4 +1,4 @@
-import type { Repo } from '@holdfast/protocol';
+import type { Me, Repo } from '@holdfast/protocol';
 import { Button } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -16,9 +16,13 @@ import { Problem } from '../ui/problem.tsx';
 import { useNotify } from '../ui/use-notify.tsx';
 import { AddRepoDialog } from './add-repo-dialog.tsx';
 import { EditRepoDialog } from './edit-repo-dialog.tsx';
+import { mayControl } from './moves.ts';
 import { RepoTable } from './repo-table.tsx';
 
-/** The repositories that agents can work on. Developers add, change and archive them. */
+/**
+ * The repositories that agents can work on. Developers add them; their creators and Admins change
+ * and archive them.
+ */
 export function ReposPage() {
   const { t } = useTranslation('tasks');
   const me = useQuery(meQuery).data;
@@ -39,14 +43,14 @@ export function ReposPage() {
           )
         }
       >
-        <Repos mayWrite={mayWrite} />
+        <Repos me={me} />
         <AddRepoDialog opened={adding} onClose={() => setAdding(false)} />
       </Page>
     </>
   );
 }
 
-function Repos({ mayWrite }: { mayWrite: boolean }) {
+function Repos({ me }: { me: Me | undefined }) {
   const { t } = useTranslation('tasks');
   const repos = useQuery(reposQuery);
   const [edited, setEdited] = useState<Repo | null>(null);
@@ -65,7 +69,7 @@ function Repos({ mayWrite }: { mayWrite: boolean }) {
       ) : (
         <RepoTable
           repos={repos.data.data}
-          mayWrite={mayWrite}
+          mayChange={repo => mayControl(me, repo)}
           onEdit={setEdited}
           onArchive={setDoomed}
         />

@@ -25,6 +25,7 @@ const TABLE: Record<Exclude<PolicyId, `public.${string}`>, Record<Role | 'secret
   'recordings.write': { Viewer: 'fff', Developer: 'ynn', Admin: 'yAn', secret: 'fff' },
   'recordings.read': { Viewer: 'fff', Developer: 'ynn', Admin: 'yAn', secret: 'fff' },
   'recordings.delete': { Viewer: 'fff', Developer: 'ynn', Admin: 'yAn', secret: 'fff' },
+  'repos.control': { Viewer: 'fff', Developer: 'yfn', Admin: 'yAn', secret: 'fff' },
   'repos.write': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
   'runs.read': { Viewer: 'yyn', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
   'runs.write': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },

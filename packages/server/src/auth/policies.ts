@@ -47,6 +47,7 @@ export const POLICIES = {
   'recordings.read': { role: 'Developer', owner: 'hidden' },
   'recordings.delete': { role: 'Developer', owner: 'hidden' },
   'repos.write': { role: 'Developer' },
+  'repos.control': { role: 'Developer', owner: 'visible' },
   'runs.read': { role: 'Viewer' },
   'runs.write': { role: 'Developer' },
   'runs.control': { role: 'Developer', owner: 'visible' },

@@ -306,6 +306,29 @@ withRunsHost(open => {
     expect(await start(foreign.id)).toMatchObject({ status: 422, body: { field: 'message_id' } });
   });
 
+  it('starts no message, and continues no run, that the caller may not read', async () => {
+    const { id } = await host.newTask('Mine.');
+    const path = `/v1/tasks/${id}`;
+    const secret = { instruction: 'Only for Admins.' };
+    const { body: theirs } = await host.send('POST', `${path}/messages`, secret, ADMIN);
+    const start = (body: object, caller = {}) =>
+      host.send('POST', `${path}/runs`, { agents: ['builtin'], ...body }, caller);
+    expect(await start({ message_id: theirs.id })).toMatchObject({
+      status: 422,
+      body: { field: 'message_id' },
+    });
+    const newest = await start({});
+    const run = await host.claim(newest.body.runs[0].id);
+    expect(run).toMatchObject({ messageNumber: 1, instruction: 'Mine.' });
+    const byAdmin = (await start({ message_id: theirs.id }, ADMIN)).body.runs[0].id;
+    expect(await host.claim(byAdmin)).toMatchObject(secret);
+    await host.send('POST', `/v1/runs/${byAdmin}/cancel`, {}, ADMIN);
+    expect(await start({ continues: byAdmin })).toMatchObject({
+      status: 422,
+      body: { field: 'continues' },
+    });
+  });
+
   it('says who may start a run before it says that its key is unreadable', async () => {
     const { id } = await host.newTask();
     const altered = sql`update subject_keys set wrapped = '\\x00' where subject = ${id}`;

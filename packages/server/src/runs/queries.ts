@@ -163,12 +163,19 @@ export interface StartableTask {
   readonly instruction_data: Uint8Array | null;
 }
 
-/** With the message of this id; left out: with the newest one. */
+/**
+ * With the message of this id; left out: with the newest one. Messages that `reader` may not read
+ * are not there for it; null reads all.
+ */
 export async function findStartable(
   executor: Executor,
   taskId: string,
-  messageId?: string,
+  {
+    messageId,
+    reader,
+  }: { readonly messageId?: string | undefined; readonly reader: string | null },
 ): Promise<StartableTask | undefined> {
+  const readable = sql`(${reader}::text is null or created_by = ${reader})`;
   const { rows } = await sql<StartableTask>`
     select tasks.id, tasks.project_id, tasks.created_by, tasks.repository_id,
       repositories.archived_at as repository_archived_at,
@@ -177,7 +184,9 @@ export async function findStartable(
     join repositories on repositories.id = tasks.repository_id
     left join messages on messages.task_id = tasks.id
       and messages.id = coalesce(${messageId ?? null}::text,
-        (select id from messages where task_id = tasks.id order by number desc limit 1))
+        (select id from messages where task_id = tasks.id and ${readable}
+          order by number desc limit 1))
+      and (${reader}::text is null or messages.created_by = ${reader})
     where tasks.id = ${taskId}`.execute(executor);
   return rows[0];
 }

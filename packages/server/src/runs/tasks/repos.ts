@@ -1,11 +1,20 @@
 import type { NewRepo, Repo, repoPatch } from '@holdfast/protocol';
 import type { z } from 'zod';
-import { authorize } from '../../auth/index.ts';
-import { HoldfastError, newId } from '../../kernel/index.ts';
-import { type Caller, cursorId, type Page, pageOf, withIdempotency } from '../../work/index.ts';
+import { type AuditRecord, authorize } from '../../auth/index.ts';
+import { HoldfastError, isId, newId } from '../../kernel/index.ts';
+import type { Trx } from '../../platform/database/index.ts';
+import {
+  type Caller,
+  cursorId,
+  type Page,
+  pageOf,
+  targetOf,
+  withIdempotency,
+} from '../../work/index.ts';
 import { type AccessDeps, accessRepository } from '../access.ts';
 import { presentRepo } from '../present.ts';
 import * as queries from '../queries.ts';
+import type { RepositoryRow } from '../tables.ts';
 import type { Workspaces } from '../workspace/workspace.ts';
 import {
   checkRepositoryPath,
@@ -23,7 +32,11 @@ interface ReposDeps extends AccessDeps {
   readonly inspect?: Workspaces['inspect'] | undefined;
 }
 
-/** The verbs on repositories. They belong to the project: every Developer may change them. */
+/**
+ * The verbs on repositories. Every Developer of the project may add them and start runs on them.
+ * What is set on one takes effect in other people's runs, so only its creator and Admins change it,
+ * and each change is in the audit log.
+ */
 export class Repos {
   readonly #deps: ReposDeps;
 
@@ -49,6 +62,7 @@ export class Repos {
           default_branch: source.defaultBranch,
           test_command: repo.test_command ?? null,
         });
+        await this.#record(caller, trx, { action: 'repos.create', target: id });
         return presentRepo(row);
       },
     });
@@ -72,19 +86,48 @@ export class Repos {
   }
 
   async update(caller: Caller, id: string, patch: RepoPatch): Promise<Repo> {
-    const row = await accessRepository(this.#deps, caller, id, 'repos.write');
-    if (Object.keys(patch).length === 0) return presentRepo(row);
+    const row = await this.#controlled(caller, id);
+    const changed = Object.keys(patch).filter(
+      name => patch[name as keyof RepoPatch] !== row[name as keyof RepoPatch],
+    );
+    if (changed.length === 0) return presentRepo(row);
     const { url, path } = row;
     const defaultBranch = patch.default_branch;
     // A branch that the repository lacks would fail every run on it.
     if (defaultBranch != null) await this.#deps.inspect?.({ id, url, path, defaultBranch });
-    return presentRepo(await store.updateRepository(this.#deps.database.db, id, patch));
+    return this.#deps.database.transaction(async trx => {
+      const reason = changed.join(', ');
+      await this.#record(caller, trx, { action: 'repos.update', target: id, reason });
+      return presentRepo(await store.updateRepository(trx, id, patch));
+    });
   }
 
   /** Takes it off the list; its tasks stay readable and nothing new is started on it. */
   async archive(caller: Caller, id: string): Promise<void> {
-    await accessRepository(this.#deps, caller, id, 'repos.write');
-    await store.archiveRepository(this.#deps.database.db, id);
+    await this.#controlled(caller, id);
+    await this.#deps.database.transaction(async trx => {
+      await this.#record(caller, trx, { action: 'repos.archive', target: id });
+      await store.archiveRepository(trx, id);
+    });
+  }
+
+  /** The repository, if the caller may change it. Whose it is makes no difference to the record. */
+  async #controlled(caller: Caller, id: string): Promise<RepositoryRow> {
+    const row = isId('rpo', id)
+      ? await queries.findRepository(this.#deps.database.db, id)
+      : undefined;
+    authorize('repos.control', caller.principal, row === undefined ? null : targetOf(row));
+    return row!;
+  }
+
+  async #record(
+    { principal, requestId }: Caller,
+    trx: Trx,
+    act: Pick<AuditRecord, 'action' | 'target' | 'reason'>,
+  ): Promise<void> {
+    const { id, projectId } = principal;
+    const record = { principal: id, projectId, outcome: 'allowed', requestId, ...act } as const;
+    await this.#deps.audit.record(record, trx);
   }
 
   async #checkSource(id: string, repo: NewRepo) {

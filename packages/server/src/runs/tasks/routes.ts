@@ -74,7 +74,7 @@ export function addRepoRoutes(app: App, repos: Repos): void {
   app.patch(
     '/v1/repos/:id',
     {
-      config: { policy: 'repos.write' },
+      config: { policy: 'repos.control' },
       schema: {
         tags: ['repositories'],
         summary: 'Change name, default branch or test command',
@@ -88,7 +88,7 @@ export function addRepoRoutes(app: App, repos: Repos): void {
   app.delete(
     '/v1/repos/:id',
     {
-      config: { policy: 'repos.write' },
+      config: { policy: 'repos.control' },
       schema: {
         tags: ['repositories'],
         summary: 'Archive a repository: its tasks stay readable',
