@@ -35,6 +35,7 @@ import { createLog, type Log } from './platform/log/index.ts';
 import { createPgBossQueue, type Queue } from './platform/queue/index.ts';
 import { createRedis, type Redis } from './platform/redis/index.ts';
 import {
+  checkDataKeys,
   checkMasterKeys,
   createEnvironmentSecrets,
   createKeyVaultSecrets,
@@ -109,6 +110,7 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     const doorbell = keep('doorbell', await openDoorbell(database, redis, telemetry));
     const limiter = keep('limiter', openLimiter(redis, telemetry));
     const keys = masterKeys(config, secrets);
+    await checkDataKeys(database);
     const missing = await checkMasterKeys(database, keys);
     if (missing.length > 0) telemetry.log.warn('secrets.master_keys_missing', { missing });
     const sealer = createSealer({ database, masterKeys: keys });

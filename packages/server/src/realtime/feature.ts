@@ -10,6 +10,7 @@ import type { Leases } from '../platform/leases/index.ts';
 import type { Log } from '../platform/log/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
 import type { Recordings } from '../recordings/index.ts';
+import { eraseAgain } from '../work/index.ts';
 import { type HangUpDeps, hangUpOrphan } from './calls/hang-up.ts';
 import type { CallLimits } from './calls/limits.ts';
 import { type Calls, createCalls } from './calls/service.ts';
@@ -62,6 +63,8 @@ export interface Realtime {
   readonly sessions: Sessions;
   readonly registry: SessionRegistry;
   readonly sweep: SessionSweep;
+  /** Starts before anything is served. */
+  readonly erasures: Component;
   /** In starting order, after database and leases. */
   readonly components: readonly Component[];
   /** The session registry: list, log, end, erase. Needs no upstream. */
@@ -113,6 +116,7 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     sessions,
     registry,
     sweep,
+    erasures: eraseAgain(deps, 'session', id => sessions.eraseRetired(id)),
     components: [registry, sweep],
     upgrades: realtimeUpgrades({ ...withRegistry, calls }),
     sessionRoutes: async plain => {

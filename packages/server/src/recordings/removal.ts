@@ -20,6 +20,8 @@ export async function hide(
   const appendId = newUuidV7();
   const hidden = await deps.database.transaction(async trx => {
     if ((await store.markDeleting(trx, row.id)) === undefined) return false;
+    // Among the keys it is known as erased when a backup of the data has brought it back.
+    await deps.sealer.erase(trx, row.id);
     const subject = await deps.log.subject(trx, row.session_id);
     if (subject === null || subject.erasedAt !== null) return true;
     await deps.log.append(trx, {
@@ -32,6 +34,17 @@ export async function hide(
   });
   if (hidden) deps.log.ring(row.session_id);
   return hidden;
+}
+
+/** Hides again, before anything is served, what a restored backup brought back. */
+export async function hideAgain(deps: RecordingsDeps): Promise<void> {
+  for (;;) {
+    const rows = await store.broughtBack(deps.database.db, PURGE_BATCH);
+    for (const row of rows) await hide(deps, row, `replica:${deps.leases.replica}`);
+    if (rows.length > 0)
+      deps.telemetry.log.warn('erasures.replayed', { kind: 'recording', count: rows.length });
+    if (rows.length < PURGE_BATCH) return;
+  }
 }
 
 /** Hides what is past its retention, oldest first; one that fails does not hold up the others. */

@@ -8,7 +8,7 @@ import type { Subject } from '../platform/log/index.ts';
 import { authorizeTarget, type Caller } from '../work/index.ts';
 import type { RecordingsDeps } from './deps.ts';
 import { presentRecording } from './present.ts';
-import { hide, purge, purgeRow, retire } from './removal.ts';
+import { hide, hideAgain, purge, purgeRow, retire } from './removal.ts';
 import * as store from './store.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
@@ -50,6 +50,8 @@ export interface Recordings {
   eraseSession(trx: Trx, sessionId: string): Promise<void>;
   /** Marks complete recordings past their retention, a bounded number at a time. */
   retire(retentionDays: number): Promise<void>;
+  /** Hides again what a restored backup brought back; before anything is served. */
+  hideAgain(): Promise<void>;
   /** Deletes marked blobs and rows; answers how many it took up, `PURGE_BATCH` at most. */
   purge(): Promise<number>;
 }
@@ -82,6 +84,7 @@ export function createRecordings(deps: RecordingsDeps): Recordings {
     totals: sumBySession,
     eraseSession: (trx, sessionId) => store.markSessionDeleting(trx, sessionId),
     retire: retentionDays => retire(deps, retentionDays),
+    hideAgain: () => hideAgain(deps),
     purge: () => purge(deps),
   };
 }

@@ -249,6 +249,16 @@ export function deleting(executor: Executor, limit: number): Promise<RecordingRo
     .execute();
 }
 
+/** Complete rows that the keys know as erased: a backup of the data brought them back. */
+export async function broughtBack(executor: Executor, limit: number): Promise<RecordingRow[]> {
+  const { rows } = await sql<RecordingRow>`
+    select recordings.* from recordings
+    join subject_keys on subject_keys.subject = recordings.id
+    where subject_keys.erased_at is not null and recordings.state = 'complete'
+    limit ${limit}`.execute(executor);
+  return rows;
+}
+
 /** Complete rows past their retention. */
 export function outdated(
   executor: Executor,

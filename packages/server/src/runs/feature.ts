@@ -1,8 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Component } from '../kernel/index.ts';
 import type { RunsDeps } from './deps.ts';
 import * as queries from './queries.ts';
-import { sweepRetired } from './retention.ts';
+import { eraseRunsAgain, sweepRetired } from './retention.ts';
 import { addAgentRoutes } from './routes/agents.ts';
 import { addRunStream } from './routes/stream.ts';
 import { addRunRoutes } from './routes.ts';
@@ -20,6 +21,8 @@ export interface Runs {
   /** For the worker. */
   readonly driver: RunDriver;
   readonly routes: FastifyPluginAsync;
+  /** Starts before anything is served. */
+  readonly erasures: Component;
   /** Whether a run waits or works; false for one that was never there. */
   isOpen(id: string): Promise<boolean>;
   /** Deletes what is no longer kept; for the scheduled upkeep. */
@@ -43,6 +46,7 @@ export function createRuns(deps: RunsDeps): Runs {
       addRunStream(app, deps);
       addAgentRoutes(app, deps);
     },
+    erasures: eraseRunsAgain(deps),
     async isOpen(id) {
       const row = await queries.findRun(deps.database.db, id);
       return row !== undefined && !isFinal(row.status);

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import { expect, it } from 'vitest';
+import { createRuns } from './index.ts';
 import { CHECKPOINTS_KEPT_DAYS } from './retention.ts';
 import { withRunsHost } from './testing/databases.ts';
 import { checkpointOf, type RunsHost } from './testing/host.ts';
@@ -87,6 +88,52 @@ withRunsHost(open => {
     expect((await host.send('GET', `/v1/runs/${old}`)).body.summary ?? '').toBe('');
     expect((await host.request(`/v1/runs/${old}/patch`)).status).toBe(404);
     expect((await host.request(`/v1/runs/${old}/stream`)).status).toBe(410);
+  });
+
+  it('erases again, before it serves, what a restored backup brought back', async () => {
+    const host = await open({ retentionDays: RETENTION_DAYS });
+    const { db } = host.database;
+    const [erased, kept] = [await endedRun(host, RETENTION_DAYS - 1), await endedRun(host, 1)];
+    await sql`create table backup_runs as select * from runs`.execute(db);
+    await sql`create table backup_events as select * from events`.execute(db);
+    await sql`create table backup_artifacts as select * from artifacts`.execute(db);
+    await age(host, erased, RETENTION_DAYS + 0.1);
+    await host.runs.upkeep();
+    // In the backup it was still at work.
+    await sql`update runs set status = 'running', finished_at = null, summary_data = b.summary_data,
+      summary_key_id = b.summary_key_id, files_changed = b.files_changed
+      from backup_runs b where b.id = runs.id and b.id = ${erased}`.execute(db);
+    await sql`update subjects set erased_at = null where id = ${erased}`.execute(db);
+    await sql`insert into events select * from backup_events where subject = ${erased}`.execute(db);
+    await sql`insert into artifacts select * from backup_artifacts
+      where run_id = ${erased}`.execute(db);
+    await put(host, `artifacts/${erased}/1.diff`);
+    expect((await host.send('GET', `/v1/runs/${erased}`)).body.files_changed).toHaveLength(1);
+    await host.runs.erasures.start!();
+    expect(await blobsOf(host, erased)).toEqual([]);
+    expect((await host.send('GET', `/v1/runs/${erased}`)).body).toMatchObject({
+      status: 'failed',
+      reason: 'worker_lost',
+      files_changed: [],
+    });
+    expect((await host.request(`/v1/runs/${erased}/stream`)).status).toBe(410);
+    const left = await sql`select from events where subject = ${erased}`.execute(db);
+    expect(left.rows).toEqual([]);
+    expect(host.telemetry.events()).toContain('erasures.replayed');
+    expect((await host.send('GET', `/v1/runs/${kept}`)).body.summary).toBe('private words');
+    expect((await host.request(`/v1/runs/${kept}/patch`)).status).toBe(200);
+  });
+
+  it('does not start to serve what it cannot erase again', async () => {
+    const host = await open({ retentionDays: RETENTION_DAYS });
+    const id = await endedRun(host, RETENTION_DAYS + 0.1);
+    await host.runs.upkeep();
+    await sql`update subjects set erased_at = null where id = ${id}`.execute(host.database.db);
+    const list = () => {
+      throw new Error('no storage');
+    };
+    const broken = createRuns({ ...host.deps, blobs: { ...host.blobs, list } });
+    await expect(broken.erasures.start!()).rejects.toThrow('no storage');
   });
 
   it('keeps them for ever where nobody said otherwise', async () => {

@@ -1,8 +1,9 @@
+import type { Component } from '../kernel/index.ts';
 import type { BlobStore } from '../platform/blobs/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { Log } from '../platform/log/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
-import { eachOf } from '../work/index.ts';
+import { eachOf, eraseAgain } from '../work/index.ts';
 import * as queries from './queries.ts';
 import * as store from './store.ts';
 
@@ -15,7 +16,7 @@ const BATCH = 100;
 
 interface RetentionDeps {
   readonly database: Database;
-  readonly log: Pick<Log, 'erase'>;
+  readonly log: Pick<Log, 'erase' | 'broughtBack'>;
   readonly blobs: BlobStore;
   readonly telemetry: Telemetry;
   /** How long ended runs are kept; null or left out: for ever. */
@@ -35,6 +36,10 @@ export async function sweepRetired(deps: RetentionDeps): Promise<void> {
     limit: BATCH,
   });
   await eachOf(retired, runId => erase(deps, runId), onFailure);
+}
+
+export function eraseRunsAgain(deps: RetentionDeps): Component {
+  return eraseAgain(deps, 'run', runId => erase(deps, runId));
 }
 
 /** Follow-ups start from the commit afterwards, where a mirror still has it. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { RunBill } from '../models/index.ts';
 import type { Executor, Trx } from '../platform/database/index.ts';
+import { isFinal } from './run.ts';
 import { type ArtifactRow, RUN_COLUMNS, type RunRow, runValues, tables } from './tables.ts';
 
 /** The writes of runs. Every instant is the database's. */
@@ -188,9 +189,15 @@ export async function dropCheckpoints(trx: Trx, runId: string): Promise<void> {
     .execute();
 }
 
-/** Removes the words and files of an ended run; how it ended and what it cost stay. */
+/**
+ * Removes the words and files of a run; how it ended and what it cost stay. One that has not ended
+ * was brought back by a backup from before its end, which is lost.
+ */
 export async function eraseRun(trx: Trx, runId: string): Promise<void> {
-  await lockRun(trx, runId);
+  const run = await lockRun(trx, runId);
+  if (run !== undefined && !isFinal(run.status)) {
+    await setFinal(trx, runId, { status: 'failed', reason: 'worker_lost' });
+  }
   await updateRun(trx, runId, {
     summary_key_id: null,
     summary_data: null,

@@ -40,7 +40,7 @@ export async function openRealtime(
   });
   const isGateway = roles.includes('gateway');
   return {
-    components: isGateway ? realtime.components : [],
+    components: [realtime.erasures, ...(isGateway ? realtime.components : [])],
     routes: [
       ...(roles.includes('api') ? [realtime.sessionRoutes] : []),
       ...(isGateway ? [realtime.gatewayRoutes] : []),

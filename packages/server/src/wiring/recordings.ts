@@ -46,12 +46,13 @@ export async function openRecordings(
     intervalMs: SWEEP_INTERVAL_MS,
     retentionDays: retentionDays ?? undefined,
   });
+  const erasures = { name: 'erasures of recordings', start: () => recordings.hideAgain() };
   // Also where uploads arrive: no other process finishes what waits in this one's spool. A worker
   // beside such a process shares its data folder and leaves the spool to it.
   const sweeps = roles.includes('api') || (roles.includes('worker') && !workerSocket(config));
   return {
     recordings,
-    components: sweeps ? [sweep] : [],
+    components: [erasures, ...(sweeps ? [sweep] : [])],
     routes: roles.includes('api')
       ? [recordingRoutes(recordings, blobs), ...('verify' in blobs ? [blobRoutes(blobs)] : [])]
       : [],

@@ -81,7 +81,8 @@ export async function openRuns(
   });
   const parts = { config, platform, others, runs, agents, sandbox, workspaces };
   const { roles } = config.server;
-  const components = roles.includes('worker') ? [sampleRepository(parts), upkeep(parts)] : [];
+  const components = [runs.erasures];
+  if (roles.includes('worker')) components.push(sampleRepository(parts), upkeep(parts));
   if (roles.includes('worker') && mayWork(parts)) components.push(worker(parts));
   return {
     components,

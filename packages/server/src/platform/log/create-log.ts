@@ -47,6 +47,7 @@ export function createLog(options: LogOptions): Log {
     follow: (request, signal) =>
       follow(followers, request, signal, after => read(database.db, sealer, { ...request, after })),
     erase: (trx, subject) => erase(trx, sealer, subject),
+    broughtBack,
   };
 }
 
@@ -153,3 +154,12 @@ async function erase(trx: Trx, sealer: Sealer, id: string): Promise<void> {
     .where('id', '=', id)
     .execute();
 }
+
+const broughtBack: Log['broughtBack'] = async (executor, { kind, after, limit }) => {
+  const { rows } = await sql<{ id: string }>`
+    select subjects.id from subjects join subject_keys on subject_keys.subject = subjects.id
+    where subject_keys.erased_at is not null and subjects.erased_at is null
+      and subjects.kind = ${kind} and subjects.id > ${after}
+    order by subjects.id limit ${limit}`.execute(executor);
+  return rows.map(row => row.id);
+};

@@ -104,6 +104,14 @@ export interface Log {
    * is no error. Throws `not_found` without such a subject.
    */
   erase(trx: Trx, subject: string): Promise<void>;
+  /**
+   * Subjects of a kind that are here though their key was erased: a backup of the data brought them
+   * back, and the newer backup of the keys knows that they were erased. By id, after `after`.
+   */
+  broughtBack(
+    executor: Executor,
+    query: { readonly kind: SubjectKind; readonly after: string; readonly limit: number },
+  ): Promise<string[]>;
 }
 
 export const APPEND_MAX_EVENTS = 200;

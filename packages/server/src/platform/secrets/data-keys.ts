@@ -89,6 +89,22 @@ export async function checkMasterKeys(
   return missing;
 }
 
+/**
+ * Throws where there is sealed text and not one data key, as after a restore of the data without
+ * the keys: nothing could be read, and what was erased could not be erased again.
+ */
+export async function checkDataKeys(database: Database): Promise<void> {
+  const { rows } = await sql<{ lost: boolean }>`
+    select exists (select from events where private_key_id is not null)
+      and not exists (select from subject_keys) as lost`.execute(database.db);
+  if (!rows[0]!.lost) return;
+  throw new HoldfastError(
+    'unavailable',
+    'This database has sealed text and no data keys. Restore the newest backup of the keys ' +
+      '(the table subject_keys), too: docs/guide/backups.md.',
+  );
+}
+
 /** Data keys that a process keeps unwrapped for reading. */
 export const KEY_CACHE_MAX = 1_000;
 /**

@@ -10,7 +10,7 @@
  * Table: `subject_keys`.
  */
 
-export { checkMasterKeys } from './data-keys.ts';
+export { checkDataKeys, checkMasterKeys } from './data-keys.ts';
 export { createEnvironmentSecrets } from './environment-secrets.ts';
 export { createKeyVaultSecrets } from './key-vault-secrets.ts';
 export { createLayeredSecrets } from './layered-secrets.ts';
