@@ -1,8 +1,13 @@
 import type { ChangedFile, RunReason } from '@holdfast/protocol';
+import { HoldfastError } from '../kernel/index.ts';
+import type { Trx } from '../platform/database/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
+import type { NewEvent } from '../platform/log/index.ts';
+import { fencedWrite } from '../work/index.ts';
 import type { ContinuedRun } from './claim-store.ts';
+import type { DriverDeps } from './deps.ts';
 import type { FinalStatus, ResumeReason } from './run.ts';
-import type { UsageTotals } from './store.ts';
+import * as store from './store.ts';
 import type { RunRow } from './tables.ts';
 import type { RepositorySource } from './workspace/workspace.ts';
 
@@ -10,7 +15,10 @@ import type { RepositorySource } from './workspace/workspace.ts';
  * A run as its worker has it: its row as the attempt began, what to do, and the lease that allows
  * the worker to write.
  */
-export type ClaimedRun = Omit<Readonly<RunRow>, 'continues' | 'started_at' | keyof UsageTotals> & {
+export type ClaimedRun = Omit<
+  Readonly<RunRow>,
+  'continues' | 'started_at' | keyof store.UsageTotals
+> & {
   readonly lease: Lease;
   /** The message's number in its task; later messages may be steered in. */
   readonly messageNumber: number;
@@ -23,8 +31,28 @@ export type ClaimedRun = Omit<Readonly<RunRow>, 'continues' | 'started_at' | key
   /** When the first attempt began, by the database's clock. */
   readonly started_at: Date;
   /** What was used so far; kept current by `recordUsage`. */
-  readonly usage: UsageTotals;
+  readonly usage: store.UsageTotals;
 };
+
+/** The error of a worker whose attempt is over: the run has ended, or another worker has it. */
+export function attemptOver(): HoldfastError {
+  return new HoldfastError('conflict', 'The run has ended or another worker has it.', {
+    field: 'attempt',
+  });
+}
+
+/** A `fencedWrite` that locks the run's row first. Throws `conflict` when the attempt is over. */
+export async function fenced(
+  deps: DriverDeps,
+  run: ClaimedRun,
+  work: (trx: Trx) => Promise<readonly NewEvent[]>,
+): Promise<void> {
+  await fencedWrite(deps, run, async trx => {
+    const row = await store.lockRun(trx, run.id);
+    if (row?.attempt !== run.attempt || row.status !== 'running') throw attemptOver();
+    return work(trx);
+  });
+}
 
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly run: ClaimedRun }

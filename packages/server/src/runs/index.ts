@@ -19,12 +19,10 @@ export type { ClaimedRun, NewDiff } from './claimed-run.ts';
 export type { RunsDeps } from './deps.ts';
 export { createEgress } from './egress/index.ts';
 export { createRuns, type Runs } from './feature.ts';
-export { RUN_KIND } from './kind.ts';
-
+export { RUN_KIND } from './run.ts';
 export { createSandbox, type Sandbox } from './sandbox/index.ts';
-
 export { pinRemote } from './tasks/repository-source.ts';
 export { createSample } from './tasks/sample.ts';
-
-export { defaultWorkerLimits, RunWorker } from './worker/index.ts';
+export { defaultWorkerLimits } from './worker/deps.ts';
+export { RunWorker } from './worker/worker.ts';
 export { createWorkspaces, enforceLifecycle, type Workspaces } from './workspace/index.ts';

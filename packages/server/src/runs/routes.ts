@@ -1,4 +1,5 @@
 import {
+  agentList,
   artifactPage,
   eventEnvelope,
   eventListQuery,
@@ -10,10 +11,18 @@ import {
 } from '@holdfast/protocol';
 import { z } from 'zod';
 import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from '../work/index.ts';
+import { STREAM_DESCRIPTION, streamOne, streamQuery } from '../work/stream/index.ts';
+import type { RunsDeps } from './deps.ts';
+import { legacyGreeting, legacyView } from './legacy-view.ts';
+import { findRunStatus } from './queries.ts';
+import { RUN_KIND } from './run.ts';
 import type { RunsService } from './service.ts';
 
 const TAGS = ['runs'];
 const runListQuery = listQuery.extend({ status: runStatus.optional() });
+const runStreamQuery = streamQuery.extend({
+  format: z.enum(['holdfast', 'dursor']).default('holdfast'),
+});
 
 export function addRunRoutes(app: App, runs: RunsService): void {
   app.get(
@@ -178,5 +187,46 @@ function addResults(app: App, runs: RunsService): void {
       const data = await runs.artifacts(callerOf(request), request.params.id);
       return { data, next_cursor: null };
     },
+  );
+}
+
+export function addRunStream(
+  app: App,
+  { streams, database }: Pick<RunsDeps, 'streams' | 'database'>,
+): void {
+  app.get(
+    '/v1/runs/:id/stream',
+    {
+      exposeHeadRoute: false,
+      config: { policy: 'streams.read' },
+      schema: {
+        tags: ['streams'],
+        summary: 'Follow a run; `id` is the exact number of the event',
+        description: STREAM_DESCRIPTION,
+        params: idParams,
+        querystring: runStreamQuery,
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const run = { id, kind: RUN_KIND };
+      if (request.query.format === 'holdfast') return streamOne(streams, request, reply, run);
+      return streamOne(streams, request, reply, {
+        ...run,
+        view: legacyView,
+        greeting: async () => legacyGreeting((await findRunStatus(database.db, id))!),
+      });
+    },
+  );
+}
+
+export function addAgentRoutes(app: App, { agents }: Pick<RunsDeps, 'agents'>): void {
+  app.get(
+    '/v1/agents',
+    {
+      config: { policy: 'runs.read' },
+      schema: { tags: ['agents'], summary: 'Agents of this server', response: { 200: agentList } },
+    },
+    async () => agents(),
   );
 }

@@ -8,20 +8,20 @@ import {
 } from '../platform/log/index.ts';
 import { cutToJsonBytes } from '../work/index.ts';
 import { claimRun } from './claim-run.ts';
-import type {
-  ClaimedRun,
-  ClaimLimits,
-  ClaimResult,
-  NewDiff,
-  NewTests,
-  RunEnd,
-  RunSignals,
-  SettledCall,
-  SignalQuery,
-  WorkspaceFacts,
+import {
+  type ClaimedRun,
+  type ClaimLimits,
+  type ClaimResult,
+  fenced,
+  type NewDiff,
+  type NewTests,
+  type RunEnd,
+  type RunSignals,
+  type SettledCall,
+  type SignalQuery,
+  type WorkspaceFacts,
 } from './claimed-run.ts';
 import type { DriverDeps } from './deps.ts';
-import { fenced } from './fenced.ts';
 import { finishRun, type InSameTransaction, requeueRun } from './finish-run.ts';
 import { signalsOf, wakeLostRuns } from './run-signals.ts';
 import * as store from './store.ts';

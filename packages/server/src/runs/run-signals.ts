@@ -1,8 +1,8 @@
 import { WAKE_BATCH, wakeLost } from '../work/index.ts';
 import type { RunSignals, SignalQuery } from './claimed-run.ts';
 import type { DriverDeps } from './deps.ts';
-import { RUN_KIND } from './kind.ts';
 import * as queries from './queries.ts';
+import { RUN_KIND } from './run.ts';
 
 /** A queued run this old without a worker may have lost its job; sending another does no harm. */
 const QUEUED_STALE_MS = 60_000;

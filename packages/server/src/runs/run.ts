@@ -1,4 +1,5 @@
-import type { RunReason, RunStatus } from '@holdfast/protocol';
+import { RUN_ENDINGS, type RunReason, type RunStatus } from '@holdfast/protocol';
+import type { Kind } from '../work/index.ts';
 import type { RunRow } from './tables.ts';
 
 /**
@@ -16,6 +17,18 @@ import type { RunRow } from './tables.ts';
  * a retry or follow-up is a new run.
  */
 export const LOST_ATTEMPTS_MAX = 3;
+
+/** Agent runs as a kind of work. */
+export const RUN_KIND: Kind = {
+  name: 'run',
+  prefix: 'run',
+  endings: RUN_ENDINGS,
+  snapshotUrl: id => `/v1/runs/${id}`,
+  queues: [
+    { name: 'agent', subjectKey: 'run_id' },
+    { name: 'push', subjectKey: 'push_run_id', formerName: 'polling' },
+  ],
+};
 
 export type FinalStatus = Extract<RunStatus, 'succeeded' | 'failed' | 'canceled'>;
 

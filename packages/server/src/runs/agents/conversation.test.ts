@@ -6,8 +6,7 @@ import {
   type Interpretation,
   PLAIN_OUTPUT_MAX_BYTES,
 } from './conversation.ts';
-import { said } from './events.ts';
-import { succeeded } from './failure.ts';
+import { said, succeeded } from './events.ts';
 import { LINE_MAX_BYTES } from './lines.ts';
 import { spawnPlain } from './testing/spawn.ts';
 import { openWorkbench, type Workbench } from './testing/workbench.ts';

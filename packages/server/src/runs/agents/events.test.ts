@@ -4,8 +4,7 @@ import { TEXT_MAX_BYTES } from '../../work/index.ts';
 import { interpret as interpretClaude } from './claude/events.ts';
 import { CodexEvents } from './codex/events.ts';
 import { MASK, mask } from './conversation.ts';
-import { planned, printed, said, toolFinished, toolStarted } from './events.ts';
-import { failed } from './failure.ts';
+import { failed, planned, printed, said, toolFinished, toolStarted } from './events.ts';
 import { GeminiInterpreter } from './gemini/events.ts';
 import { isSessionId, PLAN_ITEMS_MAX, planItems, word } from './text.ts';
 

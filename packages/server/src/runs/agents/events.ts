@@ -1,8 +1,9 @@
 import type { NewEvent } from '../../platform/log/index.ts';
 import { boundedText } from '../../work/index.ts';
+import type { AgentOutcome } from './agent.ts';
 import { integer, type PlanItem, shown, word, wordOrNull } from './text.ts';
 
-/** The events an agent can cause, with every field bounded. Pure. */
+/** The events that an agent causes and its outcome, with every field bounded. Pure. */
 
 export function sessionOpened(sessionId: unknown, model: unknown): NewEvent {
   return {
@@ -80,4 +81,21 @@ export function printed(stream: 'stdout' | 'stderr', value: string, truncated = 
     data: { stream, truncated: truncated || cut.length < value.length },
     private: { text: cut },
   };
+}
+
+/**
+ * The failure that an agent reports. Vendors' programs pass on the gateway's refusal as prose only,
+ * so an exhausted budget is recognised by its words.
+ */
+export function failed(message: unknown): AgentOutcome {
+  const said = boundedText(message).trim() || 'The agent failed without saying why.';
+  return {
+    kind: 'failed',
+    reason: /\bbudget/i.test(said) ? 'budget' : 'agent_error',
+    message: said,
+  };
+}
+
+export function succeeded(summary: unknown): AgentOutcome {
+  return { kind: 'succeeded', summary: boundedText(summary).trim() || 'Done.' };
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { DEFAULT_LIMITS } from './limits.ts';
+import { DEFAULT_LIMITS } from './proxy.ts';
 import { openTestHost, openTestProxy } from './testing.ts';
 
 const connectLines = (authority: string) => [`CONNECT ${authority} HTTP/1.1`, `Host: ${authority}`];

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -9,7 +10,6 @@ import {
   programMounts,
 } from '../../platform/isolation/index.ts';
 import { hiddenProc } from './proc.ts';
-import { limited, type ResourceLimits } from './resource-limits.ts';
 import { HOME_DIR, type SandboxMounts, type SandboxOwner, WORKSPACE_DIR } from './sandbox.ts';
 
 export const GATEWAY_SOCKET_INSIDE = '/run/holdfast/gateway.sock';
@@ -20,6 +20,7 @@ export const SECCOMP_FD = 4;
 export const ARGUMENTS_FD = 5;
 const BRIDGE_INSIDE = '/opt/holdfast/bridge.ts';
 const BRIDGE = fileURLToPath(new URL('./bridge.ts', import.meta.url));
+const PRLIMIT = '/usr/bin/prlimit';
 
 /**
  * Of `/etc` only what programs cannot do without. Names come from generated files, and there is no
@@ -38,6 +39,22 @@ const SYSTEM_FILES = [
   '/etc/ssl/certs',
   '/etc/ssl/openssl.cnf',
 ] as const;
+
+/**
+ * What the kernel holds processes inside to (`man 2 setrlimit`). Memory is not among it: limits on
+ * address space break V8, and none counts what all processes use together.
+ */
+interface ResourceLimits {
+  /**
+   * Processes and threads of the user inside. Counted for each command alone where it has a user
+   * namespace; where the server is root, for all sandboxes of the machine together.
+   */
+  readonly processesMax: number;
+  /** Open files of one process. */
+  readonly openFilesMax: number;
+  /** One file. */
+  readonly fileMaxBytes: number;
+}
 
 export interface BubblewrapSettings {
   readonly bwrap: string;
@@ -62,7 +79,7 @@ export function bubblewrapCommand({ owner, resources }: BubblewrapSettings): str
   return [
     ...['--args', String(ARGUMENTS_FD), '--'],
     ...(owner ? dropUser(owner) : []),
-    ...limited(resources),
+    ...resourceLimits(resources),
     ...[NODE_INSIDE, '--disable-warning=ExperimentalWarning', BRIDGE_INSIDE],
   ];
 }
@@ -82,6 +99,27 @@ export function bubblewrapArguments(settings: BubblewrapSettings, mounts: Sandbo
   ]
     .map(argument => `${argument}\0`)
     .join('');
+}
+
+/** The start of a command line that has these limits, and leaves no core dumps. */
+function resourceLimits(limits: ResourceLimits): string[] {
+  const own = readFileSync('/proc/self/limits', 'utf8');
+  // Only root may raise the limits of the server itself.
+  const most = (name: string, wanted: number) => Math.min(wanted, hardLimit(own, name));
+  return [
+    PRLIMIT,
+    `--nproc=${most('Max processes', limits.processesMax)}`,
+    `--nofile=${most('Max open files', limits.openFilesMax)}`,
+    `--fsize=${most('Max file size', limits.fileMaxBytes)}`,
+    ...['--core=0', '--'],
+  ];
+}
+
+/** `Max open files   1024   524288   files`: name, soft, hard. */
+function hardLimit(text: string, name: string): number {
+  const line = text.split('\n').find(one => one.startsWith(name)) ?? '';
+  const [, hard] = line.slice(name.length).trim().split(/\s+/);
+  return /^\d+$/.test(hard ?? '') ? Number(hard) : Number.POSITIVE_INFINITY;
 }
 
 function systemMounts(settings: BubblewrapSettings): string[] {

@@ -1,17 +1,20 @@
+import { spawn } from 'node:child_process';
 import { chownSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findOnPath, ISOLATED_UID } from '../../platform/isolation/index.ts';
 import type { BubblewrapSettings } from './bubblewrap.ts';
+import { openEnvironment } from './environment.ts';
+import { GroupProcess } from './group-process.ts';
 import { createIsolatedSandbox } from './isolated.ts';
-import { createOpenSandbox } from './open.ts';
 import { EMPTY_FILE, EMPTY_FOLDER } from './proc.ts';
-import { OPEN_FILES_MAX, PROCESSES_MAX } from './resource-limits.ts';
 import { HOME_DIR, type Sandbox, type SandboxMounts, type SandboxOwner } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
 
 /** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
 const TMP_MAX_BYTES = 1024 ** 3;
+const PROCESSES_MAX = 4_096;
+const OPEN_FILES_MAX = 65_536;
 const FILE_MAX_BYTES = 10 * 1024 ** 3;
 const PROBE_TIMEOUT_MS = 15_000;
 const PROBE_OUTPUT_MAX_CHARS = 500;
@@ -122,6 +125,29 @@ async function writeNames(dir: string, owner: SandboxOwner | undefined): Promise
     await writeFile(join(folder, name), text, { mode: 0o644 });
   }
   return folder;
+}
+
+/**
+ * No isolation: processes of the server's own user, on the host's paths and network. Only the
+ * environment is still an allowlist, and the process group is still one that can be ended whole.
+ */
+function createOpenSandbox(note: string): Sandbox {
+  return {
+    isolated: false,
+    note,
+    paths: mounts => ({ workspace: mounts.workspace, home: mounts.home, gatewayUrl: null }),
+    spawn(command) {
+      const [program = '', ...args] = command.command;
+      const child = spawn(program, args, {
+        env: openEnvironment(command),
+        cwd: command.mounts.workspace,
+        detached: true,
+        stdio: 'pipe',
+      });
+      return new GroupProcess(child);
+    },
+    close: async () => {},
+  };
 }
 
 function note(why: string): string {

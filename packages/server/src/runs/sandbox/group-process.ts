@@ -1,7 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Readable, Writable } from 'node:stream';
-import { keptOutput } from './child-output.ts';
+import { PassThrough, type Readable, type Writable } from 'node:stream';
 import type { SandboxedProcess } from './sandbox.ts';
 
 export interface Ending {
@@ -89,4 +88,19 @@ export class GroupProcess implements SandboxedProcess {
       // The group is gone.
     }
   }
+}
+
+/**
+ * The output of a child process, safe to be read late. When a child ends, Node discards the output
+ * that has no reader yet; a fast command would seem to have printed nothing. Ends and fails as
+ * `output` does; once it is closed, the rest of `output` is discarded.
+ */
+export function keptOutput(output: Readable): Readable {
+  const kept = new PassThrough();
+  output.on('error', error => kept.destroy(error));
+  kept.once('close', () => {
+    output.unpipe(kept);
+    output.resume();
+  });
+  return output.pipe(kept);
 }

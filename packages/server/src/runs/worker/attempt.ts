@@ -9,10 +9,12 @@ import { AgentProcess } from './agent-process.ts';
 import { endOf, endOfFailure, findAgent, STOPPED, type StopCause } from './attempt-end.ts';
 import { Checkpointer, deliverPatch, saveCheckpoint } from './checkpoint.ts';
 import type { WorkerDeps } from './deps.ts';
-import { HURRIED_FLUSH_MS } from './limits.ts';
 import { RunEnvironment } from './run-environment.ts';
 import { finishCommand } from './tests-command.ts';
 import { Watchdog } from './watchdog.ts';
+
+/** For an agent's last events, where there is no time to wait for the log. */
+const HURRIED_FLUSH_MS = 500;
 
 /**
  * One attempt of one run, from the claim to the end of the lease:

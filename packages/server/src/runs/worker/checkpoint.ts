@@ -6,8 +6,7 @@ import type { ClaimedRun } from '../claimed-run.ts';
 import type { SandboxMounts } from '../sandbox/sandbox.ts';
 import type { KeptHome, Snapshot, Workspace } from '../workspace/workspace.ts';
 import type { AgentProcess } from './agent-process.ts';
-import type { WorkerDeps } from './deps.ts';
-import type { WorkerLimits } from './limits.ts';
+import type { WorkerDeps, WorkerLimits } from './deps.ts';
 
 /** The largest patch that is stored; the workspace bounds it besides. */
 const PATCH_MAX_BYTES = 64 * 1024 * 1024;

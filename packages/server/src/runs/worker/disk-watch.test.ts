@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../sandbox/testing.ts';
+import { defaultWorkerLimits } from './deps.ts';
 import { DiskWatch, diskUsage } from './disk-watch.ts';
-import { defaultWorkerLimits } from './limits.ts';
 
 const never = new AbortController().signal;
 const INTERVAL_MS = 10;

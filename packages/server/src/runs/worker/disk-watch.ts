@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import type { WorkerLimits } from './limits.ts';
+import type { WorkerLimits } from './deps.ts';
 
 /** One look. A run with so many files that it takes longer is looked at again later. */
 const LOOK_TIMEOUT_MS = 60_000;

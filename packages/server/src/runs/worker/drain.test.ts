@@ -6,7 +6,7 @@ import { openTestDatabase } from '../../platform/database/testing.ts';
 import { createProcessDoorbell } from '../../platform/doorbell/testing.ts';
 import { createLog } from '../../platform/log/index.ts';
 import { createPgBossQueue } from '../../platform/queue/index.ts';
-import { RUN_KIND } from '../kind.ts';
+import { RUN_KIND } from '../run.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
 import { openBench, processesWith, waitFor } from './testing.ts';
 

@@ -1,7 +1,6 @@
 import type { NewEvent } from '../../platform/log/index.ts';
 import type { Agent, AgentContext } from '../agents/agent.ts';
-import type { ClaimedRun } from '../claimed-run.ts';
-import { attemptOver } from '../fenced.ts';
+import { attemptOver, type ClaimedRun } from '../claimed-run.ts';
 import type { SandboxedProcess, SandboxMounts } from '../sandbox/sandbox.ts';
 import * as store from '../store.ts';
 import type { Workspace, WorkspaceRequest } from '../workspace/workspace.ts';

@@ -9,9 +9,8 @@ import type { NewEvent } from '../../platform/log/index.ts';
 import type { Agent, AgentContext, AgentOutcome, AgentRun, AgentVersion } from '../agents/agent.ts';
 import type { RunsHost } from '../testing/host.ts';
 import { createWorld, type World } from '../workspace/testing.ts';
-import type { WorkerDeps } from './deps.ts';
-import { defaultWorkerLimits, RunWorker } from './index.ts';
-import type { WorkerLimits } from './limits.ts';
+import { defaultWorkerLimits, type WorkerDeps, type WorkerLimits } from './deps.ts';
+import { RunWorker } from './worker.ts';
 
 /** Short enough for tests; the rest is as in production. */
 const LIMITS: Partial<WorkerLimits> = { stopGraceMs: 300, checkpointMinMs: 50, flushMs: 2_000 };

@@ -1,5 +1,7 @@
 import type { SandboxedProcess } from '../sandbox/sandbox.ts';
-import { TEST_OUTPUT_KEPT_BYTES } from './limits.ts';
+
+/** Kept of a test command's output: its end. */
+const TEST_OUTPUT_KEPT_BYTES = 64 * 1024;
 
 /** How the repository's own test command went. */
 export interface CommandResult {

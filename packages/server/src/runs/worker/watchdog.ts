@@ -1,4 +1,4 @@
-import type { WorkerLimits } from './limits.ts';
+import type { WorkerLimits } from './deps.ts';
 
 /** Why an agent must stop by itself. */
 type WatchdogReason = 'time_limit' | 'no_output';

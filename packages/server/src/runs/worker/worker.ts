@@ -1,16 +1,23 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Component } from '../../kernel/index.ts';
 import { Worker } from '../../work/index.ts';
-import { RUN_KIND } from '../kind.ts';
+import { RUN_KIND } from '../run.ts';
 import { Attempt } from './attempt.ts';
 import type { WorkerDeps } from './deps.ts';
-import { PUSHES_MAX } from './limits.ts';
 import { pushRun } from './pusher.ts';
+
+/** Pushes at once in one process. */
+const PUSHES_MAX = 2;
 
 /**
  * The worker of agent runs: the shared loop (`work/worker.ts`) with the claim and the signals of
  * runs. Every attempt that a drain stops saves a checkpoint and queues its run again. It also takes
- * pushes; a push that a drain interrupts comes again elsewhere.
+ * pushes; a push that a drain interrupts comes again elsewhere. `attempt.ts` is one attempt of one
+ * run.
+ *
+ * Invariants: at most one attempt writes to a run, though others may still work on it; what an
+ * agent made is kept however the run ends; nothing of an attempt (process, clone, socket, token) is
+ * left when it is over.
  */
 export class RunWorker implements Component {
   readonly name = 'runs';

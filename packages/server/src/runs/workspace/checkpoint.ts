@@ -8,17 +8,31 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
-import { getSealed, putSealed } from '../../platform/blobs/index.ts';
-import { keptOutput } from '../sandbox/child-output.ts';
-import type { SandboxMounts } from '../sandbox/index.ts';
-import type { BlobPorts, CloneDeps } from './deps.ts';
+import { type BlobStore, getSealed, putSealed } from '../../platform/blobs/index.ts';
+import type { Sealer } from '../../platform/secrets/index.ts';
+import { keptOutput } from '../sandbox/group-process.ts';
+import type { Sandbox, SandboxMounts } from '../sandbox/index.ts';
 import { keepErrors, killGit, spawnGit } from './git.ts';
+import type { Mirror } from './mirror.ts';
 import { limited } from './quarantine.ts';
 import { ignoreOutput, runScript } from './run-script.ts';
 import { PACK_HOME, UNPACK_HOME } from './scripts.ts';
-import type { Checkpoint, KeptHome, SavedWork, Snapshot } from './workspace.ts';
+import type { Checkpoint, KeptHome, SavedWork, Snapshot, WorkspaceLimits } from './workspace.ts';
 
 const MANIFEST_MAX_BYTES = 8_192;
+
+/** Where checkpoints are stored; home and objects sealed with the key of their run. */
+export interface BlobPorts {
+  readonly blobs: BlobStore;
+  readonly sealer: Pick<Sealer, 'sealStream' | 'openStream'>;
+}
+
+/** What a clone and its checkpoints work with. */
+export interface CloneDeps extends BlobPorts {
+  readonly mirror: Mirror;
+  readonly sandbox: Sandbox;
+  readonly limits: WorkspaceLimits;
+}
 
 const commit = z.string().regex(/^[0-9a-f]{40}$/);
 const checkpointSchema = z.object({

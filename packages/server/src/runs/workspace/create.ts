@@ -1,17 +1,28 @@
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
-import { openCheckpointBlob, readCheckpoint, restoreHome } from './checkpoint.ts';
+import {
+  type BlobPorts,
+  type CloneDeps,
+  openCheckpointBlob,
+  readCheckpoint,
+  restoreHome,
+} from './checkpoint.ts';
 import { Clone, refOf } from './clone.ts';
-import type { BlobPorts, CloneDeps } from './deps.ts';
 import { Layout } from './layout.ts';
-import { DEFAULT_LIMITS, type WorkspaceLimits } from './limits.ts';
 import { Mirror } from './mirror.ts';
 import { Locks } from './mirror-lock.ts';
 import { push } from './push.ts';
 import { importPack } from './quarantine.ts';
 import { type Remote, type RemoteEnv, remoteOf } from './remote.ts';
 import { tidyDisk } from './tidy.ts';
-import type { Checkpoint, RepositorySource, WorkspaceRequest, Workspaces } from './workspace.ts';
+import {
+  type Checkpoint,
+  DEFAULT_LIMITS,
+  type RepositorySource,
+  type WorkspaceLimits,
+  type WorkspaceRequest,
+  type Workspaces,
+} from './workspace.ts';
 
 export interface WorkspacesOptions extends BlobPorts {
   /** Mirrors and clones; one folder per worker, though processes may share it. */

@@ -1,11 +1,10 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { ChangedFile } from '@holdfast/protocol';
 import { HoldfastError } from '../../kernel/index.ts';
-import { keptOutput } from '../sandbox/child-output.ts';
+import { keptOutput } from '../sandbox/group-process.ts';
 import { git, keepErrors, killGit, spawnGit } from './git.ts';
-import type { WorkspaceLimits } from './limits.ts';
 import type { Mirror } from './mirror.ts';
-import type { DiffSummary } from './workspace.ts';
+import type { DiffSummary, WorkspaceLimits } from './workspace.ts';
 
 const COMMON = ['--no-ext-diff', '--no-textconv', '--no-color', '-r', '-M', '-l1000'];
 /** Paths of far more files than are listed. */

@@ -3,8 +3,8 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
-import type { WorkspaceLimits } from './limits.ts';
 import { commitFiles, createWorld, type World } from './testing.ts';
+import type { WorkspaceLimits } from './workspace.ts';
 
 let world: World;
 

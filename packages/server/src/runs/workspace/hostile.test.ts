@@ -6,7 +6,6 @@ import { text } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
 import type { Workspace } from './index.ts';
-import { DEFAULT_LIMITS } from './limits.ts';
 import { Mirror } from './mirror.ts';
 import { importPack } from './quarantine.ts';
 import { readSnapshot } from './snapshot.ts';
@@ -19,6 +18,7 @@ import {
   snapshotOf,
   type World,
 } from './testing.ts';
+import { DEFAULT_LIMITS } from './workspace.ts';
 
 let world: World;
 let workspace: Workspace;

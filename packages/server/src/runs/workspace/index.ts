@@ -8,8 +8,7 @@
  */
 export { createWorkspaces, type WorkspacesOptions } from './create.ts';
 export { enforceLifecycle } from './lifecycle.ts';
-export { pinned } from './pin.ts';
-export type { RemoteEnv } from './remote.ts';
+export { pinned, type RemoteEnv } from './remote.ts';
 export type {
   Checkpoint,
   Workspace,

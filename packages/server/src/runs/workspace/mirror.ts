@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/index.ts';
 import { foldersBelow, removeOlder, removeTree, sizeOf } from './disk.ts';
 import { type GitOptions, git, gitSays } from './git.ts';
-import type { WorkspaceLimits } from './limits.ts';
 import { listRemote, type Remote, talk } from './remote.ts';
+import type { WorkspaceLimits } from './workspace.ts';
 
 /** How often a fetch's growth is looked at. */
 const GROWTH_CHECK_MS = 500;

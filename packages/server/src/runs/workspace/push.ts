@@ -1,8 +1,8 @@
 import { HoldfastError } from '../../kernel/index.ts';
 import { GitError, git } from './git.ts';
-import type { WorkspaceLimits } from './limits.ts';
 import type { Mirror } from './mirror.ts';
 import { listRemote, type Remote } from './remote.ts';
+import type { WorkspaceLimits } from './workspace.ts';
 
 const BRANCH = /^holdfast\/[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
 const COMMIT = /^[0-9a-f]{40}$/;

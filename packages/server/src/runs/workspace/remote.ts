@@ -1,5 +1,6 @@
+import ipaddr from 'ipaddr.js';
 import { HoldfastError } from '../../kernel/index.ts';
-import { GitError, git } from './git.ts';
+import { GitError, git, SSH } from './git.ts';
 import type { RepositorySource } from './workspace.ts';
 
 /** A repository as git gets it. */
@@ -18,6 +19,7 @@ type Env = Readonly<Record<string, string>>;
  */
 export type RemoteEnv = (source: RepositorySource) => Env | Promise<Env>;
 
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'https:': '443', 'ssh:': '22' };
 const PROTOCOLS: Readonly<Record<string, string>> = { 'https:': 'https', 'ssh:': 'ssh' };
 
 /** Throws `unprocessable` for an address that is not plainly https, ssh or a local folder. */
@@ -34,6 +36,27 @@ export function remoteOf(source: RepositorySource, env: Env): Remote {
     throw badAddress('url');
   }
   return { address: url, protocols: protocol, env };
+}
+
+/**
+ * Environment with which git connects to one of `addresses` and nowhere else, while names in
+ * certificates and host keys stay those of `url`: a name that was checked may lead elsewhere by the
+ * time git asks for it. `url` is https or ssh with a plain host.
+ */
+export function pinned(url: URL, addresses: readonly string[]): Record<string, string> {
+  const [first] = addresses;
+  if (first === undefined || ipaddr.isValid(url.hostname.replace(/^\[|\]$/g, ''))) return {};
+  const port = url.port || DEFAULT_PORTS[url.protocol]!;
+  if (url.protocol === 'ssh:') {
+    const alias = port === '22' ? url.hostname : `[${url.hostname}]:${port}`;
+    return { GIT_SSH_COMMAND: `${SSH} -oHostName='${first}' -oHostKeyAlias='${alias}'` };
+  }
+  const list = addresses.map(one => (one.includes(':') ? `[${one}]` : one)).join(',');
+  return {
+    GIT_CONFIG_COUNT: '1',
+    GIT_CONFIG_KEY_0: 'http.curloptResolve',
+    GIT_CONFIG_VALUE_0: `${url.hostname}:${port}:${list}`,
+  };
 }
 
 /** Names and commits of a remote's refs that match `patterns`; `HEAD`'s target as `symref`. */

@@ -6,7 +6,7 @@ import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.
 import { oneKeySealer } from '../../platform/secrets/testing.ts';
 import type { Sandbox } from '../sandbox/index.ts';
 import { type Ended, isolatedSandbox, sh, temporaryFolder } from '../sandbox/testing.ts';
-import type { BlobPorts } from './deps.ts';
+import type { BlobPorts } from './checkpoint.ts';
 import {
   createWorkspaces,
   type Workspace,

@@ -1,8 +1,8 @@
 import { removeTree, sizeOf } from './disk.ts';
 import type { Layout } from './layout.ts';
-import type { WorkspaceLimits } from './limits.ts';
 import { Mirror } from './mirror.ts';
 import type { Locks } from './mirror-lock.ts';
+import type { WorkspaceLimits } from './workspace.ts';
 
 interface TidyDeps {
   readonly layout: Layout;

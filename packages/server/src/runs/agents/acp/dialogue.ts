@@ -15,8 +15,7 @@ import {
 } from '@agentclientprotocol/sdk';
 import type { AgentContext, AgentOutcome } from '../agent.ts';
 import type { Conversation, Interpretation } from '../conversation.ts';
-import { printed, sessionOpened } from '../events.ts';
-import { failed, succeeded } from '../failure.ts';
+import { failed, printed, sessionOpened, succeeded } from '../events.ts';
 import type { Json } from '../text.ts';
 import { AcpUpdates } from './events.ts';
 

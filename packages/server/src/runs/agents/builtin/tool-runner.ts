@@ -1,7 +1,6 @@
-import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
-import { dirname, relative } from 'node:path';
+import { mkdir, open, readFile, readlink, realpath, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
-import { inside } from './paths.ts';
 import { COMMAND_TIMEOUT_MS, runCommand } from './run.ts';
 import { INPUTS, isToolName, type ToolName } from './tools.ts';
 import type { PlanStatus } from './wire.ts';
@@ -11,6 +10,8 @@ export const FILE_MAX_BYTES = 4 * 1024 * 1024;
 export const READ_LINES = 400;
 export const ANSWER_MAX_CHARS = 32 * 1024;
 const LOOKUP_TIMEOUT_MS = 30_000;
+/** As many links, one to the next, as Linux follows. */
+const LINKS_MAX = 40;
 
 interface ToolAnswer {
   readonly ok: boolean;
@@ -150,4 +151,30 @@ async function isBinary(file: string): Promise<boolean> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Where a path of the model really leads: relative to the workspace, links followed. Throws when
+ * that is outside. The sandbox is what stops an agent; this keeps an honest one from mistakes.
+ */
+async function inside(workspaceDir: string, path: string): Promise<string> {
+  const root = await realpath(workspaceDir);
+  const target = await reachable(resolve(root, path), LINKS_MAX);
+  if (target === root || target.startsWith(root + sep)) return target;
+  throw new Error(`${path} is outside the workspace.`);
+}
+
+/** `path` with the links of all its parts followed, also of a link to what does not exist. */
+async function reachable(path: string, links: number): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const folder = await reachable(dirname(path), links);
+  const here = join(folder, basename(path));
+  const target = await readlink(here).catch(() => null);
+  if (target === null) return here;
+  if (links === 0) throw new Error('Too many links.');
+  return reachable(resolve(folder, target), links - 1);
 }

@@ -1,15 +1,16 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
+  failed,
   planned,
   retrying,
   said,
   sessionOpened,
+  succeeded,
   thought,
   toolFinished,
   toolStarted,
 } from '../events.ts';
-import { failed, succeeded } from '../failure.ts';
 import { isObject, type Json, list, type PlanItem, planItems } from '../text.ts';
 
 /** Claude Code's `stream-json` as log events. Null: not of this interface. */

@@ -1,7 +1,6 @@
 import type { AgentContext } from '../agent.ts';
 import type { Conversation, Interpretation } from '../conversation.ts';
-import { printed, sessionOpened } from '../events.ts';
-import { failed } from '../failure.ts';
+import { failed, printed, sessionOpened } from '../events.ts';
 import { isObject, type Json } from '../text.ts';
 import { CodexEvents } from './events.ts';
 import { Rpc, RpcError } from './rpc.ts';

@@ -2,8 +2,17 @@ import type { NewEvent } from '../../../platform/log/index.ts';
 import { boundedText } from '../../../work/index.ts';
 import type { AgentOutcome } from '../agent.ts';
 import type { Interpretation } from '../conversation.ts';
-import { planned, printed, retrying, said, thought, toolFinished, toolStarted } from '../events.ts';
-import { failed, succeeded } from '../failure.ts';
+import {
+  failed,
+  planned,
+  printed,
+  retrying,
+  said,
+  succeeded,
+  thought,
+  toolFinished,
+  toolStarted,
+} from '../events.ts';
 import { isObject, type Json, list, planItems } from '../text.ts';
 
 export interface Notification {

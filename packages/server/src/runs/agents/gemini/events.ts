@@ -1,8 +1,15 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
 import { TEXT_MAX_BYTES } from '../../../work/index.ts';
 import type { Interpretation } from '../conversation.ts';
-import { planned, said, sessionOpened, toolFinished, toolStarted } from '../events.ts';
-import { failed, succeeded } from '../failure.ts';
+import {
+  failed,
+  planned,
+  said,
+  sessionOpened,
+  succeeded,
+  toolFinished,
+  toolStarted,
+} from '../events.ts';
 import { isObject, type Json, type PlanItem, planItems } from '../text.ts';
 
 /**

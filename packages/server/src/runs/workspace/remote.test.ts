@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { git } from './git.ts';
-import { pinned } from './pin.ts';
-import { listRemote } from './remote.ts';
+import { listRemote, pinned } from './remote.ts';
 
 /** No name server knows it, so whoever connects was told where it is. */
 const HOST = 'repository.invalid';

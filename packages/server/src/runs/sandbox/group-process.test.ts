@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { keptOutput } from './child-output.ts';
+import { keptOutput } from './group-process.ts';
 
 it('has what a child said, however late it is read', async () => {
   const child = spawn('printf', ['said']);
