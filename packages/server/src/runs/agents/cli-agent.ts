@@ -25,13 +25,13 @@ interface CliAgentOptions {
 }
 
 export function createCliAgent(options: CliAgentOptions): Agent {
-  const { name, title, steerable, resumable, cli: wanted, agentsDir } = options;
-  const find = () => findCli(wanted.command, agentsDir);
+  const { title, cli: wanted } = options;
+  const find = () => findCli(wanted.command, options.agentsDir);
   return {
-    name,
+    name: options.name,
     title,
-    steerable,
-    resumable,
+    steerable: options.steerable,
+    resumable: options.resumable,
     get readOnlyPaths() {
       return [...(find()?.readOnlyPaths ?? []), ...(options.readOnlyPaths ?? [])];
     },

@@ -20,6 +20,8 @@ const EXIT_GRACE_MS = 10_000;
 export const PLAIN_OUTPUT_MAX_BYTES = 2 * 1024 * 1024;
 /** What waits for an agent to read it. */
 export const INPUT_MAX_BYTES = 8 * 1024 * 1024;
+/** One line of it; leaves room for the note within what one event holds. */
+const PRINTED_MAX_CHARS = 24 * 1024;
 const LAST_WORDS_MAX_CHARS = 2000;
 /** Shorter strings are no secrets, and masking them would make output unreadable. */
 const SECRET_MIN_CHARS = 8;
@@ -92,22 +94,18 @@ export class Conversation {
 
   #heard(line: Line): void {
     const message = line.droppedBytes === 0 ? parse(this.#masked(line.text)) : null;
-    const said = message === null ? null : this.#interpreted(message);
-    if (said === null) {
+    let meaning: Interpretation | null = null;
+    try {
+      if (message !== null) meaning = this.#options.interpret(message);
+    } catch {
+      // An agent's message may have any shape, and must not end the server.
+    }
+    if (meaning === null) {
       this.#print('stdout', line);
       return;
     }
-    this.#emit(said.events ?? []);
-    if (said.outcome) this.conclude(said.outcome);
-  }
-
-  /** An agent's message may have any shape, and must not end the server. */
-  #interpreted(message: Json): Interpretation | null {
-    try {
-      return this.#options.interpret(message);
-    } catch {
-      return null;
-    }
+    this.#emit(meaning.events ?? []);
+    if (meaning.outcome) this.conclude(meaning.outcome);
   }
 
   /**
@@ -151,9 +149,6 @@ export class Conversation {
     return { kind: 'failed', reason: 'agent_error', message };
   }
 }
-
-/** Leaves room for the note within what one event holds. */
-const PRINTED_MAX_CHARS = 24 * 1024;
 
 function parse(line: string): Json | null {
   try {

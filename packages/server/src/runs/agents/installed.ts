@@ -41,8 +41,16 @@ export function findCli(command: string, agentsDir?: string): Cli | null {
   const folders = (process.env.PATH ?? '').split(delimiter).filter(isAbsolute);
   if (agentsDir !== undefined) folders.unshift(join(agentsDir, 'node_modules/.bin'), agentsDir);
   const files = isAbsolute(command) ? [command] : folders.map(folder => join(folder, command));
-  const file = files.find(isExecutable);
-  return file === undefined ? null : describe(realpathSync(file));
+  const found = files.find(isExecutable);
+  if (found === undefined) return null;
+  const file = realpathSync(found);
+  const modules = file.indexOf(MODULES);
+  // Programs for Node run on ours: the sandbox shows no other.
+  const isForNode = /^#!.*\bnode\b/.test(firstBytes(file));
+  return {
+    command: isForNode ? [process.execPath, file] : [file],
+    readOnlyPaths: [modules < 0 ? file : file.slice(0, modules + MODULES.length - 1)],
+  };
 }
 
 function isExecutable(file: string): boolean {
@@ -52,14 +60,6 @@ function isExecutable(file: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Programs for Node run on ours: the sandbox shows no other. */
-function describe(file: string): Cli {
-  const modules = file.indexOf(MODULES);
-  const shown = modules < 0 ? file : file.slice(0, modules + MODULES.length - 1);
-  const forNode = /^#!.*\bnode\b/.test(firstBytes(file));
-  return { command: forNode ? [process.execPath, file] : [file], readOnlyPaths: [shown] };
 }
 
 function firstBytes(file: string): string {

@@ -39,6 +39,12 @@ export interface PlanItem {
   readonly status: 'pending' | 'active' | 'done';
 }
 
+/** The status of a step in the words that most agents share. */
+export function planStatus(status: unknown): PlanItem['status'] {
+  if (status === 'completed') return 'done';
+  return status === 'in_progress' ? 'active' : 'pending';
+}
+
 /** Items as an agent lists them, bounded; `read` answers null for what is no item. */
 export function planItems(
   value: unknown,

@@ -18,16 +18,11 @@ interface AcpAgentOptions {
 }
 
 export function createAcpAgent(options: AcpAgentOptions): Agent {
-  const { name, title, cli, agentsDir, readOnlyPaths } = options;
   return createCliAgent({
-    name,
-    title,
+    ...options,
     steerable: false,
     resumable: true,
-    cli,
-    agentsDir,
-    readOnlyPaths,
-    run: (found, context) => run(found, context, options),
+    run: (cli, context) => run(cli, context, options),
   });
 }
 
@@ -37,8 +32,7 @@ function run(cli: Cli, context: AgentContext, options: AcpAgentOptions): AgentRu
     ...options.env(context),
   });
   const dialogue = new AcpDialogue(context, { allowAll: options.isolated });
-  const { interpret } = dialogue;
-  const conversation = new Conversation({ context, process, interpret });
+  const conversation = new Conversation({ context, process, interpret: dialogue.interpret });
   void dialogue.run(conversation).then(outcome => conversation.conclude(outcome));
   void conversation.done.then(() => dialogue.hangUp());
   return {

@@ -93,13 +93,20 @@ export class AcpDialogue {
       protocolVersion: PROTOCOL_VERSION,
       clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
     });
-    const canLoad = agentCapabilities?.loadSession === true;
-    this.#sessionId = (canLoad && (await this.#load(agent))) || (await this.#open(agent));
-    this.#context.emit(sessionOpened(this.#sessionId, null));
+    let sessionId = agentCapabilities?.loadSession === true ? await this.#load(agent) : null;
+    if (sessionId === null) {
+      const opened = await agent.request<NewSessionResponse, NewSessionRequest>(
+        methods.agent.session.new,
+        { cwd: this.#context.workspaceDir, mcpServers: [] },
+      );
+      sessionId = opened.sessionId;
+    }
+    this.#sessionId = sessionId;
+    this.#context.emit(sessionOpened(sessionId, null));
     this.#isPrompted = true;
     const { stopReason } = await agent.request<PromptResponse, PromptRequest>(
       methods.agent.session.prompt,
-      { sessionId: this.#sessionId, prompt: [{ type: 'text', text: this.#context.instruction }] },
+      { sessionId, prompt: [{ type: 'text', text: this.#context.instruction }] },
     );
     for (const event of this.#updates.flush()) if (event) this.#context.emit(event);
     if (stopReason === 'end_turn') return succeeded(this.#updates.lastSaid);
@@ -118,12 +125,6 @@ export class AcpDialogue {
       this.#context.emit(printed('stderr', `The session cannot be loaded: ${reason(error)}`));
       return null;
     }
-  }
-
-  async #open(agent: ClientContext): Promise<string> {
-    const params = { cwd: this.#context.workspaceDir, mcpServers: [] };
-    const { new: open } = methods.agent.session;
-    return (await agent.request<NewSessionResponse, NewSessionRequest>(open, params)).sessionId;
   }
 
   /** What comes before the prompt repeats a loaded session. */

@@ -1,7 +1,7 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
 import { TEXT_MAX_BYTES } from '../../../work/index.ts';
 import { planned, said, thought, toolFinished, toolStarted } from '../events.ts';
-import { isObject, type Json, list, type PlanItem, planItems } from '../text.ts';
+import { isObject, type Json, list, planItems, planStatus } from '../text.ts';
 
 /**
  * ACP's `session/update` notifications as log events; one interpreter per prompt. Messages and
@@ -28,7 +28,15 @@ export class AcpUpdates {
       case 'tool_call_update':
         return [...this.flush(), ...this.#tool(update)];
       case 'plan':
-        return [...this.flush(), plan(update.entries)];
+        return [
+          ...this.flush(),
+          planned(
+            planItems(update.entries, ({ content, status }) => ({
+              text: content,
+              status: planStatus(status),
+            })),
+          ),
+        ];
       default:
         return [];
     }
@@ -55,8 +63,14 @@ export class AcpUpdates {
     const events: NewEvent[] = [];
     if (!this.#started.has(id)) {
       this.#started.add(id);
-      const name = typeof title === 'string' ? title : kind;
-      events.push(toolStarted({ id, name, kind: kindOf(kind), input: rawInput }));
+      events.push(
+        toolStarted({
+          id,
+          name: typeof title === 'string' ? title : kind,
+          kind: typeof kind === 'string' ? (KINDS[kind] ?? 'other') : null,
+          input: rawInput,
+        }),
+      );
     }
     const isOver = status === 'completed' || status === 'failed';
     if (isOver && !this.#finished.has(id)) {
@@ -67,9 +81,6 @@ export class AcpUpdates {
     return events;
   }
 }
-
-const kindOf = (kind: unknown): string | null =>
-  typeof kind === 'string' ? (KINDS[kind] ?? 'other') : null;
 
 const KINDS: Readonly<Record<string, string>> = {
   read: 'read',
@@ -89,15 +100,4 @@ function contentText(part: unknown): string {
   if (!isObject(part)) return '';
   if (part.type === 'content') return textOf(part.content);
   return part.type === 'diff' ? `changed ${String(part.path)}` : '';
-}
-
-function plan(entries: unknown): NewEvent {
-  return planned(
-    planItems(entries, ({ content, status }) => ({ text: content, status: statusOf(status) })),
-  );
-}
-
-function statusOf(status: unknown): PlanItem['status'] {
-  if (status === 'completed') return 'done';
-  return status === 'in_progress' ? 'active' : 'pending';
 }

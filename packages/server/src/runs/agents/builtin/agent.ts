@@ -68,13 +68,12 @@ function startBuiltin(context: AgentContext, model: string): AgentRun {
  */
 function readOnlyPaths(): readonly string[] {
   const { resolve } = createRequire(import.meta.url);
-  const packages = ['ai', '@ai-sdk/openai', 'zod'].map(name => modulesFolder(resolve(name)));
+  const modules = '/node_modules';
+  const packages = ['ai', '@ai-sdk/openai', 'zod'].map(name => {
+    const file = resolve(name);
+    return file.slice(0, file.lastIndexOf(`${modules}/`) + modules.length);
+  });
   return [...new Set([FOLDER, MANIFEST, ...packages])];
-}
-
-function modulesFolder(file: string): string {
-  const marker = '/node_modules/';
-  return file.slice(0, file.lastIndexOf(marker) + marker.length - 1);
 }
 
 function manifest(folder: string): string {

@@ -24,9 +24,27 @@ export function interpret(message: Json): Interpretation | null {
     case 'plan':
       return { events: [planned(planItems(message.items, planItem))] };
     case 'tool_start':
-      return { events: [started(message)] };
+      return {
+        events: [
+          toolStarted({
+            id: message.call_id,
+            name: message.name,
+            kind: wordOrNull(message.kind),
+            input: message.input,
+          }),
+        ],
+      };
     case 'tool_finish':
-      return { events: [finished(message)] };
+      return {
+        events: [
+          toolFinished({
+            id: message.call_id,
+            ok: message.status === 'ok',
+            exitCode: message.exit_code,
+            output: message.output,
+          }),
+        ],
+      };
     case 'retry':
       return { events: [retrying(message.attempt, message.status, message.message)] };
     case 'result':
@@ -39,22 +57,6 @@ export function interpret(message: Json): Interpretation | null {
   }
 }
 
-const started = (message: Json) =>
-  toolStarted({
-    id: message.call_id,
-    name: message.name,
-    kind: wordOrNull(message.kind),
-    input: message.input,
-  });
-
-const finished = (message: Json) =>
-  toolFinished({
-    id: message.call_id,
-    ok: message.status === 'ok',
-    exitCode: message.exit_code,
-    output: message.output,
-  });
-
 function planItem(item: Json): PlanItem | null {
   const { status } = item;
   if (status !== 'pending' && status !== 'active' && status !== 'done') return null;
@@ -62,8 +64,9 @@ function planItem(item: Json): PlanItem | null {
 }
 
 function outcome(message: Json): AgentOutcome {
-  if (message.status === 'success')
+  if (message.status === 'success') {
     return { kind: 'succeeded', summary: boundedText(message.summary) };
+  }
   return {
     kind: 'failed',
     reason: message.reason === 'budget' ? 'budget' : 'agent_error',

@@ -65,14 +65,13 @@ export async function work(job: Work): Promise<Result> {
     session.answerInterrupted();
     await session.save();
     if (signal.aborted) return { type: 'result', status: 'interrupted' };
-    return failed(error);
+    return {
+      type: 'result',
+      status: 'error',
+      reason: error instanceof ModelFailure ? error.reason : 'agent_error',
+      message: error instanceof Error ? error.message : 'The agent failed.',
+    };
   }
-}
-
-function failed(error: unknown): Result {
-  const message = error instanceof Error ? error.message : 'The agent failed.';
-  const reason = error instanceof ModelFailure ? error.reason : 'agent_error';
-  return { type: 'result', status: 'error', reason, message };
 }
 
 async function steps(job: Work): Promise<Result> {
@@ -88,7 +87,8 @@ async function steps(job: Work): Promise<Result> {
       signal.throwIfAborted();
       continue;
     }
-    if (lastIsToolResult(session)) continue;
+    // The SDK itself has answered a call whose arguments it could not read.
+    if (session.state.messages.at(-1)?.role === 'tool') continue;
     if (answer.finishReason !== 'stop') {
       throw new Error(`The model ended with "${answer.finishReason}".`);
     }
@@ -98,10 +98,6 @@ async function steps(job: Work): Promise<Result> {
     return { type: 'result', status: 'success', summary: answer.text.trim() || 'Done.' };
   }
 }
-
-/** The SDK itself has answered a call whose arguments it could not read. */
-const lastIsToolResult = (session: Session): boolean =>
-  session.state.messages.at(-1)?.role === 'tool';
 
 async function callModel({ session, model, emit }: Work): Promise<ModelAnswer> {
   const { state } = session;

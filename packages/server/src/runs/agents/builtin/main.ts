@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { Inbox, work } from './loop.ts';
 import { openModel } from './model.ts';
 import { Session } from './session.ts';
-import type { FollowUp, FromAgent, Result, Start, ToAgent } from './wire.ts';
+import type { FromAgent, Result, Start, ToAgent } from './wire.ts';
 
 /**
  * The built-in coding agent, a program of its own: `node main.ts`, working directory the workspace,
@@ -28,7 +28,9 @@ function listen(run: (start: Start) => Promise<Result>): Promise<Result> {
     const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
     lines.on('line', line => {
       const message = parse(line);
-      if (message?.type === 'message') take(message);
+      if (message?.type === 'message' && inbox.put(message)) {
+        emit({ type: 'accepted', id: message.id });
+      }
       if (message?.type !== 'start' || started) return;
       started = true;
       run(message).then(resolve, reject);
@@ -38,10 +40,6 @@ function listen(run: (start: Start) => Promise<Result>): Promise<Result> {
       if (!started) resolve({ type: 'result', status: 'interrupted' });
     });
   });
-}
-
-function take(message: FollowUp): void {
-  if (inbox.put(message)) emit({ type: 'accepted', id: message.id });
 }
 
 function parse(line: string): ToAgent | null {
@@ -64,8 +62,12 @@ async function run(start: Start): Promise<Result> {
   }
   session.begin(start.instruction);
   await session.save();
-  const resumed = start.resume !== null;
-  emit({ type: 'init', session_id: session.id, model: start.model, resumed });
+  emit({
+    type: 'init',
+    session_id: session.id,
+    model: start.model,
+    resumed: start.resume !== null,
+  });
   if (session.state.plan.length > 0) emit({ type: 'plan', items: session.state.plan });
   const model = openModel({
     baseUrl: start.baseUrl,

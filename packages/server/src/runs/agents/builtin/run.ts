@@ -30,7 +30,14 @@ export function runCommand(
   const child = spawn(program, args, { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = new HeadAndTail(OUTPUT_MAX_BYTES);
   let timedOut = false;
-  const killGroup = () => killQuietly(child.pid);
+  const killGroup = () => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // The group is gone.
+    }
+  };
   const timer = setTimeout(() => {
     timedOut = true;
     killGroup();
@@ -54,15 +61,6 @@ export function runCommand(
       resolve({ exitCode, output: output.toString(), timedOut });
     });
   });
-}
-
-function killQuietly(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // The group is gone.
-  }
 }
 
 /** The first and the last half of `maxBytes`; what was between is counted. */

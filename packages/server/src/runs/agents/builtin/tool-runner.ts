@@ -25,8 +25,9 @@ interface ToolPlace {
   setPlan(items: { text: string; status: PlanStatus }[]): void;
 }
 
-type Input<N extends ToolName> = z.infer<(typeof INPUTS)[N]>;
-type Tools = { [N in ToolName]: (input: Input<N>, place: ToolPlace) => Promise<ToolAnswer> };
+type Tools = {
+  [N in ToolName]: (input: z.infer<(typeof INPUTS)[N]>, place: ToolPlace) => Promise<ToolAnswer>;
+};
 
 /** Never rejects. */
 export async function runTool(name: string, input: unknown, place: ToolPlace): Promise<ToolAnswer> {
@@ -57,10 +58,24 @@ const cut = (output: string): string =>
     : `${output.slice(0, ANSWER_MAX_CHARS)}\n[… ${output.length - ANSWER_MAX_CHARS} more]`;
 
 const RUN: Tools = {
-  list_files: ({ path = '.' }, place) =>
-    lookUp(['-l', '-e', ''], path, place).then(({ output }) => done(output || 'No files.')),
-  search: ({ pattern, path = '.' }, place) => searchFiles(pattern, path, place),
-  read_file: readLines,
+  list_files: async ({ path = '.' }, place) => {
+    const { output } = await lookUp(['-l', '-e', ''], path, place);
+    return done(output || 'No files.');
+  },
+  search: async ({ pattern, path = '.' }, place) => {
+    const { exitCode, output, timedOut } = await lookUp(['-n', '-e', pattern], path, place);
+    if (timedOut) return refused('The search took too long.');
+    if (exitCode === 1) return done('No matches.');
+    return exitCode === 0 ? done(output) : refused(output);
+  },
+  read_file: async ({ path, from_line = 1, lines = READ_LINES }, { workspaceDir }) => {
+    const content = await readText(await inside(workspaceDir, path));
+    const all = content.split('\n');
+    const shown = all.slice(from_line - 1, from_line - 1 + lines);
+    const last = from_line - 1 + shown.length;
+    const note = last < all.length ? `\n[lines ${from_line} to ${last} of ${all.length}]` : '';
+    return done(shown.join('\n') + note);
+  },
   write_file: async ({ path, content }, { workspaceDir }) => {
     const file = await inside(workspaceDir, path);
     if (Buffer.byteLength(content) > FILE_MAX_BYTES) return refused('The file would be too large.');
@@ -68,7 +83,15 @@ const RUN: Tools = {
     await writeFile(file, content);
     return done(`Wrote ${path}.`);
   },
-  edit_file: editFile,
+  edit_file: async ({ path, old_text, new_text }, { workspaceDir }) => {
+    const file = await inside(workspaceDir, path);
+    const before = await readText(file);
+    const at = before.indexOf(old_text);
+    if (at < 0) return refused(`old_text is not in ${path}.`);
+    if (before.indexOf(old_text, at + 1) >= 0) return refused(`old_text is in ${path} twice.`);
+    await writeFile(file, before.slice(0, at) + new_text + before.slice(at + old_text.length));
+    return done(`Edited ${path}.`);
+  },
   run_command: async ({ command, timeout_s }, { workspaceDir, signal }) => {
     const timeoutMs = timeout_s === undefined ? COMMAND_TIMEOUT_MS : timeout_s * 1000;
     const result = await runCommand(['sh', '-c', command], {
@@ -86,13 +109,6 @@ const RUN: Tools = {
   },
 };
 
-async function searchFiles(pattern: string, path: string, place: ToolPlace): Promise<ToolAnswer> {
-  const { exitCode, output, timedOut } = await lookUp(['-n', '-e', pattern], path, place);
-  if (timedOut) return refused('The search took too long.');
-  if (exitCode === 1) return done('No matches.');
-  return exitCode === 0 ? done(output) : refused(output);
-}
-
 /** `git grep` knows what is ignored, also where there is no repository, and needs no index. */
 async function lookUp(args: readonly string[], path: string, place: ToolPlace) {
   const { workspaceDir, signal } = place;
@@ -105,42 +121,14 @@ async function lookUp(args: readonly string[], path: string, place: ToolPlace) {
   });
 }
 
-async function readLines(
-  { path, from_line = 1, lines = READ_LINES }: Input<'read_file'>,
-  { workspaceDir }: ToolPlace,
-): Promise<ToolAnswer> {
-  const content = await readText(await inside(workspaceDir, path));
-  const all = content.split('\n');
-  const shown = all.slice(from_line - 1, from_line - 1 + lines);
-  const last = from_line - 1 + shown.length;
-  const note = last < all.length ? `\n[lines ${from_line} to ${last} of ${all.length}]` : '';
-  return done(shown.join('\n') + note);
-}
-
-async function editFile(
-  { path, old_text, new_text }: Input<'edit_file'>,
-  { workspaceDir }: ToolPlace,
-): Promise<ToolAnswer> {
-  const file = await inside(workspaceDir, path);
-  const before = await readText(file);
-  const at = before.indexOf(old_text);
-  if (at < 0) return refused(`old_text is not in ${path}.`);
-  if (before.indexOf(old_text, at + 1) >= 0) return refused(`old_text is in ${path} twice.`);
-  await writeFile(file, before.slice(0, at) + new_text + before.slice(at + old_text.length));
-  return done(`Edited ${path}.`);
-}
-
 async function readText(file: string): Promise<string> {
-  const { size, isFile } = await statOf(file);
-  if (!isFile) throw new Error('That is not a file.');
-  if (size > FILE_MAX_BYTES) throw new Error(`The file has ${size} bytes; use run_command.`);
+  const info = await stat(file);
+  if (!info.isFile()) throw new Error('That is not a file.');
+  if (info.size > FILE_MAX_BYTES) {
+    throw new Error(`The file has ${info.size} bytes; use run_command.`);
+  }
   if (await isBinary(file)) throw new Error('That is a binary file.');
   return readFile(file, 'utf8');
-}
-
-async function statOf(file: string): Promise<{ size: number; isFile: boolean }> {
-  const found = await stat(file);
-  return { size: found.size, isFile: found.isFile() };
 }
 
 async function isBinary(file: string): Promise<boolean> {

@@ -12,6 +12,9 @@ export const CLAUDE = {
   version: '2.1.330',
 } as const;
 
+/** Its own ten, which it uses for a refused token too, take minutes; these take half of one. */
+const RETRIES_MAX = 5;
+
 export function createClaudeAgent(options: AdapterOptions): Agent {
   return createCliAgent({
     name: 'claude-code',
@@ -25,8 +28,19 @@ export function createClaudeAgent(options: AdapterOptions): Agent {
 }
 
 function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun {
-  const command = [...cli.command, ...claudeArguments(context, options)];
-  const process = context.spawn(command, claudeEnvironment(context, options));
+  const { homeDir, gatewayUrl, token } = context;
+  const process = context.spawn([...cli.command, ...claudeArguments(context, options)], {
+    HOME: homeDir,
+    CLAUDE_CONFIG_DIR: join(homeDir, '.claude'),
+    ANTHROPIC_BASE_URL: `${gatewayUrl}/model/anthropic`,
+    ANTHROPIC_API_KEY: token,
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    CLAUDE_CODE_MAX_RETRIES: String(RETRIES_MAX),
+    DISABLE_AUTOUPDATER: '1',
+    DISABLE_TELEMETRY: '1',
+    DISABLE_ERROR_REPORTING: '1',
+    ...(options.isolated && { IS_SANDBOX: '1' }),
+  });
   const conversation = new Conversation({ context, process, interpret });
   const say = (content: string) =>
     conversation.send({ type: 'user', message: { role: 'user', content } });
@@ -55,25 +69,4 @@ function claudeArguments(
     ...(chosen === undefined ? [] : ['--model', chosen]),
     ...(resume === null ? [] : ['--resume', resume]),
   ];
-}
-
-/** Its own ten, which it uses for a refused token too, take minutes; these take half of one. */
-const RETRIES_MAX = 5;
-
-function claudeEnvironment(
-  { homeDir, gatewayUrl, token }: AgentContext,
-  { isolated }: AdapterOptions,
-): Record<string, string> {
-  return {
-    HOME: homeDir,
-    CLAUDE_CONFIG_DIR: join(homeDir, '.claude'),
-    ANTHROPIC_BASE_URL: `${gatewayUrl}/model/anthropic`,
-    ANTHROPIC_API_KEY: token,
-    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-    CLAUDE_CODE_MAX_RETRIES: String(RETRIES_MAX),
-    DISABLE_AUTOUPDATER: '1',
-    DISABLE_TELEMETRY: '1',
-    DISABLE_ERROR_REPORTING: '1',
-    ...(isolated && { IS_SANDBOX: '1' }),
-  };
 }

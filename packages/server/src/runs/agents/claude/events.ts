@@ -11,7 +11,7 @@ import {
   toolFinished,
   toolStarted,
 } from '../events.ts';
-import { isObject, type Json, list, type PlanItem, planItems } from '../text.ts';
+import { isObject, type Json, list, planItems, planStatus } from '../text.ts';
 
 /** Claude Code's `stream-json` as log events. Null: not of this interface. */
 export function interpret(message: Json): Interpretation | null {
@@ -52,7 +52,12 @@ function assistantBlock(block: Json): (NewEvent | null)[] {
     case 'tool_use': {
       const { id, name, input } = block;
       const started = toolStarted({ id, name, kind: KINDS[String(name)] ?? null, input });
-      return name === 'TodoWrite' && isObject(input) ? [started, plan(input.todos)] : [started];
+      if (name !== 'TodoWrite' || !isObject(input)) return [started];
+      const items = planItems(input.todos, todo => ({
+        text: todo.content,
+        status: planStatus(todo.status),
+      }));
+      return [started, planned(items)];
     }
     default:
       return [];
@@ -71,17 +76,6 @@ const KINDS: Readonly<Record<string, string>> = {
   WebSearch: 'fetch',
   TodoWrite: 'plan',
 };
-
-function plan(todos: unknown): NewEvent {
-  return planned(
-    planItems(todos, ({ content, status }) => ({ text: content, status: statusOf(status) })),
-  );
-}
-
-function statusOf(status: unknown): PlanItem['status'] {
-  if (status === 'completed') return 'done';
-  return status === 'in_progress' ? 'active' : 'pending';
-}
 
 function userBlock(block: Json): NewEvent | null {
   if (block.type !== 'tool_result') return null;

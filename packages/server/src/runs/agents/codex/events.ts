@@ -39,15 +39,16 @@ export class CodexEvents {
         return { events: isObject(params.item) ? this.#item(method, params.item, isOwn) : [] };
       case 'warning':
         return { events: [printed('stderr', boundedText(params.message))] };
-      default:
-        return isOwn ? this.#ofTurn(method, params) : {};
     }
-  }
-
-  #ofTurn(method: string, params: Json): Interpretation {
+    if (!isOwn) return {};
     switch (method) {
-      case 'turn/plan/updated':
-        return { events: [plan(params.plan)] };
+      case 'turn/plan/updated': {
+        const items = planItems(params.plan, ({ step, status }) => ({
+          text: step,
+          status: STEPS[boundedText(status)] ?? 'pending',
+        }));
+        return { events: [planned(items)] };
+      }
       case 'error':
         return { events: isObject(params.error) ? [this.#error(params.error, params)] : [] };
       case 'turn/completed':
@@ -65,7 +66,10 @@ export class CodexEvents {
         this.#lastSaid = item.text;
         return [said(item.text)];
       case 'reasoning':
-        return completed && isOwn ? [thought(words(item.summary, item.content))] : [];
+        if (!completed || !isOwn) return [];
+        return [
+          thought([...list(item.summary), ...list(item.content)].map(boundedText).join('\n')),
+        ];
       case 'userMessage':
       case 'hookPrompt':
       case 'plan':
@@ -85,10 +89,14 @@ export class CodexEvents {
     if (!this.#started.has(id)) events.push(toolStarted({ id, name, kind, input: inputOf(item) }));
     this.#started.add(id);
     if (completed) {
-      const ok = item.status === undefined || item.status === 'completed';
       const output = item.aggregatedOutput ?? item.result ?? item.contentItems ?? item.output;
       events.push(
-        toolFinished({ id, ok, exitCode: item.exitCode, output: output ?? item.error ?? '' }),
+        toolFinished({
+          id,
+          ok: item.status === undefined || item.status === 'completed',
+          exitCode: item.exitCode,
+          output: output ?? item.error ?? '',
+        }),
       );
       this.#started.delete(id);
     }
@@ -118,23 +126,10 @@ function outcomeOf({ status, error }: Json, lastSaid: unknown): AgentOutcome {
   return failed(why ?? (status === 'interrupted' ? 'Interrupted.' : undefined));
 }
 
-function words(...lists: readonly unknown[]): string {
-  return lists.flatMap(list).map(boundedText).join('\n');
-}
-
 const STEPS: Readonly<Record<string, 'pending' | 'active' | 'done'>> = {
   inProgress: 'active',
   completed: 'done',
 };
-
-function plan(steps: unknown): NewEvent {
-  return planned(
-    planItems(steps, ({ step, status }) => ({
-      text: step,
-      status: STEPS[boundedText(status)] ?? 'pending',
-    })),
-  );
-}
 
 /** By the item's type: the name of the tool, and what it is like. */
 const TOOLS: Readonly<Record<string, readonly [name: string, kind: string]>> = {
@@ -145,14 +140,14 @@ const TOOLS: Readonly<Record<string, readonly [name: string, kind: string]>> = {
 };
 
 function inputOf(item: Json): unknown {
-  if (item.type === 'fileChange') {
-    const changes = list(item.changes).filter(isObject);
-    return changes
-      .map(
-        ({ kind, path }) =>
-          `${boundedText(isObject(kind) ? kind.type : kind)} ${boundedText(path)}`,
-      )
-      .join('\n');
+  if (item.type !== 'fileChange') {
+    return item.command ?? item.query ?? item.arguments ?? item.prompt ?? undefined;
   }
-  return item.command ?? item.query ?? item.arguments ?? item.prompt ?? undefined;
+  const lines = list(item.changes)
+    .filter(isObject)
+    .map(({ kind, path }) => {
+      const change = isObject(kind) ? kind.type : kind;
+      return `${boundedText(change)} ${boundedText(path)}`;
+    });
+  return lines.join('\n');
 }

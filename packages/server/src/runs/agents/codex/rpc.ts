@@ -52,8 +52,14 @@ export class Rpc {
   take(message: Json): boolean {
     const { id, method, result, error } = message;
     if (id === undefined) return false;
-    if (method === undefined) this.#answered(id, result, error);
-    else this.#send({ id, error: { code: METHOD_NOT_FOUND, message: 'Not offered here.' } });
+    if (method !== undefined) {
+      this.#send({ id, error: { code: METHOD_NOT_FOUND, message: 'Not offered here.' } });
+      return true;
+    }
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (isObject(error)) pending?.reject(new RpcError(boundedText(error.message)));
+    else pending?.resolve(isObject(result) ? result : {});
     return true;
   }
 
@@ -62,12 +68,5 @@ export class Rpc {
     this.#closed = reason;
     for (const { reject } of this.#pending.values()) reject(reason);
     this.#pending.clear();
-  }
-
-  #answered(id: unknown, result: unknown, error: unknown): void {
-    const pending = this.#pending.get(id);
-    this.#pending.delete(id);
-    if (isObject(error)) pending?.reject(new RpcError(boundedText(error.message)));
-    else pending?.resolve(isObject(result) ? result : {});
   }
 }

@@ -28,8 +28,22 @@ export function createGeminiAgent(options: AdapterOptions): Agent {
 }
 
 function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun {
-  const command = [...cli.command, ...geminiArguments(context, options)];
-  const process = context.spawn(command, geminiEnvironment(context));
+  const { resume, model, homeDir, gatewayUrl, token } = context;
+  const command = [
+    ...cli.command,
+    ...['-o', 'stream-json', '--skip-trust'],
+    ...['--approval-mode', options.isolated ? 'yolo' : 'auto_edit'],
+    ...['-m', model ?? options.model ?? GEMINI_MODEL],
+    ...(resume === null ? [] : ['--resume', resume]),
+  ];
+  const process = context.spawn(command, {
+    HOME: homeDir,
+    GEMINI_API_KEY: token,
+    GOOGLE_GEMINI_BASE_URL: `${gatewayUrl}/model/gemini`,
+    GEMINI_CLI_SYSTEM_SETTINGS_PATH: SETTINGS,
+    // Otherwise it starts itself again as a child that signals do not reach.
+    GEMINI_CLI_NO_RELAUNCH: 'true',
+  });
   const interpreter = new GeminiInterpreter();
   const conversation = new Conversation({
     context,
@@ -43,32 +57,5 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
     done: conversation.done,
     stop: signal => conversation.stop(signal),
     steer: async () => false,
-  };
-}
-
-function geminiArguments(
-  { resume, model }: Pick<AgentContext, 'resume' | 'model'>,
-  { isolated, model: fallback }: AdapterOptions,
-): string[] {
-  return [
-    ...['-o', 'stream-json', '--skip-trust'],
-    ...['--approval-mode', isolated ? 'yolo' : 'auto_edit'],
-    ...['-m', model ?? fallback ?? GEMINI_MODEL],
-    ...(resume === null ? [] : ['--resume', resume]),
-  ];
-}
-
-/** Without `NO_RELAUNCH` it starts itself again as a child that signals do not reach. */
-function geminiEnvironment({
-  homeDir,
-  gatewayUrl,
-  token,
-}: Pick<AgentContext, 'homeDir' | 'gatewayUrl' | 'token'>): Record<string, string> {
-  return {
-    HOME: homeDir,
-    GEMINI_API_KEY: token,
-    GOOGLE_GEMINI_BASE_URL: `${gatewayUrl}/model/gemini`,
-    GEMINI_CLI_SYSTEM_SETTINGS_PATH: SETTINGS,
-    GEMINI_CLI_NO_RELAUNCH: 'true',
   };
 }

@@ -10,7 +10,7 @@ import {
   toolFinished,
   toolStarted,
 } from '../events.ts';
-import { isObject, type Json, type PlanItem, planItems } from '../text.ts';
+import { isObject, type Json, planItems, planStatus } from '../text.ts';
 
 /**
  * Gemini CLI's `stream-json` as log events; one interpreter per process. A message comes in pieces
@@ -25,7 +25,14 @@ export class GeminiInterpreter {
     if (typeof message.type !== 'string') return null;
     if (message.type === 'message') return { events: this.#message(message) };
     const before = this.flush();
-    if (message.type === 'result') return { events: before, outcome: this.#outcome(message) };
+    if (message.type === 'result') {
+      const { status, error } = message;
+      const outcome =
+        status === 'success'
+          ? succeeded(this.#lastSaid)
+          : failed(isObject(error) ? error.message : undefined);
+      return { events: before, outcome };
+    }
     return { events: [...before, ...otherEvents(message)] };
   }
 
@@ -42,11 +49,6 @@ export class GeminiInterpreter {
     const before = delta === true ? [] : this.flush();
     this.#piece = (this.#piece + content).slice(0, TEXT_MAX_BYTES);
     return before;
-  }
-
-  #outcome({ status, error }: Json) {
-    if (status === 'success') return succeeded(this.#lastSaid);
-    return failed(isObject(error) ? error.message : undefined);
   }
 }
 
@@ -73,14 +75,9 @@ function toolUse({ tool_id: id, tool_name: name, parameters: input }: Json): New
   const started = toolStarted({ id, name, kind: KINDS[String(name)] ?? null, input });
   if (name !== 'write_todos' || !isObject(input)) return [started];
   const items = planItems(input.todos, ({ description, status }) =>
-    status === 'cancelled' ? null : { text: description, status: statusOf(status) },
+    status === 'cancelled' ? null : { text: description, status: planStatus(status) },
   );
   return [started, planned(items)];
-}
-
-function statusOf(status: unknown): PlanItem['status'] {
-  if (status === 'completed') return 'done';
-  return status === 'in_progress' ? 'active' : 'pending';
 }
 
 const KINDS: Readonly<Record<string, string>> = {
