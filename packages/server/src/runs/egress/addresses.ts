@@ -33,14 +33,12 @@ export async function resolveHost(
   host: string,
   options: { readonly timeoutMs: number; readonly resolve?: Resolve | undefined },
 ): Promise<readonly string[]> {
-  const looking = (options.resolve ?? resolveAll)(host);
-  const addresses = await within(looking, options.timeoutMs, () => {
+  const resolve: Resolve =
+    options.resolve ??
+    (async name => (await lookup(name, { all: true })).map(({ address }) => address));
+  const addresses = await within(resolve(host), options.timeoutMs, () => {
     throw new Error('late');
   });
   if (addresses.length === 0) throw new Error('no address');
   return addresses;
-}
-
-async function resolveAll(host: string): Promise<string[]> {
-  return (await lookup(host, { all: true })).map(entry => entry.address);
 }

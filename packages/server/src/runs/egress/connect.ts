@@ -23,7 +23,13 @@ const ATTEMPT_TIMEOUT_MS = 1_000;
 export async function connectTo(target: Target, options: ConnectOptions): Promise<Socket> {
   const startedMs = performance.now();
   const addresses = await addressesOf(target, options);
-  if (!options.mayBePrivate && !addresses.every(isPublic)) throw isPrivate(target);
+  if (!options.mayBePrivate && !addresses.every(isPublic)) {
+    throw new EgressError(
+      'destination_ip_prohibited',
+      `${target.host} has a private address. An administrator can allow that by adding ` +
+        `${authorityOf(target)} to HOLDFAST_ALLOWED_HOSTS.`,
+    );
+  }
   options.signal.throwIfAborted();
   const leftMs = options.timeoutMs - (performance.now() - startedMs);
   if (leftMs <= 0) throw late(target);
@@ -74,14 +80,6 @@ async function connected(
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
   }
-}
-
-function isPrivate(target: Target): EgressError {
-  return new EgressError(
-    'destination_ip_prohibited',
-    `${target.host} has a private address. An administrator can allow that by adding ` +
-      `${authorityOf(target)} to HOLDFAST_ALLOWED_HOSTS.`,
-  );
 }
 
 function late(target: Target): EgressError {

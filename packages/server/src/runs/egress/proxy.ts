@@ -72,7 +72,17 @@ export class EgressProxy {
       requestTimeout: 0,
     });
     this.server.maxConnections = 2 * limits.connectionsMax;
-    this.#listen();
+    this.server.on('connection', (socket: Socket) => {
+      this.#clients.add(socket);
+      socket.on('error', () => {});
+      socket.once('close', () => this.#clients.delete(socket));
+    });
+    this.server.on('connect', (request: IncomingMessage, client: Socket, head: Buffer) => {
+      void this.#tunnel(request, { client, head });
+    });
+    this.server.on('request', (request, response) => void this.#forward(request, response));
+    this.server.on('clientError', (error, client) => this.#unreadable(error, client as Socket));
+    this.server.on('drop', () => this.#count(this.#tooMany()));
   }
 
   /** Ends every connection and stops listening. */
@@ -85,21 +95,6 @@ export class EgressProxy {
     if (!this.server.listening) return;
     this.server.close();
     await once(this.server, 'close');
-  }
-
-  #listen(): void {
-    const { server } = this;
-    server.on('connection', (socket: Socket) => {
-      this.#clients.add(socket);
-      socket.on('error', () => {});
-      socket.once('close', () => this.#clients.delete(socket));
-    });
-    server.on('connect', (request: IncomingMessage, client: Socket, head: Buffer) => {
-      void this.#tunnel(request, { client, head });
-    });
-    server.on('request', (request, response) => void this.#forward(request, response));
-    server.on('clientError', (error, client) => this.#unreadable(error, client as Socket));
-    server.on('drop', () => this.#count(this.#tooMany()));
   }
 
   async #tunnel(
@@ -131,17 +126,14 @@ export class EgressProxy {
       response.end(bodyOf(error));
     };
     try {
-      const { path, ...asked } = absoluteTarget(request.url ?? '');
+      const asked = absoluteTarget(request.url ?? '');
       target = asked.target;
       const host = await this.#connect(target, request.socket);
-      const { method } = request;
-      const headers = requestHeaders(request, authorityOf(target).replace(/:80$/, ''));
-      const maxHeaderSize = this.#rules.limits.headerMaxBytes;
       const onward = httpRequest({
-        method,
-        path,
-        headers,
-        maxHeaderSize,
+        method: request.method,
+        path: asked.path,
+        headers: requestHeaders(request, authorityOf(target).replace(/:80$/, '')),
+        maxHeaderSize: this.#rules.limits.headerMaxBytes,
         createConnection: () => host,
       });
       response.once('close', () => host.destroy());
@@ -159,8 +151,14 @@ export class EgressProxy {
 
   /** A connection within the rules, that is counted until it is closed. */
   async #connect(target: Target, client: Duplex): Promise<Socket> {
-    const { limits, resolve, ...rules } = this.#rules;
-    if (!rules.isListed(target)) throw notListed(target);
+    const { limits, resolve } = this.#rules;
+    if (!this.#rules.isListed(target)) {
+      throw new EgressError(
+        'http_request_denied',
+        `Agents may not connect to ${authorityOf(target)}. An administrator can allow it by ` +
+          `adding ${authorityOf(target)} to HOLDFAST_SANDBOX_ALLOWED_HOSTS.`,
+      );
+    }
     if (this.#connections >= limits.connectionsMax) throw this.#tooMany();
     const gone = new AbortController();
     const abort = () => gone.abort();
@@ -168,7 +166,7 @@ export class EgressProxy {
     this.#connections += 1;
     try {
       const host = await connectTo(target, {
-        mayBePrivate: rules.mayBePrivate(target),
+        mayBePrivate: this.#rules.mayBePrivate(target),
         timeoutMs: limits.connectTimeoutMs,
         resolve,
         signal: gone.signal,
@@ -219,14 +217,6 @@ export class EgressProxy {
     }
     answer(client, this.#count(unreadable(thrown.code, this.#rules.limits)));
   }
-}
-
-function notListed(target: Target): EgressError {
-  return new EgressError(
-    'http_request_denied',
-    `Agents may not connect to ${authorityOf(target)}. An administrator can allow it by adding ` +
-      `${authorityOf(target)} to HOLDFAST_SANDBOX_ALLOWED_HOSTS.`,
-  );
 }
 
 function unreadable(code: string | undefined, limits: EgressLimits): EgressError {

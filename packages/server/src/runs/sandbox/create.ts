@@ -8,7 +8,7 @@ import { openEnvironment } from './environment.ts';
 import { GroupProcess } from './group-process.ts';
 import { createIsolatedSandbox } from './isolated.ts';
 import { EMPTY_FILE, EMPTY_FOLDER } from './proc.ts';
-import { HOME_DIR, type Sandbox, type SandboxMounts, type SandboxOwner } from './sandbox.ts';
+import { HOME_DIR, type Sandbox, type SandboxOwner } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
 
 /** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
@@ -48,7 +48,36 @@ type SandboxProbe =
  */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const probe = await probeSandbox(options);
-  return probe.works ? createIsolatedSandbox(probe.settings) : createOpenSandbox(note(probe.why));
+  if (probe.works) return createIsolatedSandbox(probe.settings);
+  return createOpenSandbox(
+    'Not isolated: agents run as the user of this server, and can read and change whatever that ' +
+      'user can, secrets included, and reach its network. To isolate them, run the server on Linux ' +
+      'with bubblewrap (apt-get install bubblewrap) and user namespaces. What failed: ' +
+      probe.why,
+  );
+}
+
+/**
+ * No isolation: processes of the server's own user, on the host's paths and network. Only the
+ * environment is still an allowlist, and the process group is still one that can be ended whole.
+ */
+function createOpenSandbox(note: string): Sandbox {
+  return {
+    isolated: false,
+    note,
+    paths: mounts => ({ workspace: mounts.workspace, home: mounts.home, gatewayUrl: null }),
+    spawn(command) {
+      const [program = '', ...args] = command.command;
+      const child = spawn(program, args, {
+        env: openEnvironment(command),
+        cwd: command.mounts.workspace,
+        detached: true,
+        stdio: 'pipe',
+      });
+      return new GroupProcess(child);
+    },
+    close: async () => {},
+  };
 }
 
 /** Runs `true` inside, with exactly the flags and the bridge that commands will have. */
@@ -82,7 +111,12 @@ async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
 async function tryOut(settings: BubblewrapSettings, dir: string): Promise<string | undefined> {
   const folder = await mkdtemp(join(dir, 'probe-'));
   try {
-    const mounts = await probeMounts(folder, settings.owner);
+    const [workspace, home] = [join(folder, 'workspace'), join(folder, 'home')];
+    for (const path of [workspace, home]) {
+      await mkdir(path, { mode: 0o700 });
+      if (settings.owner) chownSync(path, settings.owner.uid, settings.owner.gid);
+    }
+    const mounts = { workspace, home, readOnly: [], gatewaySocket: null, proxySocket: null };
     const sandbox = createIsolatedSandbox(settings);
     const child = sandbox.spawn({ command: ['true'], env: {}, mounts });
     const timer = setTimeout(() => child.kill('SIGKILL'), PROBE_TIMEOUT_MS);
@@ -97,15 +131,6 @@ async function tryOut(settings: BubblewrapSettings, dir: string): Promise<string
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function probeMounts(folder: string, owner?: SandboxOwner): Promise<SandboxMounts> {
-  const [workspace, home] = [join(folder, 'workspace'), join(folder, 'home')];
-  for (const path of [workspace, home]) {
-    await mkdir(path, { mode: 0o700 });
-    if (owner) chownSync(path, owner.uid, owner.gid);
-  }
-  return { workspace, home, readOnly: [], gatewaySocket: null, proxySocket: null };
 }
 
 /** Names of accounts and addresses inside, instead of the host's. */
@@ -125,35 +150,4 @@ async function writeNames(dir: string, owner: SandboxOwner | undefined): Promise
     await writeFile(join(folder, name), text, { mode: 0o644 });
   }
   return folder;
-}
-
-/**
- * No isolation: processes of the server's own user, on the host's paths and network. Only the
- * environment is still an allowlist, and the process group is still one that can be ended whole.
- */
-function createOpenSandbox(note: string): Sandbox {
-  return {
-    isolated: false,
-    note,
-    paths: mounts => ({ workspace: mounts.workspace, home: mounts.home, gatewayUrl: null }),
-    spawn(command) {
-      const [program = '', ...args] = command.command;
-      const child = spawn(program, args, {
-        env: openEnvironment(command),
-        cwd: command.mounts.workspace,
-        detached: true,
-        stdio: 'pipe',
-      });
-      return new GroupProcess(child);
-    },
-    close: async () => {},
-  };
-}
-
-function note(why: string): string {
-  return (
-    'Not isolated: agents run as the user of this server, and can read and change whatever that ' +
-    'user can, secrets included, and reach its network. To isolate them, run the server on Linux ' +
-    `with bubblewrap (apt-get install bubblewrap) and user namespaces. What failed: ${why}`
-  );
 }

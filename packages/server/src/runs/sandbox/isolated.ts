@@ -21,7 +21,6 @@ import {
   type Sandbox,
   type SandboxCommand,
   type SandboxedProcess,
-  type SandboxMounts,
   WORKSPACE_DIR,
 } from './sandbox.ts';
 
@@ -62,11 +61,19 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
   write(child, ARGUMENTS_FD, setup);
   write(child, SECCOMP_FD, settings.seccomp);
   const control = child.stdio[CONTROL_FD] as Duplex;
+  const ports: { port: number; socket: string }[] = [];
+  if (mounts.gatewaySocket !== null) {
+    ports.push({ port: GATEWAY_PORT, socket: GATEWAY_SOCKET_INSIDE });
+  }
+  if (mounts.proxySocket !== null) ports.push({ port: PROXY_PORT, socket: PROXY_SOCKET_INSIDE });
   const order: BridgeOrder = {
-    command: insideNode(command.command),
+    // The Node that runs us stands elsewhere inside, wherever it is on the host.
+    command: command.command.map((word, index) =>
+      index === 0 && word === process.execPath ? NODE_INSIDE : word,
+    ),
     env: isolatedEnvironment(command),
     cwd: WORKSPACE_DIR,
-    ports: ports(mounts),
+    ports,
   };
   control.on('error', () => {});
   control.write(`${JSON.stringify(order)}\n`);
@@ -86,21 +93,6 @@ function write(child: ChildProcess, fd: number, content: string | Buffer): void 
   const stream = child.stdio[fd] as Duplex;
   stream.on('error', () => {});
   stream.end(content);
-}
-
-/** The Node that runs us stands elsewhere inside, wherever it is on the host. */
-function insideNode([program, ...args]: readonly string[]): string[] {
-  if (program === undefined) return [];
-  return [program === process.execPath ? NODE_INSIDE : program, ...args];
-}
-
-function ports(mounts: SandboxMounts): BridgeOrder['ports'] {
-  return [
-    ...(mounts.gatewaySocket === null
-      ? []
-      : [{ port: GATEWAY_PORT, socket: GATEWAY_SOCKET_INSIDE }]),
-    ...(mounts.proxySocket === null ? [] : [{ port: PROXY_PORT, socket: PROXY_SOCKET_INSIDE }]),
-  ];
 }
 
 /** How the command ended, as the bridge reports; undefined when it was killed before. */

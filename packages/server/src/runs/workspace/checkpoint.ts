@@ -96,11 +96,9 @@ async function savePack(
   const { commit, headCommit, indexTree, baseCommit } = work;
   const baseTree = await mirror.git(['rev-parse', '--verify', `${baseCommit}^{tree}`]);
   if (commit === baseCommit && indexTree === baseTree) return null;
+  const args = ['pack-objects', '--revs', '--stdout', '-q', '--delta-base-offset'];
   const options = mirror.options({ timeoutMs: limits.scriptTimeoutMs });
-  const child = spawnGit(
-    ['pack-objects', '--revs', '--stdout', '-q', '--delta-base-offset'],
-    options,
-  );
+  const child = spawnGit(args, options);
   const timer = setTimeout(() => killGit(child), options.timeoutMs);
   const errors = keepErrors(child);
   const output = keptOutput(child.stdout!);

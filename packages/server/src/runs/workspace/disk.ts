@@ -6,11 +6,11 @@ import { join } from 'node:path';
 export async function sizeOf(folder: string): Promise<number> {
   let sizeBytes = 0;
   for await (const [path, entry] of walk(folder)) {
-    if (entry.isFile())
-      sizeBytes += await lstat(path).then(
-        info => info.size,
-        () => 0,
-      );
+    if (!entry.isFile()) continue;
+    sizeBytes += await lstat(path).then(
+      info => info.size,
+      () => 0,
+    );
   }
   return sizeBytes;
 }

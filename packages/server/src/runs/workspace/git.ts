@@ -141,10 +141,10 @@ export async function gitSays(args: readonly string[], options: GitOptions): Pro
   }
 }
 
-/** The end of git's error output, without passwords in addresses. */
-export function keepErrors(child: ChildProcess): () => string {
+/** The end of a process's error output, without passwords in addresses. */
+export function keepErrors({ stderr }: Pick<ChildProcess, 'stderr'>): () => string {
   let text = '';
-  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+  stderr?.setEncoding('utf8').on('data', (chunk: string) => {
     text = (text + chunk).slice(-ERROR_MAX_CHARS);
   });
   return () => text.trim().replaceAll(/\/\/[^/@\s]*@/g, '//');

@@ -72,16 +72,20 @@ export class Mirror {
   async #fetch(remote: Remote, refspecs: readonly string[]): Promise<void> {
     const growth = new AbortController();
     const watch = setInterval(async () => {
-      if ((await sizeOf(this.dir)) > this.#limits.repositoryMaxBytes)
-        growth.abort(this.#tooLarge());
+      const sizeBytes = await sizeOf(this.dir);
+      if (sizeBytes > this.#limits.repositoryMaxBytes) growth.abort(this.#tooLarge());
     }, GROWTH_CHECK_MS);
     const args = [
       ...['fetch', '--quiet', '--prune', '--no-tags', '--no-write-fetch-head', '--force'],
       ...['--no-auto-maintenance', '--no-recurse-submodules', '--', remote.address, ...refspecs],
     ];
     try {
-      const { fetchTimeoutMs: timeoutMs } = this.#limits;
-      await talk(() => git(args, this.options({ ...remote, timeoutMs, signal: growth.signal })));
+      const options = this.options({
+        ...remote,
+        timeoutMs: this.#limits.fetchTimeoutMs,
+        signal: growth.signal,
+      });
+      await talk(() => git(args, options));
     } finally {
       clearInterval(watch);
     }
@@ -98,10 +102,10 @@ export class Mirror {
     const making = `${this.dir}.new`;
     await removeTree(making);
     await mkdir(making, { recursive: true, mode: 0o700 });
-    const timeoutMs = this.#limits.gitTimeoutMs;
     // Readable by the agents' user, whatever the server's umask.
-    const args = ['init', '--quiet', '--bare', '--template=', '--shared=0644', making];
-    await git(args, { timeoutMs });
+    await git(['init', '--quiet', '--bare', '--template=', '--shared=0644', making], {
+      timeoutMs: this.#limits.gitTimeoutMs,
+    });
     await mkdir(join(making, 'info'), { recursive: true });
     await writeFile(join(making, USED_FILE), '');
     await removeTree(this.dir);

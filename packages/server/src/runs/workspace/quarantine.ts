@@ -46,16 +46,22 @@ export async function importPack(
   }
 }
 
-interface Views {
-  readonly alone: GitOptions['env'];
-  readonly joined: GitOptions['env'];
-}
-
-async function checkClaim(mirror: Mirror, claim: PackClaim, views: Views): Promise<void> {
+async function checkClaim(
+  mirror: Mirror,
+  claim: PackClaim,
+  views: { readonly alone: GitOptions['env']; readonly joined: GitOptions['env'] },
+): Promise<void> {
   const { commit, base, previous, others } = claim;
-  const known = commit === base || (await isKnown(mirror, commit, previous));
-  // Not merely somewhere in the mirror: there, it could be another run's.
-  if (!known) await expectType(mirror, commit, views.alone);
+  const isKnown =
+    commit === base ||
+    (previous !== null &&
+      (await mirror.hasCommit(commit)) &&
+      (await mirror.isAncestor(commit, previous)));
+  if (!isKnown) {
+    // Not merely somewhere in the mirror: there, it could be another run's.
+    const type = await mirror.git(['cat-file', '-t', commit], { env: views.alone });
+    if (type !== 'commit') throw refusal(new Error(`${commit} is a ${type}`));
+  }
   if (!(await mirror.isAncestor(base, commit, views.joined))) {
     throw refusal(new Error(`${commit} does not descend from ${base}`));
   }
@@ -63,16 +69,6 @@ async function checkClaim(mirror: Mirror, claim: PackClaim, views: Views): Promi
   const input = `${[commit, ...others, ...exclude].join('\n')}\n`;
   const args = ['rev-list', '--objects', '--quiet', '--stdin'];
   await git(args, mirror.options({ env: views.joined, input }));
-}
-
-async function isKnown(mirror: Mirror, commit: string, previous: string | null): Promise<boolean> {
-  if (previous === null || !(await mirror.hasCommit(commit))) return false;
-  return mirror.isAncestor(commit, previous);
-}
-
-async function expectType(mirror: Mirror, commit: string, env: GitOptions['env']): Promise<void> {
-  const type = await mirror.git(['cat-file', '-t', commit], { env });
-  if (type !== 'commit') throw refusal(new Error(`${commit} is a ${type}`));
 }
 
 /** The index goes last: git finds a pack by it. */

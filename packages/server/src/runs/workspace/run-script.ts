@@ -3,9 +3,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Sandbox, SandboxedProcess, SandboxMounts } from '../sandbox/index.ts';
-import { isReaderGone } from './git.ts';
-
-const ERROR_MAX_CHARS = 4_000;
+import { isReaderGone, keepErrors } from './git.ts';
 
 interface ScriptRequest {
   readonly sandbox: Sandbox;
@@ -35,7 +33,7 @@ export async function runScript<T>(
     isLate = true;
     child.kill('SIGKILL');
   }, request.timeoutMs);
-  const errors = keepErrors(child.stderr);
+  const errors = keepErrors(child);
   try {
     const [result] = await Promise.all([read(child.stdout), feed(child, request.input)]);
     // What `read` did not want must not keep the script from ending.
@@ -61,14 +59,6 @@ export async function runScript<T>(
 export async function ignoreOutput(output: Readable): Promise<void> {
   output.resume();
   if (!output.closed) await once(output, 'close');
-}
-
-function keepErrors(stream: Readable): () => string {
-  let text = '';
-  stream.setEncoding('utf8').on('data', (chunk: string) => {
-    text = (text + chunk).slice(-ERROR_MAX_CHARS);
-  });
-  return () => text.trim();
 }
 
 async function feed(child: SandboxedProcess, input: Readable | undefined): Promise<void> {

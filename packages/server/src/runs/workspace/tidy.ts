@@ -40,10 +40,12 @@ async function cleanMirror(deps: TidyDeps, repositoryId: string): Promise<void> 
 }
 
 async function leastRecentlyUsed({ layout, limits }: TidyDeps): Promise<string[]> {
+  const ids = await layout.mirrors();
   const mirrors = await Promise.all(
-    (await layout.mirrors()).map(async id => {
-      return { id, usedMs: await new Mirror(layout.mirror(id), limits).usedMs() };
-    }),
+    ids.map(async id => ({
+      id,
+      usedMs: await new Mirror(layout.mirror(id), limits).usedMs(),
+    })),
   );
   return mirrors.toSorted((a, b) => a.usedMs - b.usedMs).map(({ id }) => id);
 }
