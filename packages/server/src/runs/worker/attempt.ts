@@ -129,18 +129,14 @@ export class Attempt {
     } finally {
       this.#journal.close();
       await this.#opening?.then(environment => environment.close()).catch(() => undefined);
-      if (this.#isLost()) await this.#releaseLease();
+      // A worker that could not renew its leases for a while may still have them: given up, the run
+      // goes on elsewhere. The fence keeps a lease that another worker has by now untouched.
+      if (this.#isLost()) {
+        await this.#deps.driver.abandon(this.run).catch((error: unknown) => {
+          this.#log.warn('run.release_failed', { error });
+        });
+      }
     }
-  }
-
-  /**
-   * A worker that could not renew its leases for a while may still have them: given up, the run
-   * goes on elsewhere. The fence keeps a lease that another worker has by now untouched.
-   */
-  async #releaseLease(): Promise<void> {
-    await this.#deps.driver.abandon(this.run).catch((error: unknown) => {
-      this.#log.warn('run.release_failed', { error });
-    });
   }
 
   async #work(environment: RunEnvironment): Promise<void> {

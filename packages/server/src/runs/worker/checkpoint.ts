@@ -3,19 +3,13 @@ import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { putSealed } from '../../platform/blobs/index.ts';
 import type { ClaimedRun } from '../claimed-run.ts';
-import type { SandboxMounts } from '../sandbox/sandbox.ts';
-import type { KeptHome, Snapshot, Workspace } from '../workspace/workspace.ts';
+import type { KeptHome, Snapshot } from '../workspace/workspace.ts';
 import type { AgentProcess } from './agent-process.ts';
 import type { WorkerDeps, WorkerLimits } from './deps.ts';
+import type { RunEnvironment } from './run-environment.ts';
 
 /** The largest patch that is stored; the workspace bounds it besides. */
 const PATCH_MAX_BYTES = 64 * 1024 * 1024;
-
-/** Where a run's work is. */
-interface WorkPlace {
-  readonly workspace: Workspace;
-  readonly mounts: SandboxMounts;
-}
 
 /**
  * Takes what the agent made into the mirror, compares it with the base, and stores the patch; the
@@ -24,7 +18,7 @@ interface WorkPlace {
 export async function deliverPatch(
   deps: WorkerDeps,
   run: ClaimedRun,
-  { workspace, mounts }: WorkPlace,
+  { workspace, mounts }: RunEnvironment,
 ): Promise<void> {
   const snapshot = await workspace.snapshot(deps.sandbox, mounts);
   const diff = await workspace.diff(snapshot.commit);
@@ -61,7 +55,7 @@ export async function deliverPatch(
 export async function saveCheckpoint(
   deps: WorkerDeps,
   run: ClaimedRun,
-  place: WorkPlace,
+  { workspace, mounts }: RunEnvironment,
   state: {
     readonly number: number;
     readonly agentSessionId: string | null;
@@ -71,40 +65,25 @@ export async function saveCheckpoint(
   },
 ): Promise<boolean> {
   const { number, agentSessionId, force, agent } = state;
-  const { workspace, mounts } = place;
   if (!force && !(await workspace.snapshot(deps.sandbox, mounts)).changed) return false;
-  let taken: Awaited<ReturnType<typeof takeHomeAndFiles>>;
+  let home: KeptHome | undefined;
   try {
-    agent?.pause();
-    taken = await takeHomeAndFiles(deps, place);
-  } finally {
-    agent?.resume();
-  }
-  const { home, snapshot } = taken;
-  try {
+    let snapshot: Snapshot;
+    try {
+      agent?.pause();
+      // The home first: a signal reaches the agent a little later, and a process that left its
+      // group not at all. Files that are newer than the agent's session are found by it and do no
+      // harm; a session that knows of work which the files lack would leave that work undone.
+      home = await workspace.keepHome();
+      snapshot = await workspace.snapshot(deps.sandbox, mounts);
+    } finally {
+      agent?.resume();
+    }
     const checkpoint = await workspace.saveCheckpoint(number, snapshot, home);
     await deps.driver.saveCheckpoint(run, checkpoint, agentSessionId);
     return true;
   } finally {
-    await home.drop();
-  }
-}
-
-/**
- * The home first: a signal reaches the agent a little later, and a process that left its group not
- * at all. Files that are newer than the agent's session are found by it and do no harm; a session
- * that knows of work which the files lack would leave that work undone.
- */
-async function takeHomeAndFiles(
-  { sandbox }: WorkerDeps,
-  { workspace, mounts }: WorkPlace,
-): Promise<{ home: KeptHome; snapshot: Snapshot }> {
-  const home = await workspace.keepHome();
-  try {
-    return { home, snapshot: await workspace.snapshot(sandbox, mounts) };
-  } catch (error) {
-    await home.drop();
-    throw error;
+    await home?.drop();
   }
 }
 

@@ -23,8 +23,8 @@ export type PusherDeps = Pick<
 export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promise<void> {
   const { db } = deps.database;
   const row = await queries.findRun(db, runId);
-  if (row === undefined || !isFinal(row.status) || !(await queries.isPushIntended(db, runId)))
-    return;
+  if (row === undefined || !isFinal(row.status)) return;
+  if (!(await queries.isPushIntended(db, runId))) return;
   const repository = await queries.findRepository(db, row.repository_id);
   if (repository === undefined) return;
   const run = pushable(row);
@@ -63,13 +63,16 @@ async function finish(
   const written = await deps.database.transaction(async trx => {
     await store.lockRun(trx, id);
     if (!(await queries.isPushIntended(trx, id))) return false;
-    const data = { branch, commit, outcome };
     await deps.log.append(trx, {
       subject: id,
       actor: `replica:${deps.leases.replica}`,
       appendId: newUuidV7(),
       events: [
-        { type: 'push.finished', data, ...(message !== undefined && { private: { message } }) },
+        {
+          type: 'push.finished',
+          data: { branch, commit, outcome },
+          ...(message !== undefined && { private: { message } }),
+        },
       ],
     });
     return true;

@@ -32,9 +32,32 @@ export class RunEnvironment {
 
   /** Prepares the workspace, from the base or from a checkpoint, and opens the models to it. */
   static async open(deps: WorkerDeps, run: ClaimedRun): Promise<RunEnvironment> {
+    const { sandbox, gateway } = deps;
     const undo: Parts['undo'] = [];
     try {
-      return new RunEnvironment(deps, run, await openParts(deps, run, undo));
+      // First, because starting processes is slow: the claim's event goes out before.
+      const token = await issueToken(deps, run);
+      const workspace = await openWorkspace(deps, run);
+      undo.push(() => workspace.remove());
+      const model = await openModelSocket({
+        listener: (request, response) => gateway.handle(request, response, { runId: run.id }),
+        tcp: !sandbox.isolated,
+        owner: sandbox.owner,
+      });
+      undo.push(() => model.close());
+      const proxy = await openProxySocket(deps, run);
+      if (proxy !== null) undo.push(() => proxy.close());
+      const usage = new UsageRecorder(deps, run);
+      undo.push(async () => usage.stop());
+      const mounts = {
+        workspace: workspace.dir,
+        home: workspace.homeDir,
+        readOnly: workspace.readOnlyPaths,
+        gatewaySocket: model.path,
+        proxySocket: proxy?.path ?? null,
+      };
+      const parts = { token, workspace, mounts, gatewayUrl: model.url, usage, undo };
+      return new RunEnvironment(deps, run, parts);
     } catch (error) {
       await undoAll(deps, run, undo);
       throw error;
@@ -99,32 +122,6 @@ export class RunEnvironment {
   }
 }
 
-async function openParts(deps: WorkerDeps, run: ClaimedRun, undo: Parts['undo']): Promise<Parts> {
-  const { sandbox, gateway } = deps;
-  // First, because starting processes is slow: the claim's event goes out before.
-  const token = await issueToken(deps, run);
-  const workspace = await openWorkspace(deps, run);
-  undo.push(() => workspace.remove());
-  const model = await openModelSocket({
-    listener: (request, response) => gateway.handle(request, response, { runId: run.id }),
-    tcp: !sandbox.isolated,
-    owner: sandbox.owner,
-  });
-  undo.push(() => model.close());
-  const proxy = await openProxySocket(deps, run);
-  if (proxy !== null) undo.push(() => proxy.close());
-  const usage = new UsageRecorder(deps, run);
-  undo.push(async () => usage.stop());
-  const mounts = {
-    workspace: workspace.dir,
-    home: workspace.homeDir,
-    readOnly: workspace.readOnlyPaths,
-    gatewaySocket: model.path,
-    proxySocket: proxy?.path ?? null,
-  };
-  return { token, workspace, mounts, gatewayUrl: model.url, usage, undo };
-}
-
 async function undoAll(
   { telemetry }: WorkerDeps,
   run: ClaimedRun,
@@ -146,8 +143,8 @@ function issueToken({ database, gateway, limits }: WorkerDeps, run: ClaimedRun):
     const row = await store.lockRun(trx, run.id);
     if (row?.attempt !== run.attempt || row.status !== 'running') throw attemptOver();
     await gateway.revokeRunTokens(trx, run.id);
-    const owner = { id: run.id, projectId: run.project_id, owner: run.created_by };
-    return gateway.issueRunToken(trx, owner, limits.hardTimeMs + TOKEN_SPARE_MS);
+    const subject = { id: run.id, projectId: run.project_id, owner: run.created_by };
+    return gateway.issueRunToken(trx, subject, limits.hardTimeMs + TOKEN_SPARE_MS);
   });
 }
 
@@ -194,8 +191,10 @@ class UsageRecorder {
     this.stop = deps.gateway.watch(run.id, {
       onCall: call => this.#afterwards(() => deps.driver.recordUsage(run, call)),
       onBudget: ({ scope, percent, spentUsd, limitUsd }) => {
-        const data = { scope, percent, spent_usd: spentUsd, limit_usd: limitUsd };
-        const event: NewEvent = { type: 'budget.reached', data };
+        const event: NewEvent = {
+          type: 'budget.reached',
+          data: { scope, percent, spent_usd: spentUsd, limit_usd: limitUsd },
+        };
         this.#afterwards(() => deps.driver.append(run, [event]));
       },
     });

@@ -3,6 +3,11 @@ import type { WorkerLimits } from './deps.ts';
 /** Why an agent must stop by itself. */
 type WatchdogReason = 'time_limit' | 'no_output';
 
+interface WatchdogEvents {
+  onReason(reason: WatchdogReason): void;
+  onHardLimit(): void;
+}
+
 /**
  * Watches one agent: its time, counted from the run's first start over all attempts, and its
  * silence. It calls `onReason` at most once, and `onHardLimit` when the agent is to be killed.
@@ -13,21 +18,15 @@ export class Watchdog {
   readonly #limits: WorkerLimits;
   readonly #elapsedBeforeMs: number;
   readonly #startedMs = performance.now();
-  readonly #onReason: (reason: WatchdogReason) => void;
-  readonly #onHardLimit: () => void;
+  readonly #events: WatchdogEvents;
   #heardMs = performance.now();
   #isReported = false;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(
-    limits: WorkerLimits,
-    elapsedBeforeMs: number,
-    events: { onReason(reason: WatchdogReason): void; onHardLimit(): void },
-  ) {
+  constructor(limits: WorkerLimits, elapsedBeforeMs: number, events: WatchdogEvents) {
     this.#limits = limits;
     this.#elapsedBeforeMs = elapsedBeforeMs;
-    this.#onReason = reason => events.onReason(reason);
-    this.#onHardLimit = () => events.onHardLimit();
+    this.#events = events;
     const intervalMs = Math.min(1_000, limits.silenceMs / 4, limits.softTimeMs / 4);
     this.#timer = setInterval(() => this.#look(), intervalMs);
     this.#timer.unref();
@@ -48,7 +47,7 @@ export class Watchdog {
     if (elapsedMs >= this.#limits.hardTimeMs) {
       this.stop();
       this.#report('time_limit');
-      this.#onHardLimit();
+      this.#events.onHardLimit();
       return;
     }
     if (elapsedMs >= this.#limits.softTimeMs) this.#report('time_limit');
@@ -58,6 +57,6 @@ export class Watchdog {
   #report(reason: WatchdogReason): void {
     if (this.#isReported) return;
     this.#isReported = true;
-    this.#onReason(reason);
+    this.#events.onReason(reason);
   }
 }
