@@ -71,6 +71,10 @@ export function addRepoRoutes(app: App, repos: Repos): void {
     },
     async request => repos.get(callerOf(request), request.params.id),
   );
+  addRepoChanges(app, repos);
+}
+
+function addRepoChanges(app: App, repos: Repos): void {
   app.patch(
     '/v1/repos/:id',
     {
