@@ -123,7 +123,7 @@ export interface RunEnd {
    * The number of the last message that the agent heard. What was written for it afterwards is
    * done by a follow-up that continues this run, unless it was canceled. Left out: no follow-up.
    */
-  readonly heardThrough?: number;
+  readonly steeredThrough?: number;
 }
 
 /** A run at work of the asking worker, and the newest message that its agent knows. */

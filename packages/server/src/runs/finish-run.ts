@@ -141,9 +141,9 @@ async function startFollowUp(
   row: store.LockedRun,
   end: RunEnd,
 ): Promise<StartedRuns | undefined> {
-  if (end.heardThrough === undefined || end.status === 'canceled') return undefined;
+  if (end.steeredThrough === undefined || end.status === 'canceled') return undefined;
   await store.lockTask(trx, row.task_id);
-  const [message] = await queries.messagesForRunning(trx, row.task_id, end.heardThrough);
+  const [message] = await queries.messagesForRunning(trx, row.task_id, end.steeredThrough);
   if (message === undefined || (await queries.isContinued(trx, row.id))) return undefined;
   const instruction = await deps.sealer.open(trx, row.task_id, {
     keyId: message.instruction_key_id,

@@ -223,21 +223,21 @@ forEachRunsHost(open => {
       (await host.send('GET', `/v1/tasks/${run.task_id}/runs`)).body.data.filter(
         (one: { status: string }) => one.status === 'queued',
       );
-    await driver.finish(run, { ...SUCCESS, heardThrough: 2 });
-    await driver.finish(run, { ...SUCCESS, heardThrough: 2 });
+    await driver.finish(run, { ...SUCCESS, steeredThrough: 2 });
+    await driver.finish(run, { ...SUCCESS, steeredThrough: 2 });
     const [first, ...others] = await open();
     expect(others).toEqual([]);
     expect(first).toMatchObject({ agent: 'other', continues: id, created_by: 'ann' });
     const next = await host.claim(first.id);
     expect(next).toMatchObject({ instruction: 'Not heard.', messageNumber: 3 });
-    await driver.finish(next, { ...SUCCESS, heardThrough: 3 });
+    await driver.finish(next, { ...SUCCESS, steeredThrough: 3 });
     const last = await host.claim((await open())[0].id);
     expect(last).toMatchObject({ instruction: 'Nor this.', continues: { id: next.id } });
-    await driver.finish(last, { ...SUCCESS, heardThrough: 4 });
+    await driver.finish(last, { ...SUCCESS, steeredThrough: 4 });
     expect(await open()).toEqual([]);
     // Nobody is at work: it waits for whoever starts the next run.
     await write('For later.');
-    await driver.finish(last, { ...SUCCESS, heardThrough: 4 });
+    await driver.finish(last, { ...SUCCESS, steeredThrough: 4 });
     expect(await open()).toEqual([]);
   });
 

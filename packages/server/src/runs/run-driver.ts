@@ -194,7 +194,7 @@ export class RunDriver {
   }
 
   /**
-   * Ends the run and gives up its lease; starts the follow-up that `heardThrough` asks for. The
+   * Ends the run and gives up its lease; starts the follow-up that `steeredThrough` asks for. The
    * same attempt may repeat it; another may not.
    */
   finish(run: ClaimedRun, end: RunEnd, inSameTransaction?: InSameTransaction): Promise<void> {

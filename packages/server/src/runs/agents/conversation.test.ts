@@ -6,7 +6,7 @@ import {
   type Interpretation,
   PLAIN_OUTPUT_MAX_BYTES,
 } from './conversation.ts';
-import { said, succeeded } from './events.ts';
+import { agentMessage, succeeded } from './events.ts';
 import { LINE_MAX_BYTES } from './lines.ts';
 import { spawnPlain } from './testing/spawn.ts';
 import { openWorkbench, type Workbench } from './testing/workbench.ts';
@@ -19,8 +19,8 @@ beforeEach(() => {
 afterEach(() => bench.close());
 
 function interpret(message: Json): Interpretation | null {
-  if (message.odd) return { events: [said(String(message.odd))] };
-  if (typeof message.said === 'string') return { events: [said(message.said)] };
+  if (message.odd) return { events: [agentMessage(String(message.odd))] };
+  if (typeof message.said === 'string') return { events: [agentMessage(message.said)] };
   return typeof message.done === 'string' ? { outcome: succeeded(message.done) } : null;
 }
 

@@ -2,7 +2,7 @@ import { parseJson } from '../../kernel/index.ts';
 import type { NewEvent } from '../../platform/log/index.ts';
 import type { SandboxedProcess } from '../sandbox/sandbox.ts';
 import type { AgentContext, AgentOutcome } from './agent.ts';
-import { printed } from './events.ts';
+import { agentOutput } from './events.ts';
 import { type Line, readLines } from './lines.ts';
 import { isObject, type Json } from './text.ts';
 
@@ -22,7 +22,7 @@ export const PLAIN_OUTPUT_MAX_BYTES = 2 * 1024 * 1024;
 export const INPUT_MAX_BYTES = 8 * 1024 * 1024;
 /** One line of it; leaves room for the note within what one event holds. */
 const PRINTED_MAX_CHARS = 24 * 1024;
-const LAST_WORDS_MAX_CHARS = 2000;
+const OUTPUT_TAIL_MAX_CHARS = 2000;
 /** Shorter strings are no secrets, and masking them would make output unreadable. */
 const SECRET_MIN_CHARS = 8;
 export const MASK = '***';
@@ -49,7 +49,7 @@ export class Conversation {
   #outcome: AgentOutcome | null = null;
   #stopped = false;
   #hasEnded = false;
-  #lastWords = '';
+  #outputTail = '';
   #plainBytes = 0;
   #killer: NodeJS.Timeout | undefined;
 
@@ -79,7 +79,7 @@ export class Conversation {
   async #finish(): Promise<AgentOutcome> {
     const { process, flush } = this.#options;
     const read = [
-      readLines(process.stdout, line => this.#heard(line)),
+      readLines(process.stdout, line => this.#takeLine(line)),
       readLines(process.stderr, line => this.#print('stderr', line)),
     ];
     const { code, signal } = await process.exited;
@@ -92,7 +92,7 @@ export class Conversation {
     return this.#outcome ?? this.#endedWithout(code, signal);
   }
 
-  #heard(line: Line): void {
+  #takeLine(line: Line): void {
     const message = line.droppedBytes === 0 ? parse(this.#masked(line.text)) : null;
     let meaning: Interpretation | null = null;
     try {
@@ -124,12 +124,12 @@ export class Conversation {
     const value = this.#masked(text).slice(0, PRINTED_MAX_CHARS);
     if (value.trim() === '' || this.#plainBytes > PLAIN_OUTPUT_MAX_BYTES) return;
     this.#plainBytes += Buffer.byteLength(value);
-    this.#lastWords = `${this.#lastWords}${value}\n`.slice(-LAST_WORDS_MAX_CHARS);
+    this.#outputTail = `${this.#outputTail}${value}\n`.slice(-OUTPUT_TAIL_MAX_CHARS);
     const note = droppedBytes > 0 ? `\n[line cut: ${droppedBytes} bytes left out]` : '';
     const isCut = droppedBytes > 0 || text.length > PRINTED_MAX_CHARS;
-    const events = [printed(stream, value + note, isCut)];
+    const events = [agentOutput(stream, value + note, isCut)];
     if (this.#plainBytes > PLAIN_OUTPUT_MAX_BYTES) {
-      events.push(printed(stream, '[further plain output is not logged]', true));
+      events.push(agentOutput(stream, '[further plain output is not logged]', true));
     }
     this.#emit(events);
   }
@@ -144,7 +144,7 @@ export class Conversation {
 
   #endedWithout(code: number | null, signal: NodeJS.Signals | null): AgentOutcome {
     const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-    const words = this.#lastWords.trim();
+    const words = this.#outputTail.trim();
     const message = `The agent ended ${how} without a result.${words === '' ? '' : `\n${words}`}`;
     return { kind: 'failed', reason: 'agent_error', message };
   }

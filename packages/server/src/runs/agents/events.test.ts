@@ -4,7 +4,7 @@ import { TEXT_MAX_BYTES } from '../../work/index.ts';
 import { interpret as interpretClaude } from './claude/events.ts';
 import { CodexEvents } from './codex/events.ts';
 import { MASK, mask } from './conversation.ts';
-import { failed, planned, printed, said, toolFinished, toolStarted } from './events.ts';
+import { failed, agentPlan, agentOutput, agentMessage, toolFinished, toolStarted } from './events.ts';
 import { GeminiInterpreter } from './gemini/events.ts';
 import { isSessionId, PLAN_ITEMS_MAX, planItems, word } from './text.ts';
 
@@ -27,14 +27,14 @@ describe('events of agents', () => {
     const items = planItems(todos, ({ content }) => ({ text: content, status: 'pending' }));
     expect(items).toHaveLength(PLAN_ITEMS_MAX);
     const events = [
-      said(HUGE)!,
-      printed('stdout', HUGE),
+      agentMessage(HUGE)!,
+      agentOutput('stdout', HUGE),
       toolStarted({ id: HUGE, name: HUGE, input: { HUGE } }),
       toolFinished({ id: HUGE, ok: true, output: HUGE, exitCode: 'x' }),
-      planned(items),
+      agentPlan(items),
     ];
     for (const event of events) expect(() => checkEvent(event)).not.toThrow();
-    expect(JSON.stringify(said(HUGE)!.private!.text).length).toBeLessThanOrEqual(TEXT_MAX_BYTES);
+    expect(JSON.stringify(agentMessage(HUGE)!.private!.text).length).toBeLessThanOrEqual(TEXT_MAX_BYTES);
     expect(events[1]!.data.truncated).toBe(true);
   });
 

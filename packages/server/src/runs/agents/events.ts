@@ -5,7 +5,7 @@ import { integer, type PlanItem, shown, word, wordOrNull } from './text.ts';
 
 /** The events that an agent causes and its outcome, with every field bounded. Pure. */
 
-export function sessionOpened(sessionId: unknown, model: unknown): NewEvent {
+export function agentSession(sessionId: unknown, model: unknown): NewEvent {
   return {
     type: 'agent.session',
     data: { session_id: word(sessionId), model: wordOrNull(model) },
@@ -13,19 +13,19 @@ export function sessionOpened(sessionId: unknown, model: unknown): NewEvent {
 }
 
 /** Null for an empty text. */
-export function said(value: unknown, role: 'assistant' | 'user' = 'assistant'): NewEvent | null {
+export function agentMessage(value: unknown, role: 'assistant' | 'user' = 'assistant'): NewEvent | null {
   const cut = boundedText(value);
   return cut.trim() === ''
     ? null
     : { type: 'agent.message', data: { role }, private: { text: cut } };
 }
 
-export function thought(value: unknown): NewEvent | null {
+export function agentThought(value: unknown): NewEvent | null {
   const cut = boundedText(value);
   return cut.trim() === '' ? null : { type: 'agent.thought', data: {}, private: { text: cut } };
 }
 
-export function planned(items: readonly PlanItem[]): NewEvent {
+export function agentPlan(items: readonly PlanItem[]): NewEvent {
   const count = (status: PlanItem['status']) => items.filter(item => item.status === status).length;
   return {
     type: 'agent.plan',
@@ -66,7 +66,7 @@ export function toolFinished(call: {
   };
 }
 
-export function retrying(attempt: unknown, status: unknown, message?: unknown): NewEvent {
+export function agentRetrying(attempt: unknown, status: unknown, message?: unknown): NewEvent {
   return {
     type: 'agent.retrying',
     data: { attempt: integer(attempt) ?? 0, status: integer(status) },
@@ -74,7 +74,7 @@ export function retrying(attempt: unknown, status: unknown, message?: unknown): 
   };
 }
 
-export function printed(stream: 'stdout' | 'stderr', value: string, truncated = false): NewEvent {
+export function agentOutput(stream: 'stdout' | 'stderr', value: string, truncated = false): NewEvent {
   const cut = boundedText(value);
   return {
     type: 'agent.output',

@@ -44,7 +44,7 @@ export class Attempt {
   #agent: AgentProcess | undefined;
   /** The newest message that was offered to the agent, and the newest that it took. */
   #offered: number;
-  #heard: number;
+  #steered: number;
   /** A message that was not taken: what comes after it waits too, so that the order is kept. */
   #missed = false;
   #steering = Promise.resolve();
@@ -59,7 +59,7 @@ export class Attempt {
     this.#log = deps.telemetry.log.child({ run_id: run.id, attempt: run.attempt });
     this.#journal = deps.driver.journal(run, () => this.stop('lost'));
     this.#offered = run.messageNumber;
-    this.#heard = run.messageNumber;
+    this.#steered = run.messageNumber;
     this.#sessionId = run.agent_session_id ?? run.continues?.agent_session_id ?? null;
     this.#checkpoint = run.checkpoint?.number ?? 0;
     if (run.cancel_requested_at !== null) this.stop('cancel');
@@ -107,7 +107,7 @@ export class Attempt {
       this.#log.warn('run.steering_failed', { error });
     }
     if (this.#missed) return;
-    this.#heard = number;
+    this.#steered = number;
     this.#journal.push({ type: 'message.steered', data: { message_id: id } });
   }
 
@@ -162,7 +162,7 @@ export class Attempt {
     unwatch();
     await this.#deliver(environment);
     // A drain may have come while the work was delivered; there is nothing left to hand on.
-    await this.#finish({ ...endOf(outcome, this.#cause), heardThrough: this.#heard });
+    await this.#finish({ ...endOf(outcome, this.#cause), steeredThrough: this.#steered });
   }
 
   /** The checkpoint is saved also where the patch cannot be made: the work itself must not go. */
@@ -185,7 +185,7 @@ export class Attempt {
       onHardLimit: () => this.#agent?.kill(),
     });
     const emit = (event: NewEvent) => {
-      watchdog.heard();
+      watchdog.noteEvent();
       this.#journal.push(event);
       if (event.type === 'agent.session' && isSessionId(event.data.session_id)) {
         this.#sessionId = event.data.session_id;

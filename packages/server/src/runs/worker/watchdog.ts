@@ -19,7 +19,7 @@ export class Watchdog {
   readonly #elapsedBeforeMs: number;
   readonly #startedMs = performance.now();
   readonly #events: WatchdogEvents;
-  #heardMs = performance.now();
+  #lastEventMs = performance.now();
   #isReported = false;
   readonly #timer: NodeJS.Timeout;
 
@@ -33,8 +33,8 @@ export class Watchdog {
   }
 
   /** The agent emitted an event. */
-  heard(): void {
-    this.#heardMs = performance.now();
+  noteEvent(): void {
+    this.#lastEventMs = performance.now();
   }
 
   stop(): void {
@@ -51,7 +51,7 @@ export class Watchdog {
       return;
     }
     if (elapsedMs >= this.#limits.softTimeMs) this.#report('time_limit');
-    else if (nowMs - this.#heardMs >= this.#limits.silenceMs) this.#report('no_output');
+    else if (nowMs - this.#lastEventMs >= this.#limits.silenceMs) this.#report('no_output');
   }
 
   #report(reason: WatchdogReason): void {

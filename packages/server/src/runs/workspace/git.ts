@@ -131,7 +131,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
 }
 
 /** Whether git answers yes (0) or no (1); anything else throws. */
-export async function gitSays(args: readonly string[], options: GitOptions): Promise<boolean> {
+export async function gitTest(args: readonly string[], options: GitOptions): Promise<boolean> {
   try {
     await git(args, options);
     return true;

@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/index.ts';
 import { foldersBelow, removeOlder, removeTree, sizeOf } from './disk.ts';
-import { type GitOptions, git, gitSays } from './git.ts';
+import { type GitOptions, git, gitTest } from './git.ts';
 import { listRemote, type Remote, talk } from './remote.ts';
 import type { WorkspaceLimits } from './workspace.ts';
 
@@ -129,7 +129,7 @@ export class Mirror {
   }
 
   async isAncestor(ancestor: string, commit: string, env?: GitOptions['env']): Promise<boolean> {
-    return gitSays(['merge-base', '--is-ancestor', ancestor, commit], this.options({ env }));
+    return gitTest(['merge-base', '--is-ancestor', ancestor, commit], this.options({ env }));
   }
 
   async remoteHead(remote: Remote): Promise<string> {

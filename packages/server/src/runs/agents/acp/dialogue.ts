@@ -15,7 +15,7 @@ import {
 } from '@agentclientprotocol/sdk';
 import type { AgentContext, AgentOutcome } from '../agent.ts';
 import type { Conversation, Interpretation } from '../conversation.ts';
-import { failed, printed, sessionOpened, succeeded } from '../events.ts';
+import { failed, agentOutput, agentSession, succeeded } from '../events.ts';
 import type { Json } from '../text.ts';
 import { AcpUpdates } from './events.ts';
 
@@ -102,14 +102,14 @@ export class AcpDialogue {
       sessionId = opened.sessionId;
     }
     this.#sessionId = sessionId;
-    this.#context.emit(sessionOpened(sessionId, null));
+    this.#context.emit(agentSession(sessionId, null));
     this.#isPrompted = true;
     const { stopReason } = await agent.request<PromptResponse, PromptRequest>(
       methods.agent.session.prompt,
       { sessionId, prompt: [{ type: 'text', text: this.#context.instruction }] },
     );
     for (const event of this.#updates.flush()) if (event) this.#context.emit(event);
-    if (stopReason === 'end_turn') return succeeded(this.#updates.lastSaid);
+    if (stopReason === 'end_turn') return succeeded(this.#updates.lastMessage);
     return failed(STOPPED[stopReason] ?? `The agent stopped: ${stopReason}.`);
   }
 
@@ -122,7 +122,7 @@ export class AcpDialogue {
       await agent.request(methods.agent.session.load, params);
       return resume;
     } catch (error) {
-      this.#context.emit(printed('stderr', `The session cannot be loaded: ${reason(error)}`));
+      this.#context.emit(agentOutput('stderr', `The session cannot be loaded: ${reason(error)}`));
       return null;
     }
   }

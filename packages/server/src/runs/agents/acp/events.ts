@@ -1,6 +1,6 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
 import { TEXT_MAX_BYTES } from '../../../work/index.ts';
-import { planned, said, thought, toolFinished, toolStarted } from '../events.ts';
+import { agentPlan, agentMessage, agentThought, toolFinished, toolStarted } from '../events.ts';
 import { isObject, type Json, list, planItems, planStatus } from '../text.ts';
 
 /**
@@ -10,12 +10,12 @@ import { isObject, type Json, list, planItems, planStatus } from '../text.ts';
 export class AcpUpdates {
   #kind: 'message' | 'thought' | null = null;
   #piece = '';
-  #lastSaid = '';
+  #lastMessage = '';
   readonly #started = new Set<unknown>();
   readonly #finished = new Set<unknown>();
 
-  get lastSaid(): string {
-    return this.#lastSaid;
+  get lastMessage(): string {
+    return this.#lastMessage;
   }
 
   take(update: Json): (NewEvent | null)[] {
@@ -30,7 +30,7 @@ export class AcpUpdates {
       case 'plan':
         return [
           ...this.flush(),
-          planned(
+          agentPlan(
             planItems(update.entries, ({ content, status }) => ({
               text: content,
               status: planStatus(status),
@@ -44,8 +44,8 @@ export class AcpUpdates {
 
   /** The message or thought under way. */
   flush(): (NewEvent | null)[] {
-    const event = this.#kind === 'thought' ? thought(this.#piece) : said(this.#piece);
-    if (this.#kind === 'message' && event !== null) this.#lastSaid = this.#piece;
+    const event = this.#kind === 'thought' ? agentThought(this.#piece) : agentMessage(this.#piece);
+    if (this.#kind === 'message' && event !== null) this.#lastMessage = this.#piece;
     this.#kind = null;
     this.#piece = '';
     return [event];

@@ -7,7 +7,7 @@ import { openWorkbench, type Workbench } from '../testing/workbench.ts';
 import { createBuiltinAgent } from './agent.ts';
 import { bounded, CONTEXT_MAX_CHARS, RECENT_MESSAGES } from './context.ts';
 import { STEPS_MAX } from './loop.ts';
-import { HeadAndTail } from './run.ts';
+import { HeadAndTail } from './command.ts';
 import { ANSWER_MAX_CHARS, FILE_MAX_BYTES, READ_LINES, runTool } from './tool-runner.ts';
 
 let bench: Workbench;

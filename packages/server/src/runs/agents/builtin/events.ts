@@ -2,11 +2,11 @@ import { boundedText } from '../../../work/index.ts';
 import type { AgentOutcome } from '../agent.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
-  planned,
-  retrying,
-  said,
-  sessionOpened,
-  thought,
+  agentPlan,
+  agentRetrying,
+  agentMessage,
+  agentSession,
+  agentThought,
   toolFinished,
   toolStarted,
 } from '../events.ts';
@@ -16,13 +16,13 @@ import { type Json, type PlanItem, planItems, wordOrNull } from '../text.ts';
 export function interpret(message: Json): Interpretation | null {
   switch (message.type) {
     case 'init':
-      return { events: [sessionOpened(message.session_id, message.model)] };
+      return { events: [agentSession(message.session_id, message.model)] };
     case 'message':
-      return { events: [said(message.text)] };
+      return { events: [agentMessage(message.text)] };
     case 'thought':
-      return { events: [thought(message.text)] };
+      return { events: [agentThought(message.text)] };
     case 'plan':
-      return { events: [planned(planItems(message.items, planItem))] };
+      return { events: [agentPlan(planItems(message.items, planItem))] };
     case 'tool_start':
       return {
         events: [
@@ -46,7 +46,7 @@ export function interpret(message: Json): Interpretation | null {
         ],
       };
     case 'retry':
-      return { events: [retrying(message.attempt, message.status, message.message)] };
+      return { events: [agentRetrying(message.attempt, message.status, message.message)] };
     case 'result':
       return { outcome: outcome(message) };
     case 'usage':

@@ -77,7 +77,7 @@ export async function work(job: Work): Promise<Result> {
 async function steps(job: Work): Promise<Result> {
   const { session, inbox, signal } = job;
   for (;;) {
-    for (const { text } of inbox.takeAll()) session.say(text);
+    for (const { text } of inbox.takeAll()) session.addUserMessage(text);
     if (session.state.steps >= STEPS_MAX) {
       throw new Error(`No end after ${STEPS_MAX} steps.`);
     }

@@ -64,10 +64,10 @@ export class Session {
     if (this.state.instruction === instruction) return;
     this.state.instruction = instruction;
     this.state.steps = 0;
-    this.say(instruction);
+    this.addUserMessage(instruction);
   }
 
-  say(text: string): void {
+  addUserMessage(text: string): void {
     this.state.messages.push({ role: 'user', content: text });
   }
 

@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, readlink, realpath, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
-import { COMMAND_TIMEOUT_MS, runCommand } from './run.ts';
+import { COMMAND_TIMEOUT_MS, runCommand } from './command.ts';
 import { INPUTS, isToolName, type ToolName } from './tools.ts';
 import type { PlanStatus } from './wire.ts';
 
@@ -19,18 +19,18 @@ interface ToolAnswer {
   readonly exitCode: number | null;
 }
 
-interface ToolPlace {
+interface ToolContext {
   readonly workspaceDir: string;
   readonly signal: AbortSignal;
   setPlan(items: { text: string; status: PlanStatus }[]): void;
 }
 
 type Tools = {
-  [N in ToolName]: (input: z.infer<(typeof INPUTS)[N]>, place: ToolPlace) => Promise<ToolAnswer>;
+  [N in ToolName]: (input: z.infer<(typeof INPUTS)[N]>, context: ToolContext) => Promise<ToolAnswer>;
 };
 
 /** Never rejects. */
-export async function runTool(name: string, input: unknown, place: ToolPlace): Promise<ToolAnswer> {
+export async function runTool(name: string, input: unknown, context: ToolContext): Promise<ToolAnswer> {
   if (!isToolName(name)) return refused(`There is no tool ${name.slice(0, 100)}.`);
   const parsed = INPUTS[name].safeParse(input);
   if (!parsed.success) {
@@ -38,8 +38,8 @@ export async function runTool(name: string, input: unknown, place: ToolPlace): P
     return refused(`The arguments do not fit: ${faults.join('; ')}`);
   }
   try {
-    const run = RUN[name] as (input: unknown, place: ToolPlace) => Promise<ToolAnswer>;
-    return await run(parsed.data, place);
+    const run = RUN[name] as (input: unknown, context: ToolContext) => Promise<ToolAnswer>;
+    return await run(parsed.data, context);
   } catch (error) {
     return refused(error instanceof Error ? error.message : 'It failed.');
   }
@@ -58,12 +58,12 @@ const cut = (output: string): string =>
     : `${output.slice(0, ANSWER_MAX_CHARS)}\n[… ${output.length - ANSWER_MAX_CHARS} more]`;
 
 const RUN: Tools = {
-  list_files: async ({ path = '.' }, place) => {
-    const { output } = await lookUp(['-l', '-e', ''], path, place);
+  list_files: async ({ path = '.' }, context) => {
+    const { output } = await lookUp(['-l', '-e', ''], path, context);
     return done(output || 'No files.');
   },
-  search: async ({ pattern, path = '.' }, place) => {
-    const { exitCode, output, timedOut } = await lookUp(['-n', '-e', pattern], path, place);
+  search: async ({ pattern, path = '.' }, context) => {
+    const { exitCode, output, timedOut } = await lookUp(['-n', '-e', pattern], path, context);
     if (timedOut) return refused('The search took too long.');
     if (exitCode === 1) return done('No matches.');
     return exitCode === 0 ? done(output) : refused(output);
@@ -103,15 +103,15 @@ const RUN: Tools = {
     const note = timedOut ? `\n[stopped after ${timeoutMs / 1000} s]` : '';
     return { ok: exitCode === 0, output: output + note || '(no output)', exitCode };
   },
-  update_plan: async ({ items }, place) => {
-    place.setPlan(items);
+  update_plan: async ({ items }, context) => {
+    context.setPlan(items);
     return done('The plan is shown.');
   },
 };
 
 /** `git grep` knows what is ignored, also where there is no repository, and needs no index. */
-async function lookUp(args: readonly string[], path: string, place: ToolPlace) {
-  const { workspaceDir, signal } = place;
+async function lookUp(args: readonly string[], path: string, context: ToolContext) {
+  const { workspaceDir, signal } = context;
   const target = relative(await inside(workspaceDir, '.'), await inside(workspaceDir, path)) || '.';
   const flags = ['--no-index', '--exclude-standard', '--no-color', '-I', '-E'];
   return runCommand(['git', 'grep', ...flags, ...args, '--', target], {

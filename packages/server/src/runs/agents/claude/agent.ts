@@ -42,13 +42,13 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
     ...(options.isolated && { IS_SANDBOX: '1' }),
   });
   const conversation = new Conversation({ context, process, interpret });
-  const say = (content: string) =>
+  const sendUserMessage = (content: string) =>
     conversation.send({ type: 'user', message: { role: 'user', content } });
-  say(context.instruction);
+  sendUserMessage(context.instruction);
   return {
     done: conversation.done,
     stop: signal => conversation.stop(signal),
-    steer: async text => !conversation.isOver && say(text),
+    steer: async text => !conversation.isOver && sendUserMessage(text),
   };
 }
 

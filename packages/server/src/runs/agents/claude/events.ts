@@ -2,12 +2,12 @@ import type { NewEvent } from '../../../platform/log/index.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
   failed,
-  planned,
-  retrying,
-  said,
-  sessionOpened,
+  agentPlan,
+  agentRetrying,
+  agentMessage,
+  agentSession,
   succeeded,
-  thought,
+  agentThought,
   toolFinished,
   toolStarted,
 } from '../events.ts';
@@ -34,9 +34,9 @@ const isSynthetic = ({ message }: Json): boolean =>
   isObject(message) && message.model === '<synthetic>';
 
 function systemEvent(message: Json): NewEvent | null {
-  if (message.subtype === 'init') return sessionOpened(message.session_id, message.model);
+  if (message.subtype === 'init') return agentSession(message.session_id, message.model);
   if (message.subtype !== 'api_retry') return null;
-  return retrying(message.attempt, message.error_status, message.error);
+  return agentRetrying(message.attempt, message.error_status, message.error);
 }
 
 function blocks({ message }: Json): Json[] {
@@ -46,9 +46,9 @@ function blocks({ message }: Json): Json[] {
 function assistantBlock(block: Json): (NewEvent | null)[] {
   switch (block.type) {
     case 'text':
-      return [said(block.text)];
+      return [agentMessage(block.text)];
     case 'thinking':
-      return [thought(block.thinking)];
+      return [agentThought(block.thinking)];
     case 'tool_use': {
       const { id, name, input } = block;
       const started = toolStarted({ id, name, kind: KINDS[String(name)] ?? null, input });
@@ -57,7 +57,7 @@ function assistantBlock(block: Json): (NewEvent | null)[] {
         text: todo.content,
         status: planStatus(todo.status),
       }));
-      return [started, planned(items)];
+      return [started, agentPlan(items)];
     }
     default:
       return [];

@@ -1,6 +1,6 @@
 import type { AgentContext } from '../agent.ts';
 import type { Conversation, Interpretation } from '../conversation.ts';
-import { failed, printed, sessionOpened } from '../events.ts';
+import { failed, agentOutput, agentSession } from '../events.ts';
 import { isObject, type Json } from '../text.ts';
 import { CodexEvents } from './events.ts';
 import { Rpc, RpcError } from './rpc.ts';
@@ -67,7 +67,7 @@ export class CodexDialogue {
       await this.#rpc.request('initialize', { clientInfo, capabilities: CAPABILITIES });
       this.#rpc.notify('initialized');
       if (!(await this.#resume())) await this.#open('thread/start', {});
-      const turn = { threadId: this.#threadId, input: said(this.#context.instruction) };
+      const turn = { threadId: this.#threadId, input: textInput(this.#context.instruction) };
       await this.#rpc.request('turn/start', turn, result => {
         this.#turnId = isObject(result.turn) ? result.turn.id : undefined;
       });
@@ -81,11 +81,11 @@ export class CodexDialogue {
   async steer(text: string): Promise<boolean> {
     await this.#begun;
     if (this.#turnId === undefined || this.#conversation?.isOver !== false) return false;
-    const { id: clientUserMessageId, heard } = this.#steering.expect();
+    const { id: clientUserMessageId, steered } = this.#steering.expect();
     const ids = { threadId: this.#threadId, expectedTurnId: this.#turnId, clientUserMessageId };
-    const asked = this.#rpc.request('turn/steer', { ...ids, input: said(text) });
+    const asked = this.#rpc.request('turn/steer', { ...ids, input: textInput(text) });
     asked.catch(() => this.#steering.settle(clientUserMessageId, false));
-    return heard;
+    return steered;
   }
 
   /** Asks it to end the turn by itself; false when there is none yet. */
@@ -111,7 +111,7 @@ export class CodexDialogue {
       return true;
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
-      emit(printed('stderr', `The session cannot be resumed: ${error.message}`));
+      emit(agentOutput('stderr', `The session cannot be resumed: ${error.message}`));
       return false;
     }
   }
@@ -120,11 +120,11 @@ export class CodexDialogue {
     const asked = { ...params, cwd: this.#context.workspaceDir, model: this.#model ?? null };
     await this.#rpc.request(method, asked, ({ thread, model }) => {
       this.#threadId = isObject(thread) ? thread.id : undefined;
-      this.#context.emit(sessionOpened(this.#threadId, model));
+      this.#context.emit(agentSession(this.#threadId, model));
     });
   }
 }
 
-function said(text: string) {
+function textInput(text: string) {
   return [{ type: 'text', text, text_elements: [] }];
 }

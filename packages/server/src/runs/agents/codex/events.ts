@@ -4,12 +4,12 @@ import type { AgentOutcome } from '../agent.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
   failed,
-  planned,
-  printed,
-  retrying,
-  said,
+  agentPlan,
+  agentOutput,
+  agentRetrying,
+  agentMessage,
   succeeded,
-  thought,
+  agentThought,
   toolFinished,
   toolStarted,
 } from '../events.ts';
@@ -25,7 +25,7 @@ export interface Notification {
 /** The notifications of Codex's app-server as log events. */
 export class CodexEvents {
   readonly #started = new Set<unknown>();
-  #lastSaid: unknown = '';
+  #lastMessage: unknown = '';
   #retries = 0;
 
   /**
@@ -38,7 +38,7 @@ export class CodexEvents {
       case 'item/completed':
         return { events: isObject(params.item) ? this.#item(method, params.item, isOwn) : [] };
       case 'warning':
-        return { events: [printed('stderr', boundedText(params.message))] };
+        return { events: [agentOutput('stderr', boundedText(params.message))] };
     }
     if (!isOwn) return {};
     switch (method) {
@@ -47,12 +47,12 @@ export class CodexEvents {
           text: step,
           status: STEPS[boundedText(status)] ?? 'pending',
         }));
-        return { events: [planned(items)] };
+        return { events: [agentPlan(items)] };
       }
       case 'error':
         return { events: isObject(params.error) ? [this.#error(params.error, params)] : [] };
       case 'turn/completed':
-        return { outcome: outcomeOf(isObject(params.turn) ? params.turn : {}, this.#lastSaid) };
+        return { outcome: outcomeOf(isObject(params.turn) ? params.turn : {}, this.#lastMessage) };
       default:
         return {};
     }
@@ -63,12 +63,12 @@ export class CodexEvents {
     switch (item.type) {
       case 'agentMessage':
         if (!completed || !isOwn) return [];
-        this.#lastSaid = item.text;
-        return [said(item.text)];
+        this.#lastMessage = item.text;
+        return [agentMessage(item.text)];
       case 'reasoning':
         if (!completed || !isOwn) return [];
         return [
-          thought([...list(item.summary), ...list(item.content)].map(boundedText).join('\n')),
+          agentThought([...list(item.summary), ...list(item.content)].map(boundedText).join('\n')),
         ];
       case 'userMessage':
       case 'hookPrompt':
@@ -106,11 +106,11 @@ export class CodexEvents {
   /** The same notification reports calls that are made again. */
   #error(error: Json, { willRetry }: Json): NewEvent {
     const message = boundedText(error.message);
-    if (willRetry !== true) return printed('stderr', message);
+    if (willRetry !== true) return agentOutput('stderr', message);
     this.#retries += 1;
     const attempt = /(\d+)\/\d+/.exec(message)?.[1] ?? this.#retries;
     const details = `${message} ${boundedText(error.additionalDetails)}`.trim();
-    return retrying(Number(attempt), statusOf(error.codexErrorInfo), details);
+    return agentRetrying(Number(attempt), statusOf(error.codexErrorInfo), details);
   }
 }
 
@@ -120,8 +120,8 @@ function statusOf(info: unknown): unknown {
   return inner?.httpStatusCode ?? null;
 }
 
-function outcomeOf({ status, error }: Json, lastSaid: unknown): AgentOutcome {
-  if (status === 'completed') return succeeded(lastSaid);
+function outcomeOf({ status, error }: Json, lastMessage: unknown): AgentOutcome {
+  if (status === 'completed') return succeeded(lastMessage);
   const why = isObject(error) ? error.message : undefined;
   return failed(why ?? (status === 'interrupted' ? 'Interrupted.' : undefined));
 }

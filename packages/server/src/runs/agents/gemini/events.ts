@@ -3,9 +3,9 @@ import { TEXT_MAX_BYTES } from '../../../work/index.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
   failed,
-  planned,
-  said,
-  sessionOpened,
+  agentPlan,
+  agentMessage,
+  agentSession,
   succeeded,
   toolFinished,
   toolStarted,
@@ -18,7 +18,7 @@ import { isObject, type Json, planItems, planStatus } from '../text.ts';
  */
 export class GeminiInterpreter {
   #piece = '';
-  #lastSaid = '';
+  #lastMessage = '';
 
   /** Null: not of this interface. */
   interpret(message: Json): Interpretation | null {
@@ -29,7 +29,7 @@ export class GeminiInterpreter {
       const { status, error } = message;
       const outcome =
         status === 'success'
-          ? succeeded(this.#lastSaid)
+          ? succeeded(this.#lastMessage)
           : failed(isObject(error) ? error.message : undefined);
       return { events: before, outcome };
     }
@@ -38,8 +38,8 @@ export class GeminiInterpreter {
 
   /** The message under way, if any. */
   flush(): NewEvent[] {
-    const event = said(this.#piece);
-    if (event !== null) this.#lastSaid = this.#piece;
+    const event = agentMessage(this.#piece);
+    if (event !== null) this.#lastMessage = this.#piece;
     this.#piece = '';
     return event === null ? [] : [event];
   }
@@ -55,7 +55,7 @@ export class GeminiInterpreter {
 function otherEvents(message: Json): NewEvent[] {
   switch (message.type) {
     case 'init':
-      return [sessionOpened(message.session_id, message.model)];
+      return [agentSession(message.session_id, message.model)];
     case 'tool_use':
       return toolUse(message);
     case 'tool_result':
@@ -77,7 +77,7 @@ function toolUse({ tool_id: id, tool_name: name, parameters: input }: Json): New
   const items = planItems(input.todos, ({ description, status }) =>
     status === 'cancelled' ? null : { text: description, status: planStatus(status) },
   );
-  return [started, planned(items)];
+  return [started, agentPlan(items)];
 }
 
 const KINDS: Readonly<Record<string, string>> = {
