@@ -8,7 +8,7 @@ export interface AccessDeps extends AuditDeps {
   readonly database: Database;
 }
 
-/** The run, if the policy lets this caller at it; else the same 404 as for none. */
+/** The run, if the policy admits this caller; otherwise the 404 of a run that does not exist. */
 export async function accessRun(
   deps: AccessDeps,
   caller: Caller,

@@ -14,7 +14,7 @@ import * as store from './store.ts';
 const NO_SLOT_PAUSE_S = 3;
 /**
  * A job comes back sooner than a dead worker's lease expires, and the holder of the lease may be
- * dead. So the run is looked at again when that would show.
+ * dead. So another job comes once that lease would have expired.
  */
 const TAKEN_PAUSE_S = LEASE_TTL_MS / 1000 + 1;
 
@@ -53,7 +53,7 @@ export async function claimRun(
   return result;
 }
 
-/** The locks come first, so that of claims at once each counts what the others have taken. */
+/** The locks come first, so that simultaneous claims count each other. */
 async function hasSlot(
   trx: Trx,
   row: claims.ClaimableRow,

@@ -3,9 +3,9 @@ import type { Trx } from '../platform/database/index.ts';
 import { DURATION_S, type LockedRun } from './store.ts';
 import { of, RUN_COLUMNS, type RunRow, tables } from './tables.ts';
 
-/** What a claim reads and writes of runs. */
+/** The statements of a claim. */
 
-/** A run with what its worker must know of message and repository. */
+/** A run with the columns of message and repository that its worker needs. */
 export type ClaimableRow = LockedRun & {
   readonly message_number: number;
   readonly instruction_key_id: string;
@@ -87,7 +87,7 @@ export async function setRunning(
     .executeTakeFirstOrThrow();
 }
 
-/** What a run needs of the one that it continues. */
+/** The columns that a run needs of the one it continues. */
 export type ContinuedRun = Pick<
   RunRow,
   'id' | 'agent' | 'head_commit' | 'agent_session_id' | 'checkpoint'

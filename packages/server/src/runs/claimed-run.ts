@@ -12,8 +12,8 @@ import type { RunRow } from './tables.ts';
 import type { RepositorySource } from './workspace/workspace.ts';
 
 /**
- * A run as its worker has it: its row as the attempt began, what to do, and the lease that allows
- * the worker to write.
+ * A run as its worker holds it: its row as the attempt began, the instruction, and the lease that
+ * allows the worker to write.
  */
 export type ClaimedRun = Omit<
   Readonly<RunRow>,
@@ -30,7 +30,7 @@ export type ClaimedRun = Omit<
   readonly continues: ContinuedRun | null;
   /** When the first attempt began, by the database's clock. */
   readonly started_at: Date;
-  /** What was used so far; kept current by `recordUsage`. */
+  /** The usage so far; `recordUsage` keeps it current. */
   readonly usage: store.UsageTotals;
 };
 
@@ -56,14 +56,14 @@ export async function fenced(
 
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly run: ClaimedRun }
-  /** It has ended, by now or before: the job is done. */
+  /** It has ended: the job is done. */
   | { readonly kind: 'ended' }
-  /** A worker that may live has it. The job is done; another one looks again in a while. */
+  /** A worker that may be alive holds it. The job is done; another one comes later. */
   | { readonly kind: 'taken' }
-  /** Owner or repository have as many under way as they may. The job is done, another was sent. */
+  /** Owner or repository have reached their limit. The job is done; another was sent. */
   | { readonly kind: 'later' };
 
-/** How many runs may be under way at once; unset: any number. */
+/** How many runs may be at work at once; unset: any number. */
 export interface ClaimLimits {
   readonly perOwner?: number;
   readonly perRepository?: number;
@@ -120,8 +120,8 @@ export interface RunEnd {
   /** Why it failed, for its creator; cut likewise. */
   readonly message?: string;
   /**
-   * The number of the last message that the agent heard. What was written for it afterwards is
-   * done by a follow-up that continues this run, unless it was canceled. Left out: no follow-up.
+   * The number of the last message that the agent took. Later messages for it are done by a
+   * follow-up that continues this run, unless it was canceled. Left out: no follow-up.
    */
   readonly steeredThrough?: number;
 }
@@ -134,7 +134,7 @@ export interface SignalQuery {
   readonly afterMessage: number;
 }
 
-/** What a worker must learn about a run at work. */
+/** Signals for the worker of a run. */
 export interface RunSignals {
   readonly runId: string;
   readonly cancelRequested: boolean;

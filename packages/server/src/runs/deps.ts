@@ -31,7 +31,7 @@ export interface RunsServiceDeps extends AccessDeps, DriverDeps {
   /** The agents that can be run somewhere in this installation. */
   readonly agents: () => Promise<{ data: AgentInfo[]; isolation_note: string | null }>;
   readonly agentNames: readonly string[];
-  /** Throws `unknown_model` where no agent could get this model from the gateway. */
+  /** Throws `unknown_model` where the gateway has no such model. */
   readonly checkModel?: (name: string) => void;
 }
 
@@ -43,6 +43,6 @@ export interface RunsDeps extends RunsServiceDeps {
   readonly retentionDays?: number | null;
   /** Which repositories may be added: local mode, allowed hosts. */
   readonly sources: SourceChecks;
-  /** Reaches a repository before it is stored; left out: it is stored unseen. */
+  /** Reaches a repository before it is stored; left out: no check. */
   readonly inspect?: Workspaces['inspect'] | undefined;
 }

@@ -21,9 +21,9 @@ export interface Runs {
   readonly routes: FastifyPluginAsync;
   /** Starts before anything is served. */
   readonly erasures: Component;
-  /** Whether a run waits or works; false for one that was never there. */
+  /** Whether a run waits or works; false for an unknown one. */
   isOpen(id: string): Promise<boolean>;
-  /** Deletes what is no longer kept; for the scheduled upkeep. */
+  /** Deletes runs and checkpoints past their retention; for the scheduled upkeep. */
   upkeep(): Promise<void>;
 }
 

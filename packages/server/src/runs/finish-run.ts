@@ -11,10 +11,10 @@ import { announceRuns, insertRuns, type StartedRuns } from './start-run.ts';
 import * as store from './store.ts';
 import type { RunRow } from './tables.ts';
 
-/** What is kept of an agent's own words about its work. */
+/** Bytes kept of an agent's summary, and of a failure's message. */
 const SUMMARY_MAX_BYTES = 48 * 1024;
 
-/** More that must be true from the moment on that the attempt is over. */
+/** Writes that must commit together with the end of the attempt. */
 export type InSameTransaction = (trx: Trx) => Promise<void>;
 
 export async function requeueRun(
@@ -77,8 +77,8 @@ async function assertSameLease(deps: DriverDeps, trx: Trx, run: ClaimedRun): Pro
 }
 
 /**
- * The columns of a run's end, its summary sealed, and the event that tells of it. Usage is
- * reconciled first, unless the run's only worker ends it, which has recorded every call.
+ * The columns of a run's end, with its summary sealed, and the event. Usage is reconciled first,
+ * unless the run's only worker ends it, which has recorded every call.
  */
 export async function endOf(
   deps: Pick<DriverDeps, 'sealer'>,
@@ -116,7 +116,7 @@ function endEvent(
 
 /**
  * Brings a run's totals in line with its reservations. A worker records each call, but one that
- * died, or was in a hurry, left out what it had under way and perhaps some that it had settled.
+ * died or hurried left out its open calls and perhaps some settled ones.
  */
 export async function reconcileUsage(
   trx: Trx,
@@ -131,9 +131,9 @@ export async function reconcileUsage(
 }
 
 /**
- * The first message that was written for the agent at work and did not reach it becomes a run of
- * the same agent that continues its work. That run's end looks for the next message, so that they
- * are done in order. A canceled run has no follow-up.
+ * The first message for the agent at work that did not reach it becomes a run of the same agent,
+ * which continues its work. The end of that run looks for the next message, so that they are done
+ * in order. A canceled run has no follow-up.
  */
 async function startFollowUp(
   deps: DriverDeps,

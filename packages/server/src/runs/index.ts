@@ -1,12 +1,12 @@
 /**
- * Agent runs: repositories, tasks, messages, runs, their log as a stream, and what they leave.
+ * Agent runs: repositories, tasks, messages, runs, their log as a stream, and their artifacts.
  *
  * Invariants:
  * - A run's row, its first event and its job are written in one transaction. The row with its
  *   attempt and the lease's fence is the truth; the job is only a wake-up.
  * - The worker that drives a run writes through `RunDriver`, each time with its fence: a worker
- *   that lost its lease changes nothing. What people ask for (cancel, message, pick, push) and the
- *   end of a push carry no fence: they are decided under the lock of the run's row.
+ *   that lost its lease changes nothing. Requests of people (cancel, message, pick, push) and the
+ *   end of a push carry no fence: the lock of the run's row decides them.
  * - An ended run never moves again; its stream is over with one of three endings.
  * - Instructions, outputs and summaries are sealed: only the creator and Admins read them.
  */

@@ -3,7 +3,7 @@ import type { View } from '../work/stream/index.ts';
 
 /**
  * A run's stream in the shape of the seed's API: no `event` lines, the type stands in the data. An
- * event that its clients do not know is a `progress` with our type as its message, so that no
+ * event that its clients do not know becomes a `progress` with its type as message, so that no
  * number is left out.
  */
 export const legacyView: View = {
@@ -19,7 +19,7 @@ export const legacyView: View = {
     ),
 };
 
-/** What its clients get first. */
+/** The first message of such a stream. */
 export function legacyGreeting(status: RunStatus): string {
   return `data: ${JSON.stringify({ type: 'initial', status })}\n\n`;
 }

@@ -9,8 +9,8 @@ interface LogTextDeps {
 }
 
 /**
- * Everything that agent and tools wrote so far, read a page at a time as it is consumed. Raw output
- * stays as it came; messages and tools begin on a line of their own.
+ * The output of agent and tools so far, read a page at a time as it is consumed. Raw output stays
+ * unchanged; messages and tools begin on a line of their own.
  */
 export function logTextOf(deps: LogTextDeps, runId: string): Readable {
   return Readable.from(readText(deps, runId));

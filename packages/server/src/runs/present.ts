@@ -4,7 +4,7 @@ import type { RunView, TaskView } from './queries.ts';
 import type { ArtifactRow, MessageRow, RepositoryRow } from './tables.ts';
 import { columnOf } from './tasks/task.ts';
 
-/** What the API shows of rows. Columns of the schema's names are taken over as they are. */
+/** Rows as the API shows them. Columns with the names of the schema are taken over unchanged. */
 
 export function presentRepo(row: RepositoryRow): protocol.Repo {
   return pickShown(protocol.repo, { ...row, created_at: row.created_at.toISOString() });
@@ -58,8 +58,8 @@ export function presentArtifact(row: ArtifactRow): protocol.Artifact {
 }
 
 /**
- * Only the fields that the schema names: what else a row holds, sealed words among it, never gets
- * into an answer.
+ * Only the fields that the schema names: other columns, sealed ones among them, never reach a
+ * response.
  */
 function pickShown<S extends z.ZodObject>(schema: S, fields: z.infer<S>): z.infer<S> {
   const names = Object.keys(schema.shape) as (keyof z.infer<S>)[];

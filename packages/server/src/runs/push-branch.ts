@@ -13,12 +13,12 @@ import type { RunRow } from './tables.ts';
  *                                           └── worker dies: the job comes again, and the remote
  *                                               is asked what it has
  *
- * The intent is committed before anything is sent. Of two workers that push at once, both send the
- * same commit and one writes the end.
+ * The intent is committed before the push. Two workers that push at once send the same commit, and
+ * one of them writes the end.
  */
 export type PushOutcome = 'pushed' | 'already_there' | 'failed';
 
-/** A run that can be pushed: it has ended and left work. */
+/** A run that can be pushed: it has ended and has a commit. */
 export type PushableRun = Pick<RunRow, 'id'> & { readonly branch: string; readonly commit: string };
 
 /** Throws `conflict` for a run that has not ended, `unprocessable` for one without work. */
@@ -33,7 +33,7 @@ export function pushable(
   throw new HoldfastError('unprocessable', 'This run left nothing that could be pushed.');
 }
 
-/** False where a push is under way already; its job is sent again, should it be lost. */
+/** False where a push is already under way; its job is sent again in case it was lost. */
 export async function writeIntent(
   deps: DriverDeps,
   trx: Trx,

@@ -28,7 +28,7 @@ export type RunView = RunRow & {
   readonly picked: boolean;
   /** Seconds since the first start, until the end; null before. */
   readonly duration_s: number | null;
-  /** Whether `cost_usd` is the most that it can have cost, and not what it did. */
+  /** Whether `cost_usd` is an upper bound and not the exact cost. */
   readonly cost_is_upper_bound: boolean;
 };
 
@@ -150,7 +150,7 @@ export async function findMessage(executor: Executor, id: string): Promise<Messa
     .executeTakeFirst();
 }
 
-/** A task with what a new run of it is about; without what its runs add up to. */
+/** A task with the columns that a new run of it needs; without the totals of its runs. */
 export interface StartableTask {
   readonly id: string;
   readonly project_id: string;
@@ -217,7 +217,7 @@ export async function listMessages(
   return await query.orderBy('number').limit(filter.limit).execute();
 }
 
-/** Messages after `number` that were written for the agents at work. Oldest first. */
+/** Messages after `number` for the agents at work. Oldest first. */
 export async function messagesForRunning(
   executor: Executor,
   taskId: string,
@@ -234,7 +234,7 @@ export async function messagesForRunning(
     .execute();
 }
 
-/** What decides over the signals of runs. */
+/** The columns that decide the signals of runs. */
 export async function findForSignals(
   executor: Executor,
   ids: readonly string[],

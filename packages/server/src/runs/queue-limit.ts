@@ -4,11 +4,11 @@ import * as store from './store.ts';
 
 /** Runs of one owner that wait in one project; more are refused. */
 const QUEUED_RUNS_MAX = 1_000;
-/** It may take long until one of them begins. */
+/** A run may wait long before it begins. */
 const QUEUED_RETRY_S = 30;
-/** How long a count that found room is relied on. */
+/** How long a count that found room is reused. */
 const RELIED_ON_MS = 1_000;
-/** And for which share of the slots. */
+/** For which share of the slots it is reused. */
 const RELIED_ON_SHARE = 0.1;
 const OWNERS_KEPT = 10_000;
 

@@ -8,8 +8,8 @@ import * as queries from './queries.ts';
 import * as store from './store.ts';
 
 /**
- * What is no longer kept of ended runs. Blobs go first and rows after them, so that a sweep that
- * was cut off is done again; two at once do no harm.
+ * Removes ended runs and checkpoints past their retention. Blobs go before rows, so that an
+ * interrupted sweep is done again; two at once do no harm.
  */
 export const CHECKPOINTS_KEPT_DAYS = 7;
 const BATCH = 100;
@@ -42,13 +42,13 @@ export function eraseRunsAgain(deps: RetentionDeps): Component {
   return eraseAgain(deps, 'run', runId => erase(deps, runId));
 }
 
-/** Follow-ups start from the commit afterwards, where a mirror still has it. */
+/** Later follow-ups start from the commit, where a mirror still has it. */
 async function dropCheckpoints({ blobs, database }: RetentionDeps, runId: string): Promise<void> {
   await deleteAll(blobs, `workspaces/${runId}/`);
   await database.transaction(trx => store.dropCheckpoints(trx, runId));
 }
 
-/** Log, files and words go; that there was a run, how it ended and what it cost stay. */
+/** Removes log, files and texts; the run, its end and its cost stay. */
 async function erase(deps: RetentionDeps, runId: string): Promise<void> {
   const { blobs, database, log, telemetry } = deps;
   for (const folder of ['workspaces', 'artifacts']) await deleteAll(blobs, `${folder}/${runId}/`);

@@ -69,7 +69,7 @@ function addEvents(app: App, runs: RunsService): void {
     },
     async request => {
       const data = await runs.events(callerOf(request), request.params.id, request.query);
-      // A log may still grow, so the place to go on from is always given once there are events.
+      // A log may still grow, so a page with events always has a cursor.
       return { data, next_cursor: data.length === 0 ? null : String(data.at(-1)!.seq) };
     },
   );
@@ -113,7 +113,7 @@ function addControls(app: App, runs: RunsService): void {
       schema: {
         tags: TAGS,
         summary: "Push an ended run's branch to the repository's remote",
-        description: `The run's log tells how it ended, as push.finished. ${IDEMPOTENT}`,
+        description: `The run's log reports the result as push.finished. ${IDEMPOTENT}`,
         params: idParams,
         response: { 202: run },
       },
@@ -127,7 +127,7 @@ function addControls(app: App, runs: RunsService): void {
       config: CONTROL,
       schema: {
         tags: TAGS,
-        summary: 'Do the same once more, as a new run',
+        summary: 'Repeat the work of a run, as a new run',
         description: IDEMPOTENT,
         params: idParams,
         response: { 202: startedRuns },

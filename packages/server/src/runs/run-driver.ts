@@ -29,16 +29,16 @@ import type { Checkpoint } from './workspace/workspace.ts';
 
 /** How long an agent's events gather before they are written. */
 const JOURNAL_FLUSH_MS = 50;
-/** What is kept of the output of a test command; its end tells what failed. */
+/** Bytes kept of a test command's output: its end, which names the failures. */
 const TEST_OUTPUT_MAX_BYTES = 48 * 1024;
 /** Changed files that a run's row names; a larger change is whole in its patch only. */
 const FILES_SHOWN_MAX = 1_000;
 
 /**
- * What the worker that drives a run may do to it. Each verb is one transaction that writes the row
- * and appends to the log with the lease's fencing token: a worker that lost its lease gets
- * `conflict` and has written nothing. A verb that fails because the database was away is tried
- * again within `persistMs`, with the same append id, so that nothing is written twice.
+ * The verbs of the worker that drives a run. Each verb is one transaction that writes the row and
+ * appends to the log with the lease's fencing token: a worker that lost its lease gets `conflict`
+ * and has written nothing. A verb that fails because the database was away is tried again within
+ * `persistMs`, with the same append id, so that nothing is written twice.
  */
 export class RunDriver {
   private readonly deps: DriverDeps;
@@ -70,7 +70,7 @@ export class RunDriver {
     });
   }
 
-  /** Appends by itself, for what must be in the log before something is done. */
+  /** Appends without a change of the row, for events that must precede an act. */
   async append(run: ClaimedRun, events: readonly NewEvent[]): Promise<void> {
     await fenced(this.deps, run, async () => events);
   }
@@ -89,7 +89,7 @@ export class RunDriver {
     });
   }
 
-  /** After the manifest's blob was written: `checkpoint.saved`; lost attempts count anew. */
+  /** After the manifest's blob is written: `checkpoint.saved`; lost attempts count from zero. */
   async saveCheckpoint(
     run: ClaimedRun,
     checkpoint: Checkpoint,
@@ -209,7 +209,7 @@ export class RunDriver {
     await this.deps.leases.release(this.deps.database.db, run.lease);
   }
 
-  /** What came up about runs of this worker; ask on each ring of them and each second. */
+  /** The signals for runs of this worker; call it on each ring of them and each second. */
   signals(runs: readonly SignalQuery[]): Promise<RunSignals[]> {
     return signalsOf(this.deps, runs);
   }

@@ -13,8 +13,8 @@ import type { RunRow } from './tables.ts';
  * An attempt is one holding of the lease; it starts with a claim. An attempt that neither finishes
  * nor is given back by a drain is lost: the next claim finds the run still `running`. Lost attempts
  * are counted until a new checkpoint is saved, drains never are. Canceling a run that a worker
- * drives is a request; the worker saves what there is and finishes. An ended run never moves again:
- * a retry or follow-up is a new run.
+ * drives is a request; the worker saves the work and finishes. An ended run never moves again: a
+ * retry or follow-up is a new run.
  */
 export const LOST_ATTEMPTS_MAX = 3;
 
@@ -88,7 +88,7 @@ export function isReasonOf(status: FinalStatus, reason: RunReason | null): boole
   return reason !== null && reason !== 'canceled';
 }
 
-/** Only what went wrong, or was stopped, can be tried again. */
+/** Only a failed or canceled run can be tried again. */
 export function isRetryable(status: RunStatus): boolean {
   return status === 'failed' || status === 'canceled';
 }

@@ -78,7 +78,7 @@ export class RunsService {
   }
 
   /**
-   * Ends a run that waits; asks the worker of one that runs, which keeps the work. Canceling an
+   * Ends a run that waits; asks the worker of a run at work, which keeps the work. Canceling an
    * ended run, or twice, is no error.
    */
   async cancel(caller: Caller, id: string): Promise<Run> {
@@ -168,7 +168,7 @@ export class RunsService {
     return { body, sizeBytes: artifact.size_bytes };
   }
 
-  /** All that agent and tools wrote, as plain text; for the creator and Admins. */
+  /** The output of agent and tools as plain text; for the creator and Admins. */
   async logs(caller: Caller, id: string): Promise<Readable> {
     await accessRun(this.#deps, caller, id, 'runs.private');
     return logTextOf(this.#deps, id);
@@ -180,9 +180,8 @@ export class RunsService {
   }
 
   /**
-   * A change whose request may be repeated. What is kept for its key is only whether there was a
-   * change: the run itself may have moved on since, and may hold what is private. False when
-   * nothing is new.
+   * A change whose request may be repeated. Its key keeps only whether there was a change: the run
+   * itself may have moved on, and may hold private text. False when nothing changed.
    */
   async #change(caller: Caller, work: (trx: Trx) => Promise<boolean>): Promise<boolean> {
     const steps = { status: 200, prepare: async () => {}, work };

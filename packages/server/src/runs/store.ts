@@ -103,14 +103,14 @@ export async function setCancelRequested(trx: Trx, id: string): Promise<void> {
     .execute();
 }
 
-/** What a run has used in all: totals, so that writing them twice changes nothing. */
+/** A run's usage in total, so that writing it twice changes nothing. */
 export type UsageTotals = Pick<
   RunRow,
   'input_tokens' | 'output_tokens' | 'cached_tokens' | 'model_calls' | 'cost_usd'
 >;
 
 export async function setUsage(trx: Trx, id: string, totals: UsageTotals): Promise<void> {
-  // Writes of one driver may overtake each other; totals only grow.
+  // Writes of one driver may arrive out of order; totals only grow.
   await sql`
     update runs set
       input_tokens = greatest(input_tokens, ${totals.input_tokens}::bigint),
@@ -121,7 +121,7 @@ export async function setUsage(trx: Trx, id: string, totals: UsageTotals): Promi
     where id = ${id}`.execute(trx);
 }
 
-/** Raises a run's totals to what its calls come to; answers the totals afterwards. */
+/** Raises a run's totals to the sum of its calls; returns the new totals. */
 export async function raiseUsage(
   trx: Trx,
   id: string,
@@ -155,8 +155,8 @@ export async function insertArtifact(executor: Executor, artifact: NewArtifact):
 }
 
 /**
- * Takes back that a task was put off or called done: from now on its column follows from its runs.
- * An archived task stays out of sight.
+ * Clears a task's chosen column: from now on the column follows from its runs. An archived task
+ * stays archived.
  */
 export async function reopenTask(trx: Trx, taskId: string): Promise<void> {
   await tables(trx)
@@ -190,8 +190,8 @@ export async function dropCheckpoints(trx: Trx, runId: string): Promise<void> {
 }
 
 /**
- * Removes the words and files of a run; how it ended and what it cost stay. One that has not ended
- * was brought back by a backup from before its end, which is lost.
+ * Removes the texts and files of a run; its end and its cost stay. A run that has not ended comes
+ * from a backup made before its end, which is lost.
  */
 export async function eraseRun(trx: Trx, runId: string): Promise<void> {
   const run = await lockRun(trx, runId);

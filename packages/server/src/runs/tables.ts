@@ -155,7 +155,7 @@ export function runValues(values: Partial<RunRow>): Updateable<RunsTable> {
   return Object.fromEntries(written);
 }
 
-/** What the leases and the log know of a run; the rest of the row is theirs. */
+/** The columns that leases and log keep about a run; they own the rest of the row. */
 interface SubjectsView {
   id: string;
   last_seq: number;

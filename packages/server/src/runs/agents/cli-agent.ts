@@ -5,7 +5,9 @@ import { type Cli, type CliPackage, findCli, installCommand, probeCli } from './
 export interface AdapterOptions {
   /** Whether the sandbox isolates; only then may an agent act without asking. */
   readonly isolated: boolean;
-  /** Where operators install agents, as `npm install --prefix` fills it; also the PATH is used. */
+  /**
+   * Where operators install agents, as `npm install --prefix` fills it; the PATH comes after it.
+   */
   readonly agentsDir?: string;
   /** Used where a run names none; undefined: the agent's own default. */
   readonly model?: string;

@@ -16,11 +16,11 @@ import { isObject, type Json } from './text.ts';
  * An agent that has reported its outcome but does not end is killed after `EXIT_GRACE_MS`.
  */
 const EXIT_GRACE_MS = 10_000;
-/** Plain text an agent prints beside its interface, per run; what is beyond is not logged. */
+/** Plain text that an agent prints beside its interface, per run. Text beyond it is not logged. */
 export const PLAIN_OUTPUT_MAX_BYTES = 2 * 1024 * 1024;
-/** What waits for an agent to read it. */
+/** Bytes that wait for an agent to read them. */
 export const INPUT_MAX_BYTES = 8 * 1024 * 1024;
-/** One line of it; leaves room for the note within what one event holds. */
+/** One line of plain text; leaves room for the note within what one event holds. */
 const PRINTED_MAX_CHARS = 24 * 1024;
 const OUTPUT_TAIL_MAX_CHARS = 2000;
 /** Shorter strings are no secrets, and masking them would make output unreadable. */
@@ -35,10 +35,13 @@ export interface Interpretation {
 interface ConversationOptions {
   readonly context: AgentContext;
   readonly process: SandboxedProcess;
-  /** One JSON object of standard output; null, or an error: it is not of the interface. */
+  /**
+   * Interprets one JSON object of standard output. Null or an error: it is no message of the
+   * interface.
+   */
   interpret(message: Json): Interpretation | null;
   readonly exitGraceMs?: number;
-  /** Events held back, when the process has ended. */
+  /** Events that the adapter still holds when the process has ended. */
   flush?(): readonly (NewEvent | null)[];
 }
 
@@ -63,7 +66,7 @@ export class Conversation {
     return this.#outcome !== null || this.#stopped;
   }
 
-  /** Writes one JSON line; false when the agent takes none any more, or reads none. */
+  /** Writes one JSON line; false when standard input is closed or full. */
   send(message: unknown): boolean {
     const { stdin } = this.#options.process;
     if (!stdin.writable || stdin.writableLength > INPUT_MAX_BYTES) return false;
@@ -83,7 +86,7 @@ export class Conversation {
       readLines(process.stderr, line => this.#print('stderr', line)),
     ];
     const { code, signal } = await process.exited;
-    // A grandchild may hold the output open; it belongs to the group.
+    // A grandchild may hold the output open; this ends it with the group.
     process.kill('SIGKILL');
     await Promise.all(read);
     this.#hasEnded = true;
@@ -109,8 +112,8 @@ export class Conversation {
   }
 
   /**
-   * The last outcome counts: a message that came late makes some agents work on. Of no effect once
-   * the process has ended.
+   * The last outcome counts: a late message makes some agents continue. No effect once the process
+   * has ended.
    */
   conclude(outcome: AgentOutcome): void {
     const { process, exitGraceMs = EXIT_GRACE_MS } = this.#options;
@@ -144,8 +147,8 @@ export class Conversation {
 
   #endedWithout(code: number | null, signal: NodeJS.Signals | null): AgentOutcome {
     const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-    const words = this.#outputTail.trim();
-    const message = `The agent ended ${how} without a result.${words === '' ? '' : `\n${words}`}`;
+    const tail = this.#outputTail.trim();
+    const message = `The agent ended ${how} without a result.${tail === '' ? '' : `\n${tail}`}`;
     return { kind: 'failed', reason: 'agent_error', message };
   }
 }
@@ -159,7 +162,7 @@ function parse(line: string): Json | null {
   }
 }
 
-/** `text` with every known secret replaced, longest first, so that no part of one is left. */
+/** `text` with every known secret replaced, longest first, so that no part of one remains. */
 export function mask(text: string, secrets: readonly string[]): string {
   const known = secrets.filter(secret => secret.length >= SECRET_MIN_CHARS);
   known.sort((a, b) => b.length - a.length);

@@ -4,7 +4,14 @@ import { TEXT_MAX_BYTES } from '../../work/index.ts';
 import { interpret as interpretClaude } from './claude/events.ts';
 import { CodexEvents } from './codex/events.ts';
 import { MASK, mask } from './conversation.ts';
-import { failed, agentPlan, agentOutput, agentMessage, toolFinished, toolStarted } from './events.ts';
+import {
+  agentMessage,
+  agentOutput,
+  agentPlan,
+  failed,
+  toolFinished,
+  toolStarted,
+} from './events.ts';
 import { GeminiInterpreter } from './gemini/events.ts';
 import { isSessionId, PLAN_ITEMS_MAX, planItems, word } from './text.ts';
 
@@ -34,7 +41,9 @@ describe('events of agents', () => {
       agentPlan(items),
     ];
     for (const event of events) expect(() => checkEvent(event)).not.toThrow();
-    expect(JSON.stringify(agentMessage(HUGE)!.private!.text).length).toBeLessThanOrEqual(TEXT_MAX_BYTES);
+    expect(JSON.stringify(agentMessage(HUGE)!.private!.text).length).toBeLessThanOrEqual(
+      TEXT_MAX_BYTES,
+    );
     expect(events[1]!.data.truncated).toBe(true);
   });
 
@@ -99,7 +108,7 @@ describe('events of agents', () => {
   it('tell a budget from other failures', () => {
     expect(failed('403: over the Budget of the project')).toMatchObject({ reason: 'budget' });
     expect(failed('rebudget')).toMatchObject({ reason: 'agent_error' });
-    expect(failed(undefined)).toMatchObject({ message: 'The agent failed without saying why.' });
+    expect(failed(undefined)).toMatchObject({ message: 'The agent failed without a reason.' });
   });
 });
 

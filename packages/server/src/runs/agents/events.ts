@@ -13,7 +13,10 @@ export function agentSession(sessionId: unknown, model: unknown): NewEvent {
 }
 
 /** Null for an empty text. */
-export function agentMessage(value: unknown, role: 'assistant' | 'user' = 'assistant'): NewEvent | null {
+export function agentMessage(
+  value: unknown,
+  role: 'assistant' | 'user' = 'assistant',
+): NewEvent | null {
   const cut = boundedText(value);
   return cut.trim() === ''
     ? null
@@ -74,7 +77,11 @@ export function agentRetrying(attempt: unknown, status: unknown, message?: unkno
   };
 }
 
-export function agentOutput(stream: 'stdout' | 'stderr', value: string, truncated = false): NewEvent {
+export function agentOutput(
+  stream: 'stdout' | 'stderr',
+  value: string,
+  truncated = false,
+): NewEvent {
   const cut = boundedText(value);
   return {
     type: 'agent.output',
@@ -85,14 +92,14 @@ export function agentOutput(stream: 'stdout' | 'stderr', value: string, truncate
 
 /**
  * The failure that an agent reports. Vendors' programs pass on the gateway's refusal as prose only,
- * so an exhausted budget is recognised by its words.
+ * so the word `budget` identifies an exhausted budget.
  */
 export function failed(message: unknown): AgentOutcome {
-  const said = boundedText(message).trim() || 'The agent failed without saying why.';
+  const text = boundedText(message).trim() || 'The agent failed without a reason.';
   return {
     kind: 'failed',
-    reason: /\bbudget/i.test(said) ? 'budget' : 'agent_error',
-    message: said,
+    reason: /\bbudget/i.test(text) ? 'budget' : 'agent_error',
+    message: text,
   };
 }
 

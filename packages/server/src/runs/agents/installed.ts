@@ -14,8 +14,8 @@ import { promisify } from 'node:util';
 import type { AgentVersion } from './agent.ts';
 
 /**
- * Where a vendor's command line is on this machine, and which version. It is looked for anew each
- * time, so that one that is installed while the server runs is found.
+ * Finds a vendor's command line on this machine and its version. Each call searches again, so that
+ * a program installed while the server runs is found.
  */
 const VERSION_TIMEOUT_MS = 30_000;
 const VERSION_OUTPUT_MAX_BYTES = 64 * 1024;
@@ -23,15 +23,15 @@ const VERSION = /\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?/;
 const MODULES = '/node_modules/';
 
 export interface Cli {
-  /** The program with what must stand before its arguments. */
+  /** The program, and the arguments that must come first. */
   readonly command: readonly string[];
-  /** What must be readable for it to run: its file, or the packages folder it is in. */
+  /** Paths that it must be able to read: its file, or the packages folder it is in. */
   readonly readOnlyPaths: readonly string[];
 }
 
 export interface CliPackage {
   readonly command: string;
-  /** The npm package; undefined: we do not know how it is installed. */
+  /** The npm package; undefined: how to install it is unknown. */
   readonly npm?: string;
   readonly version?: string;
 }
@@ -45,7 +45,7 @@ export function findCli(command: string, agentsDir?: string): Cli | null {
   if (found === undefined) return null;
   const file = realpathSync(found);
   const modules = file.indexOf(MODULES);
-  // Programs for Node run on ours: the sandbox shows no other.
+  // Programs for Node run on the server's Node: the sandbox shows no other.
   const isForNode = /^#!.*\bnode\b/.test(firstBytes(file));
   return {
     command: isForNode ? [process.execPath, file] : [file],
@@ -77,7 +77,10 @@ export function installCommand({ npm, version }: CliPackage): string | null {
   return `npm install -g ${npm}${version === undefined ? '' : `@${version}`}`;
 }
 
-/** Asks the program itself, with nothing of our environment but the PATH. Never rejects. */
+/**
+ * Runs the program with `--version`, and with nothing of the server's environment but the PATH.
+ * Never rejects.
+ */
 export async function probeCli(wanted: CliPackage, cli: Cli | null): Promise<AgentVersion> {
   const version = cli === null ? null : await versionOf(cli);
   return {
@@ -90,7 +93,7 @@ export async function probeCli(wanted: CliPackage, cli: Cli | null): Promise<Age
 
 const known = new Map<string, string>();
 
-/** Starting some of them takes a second, so a file that is the same is not asked again. */
+/** Some programs take a second to start, so the version of an unchanged file is cached. */
 async function versionOf({ command }: Cli): Promise<string | null> {
   const [program, ...args] = command as [string, ...string[]];
   const file = command.at(-1)!;

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 
 /**
- * Lines of a process we do not trust. Memory is bounded by `LINE_MAX_BYTES`, whatever comes: the
- * rest of a longer line is counted and thrown away. Bytes that are not UTF-8 become U+FFFD.
+ * Lines of an untrusted process. Memory is bounded by `LINE_MAX_BYTES`: the rest of a longer line
+ * is counted and dropped. Bytes that are not UTF-8 become U+FFFD.
  */
 export const LINE_MAX_BYTES = 4 * 1024 * 1024;
 
@@ -10,7 +10,7 @@ const NEWLINE = 0x0a;
 
 export interface Line {
   readonly text: string;
-  /** How much of the line was thrown away; 0 for a whole line. */
+  /** Bytes of the line that were dropped; 0 for a whole line. */
   readonly droppedBytes: number;
 }
 
@@ -18,7 +18,7 @@ interface LineOptions {
   readonly maxBytes?: number;
 }
 
-/** Feed it chunks; it calls back once per line. A last line without a newline comes with `end`. */
+/** Takes chunks and calls back once per line. `end` passes a last line without a newline. */
 export class LineSplitter {
   private parts: Buffer[] = [];
   private heldBytes = 0;
@@ -65,7 +65,7 @@ export class LineSplitter {
   }
 }
 
-/** Reads `stream` to its end. Resolves also when it breaks; never rejects. */
+/** Reads `stream` to its end. Resolves also when the stream fails; never rejects. */
 export function readLines(
   stream: Readable,
   onLine: (line: Line) => void,

@@ -4,8 +4,8 @@ import { HoldfastError } from '../../kernel/index.ts';
 import type { AgentContext } from './agent.ts';
 
 /**
- * The operator's agents (`agents.json`): further programs that speak the Agent Client Protocol.
- * The file names no secrets; a program gets the run's own token under the names it expects.
+ * The operator's agents (`agents.json`): further programs that speak the Agent Client Protocol. The
+ * file holds no secrets; a program gets the run's token under the names it expects.
  */
 export const PROFILES_MAX = 20;
 const OWN_AGENTS = ['builtin', 'claude-code', 'codex', 'gemini-cli'] as const;

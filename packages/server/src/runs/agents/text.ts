@@ -21,14 +21,16 @@ export const word = (value: unknown): string =>
 export const wordOrNull = (value: unknown): string | null =>
   typeof value === 'string' && value !== '' ? word(value) : null;
 
-/** What an agent may resume by: it becomes an argument, and must not pass for an option. */
+/**
+ * Whether an agent may resume by this id: it becomes an argument and must not look like an option.
+ */
 export const isSessionId = (value: unknown): value is string =>
   typeof value === 'string' && /^[A-Za-z0-9][\w.:-]{0,199}$/.test(value);
 
 export const integer = (value: unknown): number | null =>
   typeof value === 'number' && Number.isSafeInteger(value) ? value : null;
 
-/** A tool's arguments for people: a string as it is, anything else as JSON. */
+/** A tool's arguments as text: a string as it is, anything else as JSON. */
 export function shown(value: unknown): string {
   if (value === undefined) return '';
   return boundedText(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
@@ -39,13 +41,13 @@ export interface PlanItem {
   readonly status: 'pending' | 'active' | 'done';
 }
 
-/** The status of a step in the words that most agents share. */
+/** The status of a step, from the words that most agents share. */
 export function planStatus(status: unknown): PlanItem['status'] {
   if (status === 'completed') return 'done';
   return status === 'in_progress' ? 'active' : 'pending';
 }
 
-/** Items as an agent lists them, bounded; `read` answers null for what is no item. */
+/** Items as an agent lists them, bounded; `read` returns null for an entry that is no item. */
 export function planItems(
   value: unknown,
   read: (item: Json) => { text: unknown; status: PlanItem['status'] } | null,

@@ -5,7 +5,7 @@ import { within } from '../../kernel/index.ts';
 /** All addresses of a name; throws for a name without one. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
-/** All that is given to networks on the internet; the rest of IPv6 is for other uses. */
+/** The only block of IPv6 assigned to networks on the internet. */
 const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3');
 /** Plain unicast by number, but never a host on the internet. */
 const NOT_PUBLIC = [
@@ -16,8 +16,8 @@ const NOT_PUBLIC = [
 ];
 
 /**
- * Whether an address, as text, is one of the internet's. IPv4 within IPv6 is judged as IPv4;
- * whatever is not plain unicast is not public, nor is what is no address at all.
+ * Whether an address, as text, is one of the internet's. IPv4 within IPv6 is judged as IPv4. Only
+ * plain unicast is public; text that is no address is not.
  */
 export function isPublic(text: string): boolean {
   const bare = text.replace(/%.*$/, '');
@@ -28,7 +28,10 @@ export function isPublic(text: string): boolean {
   return !NOT_PUBLIC.some(range => address.match(range));
 }
 
-/** At least one address, of the system's resolver by default; throws when late. */
+/**
+ * Resolves a host to at least one address, by default with the system's resolver. Throws for none,
+ * and after `timeoutMs`.
+ */
 export async function resolveHost(
   host: string,
   options: { readonly timeoutMs: number; readonly resolve?: Resolve | undefined },

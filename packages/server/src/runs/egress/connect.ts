@@ -12,13 +12,13 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
 }
 
-/** One of several addresses that does not answer gives way to the next. */
+/** After this long without an answer the next address is tried. */
 const ATTEMPT_TIMEOUT_MS = 1_000;
 
 /**
  * A connected socket, half open when one side ends; the caller must close it. The name is looked up
- * once and every address of it judged, and only those addresses are tried: what a name server
- * answers a moment later does not count. Throws `EgressError`, or the system's error.
+ * once, all its addresses are judged, and only those addresses are tried: a later answer of a name
+ * server has no effect. Throws `EgressError`, or the system's error.
  */
 export async function connectTo(target: Target, options: ConnectOptions): Promise<Socket> {
   const startedMs = performance.now();
@@ -53,7 +53,7 @@ async function addressesOf({ host }: Target, options: ConnectOptions): Promise<r
   }
 }
 
-/** Answers what was found before, whatever is asked. */
+/** Answers every lookup with these addresses. */
 function only(addresses: readonly string[]): LookupFunction {
   const all = addresses.map(address => ({ address, family: isIP(address) }));
   return (_host, options, answer) => {

@@ -1,4 +1,4 @@
-/** Why a connection was not made, by the names of RFC 9209, and the status for it. */
+/** The reasons for refusing a connection, by the names of RFC 9209, and their status codes. */
 const STATUS = {
   http_request_error: 400,
   http_request_denied: 403,
@@ -15,7 +15,7 @@ const STATUS = {
 
 export type ProxyError = keyof typeof STATUS;
 
-/** `detail` is for the client: what it asked, and what can be done. */
+/** `detail` is for the client: the target, and the remedy. */
 export class EgressError extends Error {
   readonly error: ProxyError;
   readonly detail: string;
@@ -30,7 +30,7 @@ export class EgressError extends Error {
     return STATUS[this.error];
   }
 
-  /** Refused by a rule or a bound of ours, rather than failed on the way. */
+  /** True where a rule or a bound refused the connection; false where it failed on the way. */
   get isDenial(): boolean {
     return DENIALS.has(this.error);
   }

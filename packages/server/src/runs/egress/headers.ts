@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Meant for the next hop only (RFC 9110, 7.6.1); `expect` was answered by us already. */
+/** Meant for the next hop only (RFC 9110, 7.6.1); the proxy has already answered `expect`. */
 const HOP_BY_HOP = new Set([
   'connection',
   'expect',
@@ -26,7 +26,7 @@ export function endToEnd(message: IncomingMessage): Record<string, string[]> {
   return kept;
 }
 
-/** The same for a request to `host`, whatever host its client named, framed as it came. */
+/** The same for a request, with `host` as its host and the client's framing. */
 export function requestHeaders(
   request: IncomingMessage,
   host: string,

@@ -28,7 +28,7 @@ export const DEFAULT_LIMITS = {
   connectTimeoutMs: 10_000,
   /** Without a byte in either direction. */
   idleTimeoutMs: 5 * 60_000,
-  /** Denials that are logged one by one; the rest is counted. */
+  /** Denials that are logged one by one; further ones are counted. */
   denialsLoggedMax: 20,
 };
 
@@ -42,7 +42,7 @@ export interface ProxyRules {
 }
 
 interface ProxyObserver {
-  /** Knows which run it is. */
+  /** Names the run. */
   readonly log: Logger;
   counted(outcome: 'allowed' | ProxyError): void;
   carried(sentBytes: number, receivedBytes: number): void;
@@ -68,7 +68,7 @@ export class EgressProxy {
       maxHeaderSize: limits.headerMaxBytes,
       headersTimeout: limits.headersTimeoutMs,
       connectionsCheckingInterval: limits.headersTimeoutMs,
-      // How long a body takes is not bounded, only how long nothing of it comes.
+      // A body may take any time; only its pauses are bounded.
       requestTimeout: 0,
     });
     this.server.maxConnections = 2 * limits.connectionsMax;
@@ -88,8 +88,8 @@ export class EgressProxy {
   /** Ends every connection and stops listening. */
   async close(): Promise<void> {
     const { log } = this.#observer;
-    const untold = this.#denials - this.#rules.limits.denialsLoggedMax;
-    if (untold > 0) log.warn('run.outbound_denied_more', { count: untold });
+    const unlogged = this.#denials - this.#rules.limits.denialsLoggedMax;
+    if (unlogged > 0) log.warn('run.outbound_denied_more', { count: unlogged });
     this.#denials = 0;
     for (const socket of [...this.#clients, ...this.#hosts]) socket.destroy();
     if (!this.server.listening) return;
@@ -149,7 +149,7 @@ export class EgressProxy {
     }
   }
 
-  /** A connection within the rules, that is counted until it is closed. */
+  /** Opens a connection within the rules, and counts it until it is closed. */
   async #connect(target: Target, client: Duplex): Promise<Socket> {
     const { limits, resolve } = this.#rules;
     if (!this.#rules.isListed(target)) {
@@ -185,7 +185,7 @@ export class EgressProxy {
     this.#observer.counted('allowed');
     this.#hosts.add(host);
     host.setTimeout(this.#rules.limits.idleTimeoutMs, () => {
-      host.destroy(new EgressError('connection_timeout', 'Nothing came for too long.'));
+      host.destroy(new EgressError('connection_timeout', 'No byte arrived for too long.'));
     });
     host.once('close', () => {
       this.#hosts.delete(host);
@@ -240,7 +240,7 @@ function headersOf(error: EgressError): Record<string, string> {
   };
 }
 
-/** On a connection that has no response of its own; closes it. */
+/** Answers on a connection without a response object, and closes it. */
 function answer(client: Socket, error: EgressError): void {
   const headers = Object.entries({ ...headersOf(error), connection: 'close' });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');

@@ -1,6 +1,6 @@
 import { EgressError } from './egress-error.ts';
 
-/** What a client asks to be connected with. */
+/** The host and port that a client asks for. */
 export interface Target {
   /** Lower case, without a dot at its end, addresses in their usual form and without brackets. */
   readonly host: string;

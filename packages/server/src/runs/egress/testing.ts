@@ -10,9 +10,9 @@ export interface TestProxy {
   readonly proxy: EgressProxy;
   readonly port: number;
   readonly telemetry: RecordedTelemetry;
-  /** Sends bytes as they are; answers all that comes until the proxy ends the connection. */
+  /** Sends bytes as they are; returns all bytes until the proxy ends the connection. */
   ask(...lines: string[]): Promise<string>;
-  /** Opens a tunnel; answers the connection and the head of what was answered. */
+  /** Opens a tunnel; returns the connection and the head of the response. */
   tunnel(authority: string): Promise<{ socket: Socket; head: string }>;
 }
 
@@ -57,7 +57,7 @@ export interface TestHost {
   connections(): number;
 }
 
-/** A web server on loopback that answers `reached`, unless told otherwise. */
+/** A web server on loopback; by default it answers `reached`. */
 export async function openTestHost(
   answer: (request: IncomingMessage, response: ServerResponse) => void = (_, response) =>
     response.end('reached'),

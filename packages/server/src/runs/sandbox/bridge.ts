@@ -4,9 +4,9 @@
  * command in a process group of its own, passes signals to that group, and reports how it ended.
  *
  * File descriptor 3 is the line to the server, one JSON value a line: first `BridgeOrder` comes in,
- * then `{"signal": "SIGINT"}` any number of times; out goes one `BridgeReport`. What comes in is
- * never in an argument or in the environment of this process, where others could read it. When the
- * line is cut, the server is gone and everything here ends.
+ * then `{"signal": "SIGINT"}` any number of times; out goes one `BridgeReport`. Orders never come
+ * in an argument or in the environment of this process, where other processes could read them. When
+ * the line is cut, the server is gone and everything here ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { createInterface } from 'node:readline';
 export interface BridgeOrder {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Where the command starts. Only who it runs as may be able to enter it. */
+  /** Where the command starts. Perhaps only the user that it runs as can enter it. */
   readonly cwd: string;
   /** Ports of the sandbox's loopback and the Unix sockets inside that they lead to. */
   readonly ports: readonly { readonly port: number; readonly socket: string }[];
@@ -30,7 +30,7 @@ export interface BridgeReport {
 const CONTROL_FD = 3;
 /** `O_CLOEXEC`, which Node's own constants lack. */
 const CLOSE_ON_EXEC = 0o2_000_000;
-/** What a shell answers when there is no such command. */
+/** A shell's exit code for an unknown command. */
 const NOT_FOUND_CODE = 127;
 
 closeInherited();
@@ -62,7 +62,7 @@ function isOrder(value: unknown): value is BridgeOrder {
   return typeof value === 'object' && value !== null && 'command' in value;
 }
 
-/** Passes bytes both ways; either side that fails takes the other along. */
+/** Passes bytes both ways; when one side fails, the other is closed. */
 async function listen(port: number, socket: string): Promise<void> {
   const server = createServer({ allowHalfOpen: true }, near => {
     const far = connect({ path: socket, allowHalfOpen: true });
@@ -106,12 +106,12 @@ function start(order: BridgeOrder): ChildProcess {
   return child;
 }
 
-/** Where memory runs out, the kernel ends what is inside before the server and its neighbours. */
+/** When memory runs out, the kernel kills the processes inside before the server. */
 function offerMemory(): void {
   try {
     writeFileSync('/proc/self/oom_score_adj', '1000');
   } catch {
-    // A kernel without it chooses by size alone.
+    // A kernel without this file chooses by size alone.
   }
 }
 

@@ -23,8 +23,8 @@ const BRIDGE = fileURLToPath(new URL('./bridge.ts', import.meta.url));
 const PRLIMIT = '/usr/bin/prlimit';
 
 /**
- * Of `/etc` only what programs cannot do without. Names come from generated files, and there is no
- * `resolv.conf`: nothing inside can ask a name server.
+ * The parts of `/etc` that programs need. Names come from generated files, and there is no
+ * `resolv.conf`: no process inside can ask a name server.
  */
 const SYSTEM_FILES = [
   '/etc/alternatives',
@@ -41,8 +41,8 @@ const SYSTEM_FILES = [
 ] as const;
 
 /**
- * What the kernel holds processes inside to (`man 2 setrlimit`). Memory is not among it: limits on
- * address space break V8, and none counts what all processes use together.
+ * Limits that the kernel enforces on processes inside (`man 2 setrlimit`). Memory is not among
+ * them: a limit on address space breaks V8, and none covers all processes together.
  */
 interface ResourceLimits {
   /**
@@ -73,7 +73,7 @@ export interface BubblewrapSettings {
 /**
  * The command line of bubblewrap and of the bridge in it. Root sets up mounts with its own rights
  * and gives up all of them, its user included, before anything of ours or of an agent runs inside;
- * another user gets a user namespace. Neither can do anything to a file that is not mounted.
+ * another user gets a user namespace. Neither can reach a file that is not mounted.
  */
 export function bubblewrapCommand({ owner, resources }: BubblewrapSettings): string[] {
   return [

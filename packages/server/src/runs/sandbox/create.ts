@@ -25,7 +25,7 @@ export interface SandboxOptions {
   /** Host paths that every command may read, besides those of its mounts. */
   readonly readOnly?: readonly string[];
   readonly tmpMaxBytes?: number;
-  /** One file that is written inside. */
+  /** The size of one file that is written inside. */
   readonly fileMaxBytes?: number;
   /** Processes and threads of one run. */
   readonly processesMax?: number;
@@ -42,24 +42,23 @@ type SandboxProbe =
   | { readonly works: false; readonly why: string };
 
 /**
- * A sandbox that isolates where `probeSandbox` finds that it can; else one that does not, with a
- * `note` for people. Never throws for lack of isolation: whether that is acceptable is the
- * caller's to decide.
+ * A sandbox that isolates where `probeSandbox` succeeds; otherwise one that does not, with a `note`
+ * for operators. Never throws for lack of isolation: the caller decides whether that is acceptable.
  */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const probe = await probeSandbox(options);
   if (probe.works) return createIsolatedSandbox(probe.settings);
   return createOpenSandbox(
     'Not isolated: agents run as the user of this server, and can read and change whatever that ' +
-      'user can, secrets included, and reach its network. To isolate them, run the server on Linux ' +
-      'with bubblewrap (apt-get install bubblewrap) and user namespaces. What failed: ' +
+      'user can, secrets included, and reach its network. To isolate them, run the server on ' +
+      'Linux with bubblewrap (apt-get install bubblewrap) and user namespaces. What failed: ' +
       probe.why,
   );
 }
 
 /**
- * No isolation: processes of the server's own user, on the host's paths and network. Only the
- * environment is still an allowlist, and the process group is still one that can be ended whole.
+ * No isolation: processes run as the server's own user, on the host's paths and network. The
+ * environment is still an allowlist, and the process group still ends as a whole.
  */
 function createOpenSandbox(note: string): Sandbox {
   return {

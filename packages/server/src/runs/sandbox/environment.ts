@@ -13,8 +13,8 @@ const GIT_CONFIG = {
 } as const;
 
 /**
- * The whole environment of a command: a fixed list and, on top, what the command asks for. Nothing
- * of the server's own environment is in it.
+ * The whole environment of a command: a fixed list and, on top, the command's own variables.
+ * Nothing of the server's environment is in it.
  */
 export function isolatedEnvironment(command: SandboxCommand): Record<string, string> {
   return {

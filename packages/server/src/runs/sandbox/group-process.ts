@@ -11,11 +11,11 @@ export interface Ending {
 interface GroupProcessOptions {
   /** How the command itself ended, where a process inside reports it. */
   readonly report?: Promise<Ending | undefined>;
-  /** Passes a signal on; false: signal the group from here. */
+  /** Passes a signal on; false: this class signals the group. */
   readonly signal?: (signal: NodeJS.Signals) => boolean;
 }
 
-/** What a shell answers when there is no such command. */
+/** A shell's exit code for an unknown command. */
 const NOT_FOUND_CODE = 127;
 const OUTPUT_SILENCE_MS = 1_000;
 
@@ -38,7 +38,7 @@ export class GroupProcess implements SandboxedProcess {
     this.#output = [child.stdout, child.stderr] as Socket[];
     this.stdout = keptOutput(child.stdout);
     this.stderr = keptOutput(child.stderr);
-    // A process that ends before it has read everything is no error of ours.
+    // A process may end before it has read all its input; that is no error.
     this.stdin.on('error', () => {});
     this.exited = this.#watch(child);
   }
@@ -63,7 +63,7 @@ export class GroupProcess implements SandboxedProcess {
     return (await this.#options.report) ?? ending;
   }
 
-  /** A process that left the group may hold the output open for ever; silence ends it. */
+  /** A process that left the group may hold the output open for ever; after a silence it ends. */
   #closeOutput(): void {
     const streams = this.#output;
     let before = streams.map(stream => stream.bytesRead);
@@ -71,7 +71,7 @@ export class GroupProcess implements SandboxedProcess {
       if (streams.every(stream => stream.closed)) return clearInterval(timer);
       for (const [index, stream] of streams.entries()) {
         const isIdle = stream.bytesRead === before[index] && stream.readableLength === 0;
-        // An end, not an error: what was written before is whole.
+        // An end, not an error: the output before it is whole.
         if (isIdle && !stream.readableEnded) stream.push(null);
       }
       before = streams.map(stream => stream.bytesRead);
@@ -80,7 +80,7 @@ export class GroupProcess implements SandboxedProcess {
   }
 
   #signalGroup(signal: NodeJS.Signals): void {
-    // Zero would be our own group.
+    // Group 0 is the server's own.
     if (this.pid === 0) return;
     try {
       process.kill(-this.pid, signal);

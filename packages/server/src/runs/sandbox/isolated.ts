@@ -46,7 +46,7 @@ export function createIsolatedSandbox(settings: BubblewrapSettings): Sandbox {
 function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): SandboxedProcess {
   const { mounts } = command;
   for (const socket of [mounts.gatewaySocket, mounts.proxySocket]) {
-    // To connect to a socket one must be allowed to write it; its folder keeps others out.
+    // Connecting needs the right to write the socket; its folder keeps other users out.
     if (socket !== null && settings.owner) chownSync(socket, settings.owner.uid, -1);
   }
   // Other processes of the same user can read an environment in /proc: bubblewrap gets none.
@@ -67,7 +67,7 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
   }
   if (mounts.proxySocket !== null) ports.push({ port: PROXY_PORT, socket: PROXY_SOCKET_INSIDE });
   const order: BridgeOrder = {
-    // The Node that runs us stands elsewhere inside, wherever it is on the host.
+    // The server's Node has a fixed path inside.
     command: command.command.map((word, index) =>
       index === 0 && word === process.execPath ? NODE_INSIDE : word,
     ),
@@ -80,7 +80,7 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
   return new GroupProcess(child, {
     report: reportOf(child, control),
     signal: signal => {
-      // Killing bubblewrap ends its pid namespace, and so everything that was ever started inside.
+      // Killing bubblewrap ends its pid namespace, and with it every process inside.
       if (signal === 'SIGKILL') return false;
       control.write(`${JSON.stringify({ signal })}\n`);
       return true;

@@ -5,10 +5,10 @@ import type { Readable, Writable } from 'node:stream';
  *
  * - writable: `WORKSPACE_DIR` (the clone), `HOME_DIR` (the run's own, kept and checkpointed beside
  *   the workspace) and a size-limited `/tmp`; nothing else;
- * - readable: named system paths, the Node that runs us, and what `readOnly` names;
+ * - readable: named system paths, the server's Node, and the paths in `readOnly`;
  * - network: none but loopback of its own, where `GATEWAY_PORT` leads to the model gateway's Unix
  *   socket and `PROXY_PORT` to the egress proxy's, if there is one;
- * - environment: exactly what is given.
+ * - environment: exactly the given variables.
  *
  * Where the start-up probe failed there is no isolation: paths are the host's, and `isolated` is
  * false. The paths above then hold as well, by environment and working directory only.
@@ -30,7 +30,7 @@ export interface SandboxMounts {
 }
 
 export interface SandboxCommand {
-  /** Program and arguments as seen inside; our own `process.execPath` is found there as well. */
+  /** Program and arguments as seen inside; the server's `process.execPath` works there as well. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: SandboxMounts;
@@ -58,13 +58,13 @@ export interface Sandbox {
   /** For operators, where `isolated` is false: what that means and what to install. */
   readonly note: string | null;
   /**
-   * Who owns what processes inside write. Set where we are root: they run as this user, so folders
-   * that are mounted writable must be given to it. Otherwise they run as we do.
+   * The owner of files that processes inside write. Set where the server is root: processes run as
+   * this user, so writable folders must belong to it. Otherwise they run as the server's user.
    */
   readonly owner?: SandboxOwner;
-  /** Where things stand for the agent: `WORKSPACE_DIR` and so on, or host paths. */
+  /** Paths as the agent sees them: `WORKSPACE_DIR` and so on, or host paths. */
   paths(mounts: SandboxMounts): { workspace: string; home: string; gatewayUrl: string | null };
   spawn(command: SandboxCommand): SandboxedProcess;
-  /** Ends whatever bridges the sandbox keeps; running processes are the caller's to end. */
+  /** Closes what the sandbox keeps open; the caller ends running processes. */
   close(): Promise<void>;
 }

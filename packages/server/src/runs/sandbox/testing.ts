@@ -9,14 +9,14 @@ import { removeTree } from '../workspace/disk.ts';
 import { createSandbox, type SandboxOptions } from './create.ts';
 import type { Sandbox, SandboxMounts } from './sandbox.ts';
 
-/** A folder that is gone after the test. */
+/** A folder that the test's end removes. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-sandbox-'));
   onTestFinished(() => removeTree(folder));
   return folder;
 }
 
-/** A sandbox that isolates. Where there cannot be one, the test fails: nothing is skipped. */
+/** A sandbox that isolates. Where isolation is impossible the test fails: nothing is skipped. */
 export async function isolatedSandbox(
   folder: string,
   options: Partial<SandboxOptions> = {},
@@ -27,7 +27,7 @@ export async function isolatedSandbox(
   return sandbox;
 }
 
-/** Clone and home for one run, given to whoever runs inside. */
+/** Clone and home for one run, owned by the user inside. */
 export async function mountsFor(sandbox: Sandbox, folder: string): Promise<SandboxMounts> {
   const [workspace, home] = [join(folder, 'workspace'), join(folder, 'home')];
   for (const path of [workspace, home]) {

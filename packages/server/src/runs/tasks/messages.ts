@@ -11,8 +11,8 @@ interface MessageDeps extends Pick<AccessDeps, 'database'> {
 }
 
 /**
- * Adds the next message of a task, whose row it locks to number it. `forRunning`: it is meant for
- * the agents at work, if there are any.
+ * Adds the next message of a task, whose row it locks to number it. `forRunning`: it is for the
+ * agents at work, if there are any.
  */
 export async function addMessage(
   deps: MessageDeps,

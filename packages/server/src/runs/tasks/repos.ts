@@ -28,7 +28,7 @@ export type RepoPatch = z.infer<typeof repoPatch>;
 
 interface ReposDeps extends AccessDeps {
   readonly sources: SourceChecks;
-  /** Reaches the repository before it is stored; left out: it is stored unseen. */
+  /** Reaches the repository before it is stored; left out: no check. */
   readonly inspect?: Workspaces['inspect'] | undefined;
 }
 
@@ -102,7 +102,7 @@ export class Repos {
     });
   }
 
-  /** Takes it off the list; its tasks stay readable and nothing new is started on it. */
+  /** Takes it off the list; its tasks stay readable and no new run starts on it. */
   async archive(caller: Caller, id: string): Promise<void> {
     await this.#controlled(caller, id);
     await this.#deps.database.transaction(async trx => {
@@ -144,7 +144,7 @@ export class Repos {
   }
 }
 
-/** The error of work on a repository that was taken off the list. */
+/** The error of new work on an archived repository. */
 export function archivedRepository(): HoldfastError {
   return new HoldfastError('conflict', 'The repository is archived.', { field: 'repo_id' });
 }

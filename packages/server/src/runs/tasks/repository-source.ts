@@ -7,8 +7,8 @@ import { pinned, type RemoteEnv } from '../workspace/index.ts';
 
 /**
  * Which repositories may be added: `https://` and `ssh://` on public addresses, or a folder of this
- * machine in local mode. Everything else that git would understand is refused here, before any of
- * it reaches a command line.
+ * machine in local mode. Everything else that git would accept is refused here, before it reaches a
+ * command line.
  */
 export interface SourceChecks {
   /** `HOLDFAST_ALLOWED_HOSTS`: names that may be private, `host` or `host:port`. */
@@ -23,8 +23,8 @@ const SSH_USER = /^[a-z_][a-z0-9_.-]{0,63}$/i;
 const RESOLVE_TIMEOUT_MS = 5_000;
 
 /**
- * For git, each time before it connects: the address is checked again, because a name may lead
- * elsewhere by then, and git is held to what was checked.
+ * For git, each time before it connects: the address is checked again, because the name may have
+ * changed, and git may connect to the checked addresses only.
  */
 export function pinRemote(checks: SourceChecks): RemoteEnv {
   return async ({ url: text }) => {
@@ -34,7 +34,7 @@ export function pinRemote(checks: SourceChecks): RemoteEnv {
   };
 }
 
-/** The URL as it is stored; throws `unprocessable` and never repeats what was given. */
+/** The URL as it is stored; throws `unprocessable`, without the URL in its text. */
 export async function checkRepositoryUrl(text: string, checks: SourceChecks): Promise<string> {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   if (/[\u0000-\u0020\u007f\\]/.test(text)) throw refused('holds spaces or control characters');
@@ -93,7 +93,7 @@ export async function checkRepositoryPath(path: string, checks: SourceChecks): P
     });
   }
   if (!isAbsolute(path) || path.includes('\0')) throw badPath('must be an absolute path');
-  // Where it leads now: a link could lead elsewhere later, and /proc differs by process.
+  // The present target: a link could change later, and /proc differs by process.
   const folder = await realpath(path).catch(() => normalize(path));
   const isRepository =
     (await exists(join(folder, '.git'))) ||

@@ -21,7 +21,7 @@ const AUTHOR = {
 
 /**
  * Makes the sample repository in `dataDir` and registers it, where its folder is not there yet and
- * no repository was ever added. Answers whether it did. Throws when git cannot be run.
+ * no repository was ever added. Returns whether it did. Throws when git cannot be run.
  */
 export async function createSample(options: {
   readonly database: Database;
@@ -72,7 +72,7 @@ async function makeRepository(folder: string): Promise<void> {
   await rename(draft, folder);
 }
 
-/** What it holds, by path. */
+/** Its files, by path. */
 const FILES: Readonly<Record<string, string>> = {
   'README.md': `# Sample
 

@@ -41,7 +41,7 @@ export async function archiveRepository(executor: Executor, id: string): Promise
     .execute();
 }
 
-/** Whether a repository was ever added. */
+/** Whether any repository was ever added. */
 export async function hasRepositories(executor: Executor): Promise<boolean> {
   const { rows } = await sql`select 1 from repositories limit 1`.execute(executor);
   return rows.length > 0;

@@ -4,13 +4,13 @@ import type { Run, TaskColumn } from '@holdfast/protocol';
  * Where a task stands on the board. A chosen column (`override`) wins while no run works on it;
  * otherwise it follows from its runs:
  *
- *   something queued or running  in_progress   (whatever was chosen, but for `archived`)
+ *   something queued or running  in_progress   (overrides every choice but `archived`)
  *   a run was picked             done
  *   runs, all of them ended      in_review
  *   no run yet                   todo
  *
- * `in_progress` and `in_review` are facts and cannot be chosen. Starting a run takes the choice
- * back, but for `archived`.
+ * `in_progress` and `in_review` are facts and cannot be chosen. Starting a run clears the choice,
+ * except `archived`.
  */
 export const CHOSEN_COLUMNS = ['backlog', 'todo', 'done', 'archived'] as const;
 export type ChosenColumn = (typeof CHOSEN_COLUMNS)[number];

@@ -38,7 +38,7 @@ interface TasksDeps extends AccessDeps {
   readonly sealer: Sealer;
 }
 
-/** Pages looked at for one page of one column. */
+/** Pages read for one page of one column. */
 const FILTER_PAGES_MAX = 10;
 const FILTER_PAGE = 200;
 
@@ -153,7 +153,7 @@ export class Tasks {
       work: async trx => {
         const message = { taskId: id, instruction, forRunning: true };
         const row = await addMessage(this.#deps, trx, caller, message);
-        // The answer is kept in the clear, so what is private stays out of it.
+        // The answer is stored in the clear, so private text stays out of it.
         return presentMessage(row, null);
       },
     });

@@ -32,8 +32,8 @@ import type { Checkpoint } from '../workspace/index.ts';
 
 /**
  * For tests: the feature behind a real HTTP server, on a real database, log and queue. The header
- * `x-caller` says who calls, as `role:id:project`. Nobody works on jobs: tests claim runs through
- * the driver, as a worker would.
+ * `x-caller` names the caller, as `role:id:project`. No worker takes jobs: tests claim runs through
+ * the driver.
  */
 export interface RunsHost {
   readonly url: string;
@@ -48,9 +48,9 @@ export interface RunsHost {
   readonly database: Database;
   readonly telemetry: RecordedTelemetry;
   readonly deps: RunsDeps;
-  /** What the audit log was told. */
+  /** The records of the audit log. */
   readonly audited: AuditRecord[];
-  /** Set: what callers are from now on, whatever they say; null: nobody. */
+  /** Set: the role of all callers from now on; null: no caller is authenticated. */
   readonly rights: { role: Role | null | undefined };
   request(path: string, init?: RequestInit & { caller?: string }): Promise<Response>;
   /** Sends JSON; answers status and parsed body. */
@@ -242,7 +242,7 @@ function agentInfo(name: string): AgentInfo {
   };
 }
 
-/** The real issuer of tickets; who calls otherwise is said by a header. */
+/** The real issuer of tickets; a header names all other callers. */
 function openAuth(ports: Awaited<ReturnType<typeof openPorts>>) {
   return createAuth(
     { ...ports, limiter: createProcessRateLimiter(), clock: systemClock },

@@ -8,11 +8,11 @@ import type { SandboxedProcess } from '../sandbox/sandbox.ts';
  *                                              kill() ─────▶ SIGKILL
  *
  * Signals go to the process group of everything the adapter spawned, so a wrapper that dies first
- * leaves no process behind; when the adapter reports that the agent is done, what is left is
- * killed too.
+ * leaves no process behind; when the adapter reports that the agent is done, remaining processes
+ * are killed too.
  */
 export class AgentProcess {
-  /** Nothing of the agent runs any more, also when it rejects because an adapter did. */
+  /** Settles once no process of the agent runs; rejects where the adapter does. */
   readonly done: Promise<AgentOutcome>;
   readonly #run: AgentRun;
   readonly #processes: SandboxedProcess[] = [];
@@ -56,8 +56,8 @@ export class AgentProcess {
   }
 
   /**
-   * Until `resume`, its processes stand still; those that were asked to end do so afterwards. A
-   * process that left the group goes on.
+   * Halts its processes until `resume`; signals sent meanwhile take effect then. A process that
+   * left the group is not halted.
    */
   pause(): void {
     this.#signal('SIGSTOP');

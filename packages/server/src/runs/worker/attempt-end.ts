@@ -36,8 +36,8 @@ export function endOf(outcome: AgentOutcome, cause: StopCause | undefined): RunE
 }
 
 /**
- * How a run ends by what went wrong outside of its agent; null: another attempt may go better. A
- * cause that was there before goes first: what is too large to be kept may be why it was stopped.
+ * The end of a run after a failure outside of its agent; null: another attempt may succeed. An
+ * earlier cause wins: a run that is stopped for its use of disk may also be too large to save.
  */
 export function endOfFailure(error: HoldfastError, cause: StopCause | undefined): RunEnd | null {
   if (cause === 'cancel') return endOf(STOPPED, cause);
@@ -59,7 +59,7 @@ const MESSAGES = {
   disk_limit: 'The run took more disk than it may.',
 };
 
-/** Errors that every other attempt would meet too. */
+/** Errors that every further attempt would meet. */
 const FINAL_CODES: readonly string[] = [
   'invalid_request',
   'unprocessable',

@@ -35,9 +35,9 @@ export class Attempt {
   readonly #log: Logger;
   readonly #journal: Journal;
   readonly #stopping = new AbortController();
-  /** Another worker continues this run: what is being prepared is of no use any more. */
+  /** Aborted when another worker continues this run: preparation stops. */
   readonly #leaving = new AbortController();
-  /** There is no time left for what may take long. */
+  /** Aborted when no time is left for long steps. */
   readonly #hurrying = new AbortController();
   #opening: Promise<RunEnvironment> | undefined;
   #cause: StopCause | undefined;
@@ -45,12 +45,12 @@ export class Attempt {
   /** The newest message that was offered to the agent, and the newest that it took. */
   #offered: number;
   #steered: number;
-  /** A message that was not taken: what comes after it waits too, so that the order is kept. */
+  /** The agent did not take a message: later ones wait too, so that the order is kept. */
   #missed = false;
   #steering = Promise.resolve();
   #sessionId: string | null;
   #checkpoint: number;
-  /** The last checkpoint failed, and what it should have held may never change again. */
+  /** The last checkpoint failed, and its files may never change again. */
   #owed = false;
 
   constructor(deps: WorkerDeps, run: ClaimedRun) {
@@ -75,7 +75,7 @@ export class Attempt {
     this.#cause = cause;
     this.#stopping.abort();
     if (cause === 'lost' || cause === 'drain') this.#leaving.abort();
-    // An agent that is only asked to stop would go on filling the disk.
+    // An agent that may still clean up would go on filling the disk.
     if (cause === 'lost' || cause === 'disk_limit') this.#agent?.kill();
     else this.#agent?.stop();
   }
@@ -97,7 +97,7 @@ export class Attempt {
     }
   }
 
-  /** What the agent does not take becomes a run of its own after this one. */
+  /** A message that the agent does not take becomes a run of its own after this one. */
   async #steer({ id, number, instruction }: RunSignals['messages'][number]): Promise<void> {
     if (this.#missed) return;
     try {
@@ -113,7 +113,7 @@ export class Attempt {
 
   async #run(): Promise<void> {
     try {
-      // What an earlier attempt saved is still to be delivered.
+      // The checkpoint of an earlier attempt is still delivered.
       if (this.#cause === 'cancel' && this.run.checkpoint === null) {
         return await this.#finish(endOf(STOPPED, 'cancel'));
       }
@@ -165,7 +165,7 @@ export class Attempt {
     await this.#finish({ ...endOf(outcome, this.#cause), steeredThrough: this.#steered });
   }
 
-  /** The checkpoint is saved also where the patch cannot be made: the work itself must not go. */
+  /** Saves the checkpoint also where the patch fails: the work must not be lost. */
   async #deliver(environment: RunEnvironment): Promise<void> {
     try {
       await this.#flush();
@@ -261,7 +261,10 @@ export class Attempt {
     await this.#deps.driver.finish(this.run, end, trx => this.#revokeTokens(trx));
   }
 
-  /** With the end, so that only the attempt that ends the run does so, and no call follows it. */
+  /**
+   * In the transaction of the end, so that only the attempt that ends the run revokes, and no call
+   * follows the end.
+   */
   #revokeTokens(trx: Trx): Promise<void> {
     return this.#deps.gateway.revokeRunTokens(trx, this.run.id);
   }
@@ -270,7 +273,7 @@ export class Attempt {
     return this.#cause === 'lost';
   }
 
-  /** What went wrong outside of the agent; a cause that lies in the request ends the run. */
+  /** Handles a failure outside of the agent; a cause that lies in the request ends the run. */
   async #failed(error: HoldfastError): Promise<void> {
     if (error.code === 'conflict' || this.#isLost()) {
       this.#cause = 'lost';

@@ -8,12 +8,12 @@ import type { AgentProcess } from './agent-process.ts';
 import type { WorkerDeps, WorkerLimits } from './deps.ts';
 import type { RunEnvironment } from './run-environment.ts';
 
-/** The largest patch that is stored; the workspace bounds it besides. */
+/** The largest patch that is stored; the workspace has a bound of its own. */
 const PATCH_MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * Takes what the agent made into the mirror, compares it with the base, and stores the patch; the
- * same again for every attempt that ends, the newest counts.
+ * Takes the agent's work into the mirror, compares it with the base, and stores the patch. Every
+ * attempt that ends does so; the newest patch counts.
  */
 export async function deliverPatch(
   deps: WorkerDeps,
@@ -48,9 +48,9 @@ export async function deliverPatch(
 }
 
 /**
- * Saves what another worker needs to go on, unless nothing has changed since the last time. Whether
- * something has changed is looked at while the agent works on; it stands still only while home and
- * files are taken.
+ * Saves the state that another worker resumes from, unless nothing has changed since the last time.
+ * The agent works on during the check for changes; it is halted only while home and files are
+ * taken.
  */
 export async function saveCheckpoint(
   deps: WorkerDeps,
@@ -90,7 +90,7 @@ export async function saveCheckpoint(
 /**
  * Decides when a checkpoint is due: at the end of a tool's use, but not more often than
  * `checkpointMinMs`; and `checkpointMaxMs` after the last one while the agent emits events at all.
- * One at a time; what comes up during one is looked at after it.
+ * One at a time; events during one are considered after it.
  */
 export class Checkpointer {
   readonly #limits: Pick<WorkerLimits, 'checkpointMinMs' | 'checkpointMaxMs'>;
@@ -113,7 +113,7 @@ export class Checkpointer {
     this.#timer.unref();
   }
 
-  /** Something happened. `boundary`: a tool is done, so files may have changed. */
+  /** The agent emitted an event. `boundary`: a tool is done, so files may have changed. */
   noticed(boundary: boolean): void {
     this.#active = true;
     this.#boundary ||= boundary;

@@ -16,7 +16,7 @@ import type { Workspaces } from '../workspace/workspace.ts';
 const MINUTE_MS = 60_000;
 const GIB = 1024 ** 3;
 
-/** What a worker works with. */
+/** The ports of a worker, and its bounds. */
 export interface WorkerDeps {
   readonly database: Database;
   readonly blobs: BlobStore;
@@ -49,11 +49,11 @@ export const defaultWorkerLimits = {
   softTimeMs: 50 * MINUTE_MS,
   /** The agent is killed. */
   hardTimeMs: 60 * MINUTE_MS,
-  /** An agent without any event for so long hangs. */
+  /** An agent without any event for so long counts as hanging. */
   silenceMs: 10 * MINUTE_MS,
-  /** Clone and home of a run, as they are seen now and then. */
+  /** Clone and home of a run, measured at intervals. */
   diskMaxBytes: 10 * GIB,
-  /** Between two looks, at least; a look that takes long is followed by a longer pause. */
+  /** Between two measurements, at least; after a slow one the pause is longer. */
   diskIntervalMs: 5_000,
   /** From one signal to the next harder one: SIGINT, SIGTERM, SIGKILL. */
   stopGraceMs: 5_000,
@@ -61,7 +61,7 @@ export const defaultWorkerLimits = {
   checkpointMaxMs: MINUTE_MS,
   checkpointMinMs: 5_000,
   testTimeMs: 10 * MINUTE_MS,
-  /** For what is still to be written when an attempt ends. */
+  /** For the events that are not yet written when an attempt ends. */
   flushMs: 10_000,
   /** How often jobs that were lost are looked for. */
   wakeIntervalMs: 15_000,

@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process';
 import type { WorkerLimits } from './deps.ts';
 
-/** One look. A run with so many files that it takes longer is looked at again later. */
+/** One measurement. A run with so many files that it takes longer is measured again later. */
 const LOOK_TIMEOUT_MS = 60_000;
-/** Looks may take one part in so many of the time. */
+/** The pause after a measurement, in multiples of its duration. */
 const PAUSE_FACTOR = 10;
 
 /**
- * Looks now and then at how much disk a run's folders take, and calls `onOver` once when that is
- * too much. It is a bound, not a quota: between two looks more can be written, and what an agent
- * hides from `du`, in unreadable folders or in files without a name, is not seen.
+ * Measures at intervals how much disk a run's folders take, and calls `onOver` once when that is
+ * too much. It is a bound, not a quota: an agent can write more between two measurements, and `du`
+ * misses unreadable folders and files without a name.
  */
 export class DiskWatch {
   readonly #folders: readonly string[];
@@ -52,12 +52,12 @@ export class DiskWatch {
 
 /**
  * Bytes on disk below the folders, links not followed. By `du`, which is many times faster than
- * Node where there are hundreds of thousands of files; 0 where it could not tell in time.
+ * Node for hundreds of thousands of files; 0 where it does not finish in time.
  */
 export async function diskUsage(folders: readonly string[], signal: AbortSignal): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const options = { env: { LC_ALL: 'C' }, timeout: LOOK_TIMEOUT_MS, signal };
-  // What vanishes while it looks makes it fail; what it counted is said all the same.
+  // A file that vanishes meanwhile makes `du` fail; it prints its sum all the same.
   execFile('/usr/bin/du', ['-skx', '--', ...folders], options, (_, output) => resolve(output));
   const kib = (await promise).match(/^\d+(?=\t)/gm) ?? [];
   return kib.reduce((sum, text) => sum + Number(text), 0) * 1024;

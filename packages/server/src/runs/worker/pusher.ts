@@ -7,7 +7,7 @@ import * as store from '../store.ts';
 import type { RepositorySource } from '../workspace/workspace.ts';
 import type { WorkerDeps } from './deps.ts';
 
-/** After so many tries a remote that is away is a failure. */
+/** After so many tries an unreachable remote is a failure. */
 export const PUSH_TRIES_MAX = 5;
 
 export type PusherDeps = Pick<
@@ -39,7 +39,7 @@ export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promis
     deps.telemetry.log.warn('push.failed', { run_id: runId, error });
     const isForGood = FINAL_CODES.includes(error.code);
     if (!isForGood && job.retries + 1 < PUSH_TRIES_MAX) throw error;
-    // Why a remote could not be reached concerns operators only.
+    // The reason why a remote is unreachable concerns operators only.
     const message = isForGood ? error.detail : 'The remote could not be reached for too long.';
     await finish(deps, run, { outcome: 'failed', message });
   }
@@ -82,7 +82,7 @@ async function finish(
   deps.telemetry.log.info('push.finished', { run_id: id, outcome });
 }
 
-/** Errors that another try would meet too. */
+/** Errors that every further try would meet. */
 const FINAL_CODES: readonly string[] = [
   'conflict',
   'forbidden',

@@ -8,10 +8,10 @@ import type { WorkerDeps } from './deps.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { listenOnUnixSocket, openModelSocket, type RunSocket } from './sockets.ts';
 
-/** The run's token outlives its hard limit a little, for what is under way then. */
+/** The run's token outlives its hard limit a little, for open calls. */
 const TOKEN_SPARE_MS = 5 * 60_000;
 
-/** What an environment is made of, with the steps that take it away again, newest last. */
+/** The parts of an environment, with the steps that remove them, newest last. */
 interface Parts {
   readonly token: string;
   readonly workspace: Workspace;
@@ -111,12 +111,12 @@ export class RunEnvironment {
     return () => watch.stop();
   }
 
-  /** Resolves once what the gateway has settled so far is written. Never rejects. */
+  /** Resolves once all calls that the gateway has settled are written. Never rejects. */
   settled(): Promise<void> {
     return this.#parts.usage.written;
   }
 
-  /** Removes clone, home and sockets; what was delivered and saved stays. Never rejects. */
+  /** Removes clone, home and sockets; patch and checkpoints stay. Never rejects. */
   async close(): Promise<void> {
     await undoAll(this.#deps, this.#run, this.#parts.undo);
   }
@@ -135,8 +135,9 @@ async function undoAll(
 }
 
 /**
- * The agent of an earlier attempt, should it still run somewhere, can spend nothing any more.
- * Throws `conflict` when the attempt is over: the token that is there belongs to its successor.
+ * Revokes earlier tokens: the agent of an earlier attempt, if it still runs somewhere, can spend
+ * nothing more. Throws `conflict` when the attempt is over: the present token belongs to its
+ * successor.
  */
 function issueToken({ database, gateway, limits }: WorkerDeps, run: ClaimedRun): Promise<string> {
   return database.transaction(async trx => {
@@ -160,7 +161,7 @@ async function openWorkspace({ workspaces }: WorkerDeps, run: ClaimedRun): Promi
   return workspaces.restore(request, checkpoint);
 }
 
-/** Null where no host may be reached, or where there is no isolation to be a way out of. */
+/** Null where no host is allowed, and where the sandbox does not isolate. */
 async function openProxySocket(
   { egress, sandbox }: WorkerDeps,
   run: ClaimedRun,
@@ -177,9 +178,9 @@ async function openProxySocket(
   };
 }
 
-/** Writes what the gateway settles, one after the other, so that totals and log agree. */
+/** Writes the calls that the gateway settles, one after the other, so that totals and log agree. */
 class UsageRecorder {
-  /** Resolves when everything until now is written. Never rejects. */
+  /** Resolves when all calls until now are written. Never rejects. */
   written = Promise.resolve();
   readonly stop: () => void;
   readonly #deps: WorkerDeps;

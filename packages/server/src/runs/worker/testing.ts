@@ -18,8 +18,8 @@ const WAIT_MS = 40_000;
 
 /**
  * An agent that is a shell script, run where agents run. Of its output, `done …` and `fail …` are
- * the outcome, `tool` the end of a tool's use, `session …` its session; the rest is output. What it
- * is steered with comes in on its standard input.
+ * the outcome, `tool` the end of a tool's use, `session …` its session; the rest is output. Steered
+ * messages arrive on its standard input.
  */
 class ScriptedAgent implements Agent {
   readonly name: string = 'builtin';
@@ -30,7 +30,7 @@ class ScriptedAgent implements Agent {
   script = 'echo done nothing';
   version: AgentVersion = { available: true, version: '1', wantedVersion: '1', install: null };
   takes = true;
-  /** What it was started with, each time. */
+  /** The context of each start. */
   readonly contexts: AgentContext[] = [];
   readonly offered: string[] = [];
 
@@ -44,11 +44,11 @@ class ScriptedAgent implements Agent {
     const lines = createInterface({ input: process.stdout });
     lines.on('line', line => {
       const [word, ...rest] = line.split(' ');
-      const said = rest.join(' ');
-      if (word === 'done') outcome = { kind: 'succeeded', summary: said };
+      const text = rest.join(' ');
+      if (word === 'done') outcome = { kind: 'succeeded', summary: text };
       else if (word === 'fail') {
-        outcome = { kind: 'failed', reason: 'agent_error', message: said };
-      } else context.emit(eventOf(word, said, line));
+        outcome = { kind: 'failed', reason: 'agent_error', message: text };
+      } else context.emit(eventOf(word, text, line));
     });
     process.stderr.resume();
     return {
@@ -63,9 +63,9 @@ class ScriptedAgent implements Agent {
   }
 }
 
-function eventOf(word: string | undefined, said: string, line: string): NewEvent {
+function eventOf(word: string | undefined, text: string, line: string): NewEvent {
   if (word === 'session') {
-    return { type: 'agent.session', data: { session_id: said, model: null } };
+    return { type: 'agent.session', data: { session_id: text, model: null } };
   }
   if (word === 'tool') {
     return { type: 'tool.finished', data: { call_id: '1', status: 'ok', exit_code: 0 } };
@@ -73,7 +73,7 @@ function eventOf(word: string | undefined, said: string, line: string): NewEvent
   return { type: 'agent.output', data: { stream: 'stdout' }, private: { text: `${line}\n` } };
 }
 
-/** Enough of a gateway to see who was told what. */
+/** A gateway that records tokens and listeners. */
 class TestGateway implements ModelGateway {
   readonly tokens = new Set<string>();
   readonly watched = new Map<
@@ -109,7 +109,7 @@ export interface Bench {
   readonly gateway: TestGateway;
   readonly worker: RunWorker;
   readonly deps: WorkerDeps;
-  /** A run of a new task on the world's repository; its worker is told. */
+  /** Starts a run of a new task on the world's repository; the worker gets its job. */
   begin(options?: {
     testCommand?: string;
     agent?: string;

@@ -3,7 +3,7 @@ import type { SandboxedProcess } from '../sandbox/sandbox.ts';
 /** Kept of a test command's output: its end. */
 const TEST_OUTPUT_KEPT_BYTES = 64 * 1024;
 
-/** How the repository's own test command went. */
+/** The result of the repository's test command. */
 export interface CommandResult {
   /** Null: it did not end in time, or was ended. */
   readonly exitCode: number | null;
@@ -13,8 +13,8 @@ export interface CommandResult {
 }
 
 /**
- * Waits for a command's end, with a limit on its time and on what is kept of its output. Whatever
- * happens, no process of its group is left.
+ * Waits for a command's end, within bounds of its time and of the kept output. In every case no
+ * process of its group is left.
  */
 export async function finishCommand(
   process: SandboxedProcess,

@@ -1,6 +1,6 @@
 import type { WorkerLimits } from './deps.ts';
 
-/** Why an agent must stop by itself. */
+/** Why an agent is asked to stop. */
 type WatchdogReason = 'time_limit' | 'no_output';
 
 interface WatchdogEvents {
@@ -10,7 +10,7 @@ interface WatchdogEvents {
 
 /**
  * Watches one agent: its time, counted from the run's first start over all attempts, and its
- * silence. It calls `onReason` at most once, and `onHardLimit` when the agent is to be killed.
+ * silence. Calls `onReason` at most once, and `onHardLimit` when the agent must be killed.
  *
  *   watching ──soft limit or silence──▶ asked to stop ──hard limit──▶ to be killed
  */

@@ -71,7 +71,7 @@ export class RunWorker implements Component {
     return this.#loop.drain(signal);
   }
 
-  /** Nothing of an agent runs afterwards. */
+  /** No process of an agent runs afterwards. */
   stop(): Promise<void> {
     return this.#loop.stop();
   }

@@ -27,7 +27,7 @@ export interface BlobPorts {
   readonly sealer: Pick<Sealer, 'sealStream' | 'openStream'>;
 }
 
-/** What a clone and its checkpoints work with. */
+/** Ports and bounds of a clone and its checkpoints. */
 export interface CloneDeps extends BlobPorts {
   readonly mirror: Mirror;
   readonly sandbox: Sandbox;
@@ -49,8 +49,8 @@ const checkpointSchema = z.object({
 
 /**
  * Writes objects and home, then the manifest, and removes checkpoints older than the one before:
- * until the caller has noted the new one, that one is what it would restore. Each has a folder of
- * its own, so that a worker that lost its lease spoils nothing of its successor's.
+ * until the caller has recorded the new one, it would restore that one. Each has a folder of its
+ * own, so that a worker that lost its lease cannot overwrite its successor's.
  */
 export async function saveCheckpoint(
   deps: CloneDeps,
@@ -123,7 +123,7 @@ async function savePack(
   }
 }
 
-/** Packs the run's home into a file in `folder`; the script inside leaves links links. */
+/** Packs the run's home into a file in `folder`; the script inside keeps links as links. */
 export async function keepHome(
   { sandbox, limits }: CloneDeps,
   mounts: SandboxMounts,
@@ -154,7 +154,7 @@ export async function keepHome(
   return { file, drop };
 }
 
-/** Puts the home back. What an agent archived is unpacked where it could do no more than write. */
+/** Restores the home. An agent could change the archive, so it is unpacked inside the sandbox. */
 export async function restoreHome(
   deps: CloneDeps,
   mounts: SandboxMounts,

@@ -18,7 +18,7 @@ import type {
   Workspace,
 } from './workspace.ts';
 
-/** What a clone is made from: commits, and for the index a commit or a tree. */
+/** The state that a clone starts from: commits, and for the index a commit or a tree. */
 interface CheckOut {
   readonly head: string;
   readonly tree: string;
@@ -29,7 +29,7 @@ export function refOf(runId: string): string {
   return `refs/holdfast/runs/${runId}`;
 }
 
-/** One run's files. Its folders exist when it is made; `checkOut` fills the clone. */
+/** One run's files. Its folders exist before it; `checkOut` fills the clone. */
 export class Clone implements Workspace {
   readonly runId: string;
   readonly dir: string;
@@ -39,7 +39,7 @@ export class Clone implements Workspace {
   readonly readOnlyPaths: readonly string[];
   readonly #deps: CloneDeps;
   readonly #folder: string;
-  /** What the mirror has of this run. */
+  /** The work of this run that the mirror has. */
   #last: SavedWork | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -54,7 +54,7 @@ export class Clone implements Workspace {
     this.readOnlyPaths = [deps.mirror.objectsDir];
   }
 
-  /** For scripts of ours: no model, no network. */
+  /** For the server's scripts: no model, no network. */
   get mounts(): SandboxMounts {
     return {
       workspace: this.dir,
@@ -92,7 +92,7 @@ export class Clone implements Workspace {
   }
 
   snapshot(sandbox: Sandbox, mounts: SandboxMounts): Promise<Snapshot> {
-    // One at a time: each leans on the one before.
+    // One at a time: each builds on the one before.
     const mine = this.#turn.then(() => this.#snapshot(sandbox, mounts));
     this.#turn = mine.catch(() => {});
     return mine;
@@ -156,7 +156,7 @@ export class Clone implements Workspace {
 
   async saveCheckpoint(number: number, snapshot: Snapshot, home: KeptHome): Promise<Checkpoint> {
     if (this.#last?.commit !== snapshot.commit) {
-      throw new HoldfastError('conflict', 'A checkpoint is made of the newest snapshot.');
+      throw new HoldfastError('conflict', 'Only the newest snapshot can become a checkpoint.');
     }
     return saveCheckpoint(this.#deps, this, { number, snapshot, home });
   }

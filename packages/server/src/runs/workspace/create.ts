@@ -46,7 +46,7 @@ class GitWorkspaces implements Workspaces {
   readonly #layout: Layout;
   readonly #limits: WorkspaceLimits;
   readonly #locks: Locks;
-  /** Fetches that wait for the lock: every request before one starts is served by it. */
+  /** Fetches that wait for the lock; one serves all requests that come before it starts. */
   readonly #fetches = new Map<string, Promise<void>>();
 
   constructor(options: WorkspacesOptions, layout: Layout, limits: WorkspaceLimits) {
@@ -79,7 +79,7 @@ class GitWorkspaces implements Workspaces {
     return new Clone(this.#deps(mirror), runId, this.#layout.run(runId), base);
   }
 
-  /** Half a workspace is none. */
+  /** Removes a clone that could not be filled. */
   async #fill(clone: Clone, work: () => Promise<void>): Promise<Clone> {
     try {
       await work();
@@ -91,8 +91,7 @@ class GitWorkspaces implements Workspaces {
   }
 
   /**
-   * Makes sure of mirror and base, and of the run's folders, which keep the mirror from being
-   * removed.
+   * Provides mirror, base and the run's folders; the folders keep the mirror from being removed.
    */
   async #pin(request: WorkspaceRequest, checkpoint: Checkpoint | null) {
     const { repository, runId } = request;
@@ -106,7 +105,7 @@ class GitWorkspaces implements Workspaces {
         await this.#layout.createRun(runId, repository.id, this.#options.sandbox);
         return true;
       });
-      // Otherwise it was tidied away in between.
+      // Otherwise tidying removed the mirror in between.
       if (isPinned) return { mirror, base };
     }
   }
@@ -172,7 +171,7 @@ class GitWorkspaces implements Workspaces {
     if (await mirror.hasCommit(commit)) return;
     await this.#commit(mirror, source, checkpoint.baseCommit);
     await this.#importCheckpoint(mirror, checkpoint);
-    // Without a ref, making one pack of many would drop it.
+    // Without a ref, the next repacking would drop the commit.
     await mirror.git(['update-ref', `refs/holdfast/adopted/${commit}`, commit]);
   }
 

@@ -7,7 +7,7 @@ import type { Mirror } from './mirror.ts';
 import type { DiffSummary, WorkspaceLimits } from './workspace.ts';
 
 const COMMON = ['--no-ext-diff', '--no-textconv', '--no-color', '-r', '-M', '-l1000'];
-/** Paths of far more files than are listed. */
+/** Enough for the paths of far more files than are listed. */
 const LIST_MAX_BYTES = 64 * 1024 ** 2;
 
 const COLON = 0x3a;
@@ -35,7 +35,8 @@ export async function diffSummary(
 
 /**
  * Reads `--raw --numstat -z`: first one record per file with its status, then, in the same order,
- * one with its counts. A path may hold any byte but NUL; what is not UTF-8 is shown escaped.
+ * one with its counts. A path may hold any byte but NUL; bytes that are not UTF-8 are shown
+ * escaped.
  */
 export function parseDiff(output: Buffer, filesMax: number): DiffSummary {
   const fields = splitNul(output);
@@ -75,7 +76,7 @@ function splitNul(output: Buffer): Buffer[] {
   return fields;
 }
 
-/** Bytes that are not UTF-8 as `\xNN`, so that two such paths stay apart. */
+/** Bytes that are not UTF-8 as `\xNN`, so that two such paths stay distinct. */
 export function showPath(path: Buffer): string {
   const text = path.toString('utf8');
   if (Buffer.from(text, 'utf8').equals(path)) return text;

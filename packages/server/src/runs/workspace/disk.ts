@@ -2,7 +2,10 @@ import type { Dirent } from 'node:fs';
 import { chmod, lstat, opendir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Bytes of all files below `folder`; links count as themselves. What vanishes meanwhile is 0. */
+/**
+ * Bytes of all files below `folder`; links count as themselves. A file that vanishes meanwhile
+ * counts 0.
+ */
 export async function sizeOf(folder: string): Promise<number> {
   let sizeBytes = 0;
   for await (const [path, entry] of walk(folder)) {
@@ -16,8 +19,8 @@ export async function sizeOf(folder: string): Promise<number> {
 }
 
 /**
- * Removes a folder that an agent wrote, which may have taken away its own rights in it. Links are
- * removed, never followed. Nothing may write there any more.
+ * Removes a folder that an agent wrote; the agent may have removed its own rights in it. Links are
+ * removed, never followed. No process may still write there.
  */
 export async function removeTree(folder: string): Promise<void> {
   try {
@@ -28,7 +31,7 @@ export async function removeTree(folder: string): Promise<void> {
     await chmod(folder, 0o700);
     for await (const [path, entry] of walk(folder)) {
       if (!entry.isDirectory()) continue;
-      // `rm` works on several folders at once and goes on in the others after its error.
+      // `rm` works on several folders at once and continues in the others after an error.
       await chmod(path, 0o700).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error;
       });
@@ -37,7 +40,7 @@ export async function removeTree(folder: string): Promise<void> {
   }
 }
 
-/** Removes entries of a folder that `isMeant` and that have not changed for `ageMs`. */
+/** Removes entries of a folder that `isMeant` accepts and that have not changed for `ageMs`. */
 export async function removeOlder(
   folder: string,
   isMeant: (name: string) => boolean,

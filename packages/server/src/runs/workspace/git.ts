@@ -4,9 +4,10 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 /**
- * Git as the server runs it: on its own mirrors only, with no configuration but what stands here.
- * Whatever could make git run a program (hooks, fsmonitor, filters, external diffs, credential
- * helpers, exotic transports) is off, and attributes and replacement objects are not looked at.
+ * Git as the server runs it: on its own mirrors only, with no configuration but the one here.
+ * Everything that could make git run a program (hooks, fsmonitor, filters, external diffs,
+ * credential helpers, exotic transports) is off, and attributes and replacement objects are
+ * ignored.
  */
 const HARDENED = [
   ['core.hooksPath', '/dev/null'],
@@ -24,7 +25,7 @@ const HARDENED = [
   // A redirect could lead to an address that was never checked.
   ['http.followRedirects', 'false'],
   ['pack.threads', '1'],
-  // Always into a pack, which grows as it comes and can be watched; never by way of memory.
+  // Always into a pack, whose growth can be watched; never through memory.
   ['fetch.unpackLimit', '1'],
 ].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 
@@ -90,8 +91,8 @@ export function spawnGit(args: readonly string[], options: GitOptions): ChildPro
 }
 
 /**
- * Ends git with its helpers; one that is gone is no error. Asked first, so that it takes its lock
- * files away; those of a git that was killed outright would be in the way for long.
+ * Ends git and its helpers; a process that is gone is no error. SIGTERM comes first, so that git
+ * removes its lock files: those of a killed git block later commands.
  */
 export function killGit(child: ChildProcess): void {
   const signal = (name: NodeJS.Signals) => {
@@ -99,7 +100,7 @@ export function killGit(child: ChildProcess): void {
     try {
       process.kill(-child.pid, name);
     } catch {
-      // Gone in the meantime.
+      // The group is gone.
     }
   };
   signal('SIGTERM');
@@ -130,7 +131,9 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   }
 }
 
-/** Whether git answers yes (0) or no (1); anything else throws. */
+/**
+ * Runs a git command that tests a condition: true for exit code 0, false for 1; throws otherwise.
+ */
 export async function gitTest(args: readonly string[], options: GitOptions): Promise<boolean> {
   try {
     await git(args, options);
@@ -164,7 +167,7 @@ async function collect(child: ChildProcess, maxBytes: number): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Whether a write failed because the program at the other end wanted no more. */
+/** Whether a write failed because the program at the other end stopped reading. */
 export function isReaderGone(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'EPIPE' || code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE';

@@ -4,7 +4,7 @@ import { HoldfastError } from '../../kernel/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
 import { removeTree } from './disk.ts';
 
-/** What an id may look like to become a part of a path. */
+/** Ids that may become a part of a path. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
 const REPOSITORY_FILE = 'repository';
 
@@ -44,7 +44,7 @@ export class Layout {
     }
   }
 
-  /** Empty folders for a run, in place of any that are left of it. */
+  /** Makes empty folders for a run, in place of any older ones. */
   async createRun(runId: string, repositoryId: string, sandbox: Sandbox): Promise<void> {
     const folder = this.run(runId);
     await removeTree(folder);

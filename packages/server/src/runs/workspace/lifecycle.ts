@@ -1,6 +1,6 @@
 import type { BlobStore } from '../../platform/blobs/index.ts';
 
-/** What becomes of archives as they grow old. Ages in days; null: never. */
+/** What happens to archives with age. Ages in days; null: never. */
 export interface LifecycleRule {
   readonly prefix: string;
   readonly coolAfterDays: number | null;
@@ -22,7 +22,7 @@ const ID = /(?:^|\/)[a-z]{3}_([0-9a-f]{12})7[0-9a-f]{19}(?=[/.]|$)/;
 
 /**
  * When the work that a key belongs to was created, from the id in it; null when there is none. The
- * blob port does not tell ages, and need not: ids are older than what is named after them.
+ * blob port has no ages and needs none: an id is older than the blobs named after it.
  */
 export function createdMs(key: string): number | null {
   const match = ID.exec(key);
@@ -30,8 +30,8 @@ export function createdMs(key: string): number | null {
 }
 
 /**
- * Deletes what is past its days, for stores that do not do so themselves; cooler tiers mean nothing
- * to them. Keys without an id stay. Answers the number of blobs that were deleted.
+ * Deletes blobs past their days, for stores that do not do so themselves and have no cooler tiers.
+ * Keys without an id stay. Returns the number of deleted blobs.
  */
 export async function enforceLifecycle(
   blobs: BlobStore,

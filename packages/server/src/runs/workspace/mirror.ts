@@ -6,21 +6,21 @@ import { type GitOptions, git, gitTest } from './git.ts';
 import { listRemote, type Remote, talk } from './remote.ts';
 import type { WorkspaceLimits } from './workspace.ts';
 
-/** How often a fetch's growth is looked at. */
+/** How often a fetch's growth is measured. */
 const GROWTH_CHECK_MS = 500;
 const COMMIT = /^[0-9a-f]{40}$/;
-/** Every snapshot adds a pack, and each costs every later command a little. */
+/** Every snapshot adds a pack, and every pack slows later commands a little. */
 export const PACKS_MAX = 50;
-/** What a killed git or server leaves: locks, half packs, quarantines. */
+/** Leftovers of a killed git or server: locks, half packs, quarantines. */
 const LEFTOVER = /\.lock$|^tmp_|^quarantine-/;
-/** Longer than anything of ours takes. */
+/** Longer than any operation on a mirror takes. */
 export const LEFTOVER_AGE_MS = 20 * 60_000;
 const USED_FILE = 'holdfast-used';
 
 /**
- * A bare repository of ours that follows a remote: `refs/heads`, `refs/tags` as there, and what
- * runs made below `refs/holdfast/`. Its objects are mounted read-only behind the runs' clones, so
- * nothing is ever pruned from it; it goes as a whole.
+ * A bare repository that follows a remote: `refs/heads` and `refs/tags` as there, and the work of
+ * runs below `refs/holdfast/`. Its objects are mounted read-only behind the runs' clones, so
+ * nothing is ever pruned from it; it is removed as a whole.
  */
 export class Mirror {
   readonly dir: string;
@@ -58,13 +58,13 @@ export class Mirror {
     try {
       await this.#fetch(remote, ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']);
     } catch (error) {
-      // Half a repository is of no use and would count against the disk.
+      // Half a repository is useless and would count against the disk.
       if (isNew) await removeTree(this.dir);
       throw error;
     }
   }
 
-  /** One commit that no branch leads to any more; many servers give it all the same. */
+  /** One commit that no branch leads to any more; many servers still send it. */
   async fetchCommit(remote: Remote, commit: string): Promise<void> {
     await this.#fetch(remote, [commit]);
   }
@@ -102,7 +102,7 @@ export class Mirror {
     const making = `${this.dir}.new`;
     await removeTree(making);
     await mkdir(making, { recursive: true, mode: 0o700 });
-    // Readable by the agents' user, whatever the server's umask.
+    // Readable by the agents' user, regardless of the server's umask.
     await git(['init', '--quiet', '--bare', '--template=', '--shared=0644', making], {
       timeoutMs: this.#limits.gitTimeoutMs,
     });
@@ -147,7 +147,7 @@ export class Mirror {
     throw new HoldfastError('unprocessable', detail, { field: 'default_branch' });
   }
 
-  /** Removes what git processes that were killed have left lying. Needs the lock. */
+  /** Removes leftovers of killed git processes. Needs the lock. */
   async sweep(): Promise<void> {
     const isLeft = (name: string) => LEFTOVER.test(name);
     for (const folder of [this.dir, join(this.objectsDir, 'pack')]) {
@@ -159,8 +159,8 @@ export class Mirror {
   }
 
   /**
-   * Makes one pack of many, without what no ref leads to. Needs the lock, and that no clone leans
-   * on this mirror.
+   * Makes one pack of many, without objects that no ref leads to. Needs the lock, and that no clone
+   * uses this mirror.
    */
   async repack(): Promise<void> {
     const names = await readdir(join(this.objectsDir, 'pack')).catch(() => []);
@@ -168,7 +168,7 @@ export class Mirror {
     await this.git(['repack', '-a', '-d', '-q'], { timeoutMs: this.#limits.fetchTimeoutMs });
   }
 
-  /** Remembers that it was used now. */
+  /** Records that it is used now. */
   async touch(): Promise<void> {
     const now = new Date();
     await utimes(join(this.dir, USED_FILE), now, now);

@@ -14,9 +14,9 @@ interface PushRequest {
 }
 
 /**
- * Pushes with a lease: the remote must still be what was just seen there, and that must be nothing,
- * what we pushed before, or a commit that the new one contains. So it may be repeated after any
- * crash, and never overwrites what others pushed there.
+ * Pushes with a lease: the remote's branch must not have changed since it was read, and it must be
+ * absent, our last push, or a commit that the new one contains. So a push may be repeated after any
+ * crash, and never overwrites the commits of others.
  */
 export async function push(
   mirror: Mirror,
@@ -68,7 +68,7 @@ async function send(
     await git(args, mirror.options({ ...remote, timeoutMs: limits.fetchTimeoutMs }));
   } catch (cause) {
     if (!(cause instanceof GitError)) throw cause;
-    // The answer may have been lost after the remote had taken it: it is asked, not guessed.
+    // The reply may be lost after the remote took the push, so the remote is asked.
     const there = await remoteCommit(request, limits);
     if (there === commit) return;
     if (there !== expected) throw moved(branch, cause);
@@ -77,7 +77,7 @@ async function send(
   }
 }
 
-/** Ours alone, so that a fetch never touches it. */
+/** A ref that no fetch touches. */
 function pushedRef({ branch }: PushRequest): string {
   return `refs/holdfast/pushed/${branch}`;
 }

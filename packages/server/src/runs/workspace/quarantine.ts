@@ -7,9 +7,9 @@ import { removeTree } from './disk.ts';
 import { GitError, type GitOptions, git } from './git.ts';
 import type { Mirror } from './mirror.ts';
 
-/** What a pack claims to be. All of it comes from where an agent works and is checked here. */
+/** The claims about a pack. They come from the sandbox and are checked here. */
 interface PackClaim {
-  /** The commit it is about, and other objects that must be complete. */
+  /** The commit, and other objects that must be complete. */
   readonly commit: string;
   readonly others: readonly string[];
   readonly base: string;
@@ -18,12 +18,12 @@ interface PackClaim {
 }
 
 /**
- * Takes a pack that an agent had in its hands into the mirror:
+ * Takes a pack that an agent could change into the mirror:
  *
  *   bytes ─ size limit ─▶ index-pack --strict in a folder ─▶ claims, connectivity ─▶ mirror
  *
  * The folder sees the mirror's objects and no others; no alternates of the agent's are ever read.
- * Throws `unprocessable` when anything is not as it should be, with nothing changed.
+ * Throws `unprocessable` for any flaw and then changes nothing.
  */
 export async function importPack(
   mirror: Mirror,
@@ -58,7 +58,7 @@ async function checkClaim(
       (await mirror.hasCommit(commit)) &&
       (await mirror.isAncestor(commit, previous)));
   if (!isKnown) {
-    // Not merely somewhere in the mirror: there, it could be another run's.
+    // The pack itself must hold it: a commit in the mirror could be another run's.
     const type = await mirror.git(['cat-file', '-t', commit], { env: views.alone });
     if (type !== 'commit') throw refusal(new Error(`${commit} is a ${type}`));
   }
@@ -83,7 +83,7 @@ async function moveInto(mirror: Mirror, from: string): Promise<void> {
   }
 }
 
-/** Passes bytes on, up to a number of them. */
+/** Passes on at most `maxBytes`. Throws `payload_too_large` beyond. */
 export async function* limited(
   source: AsyncIterable<Uint8Array>,
   maxBytes: number,
@@ -108,6 +108,6 @@ async function refuse<T>(work: () => Promise<T>): Promise<T> {
 }
 
 function refusal(cause: Error): HoldfastError {
-  const detail = 'What came out of the sandbox is not sound git data and was not taken over.';
+  const detail = 'The output of the sandbox is not sound git data and was not taken over.';
   return new HoldfastError('unprocessable', detail, { cause });
 }

@@ -14,8 +14,8 @@ export interface Remote {
 type Env = Readonly<Record<string, string>>;
 
 /**
- * What a remote needs besides its address, such as `GIT_SSH_COMMAND` or `GIT_ASKPASS`. Asked each
- * time before git connects; may throw where it must not.
+ * Environment of a remote besides its address, such as `GIT_SSH_COMMAND` or `GIT_ASKPASS`. Called
+ * each time before git connects; throws where git must not connect.
  */
 export type RemoteEnv = (source: RepositorySource) => Env | Promise<Env>;
 
@@ -78,7 +78,9 @@ export async function listRemote(
   return { refs, head };
 }
 
-/** Turns git's errors about a remote into errors of ours; its own words go to the log only. */
+/**
+ * Turns git's errors about a remote into a `HoldfastError`; git's own message goes to the log only.
+ */
 export async function talk<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -12,14 +12,14 @@ interface ScriptRequest {
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly input?: Readable;
-  /** What is happening, for errors: `the checkout`. */
+  /** The step, for errors: `the checkout`. */
   readonly what: string;
 }
 
 /**
- * Runs a script inside and hands its output to `read`, which must bound what it takes. Answers what
- * `read` answered once the script has ended well. Throws what `read` threw, or `unprocessable` with
- * the script's error output as cause.
+ * Runs a script inside and passes its output to `read`, which must bound what it takes. Returns the
+ * result of `read` once the script has succeeded. Throws the error of `read`, or `unprocessable`
+ * with the script's error output as cause.
  */
 export async function runScript<T>(
   request: ScriptRequest,
@@ -36,7 +36,7 @@ export async function runScript<T>(
   const errors = keepErrors(child);
   try {
     const [result] = await Promise.all([read(child.stdout), feed(child, request.input)]);
-    // What `read` did not want must not keep the script from ending.
+    // Unread output must not keep the script from ending.
     child.stdout.resume();
     const { code } = await child.exited;
     if (code === 0) return result;
@@ -69,7 +69,7 @@ async function feed(child: SandboxedProcess, input: Readable | undefined): Promi
   try {
     await pipeline(input, child.stdin);
   } catch (error) {
-    // A script that stopped reading tells why by its exit.
+    // The exit code of a script that stopped reading shows why.
     if (!isReaderGone(error)) throw error;
   }
 }

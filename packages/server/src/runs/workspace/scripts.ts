@@ -1,6 +1,6 @@
 /**
- * What runs inside the sandbox, with `sh`, in the run's clone. Everything that touches files or
- * configuration an agent can write is here and not in the server. Parameters are environment
+ * Scripts that run inside the sandbox, with `sh`, in the run's clone. Everything that touches files
+ * or configuration an agent can write is here and not in the server. Parameters are environment
  * variables, so that nothing in them is ever shell text:
  *
  *   HF_OBJECTS  the mirror's objects      HF_BASE   the run's base commit
@@ -24,15 +24,15 @@ git update-index -q --refresh || true
 export const SNAPSHOT_WORD = 'holdfast-snapshot';
 
 /**
- * Makes a commit of what is there and prints one line and a pack:
+ * Makes a commit of the present state and prints one line and a pack:
  *
  *   holdfast-snapshot <commit> <head> <index tree>\\n<pack of what base and previous lack>
  *
  * It works in a git folder of its own, without the agent's configuration, on a copy of the agent's
- * index, so that neither hooks nor a held lock nor a broken repository stand in the way. The copy
- * keeps its time: git tells by it which files may have changed in the second they were checked out,
- * and would take them for unchanged otherwise. Files that cannot be read and repositories within
- * the repository are left out. A head that does not descend from the base counts as the base.
+ * index, so that hooks, a held lock or a broken repository cannot stop it. The copy keeps its time:
+ * without it git would miss files that changed in the second of their checkout. Files that cannot
+ * be read and repositories within the repository are left out. A head that does not descend from
+ * the base counts as the base.
  */
 export const SNAPSHOT = `
 set -eu
@@ -80,7 +80,7 @@ printf '${SNAPSHOT_WORD} %s %s %s\\n' "$commit" "$head" "$index"
 } | git -c pack.threads=1 pack-objects --revs --stdout -q --delta-base-offset
 `;
 
-/** Prints the home as a tar. What cannot be read is left out; sockets are no files. */
+/** Prints the home as a tar, without unreadable files and sockets. */
 export const PACK_HOME = `
 set -eu
 code=0

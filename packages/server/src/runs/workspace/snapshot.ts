@@ -9,8 +9,8 @@ const NEWLINE = 0x0a;
 
 /**
  * Splits the script's output into its line and the pack after it, which must be consumed. The names
- * are well-formed; nothing more is known of them. Nothing comes by a file that could be changed, or
- * be a link, while it is read.
+ * are well-formed; nothing else about them is checked. No file is read, which could change or be a
+ * link.
  */
 export async function readSnapshot(
   output: Readable,
@@ -19,7 +19,7 @@ export async function readSnapshot(
   let start = Buffer.alloc(0);
   while (!start.includes(NEWLINE) && start.length <= LINE_BYTES) {
     const { done, value } = await chunks.next();
-    // The script failed; its exit tells why.
+    // The script failed; its exit code shows why.
     if (done) return { work: null, pack: rest(Buffer.alloc(0), chunks) };
     start = Buffer.concat([start, value as Buffer]);
   }

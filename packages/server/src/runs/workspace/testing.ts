@@ -23,7 +23,7 @@ const AUTHOR = {
   GIT_CONFIG_GLOBAL: '/dev/null',
 };
 
-/** Git of a person, in a repository of theirs. Answers what it printed. */
+/** Git of a person, in that person's repository. Returns its output. */
 export function personGit(cwd: string, ...args: string[]): string {
   const env = { ...process.env, ...AUTHOR };
   return execFileSync('git', args, { cwd, env, encoding: 'utf8', stdio: 'pipe' }).trim();

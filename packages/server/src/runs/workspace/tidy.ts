@@ -11,8 +11,8 @@ interface TidyDeps {
 }
 
 /**
- * Removes folders of runs that no worker drives, then mirrors, least recently used first, until all
- * of it fits. A mirror with a clone stays: the clone's objects are in it.
+ * Removes folders of runs that no worker drives, then mirrors, least recently used first, until the
+ * rest fits. A mirror with a clone stays: the clone's objects are in it.
  */
 export async function tidyDisk(
   deps: TidyDeps,
@@ -50,10 +50,10 @@ async function leastRecentlyUsed({ layout, limits }: TidyDeps): Promise<string[]
   return mirrors.toSorted((a, b) => a.usedMs - b.usedMs).map(({ id }) => id);
 }
 
-/** Answers the bytes that became free. */
+/** Returns the bytes that became free. */
 async function removeMirror({ layout, locks }: TidyDeps, repositoryId: string): Promise<number> {
   return locks.run(layout.lock(repositoryId), async () => {
-    // Asked under the lock: a clone that is being made pins its mirror under it, too.
+    // Checked under the lock: a new clone pins its mirror under it, too.
     if ((await layout.pinned()).has(repositoryId)) return 0;
     const folder = layout.mirror(repositoryId);
     const sizeBytes = await sizeOf(folder);

@@ -5,13 +5,13 @@ import type { Sandbox, SandboxMounts } from '../sandbox/sandbox.ts';
 const MIB = 1024 ** 2;
 
 /**
- * Where the files of a run are: one bare mirror per repository per worker, and for each run a clone
- * of its own with the mirror's objects read-only behind it.
+ * The files of runs: one bare mirror per repository per worker, and for each run a clone of its own
+ * with the mirror's objects read-only behind it.
  *
  * The server never runs git on configuration an agent could write and never opens or fetches from
- * an agent's `.git`. What an agent made comes out by `snapshot`: git *inside the sandbox* writes a
- * pack to its output, and only those bytes are read here, in quarantine. Not even a file of the
- * agent's is opened, which could be a link or change while it is read.
+ * an agent's `.git`. An agent's work comes out by `snapshot`: git *inside the sandbox* writes a
+ * pack to its output, and the server reads only those bytes, in quarantine. It opens no file of the
+ * agent's, which could be a link or change meanwhile.
  */
 export interface RepositorySource {
   readonly id: string;
@@ -29,13 +29,13 @@ export interface WorkspaceRequest {
   readonly baseCommit: string | null;
 }
 
-/** Names of git objects that hold what an agent made. */
+/** Names of git objects that hold an agent's work. */
 export interface SavedWork {
   /** A commit of ours on top of the base that holds the agent's commits, index and files. */
   readonly commit: string;
   /** The commit the agent was on: the parent of `commit`, or `commit` itself. */
   readonly headCommit: string;
-  /** The tree of what the agent's index held. */
+  /** The tree of the agent's index. */
   readonly indexTree: string;
 }
 
@@ -50,7 +50,7 @@ export interface DiffSummary {
   readonly deletions: number;
 }
 
-/** What another worker needs to go on with a run; stored as JSON in the blob `manifestKey`. */
+/** The state that another worker resumes a run from; stored as JSON in the blob `manifestKey`. */
 export interface Checkpoint extends SavedWork {
   /** Counts up within a run. */
   readonly number: number;
@@ -80,19 +80,20 @@ export interface Workspace {
   readonly branch: string;
   /** Host paths the sandbox must show read-only for git to work inside: the mirror's objects. */
   readonly readOnlyPaths: readonly string[];
-  /** Takes what there is into the mirror as `refs/holdfast/runs/<run id>`. */
+  /** Takes the present state into the mirror as `refs/holdfast/runs/<run id>`. */
   snapshot(sandbox: Sandbox, mounts: SandboxMounts): Promise<Snapshot>;
   diff(commit: string): Promise<DiffSummary>;
   /** `git diff --binary` of base and `commit`, bounded by `patchMaxBytes`. */
   patch(commit: string): Promise<Readable>;
   /**
    * Archives the run's home as it is now, beside the clone. Take it before the snapshot it belongs
-   * to: an agent's session must not know of work that the snapshot lacks. The caller drops it.
+   * to: an agent's session must not know of work that the snapshot lacks. The caller drops the
+   * archive.
    */
   keepHome(): Promise<KeptHome>;
   /** Stores the objects since the base and the home, then the manifest. */
   saveCheckpoint(number: number, snapshot: Snapshot, home: KeptHome): Promise<Checkpoint>;
-  /** Removes clone and home; what was snapshotted stays in the mirror. Never rejects. */
+  /** Removes clone and home; snapshots stay in the mirror. Never rejects. */
   remove(): Promise<void>;
 }
 
@@ -130,7 +131,7 @@ export interface Workspaces {
 export const DEFAULT_LIMITS = {
   /** A mirror with everything of its remote. A fetch that grows beyond it is stopped. */
   repositoryMaxBytes: 2048 * MIB,
-  /** What one snapshot may add. */
+  /** The pack of one snapshot. */
   snapshotPackMaxBytes: 256 * MIB,
   /** A checkpoint's objects since the base. */
   checkpointPackMaxBytes: 1024 * MIB,

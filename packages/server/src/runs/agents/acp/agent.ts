@@ -13,7 +13,7 @@ interface AcpAgentOptions {
   readonly isolated: boolean;
   readonly agentsDir?: string;
   readonly readOnlyPaths?: readonly string[];
-  /** What the program needs beside `HOME`, such as the gateway's address under its own names. */
+  /** Its environment beside `HOME`, such as the gateway's address under the names it expects. */
   env(context: AgentContext): Readonly<Record<string, string>>;
 }
 

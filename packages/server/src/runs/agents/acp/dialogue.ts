@@ -15,7 +15,7 @@ import {
 } from '@agentclientprotocol/sdk';
 import type { AgentContext, AgentOutcome } from '../agent.ts';
 import type { Conversation, Interpretation } from '../conversation.ts';
-import { failed, agentOutput, agentSession, succeeded } from '../events.ts';
+import { agentOutput, agentSession, failed, succeeded } from '../events.ts';
 import type { Json } from '../text.ts';
 import { AcpUpdates } from './events.ts';
 
@@ -38,14 +38,14 @@ export class AcpDialogue {
     this.#allowAll = options.allowAll;
   }
 
-  /** A line of the agent, handed to the protocol. */
+  /** Passes a line of the agent to the protocol. */
   readonly interpret = (message: Json): Interpretation | null => {
     if (message.jsonrpc !== '2.0') return null;
     this.#incoming?.enqueue(message as AnyMessage);
     return {};
   };
 
-  /** Talks until the prompt is answered. Never rejects. */
+  /** Runs until the agent has answered the prompt. Never rejects. */
   async run(conversation: Conversation): Promise<AgentOutcome> {
     try {
       return await this.#talk(this.#connect(conversation));
@@ -57,7 +57,7 @@ export class AcpDialogue {
     }
   }
 
-  /** Asks the agent to end the turn by itself; false when there is none yet. */
+  /** Asks the agent to end its turn; false when no turn has begun. */
   cancel(): boolean {
     if (!this.#isPrompted || this.#sessionId === null) return false;
     const params = { sessionId: this.#sessionId };
@@ -65,7 +65,7 @@ export class AcpDialogue {
     return true;
   }
 
-  /** The process has ended: what is asked of it will not be answered. */
+  /** The process has ended: open requests fail. */
   hangUp(): void {
     this.#connection?.close(new Error('The agent ended without an answer.'));
   }
@@ -113,7 +113,7 @@ export class AcpDialogue {
     return failed(STOPPED[stopReason] ?? `The agent stopped: ${stopReason}.`);
   }
 
-  /** A session that it has not kept is begun anew: the work itself is in the workspace. */
+  /** Null when the agent has lost the session: a new one goes on with the work in the workspace. */
   async #load(agent: ClientContext): Promise<string | null> {
     const { resume, workspaceDir: cwd } = this.#context;
     if (resume === null) return null;
@@ -127,7 +127,7 @@ export class AcpDialogue {
     }
   }
 
-  /** What comes before the prompt repeats a loaded session. */
+  /** Updates before the prompt repeat a loaded session and are dropped. */
   #update({ update }: { update: unknown }): void {
     if (!this.#isPrompted) return;
     for (const event of this.#updates.take(update as Json)) if (event) this.#context.emit(event);
@@ -147,9 +147,9 @@ export class AcpDialogue {
 
 /** Agents tend to report "Internal error" and put the cause beside it. */
 function reason(error: unknown): string {
-  const said = error instanceof Error ? error.message : 'unknown';
+  const text = error instanceof Error ? error.message : 'unknown';
   const data = error instanceof RequestError ? error.data : undefined;
-  return data === undefined ? said : `${said} ${JSON.stringify(data)}`;
+  return data === undefined ? text : `${text} ${JSON.stringify(data)}`;
 }
 
 const HARMLESS = new Set(['read', 'edit', 'search', 'think']);

@@ -1,6 +1,6 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
 import { TEXT_MAX_BYTES } from '../../../work/index.ts';
-import { agentPlan, agentMessage, agentThought, toolFinished, toolStarted } from '../events.ts';
+import { agentMessage, agentPlan, agentThought, toolFinished, toolStarted } from '../events.ts';
 import { isObject, type Json, list, planItems, planStatus } from '../text.ts';
 
 /**
@@ -42,7 +42,7 @@ export class AcpUpdates {
     }
   }
 
-  /** The message or thought under way. */
+  /** Ends the open message or thought. */
   flush(): (NewEvent | null)[] {
     const event = this.#kind === 'thought' ? agentThought(this.#piece) : agentMessage(this.#piece);
     if (this.#kind === 'message' && event !== null) this.#lastMessage = this.#piece;

@@ -10,7 +10,7 @@ import type { FollowUp, Start } from './wire.ts';
 
 /**
  * The built-in agent for people who have only an API key. Its program is `main.ts` beside this
- * file; it runs on the Node that runs us, in the sandbox like every other agent.
+ * file; it runs on the server's Node, in the sandbox like every other agent.
  */
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const MANIFEST = manifest(FOLDER);
@@ -63,8 +63,8 @@ function startBuiltin(context: AgentContext, model: string): AgentRun {
 }
 
 /**
- * What Node must see to run the program: its folder, the manifest that makes its files modules,
- * and the packages it imports with what they import.
+ * Paths that Node must read to run the program: its folder, the manifest that makes its files
+ * modules, and the packages it imports with what they import.
  */
 function readOnlyPaths(): readonly string[] {
   const { resolve } = createRequire(import.meta.url);

@@ -5,9 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openModelServer } from '../testing/model-server.ts';
 import { openWorkbench, type Workbench } from '../testing/workbench.ts';
 import { createBuiltinAgent } from './agent.ts';
+import { HeadAndTail } from './command.ts';
 import { bounded, CONTEXT_MAX_CHARS, RECENT_MESSAGES } from './context.ts';
 import { STEPS_MAX } from './loop.ts';
-import { HeadAndTail } from './command.ts';
 import { ANSWER_MAX_CHARS, FILE_MAX_BYTES, READ_LINES, runTool } from './tool-runner.ts';
 
 let bench: Workbench;

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 
 /**
- * One command in the workspace, in a process group of its own that is gone when it has ended or its
- * time is over. Output is kept up to `OUTPUT_MAX_BYTES`: the beginning and the end.
+ * One command in the workspace, in a process group of its own, which is killed when the command has
+ * ended or its time is over. Output is kept up to `OUTPUT_MAX_BYTES`: the beginning and the end.
  */
 const OUTPUT_MAX_BYTES = 32 * 1024;
 export const COMMAND_TIMEOUT_MS = 120_000;
-/** How long output may still come after the command has ended, from what it left running. */
+/** How long processes that the command left running may still write output. */
 const TRAILING_OUTPUT_MS = 200;
 
 export interface CommandResult {
@@ -63,7 +63,7 @@ export function runCommand(
   });
 }
 
-/** The first and the last half of `maxBytes`; what was between is counted. */
+/** Keeps the first and the last half of `maxBytes` and counts the bytes between. */
 export class HeadAndTail {
   readonly #halfBytes: number;
   #head = Buffer.alloc(0);

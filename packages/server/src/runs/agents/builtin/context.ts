@@ -1,9 +1,9 @@
 import type { ModelMessage, ToolContent } from 'ai';
 
 /**
- * What of the conversation goes to the model. When it grows beyond `CONTEXT_MAX_CHARS`, results of
- * tools that lie back are shortened: the model has acted on them and can look again. The session
- * keeps the shortened form as well, so that its file stays bounded too.
+ * Bounds the conversation that goes to the model. Beyond `CONTEXT_MAX_CHARS`, older results of
+ * tools are shortened: the model has acted on them and can look again. The session keeps the
+ * shortened form, so that its file stays bounded too.
  */
 export const CONTEXT_MAX_CHARS = 400_000;
 /** The latest messages stay whole. */
@@ -41,7 +41,7 @@ function shortResult(part: ToolContent[number]): ToolContent[number] {
   return { ...part, output: { ...output, value: cut(output.value) } };
 }
 
-/** Whole files that were written are in their place now. */
+/** The workspace has the files that earlier calls wrote. */
 function shortInput(input: unknown): unknown {
   if (typeof input !== 'object' || input === null) return input;
   const entries = Object.entries(input).map(([key, value]) => [

@@ -2,9 +2,9 @@ import { boundedText } from '../../../work/index.ts';
 import type { AgentOutcome } from '../agent.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
+  agentMessage,
   agentPlan,
   agentRetrying,
-  agentMessage,
   agentSession,
   agentThought,
   toolFinished,
@@ -12,7 +12,7 @@ import {
 } from '../events.ts';
 import { type Json, type PlanItem, planItems, wordOrNull } from '../text.ts';
 
-/** The built-in agent's lines as log events. What it used is settled by the gateway, not here. */
+/** The built-in agent's lines as log events. The gateway settles its usage. */
 export function interpret(message: Json): Interpretation | null {
   switch (message.type) {
     case 'init':

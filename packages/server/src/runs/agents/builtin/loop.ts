@@ -6,16 +6,16 @@ import { isToolName, KINDS } from './tools.ts';
 import type { FollowUp, FromAgent, Result } from './wire.ts';
 
 /**
- * The loop: call the model, carry out what it asks for, again, until it answers without a tool.
- * After each model call and each tool the session is saved. Follow-ups are taken in before the next
- * model call; one that comes with the last answer makes another round.
+ * The loop: call the model and carry out its tool calls, until it answers without one. After each
+ * model call and each tool the session is saved. Follow-ups are taken in before the next model
+ * call; one that comes with the last answer makes another round.
  */
 export const STEPS_MAX = 200;
 const SHOWN_MAX_CHARS = 32 * 1024;
 
-/** What the model gets before the person's instruction. */
+/** The system prompt, before the user's instruction. */
 const INSTRUCTIONS = `You are a coding agent. You work alone in a clone of a git \
-repository, which is your working directory; nobody answers questions while you work.
+repository, which is your working directory; questions get no answer while you work.
 
 - Look before you change: list, search and read what matters.
 - Make the change that was asked for, completely, in the style of the code around it, and nothing \
@@ -40,7 +40,7 @@ export class Inbox {
     return this.#waiting.splice(0);
   }
 
-  /** Closes it unless something waits. */
+  /** Closes the inbox unless a message waits. */
   closeIfEmpty(): boolean {
     if (this.#waiting.length === 0) this.#closed = true;
     return this.#closed;

@@ -8,10 +8,10 @@ import type { FromAgent, Result, Start, ToAgent } from './wire.ts';
 /**
  * The built-in coding agent, a program of its own: `node main.ts`, working directory the workspace,
  * `HOME` the run's home, conversation as in `wire.ts`. Exit code 0 after a result, 130 when it was
- * interrupted; what counts is the result.
+ * interrupted; the result decides.
  *
- * SIGINT, SIGTERM and a closed standard input interrupt it: the model call and the running command
- * are ended, the session is saved.
+ * SIGINT, SIGTERM and a closed standard input interrupt it: it ends the model call and the running
+ * command and saves the session.
  */
 const EXIT_INTERRUPTED = 130;
 const interrupted = new AbortController();
@@ -79,11 +79,11 @@ async function run(start: Start): Promise<Result> {
   return work({ session, model, inbox, workspaceDir: process.cwd(), signal, emit });
 }
 
-// The SDK's hints to developers would stand in the run's log.
+// Without this the SDK's hints to developers appear in the run's log.
 globalThis.AI_SDK_LOG_WARNINGS = false;
 process.on('SIGINT', () => interrupted.abort());
 process.on('SIGTERM', () => interrupted.abort());
-// The worker is gone.
+// A write to standard output fails when the worker is gone.
 process.stdout.on('error', () => process.exit(EXIT_INTERRUPTED));
 
 const result = await listen(run);

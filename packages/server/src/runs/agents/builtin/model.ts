@@ -4,8 +4,8 @@ import { APICallError, type LanguageModelUsage, type ModelMessage, streamText } 
 import { TOOLS } from './tools.ts';
 
 /**
- * One call of the model, streamed, tried again while that can help. A refusal of the token, the
- * budget or the request itself is final at once.
+ * One streamed call of the model, repeated while that can help. A refusal of the token, the budget
+ * or the request itself is final at once.
  */
 export const MODEL_ATTEMPTS_MAX = 6;
 const RETRY_FIRST_MS = 500;
@@ -45,7 +45,7 @@ export type Model = (
   messages: readonly ModelMessage[],
 ) => Promise<ModelAnswer>;
 
-/** Its calls throw `ModelFailure`, or the abort's reason when `signal` is aborted. */
+/** Calls throw `ModelFailure`, or the reason of `signal` once it is aborted. */
 export function openModel(options: ModelOptions): Model {
   const { baseUrl, token, model, signal, onRetry } = options;
   const provider = createOpenAI({ baseURL: baseUrl, apiKey: token });
@@ -90,7 +90,7 @@ async function callOnce(
     maxRetries: 0,
     abortSignal: signal,
     timeout: { firstChunkMs: MODEL_SILENCE_MS, chunkMs: MODEL_SILENCE_MS },
-    // The gateway may lead to an endpoint that keeps nothing, so nothing is referred to by id.
+    // The gateway may lead to an endpoint that stores nothing, so no reference by id is sent.
     providerOptions: { openai: { store: false } },
     onError: ({ error }) => fail(error),
   });

@@ -5,8 +5,8 @@ import type { ModelMessage, ToolContent } from 'ai';
 import type { PlanStatus } from './wire.ts';
 
 /**
- * What the agent remembers: the conversation so far and its plan, in one file under the run's home,
- * written whole after every step and every tool, so that a killed agent goes on from there.
+ * The agent's memory: the conversation so far and its plan, in one file under the run's home,
+ * written whole after every step and every tool, so that a killed agent resumes from there.
  */
 const FOLDER = '.holdfast-agent';
 const SESSION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -19,7 +19,7 @@ export interface SessionState {
   plan: { text: string; status: PlanStatus }[];
   /** Model calls since the last instruction. */
   steps: number;
-  /** The instruction under way; null when its work ended. */
+  /** The instruction at work; null when its work ended. */
   instruction: string | null;
 }
 
@@ -44,7 +44,7 @@ export class Session {
     return new Session(join(homeDir, FOLDER), state);
   }
 
-  /** Throws with a text for people when there is no such session. */
+  /** Throws an error with a readable message when there is no such session. */
   static async open(homeDir: string, id: string): Promise<Session> {
     if (!SESSION_ID.test(id)) throw new Error('That is not the id of a session.');
     const folder = join(homeDir, FOLDER);
@@ -59,7 +59,7 @@ export class Session {
     return this.state.id;
   }
 
-  /** An instruction equal to the one under way is a new attempt at it, and is not repeated. */
+  /** An instruction equal to the one at work is a new attempt at it, and is not repeated. */
   begin(instruction: string): void {
     if (this.state.instruction === instruction) return;
     this.state.instruction = instruction;
@@ -95,12 +95,12 @@ export class Session {
     else this.state.messages.push({ role: 'tool', content: [result] });
   }
 
-  /** A call without a result is refused by models, so what was interrupted is answered so. */
+  /** Models refuse a call without a result, so an interrupted call gets this answer. */
   answerInterrupted(): void {
     for (const call of this.unanswered()) this.answer(call, INTERRUPTED, false);
   }
 
-  /** Atomic: a reader finds the state of before or of now. */
+  /** Atomic: a reader finds the old state or the new one. */
   async save(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const file = join(this.#folder, `${this.id}.json`);

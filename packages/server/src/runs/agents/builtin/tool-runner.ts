@@ -5,12 +5,12 @@ import { COMMAND_TIMEOUT_MS, runCommand } from './command.ts';
 import { INPUTS, isToolName, type ToolName } from './tools.ts';
 import type { PlanStatus } from './wire.ts';
 
-/** Carries out what the model asks for. Every answer is bounded; a refusal is an answer too. */
+/** Carries out the model's tool calls. Every answer is bounded; a refusal is an answer too. */
 export const FILE_MAX_BYTES = 4 * 1024 * 1024;
 export const READ_LINES = 400;
 export const ANSWER_MAX_CHARS = 32 * 1024;
 const LOOKUP_TIMEOUT_MS = 30_000;
-/** As many links, one to the next, as Linux follows. */
+/** Links in a row that Linux follows at most. */
 const LINKS_MAX = 40;
 
 interface ToolAnswer {
@@ -26,11 +26,18 @@ interface ToolContext {
 }
 
 type Tools = {
-  [N in ToolName]: (input: z.infer<(typeof INPUTS)[N]>, context: ToolContext) => Promise<ToolAnswer>;
+  [N in ToolName]: (
+    input: z.infer<(typeof INPUTS)[N]>,
+    context: ToolContext,
+  ) => Promise<ToolAnswer>;
 };
 
 /** Never rejects. */
-export async function runTool(name: string, input: unknown, context: ToolContext): Promise<ToolAnswer> {
+export async function runTool(
+  name: string,
+  input: unknown,
+  context: ToolContext,
+): Promise<ToolAnswer> {
   if (!isToolName(name)) return refused(`There is no tool ${name.slice(0, 100)}.`);
   const parsed = INPUTS[name].safeParse(input);
   if (!parsed.success) {
@@ -109,7 +116,7 @@ const RUN: Tools = {
   },
 };
 
-/** `git grep` knows what is ignored, also where there is no repository, and needs no index. */
+/** `git grep` skips ignored files, also outside of a repository, and needs no index. */
 async function lookUp(args: readonly string[], path: string, context: ToolContext) {
   const { workspaceDir, signal } = context;
   const target = relative(await inside(workspaceDir, '.'), await inside(workspaceDir, path)) || '.';
@@ -142,8 +149,8 @@ async function isBinary(file: string): Promise<boolean> {
 }
 
 /**
- * Where a path of the model really leads: relative to the workspace, links followed. Throws when
- * that is outside. The sandbox is what stops an agent; this keeps an honest one from mistakes.
+ * Resolves a path of the model, relative to the workspace and with links followed. Throws when it
+ * is outside. The sandbox is the barrier; this check keeps an honest agent from mistakes.
  */
 async function inside(workspaceDir: string, path: string): Promise<string> {
   const root = await realpath(workspaceDir);

@@ -1,7 +1,10 @@
 import { tool } from 'ai';
 import { z } from 'zod';
 
-/** What the model may ask for. `kind` is what people see it as; `tool-runner.ts` does the work. */
+/**
+ * The tools that the model may call. The log shows a call's kind (`KINDS`); `tool-runner.ts`
+ * carries it out.
+ */
 const path = z.string().min(1).max(1000).describe('Relative to the workspace.');
 
 export const INPUTS = {
@@ -44,7 +47,7 @@ export const KINDS: Readonly<Record<ToolName, string>> = {
   update_plan: 'plan',
 };
 
-/** Without `execute`: each call is answered, reported and saved one by one by the loop. */
+/** Without `execute`: the loop answers, reports and saves the calls one by one. */
 export const TOOLS = {
   list_files: tool({
     description: 'Lists the files below a folder. Ignored, binary and empty files are left out.',

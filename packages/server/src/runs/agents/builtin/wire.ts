@@ -15,7 +15,7 @@ export interface Start {
   readonly token: string;
 }
 
-/** Answered by `accepted` once it is certain that the model will see it. */
+/** The agent answers `accepted` once it is certain that the model will see it. */
 export interface FollowUp {
   readonly type: 'message';
   readonly id: string;

@@ -12,7 +12,9 @@ export const CLAUDE = {
   version: '2.1.330',
 } as const;
 
-/** Its own ten, which it uses for a refused token too, take minutes; these take half of one. */
+/**
+ * The program's default of ten takes minutes, also for a refused token; five take half a minute.
+ */
 const RETRIES_MAX = 5;
 
 export function createClaudeAgent(options: AdapterOptions): Agent {
@@ -53,8 +55,8 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
 }
 
 /**
- * Without a sandbox only edits are allowed: what would need a person's yes is refused by the
- * program itself.
+ * Without a sandbox only edits are allowed: the program itself refuses what needs a person's
+ * consent.
  */
 function claudeArguments(
   { resume, model }: Pick<AgentContext, 'resume' | 'model'>,

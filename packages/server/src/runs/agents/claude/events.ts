@@ -1,13 +1,13 @@
 import type { NewEvent } from '../../../platform/log/index.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
-  failed,
+  agentMessage,
   agentPlan,
   agentRetrying,
-  agentMessage,
   agentSession,
-  succeeded,
   agentThought,
+  failed,
+  succeeded,
   toolFinished,
   toolStarted,
 } from '../events.ts';
@@ -29,7 +29,7 @@ export function interpret(message: Json): Interpretation | null {
   }
 }
 
-/** Errors of the model come as a message of their own as well as in the result. */
+/** Claude Code reports an error of the model twice: in a message of this kind and in the result. */
 const isSynthetic = ({ message }: Json): boolean =>
   isObject(message) && message.model === '<synthetic>';
 
@@ -90,8 +90,8 @@ function toolText(content: unknown): unknown {
 }
 
 /**
- * `success` also stands where the model refused, then with `is_error`. A result before which
- * another message came in is not the last.
+ * A refusal of the model has the subtype `success` too, with `is_error`. A result with queued turns
+ * is not the last one.
  */
 function result(message: Json): Interpretation {
   if (Number(message.queued_turn_count ?? 0) > 0) return {};

@@ -1,13 +1,16 @@
 import type { AgentContext } from '../agent.ts';
 import type { Conversation, Interpretation } from '../conversation.ts';
-import { failed, agentOutput, agentSession } from '../events.ts';
+import { agentOutput, agentSession, failed } from '../events.ts';
 import { isObject, type Json } from '../text.ts';
 import { CodexEvents } from './events.ts';
 import { Rpc, RpcError } from './rpc.ts';
 import { Steering } from './steering.ts';
 
-/** Parts of what comes whole later, and a turn's diff anew after each change. */
-const UNHEARD = [
+/**
+ * Notifications left out: parts of items that come whole later, and a turn's diff after each
+ * change.
+ */
+const OPTED_OUT = [
   'turn/diff/updated',
   'item/agentMessage/delta',
   'item/plan/delta',
@@ -20,7 +23,7 @@ const UNHEARD = [
 const CAPABILITIES = {
   experimentalApi: false,
   requestAttestation: false,
-  optOutNotificationMethods: UNHEARD,
+  optOutNotificationMethods: OPTED_OUT,
 };
 
 /**
@@ -55,7 +58,7 @@ export class CodexDialogue {
     return this.#events.take({ method: message.method, params, isOwn });
   };
 
-  /** Concludes the conversation where no turn comes to begin. */
+  /** Concludes the conversation when no turn can begin. */
   begin(conversation: Conversation): void {
     this.#conversation = conversation;
     this.#begun = this.#begin(conversation);
@@ -72,12 +75,12 @@ export class CodexDialogue {
         this.#turnId = isObject(result.turn) ? result.turn.id : undefined;
       });
     } catch (error) {
-      // Without an answer, how the process ends tells more.
+      // Without an answer, the end of the process gives the better reason.
       if (error instanceof RpcError) conversation.conclude(failed(error.message));
     }
   }
 
-  /** False where the turn ended before the model was given the message. */
+  /** False when the turn ended before the model received the message. */
   async steer(text: string): Promise<boolean> {
     await this.#begun;
     if (this.#turnId === undefined || this.#conversation?.isOver !== false) return false;
@@ -88,7 +91,7 @@ export class CodexDialogue {
     return steered;
   }
 
-  /** Asks it to end the turn by itself; false when there is none yet. */
+  /** Asks Codex to end the turn; false when none has begun. */
   interrupt(): boolean {
     if (this.#turnId === undefined) return false;
     const params = { threadId: this.#threadId, turnId: this.#turnId };
@@ -96,13 +99,13 @@ export class CodexDialogue {
     return true;
   }
 
-  /** The process has ended. */
+  /** The process has ended: open requests and messages fail. */
   hangUp(): void {
     this.#steering.giveUp();
     this.#rpc.close(new Error('The agent ended without an answer.'));
   }
 
-  /** A thread that it has not kept is begun anew: the work itself is in the workspace. */
+  /** False when Codex has lost the thread: a new one goes on with the work in the workspace. */
   async #resume(): Promise<boolean> {
     const { resume, emit } = this.#context;
     if (resume === null) return false;

@@ -3,13 +3,13 @@ import { boundedText } from '../../../work/index.ts';
 import type { AgentOutcome } from '../agent.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
-  failed,
-  agentPlan,
-  agentOutput,
-  agentRetrying,
   agentMessage,
-  succeeded,
+  agentOutput,
+  agentPlan,
+  agentRetrying,
   agentThought,
+  failed,
+  succeeded,
   toolFinished,
   toolStarted,
 } from '../events.ts';
@@ -18,7 +18,7 @@ import { isObject, type Json, list, planItems } from '../text.ts';
 export interface Notification {
   readonly method: string;
   readonly params: Json;
-  /** Of the thread of the run. */
+  /** Whether it belongs to the run's thread. */
   readonly isOwn: boolean;
 }
 
@@ -29,8 +29,8 @@ export class CodexEvents {
   #retries = 0;
 
   /**
-   * Events of a notification; other notifications are ignored. Agents that Codex starts by itself
-   * have threads of their own: their tools become events, their thoughts and ends do not.
+   * The events of a notification; none for an unknown one. Agents that Codex starts by itself have
+   * threads of their own: their tools become events, their thoughts and ends do not.
    */
   take({ method, params, isOwn }: Notification): Interpretation {
     switch (method) {
@@ -80,7 +80,7 @@ export class CodexEvents {
     }
   }
 
-  /** Of some tools only the end is notified. */
+  /** Codex notifies only the end of some tools. */
   #tool(item: Json, completed: boolean): NewEvent[] {
     const { id, type } = item;
     const [typeName, kind = null] = TOOLS[boundedText(type)] ?? [type];
@@ -103,7 +103,7 @@ export class CodexEvents {
     return events;
   }
 
-  /** The same notification reports calls that are made again. */
+  /** This notification also reports calls that Codex repeats. */
   #error(error: Json, { willRetry }: Json): NewEvent {
     const message = boundedText(error.message);
     if (willRetry !== true) return agentOutput('stderr', message);
@@ -131,7 +131,7 @@ const STEPS: Readonly<Record<string, 'pending' | 'active' | 'done'>> = {
   completed: 'done',
 };
 
-/** By the item's type: the name of the tool, and what it is like. */
+/** Name and kind of the tool, by the item's type. */
 const TOOLS: Readonly<Record<string, readonly [name: string, kind: string]>> = {
   commandExecution: ['command_execution', 'execute'],
   fileChange: ['file_change', 'edit'],

@@ -1,7 +1,7 @@
 import { boundedText } from '../../../work/index.ts';
 import { isObject, type Json } from '../text.ts';
 
-/** The method is not one of ours (JSON-RPC 2.0, section 5.1). */
+/** The error code of an unknown method (JSON-RPC 2.0, section 5.1). */
 const METHOD_NOT_FOUND = -32601;
 
 interface Pending {
@@ -9,7 +9,7 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** What the other side answered instead of a result. */
+/** An error that the other side returned. */
 export class RpcError extends Error {}
 
 /** JSON-RPC 2.0 over lines as Codex speaks it: without the member `jsonrpc`. */
@@ -19,21 +19,21 @@ export class Rpc {
   #lastId = 0;
   #closed: Error | undefined;
 
-  /** `send` answers false when nothing can be sent any more. */
+  /** `send` returns false when nothing can be sent any more. */
   constructor(send: (message: object) => boolean) {
     this.#send = send;
   }
 
   /**
-   * `onResult` is called before the next line is read. Rejects with `RpcError`, or with another
-   * error when there will be no answer.
+   * Calls `onResult` before the next line is read. Rejects with `RpcError`, or with another error
+   * when no answer can come.
    */
   request(method: string, params: object, onResult?: (result: Json) => void): Promise<Json> {
     return new Promise((resolve, reject) => {
       this.#lastId += 1;
       const id = this.#lastId;
       const sent = this.#closed === undefined && this.#send({ id, method, params });
-      if (!sent) return reject(this.#closed ?? new Error('It takes no more messages.'));
+      if (!sent) return reject(this.#closed ?? new Error('Codex takes no more messages.'));
       this.#pending.set(id, {
         resolve: result => {
           onResult?.(result);
@@ -63,7 +63,7 @@ export class Rpc {
     return true;
   }
 
-  /** What was asked will not be answered any more. */
+  /** Rejects every open request, and all later ones. */
   close(reason: Error): void {
     this.#closed = reason;
     for (const { reject } of this.#pending.values()) reject(reason);

@@ -2,15 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { isObject, type Json } from '../text.ts';
 
 interface Expected {
-  /** It stands in the thread; whether a model call follows is not known yet. */
+  /** Codex has added it to the thread; a model call may or may not follow. */
   isAdded: boolean;
   resolve(steered: boolean): void;
 }
 
 /**
- * Whether the model was given a message that was steered into a turn. Codex answers `turn/steer`
- * when it has queued it; it adds it to the thread before the next model call, and drops it, or adds
- * it in vain, where the turn ends first. So it was steered when something follows it in the turn.
+ * Tracks whether the model received a message that was steered into a turn. Codex answers
+ * `turn/steer` when it has queued the message, and adds it to the thread before the next model
+ * call. Where the turn ends first, Codex drops the message or adds it without effect. So a message
+ * counts as steered when another item follows it in the turn.
  */
 export class Steering {
   readonly #expected = new Map<unknown, Expected>();
@@ -40,7 +41,7 @@ export class Steering {
     this.#expected.delete(id);
   }
 
-  /** What has not been steered by now will not be. */
+  /** Settles every open message as not steered. */
   giveUp(): void {
     for (const id of this.#expected.keys()) this.settle(id, false);
   }

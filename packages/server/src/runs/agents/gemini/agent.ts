@@ -8,10 +8,10 @@ import { GeminiInterpreter } from './events.ts';
 /** Gemini CLI's `stream-json`: one turn per process, its sessions stand below `~/.gemini`. */
 export const GEMINI = { command: 'gemini', npm: '@google/gemini-cli', version: '0.61.0' } as const;
 
-/** Its own default, `auto`, asks a second model which one to take, before every turn. */
+/** The program's default, `auto`, asks a second model before every turn which one to use. */
 const GEMINI_MODEL = 'gemini-2.5-pro';
 
-/** Read in place, because the run's home is the agent's own and may be anywhere. */
+/** Mounted where it is: the run's home belongs to the agent. */
 const SETTINGS = fileURLToPath(new URL('settings.json', import.meta.url));
 
 export function createGeminiAgent(options: AdapterOptions): Agent {
@@ -41,7 +41,7 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
     GEMINI_API_KEY: token,
     GOOGLE_GEMINI_BASE_URL: `${gatewayUrl}/model/gemini`,
     GEMINI_CLI_SYSTEM_SETTINGS_PATH: SETTINGS,
-    // Otherwise it starts itself again as a child that signals do not reach.
+    // Without this it restarts itself as a child that signals do not reach.
     GEMINI_CLI_NO_RELAUNCH: 'true',
   });
   const interpreter = new GeminiInterpreter();
@@ -51,7 +51,7 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
     interpret: message => interpreter.interpret(message),
     flush: () => interpreter.flush(),
   });
-  // On standard input an instruction is neither too long nor taken for an option.
+  // Standard input takes an instruction of any length and never reads it as an option.
   process.stdin.end(context.instruction);
   return {
     done: conversation.done,

@@ -2,10 +2,10 @@ import type { NewEvent } from '../../../platform/log/index.ts';
 import { TEXT_MAX_BYTES } from '../../../work/index.ts';
 import type { Interpretation } from '../conversation.ts';
 import {
-  failed,
-  agentPlan,
   agentMessage,
+  agentPlan,
   agentSession,
+  failed,
   succeeded,
   toolFinished,
   toolStarted,
@@ -14,7 +14,7 @@ import { isObject, type Json, planItems, planStatus } from '../text.ts';
 
 /**
  * Gemini CLI's `stream-json` as log events; one interpreter per process. A message comes in pieces
- * that have no end of their own: it ends with the next other line.
+ * without an end: it ends with the next line of another type.
  */
 export class GeminiInterpreter {
   #piece = '';
@@ -36,7 +36,7 @@ export class GeminiInterpreter {
     return { events: [...before, ...otherEvents(message)] };
   }
 
-  /** The message under way, if any. */
+  /** Ends the open message, if any. */
   flush(): NewEvent[] {
     const event = agentMessage(this.#piece);
     if (event !== null) this.#lastMessage = this.#piece;

@@ -11,7 +11,7 @@ import {
 
 /**
  * An agent of ACP's own SDK, for tests: it asks before it edits, keeps its sessions in its home,
- * and waits to be cancelled when it is told to wait. `node acp-agent.ts`.
+ * and waits for a cancellation when its prompt is `wait`. `node acp-agent.ts`.
  */
 const home = process.env.HOME!;
 const sessionFile = (id: string) => join(home, `acp-${id}.txt`);
@@ -32,17 +32,19 @@ agent({ name: 'test-agent' })
     return { sessionId: 's1' };
   })
   .onRequest(methods.agent.session.load, async ({ params, client }) => {
-    for (const said of readFileSync(sessionFile(params.sessionId), 'utf8').split('\n')) {
-      await say(client, params.sessionId, `before: ${said}`);
+    for (const line of readFileSync(sessionFile(params.sessionId), 'utf8').split('\n')) {
+      await say(client, params.sessionId, `before: ${line}`);
     }
     return {};
   })
   .onNotification(methods.agent.session.cancel, () => cancelled.resolve())
   .onRequest(methods.agent.session.prompt, ({ params, client }) => {
     const [first] = params.prompt;
-    const told = first?.type === 'text' ? first.text : '';
-    if (told === 'crash') process.exit(0);
-    return told === 'wait' ? wait(client, params.sessionId) : edit(client, params.sessionId, told);
+    const prompt = first?.type === 'text' ? first.text : '';
+    if (prompt === 'crash') process.exit(0);
+    return prompt === 'wait'
+      ? wait(client, params.sessionId)
+      : edit(client, params.sessionId, prompt);
   })
   .connect(stream);
 
@@ -54,12 +56,12 @@ async function wait(peer: Peer, sessionId: string) {
   return { stopReason: 'cancelled' as const };
 }
 
-async function edit(peer: Peer, sessionId: string, told: string) {
-  appendFileSync(sessionFile(sessionId), `${told}\n`);
+async function edit(peer: Peer, sessionId: string, prompt: string) {
+  appendFileSync(sessionFile(sessionId), `${prompt}\n`);
   await say(peer, sessionId, 'I ');
   await say(peer, sessionId, 'edit.');
   const call = { toolCallId: 'call-1', title: 'Edit greet.txt', kind: 'execute' };
-  const rawInput = { told };
+  const rawInput = { prompt };
   await update(peer, sessionId, {
     sessionUpdate: 'tool_call',
     status: 'pending',

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * A program that stands where an agent's command line is looked for, and says again what the real
- * one was recorded saying; an answer (JSON-RPC) only after a request, whose message it may name
- * (`message-1`). It keeps its arguments, environment and input in the run's home.
+ * A program in place of an agent's command line, which prints the recorded output of the real one;
+ * an answer (JSON-RPC) only after a request, whose message it may name (`message-1`). It keeps its
+ * arguments, environment and input in the run's home.
  */
 export interface Replay {
   readonly command: string;
-  /** A file of `fixtures/`; undefined: it says nothing. */
+  /** A file of `fixtures/`; undefined: it prints nothing. */
   readonly fixture?: string;
   readonly exitCode?: number;
   readonly version?: string;
@@ -19,10 +19,10 @@ export interface Replay {
 
 export function installReplay(agentsDir: string, replay: Replay): void {
   const { command, fixture, exitCode = 0, version = '1.0.0', complaint } = replay;
-  const said = join(agentsDir, `${command}.jsonl`);
+  const recorded = join(agentsDir, `${command}.jsonl`);
   mkdirSync(agentsDir, { recursive: true });
-  if (fixture === undefined) writeFileSync(said, '');
-  else copyFileSync(fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url)), said);
+  if (fixture === undefined) writeFileSync(recorded, '');
+  else copyFileSync(fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url)), recorded);
   const script = [
     '#!/bin/sh',
     `[ "$1" = --version ] && { echo "${command} ${version}"; exit 0; }`,
@@ -36,10 +36,10 @@ export function installReplay(agentsDir: string, replay: Replay): void {
     '    case "$line" in \'{"id":\'*) return;; esac',
     '  done',
     '}',
-    'while IFS= read -r said <&3; do',
-    '  case "$said" in \'{"id":\'*) await_request;; esac',
-    '  printf "%s\\n" "$said" | sed "s/\\"message-1\\"/\\"$message\\"/"',
-    `done 3< "${said}"`,
+    'while IFS= read -r recorded <&3; do',
+    '  case "$recorded" in \'{"id":\'*) await_request;; esac',
+    '  printf "%s\\n" "$recorded" | sed "s/\\"message-1\\"/\\"$message\\"/"',
+    `done 3< "${recorded}"`,
     ...(complaint === undefined ? [] : [`echo "${complaint}" >&2`]),
     ...(fixture === undefined ? [] : ['cat >> "$HOME/input"']),
     `exit ${exitCode}`,
