@@ -1,8 +1,14 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { anthropicEvents, geminiEvents, responsesEvents } from './model-events.ts';
-import type { Call, Protocol, Turn } from './model-turn.ts';
+import {
+  anthropicEvents,
+  type Call,
+  geminiEvents,
+  type Protocol,
+  responsesEvents,
+  type Turn,
+} from './model-events.ts';
 
 type Reply =
   | { readonly text?: string; readonly thought?: string; readonly calls?: readonly Call[] }
