@@ -20,7 +20,7 @@ withRunsHost(open => {
         ${settled === null ? null : new Date()})
     `.execute(host.database.db);
 
-  const told = async (run: string) => {
+  const bounds = async (run: string) => {
     const { body } = await host.send('GET', `/v1/runs/${run}`);
     const task = await host.send('GET', `/v1/tasks/${body.task_id}`);
     const list = await host.send('GET', `/v1/tasks/${body.task_id}/runs`);
@@ -29,18 +29,18 @@ withRunsHost(open => {
     return { run: body.cost_is_upper_bound, task: task.body.cost_is_upper_bound };
   };
 
-  it('is exact while every call said what it used', async () => {
+  it('is exact while every call reported its usage', async () => {
     const { id } = await host.newTask();
     expect((await host.send('GET', `/v1/tasks/${id}`)).body).toMatchObject(TASK_OF_NOTHING);
     const [run] = await host.newRuns('builtin');
-    expect(await told(run!)).toEqual({ run: false, task: false });
+    expect(await bounds(run!)).toEqual({ run: false, task: false });
     await call(run!, 0.5, 0.1);
     // Of a model without a price, and refused by its provider.
     await call(run!, 0, 0);
     await call(run!, 0.5, 0);
     // Under way: not part of the run's cost so far.
     await call(run!, 0.5, null);
-    expect(await told(run!)).toEqual({ run: false, task: false });
+    expect(await bounds(run!)).toEqual({ run: false, task: false });
   });
 
   it('is an upper bound as soon as one call was settled at its reservation', async () => {
@@ -48,8 +48,8 @@ withRunsHost(open => {
     await call(exact!, 0.5, 0.1);
     await call(bounded!, 0.5, 0.1);
     await call(bounded!, 0.25, 0.25);
-    expect(await told(exact!)).toEqual({ run: false, task: true });
-    expect(await told(bounded!)).toEqual({ run: true, task: true });
+    expect(await bounds(exact!)).toEqual({ run: false, task: true });
+    expect(await bounds(bounded!)).toEqual({ run: true, task: true });
   });
 
   const cost = async (run: string) => {
@@ -59,7 +59,7 @@ withRunsHost(open => {
   };
   const CALL = { model: 'm', inputTokens: 1, outputTokens: 1, cachedTokens: 0, status: 200 };
 
-  it('counts what a lost worker could not tell, a call under way at its reservation', async () => {
+  it('counts the open calls of a lost worker at their reservation', async () => {
     const { driver } = host.runs;
     const [run] = await host.newRuns('builtin');
     const lost = await host.claim(run!);
@@ -81,7 +81,7 @@ withRunsHost(open => {
     expect(await cost(run!)).toEqual({ ...expected, cost_usd: 0.9375, calls: 4 });
   });
 
-  it('counts it too where the run is given up', async () => {
+  it('counts them too where the run is given up', async () => {
     const { driver } = host.runs;
     const [run] = await host.newRuns('builtin');
     for (let attempt = 1; attempt <= 3; attempt += 1) {
@@ -95,7 +95,7 @@ withRunsHost(open => {
     expect(body.data.at(-1).data).toMatchObject({ reason: 'worker_lost', cost_usd: 1.5 });
   });
 
-  it('says that there is no price where no call of a lost worker had one', async () => {
+  it('has no price where no call of a lost worker had one', async () => {
     const [run] = await host.newRuns('builtin');
     const held = await host.claim(run!);
     await call(run!, 0, null);
@@ -104,7 +104,7 @@ withRunsHost(open => {
     expect(await cost(run!)).toEqual({ cost_usd: null, cost_is_upper_bound: false, calls: 1 });
   });
 
-  it('counts it too where the run is canceled before anybody takes it again', async () => {
+  it('counts them too where the run is canceled before another claim', async () => {
     const { driver } = host.runs;
     const [run] = await host.newRuns('builtin');
     const held = await host.claim(run!);

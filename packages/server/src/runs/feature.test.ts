@@ -15,7 +15,7 @@ withRunsHost(open => {
   });
 
   describe('who may not', () => {
-    it('other projects find nothing, whatever they ask', async () => {
+    it('other projects find nothing by any request', async () => {
       const { id: task, repo_id: repo } = await host.newTask();
       const [run] = await host.newRuns('builtin');
       for (const [method, path, body] of [
@@ -47,7 +47,7 @@ withRunsHost(open => {
       }
     });
 
-    it('viewers and colleagues read, but neither write nor see what is private', async () => {
+    it('Viewers and colleagues read, but neither write nor see private text', async () => {
       const { id: task } = await host.newTask('a secret wish');
       const started = await host.send('POST', `/v1/tasks/${task}/runs`, { agents: ['builtin'] });
       const run = started.body.runs[0].id;
@@ -74,7 +74,7 @@ withRunsHost(open => {
       expect((await host.send('GET', `/v1/runs/${run}`)).body.status).toBe('queued');
     });
 
-    it("an Admin's look at private things is on record", async () => {
+    it("an Admin's reading of private text is on record", async () => {
       const [run] = await host.newRuns('builtin');
       host.audited.length = 0;
       const { body } = await host.send('GET', `/v1/runs/${run}/events`, undefined, ADMIN);
@@ -87,7 +87,7 @@ withRunsHost(open => {
     });
   });
 
-  it('goes the main path', async () => {
+  it('goes from a repository to a picked run', async () => {
     const repo = await host.send('POST', '/v1/repos', {
       url: 'https://git.test/team/my-app.git',
       default_branch: 'main',
@@ -153,7 +153,7 @@ withRunsHost(open => {
     expect(wrong.status).toBe(400);
   });
 
-  it('takes a task up again when a run is started, but leaves an archived one', async () => {
+  it('reopens a task when a run starts, but not an archived one', async () => {
     for (const [chosen, after] of [
       ['backlog', 'in_review'],
       ['archived', 'archived'],
@@ -167,7 +167,7 @@ withRunsHost(open => {
   });
 
   describe('a key', () => {
-    it('does once what was sent twice at once', async () => {
+    it('does a request once that was sent twice at once', async () => {
       const { id, repo_id } = await host.newTask();
       const headers = { 'idempotency-key': crypto.randomUUID() };
       const twice = (path: string, body: unknown) =>
@@ -225,7 +225,7 @@ withRunsHost(open => {
     });
   });
 
-  it('cancels a run that waits, and says nothing when asked twice', async () => {
+  it('cancels a run that waits, and adds no event for a second request', async () => {
     const [run] = await host.newRuns('builtin');
     for (let round = 0; round < 2; round += 1) {
       const canceled = await host.send('POST', `/v1/runs/${run}/cancel`);
@@ -244,10 +244,10 @@ withRunsHost(open => {
     expect(claimed.kind).toBe('ended');
   });
 
-  it('refuses what makes no sense, in clear words', async () => {
+  it('refuses senseless requests with clear errors', async () => {
     const { id } = await host.newTask();
     const start = (body: object) => host.send('POST', `/v1/tasks/${id}/runs`, body);
-    expect(await start({ agents: ['nobody'] })).toMatchObject({
+    expect(await start({ agents: ['unknown'] })).toMatchObject({
       status: 422,
       body: { field: 'agents', allowed: ['builtin', 'other'] },
     });
@@ -329,7 +329,7 @@ withRunsHost(open => {
     });
   });
 
-  it('says who may start a run before it says that its key is unreadable', async () => {
+  it('authorises before it reports an unreadable key', async () => {
     const { id } = await host.newTask();
     const altered = sql`update subject_keys set wrapped = '\\x00' where subject = ${id}`;
     await altered.execute(host.database.db);

@@ -6,10 +6,10 @@ import type { Log } from '../platform/log/index.ts';
 import { READ_MAX_EVENTS } from '../platform/log/index.ts';
 import { logTextOf } from './log-text.ts';
 
-type Said = Pick<EventEnvelope, 'type' | 'data'>;
+type LogEvent = Pick<EventEnvelope, 'type' | 'data'>;
 
 /** The text of a run with that log. */
-function written(events: readonly Said[]): Promise<string> {
+function written(events: readonly LogEvent[]): Promise<string> {
   const log = {
     read: async (_db: unknown, { after, limit }: { after: number; limit: number }) =>
       events.map((event, index) => ({ ...event, seq: index + 1 })).slice(after, after + limit),
@@ -17,18 +17,18 @@ function written(events: readonly Said[]): Promise<string> {
   return text(logTextOf({ log, database: {} as Database }, 'run_1'));
 }
 
-const said = (words: string): Said => ({ type: 'agent.message', data: { text: words } });
-const raw = (words: string): Said => ({ type: 'agent.output', data: { text: words } });
+const message = (words: string): LogEvent => ({ type: 'agent.message', data: { text: words } });
+const raw = (words: string): LogEvent => ({ type: 'agent.output', data: { text: words } });
 
-it('tells what was said and done in lines, and leaves raw output as it came', async () => {
+it('writes messages and tools in lines, and leaves raw output unchanged', async () => {
   const events = [
     { type: 'run.started', data: { replica: 'rep_a' } },
-    said('I read sum.js.'),
+    message('I read sum.js.'),
     { type: 'tool.started', data: { name: 'read_file', input: '{"path":"sum.js"}' } },
     { type: 'tool.finished', data: { output: 'return a - b;\n' } },
     raw('\u001b[32mo'),
     raw('k\u001b[0m'),
-    said('I mend it.\n'),
+    message('I mend it.\n'),
     { type: 'tool.started', data: { name: 'stop' } },
     { type: 'tool.finished', data: { status: 'ok' } },
     { type: 'agent.message', data: { role: 'assistant' } },
@@ -46,8 +46,8 @@ it('tells what was said and done in lines, and leaves raw output as it came', as
   );
 });
 
-it('goes on over pages, also where one ends within a line', async () => {
-  const events = [...Array.from({ length: READ_MAX_EVENTS }, () => raw('.')), said('Done.')];
+it('continues over pages, also where one ends within a line', async () => {
+  const events = [...Array.from({ length: READ_MAX_EVENTS }, () => raw('.')), message('Done.')];
   expect(await written(events)).toBe(`${'.'.repeat(READ_MAX_EVENTS)}\nDone.\n`);
   expect(await written([])).toBe('');
 });

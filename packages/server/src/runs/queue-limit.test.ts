@@ -21,7 +21,7 @@ describe('the runs of one owner that wait', () => {
   const start = (agents: string[], caller?: string) =>
     host.send('POST', `/v1/tasks/${taskId}/runs`, { agents }, caller ? { caller } : {});
 
-  it('are as many as they may be, also when many ask at once, and not one more', async () => {
+  it('are admitted exactly up to the limit, also with many requests at once', async () => {
     const [first] = (await start(['builtin'])).body.runs;
     const answers = await Promise.all(Array.from({ length: 6 }, () => start(['builtin'])));
     const statuses = answers.map(({ status }) => status).toSorted();
@@ -56,7 +56,7 @@ forEachRunsHost(open => {
     for (let i = 0; i < queuedMax / 2; i++) await host.newRuns('builtin', 'other');
   };
 
-  it('relies on a count for a tenth of the places, and for a second', async () => {
+  it('reuses a count for a tenth of the slots, and for a second', async () => {
     const host = await open();
     const admit = admitTo(new QueueLimit({ queuedMax, clock }), host);
     await admit('ann');
@@ -75,7 +75,7 @@ forEachRunsHost(open => {
     await expect(later('ann')).rejects.toMatchObject({ code: 'rate_limited' });
   });
 
-  it('counts each time where less than half of the places is free', async () => {
+  it('counts each time where less than half of the slots is free', async () => {
     const host = await open();
     const admit = admitTo(new QueueLimit({ queuedMax, clock }), host);
     for (let i = 0; i < queuedMax / 4; i++) await host.newRuns('builtin', 'other');

@@ -53,7 +53,7 @@ async function blobsOf(host: RunsHost, id: string): Promise<string[]> {
 }
 
 withRunsHost(open => {
-  it('keeps checkpoints of ended runs for a week, and where one goes on from them', async () => {
+  it('keeps checkpoints of ended runs for a week, and while a follow-up needs them', async () => {
     const host = await open();
     const young = await endedRun(host, CHECKPOINTS_KEPT_DAYS - 0.1);
     const old = await endedRun(host, CHECKPOINTS_KEPT_DAYS + 0.1);
@@ -72,7 +72,7 @@ withRunsHost(open => {
     expect(held.continues?.checkpoint).not.toBeNull();
   });
 
-  it('erases ended runs that are older than they are kept, and leaves that they were', async () => {
+  it('erases ended runs past their retention, and keeps that they existed', async () => {
     const host = await open({ retentionDays: RETENTION_DAYS });
     const young = await endedRun(host, RETENTION_DAYS - 0.1);
     const old = await endedRun(host, RETENTION_DAYS + 0.1);
@@ -136,7 +136,7 @@ withRunsHost(open => {
     await expect(broken.erasures.start!()).rejects.toThrow('no storage');
   });
 
-  it('keeps them for ever where nobody said otherwise', async () => {
+  it('keeps them for ever by default', async () => {
     const host = await open();
     const old = await endedRun(host, 10_000);
     await host.runs.upkeep();

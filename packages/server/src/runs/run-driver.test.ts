@@ -11,6 +11,20 @@ const COMMIT = 'a'.repeat(40);
 const START = { agentVersion: '1', baseCommit: COMMIT, branch: 'holdfast/x', isolated: true };
 const SUCCESS = { status: 'succeeded', reason: null, summary: 'Done.' } as const;
 
+/** The events of a run that takes every step once, and calls its model twice. */
+const TYPES_OF_A_RUN = [
+  'run.created',
+  'run.started',
+  'workspace.ready',
+  'agent.output',
+  'model.called',
+  'model.called',
+  'checkpoint.saved',
+  'tests.finished',
+  'patch.created',
+  'run.succeeded',
+];
+
 forEachRunsHost(open => {
   let host: RunsHost;
   beforeAll(async () => {
@@ -70,18 +84,7 @@ forEachRunsHost(open => {
     await driver.setTests(run, { phase: 'after', exitCode: 0, durationS: 1.5, output });
     await driver.setDiff(run, await diff(id!));
     await driver.finish(run, SUCCESS);
-    expect(await typesOf(id!)).toEqual([
-      'run.created',
-      'run.started',
-      'workspace.ready',
-      'agent.output',
-      'model.called',
-      'model.called',
-      'checkpoint.saved',
-      'tests.finished',
-      'patch.created',
-      'run.succeeded',
-    ]);
+    expect(await typesOf(id!)).toEqual(TYPES_OF_A_RUN);
     expect(await runOf(id!)).toMatchObject({
       status: 'succeeded',
       reason: null,
@@ -108,7 +111,7 @@ forEachRunsHost(open => {
     expect(await typesOf(id!)).toHaveLength(10);
   });
 
-  it('writes once, also where the answer to a commit was lost', async () => {
+  it('writes once, also where the reply to a commit was lost', async () => {
     let losses = 0;
     const database: Database = Object.create(host.database, {
       transaction: {
@@ -135,7 +138,7 @@ forEachRunsHost(open => {
     ]);
   });
 
-  it('seals what the agent said', async () => {
+  it('seals the summary of the agent', async () => {
     const [id] = await host.newRuns('builtin');
     const run = await host.claim(id!);
     await host.runs.driver.finish(run, { ...SUCCESS, summary: 'a private word' });
@@ -148,7 +151,7 @@ forEachRunsHost(open => {
     expect(Buffer.from(rows.summary_data).toString('latin1')).not.toContain('private');
   });
 
-  it('picks one, which is then done; picking it again says nothing', async () => {
+  it('picks one, which is then done; picking it again adds no event', async () => {
     const [id] = await host.newRuns('builtin');
     const run = await host.claim(id!);
     await host.runs.driver.finish(run, SUCCESS);
@@ -162,7 +165,7 @@ forEachRunsHost(open => {
     expect((await typesOf(id!)).filter((type: string) => type === 'run.picked')).toHaveLength(1);
   });
 
-  it('is told of a cancel and of messages, once it asks', async () => {
+  it('gets a cancel and messages as signals', async () => {
     const { driver } = host.runs;
     const [id] = await host.newRuns('builtin');
     const run = await host.claim(id!);
@@ -185,7 +188,7 @@ forEachRunsHost(open => {
     expect(types.filter((type: string) => type === 'run.cancel_requested')).toHaveLength(1);
   });
 
-  it('retries what failed, as a new run', async () => {
+  it('retries a failed run, as a new run', async () => {
     const [id] = await host.newRuns('other');
     const run = await host.claim(id!);
     await host.runs.driver.finish(run, {
@@ -210,14 +213,14 @@ forEachRunsHost(open => {
     expect(next).toMatchObject({ instruction: 'More.', continues: { id, agent: 'other' } });
   });
 
-  it('continues with what was written for an agent that did not hear it', async () => {
+  it('continues with the messages that the agent did not take', async () => {
     const { driver } = host.runs;
     const [id] = await host.newRuns('other');
     const run = await host.claim(id!);
     const write = (instruction: string) =>
       host.send('POST', `/v1/tasks/${run.task_id}/messages`, { instruction });
-    await write('Heard.');
-    await write('Not heard.');
+    await write('Taken.');
+    await write('Not taken.');
     await write('Nor this.');
     const open = async () =>
       (await host.send('GET', `/v1/tasks/${run.task_id}/runs`)).body.data.filter(
@@ -229,19 +232,19 @@ forEachRunsHost(open => {
     expect(others).toEqual([]);
     expect(first).toMatchObject({ agent: 'other', continues: id, created_by: 'ann' });
     const next = await host.claim(first.id);
-    expect(next).toMatchObject({ instruction: 'Not heard.', messageNumber: 3 });
+    expect(next).toMatchObject({ instruction: 'Not taken.', messageNumber: 3 });
     await driver.finish(next, { ...SUCCESS, steeredThrough: 3 });
     const last = await host.claim((await open())[0].id);
     expect(last).toMatchObject({ instruction: 'Nor this.', continues: { id: next.id } });
     await driver.finish(last, { ...SUCCESS, steeredThrough: 4 });
     expect(await open()).toEqual([]);
-    // Nobody is at work: it waits for whoever starts the next run.
+    // No run is at work: the message waits for the next run.
     await write('For later.');
     await driver.finish(last, { ...SUCCESS, steeredThrough: 4 });
     expect(await open()).toEqual([]);
   });
 
-  it('goes on after a drain, which never counts', async () => {
+  it('resumes after a drain, which never counts', async () => {
     const { driver } = host.runs;
     const [id] = await host.newRuns('builtin');
     for (let attempt = 1; attempt <= 5; attempt += 1) {
@@ -272,7 +275,7 @@ forEachRunsHost(open => {
     expect((await driver.claim(id!)).kind).toBe('ended');
   });
 
-  it('keeps to the places of an owner and a repository', async () => {
+  it('keeps within the slots of an owner and a repository', async () => {
     const { driver } = host.runs;
     const caller = 'Developer:carl:default';
     const task = await host.newTask();
@@ -305,7 +308,7 @@ forEachRunsHost(open => {
     expect((await driver.claim(two, { perOwner: 2, perRepository: 2 })).kind).toBe('claimed');
   });
 
-  it('wakes what nobody drives', async () => {
+  it('sends jobs again for runs that no worker drives', async () => {
     const [id] = await host.newRuns('builtin');
     await host.runs.driver.abandon(await host.claim(id!));
     expect(await host.runs.driver.wakeLost()).toBeGreaterThanOrEqual(1);
@@ -317,7 +320,7 @@ forEachRunsHost(open => {
       const [id] = await host.newRuns('builtin');
       const claims = await Promise.all([host.runs, other.runs].map(runs => runs.driver.claim(id!)));
       expect(claims.map(claim => claim.kind).toSorted()).toEqual(['claimed', 'taken']);
-      // The holder may be dead without anybody knowing yet, so another job will look again.
+      // The holder may be dead unnoticed, so another job comes later.
       const { rows } = await sql<{ wait_s: number }>`
         select extract(epoch from start_after - now())::float8 as wait_s from pgboss.job
         where singleton_key = ${`${id}:taken`}`.execute(host.database.db);
@@ -325,7 +328,7 @@ forEachRunsHost(open => {
       await other.close();
     });
 
-    it('take over a run: whoever lost the lease changes nothing', async () => {
+    it('take over a run: the one that lost the lease changes nothing', async () => {
       const other = await host.sibling();
       const [id] = await host.newRuns('builtin');
       const taken = await other.runs.driver.claim(id!);

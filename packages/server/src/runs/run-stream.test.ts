@@ -33,7 +33,7 @@ withRunsHost(open => {
   const ids = (connection: SseConnection) => connection.messages.map(message => message.id);
   const numbers = (from: number, to: number) =>
     Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
-  /** Taken by a worker: its log says `run.created` and `run.started`. */
+  /** A claimed run: its log holds `run.created` and `run.started`. */
   async function newRun(): Promise<ClaimedRun> {
     const [id] = await host.newRuns('builtin');
     return host.claim(id!);
@@ -65,7 +65,7 @@ withRunsHost(open => {
       expect(status).toBe(404);
     });
 
-    it('viewers see no private field, Admins do and are put on record', async () => {
+    it('Viewers see no private field, Admins do and are recorded', async () => {
       const run = await newRun();
       await say(run, 'between us');
       const viewer = connect(streamOf(run.id), { 'x-caller': 'Viewer:vic:default' });
@@ -82,7 +82,7 @@ withRunsHost(open => {
       expect(JSON.stringify(viewer.messages)).not.toContain('between us');
     });
 
-    it('those who lose their right while they follow', async () => {
+    it('a caller that loses the right while it follows', async () => {
       const run = await newRun();
       const one = connect(streamOf(run.id));
       await one.until(() => one.messages.length === 2);
@@ -93,7 +93,7 @@ withRunsHost(open => {
       expect(other.status).toBe(401);
     });
 
-    it('those who are no longer Admins', async () => {
+    it('a caller that is no longer an Admin', async () => {
       const run = await newRun();
       const one = connect(streamOf(run.id), { 'x-caller': 'Admin:ada:default' });
       await one.until(() => one.messages.length === 2);
@@ -132,7 +132,7 @@ withRunsHost(open => {
     });
   });
 
-  it('says how it wants to be treated', async () => {
+  it('has headers for proxies and browsers', async () => {
     const run = await newRun();
     const one = connect(streamOf(run.id), { ...OWN, 'accept-encoding': 'gzip, br' });
     await one.until(() => one.messages.length === 2);
@@ -203,7 +203,7 @@ withRunsHost(open => {
     },
   );
 
-  it('follows many logs on one line, and goes on from its cursor', async () => {
+  it('follows many logs on one connection, and resumes from its cursor', async () => {
     const runs = [await newRun(), await newRun()];
     const [a, b] = runs.map(run => run.id);
     await say(runs[0]!, 'a3', 'a4');
@@ -242,7 +242,7 @@ withRunsHost(open => {
     }
   });
 
-  it("speaks the seed's words, with our numbers", async () => {
+  it("has the seed's format, with our numbers", async () => {
     const run = await newRun();
     const path = `${streamOf(run.id)}?format=dursor`;
     const one = connect(path);
@@ -273,7 +273,7 @@ withRunsHost(open => {
     expect(JSON.parse(two.messages.at(-1)!.data)).toMatchObject({ type: 'cancelled' });
   });
 
-  it('says that events are no longer kept, and where to look instead', async () => {
+  it('reports that events are no longer kept, and the URL of the snapshot', async () => {
     const run = await endedRun(6);
     await host.database.db
       .withTables<{ events: { subject: string; seq: number } }>()
@@ -295,7 +295,7 @@ withRunsHost(open => {
     expect(rest.map(message => message.id)).toEqual(numbers(4, 6));
   });
 
-  it('gives eight followers 1…N while events come and lines are cut', async () => {
+  it('gives eight followers 1…N while events come and connections are cut', async () => {
     const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
     console.log(`SEED=${seed}`);
     const random = generator(seed);

@@ -19,15 +19,15 @@ const run = (change: Partial<Claimable> = {}): Claimable => ({
 const FINAL = RUN_STATUSES.filter(isFinal);
 
 describe('a claim', () => {
-  it('of an ended run finds nothing to do', () => {
+  it('of an ended run does nothing', () => {
     for (const status of FINAL) expect(claimStep(run({ status })).kind).toBe('ended');
   });
 
-  it('starts a run that nobody has tried', () => {
+  it('starts a run without an attempt', () => {
     expect(claimStep(run())).toEqual({ kind: 'start', resumed: null, lostAttempts: 0 });
   });
 
-  it('goes on after a drain, which does not count', () => {
+  it('resumes after a drain, which does not count', () => {
     const drained = run({ attempt: 7, lost_attempts: 2 });
     expect(claimStep(drained)).toEqual({ kind: 'start', resumed: 'drain', lostAttempts: 2 });
   });
@@ -54,7 +54,7 @@ describe('transitions', () => {
     expect(nextStatus(status, input)).toBe(to);
   });
 
-  it('leave an ended run alone', () => {
+  it('do not change an ended run', () => {
     for (const status of FINAL) {
       expect(nextStatus(status, { type: 'cancel' })).toBeNull();
       expect(nextStatus(status, { type: 'requeue' })).toBeNull();
@@ -63,7 +63,7 @@ describe('transitions', () => {
   });
 });
 
-it('knows which reason belongs to which end', () => {
+it('allows each end its own reasons only', () => {
   expect(isReasonOf('succeeded', null)).toBe(true);
   expect(isReasonOf('succeeded', 'budget')).toBe(false);
   expect(isReasonOf('canceled', 'canceled')).toBe(true);
@@ -72,6 +72,6 @@ it('knows which reason belongs to which end', () => {
   expect(isReasonOf('failed', 'worker_lost')).toBe(true);
 });
 
-it('lets only failed and canceled runs be tried again', () => {
+it('allows only failed and canceled runs to be retried', () => {
   expect(RUN_STATUSES.filter(isRetryable)).toEqual(['failed', 'canceled']);
 });

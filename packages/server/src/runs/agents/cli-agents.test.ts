@@ -37,7 +37,7 @@ function replayed(
 const kept = (file: string) => readFileSync(join(bench.homeDir, file), 'utf8');
 
 describe.each(CLIS)('the adapter of $command', ({ command, create, install }) => {
-  it('takes no exit code for success: ended without a result', async () => {
+  it('does not read an exit code as success: no result is a failure', async () => {
     const agent = replayed(create, { command, complaint: `bad key ${TEST_TOKEN}` });
     const outcome = await bench.start(agent, { gatewayUrl: GATEWAY }).done;
     expect(outcome).toEqual({
@@ -47,13 +47,13 @@ describe.each(CLIS)('the adapter of $command', ({ command, create, install }) =>
     });
   });
 
-  it('takes no exit code for failure either', async () => {
+  it('does not read an exit code as failure either', async () => {
     const agent = replayed(create, { command, fixture: `${command}-edit.jsonl`, exitCode: 145 });
     const outcome = await bench.start(agent, { gatewayUrl: GATEWAY }).done;
     expect(outcome).toEqual({ kind: 'succeeded', summary: 'Changed hey to hello.' });
   });
 
-  it('knows an exhausted budget from what the program passes on', async () => {
+  it('recognises an exhausted budget in the output of the program', async () => {
     const agent = replayed(create, { command, fixture: `${command}-over-budget.jsonl` });
     const outcome = await bench.start(agent, { gatewayUrl: GATEWAY }).done;
     expect(outcome).toMatchObject({ kind: 'failed', reason: 'budget' });
@@ -71,7 +71,7 @@ describe.each(CLIS)('the adapter of $command', ({ command, create, install }) =>
     expect(input.includes(instruction) || input.includes(JSON.stringify(instruction))).toBe(true);
   });
 
-  it('lets it do without asking only where the sandbox isolates', async () => {
+  it('allows acts without consent only where the sandbox isolates', async () => {
     const flags = /dangerously-skip-permissions|danger-full-access|yolo/;
     for (const isolated of [false, true]) {
       const agent = replayed(create, { command, fixture: `${command}-edit.jsonl` }, { isolated });
@@ -89,7 +89,7 @@ describe.each(CLIS)('the adapter of $command', ({ command, create, install }) =>
     expect(asked).toMatch(/(-m|--model)\nsome-model\n|"model":"some-model"/);
   });
 
-  it('says which version is installed, and how to install it', async () => {
+  it('reports the installed version, and how to install it', async () => {
     const agent = replayed(create, { command, version: '9.8.7-beta.1' });
     const wantedVersion = install.slice(install.lastIndexOf('@') + 1);
     expect(await agent.probe()).toEqual({
@@ -117,7 +117,7 @@ describe.each(CLIS)('the adapter of $command', ({ command, create, install }) =>
     expect(await odd.probe()).toMatchObject({ available: false, version: null });
   });
 
-  it('has the session first and each tool finished as it was started', async () => {
+  it('reports the session first and finishes every started tool', async () => {
     const agent = replayed(create, { command, fixture: `${command}-edit.jsonl` });
     await bench.start(agent, { gatewayUrl: GATEWAY }).done;
     const calls = (type: string) =>
@@ -126,8 +126,11 @@ describe.each(CLIS)('the adapter of $command', ({ command, create, install }) =>
     expect(calls('tool.started').length).toBeGreaterThan(0);
     expect(calls('tool.finished')).toEqual(calls('tool.started'));
     expect(bench.find('tool.finished')!.private!.output).toContain('hello you');
-    const said = bench.events.filter(({ type }) => type === 'agent.message');
-    expect(said.map(event => event.private!.text)).toEqual(['I edit it.', 'Changed hey to hello.']);
+    const messages = bench.events.filter(({ type }) => type === 'agent.message');
+    expect(messages.map(event => event.private!.text)).toEqual([
+      'I edit it.',
+      'Changed hey to hello.',
+    ]);
   });
 });
 
@@ -155,7 +158,7 @@ describe('what one vendor has and another has not', () => {
     expect(retries[0]!.private!.message).toContain('Over budget.');
   });
 
-  it('Codex: a thread that it has not kept is begun anew', async () => {
+  it('Codex: begins a new thread where it has lost the old one', async () => {
     const agent = replayed(createCodexAgent, {
       command: 'codex',
       fixture: 'codex-no-thread.jsonl',
@@ -175,7 +178,7 @@ describe('what one vendor has and another has not', () => {
     expect(await run.steer('Too late.')).toBe(false);
   });
 
-  it('Codex: has not heard what nothing came after', async () => {
+  it('Codex: does not count a message as steered that nothing follows', async () => {
     const fixture = 'codex-steered-late.jsonl';
     const agent = replayed(createCodexAgent, { command: 'codex', fixture });
     const run = bench.start(agent, { gatewayUrl: GATEWAY });
@@ -183,7 +186,7 @@ describe('what one vendor has and another has not', () => {
     expect((await run.done).kind).toBe('succeeded');
   });
 
-  it('Codex: agents that it starts by itself neither speak nor end for it', async () => {
+  it('Codex: agents that it starts by itself neither write messages nor end the run', async () => {
     const fixture = 'codex-sub-agent.jsonl';
     const agent = replayed(createCodexAgent, { command: 'codex', fixture });
     const outcome = await bench.start(agent, { gatewayUrl: GATEWAY }).done;
@@ -191,7 +194,7 @@ describe('what one vendor has and another has not', () => {
     expect(JSON.stringify(bench.events)).not.toContain('somebody else');
   });
 
-  it('Codex: is asked to end its turn, and killed only if it does not', async () => {
+  it('Codex: is asked to end its turn before it is killed', async () => {
     const fixture = 'codex-interrupted.jsonl';
     const agent = replayed(createCodexAgent, { command: 'codex', fixture });
     const run = bench.start(agent, { gatewayUrl: GATEWAY });

@@ -47,7 +47,7 @@ const run = (script: string) => bench.start(scripted(script), { gatewayUrl: '' }
 const outputs = () => bench.events.filter(({ type }) => type === 'agent.output');
 
 describe('a conversation with an agent', () => {
-  it('keeps no more than so much for an agent that does not read', async () => {
+  it('bounds the input of an agent that does not read', async () => {
     const process = spawnPlain(['sleep', '60'], {}, bench.workspaceDir);
     const context = { token: 'rt_x', emit() {} } as unknown as AgentContext;
     const conversation = new Conversation({ context, process, interpret });
@@ -60,12 +60,12 @@ describe('a conversation with an agent', () => {
     await conversation.done;
   });
 
-  it('bears whatever shape a message has', async () => {
+  it('survives a message of any shape', async () => {
     await run(`echo '{"odd":{"toString":1}}'; echo '{"done":"ok"}'`);
     expect(outputs().map(event => event.private!.text)).toEqual(['{"odd":{"toString":1}}']);
   });
 
-  it('logs what is not of the interface, with bytes that are not UTF-8', async () => {
+  it('logs output beside the interface, with bytes that are not UTF-8', async () => {
     await run(`printf 'plain \\377\\n[1]\\n{"other":1}\\n{"said":"hello"}\\n{"done":"ok"}'`);
     expect(bench.types()).toEqual([...Array(3).fill('agent.output'), 'agent.message']);
     expect(outputs().map(event => event.private!.text)).toEqual([
@@ -90,7 +90,7 @@ describe('a conversation with an agent', () => {
     expect(outputs()[0]!.data.truncated).toBe(true);
   });
 
-  it('stops logging plain output at its bound, and says so once', async () => {
+  it('stops logging plain output at its bound, and logs that once', async () => {
     const lines = Math.ceil(PLAIN_OUTPUT_MAX_BYTES / 1000) + 50;
     const line = 'x'.repeat(1000);
     await run(`yes ${line} | head -n ${lines} >&2; echo '{"said":"still heard"}'`);
@@ -101,7 +101,7 @@ describe('a conversation with an agent', () => {
     expect(bench.find('agent.message')!.private!.text).toBe('still heard');
   });
 
-  it('ends an agent that has said its outcome and does not go', async () => {
+  it('kills an agent that does not exit after its outcome', async () => {
     expect(await run(`echo '{"done":"ok"}'; sleep 60`)).toMatchObject({ kind: 'succeeded' });
   });
 
@@ -110,7 +110,7 @@ describe('a conversation with an agent', () => {
     expect(outcome).toEqual({ kind: 'succeeded', summary: 'ok' });
   });
 
-  it('says how an agent ended that said nothing', async () => {
+  it('reports how an agent without output ended', async () => {
     expect(await run('kill -TERM $$')).toMatchObject({
       kind: 'failed',
       message: 'The agent ended by SIGTERM without a result.',

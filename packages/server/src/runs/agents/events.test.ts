@@ -29,7 +29,7 @@ const OF_PLAN = { method: 'turn/plan/updated', isOwn: true };
 const HUGE = '\u0001€"\\'.repeat(50_000);
 
 describe('events of agents', () => {
-  it('fit into the log, whatever the agent says', () => {
+  it('fit into the log for any output of the agent', () => {
     const todos = Array.from({ length: 500 }, () => ({ content: HUGE }));
     const items = planItems(todos, ({ content }) => ({ text: content, status: 'pending' }));
     expect(items).toHaveLength(PLAN_ITEMS_MAX);
@@ -47,7 +47,7 @@ describe('events of agents', () => {
     expect(events[1]!.data.truncated).toBe(true);
   });
 
-  it('hold no public text that a database refuses', () => {
+  it('hold no public text that the database refuses', () => {
     expect(word('a\0b\ud800')).toBe('ab\ufffd');
     expect(word(`${'x'.repeat(199)}😀`)).toBe(`${'x'.repeat(199)}\ufffd`);
   });
@@ -61,7 +61,7 @@ describe('events of agents', () => {
     { type: 'assistant' },
     { type: 'assistant', message: 1 },
     { type: UNSAYABLE, id: UNSAYABLE, message: UNSAYABLE, changes: [UNSAYABLE] },
-  ])('come from no nonsense: %j', nonsense => {
+  ])('are not made of malformed input: %j', nonsense => {
     const message = nonsense as Record<string, unknown>;
     const shapes = [message, { item: message, error: message, turn: message }, { type: 'result' }];
     const gemini = new GeminiInterpreter();
@@ -105,7 +105,7 @@ describe('events of agents', () => {
     expect(interpretClaude(limit)?.outcome).toMatchObject({ message: 'error_max_turns' });
   });
 
-  it('tell a budget from other failures', () => {
+  it('distinguish a budget from other failures', () => {
     expect(failed('403: over the Budget of the project')).toMatchObject({ reason: 'budget' });
     expect(failed('rebudget')).toMatchObject({ reason: 'agent_error' });
     expect(failed(undefined)).toMatchObject({ message: 'The agent failed without a reason.' });

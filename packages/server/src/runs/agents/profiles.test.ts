@@ -47,7 +47,7 @@ describe('agents.json', () => {
     expect(fault(many.slice(1))).toBe('no fault');
   });
 
-  it('is read from a file, or the error says which file', async () => {
+  it('is read from a file, or the error names the file', async () => {
     bench = openWorkbench();
     const file = join(bench.homeDir, 'agents.json');
     await expect(loadAgentProfiles(file)).rejects.toThrow(file);

@@ -24,27 +24,27 @@ describe('a host that is not on the list', () => {
       hosts: ['listed.test', '*.below.test'],
       resolve,
     });
-    const said = await ask(...connectLines(authority));
-    expect(said).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
-    expect(said).toContain('proxy-status: holdfast; error=http_request_denied');
-    expect(said).toMatch(/Agents may not connect to \S+:443\..*HOLDFAST_SANDBOX_ALLOWED_HOSTS/);
+    const received = await ask(...connectLines(authority));
+    expect(received).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
+    expect(received).toContain('proxy-status: holdfast; error=http_request_denied');
+    expect(received).toMatch(/Agents may not connect to \S+:443\..*HOLDFAST_SANDBOX_ALLOWED_HOSTS/);
     expect(resolve).not.toHaveBeenCalled();
     expect(telemetry.events()).toEqual(['run.outbound_denied']);
     expect(await telemetry.metric('holdfast_sandbox_outbound_requests_total')).toBe(1);
   });
 
-  it('gets the same answer to a plain request, whatever its Host header says', async () => {
+  it('gets the same answer to a plain request with any Host header', async () => {
     const host = await openTestHost();
     const hosts = [`listed.test:${host.port}`];
     const { ask, telemetry } = await openTestProxy({ hosts, privateHosts: ['127.0.0.1'] });
-    const said = await ask(
+    const received = await ask(
       `GET http://127.0.0.1:${host.port}/secret-path?secret-query HTTP/1.1`,
       `Host: listed.test:${host.port}`,
       'Authorization: Bearer secret-token',
       'Connection: close',
     );
-    expect(said).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
-    expect(said).toContain(`127.0.0.1:${host.port}`);
+    expect(received).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
+    expect(received).toContain(`127.0.0.1:${host.port}`);
     expect(host.connections()).toBe(0);
     expect(telemetry.text()).toContain('http_request_denied');
     expect(telemetry.text()).not.toContain('secret');
@@ -60,9 +60,9 @@ describe('a port that is not on the list', () => {
   ])('%s does not allow %s', async (entry, authority) => {
     const resolve = vi.fn(async () => ['140.82.121.4']);
     const { ask } = await openTestProxy({ hosts: [entry], resolve });
-    const said = await ask(...connectLines(authority));
-    expect(said).toMatch(/^HTTP\/1\.1 403 /);
-    expect(said).toContain(`by adding ${authority} to HOLDFAST_SANDBOX_ALLOWED_HOSTS`);
+    const received = await ask(...connectLines(authority));
+    expect(received).toMatch(/^HTTP\/1\.1 403 /);
+    expect(received).toContain(`by adding ${authority} to HOLDFAST_SANDBOX_ALLOWED_HOSTS`);
     expect(resolve).not.toHaveBeenCalled();
   });
 });
@@ -82,10 +82,10 @@ describe('a private address', () => {
       hosts: [`listed.test:${host.port}`],
       resolve: async () => addresses,
     });
-    const said = await ask(...connectLines(`listed.test:${host.port}`));
-    expect(said).toMatch(/^HTTP\/1\.1 403 /);
-    expect(said).toContain('error=destination_ip_prohibited');
-    expect(said).toContain(`adding listed.test:${host.port} to HOLDFAST_ALLOWED_HOSTS`);
+    const received = await ask(...connectLines(`listed.test:${host.port}`));
+    expect(received).toMatch(/^HTTP\/1\.1 403 /);
+    expect(received).toContain('error=destination_ip_prohibited');
+    expect(received).toContain(`adding listed.test:${host.port} to HOLDFAST_ALLOWED_HOSTS`);
     expect(host.connections()).toBe(0);
   });
 
@@ -94,8 +94,8 @@ describe('a private address', () => {
     async spelled => {
       const host = await openTestHost();
       const { ask } = await openTestProxy({ hosts: [`127.0.0.1:${host.port}`] });
-      const said = await ask(...getLines(`http://${spelled}:${host.port}/`));
-      expect(said).toContain('error=destination_ip_prohibited');
+      const received = await ask(...getLines(`http://${spelled}:${host.port}/`));
+      expect(received).toContain('error=destination_ip_prohibited');
       expect(host.connections()).toBe(0);
     },
   );
@@ -109,7 +109,8 @@ describe('a private address', () => {
       limits: { connectTimeoutMs: 300 },
       resolve,
     });
-    // What was judged is what is connected to: nothing answers there, and nobody asks again.
+    // The proxy connects to the judged address: nothing answers there, and no second lookup
+    // follows.
     expect(await ask(...connectLines(`rebound.test:${host.port}`))).toMatch(/^HTTP\/1\.1 50[24] /);
     expect(resolve).toHaveBeenCalledTimes(1);
     const again = await ask(...getLines(`http://rebound.test:${host.port}/`));
@@ -144,14 +145,14 @@ describe('a request that is none for a proxy', () => {
     ['nonsense'],
   ])('%s is answered 400', async line => {
     const { ask } = await openTestProxy({ hosts: ['listed.test'] });
-    const said = await ask(line, 'Host: listed.test', 'Connection: close');
-    expect(said).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
-    expect(said).not.toContain('password');
+    const received = await ask(line, 'Host: listed.test', 'Connection: close');
+    expect(received).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(received).not.toContain('password');
   });
 });
 
 describe('bounds', () => {
-  it('headers may have as many bytes as they may, and no more', async () => {
+  it('headers are accepted up to their bound', async () => {
     const host = await openTestHost();
     const authority = `127.0.0.1:${host.port}`;
     const { ask } = await openTestProxy({ hosts: [authority], privateHosts: [authority] });
@@ -162,23 +163,23 @@ describe('bounds', () => {
     };
     // The host bounds them at the same number; the parser counts with some slack for framing.
     expect(await withBytes(DEFAULT_LIMITS.headerMaxBytes - 200)).toMatch(/^HTTP\/1\.1 200 /);
-    const said = await withBytes(DEFAULT_LIMITS.headerMaxBytes + 200);
-    expect(said).toMatch(/^HTTP\/1\.1 431 /);
-    expect(said).toContain(`may have ${DEFAULT_LIMITS.headerMaxBytes} bytes`);
+    const received = await withBytes(DEFAULT_LIMITS.headerMaxBytes + 200);
+    expect(received).toMatch(/^HTTP\/1\.1 431 /);
+    expect(received).toContain(`may have ${DEFAULT_LIMITS.headerMaxBytes} bytes`);
     expect(host.requests).toHaveLength(1);
   });
 
-  it('headers of an answer end there too', async () => {
+  it('headers of an answer have the same bound', async () => {
     const fill = 'x'.repeat(DEFAULT_LIMITS.headerMaxBytes);
     const host = await openTestHost((_, response) => response.setHeader('x-fill', fill).end());
     const authority = `127.0.0.1:${host.port}`;
     const { ask } = await openTestProxy({ hosts: [authority], privateHosts: [authority] });
-    const said = await ask(...getLines(`http://${authority}/`));
-    expect(said).toMatch(/^HTTP\/1\.1 502 /);
-    expect(said).toContain('error=http_protocol_error');
+    const received = await ask(...getLines(`http://${authority}/`));
+    expect(received).toMatch(/^HTTP\/1\.1 502 /);
+    expect(received).toContain('error=http_protocol_error');
   });
 
-  it('one connection more than there may be is refused, and one that ends makes room', async () => {
+  it('one connection beyond the bound is refused, and one that ends makes room', async () => {
     const host = await openTestHost();
     const authority = `127.0.0.1:${host.port}`;
     const { tunnel, telemetry } = await openTestProxy({
@@ -199,7 +200,7 @@ describe('bounds', () => {
     });
   });
 
-  it('clients that ask for nothing are bounded too', async () => {
+  it('clients without a request are bounded too', async () => {
     const { port, telemetry } = await openTestProxy({ limits: { connectionsMax: 1 } });
     const clients = [1, 2, 3].map(() => {
       const client = connect(port, '127.0.0.1').on('error', () => {});
@@ -218,7 +219,7 @@ describe('bounds', () => {
     expect(await text(client)).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  it('a name that is not found in time is given up', async () => {
+  it('a slow lookup is given up', async () => {
     const { ask } = await openTestProxy({
       hosts: ['slow.test'],
       limits: { connectTimeoutMs: 50 },
@@ -247,11 +248,11 @@ describe('bounds', () => {
       privateHosts: [authority],
       limits: { idleTimeoutMs: 100 },
     });
-    const said = await ask(...getLines(`http://${authority}/`));
-    expect(said).toMatch(/^HTTP\/1\.1 504 /);
+    const received = await ask(...getLines(`http://${authority}/`));
+    expect(received).toMatch(/^HTTP\/1\.1 504 /);
   });
 
-  it('of many denials some are logged, and the rest counted', async () => {
+  it('of many denials some are logged, and further ones counted', async () => {
     const { ask, proxy, telemetry } = await openTestProxy({ limits: { denialsLoggedMax: 2 } });
     for (let count = 0; count < 5; count++) await ask(...connectLines(`host-${count}.test:443`));
     await proxy.close();

@@ -13,10 +13,10 @@ function trusting(host: { port: number }, entry = '127.0.0.1'): Promise<TestProx
 const closing = 'Connection: close';
 const got = (host: TestHost) => host.requests[0]!;
 
-it('passes a request on without what was meant for the proxy', async () => {
+it('passes a request on without the headers for the proxy', async () => {
   const host = await openTestHost();
   const { ask } = await trusting(host);
-  const said = await ask(
+  const answer = await ask(
     `GET http://127.0.0.1:${host.port}/a/../b?c=d HTTP/1.1`,
     'Host: other.test',
     'Proxy-Authorization: Basic c2VjcmV0',
@@ -29,8 +29,8 @@ it('passes a request on without what was meant for the proxy', async () => {
     'X-Kept: 1',
     'X-Kept: 2',
   );
-  expect(said).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
-  expect(said.endsWith('reached\r\n0\r\n\r\n') || said.endsWith('reached')).toBe(true);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(answer.endsWith('reached\r\n0\r\n\r\n') || answer.endsWith('reached')).toBe(true);
   expect(got(host).url).toBe('/a/../b?c=d');
   expect(got(host).headersDistinct).toEqual({
     host: [`127.0.0.1:${host.port}`],
@@ -39,7 +39,7 @@ it('passes a request on without what was meant for the proxy', async () => {
   });
 });
 
-it('passes bodies as they were framed', async () => {
+it('passes bodies with their framing', async () => {
   const bodies: string[] = [];
   const host = await openTestHost(async (request, response) => {
     bodies.push(await text(request));
@@ -67,7 +67,7 @@ it('passes bodies as they were framed', async () => {
 it('carries a tunnel both ways, and each side may end first', async () => {
   const server = createServer({ allowHalfOpen: true }, async socket => {
     socket.write('hello ');
-    socket.end(`you said ${await text(socket)}`);
+    socket.end(`you sent ${await text(socket)}`);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
@@ -78,15 +78,15 @@ it('carries a tunnel both ways, and each side may end first', async () => {
   const rest = text(socket);
   socket.end('x'.repeat(1_000_000));
   const all = head.split('\r\n\r\n')[1] + (await rest);
-  expect(all).toBe(`hello you said ${'x'.repeat(1_000_000)}`);
+  expect(all).toBe(`hello you sent ${'x'.repeat(1_000_000)}`);
   await vi.waitFor(async () => {
     const bytes = await telemetry.metric('holdfast_sandbox_outbound_bytes_total');
-    expect(bytes).toBe(2_000_000 + 'hello you said '.length);
+    expect(bytes).toBe(2_000_000 + 'hello you sent '.length);
   });
   expect(telemetry.events()).toEqual([]);
 });
 
-it('connects to what a name resolved to, by suffix too', async () => {
+it('connects to the addresses of a name, by suffix too', async () => {
   const host = await openTestHost();
   const resolve = vi.fn(async () => ['127.0.0.1']);
   const { ask } = await openTestProxy({
@@ -94,22 +94,26 @@ it('connects to what a name resolved to, by suffix too', async () => {
     privateHosts: [`deep.in.name.test:${host.port}`],
     resolve,
   });
-  const said = await ask(`GET http://Deep.in.NAME.test.:${host.port} HTTP/1.1`, 'Host: h', closing);
-  expect(said).toMatch(/^HTTP\/1\.1 200 /);
+  const answer = await ask(
+    `GET http://Deep.in.NAME.test.:${host.port} HTTP/1.1`,
+    'Host: h',
+    closing,
+  );
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
   expect(got(host).headers.host).toBe(`deep.in.name.test:${host.port}`);
   expect(resolve).toHaveBeenCalledExactlyOnceWith('deep.in.name.test');
 });
 
-it('says that a host is not there', async () => {
+it('reports an unreachable host', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, 'close');
   const { ask, telemetry } = await trusting({ port });
-  const said = await ask(`CONNECT 127.0.0.1:${port} HTTP/1.1`, 'Host: h');
-  expect(said).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/);
-  expect(said).toContain('error=connection_refused');
+  const answer = await ask(`CONNECT 127.0.0.1:${port} HTTP/1.1`, 'Host: h');
+  expect(answer).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/);
+  expect(answer).toContain('error=connection_refused');
   expect(telemetry.events()).toEqual([]);
 });
 

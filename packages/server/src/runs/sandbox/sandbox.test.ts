@@ -41,7 +41,7 @@ async function untilNone(mark: string): Promise<void> {
 }
 
 describe('secrets', () => {
-  it('of the environment are in no environment inside', async () => {
+  it('of the environment reach no environment inside', async () => {
     process.env.HOLDFAST_TEST_SECRET = SECRET;
     onTestFinished(() => {
       delete process.env.HOLDFAST_TEST_SECRET;
@@ -152,7 +152,7 @@ describe('secrets', () => {
 });
 
 describe('rights', () => {
-  it('to write end at workspace, home and tmp', async () => {
+  it('to write cover workspace, home and tmp only', async () => {
     const script = `
       for path in / /usr /usr/local /etc /dev /opt/holdfast /proc/sys/kernel /home /run /bin
       do touch "$path/x" 2>/dev/null && echo "WROTE $path"; done
@@ -174,7 +174,7 @@ describe('rights', () => {
     for (const line of lines) expect(line).toMatch(/^(Cap\w+:\s0+|NoNewPrivs:\s1)$/);
   });
 
-  it('to fill memory by /tmp end at its size', async () => {
+  it('to fill memory through /tmp end at its size', async () => {
     const script = `
       head -c 4000000 /dev/zero > /tmp/fits && rm /tmp/fits && echo fits
       head -c 5000000 /dev/zero > /tmp/big || echo full
@@ -184,10 +184,10 @@ describe('rights', () => {
 });
 
 describe('limits', () => {
-  /** Nobody else counts for this number. */
+  /** No other process runs as this user. */
   const uid = 59_900 + (process.pid % 90);
 
-  it('on processes hold, and leave what runs alone', async () => {
+  it('on processes hold, and leave running processes alone', async () => {
     const small = await isolatedSandbox(folder, { uid, processesMax: 40 });
     const own = await mountsFor(small, await temporaryFolder());
     const script = `node -e '
@@ -205,7 +205,7 @@ describe('limits', () => {
     expect(codes.length).toBeGreaterThan(20);
     expect(codes.length).toBeLessThan(60);
     expect(new Set(codes)).toEqual(new Set(['EAGAIN']));
-    // What was refused is free again.
+    // The refused processes no longer count.
     expect((await sh(small, own, 'sleep 0 & wait; echo fine')).stdout).toBe('fine\n');
   });
 
@@ -219,7 +219,7 @@ describe('limits', () => {
     expect((await sh(small, own, script)).stdout).toBe('fits\nfull\n1000000\n');
   });
 
-  it('are on core dumps, open files, and who goes first when memory runs out', async () => {
+  it('cover core dumps, open files, and the order of killing when memory runs out', async () => {
     const script = 'ulimit -Hc; ulimit -Hn; ulimit -Sn; cat /proc/self/oom_score_adj';
     const [core, hard, soft, score] = (await sh(sandbox, mounts, script)).stdout.split('\n');
     expect({ core, score }).toEqual({ core: '0', score: '1000' });
@@ -241,21 +241,21 @@ describe('programs', () => {
     expect(code).toBe(0);
   });
 
-  it('by the Node that runs us are found, wherever that is on the host', async () => {
+  it('can run with the server’s Node, wherever it is on the host', async () => {
     const command = [process.execPath, '-p', 'process.version'];
     const child = sandbox.spawn({ command, env: {}, mounts });
     child.stdin.end();
     expect(await text(child.stdout)).toBe(`${process.version}\n`);
   });
 
-  it('that are missing end with 127 and say so', async () => {
+  it('that are missing end with 127 and a message', async () => {
     const child = sandbox.spawn({ command: ['no-such-tool'], env: {}, mounts });
-    const said = child.stderr.setEncoding('utf8').toArray();
+    const errors = child.stderr.setEncoding('utf8').toArray();
     expect(await child.exited).toEqual({ code: 127, signal: null });
-    expect((await said).join('')).toContain('cannot start no-such-tool');
+    expect((await errors).join('')).toContain('cannot start no-such-tool');
   });
 
-  it('end as they ended, by code or by signal', async () => {
+  it('report their end by code or by signal', async () => {
     expect(await sh(sandbox, mounts, 'exit 7')).toMatchObject({ code: 7, signal: null });
     const killed = await sh(sandbox, mounts, 'kill -TERM $$');
     expect(killed).toMatchObject({ code: null, signal: 'SIGTERM' });
@@ -286,7 +286,7 @@ describe('ending', () => {
     expect(lines).toContain('caught');
   });
 
-  it('by SIGKILL leaves nothing, also of what left the group', async () => {
+  it('by SIGKILL leaves no process, also none that left the group', async () => {
     const mark = `7${Date.now()}`;
     const script = `setsid sleep ${mark} & sleep ${mark} & echo ready; wait`;
     const child = sandbox.spawn({ command: ['sh', '-c', script], env: {}, mounts });
@@ -299,13 +299,13 @@ describe('ending', () => {
     child.kill('SIGKILL');
   });
 
-  it('of the command takes along what it left running', async () => {
+  it('of the command ends the processes that it left running', async () => {
     const mark = `8${Date.now()}`;
     await sh(sandbox, mounts, `setsid sleep ${mark} >/dev/null 2>&1 &`);
     await untilNone(mark);
   });
 
-  it('of the server takes everything along, even when it is killed', async () => {
+  it('of the server ends every process inside, even when it is killed', async () => {
     const mark = `9${Date.now()}`;
     const module = new URL('./index.ts', import.meta.url).href;
     const options = { dir: join(folder, 'sandbox') };
@@ -378,7 +378,7 @@ it('shows named paths read-only, and refuses to show everything', async () => {
 });
 
 describe('without isolation', () => {
-  it('says so, and what to do', async () => {
+  it('has a note with the remedy', async () => {
     const open = await createSandbox({ dir: folder, bwrap: '/no/such/bwrap' });
     expect(open.isolated).toBe(false);
     expect(open.note).toMatch(/^Not isolated: .*apt-get install bubblewrap/);
@@ -409,7 +409,7 @@ describe('without isolation', () => {
     await untilNone(mark);
   });
 
-  it('does not wait for ever for output that somebody holds open', async () => {
+  it('ends output that a process outside of the group holds open', async () => {
     const open = await createSandbox({ dir: folder, bwrap: '/no/such/bwrap' });
     const { stdout } = await sh(open, mounts, 'setsid sleep 5 & echo done');
     expect(stdout).toBe('done\n');

@@ -123,7 +123,7 @@ describe('a repository URL', () => {
     expect(error.detail).toContain('cannot be found');
   });
 
-  it('resolves the short forms that only the system knows', async () => {
+  it('resolves the short forms that only the system accepts', async () => {
     const { resolve: _mine, ...system } = checks;
     const error = await refusal(checkRepositoryUrl('ssh://git@127.1/a', system));
     expect(error.code).toBe('unprocessable');
@@ -134,7 +134,7 @@ describe('before git connects', () => {
   const pin = (url: string | null, resolve = checks.resolve!) =>
     pinRemote({ ...checks, resolve })({ id: 'rpo_1', url, path: null, defaultBranch: null });
 
-  it('it is held to the addresses that were checked', async () => {
+  it('it may connect to the checked addresses only', async () => {
     expect(await pin('https://github.com/a')).toMatchObject({
       GIT_CONFIG_VALUE_0: 'github.com:443:140.82.121.4',
     });
@@ -148,7 +148,7 @@ describe('before git connects', () => {
     }
   });
 
-  it('a name that leads to a private address by now is refused', async () => {
+  it('a name that now leads to a private address is refused', async () => {
     const rebound = async () => ['169.254.169.254'];
     for (const url of ['https://github.com/a', 'ssh://git@github.com/a']) {
       expect(await refusal(Promise.resolve(pin(url, rebound)))).toMatchObject({
@@ -178,7 +178,7 @@ describe('a repository path', () => {
     expect(error).toMatchObject({ code: 'unprocessable', field: 'path' });
   });
 
-  it('is stored as where it leads', async () => {
+  it('is stored with its links resolved', async () => {
     const link = join(dir, 'link');
     await symlink(join(dir, 'work'), link);
     for (const path of [link, `/proc/self/root${link}`]) {

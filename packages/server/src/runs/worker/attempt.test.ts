@@ -32,7 +32,7 @@ describe('an attempt', () => {
     };
   });
 
-  it('does the work, tests it before and after, delivers it, and leaves nothing', async () => {
+  it('does the work, tests it before and after, delivers it, and removes its files', async () => {
     const bench = await openBench(host);
     bench.agent.script = 'echo session s-1; echo hello; echo x > new.txt; echo done All good.';
     const id = await bench.begin({ testCommand: 'ls; test -e new.txt' });
@@ -75,7 +75,7 @@ describe('an attempt', () => {
     expect(last).toMatchObject({ type: 'run.failed', data: { message: 'It broke.' } });
   });
 
-  it('cancels an agent that ignores signals, and all it started, and keeps the work', async () => {
+  it('cancels an agent that ignores signals, with its processes, and keeps the work', async () => {
     const bench = await openBench(host);
     const child = `sh -c "trap '' INT TERM; : ${CANCEL_MARK}; ${FOREVER}"`;
     bench.agent.script = `trap '' INT TERM; echo x > new.txt; ${child} & ${FOREVER}`;
@@ -90,7 +90,7 @@ describe('an attempt', () => {
     expect(processesWith(CANCEL_MARK)).toEqual([]);
   });
 
-  it('asks first: an agent that listens may end by itself', async () => {
+  it('sends SIGINT first: an agent may end by itself', async () => {
     const bench = await openBench(host, { limits: { stopGraceMs: 10_000 } });
     bench.agent.script = `trap "echo asked > asked.txt; exit" INT; echo > up.txt; ${FOREVER}`;
     const id = await bench.begin();
@@ -119,7 +119,7 @@ describe('an attempt', () => {
   it('ends by disk_limit, at once, and keeps the work', async () => {
     const limits = { diskMaxBytes: 20 * MIB, diskIntervalMs: 100, stopGraceMs: 60_000 };
     const bench = await openBench(host, { limits });
-    // Asked to stop, it would go on.
+    // It ignores a request to stop.
     bench.agent.script = `trap "" INT TERM; echo kept > new.txt; n=0
       while [ $n -lt 400 ]; do n=$((n + 1)); head -c 1000000 /dev/zero > big-$n; sleep 0.05; done`;
     const id = await bench.begin({ testCommand: 'true' });
@@ -143,7 +143,7 @@ describe('an attempt', () => {
     expect(await bench.ended(id)).toMatchObject({ status: 'failed', reason: 'disk_limit' });
   });
 
-  it('gives a test command its time, and no more', async () => {
+  it('ends a test command at its time limit', async () => {
     const bench = await openBench(host, { limits: { testTimeMs: 1_500 } });
     const id = await bench.begin({ testCommand: `echo so far; ${SILENT}` });
     const { before, after } = (await bench.ended(id)).tests;
@@ -162,7 +162,7 @@ describe('an attempt', () => {
     expect(bench.agent.contexts).toEqual([]);
   });
 
-  it('saves again what a failed checkpoint left out, though nothing changes any more', async () => {
+  it('makes up for a failed checkpoint though nothing changes any more', async () => {
     let failures = 0;
     const driver = driverWith(host.runs.driver, {
       saveCheckpoint: async (...args) => {
@@ -179,7 +179,7 @@ describe('an attempt', () => {
     expect(await bench.ended(id)).toMatchObject({ status: 'canceled' });
   });
 
-  it('saves checkpoints where a tool is done, and after the maximum', async () => {
+  it('saves checkpoints at the end of a tool, and after the maximum', async () => {
     const limits = { checkpointMinMs: 100, checkpointMaxMs: 600_000 };
     const bench = await openBench(host, { limits });
     const saved = async (id: string) =>
@@ -201,7 +201,7 @@ describe('an attempt', () => {
   });
 
   describe('steering', () => {
-    it('hands on what the agent takes', async () => {
+    it('passes a message to the agent', async () => {
       const bench = await openBench(host);
       bench.agent.script = 'echo > up.txt; read said; echo "$said" > said.txt; echo done Done.';
       const id = await bench.begin();
@@ -215,7 +215,7 @@ describe('an attempt', () => {
       expect(body.data).toHaveLength(1);
     });
 
-    it('does what it did not take in runs of their own, and in order', async () => {
+    it('makes a run of each message that the agent did not take, in order', async () => {
       const bench = await openBench(host);
       bench.agent.takes = false;
       bench.agent.script =
@@ -230,19 +230,19 @@ describe('an attempt', () => {
       await offered('first');
       bench.agent.takes = true;
       await bench.post(`/v1/tasks/${task_id}/messages`, { instruction: 'second' });
-      // Longer than it takes to be told of a message.
+      // Longer than a message takes to arrive.
       await delay(1_500);
       expect(bench.agent.offered).toEqual(['first']);
       writeFileSync(join(cloneOf(bench.world, id), 'go.txt'), '');
       await bench.ended(id);
       await waitFor(() => expect(bench.agent.contexts).toHaveLength(3));
-      const told = bench.agent.contexts.map(({ instruction }) => instruction);
-      expect(told).toEqual(['Do it.', 'first', 'second']);
+      const instructions = bench.agent.contexts.map(({ instruction }) => instruction);
+      expect(instructions).toEqual(['Do it.', 'first', 'second']);
     });
   });
 
   describe('what cannot begin', () => {
-    it('says which command installs a missing agent', async () => {
+    it('names the command that installs a missing agent', async () => {
       const bench = await openBench(host);
       const install = 'npm install --global scripted';
       bench.agent.version = { available: false, version: null, wantedVersion: '1', install };
@@ -252,20 +252,20 @@ describe('an attempt', () => {
       expect(data.message).toBe(`Scripted is not installed on this worker. Install it: ${install}`);
     });
 
-    it('says that an agent is not known here', async () => {
+    it('reports an unknown agent', async () => {
       const bench = await openBench(host);
       const id = await bench.begin({ agent: 'other' });
       expect(await bench.ended(id)).toMatchObject({ reason: 'agent_error' });
     });
 
-    it('says which branch is missing', async () => {
+    it('names the missing branch', async () => {
       const bench = await openBench(host);
       const id = await bench.begin({ baseRef: 'nowhere' });
       expect(await bench.ended(id)).toMatchObject({ status: 'failed', reason: 'workspace' });
       expect((await bench.events(id)).at(-1)?.data.message).toContain('nowhere');
     });
 
-    it('is tried again after a failure of ours, and in the end given up', async () => {
+    it('is tried again after a failure of the server, and in the end given up', async () => {
       const bench = await openBench(host);
       bench.gateway.failIssuing = new HoldfastError('internal', 'secret-of-ours');
       const id = await bench.begin();

@@ -20,7 +20,7 @@ async function twoFolders(): Promise<[string, string]> {
   return [one, two];
 }
 
-it('counts what is on disk in all folders, and nothing that a link leads to', async () => {
+it('counts the disk use of all folders, without the targets of links', async () => {
   const folders = await twoFolders();
   const sizeBytes = await diskUsage(folders, never);
   expect(sizeBytes).toBeGreaterThan(200_000);
@@ -31,34 +31,34 @@ it('counts what is on disk in all folders, and nothing that a link leads to', as
   expect(await diskUsage([...folders, '/no/such/folder'], never)).toBeLessThan(300_000);
 });
 
-it('tells once, when there is more than there may be and not before', async () => {
+it('calls onOver once, above the bound and not before', async () => {
   const folders = await twoFolders();
   const diskMaxBytes = await diskUsage(folders, never);
   const limits = { ...defaultWorkerLimits, diskMaxBytes, diskIntervalMs: INTERVAL_MS };
-  let told = 0;
+  let calls = 0;
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const watch = new DiskWatch(folders, limits, () => {
-    told += 1;
+    calls += 1;
     resolve();
   });
   onTestFinished(() => watch.stop());
   await delay(SOME_LOOKS_MS);
-  expect(told).toBe(0);
+  expect(calls).toBe(0);
   await writeFile(join(folders[1], 'more'), Buffer.alloc(1_000));
   await over;
   await delay(SOME_LOOKS_MS);
-  expect(told).toBe(1);
+  expect(calls).toBe(1);
 });
 
-it('tells nothing when it was stopped', async () => {
+it('does not call onOver after a stop', async () => {
   const folders = await twoFolders();
   const limits = { ...defaultWorkerLimits, diskMaxBytes: 1, diskIntervalMs: INTERVAL_MS };
-  let told = 0;
+  let calls = 0;
   const watch = new DiskWatch(folders, limits, () => {
-    told += 1;
+    calls += 1;
   });
   await delay(INTERVAL_MS);
   watch.stop();
   await delay(SOME_LOOKS_MS);
-  expect(told).toBe(0);
+  expect(calls).toBe(0);
 });

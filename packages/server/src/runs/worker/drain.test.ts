@@ -1,4 +1,4 @@
-/** A drain has an end, whatever is away. */
+/** A drain ends, whichever service is unreachable. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startTcpProxy, type TcpProxy } from '../../../../../tools/services/tcp-proxy.ts';
 import { type Database, openPostgres } from '../../platform/database/index.ts';

@@ -27,8 +27,8 @@ function egressTo(hosts: readonly string[]): Egress {
   });
 }
 
-/** What an agent that ran `script` says at its end. */
-async function said(script: string, egress?: Egress): Promise<string | null> {
+/** The summary of an agent that ran `script`. */
+async function summaryOf(script: string, egress?: Egress): Promise<string | null> {
   const bench = await openBench(host, { ports: { egress } });
   bench.agent.script = `echo "done $(${script})" | tr '\\n' ' '; echo`;
   const { summary } = await bench.ended(await bench.begin());
@@ -38,18 +38,18 @@ async function said(script: string, egress?: Egress): Promise<string | null> {
 
 const CURL = 'curl -sS -m 10 --noproxy "" -x http://127.0.0.1:3128';
 
-it('reaches nothing where no host is allowed, and is not told of a proxy', async () => {
+it('reaches nothing where no host is allowed, and its environment names no proxy', async () => {
   const { port, connections } = await openTestHost();
   const script = `
     env | grep -i proxy
     ${CURL} http://allowed.test:${port}/ 2>/dev/null || echo $?
     curl -s -m 10 http://127.0.0.1:${port}/ || echo $?
     ls /run/holdfast`;
-  expect(await said(script)).toBe('7 7 gateway.sock');
+  expect(await summaryOf(script)).toBe('7 7 gateway.sock');
   expect(connections()).toBe(0);
 });
 
-it('reaches an allowed host through the proxy, by whatever client', async () => {
+it('reaches an allowed host through the proxy, with every client', async () => {
   const { port } = await openTestHost();
   const url = `http://allowed.test:${port}`;
   const script = `
@@ -68,7 +68,7 @@ it('reaches an allowed host through the proxy, by whatever client', async () => 
   const addresses: unknown[] = [];
   const proxy = 'http://127.0.0.1:3128';
   const direct = '127.0.0.1,localhost';
-  expect((await said(script, egress))?.split(' ')).toEqual([
+  expect((await summaryOf(script, egress))?.split(' ')).toEqual([
     `HTTPS_PROXY=${proxy}`,
     `HTTP_PROXY=${proxy}`,
     'NODE_USE_ENV_PROXY=1',
@@ -95,7 +95,10 @@ it('reaches no other host, port or private address', async () => {
     ${CURL} ${code} -p http://127.0.0.1:${port}/ 2>/dev/null
     curl -s -m 5 --noproxy '*' http://127.0.0.1:${port}/ || echo $?
     ${CURL} http://other.test:${port}/`;
-  const answer = await said(script, egressTo([`allowed.test:${port}`, `private.test:${port}`]));
+  const answer = await summaryOf(
+    script,
+    egressTo([`allowed.test:${port}`, `private.test:${port}`]),
+  );
   expect(answer).toMatch(/^403 000 000 403 403 000 000 403 7 Agents may not connect to other.test/);
   expect(connections() + other.connections()).toBe(0);
 });

@@ -51,14 +51,14 @@ describe('a push', () => {
   const tryPush = (deps: Partial<PusherDeps> = {}, retries = 0) =>
     pushRun({ ...bench.deps, ...deps }, id, { id: 'job', data: {}, retries });
 
-  it('is not for those who may only read, nor for others’ runs', async () => {
+  it('is refused to Viewers, and for the runs of others', async () => {
     expect((await push({}, 'Viewer:eve:default')).status).toBe(403);
     expect((await push({}, 'Developer:eve:default')).status).toBeGreaterThanOrEqual(403);
     expect((await push({}, 'Developer:ann:elsewhere')).status).toBe(404);
     expect(await outcomes()).toEqual([]);
   });
 
-  it('puts the branch on the remote, once however often it is asked for', async () => {
+  it('puts the branch on the remote once for many requests', async () => {
     const key = { 'idempotency-key': crypto.randomUUID() };
     const first = await push(key);
     expect(first).toMatchObject({ status: 202, body: { id, head_commit: expect.any(String) } });
@@ -70,7 +70,7 @@ describe('a push', () => {
     expect(await finished(2)).toEqual(['intended', 'pushed', 'intended', 'already_there']);
   });
 
-  it('of a branch that somebody else moved fails, and takes nothing away', async () => {
+  it('of a branch with commits of others fails, and removes none of them', async () => {
     const branch = `holdfast/${id}`;
     personGit(bench.world.origin, 'checkout', '-q', '-b', branch);
     const theirs = commitFiles(bench.world.origin, { 'theirs.txt': 'x\n' });
@@ -81,7 +81,7 @@ describe('a push', () => {
     expect(there(branch)).toBe(theirs);
   });
 
-  it('that was cut off after the remote had it is found there', async () => {
+  it('that was cut off after the remote took it is found there', async () => {
     await bench.worker.stop();
     const { body } = await push();
     const dies = { ...host.log, append: () => Promise.reject(new Error('killed')) };
@@ -98,7 +98,7 @@ describe('a push', () => {
     expect(await outcomes()).toEqual(['intended', 'already_there']);
   });
 
-  it('of a failure that may pass is tried again, but not for ever', async () => {
+  it('is tried again after a passing failure, but not for ever', async () => {
     await bench.worker.stop();
     await push();
     const away = { ...bench.deps.workspaces, push: () => Promise.reject(new Error('secret')) };
@@ -110,7 +110,7 @@ describe('a push', () => {
     expect(JSON.stringify(await bench.events(id))).not.toContain('secret');
   });
 
-  it('of what has not ended, or left nothing, is refused', async () => {
+  it('of a run that has not ended, or has no work, is refused', async () => {
     await bench.worker.stop();
     const open = await bench.begin({ path: remote });
     expect((await bench.post(`/v1/runs/${open}/push`)).status).toBe(409);

@@ -27,7 +27,7 @@ describe('a worker', () => {
   });
   const draining = () => AbortSignal.timeout(60_000);
 
-  it('that drains saves its runs and hands them on', async () => {
+  it('that drains saves its runs and requeues them', async () => {
     const bench = await openBench(host, { limits: { checkpointMinMs: 60_000 } });
     bench.agent.script = RESUMES;
     const id = await bench.begin();
@@ -46,7 +46,7 @@ describe('a worker', () => {
     expect(await other.ended(id)).toMatchObject({ status: 'succeeded', summary: 'Resumed.' });
   });
 
-  it('that drains while it prepares a run gives it back at once, and spoils nothing', async () => {
+  it('that drains while it prepares a run requeues it at once, and changes no more', async () => {
     const bench = await openBench(host);
     const { workspaces } = bench.world;
     const prepare = workspaces.prepare.bind(workspaces);
@@ -69,7 +69,7 @@ describe('a worker', () => {
     await host.runs.driver.finish(successor, { status: 'canceled', reason: 'canceled' });
   });
 
-  it('that must hurry hands them on as they were saved last', async () => {
+  it('that must hurry requeues runs with their last checkpoint', async () => {
     const bench = await openBench(host, { limits: { checkpointMinMs: 60_000 } });
     bench.agent.script = `trap "" INT TERM; ${HOLDS}`;
     const id = await bench.begin();
@@ -81,7 +81,7 @@ describe('a worker', () => {
     expect(await bench.ended(id)).toMatchObject({ status: 'canceled' });
   });
 
-  it('saves home and files of one moment, however fast its agent works', async () => {
+  it('saves home and files of one moment while the agent works', async () => {
     const steps = 'i=$((i+1)); echo $i >> work.txt; echo $i > ~/session; echo tool; sleep 0.01';
     const script = `trap "" INT TERM
       [ -e work.txt ] && { echo done $(wc -l < work.txt) $(cat ~/session); exit; }
@@ -127,7 +127,7 @@ describe('a worker', () => {
     expect(known).toBeLessThanOrEqual(lines!);
   });
 
-  it('that saved nothing lets the next one begin the session anew', async () => {
+  it('without a checkpoint leaves the next one to begin a new session', async () => {
     const bench = await openBench(host, { limits: { checkpointMinMs: 60_000 } });
     bench.agent.script = `trap "" INT TERM; echo session s-1; ${HOLDS}`;
     const id = await bench.begin();
@@ -144,7 +144,7 @@ describe('a worker', () => {
     expect(last.agent.contexts).toMatchObject([{ resume: 's-2' }]);
   });
 
-  it('that lost a run to another writes nothing more and leaves nothing', async () => {
+  it('that lost a run to another writes nothing more and removes its files', async () => {
     const mine = await host.sibling();
     const { driver } = mine.runs;
     const bench = await openBench(host, { ports: { leases: mine.leases, driver } });
@@ -161,7 +161,7 @@ describe('a worker', () => {
     await host.runs.driver.finish(taken, { status: 'canceled', reason: 'canceled' });
   });
 
-  it('that was not told that its claim was carried out gives it up and goes on', async () => {
+  it('gives a claim up whose reply was lost, and continues', async () => {
     let answers = 0;
     const { driver } = host.runs;
     const claim: typeof driver.claim = async (...asked) => {
@@ -179,7 +179,7 @@ describe('a worker', () => {
     expect((await bench.types(id)).filter(type => type === 'run.resumed')).toHaveLength(1);
   });
 
-  it('that could not renew its leases gives its runs up, and they go on', async () => {
+  it('that could not renew its leases gives its runs up, and they continue', async () => {
     let sinceMs = 0;
     const leases = { ...host.leases, sinceHeartbeatMs: () => sinceMs };
     const bench = await openBench(host, { ports: { leases } });
@@ -190,12 +190,12 @@ describe('a worker', () => {
     await waitFor(() => expect(bench.worker.running).toBe(0));
     sinceMs = 0;
     expect(processesWith(MARK)).toEqual([]);
-    // Nobody had taken it, so it would be held for ever by a worker that forgot it.
+    // No other worker has taken it, so a worker that forgot it would hold it for ever.
     await waitFor(async () => expect(await host.runs.driver.wakeLost()).toBeGreaterThan(0));
     expect(await bench.ended(id)).toMatchObject({ status: 'succeeded', attempt: 2 });
   });
 
-  it('delivers what was saved of a run that is canceled while nobody works on it', async () => {
+  it('delivers the checkpoint of a run that is canceled while no worker drives it', async () => {
     const bench = await openBench(host);
     bench.agent.script = HOLDS;
     const id = await bench.begin();
@@ -213,7 +213,7 @@ describe('a worker', () => {
     expect(other.agent.contexts).toEqual([]);
   });
 
-  it('goes on from the work that a follow-up continues, in its second attempt too', async () => {
+  it('starts a follow-up from the work that it continues, in its second attempt too', async () => {
     const bench = await openBench(host);
     bench.agent.script = 'echo > first.txt; echo done Done.';
     const id = await bench.begin();
@@ -233,7 +233,7 @@ describe('a worker', () => {
     expect(await other.ended(next)).toMatchObject({ status: 'succeeded', summary: 'Found.' });
   });
 
-  it('writes what models cost, before the run ends', async () => {
+  it('writes the cost of models before the run ends', async () => {
     const bench = await openBench(host);
     bench.agent.script = 'echo > up.txt; read go; echo done Done.';
     const id = await bench.begin();

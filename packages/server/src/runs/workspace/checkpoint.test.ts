@@ -19,7 +19,7 @@ beforeEach(async () => {
   workspace = await world.prepare();
 });
 
-/** Everything of an agent's that can be told apart: files, modes, links, index, head, home. */
+/** The state of an agent that tests compare: files, modes, links, index, head, home. */
 const STATE = `
   git status --porcelain=v1; git ls-files --stage; git rev-parse HEAD; git branch --show-current
   find . -path ./.git -prune -o -print | sort
@@ -61,7 +61,7 @@ describe('a checkpoint', () => {
     const before = await stateOf(workspace);
     const manifest = await save(1);
     await workspace.remove();
-    commitFiles(world.origin, { 'later.txt': 'somebody went on\n' });
+    commitFiles(world.origin, { 'later.txt': 'later work\n' });
     const elsewhere = await world.another();
     const stored = await elsewhere.readCheckpoint(manifest.manifestKey);
     expect(stored).toEqual(manifest);
@@ -117,7 +117,7 @@ describe('a checkpoint', () => {
     expect((await keys()).filter(key => /manifest|home/.test(key))).toEqual([]);
   });
 
-  it('that is gone, or damaged, is said to be', async () => {
+  it('that is gone, or damaged, answers gone', async () => {
     await agentDoes(world, workspace, WORK);
     const manifest = await save(1);
     const other = await world.another();
@@ -131,7 +131,7 @@ describe('a checkpoint', () => {
     await expect(missing).rejects.toMatchObject({ code: 'gone' });
   });
 
-  it('gives its commits to a worker that goes on from them', async () => {
+  it('gives its commits to a worker that continues from them', async () => {
     await agentDoes(world, workspace, WORK);
     const manifest = await save(1);
     const other = await world.another();
@@ -152,7 +152,7 @@ describe('an archive of a home', () => {
     expect(key).toBe(manifest.homeKey);
   };
 
-  it('cannot write outside of what the sandbox lets it', async () => {
+  it('cannot write outside of the sandbox', async () => {
     const manifest = await save(1);
     const entries = [
       tarEntry('../escaped', 'x'),
@@ -190,7 +190,7 @@ describe('tidying', () => {
   const dirOf = (part: string) => readdirSync(join(world.dir, part));
   const mirrors = () => dirOf('mirrors').filter(name => name.endsWith('.git'));
 
-  it('removes what nobody works on, and nothing else', async () => {
+  it('removes folders of runs that no worker drives, and nothing else', async () => {
     const other = await world.prepare();
     await agentDoes(world, other, 'mkdir closed; touch closed/x; chmod 0 closed');
     writeFileSync(join(world.dir, 'runs', '.keep'), '');
@@ -232,7 +232,7 @@ describe('tidying', () => {
     expect((await workspace.diff(commit)).files.map(file => file.path)).toEqual(['kept.txt']);
   });
 
-  it('sweeps what killed processes left, once it is old', async () => {
+  it('sweeps old leftovers of killed processes', async () => {
     const mirror = join(workspace.readOnlyPaths[0]!, '..');
     const old = new Date(Date.now() - LEFTOVER_AGE_MS - 1000);
     const left = ['quarantine-1', 'packed-refs.lock', 'objects/pack/tmp_pack_1', 'refs/a.lock'];

@@ -14,8 +14,8 @@ beforeEach(async () => {
 });
 
 /**
- * A worker whose ssh is a program that runs the remote's side here, and lets through only some of
- * its answer at a time: 4 MB take about ten seconds.
+ * A worker whose ssh is a program that runs the remote's side here, and passes its answer on in
+ * small parts: 4 MB take about ten seconds.
  */
 async function slowly(limits: Partial<WorkspaceLimits>) {
   const ssh = join(world.folder, 'ssh');

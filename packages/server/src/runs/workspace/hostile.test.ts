@@ -61,7 +61,7 @@ function trap(): string {
 }
 
 describe('hostile configuration', () => {
-  it('does run something where somebody uses it plainly: the control', async () => {
+  it('runs something for a plain user of git: the control', async () => {
     await agentDoes(world, workspace, trap());
     const args = ['-c', 'safe.directory=*', 'status'];
     execFileSync('git', args, { cwd: workspace.dir, stdio: 'ignore' });
@@ -310,7 +310,7 @@ describe('a forged line before the pack', () => {
     await expect(readSnapshot(output)).rejects.toMatchObject({ code: 'unprocessable' });
   });
 
-  it('that never comes is told by the exit', async () => {
+  it('that never comes is reported by the exit code', async () => {
     const { work } = await readSnapshot(Readable.from([], { objectMode: false }));
     expect(work).toBeNull();
   });

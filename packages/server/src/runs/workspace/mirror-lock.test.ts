@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../sandbox/testing.ts';
 import { Locks } from './mirror-lock.ts';
 
-/** A process that takes the lock, says so, and keeps it. */
+/** A process that takes the lock, reports it, and keeps it. */
 async function holder(file: string) {
   const module = new URL('./mirror-lock.ts', import.meta.url).href;
   const script = `

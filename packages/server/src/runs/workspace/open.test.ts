@@ -32,7 +32,7 @@ it('without isolation, workspaces are made, snapshotted and restored all the sam
   );
 });
 
-it('a script that takes too long is stopped, and the reason is said', async () => {
+it('a script that takes too long is stopped, and the error names the reason', async () => {
   const world = await createWorld();
   const slow = await world.another({ limits: { scriptTimeoutMs: 1_500 } });
   const request = { runId: newId('run'), repository: world.source };

@@ -34,7 +34,7 @@ const remote = () =>
   );
 
 describe('a push', () => {
-  it('that somebody else got in the way of is refused, and takes nothing away', async () => {
+  it('that races with a push of others is refused, and removes none of their commits', async () => {
     const commit = await work('one');
     await push(commit);
     personGit(world.origin, 'checkout', '-q', workspace.branch);
@@ -43,7 +43,7 @@ describe('a push', () => {
     expect(remote()).toBe(theirs);
   });
 
-  it('to a branch that was somebody else’s from the start is refused', async () => {
+  it('to a branch that others made is refused', async () => {
     personGit(world.origin, 'checkout', '-q', '--orphan', workspace.branch);
     const theirs = commitFiles(world.origin, { 'theirs.txt': 'x\n' });
     await expect(push(await work('one'))).rejects.toMatchObject({ code: 'conflict' });
@@ -58,12 +58,12 @@ describe('a push', () => {
     },
   );
 
-  it('of what is not here is gone', async () => {
+  it('of a commit that is not here answers gone', async () => {
     await expect(push('1'.repeat(40))).rejects.toMatchObject({ code: 'gone' });
     await expect(push('main')).rejects.toMatchObject({ code: 'invalid_request' });
   });
 
-  it('that the remote does not want says so, without its words', async () => {
+  it('that the remote refuses is reported, without the remote’s message', async () => {
     personGit(world.origin, 'config', 'receive.denyDeletes', 'true');
     personGit(world.origin, 'config', 'transfer.hideRefs', 'refs/heads/holdfast');
     const error = await push(await work('one')).catch(caught => caught);
@@ -71,14 +71,14 @@ describe('a push', () => {
     expect(error.detail).not.toContain(world.folder);
   });
 
-  it('sends once, and answers that it is there when it is repeated', async () => {
+  it('sends once, and answers already_there when it is repeated', async () => {
     const commit = await work('one');
     expect(await push(commit)).toEqual({ outcome: 'pushed' });
     expect(remote()).toBe(commit);
     expect(await push(commit)).toEqual({ outcome: 'already_there' });
   });
 
-  it('replaces what was pushed before, also when that was rewritten', async () => {
+  it('replaces its own earlier push, also after a rewrite', async () => {
     await push(await work('one'));
     const second = await work('two');
     expect(await push(second)).toEqual({ outcome: 'pushed' });

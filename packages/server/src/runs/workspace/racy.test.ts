@@ -7,9 +7,9 @@ import { createWorld, snapshotOf } from './testing.ts';
 const ATTEMPTS = 20;
 
 /**
- * Git tells by size and time, in whole seconds, whether a file may have changed. An edit that keeps
- * the size, in the very second of the checkout, is only found because git knows how old its index
- * is; the copy that a snapshot works on must be as old.
+ * Git judges by size and time, in whole seconds, whether a file may have changed. It finds an edit
+ * of the same size in the second of the checkout only by the age of its index; the copy that a
+ * snapshot works on must be as old.
  */
 it('an edit of the same size in the second of the checkout is not overlooked', async () => {
   const world = await createWorld();

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { git } from './git.ts';
 import { listRemote, pinned } from './remote.ts';
 
-/** No name server knows it, so whoever connects was told where it is. */
+/** No name server knows it, so a connection proves that the address was passed on. */
 const HOST = 'repository.invalid';
 
 it.each([
@@ -30,7 +30,7 @@ it.each([
   }
 });
 
-it('finds nobody without: the control', async () => {
+it('finds no server without it: the control', async () => {
   const args = ['ls-remote', '--', `https://${HOST}/a`];
   await expect(git(args, { protocols: 'https', timeoutMs: 20_000 })).rejects.toThrow();
 });

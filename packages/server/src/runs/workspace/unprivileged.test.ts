@@ -12,8 +12,8 @@ const NOBODY = 65_534;
 const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
 
 /**
- * The other tests run as whoever runs them. Where that is root, a server that is an ordinary user
- * isolates in another way, by a user namespace: this is that way, in a process of its own.
+ * The other tests run as the present user. Where that is root, a server of an ordinary user
+ * isolates in another way, by a user namespace: this test covers it, in a process of its own.
  */
 const SCRIPT = `
 import { mkdirSync } from 'node:fs';
@@ -60,7 +60,7 @@ it('an ordinary user isolates, snapshots and restores like root', async () => {
   const isRoot = process.getuid?.() === 0;
   if (isRoot) {
     chownSync(folder, NOBODY, NOBODY);
-    // Git reads a repository of somebody else's only when it was told to.
+    // Git reads a repository of another user only where a setting allows it.
     await promisify(execFile)('chown', ['-R', `${NOBODY}:${NOBODY}`, origin]);
   }
   // Root's folders may be closed to others, who then see the repository through a mount.

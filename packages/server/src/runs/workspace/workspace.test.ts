@@ -53,7 +53,7 @@ describe('a repository', () => {
     );
   });
 
-  it('that is none, or is empty, is refused without saying more', async () => {
+  it('that is none, or is empty, is refused without details', async () => {
     const nothing = join(world.folder, 'nothing');
     const error = await world.workspaces
       .inspect(repository({ path: nothing }))
@@ -65,7 +65,7 @@ describe('a repository', () => {
     await expect(world.workspaces.inspect(empty)).rejects.toThrow('no commits yet');
   });
 
-  it('tells its default branch', async () => {
+  it('reports its default branch', async () => {
     expect(await world.workspaces.inspect(world.source)).toEqual({ defaultBranch: 'main' });
     personGit(world.origin, 'checkout', '-q', '-b', 'trunk');
     expect(await world.workspaces.inspect(world.source)).toEqual({ defaultBranch: 'trunk' });
@@ -114,7 +114,7 @@ describe('a base', () => {
     expect((await world.prepare(first)).baseCommit).toBe(first);
   });
 
-  it('that was asked for exactly is had, or said to be gone', async () => {
+  it('that is named exactly is used, or answers gone', async () => {
     const request = { runId: newId('run'), repository: world.source, baseRef: 'main' };
     const first = personGit(world.origin, 'rev-parse', 'HEAD');
     commitFiles(world.origin, { 'new.txt': 'new\n' });
@@ -151,7 +151,7 @@ describe('a clone', () => {
     expect(stdout).not.toContain('heads');
   });
 
-  it('is made eight times at once, and two work at once', async () => {
+  it('is made eight times at once, and two attempts work at once', async () => {
     const clones = await Promise.all(Array.from({ length: 8 }, () => world.prepare()));
     const works = clones.slice(0, 2).map(async (clone, number) => {
       await agentDoes(world, clone, `echo ${number} > by-${number}.txt`);
@@ -162,7 +162,7 @@ describe('a clone', () => {
     expect(new Set(clones.map(clone => clone.dir)).size).toBe(8);
   });
 
-  it('is gone when it is removed, whatever rights the agent took away', async () => {
+  it('is removed whole, also without the rights that the agent took away', async () => {
     const workspace = await world.prepare();
     await agentDoes(world, workspace, 'mkdir -p a/b; touch a/b/c; chmod 0 a/b a');
     await workspace.remove();
@@ -199,7 +199,7 @@ describe('a snapshot', () => {
     expect(stdout).toBe(' D README.md\nA  b.txt\n?? c.txt\nfirst\n');
   });
 
-  it('says when nothing changed', async () => {
+  it('reports that nothing changed', async () => {
     const workspace = await world.prepare();
     const baseTree = mirrorGit(world, 'rev-parse', `${workspace.baseCommit}^{tree}`);
     const untouched = { headCommit: workspace.baseCommit, indexTree: baseTree };
@@ -220,7 +220,7 @@ describe('a snapshot', () => {
     });
   });
 
-  it('waits for the one before, however many ask at once', async () => {
+  it('waits for the one before, with many at once', async () => {
     const workspace = await world.prepare();
     await agentDoes(world, workspace, 'echo new > new.txt');
     const snapshots = await Promise.all([1, 2, 3].map(() => snapshotOf(world, workspace)));
@@ -268,7 +268,7 @@ describe('a snapshot', () => {
       'a socket and a pipe',
       `mkfifo pipe; node -e 'require("net").createServer().listen("s", process.exit)'`,
     ],
-  ])('copes with %s', async (_, script) => {
+  ])('succeeds with %s', async (_, script) => {
     const workspace = await world.prepare();
     await agentDoes(world, workspace, `echo found > found.txt\n${script}`);
     const { commit } = await snapshotOf(world, workspace);
@@ -350,7 +350,7 @@ describe('a diff', () => {
     });
   });
 
-  it('of a commit that is not here is gone', async () => {
+  it('of a commit that is not here answers gone', async () => {
     const workspace = await world.prepare();
     for (const commit of ['1'.repeat(40), '--output=/tmp/owned', 'HEAD']) {
       await expect(workspace.diff(commit)).rejects.toMatchObject({ code: 'gone' });

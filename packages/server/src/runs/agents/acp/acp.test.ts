@@ -31,14 +31,14 @@ const acp = (isolated = true) =>
 const edited = () => existsSync(join(bench.workspaceDir, 'greet.txt'));
 
 describe('an agent over ACP', () => {
-  it('is refused what it asks for where nothing isolates it', async () => {
+  it('gets no permission where the sandbox does not isolate', async () => {
     const outcome = await bench.start(acp(false), { gatewayUrl }).done;
     expect(outcome).toEqual({ kind: 'succeeded', summary: 'I was not allowed.' });
     expect(edited()).toBe(false);
     expect(bench.find('tool.finished')!.data.status).toBe('error');
   });
 
-  it('edits, with its pieces put together in the log', async () => {
+  it('edits, and the log joins the pieces of a message', async () => {
     const outcome = await bench.start(acp(), { gatewayUrl }).done;
     expect(outcome).toEqual({ kind: 'succeeded', summary: 'Edited.' });
     expect(edited()).toBe(true);
@@ -54,7 +54,7 @@ describe('an agent over ACP', () => {
     expect(JSON.stringify(bench.events)).not.toContain(TEST_TOKEN);
   });
 
-  it('loads a session without telling its story again', async () => {
+  it('loads a session without logging its history again', async () => {
     await bench.start(acp(), { gatewayUrl }).done;
     const before = bench.events.length;
     await bench.start(acp(), { gatewayUrl, resume: 's1' }).done;
@@ -63,14 +63,14 @@ describe('an agent over ACP', () => {
     expect(JSON.stringify(events)).not.toContain('before:');
   });
 
-  it('begins anew, and says so, where its session is gone', async () => {
+  it('begins a new session, and logs that, where the old one is gone', async () => {
     const outcome = await bench.start(acp(), { gatewayUrl, resume: 'gone' }).done;
     expect(outcome).toMatchObject({ kind: 'succeeded' });
     expect(bench.find('agent.session')!.data.session_id).toBe('s1');
     expect(bench.find('agent.output')!.private!.text).toContain('session cannot be loaded');
   });
 
-  it('is asked to stop in its own words', async () => {
+  it('is asked to stop by the protocol', async () => {
     const run = bench.start(acp(), { gatewayUrl, instruction: 'wait' });
     await bench.seen(({ type }) => type === 'agent.plan');
     run.stop('SIGINT');
@@ -78,7 +78,7 @@ describe('an agent over ACP', () => {
     expect(await bench.processes[0]!.exited).toEqual({ code: 0, signal: null });
   });
 
-  it('has failed when it ends or is killed without an answer', async () => {
+  it('fails when it ends or is killed without an answer', async () => {
     const crashed = await bench.start(acp(), { gatewayUrl, instruction: 'crash' }).done;
     expect(crashed).toMatchObject({ kind: 'failed', reason: 'agent_error' });
     const run = bench.start(acp(), { gatewayUrl, instruction: 'wait' });

@@ -21,7 +21,7 @@ const use = (name: string, input: unknown, signal = new AbortController().signal
   runTool(name, input, { workspaceDir: bench.workspaceDir, signal, setPlan: () => {} });
 
 describe('the tools of the built-in agent', () => {
-  it('refuse every way out of the workspace', async () => {
+  it('refuse every path out of the workspace', async () => {
     symlinkSync('/etc', at('link'));
     symlinkSync(join(bench.homeDir, 'new.txt'), at('dangling'));
     mkdirSync(`${bench.workspaceDir}-beside`);
@@ -43,7 +43,7 @@ describe('the tools of the built-in agent', () => {
     });
   });
 
-  it('edit only what is there exactly once', async () => {
+  it('edit only text that occurs exactly once', async () => {
     const edit = (old_text: string) =>
       use('edit_file', { path: 'a.txt', old_text, new_text: '$& 2' });
     expect(await edit('two')).toMatchObject({ ok: false, output: 'old_text is in a.txt twice.' });
@@ -52,7 +52,7 @@ describe('the tools of the built-in agent', () => {
     expect(readFileSync(at('a.txt'), 'utf8')).toBe('$& 2\ntwo\ntwo\n');
   });
 
-  it('list and search without what is ignored, and find nothing without failing', async () => {
+  it('list and search without ignored files, and find nothing without failing', async () => {
     writeFileSync(at('ignored.txt'), 'two\n');
     writeFileSync(at('-n'), 'two\n');
     expect((await use('list_files', {})).output.split('\n').sort()).toEqual(
@@ -64,7 +64,7 @@ describe('the tools of the built-in agent', () => {
     expect(await use('search', { pattern: '(' })).toMatchObject({ ok: false });
   });
 
-  it('bound what they read and write', async () => {
+  it('bound reading and writing', async () => {
     writeFileSync(at('lines.txt'), `${'x\n'.repeat(READ_LINES)}x`);
     const lines = await use('read_file', { path: 'lines.txt' });
     expect(lines.output).toContain(`[lines 1 to ${READ_LINES} of ${READ_LINES + 1}]`);
@@ -82,7 +82,7 @@ describe('the tools of the built-in agent', () => {
     expect(await use('write_file', { path: 'new.txt', content })).toMatchObject({ ok: false });
   });
 
-  it('end a command with its time, with its work, and with the agent', async () => {
+  it('end a command at its time limit, after its work, and with the agent', async () => {
     const slow = await use('run_command', { command: 'sleep 60 | cat', timeout_s: 1 });
     expect(slow).toMatchObject({ ok: false, exitCode: null });
     expect(slow.output).toContain('[stopped after 1 s]');

@@ -32,7 +32,7 @@ const greeting = (bench: Workbench) => readFileSync(join(bench.workspaceDir, 'gr
 const waitFor = (file: string) => `while [ ! -e ${file} ]; do sleep 0.02; done`;
 
 describe('the built-in agent', () => {
-  it('makes a change and says so, with plan, thought and tools in the log', async () => {
+  it('makes a change, with message, plan, thought and tools in the log', async () => {
     const items = [{ text: 'Edit the greeting', status: 'active' }];
     const { model, bench } = await open(({ number }) => {
       if (number === 1)
@@ -76,7 +76,7 @@ describe('the built-in agent', () => {
     expect(JSON.stringify(bench.events)).toContain('***');
   });
 
-  it('goes on after SIGKILL where it was, with the open call answered', async () => {
+  it('resumes after SIGKILL, with the open call answered', async () => {
     const sleep = { name: 'run_command', input: { command: 'touch began; sleep 60' } };
     const { model, bench } = await open(({ number }) => {
       if (number === 1) return { calls: [EDIT] };
@@ -105,8 +105,8 @@ describe('the built-in agent', () => {
     const resume = bench.find('agent.session')!.data.session_id as string;
     const next = { gatewayUrl: model.url, resume, instruction: 'And now in French.' };
     expect(await bench.start(agent, next).done).toMatchObject({ summary: 'Answer 2.' });
-    for (const said of ['Make the greeting polite.', 'Answer 1.', 'And now in French.']) {
-      expect(model.turns[1]!.json).toContain(said);
+    for (const text of ['Make the greeting polite.', 'Answer 1.', 'And now in French.']) {
+      expect(model.turns[1]!.json).toContain(text);
     }
   });
 
@@ -119,7 +119,7 @@ describe('the built-in agent', () => {
     expect(model.turns).toHaveLength(0);
   });
 
-  it('takes in a message that comes while it works, before the next model call', async () => {
+  it('adds a message that comes while it works before the next model call', async () => {
     const { model, bench } = await open(({ number }) =>
       number === 1
         ? { calls: [{ name: 'run_command', input: { command: waitFor('go') } }] }
@@ -163,7 +163,7 @@ describe('the built-in agent', () => {
     expect(model.turns).toHaveLength(1);
   });
 
-  it('tries again on 429 and 503, and reports it', async () => {
+  it('repeats the call on 429 and 503, and reports it', async () => {
     const headers = { 'retry-after-ms': '10' };
     const { model, bench } = await open(({ number }) =>
       number < 3 ? { status: number === 1 ? 429 : 503, error: 'Busy.', headers } : { text: 'ok' },
