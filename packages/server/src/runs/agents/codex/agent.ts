@@ -46,7 +46,8 @@ function run(cli: Cli, context: AgentContext, options: AdapterOptions): AgentRun
 
 /**
  * Its own sandbox cannot be nested in ours, and is used where there is none. `inherit=core` keeps
- * the token from the commands it runs.
+ * the token from the commands it runs. For some models it offers OpenAI's web search unasked, with
+ * which the model gateway would refuse the whole call.
  */
 function codexArguments(
   { gatewayUrl }: Pick<AgentContext, 'gatewayUrl'>,
@@ -67,6 +68,7 @@ function codexArguments(
     'sandbox_workspace_write.exclude_slash_tmp=true',
     'check_for_update_on_startup=false',
     'analytics.enabled=false',
+    'web_search="disabled"',
   ];
   return ['app-server', ...settings.flatMap(setting => ['-c', setting])];
 }
