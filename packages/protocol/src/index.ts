@@ -9,6 +9,7 @@ export * from './common.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './health.ts';
+export * from './hosted-tools.ts';
 export * from './realtime.ts';
 export * from './recordings.ts';
 export * from './roles.ts';

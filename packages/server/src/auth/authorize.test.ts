@@ -38,6 +38,8 @@ const TABLE: Record<Exclude<PolicyId, `public.${string}`>, Record<Role | 'secret
   'budgets.read': { Viewer: 'yyn', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
   'budgets.manage': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
   'provider_keys.manage': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
+  'hosted_tools.manage': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
+  'hosted_tools.read': { Viewer: 'yyn', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
 };
 
 const secret: Principal = principal('Developer', {

@@ -59,6 +59,8 @@ export const POLICIES = {
   'budgets.read': { role: 'Viewer' },
   'budgets.manage': { role: 'Admin' },
   'provider_keys.manage': { role: 'Admin' },
+  'hosted_tools.read': { role: 'Viewer' },
+  'hosted_tools.manage': { role: 'Admin' },
 } as const satisfies Record<string, Policy>;
 
 export type PolicyId = keyof typeof POLICIES;

@@ -41,6 +41,16 @@ const price = z.strictObject({
   cache_write: z.number().min(0).optional().describe('Input written to a cache.'),
   output_text: z.number().min(0).optional(),
   output_audio: z.number().min(0).optional(),
+  long_context: z
+    .strictObject({
+      above_tokens: z.int().min(1).max(100_000_000),
+      input_text: z.number().min(0),
+      cached_input: z.number().min(0).optional(),
+      cache_write: z.number().min(0).optional(),
+      output_text: z.number().min(0),
+    })
+    .optional()
+    .describe('Prices of a whole call whose input is longer.'),
 });
 
 const endpoint = z.strictObject({

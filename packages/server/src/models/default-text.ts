@@ -17,10 +17,17 @@ type ModelInput = CatalogueInput['models'][number];
 type Prices = readonly [input: number, cached: number, output: number, cacheWrite?: number];
 
 const PRICED_FROM = '2025-01-01';
+/** Input above which Anthropic and Google ask the prices of long contexts. */
+const LONG_TOKENS = 200_000;
 
-function prices([input_text, cached_input, output_text, cache_write]: Prices) {
-  const price = { from: PRICED_FROM, input_text, cached_input, output_text };
-  return [cache_write === undefined ? price : { ...price, cache_write }];
+function prices(base: Prices, long?: Prices) {
+  const rest = long && { long_context: { above_tokens: LONG_TOKENS, ...named(long) } };
+  return [{ from: PRICED_FROM, ...named(base), ...rest }];
+}
+
+function named([input_text, cached_input, output_text, cache_write]: Prices) {
+  const price = { input_text, cached_input, output_text };
+  return cache_write === undefined ? price : { ...price, cache_write };
 }
 
 const OPENAI_MODELS: readonly Omit<ModelInput, 'endpoint'>[] = [
@@ -46,7 +53,7 @@ const ANTHROPIC_MODELS: readonly Omit<ModelInput, 'endpoint'>[] = [
     aliases: ['claude-*', 'sonnet'],
     protocols: ['messages'],
     max_output_tokens: 64_000,
-    prices: prices([3, 0.3, 15, 6]),
+    prices: prices([3, 0.3, 15, 6], [6, 0.6, 22.5, 12]),
   },
   {
     id: 'claude-opus-4-5',
@@ -70,8 +77,7 @@ const GEMINI_MODELS: readonly Omit<ModelInput, 'endpoint'>[] = [
     aliases: ['gemini-*'],
     protocols: ['gemini'],
     max_output_tokens: 65_536,
-    // Above 200,000 tokens of input Google asks more; the higher price is the one that is safe.
-    prices: prices([2.5, 0.25, 15]),
+    prices: prices([1.25, 0.125, 10], [2.5, 0.25, 15]),
   },
   {
     id: 'gemini-2.5-flash',

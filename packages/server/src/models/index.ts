@@ -6,9 +6,11 @@
  * upstream addresses and credentials never leave the server. Plain `http`/`ws` upstreams are
  * accepted on loopback only, and an address never carries credentials.
  *
- * The model gateway (`gateway/`) forwards calls of text models unchanged, streamed or not: it
- * replaces the caller's credential with the real key. Agents of runs call it with a token that is
- * bound to their run (`rt_…`, stored as a hash). Money is reserved in SQL at the worst case before
+ * The model gateway (`gateway/`) sends calls of text models on, streamed or not: as it understood
+ * them (`gateway/requests`), with the real key in place of the caller's credential. What the
+ * provider would do itself (search, code, addresses) is refused unless the project allows it by
+ * name (`hosted-tools/`). Agents of runs call it with a token that is bound to their run (`rt_…`,
+ * stored as a hash). Money is reserved in SQL at the worst case before
  * a call is sent and settled after (`budgets/`); an unsettled reservation counts in full. A
  * project's own keys (`provider-keys/`) are sealed and take precedence over the catalogue's.
  */
@@ -31,6 +33,8 @@ export type { BudgetNotice, ModelCall, ModelGateway } from './gateway/gateway.ts
 export type { GatewayLimits } from './gateway/limits.ts';
 export { modelGatewayRoutes } from './gateway/routes.ts';
 export { upstreamHealth } from './health.ts';
+export { createHostedTools } from './hosted-tools/hosted-tools.ts';
+export { hostedToolsRoutes } from './hosted-tools/routes.ts';
 export { createModels, type Models } from './models.ts';
 export { createProviderKeys } from './provider-keys/provider-keys.ts';
 export { providerKeyRoutes } from './provider-keys/routes.ts';

@@ -49,20 +49,46 @@ describe('what a call costs', () => {
     expect(costUsd(price, usage)).toBeCloseTo((500 * 10 + 400 + 2_000 + 1_000) / 1e6, 12);
   });
 
+  it('by the prices of long contexts, where its input is longer', () => {
+    const long = { aboveTokens: 1_000, input: 20, cached: 2, cacheWrite: 40, output: 150 };
+    const cost = (input: number) =>
+      costUsd({ ...price, long }, { input, cached: 400, cacheWrites: 100, output: 10 });
+    expect(cost(1_000)).toBeCloseTo((500 * 10 + 400 + 2_000 + 1_000) / 1e6, 12);
+    expect(cost(1_001)).toBeCloseTo((501 * 20 + 800 + 4_000 + 1_500) / 1e6, 12);
+  });
+
   it('never more than its worst case', () => {
     const model = modelWith([early], { max_output_tokens: 1_000, context_tokens: 5_000 });
-    const worst = (rest: object) =>
-      worstCaseUsd(price, model, {
+    const worst = (rest: object, prices = price) =>
+      worstCaseUsd(prices, model, {
         inputBytes: 2_000,
-        refersToStored: false,
+        isUnsized: false,
+        images: 0,
+        describedTools: 0,
         maxOutputTokens: undefined,
         answers: 1,
         ...rest,
       });
     expect(worst({})).toBeCloseTo((2_000 * 20 + 1_000 * 100) / 1e6, 12);
     expect(worst({ maxOutputTokens: 10 })).toBeCloseTo((2_000 * 20 + 10 * 100) / 1e6, 12);
-    expect(worst({ maxOutputTokens: 5_000 })).toBe(worst({}));
+    // The catalogue may be wrong about a model; what was asked for is what may come.
+    expect(worst({ maxOutputTokens: 5_000 })).toBeCloseTo((2_000 * 20 + 5_000 * 100) / 1e6, 12);
     expect(worst({ answers: 3 })).toBeCloseTo((2_000 * 20 + 3_000 * 100) / 1e6, 12);
-    expect(worst({ refersToStored: true })).toBeCloseTo((5_000 * 20 + 1_000 * 100) / 1e6, 12);
+    expect(worst({ describedTools: 2 })).toBeCloseTo((4_000 * 20 + 1_000 * 100) / 1e6, 12);
+    expect(worst({ isUnsized: true })).toBeCloseTo((5_000 * 20 + 1_000 * 100) / 1e6, 12);
+    expect(worst({ images: 1 })).toBe(worst({ isUnsized: true }));
+    const long = { aboveTokens: 2_000, input: 30, cached: 3, cacheWrite: 15, output: 150 };
+    const both = { ...price, long };
+    expect(worst({}, both)).toBe(worst({}));
+    const above = { inputBytes: 2_001 };
+    expect(worst(above, both)).toBeCloseTo((2_001 * 30 + 1_000 * 150) / 1e6, 12);
+  });
+
+  it('of a long context has the dearer of what is left out', () => {
+    const long_context = { above_tokens: 9, input_text: 4, output_text: 16 };
+    const [{ long } = {}] = [{ cache_write: 5 }, { cache_write: 3 }].map(
+      rest => priceOn(modelWith([{ ...early, ...rest, long_context }]), '2026-01-01')!,
+    );
+    expect(long).toEqual({ aboveTokens: 9, input: 4, cached: 4, cacheWrite: 5, output: 16 });
   });
 });

@@ -9,23 +9,38 @@ export interface TokenUsage {
   readonly output: number;
 }
 
+/** What a request allows, as far as it shows. */
 export interface WorstCase {
-  /** The request's body: a token is at least one byte. */
+  /** The request's body: a token of text is at least one byte. */
   readonly inputBytes: number;
-  /** The request refers to input that is stored elsewhere, so its size is not known. */
-  readonly refersToStored: boolean;
+  /** Some input stands elsewhere, or is packed, so that the whole context may be filled. */
+  readonly isUnsized: boolean;
+  /** Images in the body, whose tokens depend on their sides and not on their bytes. */
+  readonly images: number;
+  /** Times that the provider adds a text of its own about tools. */
+  readonly describedTools: number;
   /** What the request allows in one answer; undefined: as much as the model can. */
   readonly maxOutputTokens: number | undefined;
   /** Answers requested in one call. */
   readonly answers: number;
 }
 
-/** Prices of text in US dollars per million tokens, on one day. */
-export interface TextPrice {
+/** The dearest image of any provider: eight tiles of 5,667 tokens and 2,833, at OpenAI. */
+const IMAGE_MAX_TOKENS = 50_000;
+/** Anthropic's longest text about tools is some 800 tokens. */
+const TOOLS_TEXT_MAX_TOKENS = 1_000;
+
+interface Rates {
   readonly input: number;
   readonly cached: number;
   readonly cacheWrite: number;
   readonly output: number;
+}
+
+/** Prices of text in US dollars per million tokens, on one day. */
+export interface TextPrice extends Rates {
+  /** Of calls with more input than `aboveTokens`, for all that they read and write. */
+  readonly long?: Rates & { readonly aboveTokens: number };
 }
 
 const PER = 1_000_000;
@@ -44,7 +59,19 @@ export function priceOn(model: Model, day: string): TextPrice | null {
   const { input_text: input, output_text: output } = current ?? {};
   if (input === undefined || output === undefined || current?.currency !== 'USD') return null;
   const { cached_input: cached = input, cache_write: cacheWrite = input } = current;
-  return { input, cached, cacheWrite, output };
+  const { long_context: long } = current;
+  return {
+    ...{ input, cached, cacheWrite, output },
+    ...(long && {
+      long: {
+        aboveTokens: long.above_tokens,
+        input: long.input_text,
+        cached: long.cached_input ?? long.input_text,
+        cacheWrite: long.cache_write ?? Math.max(long.input_text, cacheWrite),
+        output: long.output_text,
+      },
+    }),
+  };
 }
 
 export function dayOf(nowMs: number): string {
@@ -52,20 +79,30 @@ export function dayOf(nowMs: number): string {
 }
 
 export function costUsd(price: TextPrice, usage: TokenUsage): number {
+  const { long } = price;
+  const rates = long !== undefined && usage.input > long.aboveTokens ? long : price;
   const plain = Math.max(0, usage.input - usage.cached - usage.cacheWrites);
   const total =
-    plain * price.input +
-    usage.cached * price.cached +
-    usage.cacheWrites * price.cacheWrite +
-    usage.output * price.output;
+    plain * rates.input +
+    usage.cached * rates.cached +
+    usage.cacheWrites * rates.cacheWrite +
+    usage.output * rates.output;
   return total / PER;
 }
 
 /** The most that a call can cost. */
 export function worstCaseUsd(price: TextPrice, model: Model, call: WorstCase): number {
-  const stored = call.refersToStored ? model.context_tokens : 0;
-  const input = Math.min(call.inputBytes + stored, Math.max(model.context_tokens, 1));
-  const output = Math.min(call.maxOutputTokens ?? Infinity, model.max_output_tokens);
-  const highest = Math.max(price.input, price.cached, price.cacheWrite);
-  return (input * highest + output * call.answers * price.output) / PER;
+  const unseen =
+    call.images * IMAGE_MAX_TOKENS +
+    call.describedTools * TOOLS_TEXT_MAX_TOKENS +
+    (call.isUnsized ? model.context_tokens : 0);
+  const input = Math.min(call.inputBytes + unseen, model.context_tokens);
+  const output = call.maxOutputTokens ?? model.max_output_tokens;
+  const { long } = price;
+  const possible = long !== undefined && input > long.aboveTokens ? [price, long] : [price];
+  const highest = Math.max(
+    ...possible.flatMap(rates => [rates.input, rates.cached, rates.cacheWrite]),
+  );
+  const written = Math.max(...possible.map(rates => rates.output));
+  return (input * highest + output * call.answers * written) / PER;
 }

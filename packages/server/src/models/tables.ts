@@ -37,6 +37,7 @@ type Tables = {
   };
   budgets: BudgetTable;
   budget_notices: { budget_id: string; about: string; percent: number };
+  hosted_tools: { project_id: string; allowed: string[]; set_by: string; set_at: Generated<Date> };
   provider_keys: {
     id: string;
     project_id: string;

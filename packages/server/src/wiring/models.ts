@@ -7,12 +7,14 @@ import {
   budgetRoutes,
   type CatalogueFile,
   createBudgets,
+  createHostedTools,
   createModelGateway,
   createModels,
   createProviderKeys,
   defaultCatalogue,
   defaultTextModels,
   entraTokens,
+  hostedToolsRoutes,
   loadCatalogue,
   type ModelGateway,
   type Models,
@@ -45,13 +47,22 @@ export async function openModels(
   });
   const providerKeys = createProviderKeys({ ...platform, audit });
   const budgets = createBudgets({ ...platform, audit });
-  const gateway = createModelGateway({ ...platform, clock: systemClock, models, providerKeys });
+  const hostedTools = createHostedTools({ ...platform, audit });
+  const gateway = createModelGateway({
+    ...platform,
+    clock: systemClock,
+    models,
+    providerKeys,
+    hostedTools,
+  });
   const isGateway = roles.includes('gateway');
   return {
     models,
     gateway,
     routes: [
-      ...(roles.includes('api') ? [budgetRoutes(budgets), providerKeyRoutes(providerKeys)] : []),
+      ...(roles.includes('api')
+        ? [budgetRoutes(budgets), hostedToolsRoutes(hostedTools), providerKeyRoutes(providerKeys)]
+        : []),
       modelsRoutes(models),
       ...(isGateway ? [modelGatewayRoutes(gateway)] : []),
     ],

@@ -20,8 +20,10 @@ export interface Reservation {
 export interface ReserveRequest {
   readonly caller: ModelCaller;
   readonly model: string;
-  /** The worst case; null for a model without a price. */
+  /** The worst case; null for a model without a price, and with a hosted tool. */
   readonly usd: number | null;
+  /** What the provider does itself in this call. */
+  readonly hosted?: string;
 }
 
 /** Tolerance for sums of floating-point money. */
@@ -44,12 +46,12 @@ export class OverBudget extends HoldfastError {
   }
 }
 
-/** Throws `OverBudget`; `invalid_request` for a model without a price where a budget applies. */
+/** Throws `OverBudget`; `invalid_request` for a call without a price where a budget applies. */
 export async function reserve(database: Database, request: ReserveRequest): Promise<Reservation> {
   return database.transaction(async trx => {
     const { caller, model, usd } = request;
     for (const budget of await lockBudgets(trx, caller)) {
-      if (usd === null) throw unpriced(model, budget);
+      if (usd === null) throw unpriced(request, budget);
       const spentUsd = await spentOf(trx, budget, caller, 'reserved');
       if (spentUsd + usd > budget.limit_usd + EPSILON_USD) {
         throw new OverBudget(budget, spentUsd, usd);
@@ -172,11 +174,17 @@ function within(
   return budget.scope === 'owner' ? sql`${month} and owner = ${caller.owner}` : month;
 }
 
-function unpriced(model: string, budget: BudgetRow): HoldfastError {
+function unpriced({ model, hosted }: ReserveRequest, budget: BudgetRow): HoldfastError {
+  const what =
+    hosted === undefined
+      ? `The model ${model} has no price in US dollars`
+      : `What the provider's ${hosted} costs is not known`;
+  const remedy =
+    hosted === undefined ? 'Add a price to the model catalogue' : `Do without ${hosted}`;
   const text =
-    `The model ${model} has no price in US dollars, so the budget ${nameOf(budget)} could not be ` +
-    'kept. Add a price to the model catalogue, or remove the budget.';
-  return new HoldfastError('invalid_request', text, { field: 'model' });
+    `${what}, so the budget ${nameOf(budget)} could not be kept. ` +
+    `${remedy}, or remove the budget.`;
+  return new HoldfastError('invalid_request', text, hosted === undefined ? { field: 'model' } : {});
 }
 
 function nameOf(budget: BudgetRow): string {

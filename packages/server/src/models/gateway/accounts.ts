@@ -1,3 +1,4 @@
+import type { HostedTool } from '@holdfast/protocol';
 import type { Clock } from '../../kernel/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
@@ -24,6 +25,8 @@ export interface OpenAccount {
 }
 
 const SETTLE_ATTEMPTS = 3;
+/** What else a provider does itself has prices that the catalogue does not know. */
+const PRICED_AS_INPUT: readonly HostedTool[] = ['remote_files', 'stored_files'];
 type RunCaller = ModelCaller & { readonly runId: string };
 
 /** Reserves the worst case. Throws `OverBudget`, also after notifying the run's watchers. */
@@ -32,12 +35,14 @@ export async function openAccount(
   caller: ModelCaller,
   call: PreparedCall,
 ): Promise<OpenAccount> {
-  const { model, worstCase } = call;
-  const price = priceOn(model, dayOf(deps.clock.nowMs()));
+  const { model, worstCase, hosted } = call;
+  const unpriced = [...hosted.keys()].find(tool => !PRICED_AS_INPUT.includes(tool));
+  const price = unpriced ? null : priceOn(model, dayOf(deps.clock.nowMs()));
   const usd = price && worstCaseUsd(price, model, worstCase);
   const audience = deps.watchers.audience(caller.runId);
   try {
-    const reservation = await reserve(deps.database, { caller, model: model.id, usd });
+    const request = { caller, model: model.id, usd, ...(unpriced && { hosted: unpriced }) };
+    const reservation = await reserve(deps.database, request);
     const account = { caller, model: model.id, price, reservation, audience };
     return { close: outcome => closeAccount(deps, account, outcome) };
   } catch (error) {

@@ -2,6 +2,7 @@ import { runTokenOf, unauthenticated } from '../../auth/index.ts';
 import { type Clock, newId } from '../../kernel/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
+import type { HostedToolsPolicy } from '../hosted-tools/hosted-tools.ts';
 import type { Models } from '../models.ts';
 import type { ProviderKeys } from '../provider-keys/provider-keys.ts';
 import { CallLimiter } from './call-limiter.ts';
@@ -17,6 +18,7 @@ export interface ModelGatewayDeps {
   readonly clock: Clock;
   readonly models: Models;
   readonly providerKeys: Pick<ProviderKeys, 'current'>;
+  readonly hostedTools: Pick<HostedToolsPolicy, 'check'>;
   readonly limits?: Partial<GatewayLimits>;
 }
 

@@ -4,13 +4,15 @@ import type { Model } from '../catalogue.ts';
 import type { Models } from '../models.ts';
 import type { WorstCase } from '../prices.ts';
 import type { ModelCallRoute } from './paths.ts';
+import { type ReadRequest, readRequest } from './requests/index.ts';
 
 /** A call that is ready to be sent. */
 export interface PreparedCall {
   readonly route: ModelCallRoute;
   readonly model: Model;
-  /** The caller's bytes, where nothing had to be changed. */
+  /** The request as it was understood, written anew. */
   readonly body: Buffer;
+  readonly hosted: ReadRequest['hosted'];
   readonly worstCase: WorstCase;
 }
 
@@ -46,30 +48,28 @@ function tooLarge(maxBytes: number): HoldfastError {
 }
 
 /**
- * Finds the model and inserts its upstream name. Everything else the caller asked for stays; a
- * streamed chat completion is also asked to report its usage.
+ * Reads the request, finds the model and inserts its upstream name. A streamed chat completion is
+ * also asked to report its usage. Throws for what the gateway does not understand.
  */
 export function prepare(models: Models, route: ModelCallRoute, bytes: Buffer): PreparedCall {
-  const text = bytes.toString('utf8');
-  const given = parse(text);
+  const {
+    body: given,
+    hosted,
+    worstCase,
+  } = readRequest(route.protocol, parse(bytes.toString('utf8')));
   const named = route.model ?? given.model;
   const model = models.resolve(typeof named === 'string' ? named : undefined, route.protocol);
   const { deployment } = models.textUpstream(model);
-  const changes: Json = {};
-  if (route.model === undefined && given.model !== deployment) changes.model = deployment;
-  if (route.protocol === 'chat' && given.stream === true) {
-    const options = objectOf(given.stream_options);
-    if (options.include_usage !== true) {
-      changes.stream_options = { ...options, include_usage: true };
-    }
-  }
-  const changed = Object.keys(changes).length > 0;
-  return {
-    route,
-    model,
-    body: changed ? Buffer.from(JSON.stringify({ ...given, ...changes })) : bytes,
-    worstCase: worstCaseOf(route, given, { text, sizeBytes: bytes.length }),
+  const sent = {
+    ...given,
+    ...(route.model === undefined && { model: deployment }),
+    ...(route.protocol === 'chat' &&
+      given.stream === true && {
+        stream_options: { ...objectOf(given.stream_options), include_usage: true },
+      }),
   };
+  const body = Buffer.from(JSON.stringify(sent));
+  return { route, model, body, hosted, worstCase: { ...worstCase, inputBytes: body.length } };
 }
 
 /** `text` was counted while it arrived. */
@@ -84,44 +84,6 @@ function parse(text: string): Json {
     throw new HoldfastError('invalid_request', 'The body must be a JSON object.');
   }
   return value as Json;
-}
-
-/** Marks of input that is not in the body itself; in a string their quotes would be escaped. */
-const STORED_MARKS = [
-  '"item_reference"',
-  '"file_id"',
-  '"file_url"',
-  '"image_url"',
-  '"fileUri"',
-  '"file_uri"',
-  '"cachedContent"',
-  '"url"',
-];
-
-function worstCaseOf(
-  route: ModelCallRoute,
-  body: Json,
-  { text, sizeBytes }: { text: string; sizeBytes: number },
-): WorstCase {
-  const config = route.protocol === 'gemini' ? objectOf(body.generationConfig) : body;
-  const limits: Readonly<Record<ModelCallRoute['protocol'], unknown>> = {
-    responses: body.max_output_tokens,
-    chat: body.max_completion_tokens ?? body.max_tokens,
-    messages: body.max_tokens,
-    gemini: config.maxOutputTokens,
-  };
-  return {
-    inputBytes: sizeBytes,
-    refersToStored:
-      [body.previous_response_id, body.conversation, body.prompt].some(Boolean) ||
-      STORED_MARKS.some(mark => text.includes(mark)),
-    maxOutputTokens: positive(limits[route.protocol]),
-    answers: positive(config.n ?? config.candidateCount) ?? 1,
-  };
-}
-
-function positive(value: unknown): number | undefined {
-  return typeof value === 'number' && value > 0 ? value : undefined;
 }
 
 function objectOf(value: unknown): Json {

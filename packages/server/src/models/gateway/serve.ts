@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorAnswer } from '../../http/index.ts';
 import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
+import type { HostedToolsPolicy } from '../hosted-tools/hosted-tools.ts';
 import type { Models } from '../models.ts';
 import type { ProviderKeys } from '../provider-keys/provider-keys.ts';
 import { type AccountsDeps, openAccount } from './accounts.ts';
+import { sortBetas } from './betas.ts';
 import type { CallLimiter } from './call-limiter.ts';
 import { forward } from './forward.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -15,6 +17,7 @@ import { forwardedHeaders } from './upstream-call.ts';
 export interface ServeDeps extends AccountsDeps {
   readonly models: Models;
   readonly providerKeys: Pick<ProviderKeys, 'current'>;
+  readonly hostedTools: Pick<HostedToolsPolicy, 'check'>;
   readonly limits: GatewayLimits;
   readonly callLimiter: CallLimiter;
 }
@@ -58,15 +61,21 @@ async function call(
   const startedAt = performance.now();
   const bytes = await readBody(exchange.request, deps.limits.maxBodyBytes);
   const prepared = prepare(deps.models, route, bytes);
+  await deps.hostedTools.check(caller.projectId, prepared.hosted);
   const upstream = deps.models.textUpstream(prepared.model);
   const ownKey = await deps.providerKeys.current(caller.projectId, upstream.keyProvider);
   const credentials = await upstream.headers(ownKey);
+  const betas = sortBetas(
+    String(exchange.request.headers['anthropic-beta'] ?? ''),
+    prepared.hosted,
+  );
+  if (betas.dropped > 0) exchange.response.setHeader(DROPPED_BETAS, String(betas.dropped));
   const account = route.metered ? await openAccount(deps, caller, prepared) : undefined;
   const outcome = await forward({
     protocol: route.protocol,
     call: {
       url: withQuery(upstream.url(route.protocol, route.action), exchange.url),
-      headers: { ...forwardedHeaders(exchange.request), ...credentials },
+      headers: { ...forwardedHeaders(exchange.request, betas.sent), ...credentials },
       body: prepared.body,
     },
     response: exchange.response,
@@ -80,6 +89,8 @@ async function call(
     model: prepared.model.id,
     status: outcome.status,
     charge: outcome.charge,
+    hosted: [...prepared.hosted.keys()],
+    dropped_betas: betas.dropped,
     input_tokens: outcome.usage?.input ?? null,
     output_tokens: outcome.usage?.output ?? null,
     duration_ms: Math.round(performance.now() - startedAt),
@@ -87,13 +98,20 @@ async function call(
   await account?.close(outcome);
 }
 
-/** Query parameters that are forwarded; others may be credentials. */
-const QUERY = ['beta', 'alt', 'api-version'];
+/** Tells how many names of `anthropic-beta` were not sent on. */
+const DROPPED_BETAS = 'holdfast-dropped-betas';
+
+/** Query parameters that are forwarded, with their values; others may be credentials. */
+const QUERY: Readonly<Record<string, RegExp>> = {
+  beta: /^true$/,
+  alt: /^(sse|json)$/,
+  'api-version': /^[\w.-]{1,40}$/,
+};
 
 function withQuery(target: URL, asked: URL): URL {
-  for (const name of QUERY) {
+  for (const [name, values] of Object.entries(QUERY)) {
     const value = asked.searchParams.get(name);
-    if (value !== null) target.searchParams.set(name, value);
+    if (value !== null && values.test(value)) target.searchParams.set(name, value);
   }
   return target;
 }

@@ -77,31 +77,46 @@ export function callUpstream(
   });
 }
 
-/** Headers for the model. All others, credentials and cookies among them, are not forwarded. */
-const FORWARDED = new Set([
+/** Headers that are sent on as they came; credentials and cookies are not among them. */
+const FORWARDED = [
   'accept',
-  'content-type',
   'user-agent',
-  'anthropic-version',
-  'anthropic-beta',
-  'openai-beta',
   'originator',
   'session_id',
   'conversation_id',
   'idempotency-key',
   'x-goog-api-client',
-]);
-const FORWARDED_PREFIX = /^(x-stainless-|x-codex-)/;
+  'x-stainless-arch',
+  'x-stainless-lang',
+  'x-stainless-os',
+  'x-stainless-package-version',
+  'x-stainless-retry-count',
+  'x-stainless-runtime',
+  'x-stainless-runtime-version',
+  'x-stainless-timeout',
+];
+const ANTHROPIC_VERSION = /^\d{4}-\d{2}-\d{2}$/;
 
-/** The caller's headers for the upstream. Nothing is compressed, so that usage can be read. */
-export function forwardedHeaders(request: IncomingMessage): Record<string, string> {
+/**
+ * The caller's headers for the upstream. The body is JSON in UTF-8 whatever the caller calls it,
+ * and nothing is compressed, so that usage can be read.
+ */
+export function forwardedHeaders(
+  request: IncomingMessage,
+  betas: readonly string[],
+): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (typeof value !== 'string') continue;
-    if (FORWARDED.has(name) || FORWARDED_PREFIX.test(name)) headers[name] = value;
+  for (const name of FORWARDED) {
+    const value = request.headers[name];
+    if (typeof value === 'string') headers[name] = value;
   }
+  const version = request.headers['anthropic-version'];
+  if (typeof version === 'string' && ANTHROPIC_VERSION.test(version)) {
+    headers['anthropic-version'] = version;
+  }
+  if (betas.length > 0) headers['anthropic-beta'] = betas.join(',');
   headers['accept-encoding'] = 'identity';
-  headers['content-type'] ??= 'application/json';
+  headers['content-type'] = 'application/json';
   return headers;
 }
 

@@ -39,12 +39,13 @@ const READERS: Readonly<Record<TextProtocol, (value: Json) => Found | undefined>
   responses(value) {
     const usage = objectOf(objectOf(value.response).usage ?? value.usage);
     if (usage.input_tokens === undefined) return undefined;
-    const { cached_tokens } = objectOf(usage.input_tokens_details);
+    const { cached_tokens, cache_write_tokens } = objectOf(usage.input_tokens_details);
     return {
       final: true,
       usage: {
         input: count(usage.input_tokens),
         cached: count(cached_tokens),
+        cacheWrites: count(cache_write_tokens),
         output: count(usage.output_tokens),
       },
     };
@@ -53,12 +54,13 @@ const READERS: Readonly<Record<TextProtocol, (value: Json) => Found | undefined>
   chat(value) {
     const usage = objectOf(value.usage);
     if (usage.prompt_tokens === undefined) return undefined;
-    const { cached_tokens } = objectOf(usage.prompt_tokens_details);
+    const { cached_tokens, cache_write_tokens } = objectOf(usage.prompt_tokens_details);
     return {
       final: true,
       usage: {
         input: count(usage.prompt_tokens),
         cached: count(cached_tokens),
+        cacheWrites: count(cache_write_tokens),
         output: count(usage.completion_tokens),
       },
     };

@@ -24,10 +24,12 @@ import type { CatalogueInput } from '../catalogue.ts';
 import {
   budgetRoutes,
   createBudgets,
+  createHostedTools,
   createModelGateway,
   createModels,
   createProviderKeys,
   type GatewayLimits,
+  hostedToolsRoutes,
   modelGatewayRoutes,
   parseCatalogue,
   providerKeyRoutes,
@@ -111,8 +113,9 @@ export async function openGatewayHost(
     credentials: { secret: async () => CATALOGUE_KEY },
   });
   const limits = options.limits ?? {};
-  const parts = { database, telemetry, clock: systemClock, models, providerKeys, limits };
-  const gateway = createModelGateway(parts);
+  const hostedTools = createHostedTools({ database, audit });
+  const parts = { database, telemetry, clock: systemClock, models, providerKeys, hostedTools };
+  const gateway = createModelGateway({ ...parts, limits });
   const server = await createHttpServer<Principal>({
     guard: callerGuard,
     telemetry,
@@ -121,6 +124,7 @@ export async function openGatewayHost(
   });
   await server.app.register(modelGatewayRoutes(gateway));
   await server.app.register(budgetRoutes(createBudgets({ database, audit })));
+  await server.app.register(hostedToolsRoutes(hostedTools));
   await server.app.register(providerKeyRoutes(providerKeys));
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${port}`;

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+
+/**
+ * Kinds of fields in requests. All are optional, because the provider is the judge of what must be
+ * there, and may be null, which is how many clients leave a field out.
+ */
+export const text = z.string().nullish();
+export const flag = z.boolean().nullish();
+export const amount = z.number().nullish();
+/** Data that no provider interprets, such as a tool's schema, input and output. */
+export const json = z.unknown().optional();
+
+export const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
+
+/** More tokens than any model writes. */
+const TOKENS_MAX = 10_000_000;
+/** A number of tokens: whole, so that what is reserved is what the provider reads. */
+export const tokens = z.int().min(0).max(TOKENS_MAX).nullish();
+
+/** Answers to one call. */
+const ANSWERS_MAX = 128;
+export const answers = z.int().min(1).max(ANSWERS_MAX).nullish();
+
+/** A list. Only the first of its wrong elements is reported, however many there are. */
+export function list<T>(item: z.ZodType<T>) {
+  return z
+    .unknown()
+    .transform((value, context) => elements(item, value, context))
+    .optional();
+}
+
+/** A string, or a list of parts. */
+export function textOrList<T>(item: z.ZodType<T>) {
+  return z
+    .unknown()
+    .transform((value, context) =>
+      typeof value === 'string' ? value : elements(item, value, context),
+    )
+    .optional();
+}
+
+function elements<T>(item: z.ZodType<T>, value: unknown, context: z.RefinementCtx) {
+  if (value === undefined || value === null) return value;
+  if (!Array.isArray(value)) {
+    context.addIssue({ code: 'custom', message: 'must be a list' });
+    return z.NEVER;
+  }
+  const read: T[] = [];
+  for (const [index, element] of value.entries()) {
+    const { success, data, error } = item.safeParse(element);
+    if (!success) {
+      const { path, ...issue } = error.issues[0]!;
+      context.issues.push({ ...issue, input: element, path: [index, ...path] } as never);
+      return z.NEVER;
+    }
+    read.push(data);
+  }
+  return read;
+}
+
+/** A tool or item of the provider's own: `Findings` has it allowed by name, or refused. */
+export function hosted<const T extends string>(types: Readonly<Record<T, unknown>>) {
+  return z.looseObject({ type: z.enum(Object.keys(types) as [T, ...T[]]) });
+}

@@ -1,0 +1,1 @@
+export { type ReadRequest, readRequest } from './read-request.ts';

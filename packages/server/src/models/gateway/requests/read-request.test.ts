@@ -1,0 +1,138 @@
+/**
+ * Requests as the agents sent them, in the versions that their adapters name: what they say is cut
+ * to `x`, and of what is shaped alike one is left.
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { TextProtocol } from '../../text-upstream.ts';
+import { readRequest } from './read-request.ts';
+
+const AGENTS: readonly [string, TextProtocol][] = [
+  ['builtin', 'responses'],
+  ['codex', 'responses'],
+  ['codex-older-model', 'responses'],
+  ['claude-code', 'messages'],
+  ['gemini-cli', 'gemini'],
+];
+
+describe('a request of', () => {
+  it.each(AGENTS)('%s is understood as a whole, and asks for no hosted tool', (name, protocol) => {
+    const file = new URL(`fixtures/${name}.json`, import.meta.url);
+    const sent: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const { body, hosted } = readRequest(protocol, sent);
+    expect(body).toEqual(sent);
+    expect([...hosted]).toEqual([]);
+  });
+});
+
+const ELSEWHERE = 'https://elsewhere.example/';
+const messages = (...content: object[]) => ({ messages: [{ role: 'user', content }] });
+const parts = (...given: object[]) => ({ contents: [{ role: 'user', parts: given }] });
+const tools = (...given: object[]) => ({ tools: given });
+const mcp = { type: 'mcp', server_label: 's', server_url: ELSEWHERE };
+
+/** Fields, tools and types that the gateway does not know, with what the error names. */
+const UNKNOWN: readonly [string, TextProtocol, object][] = [
+  ['prompt', 'responses', { prompt: { id: 'pmpt_1' } }],
+  ['background', 'responses', { background: true }],
+  ['context_management', 'responses', { context_management: [{ type: 'compaction' }] }],
+  ['moderation', 'responses', { moderation: { model: 'm' } }],
+  ['reasoning.mode', 'responses', { reasoning: { mode: 'pro' } }],
+  ['service_tier', 'responses', { service_tier: 'priority' }],
+  ['service_tier', 'chat', { service_tier: 'fast' }],
+  ['tools[0].type', 'responses', tools({ type: 'programmatic_tool_calling' })],
+  [
+    'tools[0].environment.type',
+    'responses',
+    tools({ type: 'shell', environment: { type: 'container_auto' } }),
+  ],
+  ['tools[0].environment', 'responses', tools({ type: 'shell' })],
+  ['tools[0].execution', 'responses', tools({ type: 'tool_search', execution: 'server' })],
+  ['tools[0].tools[0].type', 'responses', tools({ type: 'namespace', name: 'n', tools: [mcp] })],
+  [
+    'input[0].tools[0].type',
+    'responses',
+    { input: [{ type: 'additional_tools', role: 'developer', tools: [mcp] }] },
+  ],
+  [
+    'input[0].tools[0].type',
+    'responses',
+    { input: [{ type: 'tool_search_output', execution: 'client', tools: [mcp] }] },
+  ],
+  [
+    'tool_choice',
+    'responses',
+    { tool_choice: { type: 'allowed_tools', mode: 'auto', tools: [{ type: 'mcp' }] } },
+  ],
+  ['modalities[0]', 'chat', { modalities: ['audio'] }],
+  ['audio', 'chat', { audio: { voice: 'v', format: 'wav' } }],
+  ['prediction', 'chat', { prediction: { type: 'content', content: 'x' } }],
+  ['best_of', 'chat', { best_of: 20 }],
+  ['messages[0].content[0].type', 'chat', messages({ type: 'input_audio', input_audio: {} })],
+  ['fallbacks', 'messages', { fallbacks: [{ model: 'claude-opus-4-5' }] }],
+  ['fallback_credit_token', 'messages', { fallback_credit_token: 't' }],
+  ['speed', 'messages', { speed: 'fast' }],
+  ['inference_geo', 'messages', { inference_geo: 'us' }],
+  ['service_tier', 'messages', { service_tier: 'priority' }],
+  ['tools[0].type', 'messages', tools({ type: 'advisor_20260301', name: 'advisor', model: 'm' })],
+  ['tools[0].type', 'messages', tools({ type: 'tool_search_tool_regex_20251119', name: 't' })],
+  [
+    'tools[0].allowed_callers[0]',
+    'messages',
+    tools({ name: 't', allowed_callers: ['code_execution_20250825'] }),
+  ],
+  [
+    'context_management.edits[0].type',
+    'messages',
+    { context_management: { edits: [{ type: 'compact_20260112' }] } },
+  ],
+  [
+    'messages[0].content[0].tool.type',
+    'messages',
+    messages({ type: 'tool_addition', tool: { type: 'mcp_toolset_reference', server_name: 's' } }),
+  ],
+  ['cachedContents', 'gemini', { cachedContents: 'c' }],
+  ['serviceTier', 'gemini', { serviceTier: 'priority' }],
+  ['tools[0].retrieval', 'gemini', tools({ retrieval: {} })],
+  ['generationConfig.speechConfig', 'gemini', { generationConfig: { speechConfig: {} } }],
+  [
+    'generationConfig.responseModalities[0]',
+    'gemini',
+    { generationConfig: { responseModalities: ['IMAGE'] } },
+  ],
+  [
+    'contents[0].parts[0].inlineData.mimeType',
+    'gemini',
+    parts({ inlineData: { mimeType: 'video/mp4', data: '' } }),
+  ],
+  // Google reads both spellings of a name.
+  ['generation_config', 'gemini', { generation_config: { max_output_tokens: 1 } }],
+  ['tools[0].google_search', 'gemini', tools({ google_search: {} })],
+  ['contents[0].parts[0].file_data', 'gemini', parts({ file_data: { file_uri: ELSEWHERE } })],
+];
+
+describe('what the gateway does not know', () => {
+  it.each(UNKNOWN)('%s of %s is refused by name', (field, protocol, body) => {
+    const refusal = expect(() => readRequest(protocol, body));
+    refusal.toThrow(expect.objectContaining({ code: 'invalid_request', field }));
+  });
+});
+
+describe('a request', () => {
+  it.each<TextProtocol>(['responses', 'chat', 'messages', 'gemini'])(
+    'of %s may leave everything out, or have null for it',
+    protocol => {
+      expect(readRequest(protocol, {}).body).toEqual({});
+      const field = protocol === 'gemini' ? 'contents' : 'tools';
+      expect(readRequest(protocol, { [field]: null }).body).toEqual({ [field]: null });
+    },
+  );
+
+  it('says briefly which field is wrong', () => {
+    const value = {
+      messages: [{ role: 'user', content: [{ type: 'text', ['y'.repeat(999)]: 1 }] }],
+    };
+    const refusal = () => readRequest('messages', value);
+    expect(refusal).toThrow(/^messages\[0\]\.content\[0\]\.(text|y+…): The model gateway does not/);
+  });
+});
