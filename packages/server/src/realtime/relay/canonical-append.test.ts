@@ -35,6 +35,11 @@ const no = [
   '{"type":"input_audio_buffer.append","event_id":"e","audio":"AAAA"}',
   '{"type": "input_audio_buffer.append","audio":"AAAA"}',
   '{"type":"session.update","session":{}}',
+  `${head}AA\\u0022"}`,
+  `${head}AAAA\\"}`,
+  `${head}AA\nAA"}`,
+  `${head}AA\0AA"}`,
+  `${head}AA\uff02AA"}`,
 ];
 
 describe('canonical appends', () => {
@@ -48,10 +53,12 @@ describe('canonical appends', () => {
     for (const text of no) expect([text, canonical(text)]).toEqual([text, false]);
   });
 
-  it('finds a quote wherever it stands', () => {
+  it('finds a quote or a backslash wherever it stands', () => {
     for (let at = 0; at < 40; at++) {
-      const value = `${'A'.repeat(at)}"${'A'.repeat(39 - at)}`;
-      expect(canonical(`${head}${value}"}`)).toBe(false);
+      for (const odd of ['"', '\\']) {
+        const value = `${'A'.repeat(at)}${odd}${'A'.repeat(39 - at)}`;
+        expect(canonical(`${head}${value}"}`)).toBe(false);
+      }
     }
   });
 

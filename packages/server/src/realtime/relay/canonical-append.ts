@@ -1,11 +1,11 @@
 /**
  * The one message that may pass a guarded direction without being parsed: an append of audio in
- * exactly one of two spellings (what JavaScript's and Python's JSON writers make), whose value
- * holds no `"` up to the closing `"}`. So there is room for no second key, and nothing to escape:
- * a backslash inside the value can at most make the text invalid JSON, for the upstream to refuse.
+ * exactly one of two spellings (what JavaScript's and Python's JSON writers make), whose value is
+ * plain ASCII up to the closing `"}`: no quote, no backslash, no control, nothing that a lenient
+ * decoder could turn into one. So there is room for no second key, and nothing to escape.
  * Everything else, however harmless, is assembled and parsed.
  */
-import { maskByte, maskedIncludes } from './masking.ts';
+import { maskByte, maskedIsPlain } from './masking.ts';
 
 const prefixes = [
   '{"type":"input_audio_buffer.append","audio":"',
@@ -38,7 +38,7 @@ export function isCanonicalAppend(
   if (length === 0 || start + length > tail) return false;
   if ((bytes[tail]! ^ maskByte(mask, tail - start)) !== QUOTE) return false;
   if ((bytes[tail + 1]! ^ maskByte(mask, tail + 1 - start)) !== BRACE) return false;
-  return !maskedIncludes(bytes.subarray(start + length, tail), QUOTE, mask, length);
+  return maskedIsPlain(bytes.subarray(start + length, tail), mask, length);
 }
 
 /**
@@ -54,11 +54,12 @@ export class AppendStream {
     return length > 0 && this.more(bytes.subarray(length));
   }
 
-  /** The next bytes; false once a `"` stands anywhere but before a last `}`. */
+  /** The next bytes; false once the value is not plain, or ends with more than a last `"}`. */
   more(bytes: Buffer): boolean {
     let at = 0;
     if (this.#state === 'value') {
       at = bytes.indexOf(QUOTE);
+      if (!maskedIsPlain(at < 0 ? bytes : bytes.subarray(0, at), 0)) return false;
       if (at < 0) return true;
       this.#state = 'quote';
       at++;

@@ -1,6 +1,7 @@
 /**
- * Finds keys that stand twice in one object. Parsers differ in which of two they keep, so a text
- * with such a key means different things to a filter and to the upstream behind it.
+ * Finds keys that some parser takes for the same in one object. Parsers differ in which of two they
+ * keep, and many compare without regard to case (Go's and .NET's), so a text with such keys means
+ * different things to a filter and to the upstream behind it.
  */
 
 const QUOTE = 0x22;
@@ -13,8 +14,9 @@ const COLON = 0x3a;
 const isSpace = (code: number) => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 
 /**
- * The first key that stands twice in one object of `json`, compared after decoding escapes, or
- * `null`. `json` must be valid JSON (parse it first): it is walked, not checked.
+ * The first key of an object of `json` that another one before it equals, or `null`. Compared after
+ * decoding escapes and folding. `json` must be valid JSON (parse it first): it is walked, not
+ * checked.
  */
 export function duplicateKey(json: string): string | null {
   // One entry per open container: the keys seen of an object, null for an array.
@@ -30,14 +32,30 @@ export function duplicateKey(json: string): string | null {
       if (isKey(json, end)) {
         const key = JSON.parse(json.slice(at, end)) as string;
         const keys = open.at(-1)!;
-        if (keys.has(key)) return key;
-        keys.add(key);
+        const folded = fold(key);
+        if (keys.has(folded)) return key;
+        keys.add(folded);
       }
       at = end - 1;
     }
     at++;
   }
   return null;
+}
+
+const PRINTABLE_ASCII = /^[ -~]*$/;
+/** What some comparisons skip: joiners, soft hyphens, controls; and the dot of a capital i. */
+const IGNORED = /[\p{Default_Ignorable_Code_Point}\p{Cc}]|\u0307/gu;
+
+/**
+ * The same for all keys that a parser could take for each other: other case (also the long s, the
+ * Kelvin sign and the dotless i), compatibility forms such as full-width letters, invisible
+ * characters. Errs towards the same.
+ */
+export function fold(key: string): string {
+  if (PRINTABLE_ASCII.test(key)) return key.toLowerCase();
+  const plain = key.normalize('NFKD').replace(IGNORED, '');
+  return plain.toLowerCase().toUpperCase().toLowerCase().normalize('NFKC');
 }
 
 /** The index after the closing quote of the string that opens at `at`. */

@@ -4,6 +4,9 @@
  */
 
 const LOW_BITS = 0x01010101;
+const SPACES = 0x20202020;
+const QUOTES = 0x22222222;
+const BACKSLASHES = 0x5c5c5c5c;
 const HIGH_BITS = 0x80808080;
 
 /** The mask as seen by a piece that begins `phase` bytes into the payload. */
@@ -39,20 +42,35 @@ export function applyMask(bytes: Buffer, mask: number, phase = 0): void {
   for (let i = head + words.length * 4; i < bytes.length; i++) bytes[i]! ^= maskByte(key, i);
 }
 
-/** Whether masked `bytes` hold `value`; `phase` as for `applyMask`. Changes nothing. */
-export function maskedIncludes(bytes: Buffer, value: number, mask: number, phase = 0): boolean {
+/**
+ * Whether masked `bytes` stand for themselves inside a JSON string, whoever reads it: ASCII without
+ * controls, quotes and backslashes. `phase` as for `applyMask`. Changes nothing.
+ */
+export function maskedIsPlain(bytes: Buffer, mask: number, phase = 0): boolean {
   const key = rotated(mask, phase);
   const head = unalignedBytes(bytes);
-  for (let i = 0; i < head; i++) if ((bytes[i]! ^ maskByte(key, i)) === value) return true;
+  for (let i = 0; i < head; i++) if (!isPlain(bytes[i]! ^ maskByte(key, i))) return false;
   const words = alignedWords(bytes, head);
-  // A byte of a word becomes 0 where the value stands; the rest is the usual test for a zero byte.
-  const wordKey = rotated(key, head) ^ (value * LOW_BITS);
+  const wordKey = rotated(key, head);
   for (let i = 0; i < words.length; i++) {
     const word = words[i]! ^ wordKey;
-    if (((word - LOW_BITS) & ~word & HIGH_BITS) !== 0) return true;
+    const quote = word ^ QUOTES;
+    const backslash = word ^ BACKSLASHES;
+    // Each term has a byte's high bit where the byte is a quote, a backslash, below a space, or
+    // beyond ASCII: the usual tests for a zero byte and for a smaller one.
+    const odd =
+      ((quote - LOW_BITS) & ~quote) |
+      ((backslash - LOW_BITS) & ~backslash) |
+      ((word - SPACES) & ~word) |
+      word;
+    if ((odd & HIGH_BITS) !== 0) return false;
   }
   for (let i = head + words.length * 4; i < bytes.length; i++) {
-    if ((bytes[i]! ^ maskByte(key, i)) === value) return true;
+    if (!isPlain(bytes[i]! ^ maskByte(key, i))) return false;
   }
-  return false;
+  return true;
+}
+
+function isPlain(byte: number): boolean {
+  return byte >= 0x20 && byte < 0x80 && byte !== 0x22 && byte !== 0x5c;
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AUDIO, clientAudio, OTHER, serverAudio, UNDECIDED } from './classify.ts';
 import { encodeClose, encodeFragment, encodePing, encodeText } from './frame-encoder.ts';
 import { slabBlockBytes } from './limits.ts';
-import { applyMask, maskedIncludes } from './masking.ts';
+import { applyMask, maskedIsPlain } from './masking.ts';
 import { Slab } from './slab.ts';
 import { until } from './testbed.ts';
 import { RelayTicker } from './ticker.ts';
@@ -56,11 +56,26 @@ describe('masking', () => {
           applyMask(bytes, mask, phase);
           const expected = plain.map((b, i) => b ^ ((mask >>> (((i + phase) & 3) * 8)) & 255));
           expect(bytes.equals(expected)).toBe(true);
-          for (const value of [37, 38, 200]) {
-            expect(maskedIncludes(bytes, value, mask, phase)).toBe(plain.includes(value));
-          }
+          const isPlain = plain.every(b => b >= 0x20 && b < 0x80 && b !== 0x22 && b !== 0x5c);
+          expect(maskedIsPlain(bytes, mask, phase)).toBe(isPlain);
           applyMask(bytes, mask, phase);
           expect(bytes.equals(plain)).toBe(true);
+        }
+      }
+    }
+  });
+});
+
+describe('plain bytes', () => {
+  it('are told from all others, wherever one stands', () => {
+    for (const mask of [0, 0x7a5b3c1d, -0x22222223]) {
+      for (let byte = 0; byte < 256; byte++) {
+        const isPlain = byte >= 0x20 && byte < 0x80 && byte !== 0x22 && byte !== 0x5c;
+        for (let at = 0; at < 20; at++) {
+          const bytes = Buffer.alloc(20, 'A');
+          bytes[at] = byte;
+          applyMask(bytes, mask);
+          expect(maskedIsPlain(bytes, mask)).toBe(isPlain);
         }
       }
     }
