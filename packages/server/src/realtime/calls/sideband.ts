@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 import type { Upstream } from '../../models/index.ts';
+import { EVENT_TYPE } from '../relay/index.ts';
 import { REQUEST_ID_HEADER, upstreamHeaders } from '../upstream.ts';
 
 /**
@@ -12,8 +13,11 @@ const PING_INTERVAL_MS = 15_000;
 const DEAD_AFTER_MS = 45_000;
 /** Events may carry audio; the provider's own bound on messages is 15 MiB. */
 const MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
-/** Tells audio by the beginning of a message alone. */
-const AUDIO_TYPE = /"type"\s*:\s*"response\.(output_)?audio\.delta"/;
+/** Audio is told by the beginning of a message alone. */
+const AUDIO_TYPES: ReadonlySet<string> = new Set([
+  'response.output_audio.delta',
+  'response.audio.delta',
+]);
 const TYPE_WITHIN_BYTES = 192;
 
 export interface SidebandEnd {
@@ -71,7 +75,8 @@ export async function attachSideband(
   socket.on('message', (data, isBinary) => {
     if (isBinary) return;
     const beginning = (data as Buffer).toString('latin1', 0, TYPE_WITHIN_BYTES);
-    if (!AUDIO_TYPE.test(beginning)) events.onText(String(data));
+    const type = EVENT_TYPE.exec(beginning)?.[1];
+    if (type === undefined || !AUDIO_TYPES.has(type)) events.onText(String(data));
   });
   socket.on('unexpected-response', (request, response) => {
     status = response.statusCode;

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
 import type { Upstream } from '../../models/index.ts';
 import { attachSideband } from './sideband.ts';
 import { createUpstreamCall, hangUpUpstream } from './upstream-call.ts';
@@ -14,7 +16,27 @@ const server = createServer((request, response) => {
   response.writeHead(404).end();
 });
 
-afterEach(() => new Promise<void>(resolve => void server.close(() => resolve())));
+afterAll(() => new Promise<void>(resolve => void server.close(() => resolve())));
+
+it('tells audio by the type of an event, not by words inside of it', async () => {
+  const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  const audio = '{"type":"response.output_audio.delta","delta":"AAAA"}';
+  const told = '{"type":"response.done","response":{"metadata":{"type":"response.audio.delta"}}}';
+  sockets.on('connection', socket => {
+    for (const text of [audio, told]) socket.send(text);
+  });
+  await once(sockets, 'listening');
+  const { port } = sockets.address() as AddressInfo;
+  const upstream = { wsUrl: () => `ws://127.0.0.1:${port}`, headers: async () => ({}) };
+  const { signal } = new AbortController();
+  const target = { upstream: upstream as unknown as Upstream, callId: 'c', requestId: 'r', signal };
+  const heard = await new Promise(resolve => {
+    void attachSideband(target, { onOpen() {}, onText: resolve, onEnd() {} });
+  });
+  expect(heard).toBe(told);
+  for (const socket of sockets.clients) socket.terminate();
+  sockets.close();
+});
 
 it('an id of ours, beside the credentials', async () => {
   await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve));
