@@ -22,13 +22,14 @@ export class WebRtcClient {
   readonly #codec = new OpusCodec();
   readonly #track = new MediaStreamTrack({ kind: 'audio' });
   readonly #peer: RTCPeerConnection;
-  readonly #channel: RTCDataChannel;
+  readonly #channel: RTCDataChannel | undefined;
   #sequence = 100;
   #timestamp = 1_000;
   readonly connected: Promise<void>;
+  /** The data channel has closed. */
   readonly closed: Promise<void>;
 
-  constructor() {
+  constructor({ hasChannel = true } = {}) {
     this.#peer = new RTCPeerConnection({
       iceServers: [],
       iceUseIpv6: false,
@@ -39,8 +40,8 @@ export class WebRtcClient {
         ],
       },
     });
-    this.#channel = this.#peer.createDataChannel('oai-events');
-    this.#channel.onMessage.subscribe(data => this.events.push(JSON.parse(String(data))));
+    if (hasChannel) this.#channel = this.#peer.createDataChannel('oai-events');
+    this.#channel?.onMessage.subscribe(data => this.events.push(JSON.parse(String(data))));
     this.#peer.onTrack.subscribe(track => {
       track.onReceiveRtp.subscribe(packet => {
         const samples = this.#codec.decode(packet.payload);
@@ -53,7 +54,7 @@ export class WebRtcClient {
       });
     });
     this.closed = new Promise(resolve => {
-      this.#channel.stateChanged.subscribe(state => {
+      this.#channel?.stateChanged.subscribe(state => {
         if (state === 'closed') resolve();
       });
     });
@@ -81,7 +82,7 @@ export class WebRtcClient {
   }
 
   send(event: object): void {
-    this.#channel.send(JSON.stringify(event));
+    this.#channel?.send(JSON.stringify(event));
   }
 
   /** Everything heard so far. */

@@ -3,6 +3,7 @@ import { WebRtcClient } from '../../../../simulator/src/testing/webrtc-client.ts
 import { useBench } from '../testing/bench.ts';
 import { connectClient, eventually, type Refusal } from '../testing/client.ts';
 import { openRealtimeHost, type RealtimeHost } from '../testing/host.ts';
+import { offersMoreThanAudio } from './service.ts';
 
 const bench = useBench({}, { SIMULATOR_DATA_CHANNEL_DELAY_MS: '0' });
 const sdpType = { 'content-type': 'application/sdp' };
@@ -22,10 +23,11 @@ async function place(
     bearer?: string;
     form?: Record<string, unknown>;
     base?: string;
+    hasChannel?: boolean;
   } = {},
 ): Promise<Placed> {
-  const { host = bench.host, bearer, form, base = '/v1/realtime' } = options;
-  const client = new WebRtcClient();
+  const { host = bench.host, bearer, form, base = '/v1/realtime', hasChannel = true } = options;
+  const client = new WebRtcClient({ hasChannel });
   const sdp = await client.offer();
   const body = new FormData();
   body.set('sdp', new Blob([sdp], { type: 'application/sdp' }));
@@ -43,7 +45,7 @@ async function place(
   expect(response.headers.get('content-type')).toContain('application/sdp');
   await client.accept(answer);
   // The data channel is open too: what is sent or closed before that is lost.
-  await client.events.next('session.created');
+  if (hasChannel) await client.events.next('session.created');
   const location = response.headers.get('location') ?? '';
   expect(location).toMatch(new RegExp(`^${base}/calls/rtc_`));
   return {
@@ -52,6 +54,18 @@ async function place(
     callId: location.split('/').at(-1)!,
     sessionId: response.headers.get('holdfast-session')!,
   };
+}
+
+async function mintLocked(): Promise<string> {
+  const minted = await bench.host.request('/v1/realtime/client_secrets', {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify({
+      session: { type: 'realtime', model: 'gpt-realtime', instructions: 'Be brief.' },
+      holdfast: { locked: ['instructions'] },
+    }),
+  });
+  return ((await minted.json()) as { value: string }).value;
 }
 
 const upstreamCall = async (sessionId: string) => {
@@ -230,27 +244,58 @@ describe('a call', () => {
     await client.close();
   });
 
-  it('is hung up when its client changes what a secret had locked', async () => {
-    const minted = await bench.host.request('/v1/realtime/client_secrets', {
-      method: 'POST',
-      headers: json,
-      body: JSON.stringify({
-        session: { type: 'realtime', model: 'gpt-realtime', instructions: 'Be brief.' },
-        holdfast: { locked: ['instructions'] },
-      }),
-    });
-    const { value } = (await minted.json()) as { value: string };
-    const { client, sessionId } = await place({ bearer: value });
+  it('with locked parts has no data channel, which would go past the locks', async () => {
+    const bearer = await mintLocked();
+    const path = `${bench.host.url}/v1/realtime/calls`;
+    const headers = { ...sdpType, authorization: `Bearer ${bearer}` };
+    const body = await new WebRtcClient().offer();
+    const refused = await fetch(path, { method: 'POST', headers, body });
+    expect(refused.status).toBe(403);
+    expect(await refused.json()).toMatchObject({ error: { param: 'sdp' } });
+    // The secret is not used up by that.
+    const { client, sessionId } = await place({ bearer, hasChannel: false });
+    const call = await upstreamCall(sessionId);
+    expect(call).toMatchObject({ transport: 'webrtc', state: 'open' });
+    await endOf(sessionId);
+    await client.close();
+  });
+
+  it('is hung up when a locked part changes all the same', async () => {
+    const placed = await place({ bearer: await mintLocked(), hasChannel: false });
+    const { client, callId, sessionId } = placed;
     await upstreamCall(sessionId);
-    client.send({
+    const sideband = await connectClient(`${bench.host.wsUrl}/v1/realtime?call_id=${callId}`);
+    sideband.send({
       type: 'session.update',
       session: { type: 'realtime', instructions: 'Be rude.' },
     });
-    await client.closed;
+    await sideband.closed;
     expect(await bench.settled(sessionId, 'ended')).toMatchObject({
       close_reason: 'locked_configuration',
     });
     await client.close();
+  });
+});
+
+describe('an offer of audio only', () => {
+  const audio = 'v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n';
+
+  it('is told from all that a lenient provider could take for more', () => {
+    expect(offersMoreThanAudio(audio)).toBe(false);
+    for (const more of [
+      'm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n',
+      'm=Application 9 DTLS/SCTP 5000',
+      'M=application 9 x',
+      ' m = application',
+      'a=x\rm=application 9',
+      'a=x\u2028m=application 9',
+      'm=video 9 UDP/TLS/RTP/SAVPF 96\r\n',
+      'm=AUDIO 9 x',
+      'a=sctp-port:5000\r\n',
+      'a=group:BUNDLE 0 application',
+    ]) {
+      expect([more, offersMoreThanAudio(audio + more)]).toEqual([more, true]);
+    }
   });
 });
 

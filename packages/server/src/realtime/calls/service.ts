@@ -85,6 +85,14 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
   const upstream = models.upstream(model);
   const config = principal.grant?.session ?? offer.config;
   const locked = principal.grant?.locked ?? [];
+  if (locked.length > 0 && offersMoreThanAudio(offer.sdp)) {
+    throw new HoldfastError(
+      'forbidden',
+      'This client secret locks parts of the configuration. A data channel would go past the ' +
+        'locks, so its calls may offer audio only; or connect with a WebSocket.',
+      { field: 'sdp' },
+    );
+  }
   const { lease, row } = await openSession(deps, {
     principal,
     model: model.id,
@@ -112,6 +120,16 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
     if (placed !== '') await hangUpUpstream(upstream, placed, requestId).catch(() => {});
     throw await fail(deps, lease, thrown);
   }
+}
+
+/**
+ * Whether an offer has, or could be read as having, anything but audio. What a browser sends on a
+ * data channel goes to the provider directly, and most of it is never reported to us: a response's
+ * own instructions and tools, for instance.
+ */
+export function offersMoreThanAudio(sdp: string): boolean {
+  const media = sdp.split(/[\r\n\v\f\u0085\u2028\u2029]/).filter(line => /^\s*m\s*=/i.test(line));
+  return media.some(line => !line.startsWith('m=audio ')) || /application|sctp/i.test(sdp);
 }
 
 /** Fails the session of a call that could not be placed; returns the error for the caller. */
