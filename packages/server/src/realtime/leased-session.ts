@@ -28,6 +28,7 @@ export interface LeasedSessionOptions {
   readonly onLost: (loss: JournalLoss) => void;
   readonly onCreated?: () => void;
   readonly onConfiguration?: (session: Json) => void;
+  readonly onError?: (error: Json) => void;
 }
 
 export interface LeasedSession {
@@ -107,7 +108,7 @@ function createTap(
       deps.telemetry.log.warn('session.facts_lost', { session_id: id, error });
     });
   };
-  const { onConfiguration } = options;
+  const { onConfiguration, onError } = options;
   return new SessionTap(
     {
       record: event => void journal.push(event),
@@ -121,6 +122,7 @@ function createTap(
       },
       onVoice: voice => note({ voice }),
       ...(onConfiguration && { onConfiguration }),
+      ...(onError && { onError }),
     },
     options.usage,
   );

@@ -32,7 +32,8 @@ import { dial } from './upstream.ts';
  * `holdfast.session`, then everything else. A configuration of ours goes upstream ahead of all
  * client messages, so what the client sets afterwards wins unless it is locked. The provider's
  * `session.updated` that answers it is passed on: it is what holds, and hiding it would cost the
- * parsing of every message.
+ * parsing of every message. Where parts are locked and the provider refuses that configuration, the
+ * session ends: without it, nothing of what was locked would hold.
  */
 export interface RelayedSessionOptions {
   /** The client's socket, its handshake answered; ours from here on. */
@@ -56,6 +57,7 @@ const STOPS: Readonly<Record<StopReason, { code: number; ending: Ending }>> = {
   drain: { code: 1012, ending: { type: 'lose', reason: 'drain' } },
   revoked: { code: 1008, ending: { type: 'end', reason: 'access_revoked' } },
   lost: { code: 1012, ending: { type: 'lose', reason: 'replica_lost' } },
+  locked: { code: 1011, ending: { type: 'end', reason: 'locked_configuration' } },
 };
 
 /** What the client hears before it is closed for a reason of its own. */
@@ -68,6 +70,10 @@ const FAREWELLS: Readonly<Partial<Record<StopReason, { code: string; message: st
     code: 'access_revoked',
     message: 'The key or the sign-in that opened this session has ended.',
   },
+  locked: {
+    code: 'locked_configuration',
+    message: 'The model did not take the configuration that is locked for this session.',
+  },
 };
 
 export class RelayedSession implements RegisteredSession {
@@ -78,6 +84,7 @@ export class RelayedSession implements RegisteredSession {
   readonly #options: RelayedSessionOptions;
   readonly #log: Logger;
   readonly #dialling = new AbortController();
+  readonly #configurationId = newId('evt');
   #stopped: StopReason | undefined;
   #relay: Relay | undefined;
 
@@ -95,6 +102,7 @@ export class RelayedSession implements RegisteredSession {
       lease,
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
       onCreated: () => this.#introduce(),
+      ...(options.locked.length > 0 && { onError: error => this.#watchConfiguration(error) }),
     });
     this.done = this.#run();
   }
@@ -111,6 +119,12 @@ export class RelayedSession implements RegisteredSession {
     const farewell = FAREWELLS[reason];
     if (farewell) this.#relay?.inject(errorEvent({ type: 'invalid_request_error', ...farewell }));
     this.#relay?.close(STOPS[reason].code, farewell?.code ?? reason);
+  }
+
+  #watchConfiguration(error: Json): void {
+    if (error.event_id !== this.#configurationId) return;
+    this.#log.warn('session.configuration_refused', { code: error.code });
+    this.stop('locked');
   }
 
   async #run(): Promise<void> {
@@ -176,7 +190,7 @@ export class RelayedSession implements RegisteredSession {
     });
     this.#relay = relay;
     this.#deps.traffic.add(relay.counters);
-    const configuration = configurationEvent(config, newId('evt'));
+    const configuration = configurationEvent(config, this.#configurationId);
     if (configuration !== null) relay.injectUpstream(configuration);
     relay.start();
     this.#log.info('bridge.started');

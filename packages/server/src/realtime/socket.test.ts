@@ -280,6 +280,25 @@ describe('client secrets', () => {
     expect(updates).toHaveLength(1);
     client.socket.close(1000);
   });
+
+  it('end a session whose locked configuration the model does not take', async () => {
+    const audio = { output: { voice: 'alloy', speed: 99 } };
+    const session = { type: 'realtime', model: 'gpt-realtime', audio };
+    const open = await mint({ session });
+    const free = await connectClient(bench.host.wsUrl + path, { bearer: open.value });
+    expect(await free.event('error')).toMatchObject({ error: { param: expect.any(String) } });
+    say(free, 'Hello');
+    await free.event('response.done');
+    free.socket.close(1000);
+    const { value } = await mint({ session, holdfast: { locked: ['instructions'] } });
+    const client = await connectClient(bench.host.wsUrl + path, { bearer: value });
+    const id = await sessionIdOf(client);
+    expect(await client.closed).toEqual({ code: 1011, reason: 'locked_configuration' });
+    expect(client.events.at(-1)).toMatchObject({ error: { code: 'locked_configuration' } });
+    expect(await bench.settled(id, 'ended')).toMatchObject({
+      close_reason: 'locked_configuration',
+    });
+  });
 });
 
 describe('the preview protocol', () => {

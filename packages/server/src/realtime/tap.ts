@@ -17,6 +17,8 @@ export interface TapListener {
   onCreated(session: UpstreamSession): void;
   /** The effective configuration, whenever the upstream reports it. */
   onConfiguration?(session: Json): void;
+  /** The upstream reports an error; the object inside of the event. */
+  onError?(error: Json): void;
   /** The voice has changed. */
   onVoice?(voice: string): void;
 }
@@ -54,6 +56,7 @@ export class SessionTap {
     if (event.type === 'session.updated') this.#onUpdated(event.session);
     if (event.type === 'error' && isObject(event.error)) {
       this.upstreamExpired ||= event.error.code === 'session_expired';
+      this.#listener.onError?.(event.error);
     }
     const logged = serverLogEvent(event);
     if (logged !== null) this.#listener.record(logged);

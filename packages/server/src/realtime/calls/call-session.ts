@@ -40,6 +40,7 @@ export interface CallSessionOptions {
 type Ending = Exclude<SessionInput, { type: 'connect' }>;
 
 const STOPS: Readonly<Record<Exclude<StopReason, 'drain' | 'lost'>, Ending>> = {
+  locked: { type: 'end', reason: 'locked_configuration' },
   end: { type: 'end', reason: 'end_requested' },
   erase: { type: 'end', reason: 'deleted' },
   expired: { type: 'expire', reason: 'session_expired' },
@@ -147,7 +148,7 @@ export class CallSession implements RegisteredSession {
     const lastedMs = this.#openedAtMs === undefined ? -1 : performance.now() - this.#openedAtMs;
     if (lastedMs >= stableAfterMs) this.#attempts = 0;
     this.#log.info('sideband.closed', { kind, status, close_code: code });
-    if (this.#lockBroken) return { type: 'end', reason: 'locked_configuration' };
+    if (this.#lockBroken) return STOPS.locked;
     const gone = kind === 'refused' && (status === 404 || status === 410);
     if (gone && (this.#first !== undefined || this.#attempts >= attachAttempts)) {
       return { type: 'end', reason: 'client_closed' };
