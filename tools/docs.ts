@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { generatePages } from './docs/pages.ts';
 
 /**
- * `npm run docs` writes `.env.example` and `docs/reference/` from the code that they describe;
- * `npm run docs -- --check` writes nothing and fails when one of them is not up to date.
+ * `npm run docs` writes `.env.example` and `docs/reference/` from the code that they describe, and
+ * `realtime/client-events.json` from the typings of stock clients; `npm run docs -- --check` writes
+ * nothing and fails when one of them is not up to date.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 

@@ -4,9 +4,10 @@ import { CONTROLS } from '../tests/proof/arguments.ts';
 
 /**
  * `npm run test:all`, for every night: all tests, with five times as many fuzzed frames and
- * requests as `npm test` has, and what takes too long for every change: the vendors' agents, half
- * an hour of voice sessions, the proof, and that the proof fails where something is broken. A step
- * that fails does not keep the others from running. Exit code 1 when any failed.
+ * requests as `npm test` has and the long form of the hostile ones, and what takes too long for
+ * every change: the vendors' agents, half an hour of voice sessions, the proof, and that the proof
+ * fails where something is broken. A step that fails does not keep the others from running. Exit
+ * code 1 when any failed.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -21,7 +22,7 @@ const STEPS: readonly Step[] = [
   {
     title: 'tests',
     command: ['tools/test.ts'],
-    env: { FUZZ_FRAMES: '1000000', FUZZ_REQUESTS: '20000' },
+    env: { FUZZ_FRAMES: '1000000', FUZZ_REQUESTS: '20000', HOSTILE_MESSAGES: '1000000' },
   },
   { title: 'agents', command: ['tools/agents.ts'] },
   { title: 'soak', command: ['tests/soak/main.ts', '--minutes', '30', '--stack', 'production'] },

@@ -9,6 +9,7 @@ import { METRICS } from '../../packages/server/src/platform/telemetry/index.ts';
 import { sessionDefaultsFile } from '../../packages/server/src/realtime/defaults.ts';
 import { parseAgentProfiles } from '../../packages/server/src/runs/agents/profiles.ts';
 import { type ApiRoute, describeApi } from './api.ts';
+import { renderClientEvents } from './client-events.ts';
 import { generatePages } from './pages.ts';
 import { boundsText, propertyRows, typeText } from './schema-text.ts';
 
@@ -50,6 +51,38 @@ describe('generated pages', () => {
 
   it('are the same each time', async () => {
     expect(await generatePages()).toEqual(pages);
+  });
+});
+
+describe('the events of stock clients', () => {
+  const events = JSON.parse(renderClientEvents()) as Record<string, string[]>;
+
+  it('are those that the typings name, with what tells how fields are understood', () => {
+    expect(Object.keys(events)).toEqual([
+      'conversation.item.create',
+      'conversation.item.delete',
+      'conversation.item.retrieve',
+      'conversation.item.truncate',
+      'input_audio_buffer.append',
+      'input_audio_buffer.clear',
+      'input_audio_buffer.commit',
+      'output_audio_buffer.clear',
+      'response.cancel',
+      'response.create',
+      'session.update',
+    ]);
+    expect(events['input_audio_buffer.append']).toEqual(['audio', 'event_id']);
+    expect(events['session.update']).toEqual(
+      expect.arrayContaining([
+        'session.type=realtime',
+        'session.tools[].type=function|mcp',
+        'session.tools[].parameters=*',
+        'session.audio.output.voice',
+        'session.audio.output.voice.id',
+      ]),
+    );
+    expect(events['conversation.item.create']).toContain('item.role=assistant|system|user');
+    expect(events['response.create']!.join()).toContain('|item_reference|');
   });
 });
 

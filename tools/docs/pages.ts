@@ -1,6 +1,7 @@
 import { renderEnvExample, renderReference } from '../../packages/server/src/config/index.ts';
 import { METRICS } from '../../packages/server/src/platform/telemetry/index.ts';
 import { describeApi } from './api.ts';
+import { renderClientEvents } from './client-events.ts';
 import { renderErrors } from './errors-page.ts';
 import { renderEvents } from './events-page.ts';
 import { renderApi } from './http-api-page.ts';
@@ -16,6 +17,7 @@ export async function generatePages(): Promise<Map<string, string>> {
     ['docs/reference/events.md', renderEvents()],
     ['docs/reference/http-api.md', renderApi(await describeApi())],
     ['docs/reference/metrics.md', renderMetrics(METRICS)],
+    ['packages/server/src/realtime/client-events.json', renderClientEvents()],
     ...renderOperatorSchemas().map(([name, text]): [string, string] => [
       `docs/reference/schemas/${name}`,
       text,

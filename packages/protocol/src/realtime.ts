@@ -22,31 +22,46 @@ export const realtimeSessionConfig = z.looseObject({
 });
 export type RealtimeSessionConfig = z.infer<typeof realtimeSessionConfig>;
 
+/** Ours: written otherwise, or where they do not belong, they would lock nothing without a word. */
+const OWN_NAMES = /^(holdfast|locked|max_sessions)$/i;
+
 /** `POST /v1/realtime/client_secrets`. `holdfast` is ours and optional. */
-export const clientSecretRequest = z.looseObject({
-  expires_after: z
-    .object({
-      anchor: z.literal('created_at').default('created_at'),
-      seconds: z
-        .number()
-        .int()
-        .min(CLIENT_SECRET_TTL_MIN_S)
-        .max(CLIENT_SECRET_TTL_MAX_S)
-        .default(CLIENT_SECRET_TTL_DEFAULT_S),
-    })
-    .optional(),
-  session: realtimeSessionConfig.optional(),
-  holdfast: z
-    .strictObject({
-      max_sessions: z.number().int().min(1).max(100).default(1),
-      locked: z
-        .array(z.enum(['instructions', 'tools', 'voice', 'model', 'turn_detection', 'all']))
-        .max(10)
-        .default([])
-        .describe('Parts of the configuration that the holder of the secret cannot change.'),
-    })
-    .optional(),
-});
+export const clientSecretRequest = z
+  .looseObject({
+    expires_after: z
+      .object({
+        anchor: z.literal('created_at').default('created_at'),
+        seconds: z
+          .number()
+          .int()
+          .min(CLIENT_SECRET_TTL_MIN_S)
+          .max(CLIENT_SECRET_TTL_MAX_S)
+          .default(CLIENT_SECRET_TTL_DEFAULT_S),
+      })
+      .optional(),
+    session: realtimeSessionConfig.optional(),
+    holdfast: z
+      .strictObject({
+        max_sessions: z.number().int().min(1).max(100).default(1),
+        locked: z
+          .array(z.enum(['instructions', 'tools', 'voice', 'model', 'turn_detection', 'all']))
+          .max(10)
+          .default([])
+          .describe('Parts of the configuration that the holder of the secret cannot change.'),
+      })
+      .optional(),
+  })
+  .superRefine((body, context) => {
+    const misplaced = (object: object, path: string[]) => {
+      for (const key of Object.keys(object).filter(name => OWN_NAMES.test(name))) {
+        if (path.length === 0 && key === 'holdfast') continue;
+        const message = 'Not understood here. Locks are given as holdfast.locked.';
+        context.addIssue({ code: 'custom', path: [...path, key], message });
+      }
+    };
+    misplaced(body, []);
+    if (body.session) misplaced(body.session, ['session']);
+  });
 
 /** The older `POST /sessions` body (flat), as the seeds' frontend sends it. */
 export const legacySessionRequest = z.looseObject({

@@ -34,6 +34,7 @@ function nested(v: Values) {
       maxActivePerOwner: v.HOLDFAST_MAX_ACTIVE_SESSIONS,
       reconnectWindowMs: v.HOLDFAST_RECONNECT_WINDOW * S,
       defaultsFile: v.HOLDFAST_SESSION_DEFAULTS_FILE ?? null,
+      lockedAlsoAllowed: v.HOLDFAST_LOCKED_ALSO_ALLOWED,
       /** Null: kept. */
       retentionDays: v.HOLDFAST_RETENTION_SESSIONS_DAYS ?? null,
     },

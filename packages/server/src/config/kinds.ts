@@ -8,6 +8,7 @@ import type { Kind } from './setting.ts';
 
 const TRUE = new Set(['1', 'true', 'yes', 'on']);
 const FALSE = new Set(['0', 'false', 'no', 'off']);
+const EVENT_PART = /^[\w.-]+(:[\w-]+(\[\])*(\.[\w-]+(\[\])*)*(=(\*|[^|=]+(\|[^|=]+)*))?)?$/;
 
 function kind<T>(form: string, schema: z.ZodType<T, string>): Kind<T> {
   return { form, schema, secret: false };
@@ -109,6 +110,16 @@ export const hostPatterns: Kind<readonly string[]> = kind(
     .toLowerCase()
     .transform(splitList)
     .pipe(z.array(z.string().refine(isHostPattern))),
+);
+
+/** Types of realtime events, or fields of them: `type:path`, as `realtime/known-event.ts` reads. */
+export const eventParts: Kind<readonly string[]> = kind(
+  'a comma-separated list of event types, or of fields as `type:path.of[].field`',
+  z
+    .string()
+    .max(16_384)
+    .transform(splitList)
+    .pipe(z.array(z.string().regex(EVENT_PART))),
 );
 
 /** `name=value` pairs; the last of one name counts. */

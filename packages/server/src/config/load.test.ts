@@ -185,6 +185,16 @@ describe('values', () => {
     }
   });
 
+  it('reads events and their fields', () => {
+    const given = (text: string) => ({ HOLDFAST_LOCKED_ALSO_ALLOWED: text });
+    const good = 'a.b, a.b:c, a.b:c.d[].e_f=*,a.b:c[][].d=x y|z';
+    const { lockedAlsoAllowed } = loadConfig(given(good), {}).sessions;
+    expect(lockedAlsoAllowed).toEqual(good.split(/, ?/));
+    for (const bad of ['a b', 'a:', ':a', 'a:b.', 'a:b..c', 'a:b[', 'a:[]', 'a:b=', 'a:b=x||y']) {
+      expect(faultsOf(given(bad)), bad).toHaveLength(1);
+    }
+  });
+
   it('is immutable', () => {
     const config = loadConfig({}, {});
     expect(() => Object.assign(config.server, { port: 1 })).toThrow(TypeError);

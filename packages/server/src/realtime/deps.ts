@@ -1,4 +1,5 @@
 import type { Models } from '../models/index.ts';
+import type { KnownEvents } from './known-event.ts';
 import type { Traffic } from './metrics.ts';
 import type { AdmissionDeps } from './open-session.ts';
 import type { SessionRegistry } from './registry.ts';
@@ -10,6 +11,8 @@ export interface SocketDeps extends AdmissionDeps {
   readonly registry: SessionRegistry;
   readonly ticker: RelayTicker;
   readonly traffic: Traffic;
+  /** What may pass where parts of a session are locked. */
+  readonly knownEvents: KnownEvents;
   /** From the first packet to the upstream until its 101. */
   readonly dialTimeoutMs: number;
   readonly relayLimits?: Partial<RelayLimits>;

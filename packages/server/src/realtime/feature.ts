@@ -15,6 +15,7 @@ import { type HangUpDeps, hangUpOrphan } from './calls/hang-up.ts';
 import type { CallLimits } from './calls/limits.ts';
 import { type Calls, createCalls } from './calls/service.ts';
 import type { SessionDefaults } from './defaults.ts';
+import { KnownEvents } from './known-event.ts';
 import { addRegistryGauges, createMetrics, Traffic } from './metrics.ts';
 import type { SecretsDeps } from './mint-secret.ts';
 import { orderBell, SessionRegistry } from './registry.ts';
@@ -40,6 +41,8 @@ export interface RealtimeDeps {
   readonly audit: Pick<Audit, 'record'>;
   readonly watch: Pick<Watch, 'follow'>;
   readonly defaults: SessionDefaults;
+  /** Events and fields that may pass in locked sessions besides those of the stock clients. */
+  readonly lockedAlsoAllowed?: readonly string[];
   readonly revision: string;
   /** Places per owner. */
   readonly maxActiveSessions: number;
@@ -91,6 +94,7 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     hangUpOrphan: (row: SessionRow, requestId?: string) => hangUpOrphan(hangUp, row, requestId),
     ticker: new RelayTicker(),
     traffic: new Traffic(),
+    knownEvents: new KnownEvents(deps.lockedAlsoAllowed),
   };
   const { drainAcceptMs = DRAIN_ACCEPT_MS, drainGraceMs } = deps;
   const { watch } = deps;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SEED_DEFAULTS, sessionDefaultsFile, withDefaults } from './defaults.ts';
+import { KnownEvents } from './known-event.ts';
 import { configurationEvent, lockBroken, lockedParam, lockFilter } from './locked-config.ts';
 import type { Json } from './preview/session.ts';
 
@@ -14,28 +15,26 @@ const CONFIG: Json = {
 };
 const update = (session: unknown) => ({ type: 'session.update', session });
 const create = (response: unknown) => ({ type: 'response.create', response });
+const item = (fields: object) => ({ type: 'conversation.item.create', item: fields });
+const tools = { type: 'mcp_list_tools', server_label: 's', tools: [] };
+const user = { type: 'message', role: 'user', content: [] };
 const system = { type: 'message', role: 'system', content: [] };
 
 describe('locked parts', () => {
   it.each([
     ['instructions', update({ instructions: 'Be rude.' }), 'session.instructions'],
     ['instructions', update({ instructions: null }), 'session.instructions'],
-    ['instructions', update({ Instructions: 'Be rude.' }), 'session.instructions'],
-    [
-      'instructions',
-      update({ instructions: 'Be brief.', INSTRUCTIONS: 'Be rude.' }),
-      'session.instructions',
-    ],
+    ['instructions', update(null), 'session'],
     ['instructions', update({ prompt: { id: 'pmpt_1' } }), 'session.prompt'],
     ['instructions', create({ instructions: 'Be rude.' }), 'response.instructions'],
-    ['instructions', create({ input: [system] }), 'response.input'],
-    ['instructions', { type: 'conversation.item.create', item: system }, 'item.role'],
-    [
-      'instructions',
-      { Type: 'session.update', session: { instructions: '' } },
-      'session.instructions',
-    ],
-    ['instructions', { type: 'transcription_session.update', session: {} }, 'session'],
+    ['instructions', create({ input: [system] }), 'response.input.role'],
+    ['instructions', create({ input: [user, system] }), 'response.input.role'],
+    ['instructions', item(system), 'item.role'],
+    ['instructions', item({ ...system, role: 'developer' }), 'item.role'],
+    ['instructions', { type: 'x', session: { instructions: '' } }, 'session.instructions'],
+    ['tools', item(tools), 'item.tools'],
+    ['tools', item({ ...user, tools: [] }), 'item.tools'],
+    ['tools', create({ input: [tools] }), 'response.input.tools'],
     ['tools', update({ tools: [] }), 'session.tools'],
     ['tools', update({ tool_choice: 'none' }), 'session.tool_choice'],
     ['tools', create({ tools: [] }), 'response.tools'],
@@ -48,35 +47,39 @@ describe('locked parts', () => {
       'session.audio.input.turn_detection',
     ],
     ['voice', update({ audio: null }), 'session.audio'],
-    ['voice', update({ AUDIO: { output: null } }), 'session.audio.output'],
+    ['voice', update({ audio: { output: null } }), 'session.audio.output'],
     ['voice', update({ audio: { output: [] } }), 'session.audio.output'],
-    ['voice', update({ audio: {}, Audio: {} }), 'session.audio'],
+    ['voice', update({ voice: 'echo' }), 'session.voice'],
     ['voice', create({ audio: 'echo' }), 'response.audio'],
     ['turn_detection', update({ audio: { input: null } }), 'session.audio.input'],
     ['all', update({ speed: 2 }), 'session.speed'],
     ['all', create({ max_output_tokens: 9 }), 'response.max_output_tokens'],
-    ['all', create({ input: [{ type: 'message', role: 'developer' }] }), 'response.input'],
+    ['all', create({ input: [system] }), 'response.input.role'],
+    ['all', create({ input: [tools] }), 'response.input.tools'],
   ])('%s: refuses %j', (part, event, param) => {
-    expect(lockedParam(event, CONFIG, [part])).toBe(param);
+    expect(lockedParam(event as Json, { config: CONFIG, locked: [part] })).toBe(param);
   });
 
   it.each([
     ['instructions', update({ instructions: 'Be brief.' })],
     ['instructions', update({ audio: { output: { voice: 'echo' } } })],
-    ['instructions', update('not an object')],
-    ['instructions', { type: 'conversation.item.create', item: { role: 'user' } }],
+    ['instructions', create(null)],
+    ['instructions', item(user)],
+    ['instructions', item({ type: 'function_call_output', call_id: 'c', output: '' })],
+    ['instructions', item(tools)],
+    ['tools', item(system)],
     ['voice', update({ audio: { input: { noise_reduction: null } } })],
     ['voice', update({ audio: { input: null } })],
     ['all', update({ type: 'realtime', instructions: 'Be brief.' })],
     ['all', create({ metadata: { a: 'b' }, conversation: 'none' })],
     ['all', { type: 'input_audio_buffer.commit' }],
-    ['all', ['session.update']],
   ])('%s: lets %j pass', (part, event) => {
-    expect(lockedParam(event as Json, CONFIG, [part])).toBeUndefined();
+    expect(lockedParam(event as Json, { config: CONFIG, locked: [part] })).toBeUndefined();
+    expect(new KnownEvents().unknownPart(event)).toBeUndefined();
   });
 
   it('sees through escapes, and tells the client which of its events it was', () => {
-    const filter = lockFilter(CONFIG, ['instructions'])!;
+    const filter = lockFilter({ config: CONFIG, locked: ['instructions'] }, new KnownEvents())!;
     const text =
       '{"\\u0074ype":"session.\\u0075pdate","event_id":"e1","session":{"instr\\u0075ctions":"x"}}';
     const verdict = filter(text);
@@ -86,8 +89,25 @@ describe('locked parts', () => {
     });
   });
 
+  it.each([
+    ['{"Type":"session.update","session":{}}', 'type'],
+    ['{"type":"session.update","Session":{"instructions":"x"}}', 'Session'],
+    ['{"type":"session.update","session":{"Instructions":"x"}}', 'session.Instructions'],
+    ['{"type":"conversation.item.create","Item":{"role":"system"}}', 'Item'],
+    ['[{"type":"session.update","session":{"instructions":"x"}}]', 'type'],
+    ['{"type":"session.update","session":{"fresh":1}}', 'session.fresh'],
+    ['"session.update"', 'type'],
+  ])('refuse what is not known, whichever part is locked: %s', (text, param) => {
+    for (const part of ['model', 'all']) {
+      const verdict = lockFilter({ config: CONFIG, locked: [part] }, new KnownEvents())!(text);
+      expect(JSON.parse('refuse' in verdict ? verdict.refuse : '{}')).toMatchObject({
+        error: { code: 'unknown_parameter', param },
+      });
+    }
+  });
+
   it('needs no filter when nothing is locked', () => {
-    expect(lockFilter(CONFIG, [])).toBeUndefined();
+    expect(lockFilter({ config: CONFIG, locked: [] }, new KnownEvents())).toBeUndefined();
   });
 });
 
@@ -100,7 +120,8 @@ describe('locked parts of a call, whose data channel bypasses us', () => {
     ['tools gone', { tools: [] }, ['tools']],
     ['another choice of tools', { tool_choice: 'none' }, ['all']],
   ])('notices %s', (_, change, locked) => {
-    expect(lockBroken({ config: CONFIG, first, now: { ...first, ...change } }, locked)).toBe(true);
+    const now = { ...first, ...change };
+    expect(lockBroken({ config: CONFIG, locked }, { first, now })).toBe(true);
   });
 
   it('accepts what the provider adds to what was fixed', () => {
@@ -113,7 +134,7 @@ describe('locked parts of a call, whose data channel bypasses us', () => {
         output: { voice: 'alloy', speed: 1 },
       },
     };
-    expect(lockBroken({ config: CONFIG, first, now }, ['all'])).toBe(false);
+    expect(lockBroken({ config: CONFIG, locked: ['all'] }, { first, now })).toBe(false);
   });
 });
 

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { KnownEvents } from './known-event.ts';
 import { isObject, type Json } from './preview/session.ts';
 import { errorEvent, type FilterVerdict } from './relay/index.ts';
 
@@ -6,14 +7,13 @@ import { errorEvent, type FilterVerdict } from './relay/index.ts';
  * The configuration of a session: what is sent upstream before the client's first event, and which
  * parts of it a client secret has locked.
  *
- * A locked part may be repeated as it is, but not changed: a `session.update` or `response.create`
- * that would is refused by name. Locked instructions also refuse system items, which instruct just
- * as well, and prompt templates, which bring instructions and tools of their own. Keys are compared
- * without regard to case, because some upstreams read them so.
+ * With any part locked, only events and fields that are known by their exact names may pass
+ * (`known-event.ts`), so that the filter and any upstream, however lenient, understand the same.
+ * The relay hands over only valid JSON without keys that some upstream could take for one.
  *
- * Threat: the filter and the upstream must understand the same. The relay hands over only valid
- * JSON without duplicate keys; what this file does not know it lets pass only when it cannot
- * configure anything.
+ * A locked part may be repeated as it is, but not changed: an event that would is refused by name.
+ * Locked instructions also refuse system items, which instruct just as well, and prompt templates,
+ * which bring instructions and tools of their own. Locked tools also refuse items that list tools.
  */
 const LOCKABLE = ['instructions', 'tools', 'voice', 'model', 'turn_detection', 'all'] as const;
 type Lockable = (typeof LOCKABLE)[number];
@@ -28,7 +28,7 @@ const PATHS: Readonly<Record<Exclude<Lockable, 'all'>, readonly (readonly string
 };
 
 /** What a response may still set when everything is locked. */
-const HARMLESS_IN_RESPONSE = new Set(['conversation', 'metadata', 'input']);
+const HARMLESS_IN_RESPONSE: ReadonlySet<string> = new Set(['conversation', 'metadata', 'input']);
 
 /** The first event to the upstream, or null where there is nothing to configure. */
 export function configurationEvent(config: Json, eventId: string): string | null {
@@ -41,70 +41,85 @@ export function configurationEvent(config: Json, eventId: string): string | null
   });
 }
 
-/** The relay's filter for a session with locked parts. `config` is what was fixed (GA shape). */
+/** What is fixed for a session (GA shape), and which of its parts stay so. */
+export interface Locks {
+  readonly config: Json;
+  readonly locked: readonly string[];
+}
+
+/** The relay's filter for a session with locked parts; undefined where none is. */
 export function lockFilter(
-  config: Json,
-  locked: readonly string[],
+  locks: Locks,
+  known: KnownEvents,
 ): ((text: string) => FilterVerdict) | undefined {
-  if (locked.length === 0) return undefined;
+  if (locks.locked.length === 0) return undefined;
   return text => {
     const event = JSON.parse(text) as unknown;
-    const param = isObject(event) ? lockedParam(event, config, locked) : undefined;
+    const unknown = known.unknownPart(event);
+    if (unknown !== undefined) {
+      const message =
+        `${unknown} is not known. While parts of a session are locked, only the events and ` +
+        'fields of the stock clients may pass, and those that the operator has added.';
+      return { refuse: refusal('unknown_parameter', unknown, message, event) };
+    }
+    const param = lockedParam(event as Json, locks);
     if (param === undefined) return { forward: text };
-    return {
-      refuse: errorEvent({
-        type: 'invalid_request_error',
-        code: 'locked_configuration',
-        message: `${param} is fixed for this session and cannot be changed.`,
-        param,
-        eventId: isObject(event) ? event.event_id : undefined,
-      }),
-    };
+    const message = `${param} is fixed for this session and cannot be changed.`;
+    return { refuse: refusal('locked_configuration', param, message, event) };
   };
 }
 
-/** The name of the locked part that `event` would change, if any. */
-export function lockedParam(
-  event: Json,
-  config: Json,
-  locked: readonly string[],
-): string | undefined {
-  const type = at(event, ['type']);
-  if (typeof type !== 'string') return undefined;
-  if (type === 'session.update') return changed('session', at(event, ['session']), config, locked);
-  // Other kinds of sessions have update events of their own.
-  if (type.endsWith('session.update')) return 'session';
-  if (type === 'response.create') return lockedInResponse(at(event, ['response']), config, locked);
-  if (type === 'conversation.item.create' && isSystemItem(at(event, ['item']))) {
-    return locksInstructions(locked) ? 'item.role' : undefined;
+function refusal(code: string, param: string, message: string, event: unknown): string {
+  const eventId = isObject(event) ? event.event_id : undefined;
+  return errorEvent({ type: 'invalid_request_error', code, message, param, eventId });
+}
+
+/** The name of the locked part that `event` would change, if any; whatever its type. */
+export function lockedParam(event: Json, locks: Locks): string | undefined {
+  const { session, response, item } = event;
+  if (session === null) return 'session';
+  return (
+    changed('session', session, locks) ??
+    changedByInput(response, locks) ??
+    changed('response', response, locks) ??
+    changedByItem('item', item, locks)
+  );
+}
+
+function changedByInput(response: unknown, locks: Locks): string | undefined {
+  const input = isObject(response) ? response.input : undefined;
+  if (!Array.isArray(input)) return undefined;
+  for (const item of input) {
+    const param = changedByItem('response.input', item, locks);
+    if (param !== undefined) return param;
   }
   return undefined;
 }
 
-function lockedInResponse(
-  response: unknown,
-  config: Json,
-  locked: readonly string[],
-): string | undefined {
-  if (!isObject(response)) return undefined;
-  const input = at(response, ['input']);
-  if (locksInstructions(locked) && Array.isArray(input) && input.some(isSystemItem)) {
-    return 'response.input';
-  }
-  return changed('response', response, config, locked);
+function changedByItem(name: string, item: unknown, locks: Locks): string | undefined {
+  if (!isObject(item)) return undefined;
+  const { role, type, tools } = item;
+  const instructs = role !== undefined && role !== 'user' && role !== 'assistant';
+  if (instructs && isLocked(locks, 'instructions')) return `${name}.role`;
+  const listsTools = tools !== undefined || type === 'mcp_list_tools';
+  if (listsTools && isLocked(locks, 'tools')) return `${name}.tools`;
+  return undefined;
+}
+
+function isLocked({ locked }: Locks, part: Lockable): boolean {
+  return locked.includes(part) || locked.includes('all');
 }
 
 function changed(
   name: 'session' | 'response',
   value: unknown,
-  config: Json,
-  locked: readonly string[],
+  { config, locked }: Locks,
 ): string | undefined {
   if (!isObject(value)) return undefined;
   if (locked.includes('all')) {
     const key = Object.keys(value).find(
       key =>
-        !(name === 'response' && HARMLESS_IN_RESPONSE.has(key.toLowerCase())) &&
+        !(name === 'response' && HARMLESS_IN_RESPONSE.has(key)) &&
         !isDeepStrictEqual(value[key], config[key]),
     );
     return key === undefined ? undefined : `${name}.${key}`;
@@ -122,19 +137,9 @@ function changed(
   return undefined;
 }
 
-/**
- * The value at `path`, whatever the case of its keys. Two keys that differ only in case give an
- * array of both, which equals nothing that may be there.
- */
 function at(value: unknown, path: readonly string[]): unknown {
   let found = value;
-  for (const name of path) {
-    if (!isObject(found)) return undefined;
-    const keys = Object.keys(found).filter(key => key.toLowerCase() === name);
-    if (keys.length === 0) return undefined;
-    const inner: Json = found;
-    found = keys.length === 1 ? inner[keys[0]!] : keys.map(key => inner[key]);
-  }
+  for (const name of path) found = isObject(found) ? found[name] : undefined;
   return found;
 }
 
@@ -152,25 +157,15 @@ function blockedAt(value: unknown, path: readonly string[]): string | undefined 
   return undefined;
 }
 
-function isSystemItem(item: unknown): boolean {
-  const role = at(item, ['role']);
-  return Array.isArray(role) || role === 'system' || role === 'developer';
-}
-
-function locksInstructions(locked: readonly string[]): boolean {
-  return locked.includes('instructions') || locked.includes('all');
-}
-
 /**
  * Whether a WebRTC client, whose data channel bypasses us, has changed a locked part. `now` is the
  * provider's session object; a part that was fixed must still hold what was fixed (the provider may
  * add to it), one that was left open what it held in `first`.
  */
 export function lockBroken(
-  states: { config: Json; first: Json; now: Json },
-  locked: readonly string[],
+  { config, locked }: Locks,
+  { first, now }: { readonly first: Json; readonly now: Json },
 ): boolean {
-  const { config, first, now } = states;
   const parts = locked.includes('all') ? LOCKABLE : locked;
   const paths = parts.flatMap(part => PATHS[part as keyof typeof PATHS] ?? []);
   return paths.some(path => {

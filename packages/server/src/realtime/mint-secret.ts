@@ -5,6 +5,7 @@ import type { Principal } from '../auth/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
 import type { Models } from '../models/index.ts';
 import { type SessionDefaults, withDefaults } from './defaults.ts';
+import type { KnownEvents } from './known-event.ts';
 import { type AdmissionDeps, mintSession } from './open-session.ts';
 import type { Json } from './preview/session.ts';
 import { sessionToGa, sessionToPreview, Untranslatable } from './preview/session.ts';
@@ -12,6 +13,7 @@ import { sessionToGa, sessionToPreview, Untranslatable } from './preview/session
 export interface SecretsDeps extends AdmissionDeps {
   readonly models: Models;
   readonly defaults: SessionDefaults;
+  readonly knownEvents: KnownEvents;
 }
 
 type ClientSecretRequest = z.infer<typeof clientSecretRequest>;
@@ -26,10 +28,12 @@ export async function mintSecret(
   const asked = request.session ?? { type: 'realtime' as const };
   const model = models.resolve(asked.model ?? models.defaultModel.id);
   const session = { ...withDefaults(asked, defaults), model: model.id };
+  const locked = request.holdfast?.locked ?? [];
+  if (locked.length > 0) assertKnown(deps.knownEvents, session);
   const secret = await deps.clientSecrets.mint(principal, {
     model: model.id,
     session,
-    locked: request.holdfast?.locked ?? [],
+    locked,
     maxSessions: request.holdfast?.max_sessions ?? 1,
     ttlS: request.expires_after?.seconds ?? CLIENT_SECRET_TTL_DEFAULT_S,
   });
@@ -45,6 +49,17 @@ export async function mintSecret(
       expires_at,
     },
   };
+}
+
+/** A misspelt field would lock nothing, so that its lock would hold something else. */
+function assertKnown(known: KnownEvents, session: Json): void {
+  const part = known.unknownPart({ type: 'session.update', session });
+  if (part === undefined) return;
+  throw new HoldfastError(
+    'invalid_request',
+    `${part} is not known, and a secret with locked parts may fix only known fields.`,
+    { field: part },
+  );
 }
 
 /**

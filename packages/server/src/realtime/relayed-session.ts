@@ -172,8 +172,8 @@ export class RelayedSession implements RegisteredSession {
   async #relayBetween(client: RelayPeer, upstream: RelayPeer): Promise<void> {
     const { tap } = this.leased;
     const { config, locked, protocol } = this.#options;
-    const filter = lockFilter(config, locked);
-    const { ticker, relayLimits } = this.#deps;
+    const { ticker, relayLimits, knownEvents } = this.#deps;
+    const filter = lockFilter({ config, locked }, knownEvents);
     const relay = new Relay({
       client,
       upstream,

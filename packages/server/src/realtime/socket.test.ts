@@ -281,6 +281,44 @@ describe('client secrets', () => {
     client.socket.close(1000);
   });
 
+  it.each([
+    ['GA', path],
+    ['preview', '/openai/realtime?deployment=gpt-realtime'],
+  ])('let nothing pass that is not known exactly, over the %s protocol', async (_, url) => {
+    const { value } = await mint({
+      session: { type: 'realtime', model: 'gpt-realtime', instructions: 'Be brief.' },
+      holdfast: { locked: ['voice'] },
+    });
+    const client = await connectClient(bench.host.wsUrl + url, { bearer: value });
+    await client.event('session.updated');
+    const codes: unknown[] = [];
+    for (const text of [
+      '{"type":"input_audio_buffer.clear","Type":"session.update"}',
+      '{"type":"session.update","session":{},"Session":{"voice":"echo"}}',
+      '{"type":"session.update","Session":{"audio":{"output":{"voice":"echo"}}}}',
+      '{"type":"response.create","Response":{"audio":{"output":{"voice":"echo"}}}}',
+      '{"type":"conversation.item.create","Item":{"type":"message","role":"user","content":[]}}',
+      '[{"type":"session.update","session":{"voice":"echo"}}]',
+      '{"type":"session.update","session":null}',
+    ]) {
+      const already = client.events.filter(event => event.type === 'error').length;
+      client.socket.send(text);
+      await eventually(
+        () => client.events.filter(event => event.type === 'error').length > already,
+      );
+      const { error } = client.events.findLast(event => event.type === 'error')!;
+      codes.push((error as { code: string }).code);
+    }
+    expect(new Set(codes)).toEqual(
+      new Set(['duplicate_key', 'unknown_parameter', 'locked_configuration']),
+    );
+    const model = (await bench.simulator.sessions()).at(-1) as unknown as {
+      received: { events: Record<string, number> };
+    };
+    expect(model.received.events).toEqual({ 'session.update': 1 });
+    client.socket.close(1000);
+  });
+
   it('end a session whose locked configuration the model does not take', async () => {
     const audio = { output: { voice: 'alloy', speed: 99 } };
     const session = { type: 'realtime', model: 'gpt-realtime', audio };
@@ -298,6 +336,25 @@ describe('client secrets', () => {
     expect(await bench.settled(id, 'ended')).toMatchObject({
       close_reason: 'locked_configuration',
     });
+  });
+
+  it.each([
+    [{ Holdfast: { locked: ['all'] } }, 'Holdfast'],
+    [{ locked: ['all'] }, 'locked'],
+    [{ session: { type: 'realtime', holdfast: { locked: ['all'] } } }, 'session.holdfast'],
+    [{ holdfast: { Locked: ['all'] } }, 'holdfast'],
+    [
+      { session: { type: 'realtime', Instructions: 'x' }, holdfast: { locked: ['instructions'] } },
+      'session.Instructions',
+    ],
+  ])('are not minted where a lock would silently not hold: %j', async (body, param) => {
+    const response = await bench.host.request('/v1/realtime/client_secrets', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: { param } });
   });
 });
 

@@ -21,7 +21,8 @@ export async function openRealtime(
   others: { auth: Auth; work: Work; models: Models; recordings: Recordings },
 ): Promise<Feature> {
   const { auth, work, models, recordings } = others;
-  const { defaultsFile, maxActivePerOwner, reconnectWindowMs, retentionDays } = config.sessions;
+  const { defaultsFile, lockedAlsoAllowed, maxActivePerOwner, reconnectWindowMs, retentionDays } =
+    config.sessions;
   const { roles, revision, shutdownAcceptMs } = config.server;
   work.kinds.add(SESSION_KIND);
   const realtime = createRealtime({
@@ -32,6 +33,7 @@ export async function openRealtime(
     audit: auth.audit,
     watch: auth.watch,
     defaults: defaultsFile === null ? SEED_DEFAULTS : await loadSessionDefaults(defaultsFile),
+    lockedAlsoAllowed,
     revision,
     maxActiveSessions: maxActivePerOwner,
     reconnectWindowMs,

@@ -1,4 +1,4 @@
-import { integer, text } from '../kinds.ts';
+import { eventParts, integer, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
 const MIB = 1024 * 1024;
@@ -15,6 +15,13 @@ export const sessionSettings = {
     description:
       'Operator file (JSON): instructions, voice and tools of new sessions. Default: built in.',
     example: './session-defaults.json',
+  }),
+  HOLDFAST_LOCKED_ALSO_ALLOWED: setting(eventParts, '', {
+    description:
+      'Events and fields that clients of sessions with locked parts may send besides those of ' +
+      'the stock clients. A field ends with `=*` where any JSON may stand, with `=a|b` where ' +
+      'these strings may.',
+    example: 'session.update:session.audio.input.echo_cancellation.type',
   }),
   HOLDFAST_UPLOAD_MAX_BYTES: setting(integer(1024, 10_240 * MIB), String(100 * MIB), {
     description: 'Largest recording that is accepted, in bytes.',

@@ -181,9 +181,8 @@ export class CallSession implements RegisteredSession {
 
   #watchLocks(session: Json): void {
     this.#first ??= session;
-    const { config, locked } = this.#options;
-    if (!lockBroken({ config, first: this.#first, now: session }, locked)) return;
-    this.#log.warn('session.lock_broken', { locked });
+    if (!lockBroken(this.#options, { first: this.#first, now: session })) return;
+    this.#log.warn('session.lock_broken', { locked: this.#options.locked });
     this.#lockBroken = true;
     void this.#hangUp();
     this.#sideband?.close();
