@@ -39,7 +39,8 @@ async function echoBehindRelay() {
       const url = new URL(`wss://127.0.0.1:${echo.port}/`);
       const dialled = await dialUpstream({ url, timeoutMs: 5_000, ca: certificate.certPem });
       if (!dialled.ok) return reject(new Error(dialled.failure.detail));
-      const relay = new Relay({ client, upstream: dialled.peer, ticker });
+      const limits = { maxTextBytes: 5_000_000 };
+      const relay = new Relay({ client, upstream: dialled.peer, ticker, limits });
       relay.start();
       resolve(relay.closed);
     });
