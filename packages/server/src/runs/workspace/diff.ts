@@ -2,14 +2,19 @@ import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { ChangedFile } from '@holdfast/protocol';
 import { HoldfastError } from '../../kernel/index.ts';
 import { keptOutput } from '../sandbox/group-process.ts';
-import { git, keepErrors, killGit, spawnGit } from './git.ts';
+import { git, keepErrors, killGit, LARGE_FILE_BYTES, spawnGit } from './git.ts';
 import type { Mirror } from './mirror.ts';
 import type { DiffSummary, WorkspaceLimits } from './workspace.ts';
 
-const COMMON = ['--no-ext-diff', '--no-textconv', '--no-color', '-r', '-M', '-l1000'];
+const COMMON = ['--no-ext-diff', '--no-textconv', '--no-color', '-r'];
+/** Of large files only those that are equal count as renamed: finding others means reading them. */
+const RENAMES = ['-M', '-l1000'];
+const EQUAL_RENAMES = ['-M100%'];
 /** Enough for the paths of far more files than are listed. */
 const LIST_MAX_BYTES = 64 * 1024 ** 2;
 
+/** Of a file's path in an error. */
+const PATH_MAX_CHARS = 200;
 const COLON = 0x3a;
 const STATUSES: Readonly<Record<string, ChangedFile['status']>> = {
   A: 'added',
@@ -19,18 +24,54 @@ const STATUSES: Readonly<Record<string, ChangedFile['status']>> = {
   T: 'type_changed',
 };
 
-/** Files that differ between two commits of a mirror, with counts. */
+interface Commits {
+  readonly base: string;
+  readonly commit: string;
+}
+
+/** Files that differ between two commits of a mirror, with counts; large ones without. */
 export async function diffSummary(
   mirror: Mirror,
-  commits: { base: string; commit: string },
+  commits: Commits,
   filesMax: number,
 ): Promise<DiffSummary> {
-  const args = ['diff-tree', ...COMMON, '--raw', '--numstat', '--no-abbrev', '-z'];
+  const large = await largeChange(mirror, commits);
+  const renames = large === null ? RENAMES : EQUAL_RENAMES;
+  const args = ['diff-tree', ...COMMON, ...renames, '--raw', '--numstat', '--no-abbrev', '-z'];
   const output = await git([...args, '--end-of-options', commits.base, commits.commit], {
     ...mirror.options(),
     maxOutputBytes: LIST_MAX_BYTES,
   });
   return parseDiff(output, filesMax);
+}
+
+/**
+ * The first changed file that is too large to be compared, before or after the change; null: none.
+ * Reads sizes only: a sparse file of gigabytes costs its author nothing.
+ */
+async function largeChange(
+  mirror: Mirror,
+  { base, commit }: Commits,
+): Promise<{ path: string; sizeBytes: number } | null> {
+  const options = { ...mirror.options(), maxOutputBytes: LIST_MAX_BYTES };
+  const list = ['diff-tree', ...COMMON, '--no-renames', '--raw', '--no-abbrev', '-z'];
+  const fields = splitNul(await git([...list, '--end-of-options', base, commit], options));
+  // `:100644 100644 <old> <new> M`, then the path.
+  const changes = Array.from({ length: fields.length / 2 }, (_, at) => ({
+    names: fields[2 * at]!.toString('latin1').split(' ').slice(2, 4),
+    path: fields[2 * at + 1]!,
+  }));
+  const check = ['cat-file', '--batch-check=%(objecttype) %(objectsize)'];
+  const input = changes.flatMap(change => change.names.map(name => `${name}\n`)).join('');
+  // The name of what is absent, only zeros, is answered with `missing`, a submodule's too.
+  const sizes = (await git(check, { ...options, input })).toString('latin1').split('\n');
+  for (const [at, change] of changes.entries()) {
+    for (const line of sizes.slice(2 * at, 2 * at + 2)) {
+      const sizeBytes = Number(/^blob (\d+)$/.exec(line)?.[1] ?? 0);
+      if (sizeBytes > LARGE_FILE_BYTES) return { path: showPath(change.path), sizeBytes };
+    }
+  }
+  return null;
 }
 
 /**
@@ -86,15 +127,23 @@ export function showPath(path: Buffer): string {
 }
 
 /**
- * The patch as git writes it, binary files included. The stream fails with `payload_too_large`
- * beyond the limit and with `internal` when git does; destroying it ends git.
+ * The patch as git writes it, binary files included. Throws `payload_too_large` for a large file;
+ * the stream fails with it beyond the limit, and with `internal` when git does; destroying it ends
+ * git.
  */
-export function patchStream(
+export async function patchStream(
   mirror: Mirror,
-  commits: { base: string; commit: string },
+  commits: Commits,
   limits: WorkspaceLimits,
-): Readable {
-  const args = ['diff-tree', ...COMMON, '--patch', '--binary', '--full-index'];
+): Promise<Readable> {
+  const large = await largeChange(mirror, commits);
+  if (large !== null) {
+    const detail =
+      `The patch cannot be shown: ${large.path.slice(0, PATH_MAX_CHARS)} has ${large.sizeBytes} ` +
+      `bytes, and files of a patch have at most ${LARGE_FILE_BYTES}.`;
+    throw new HoldfastError('payload_too_large', detail);
+  }
+  const args = ['diff-tree', ...COMMON, ...RENAMES, '--patch', '--binary', '--full-index'];
   const options = mirror.options();
   const child = spawnGit([...args, '--end-of-options', commits.base, commits.commit], options);
   const timer = setTimeout(() => killGit(child), options.timeoutMs);

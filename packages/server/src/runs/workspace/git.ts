@@ -3,6 +3,16 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
+/** A file beyond this is compared by its name and size only. */
+export const LARGE_FILE_BYTES = 32 * 1024 ** 2;
+/**
+ * Memory of one git process. An agent chooses the objects that git reads: a few bytes of deltas can
+ * claim to become gigabytes. What git maps from packs does not count.
+ */
+const GIT_MEMORY_MAX_BYTES = 1024 ** 3;
+/** A shell, because Node cannot set limits of a child; git takes its place. */
+const LIMITED = ['-c', 'ulimit -d "$0" && exec git "$@"', String(GIT_MEMORY_MAX_BYTES / 1024)];
+
 /**
  * Git as the server runs it: on its own mirrors only, with no configuration but the one here.
  * Everything that could make git run a program (hooks, fsmonitor, filters, external diffs,
@@ -27,6 +37,8 @@ const HARDENED = [
   ['pack.threads', '1'],
   // Always into a pack, whose growth can be watched; never through memory.
   ['fetch.unpackLimit', '1'],
+  // Larger files pass through in pieces instead of by way of memory, and are never diffed.
+  ['core.bigFileThreshold', String(LARGE_FILE_BYTES)],
 ].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 
 export const SSH = 'ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=20';
@@ -64,7 +76,7 @@ export class GitError extends Error {
 
 /** Starts git in a process group of its own. Prefer `git`; this is for streams. */
 export function spawnGit(args: readonly string[], options: GitOptions): ChildProcess {
-  const child = spawn('git', [...HARDENED, ...args], {
+  const child = spawn('/bin/sh', [...LIMITED, ...HARDENED, ...args], {
     cwd: '/',
     detached: true,
     stdio: 'pipe',

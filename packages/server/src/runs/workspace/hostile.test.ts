@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { deflateSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
+import { diffSummary } from './diff.ts';
 import type { Workspace } from './index.ts';
 import { Mirror } from './mirror.ts';
 import { importPack } from './quarantine.ts';
@@ -293,6 +296,90 @@ describe('a forged pack', () => {
       code: 'payload_too_large',
     });
     expect(readdirSync(mirror.dir).filter(name => name.startsWith('quarantine'))).toEqual([]);
+  });
+
+  it('whose few bytes claim gigabytes is refused within the memory of one git', async () => {
+    const result = take(deltaBomb(), 'a'.repeat(40));
+    await expect(result).rejects.toMatchObject({
+      ...refused,
+      cause: { output: expect.stringMatching(/out of memory/i) },
+    });
+  });
+});
+
+/** A pack of three objects: a megabyte, 64 of it, and 200 times a quarter of that: 3.1 GiB. */
+function deltaBomb(): Buffer {
+  const MIB = 1024 ** 2;
+  const base = Buffer.alloc(MIB);
+  const middle = Buffer.alloc(64 * MIB);
+  const objects = [
+    packed(3, base),
+    packed(6 + 1, delta(base.length, MIB - 1, 64, 64), idOf(base)),
+    packed(6 + 1, delta(middle.length, 16 * MIB - 1, 200, 0), idOf(middle)),
+  ];
+  const head = Buffer.from('PACK\0\0\0\x02\0\0\0\x03', 'latin1');
+  const body = Buffer.concat([head, ...objects]);
+  return Buffer.concat([body, createHash('sha1').update(body).digest()]);
+}
+
+function idOf(blob: Buffer): Buffer {
+  return createHash('sha1').update(`blob ${blob.length}\0`).update(blob).digest();
+}
+
+/** Copies the start of the base `times` times, then inserts `more` zeros (gitformat-pack). */
+function delta(baseBytes: number, copyBytes: number, times: number, more: number): Buffer {
+  const copy = [0xf0, copyBytes & 255, (copyBytes >> 8) & 255, copyBytes >> 16];
+  const result = copyBytes * times + more;
+  const copies = Array.from({ length: times }, () => copy).flat();
+  const insert = more === 0 ? [] : [more, ...Array.from({ length: more }, () => 0)];
+  return Buffer.from([...varint(baseBytes), ...varint(result), ...copies, ...insert]);
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest < 128) return [...bytes, rest];
+    bytes.push(128 | (rest % 128));
+  }
+}
+
+/** One object of a pack: type and size, the name of what it is a delta of, deflated content. */
+function packed(type: number, content: Buffer, base: Buffer = Buffer.alloc(0)): Buffer {
+  const low = (type << 4) | (content.length & 15);
+  const high = Math.floor(content.length / 16);
+  const size = high === 0 ? [low] : [128 | low, ...varint(high)];
+  return Buffer.concat([Buffer.from(size), base, deflateSync(content)]);
+}
+
+describe('a large file', () => {
+  it('that costs the agent nothing is not read to be compared', async () => {
+    await agentDoes(world, workspace, 'truncate -s 40M sparse.bin; echo more >> README.md');
+    const { commit } = await snapshotOf(world, workspace);
+    const { files, insertions } = await workspace.diff(commit);
+    expect(files).toMatchObject([
+      { path: 'README.md', status: 'modified', insertions: 1 },
+      { path: 'sparse.bin', status: 'added', insertions: null },
+    ]);
+    expect(insertions).toBe(1);
+    await expect(workspace.patch(commit)).rejects.toMatchObject({
+      code: 'payload_too_large',
+      message: expect.stringMatching(/sparse\.bin has 41943040 bytes.* at most 33554432/),
+    });
+  });
+
+  it('that was moved and changed is not read to be found again', async () => {
+    await agentDoes(world, workspace, 'truncate -s 33M a.bin; truncate -s 34M c.bin');
+    const first = await snapshotOf(world, workspace);
+    await agentDoes(world, workspace, 'mv a.bin b.bin; mv c.bin d.bin; echo x >> d.bin');
+    const second = await snapshotOf(world, workspace);
+    const mirror = new Mirror(join(world.dir, 'mirrors', `${world.source.id}.git`), DEFAULT_LIMITS);
+    const commits = { base: first.commit, commit: second.commit };
+    const { files } = await diffSummary(mirror, commits, 10);
+    expect(files.map(file => [file.status, file.path])).toEqual([
+      ['renamed', 'b.bin'],
+      ['deleted', 'c.bin'],
+      ['added', 'd.bin'],
+    ]);
   });
 });
 
