@@ -116,7 +116,7 @@ export async function openPlatform(config: Config, environment: Variables): Prom
     const sealer = createSealer({ database, masterKeys: keys });
     const log = createLog({ database, sealer, doorbell, telemetry });
     const { revision, roles } = config.server;
-    const leases = createLeases({ database, revision, roles, replica, telemetry });
+    const leases = createLeases({ database, url, revision, roles, replica, telemetry });
     const blobs = keep('blobs', await openBlobs(config, address, keys));
     const queue = createPgBossQueue({ database, telemetry, connectionString: url });
     const ports = { telemetry, secrets, database, redis, doorbell, limiter, sealer, log, leases };

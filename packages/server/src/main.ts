@@ -4,8 +4,8 @@
  * SIGTERM and SIGINT drain: readiness turns false, new work is accepted a little longer for load
  * balancers that are slow to notice, sessions may finish within the grace period. A second signal
  * ends the wait. Where a launcher has started this process, the end of standard input counts as the
- * first signal: the launcher is gone. Exit codes: 0 after an orderly stop, 1 for a failed start or
- * a crash, 2 for faults in the settings.
+ * first signal: the launcher is gone. Exit codes: 0 after an orderly stop, 1 for a failed start,
+ * a crash or a main loop that does not turn, 2 for faults in the settings.
  */
 import { createApplication } from './application.ts';
 import { openPlatform } from './compose.ts';

@@ -16,6 +16,10 @@ export interface LeasesOptions {
   /** Default: a new `rep_…` id. */
   readonly replica?: string;
   readonly clock?: Clock;
+  /** Of the same database; where given, leases outlast a busy main loop (`LoopGuard`). */
+  readonly url?: string;
+  /** Default: `LOOP_STUCK_MS`. */
+  readonly loopStuckMs?: number;
   readonly telemetry?: Pick<Telemetry, 'log' | 'meter'>;
 }
 

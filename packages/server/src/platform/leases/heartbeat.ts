@@ -7,6 +7,8 @@
  * back with the next beat. Every beat also may sweep rows that have been dead for
  * `REPLICA_KEPT_MS`; until then the console can still show them.
  *
+ * With a `url`, a `LoopGuard` renews the row while the main loop is busy.
+ *
  * Invariant: `sinceMs` counts from before the last successful beat was sent, on the monotonic
  * clock, so that a holder gives up its leases before the others take them.
  */
@@ -16,6 +18,7 @@ import type { Clock } from '../../kernel/index.ts';
 import type { Database } from '../database/index.ts';
 import type { Telemetry } from '../telemetry/index.ts';
 import { HEARTBEAT_INTERVAL_MS, REPLICA_KEPT_MS } from './leases.ts';
+import { LOOP_STUCK_MS, LoopGuard } from './loop-guard.ts';
 import { before, leaseTables } from './tables.ts';
 
 export interface HeartbeatOptions {
@@ -25,12 +28,16 @@ export interface HeartbeatOptions {
   readonly roles: readonly string[];
   readonly address?: string;
   readonly clock: Clock;
+  /** Of the same database. */
+  readonly url?: string | undefined;
+  readonly loopStuckMs?: number | undefined;
   readonly telemetry?: Pick<Telemetry, 'log' | 'meter'>;
 }
 
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #outside = AsyncLocalStorage.snapshot();
+  readonly #guard: LoopGuard | undefined;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
   #lastBeatMs: number | undefined;
@@ -39,6 +46,10 @@ export class Heartbeat {
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    const { url, replica, loopStuckMs = LOOP_STUCK_MS, telemetry } = options;
+    if (url !== undefined) {
+      this.#guard = new LoopGuard({ url, replica, stuckMs: loopStuckMs, log: telemetry?.log });
+    }
     options.telemetry?.meter
       .createObservableGauge('holdfast_heartbeat_age_seconds')
       .addCallback(result => {
@@ -51,18 +62,23 @@ export class Heartbeat {
   }
 
   sinceMs(): number {
-    return this.#options.clock.monotonicMs() - (this.#lastBeatMs ?? Number.NEGATIVE_INFINITY);
+    const own = this.#options.clock.monotonicMs() - (this.#lastBeatMs ?? Number.NEGATIVE_INFINITY);
+    return Math.min(own, this.#guard?.sinceMs() ?? own);
   }
 
   async start(): Promise<void> {
     if (this.#timer !== undefined) return;
     await this.#beat();
-    this.#outside(() => this.#schedule());
+    this.#outside(() => {
+      this.#schedule();
+      this.#guard?.start();
+    });
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    await this.#guard?.stop();
     await this.#beating;
     if (!this.started) return;
     await leaseTables(this.#options.database.db)

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Database } from '../database/index.ts';
+import { openTestDatabase, type TestDatabase } from '../database/testing.ts';
+import { openTestLog } from '../log/testing.ts';
+import { createLeases, type Leases } from './index.ts';
+import { LEASE_SELF_FENCE_MS, LEASE_TTL_MS } from './leases.ts';
+
+const BUSY_REPLICA = fileURLToPath(new URL('./testing/busy-replica.ts', import.meta.url));
+
+let database: TestDatabase;
+let other: Leases;
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  database = await openTestDatabase();
+  other = createLeases({ database, revision: 'test', roles: ['worker'] });
+  await other.start();
+});
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await other.stop();
+  await database.close();
+});
+
+async function busyReplica(busyMs: number, loopStuckMs: number) {
+  const subject = await openTestLog(database).newSession();
+  const args = [BUSY_REPLICA, database.url, subject, String(busyMs), String(loopStuckMs)];
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args]);
+  children.push(child);
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', text => {
+    output.stdout += text;
+  });
+  child.stderr.on('data', text => {
+    output.stderr += text;
+  });
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  await expect.poll(() => output.stdout).toContain(subject);
+  return { subject, child, output, exited, hasExpired: () => isExpired(database, subject) };
+}
+
+async function isExpired(executor: Database, subject: string): Promise<boolean> {
+  return (await other.expired(executor.db, 'session', 100)).includes(subject);
+}
+
+it.concurrent('keeps leases while the main loop is busy for longer than they live', async () => {
+  const busyMs = LEASE_TTL_MS + 5_000;
+  const { output, exited, hasExpired } = await busyReplica(busyMs, 2 * busyMs);
+  const startedMs = performance.now();
+  while (performance.now() - startedMs < busyMs - 500) {
+    expect(await hasExpired()).toBe(false);
+    await new Promise(resolve => setTimeout(resolve, 500));
+  }
+  expect(await exited).toEqual([0, null]);
+  const [, sinceMs] = output.stdout.trim().split('\n');
+  expect(Number(sinceMs)).toBeLessThan(LEASE_SELF_FENCE_MS);
+});
+
+it.concurrent('ends a process whose main loop never answers, which frees its leases', async () => {
+  const loopStuckMs = 4_000;
+  const { output, exited, hasExpired } = await busyReplica(3_600_000, loopStuckMs);
+  const startedMs = performance.now();
+  expect(await exited).toEqual([1, null]);
+  expect(performance.now() - startedMs).toBeGreaterThan(loopStuckMs);
+  expect(output.stderr).toContain('The main loop has not answered for 4 s; the process ends.');
+  await expect.poll(hasExpired, { timeout: 2 * LEASE_TTL_MS }).toBe(true);
+});
+
+it.concurrent('takes a process that was stopped as a whole for no stuck one', async () => {
+  const { child, exited } = await busyReplica(3_000, 2_000 + 3_000);
+  child.kill('SIGSTOP');
+  await new Promise(resolve => setTimeout(resolve, 6_000));
+  child.kill('SIGCONT');
+  expect(await exited).toEqual([0, null]);
+});
