@@ -1,20 +1,14 @@
-import type { Role } from '@holdfast/protocol';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Selectable, sql } from 'kysely';
-import { newId } from '../kernel/index.ts';
+import { HoldfastError, newId } from '../kernel/index.ts';
 import type { Database, Executor } from '../platform/database/index.ts';
+import type { Sealer } from '../platform/secrets/index.ts';
+import type { Person } from './person.ts';
 import type { Basis } from './principal.ts';
 import { secondsFromNow } from './projects.ts';
+import { REFRESH_SEAL, type Renewal } from './renewal.ts';
 import { hashSecret, isSecretShaped, newSecret, sameHash } from './secrets.ts';
 import { type ConsoleSessionRow, tables } from './tables.ts';
-
-/** A person who is signed in with a browser. */
-export interface Person {
-  /** The principal's id. */
-  readonly id: string;
-  readonly name: string;
-  /** Role by project, as of sign-in. */
-  readonly roles: Readonly<Record<string, Role>>;
-}
 
 export interface SignedIn extends Person {
   /** The session. */
@@ -32,13 +26,24 @@ export interface StartedSession {
 
 /**
  * Sessions of browsers: a random token in a cookie, its hash in the database. A session ends when
+ * its roles cannot be read again,
  * it was not used for `CONSOLE_IDLE_S`, or `CONSOLE_MAX_S` after sign-in, or at sign-out. Signing
  * in always makes a new token; the one presented before is forgotten.
  */
 export interface ConsoleSessions {
-  /** `previous` is the token presented at sign-in, if any. */
-  start(person: Person, previous: string | undefined): Promise<StartedSession>;
+  /**
+   * `previous` is the token presented at sign-in, if any. With a refresh token the person's roles
+   * are read again from time to time; without one the session ends when they are due.
+   */
+  start(
+    person: Person,
+    previous: string | undefined,
+    refreshToken?: string,
+  ): Promise<StartedSession>;
+  /** Reads roles again that are due. Throws `unavailable` where that fails for too long. */
   find(token: string, pageSecret?: string): Promise<SignedIn | undefined>;
+  /** Reads the roles of those sessions again that are due, without waiting for it. */
+  renewDue(ids: readonly string[]): Promise<void>;
   /** Ends the session, and with it what was opened by it. */
   end(token: string): Promise<void>;
   /** Deletes those that have ended; answers how many. */
@@ -50,13 +55,32 @@ export const CONSOLE_MAX_S = 24 * 60 * 60;
 /** Use is noted at most this often. */
 const TOUCH_INTERVAL_S = 60;
 
-/** `changed` is called once a session has ended. */
-export function createConsoleSessions(database: Database, changed: () => void): ConsoleSessions {
+/** How long roles stand that are due while the issuer does not answer. */
+const ROLES_GRACE_S = 60 * 60;
+/** How often, and how far apart, a session is looked at that another process renews. */
+const BUSY_LOOKS_MAX = 25;
+const BUSY_PAUSE_MS = 200;
+
+export interface ConsoleSessionsDeps {
+  readonly database: Database;
+  readonly sealer: Sealer;
+  /** Null in local mode, where roles hold as long as the session. */
+  readonly renewal: Renewal | null;
+  /** Called once a session has ended. */
+  readonly changed: () => void;
+}
+
+export function createConsoleSessions(deps: ConsoleSessionsDeps): ConsoleSessions {
+  const { database, sealer, renewal, changed } = deps;
   return {
-    async start(person, previous) {
+    async start(person, previous, refreshToken) {
       const [token, pageSecret] = [newSecret(), newSecret()];
       await database.transaction(async trx => {
         if (previous !== undefined) await end(trx, previous);
+        const sealed =
+          renewal === null || refreshToken === undefined
+            ? undefined
+            : await sealer.seal(trx, REFRESH_SEAL, refreshToken);
         await tables(trx)
           .insertInto('console_sessions')
           .values({
@@ -67,13 +91,26 @@ export function createConsoleSessions(database: Database, changed: () => void): 
             name: person.name,
             roles: sql`${JSON.stringify(person.roles)}::jsonb`,
             expires_at: secondsFromNow(CONSOLE_MAX_S),
+            roles_until: renewal === null ? null : secondsFromNow(renewal.rolesHoldS),
+            refresh_key_id: sealed?.keyId ?? null,
+            refresh_data: sealed?.ciphertext ?? null,
           })
           .execute();
       });
       if (previous !== undefined) changed();
       return { token, pageSecret };
     },
-    find: (token, pageSecret) => find(database.db, token, pageSecret),
+    find: (token, pageSecret) => find(deps, token, pageSecret),
+    async renewDue(ids) {
+      if (renewal === null || ids.length === 0) return;
+      const due = await tables(database.db)
+        .selectFrom('console_sessions')
+        .select('id')
+        .where('id', 'in', [...ids])
+        .where('roles_until', '<=', sql<Date>`now()`)
+        .execute();
+      for (const { id } of due) renewal.renew(id).catch(() => {});
+    },
     async end(token) {
       await end(database.db, token);
       changed();
@@ -92,20 +129,49 @@ export function createConsoleSessions(database: Database, changed: () => void): 
 export function sessionLives(row: string) {
   const column = (name: string) => sql.ref(`${row}.${name}`);
   return sql<boolean>`(${column('expires_at')} > now()
-    and ${column('last_seen_at')} > now() - make_interval(secs => ${CONSOLE_IDLE_S}))`;
+    and ${column('last_seen_at')} > now() - make_interval(secs => ${CONSOLE_IDLE_S})
+    and (${column('roles_until')} is null or ${column('roles_until')} > now()
+      or ${column('refresh_data')} is not null))`;
+}
+
+/** Whether the roles of such a row count, be they due. */
+export function rolesStand(row: string) {
+  const until = sql.ref(`${row}.roles_until`);
+  return sql<boolean>`(${until} is null
+    or ${until} > now() - make_interval(secs => ${ROLES_GRACE_S}))`;
 }
 
 async function find(
-  executor: Executor,
+  { database, renewal }: ConsoleSessionsDeps,
   token: string,
   pageSecret: string | undefined,
 ): Promise<SignedIn | undefined> {
+  for (let looks = 1; ; looks += 1) {
+    const row = await lookUp(database.db, token);
+    if (row === undefined || !row.due) return row && present(row, pageSecret);
+    const renewed = (await renewal?.renew(row.id)) ?? 'away';
+    if (renewed === 'busy' && looks < BUSY_LOOKS_MAX) await delay(BUSY_PAUSE_MS);
+    else if (renewed === 'busy' || renewed === 'away') {
+      if (row.stand) return present(row, pageSecret);
+      throw new HoldfastError('unavailable', 'The identity provider does not answer.', {
+        retryAfterS: 5,
+      });
+    }
+  }
+}
+
+type Found = Pick<
+  Selectable<ConsoleSessionRow>,
+  'id' | 'principal_id' | 'name' | 'roles' | 'page_hash'
+> & { readonly due: boolean; readonly stand: boolean };
+
+async function lookUp(executor: Executor, token: string): Promise<Found | undefined> {
   if (!isSecretShaped('', token)) return undefined;
-  const { rows } = await sql<
-    Pick<Selectable<ConsoleSessionRow>, 'id' | 'principal_id' | 'name' | 'roles' | 'page_hash'>
-  >`
+  const { rows } = await sql<Found>`
     with found as (
-      select id, principal_id, name, roles, page_hash, last_seen_at from console_sessions
+      select id, principal_id, name, roles, page_hash, last_seen_at,
+        coalesce(roles_until <= now(), false) as due, ${rolesStand('console_sessions')} as stand
+      from console_sessions
       where token_hash = ${hashSecret(token)} and ${sessionLives('console_sessions')}
     ), touched as (
       update console_sessions set last_seen_at = now() where id in (
@@ -113,10 +179,12 @@ async function find(
         where last_seen_at < now() - make_interval(secs => ${TOUCH_INTERVAL_S})
       )
     )
-    select id, principal_id, name, roles, page_hash from found
+    select id, principal_id, name, roles, page_hash, due, stand from found
   `.execute(executor);
-  const row = rows[0];
-  if (row === undefined) return undefined;
+  return rows[0];
+}
+
+function present(row: Found, pageSecret: string | undefined): SignedIn {
   const { principal_id: id, name, roles, page_hash: hash } = row;
   const fromPage =
     pageSecret !== undefined && hash !== null && sameHash(hashSecret(pageSecret), hash);

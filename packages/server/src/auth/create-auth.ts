@@ -8,6 +8,7 @@ import type { Telemetry } from '../platform/telemetry/index.ts';
 import { type ApiKeys, createApiKeys } from './api-keys.ts';
 import { type Audit, createAudit } from './audit.ts';
 import { createAuthGuard } from './auth-guard.ts';
+import { type ClaimedRoles, createClaimedRoles } from './claimed-roles.ts';
 import { type ClientSecrets, createClientSecrets } from './client-secrets.ts';
 import { type ConsoleSessions, createConsoleSessions } from './console-sessions.ts';
 import { type Cookies, createCookies } from './cookies.ts';
@@ -15,12 +16,13 @@ import type { Identity } from './identity.ts';
 import { type AdminLinks, createAdminLinks } from './local/admin-link.ts';
 import { createLocalIdentity } from './local/identity.ts';
 import type { ClaimNames } from './oidc/claims.ts';
-import { createOidcIdentity } from './oidc/identity.ts';
+import { createOidcIdentity, personFromSignIn } from './oidc/identity.ts';
 import { createOidcProvider, type OidcOptions, type OidcProvider } from './oidc/provider.ts';
 import { createSignIn, type SignIn } from './oidc/sign-in.ts';
 import type { OriginRules } from './origin.ts';
 import type { Principal } from './principal.ts';
 import { createEnsureProject, type EnsureProject } from './projects.ts';
+import { createRenewal, type ReadAgain } from './renewal.ts';
 import { createStreamTickets, type StreamTickets } from './stream-tickets.ts';
 import { createSweeper } from './sweeper.ts';
 import { createWatch, ringRights, type Watch } from './watch.ts';
@@ -66,7 +68,11 @@ export interface Auth {
   readonly links: AdminLinks;
   readonly ensureProject: EnsureProject;
   /** Null in local mode. */
-  readonly oidc: { readonly signIn: SignIn; readonly claimNames: ClaimNames } | null;
+  readonly oidc: {
+    readonly signIn: SignIn;
+    readonly claimNames: ClaimNames;
+    readonly claimed: ClaimedRoles;
+  } | null;
   /** The path and query of a new one-time link to an Admin's session; local mode only. */
   mintAdminLink(): string;
   /** Deletes what has expired, hourly; writes pending denials before it stops. */
@@ -81,7 +87,6 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
   const apiKeys = createApiKeys(database, audit, changed);
   const clientSecrets = createClientSecrets(database, deps.sealer);
   const streamTickets = createStreamTickets(database);
-  const sessions = createConsoleSessions(database, changed);
   const cookies = createCookies(options.tls || options.publicUrl?.startsWith('https:') === true);
   const ownUrl = options.publicUrl === null ? null : new URL(options.publicUrl);
   const origins: OriginRules = {
@@ -92,36 +97,50 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
     [options.host, ...(ownUrl === null ? [] : [ownUrl.hostname])].map(host => host.toLowerCase()),
   );
   const ensureProject = createEnsureProject(database);
-  const oidc = options.oidc === null ? null : oidcParts(options.oidc);
+  const claimed = createClaimedRoles(database, changed);
+  const oidc = options.oidc === null ? null : oidcParts(options.oidc, claimed);
+  const { log } = deps.telemetry;
+  const { sealer } = deps;
+  const renewal =
+    oidc === null
+      ? null
+      : createRenewal({
+          database,
+          sealer,
+          log,
+          ...oidc,
+          rolesHoldS: oidc.options.rolesHoldS,
+          changed,
+        });
+  const sessions = createConsoleSessions({ database, sealer, renewal, changed });
   const shared = { sessions, cookieName: cookies.sessionName };
   const identity: Identity =
     oidc === null
       ? createLocalIdentity({ ...shared, rules: { ...origins, hosts } })
-      : createOidcIdentity({ ...shared, ...oidc, rules: origins, ensureProject });
+      : createOidcIdentity({ ...shared, ...oidc, claimed, rules: origins, ensureProject });
   const links = createAdminLinks(clock, options.adminLinkToken ?? undefined);
   const { rateLimit } = options;
   const secrets = { apiKeys, clientSecrets, streamTickets };
-  const { log } = deps.telemetry;
   return {
     mode: identity.mode,
     guard: createAuthGuard({ ...secrets, identity, audit, limiter, rateLimit }),
     ...secrets,
     audit,
     sessions,
-    watch: createWatch({ ...deps, log }),
+    watch: createWatch({ ...deps, sessions, log }),
     cookies,
     origins,
     publicUrl: options.publicUrl,
     links,
     ensureProject,
-    oidc,
+    oidc: oidc && { ...oidc, claimed },
     mintAdminLink: () => `/auth/local?token=${links.mint()}`,
     component: createSweeper({ audit, clientSecrets, streamTickets, sessions, log }),
     healthChecks: oidc === null ? [] : [issuerCheck(oidc.provider)],
   };
 }
 
-function oidcParts(options: OidcOptions & { claims?: Partial<ClaimNames> }) {
+function oidcParts(options: OidcOptions & { claims?: Partial<ClaimNames> }, claimed: ClaimedRoles) {
   const provider = createOidcProvider(options);
   const claimNames: ClaimNames = {
     roles: ['roles', 'groups'],
@@ -129,7 +148,13 @@ function oidcParts(options: OidcOptions & { claims?: Partial<ClaimNames> }) {
     roleMap: {},
     ...options.claims,
   };
-  return { provider, options, claimNames, signIn: createSignIn(provider, options) };
+  const signIn = createSignIn(provider, options);
+  const readAgain: ReadAgain = async token => {
+    const tokens = await signIn.refresh(token);
+    const person = tokens && (await personFromSignIn(tokens.claims, { claimNames, claimed }));
+    return person && { person, refreshToken: tokens.refreshToken ?? token };
+  };
+  return { provider, options, claimNames, signIn, readAgain };
 }
 
 /** Not critical: API keys, client secrets and signed-in people keep working. */

@@ -2,7 +2,7 @@ import type { Role } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
 import { keyLives } from './api-keys.ts';
-import { sessionLives } from './console-sessions.ts';
+import { rolesStand, sessionLives } from './console-sessions.ts';
 import { LOCAL_USER } from './local/identity.ts';
 import type { Rights } from './principal.ts';
 
@@ -20,12 +20,15 @@ export async function presentRoles(
   const roles = asked.map(({ basis, role }) => (basis === undefined ? role : null));
   if (based.length === 0) return roles;
   const { rows } = await sql<{ n: number; role: Role | null }>`
-    select a.n, coalesce(k.role, s.roles ->> a.project) as role
+    select a.n, coalesce(k.role, s.roles ->> a.project, c.roles ->> a.project) as role
     from jsonb_to_recordset(${JSON.stringify(based)}::jsonb)
-      as a(n int, project text, kind text, id text)
+      as a(n int, project text, kind text, id text, source text)
     left join api_keys k on a.kind = 'key' and k.id = a.id and k.project_id = a.project
       and ${keyLives('k')}
     left join console_sessions s on a.kind = 'console' and s.id = a.id and ${sessionLives('s')}
+      and ${rolesStand('s')}
+    left join claimed_roles c on a.kind = 'token' and c.principal_id = a.id
+      and c.source = a.source
   `.execute(executor);
   for (const { n, role } of rows) roles[n] = role;
   return roles.map((role, n) => role ?? (asked[n]!.id === LOCAL_USER.id ? 'Developer' : null));

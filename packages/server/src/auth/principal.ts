@@ -20,13 +20,20 @@ export interface Principal {
 }
 
 /**
- * Where a caller's role comes from: an API key or a sign-in with a browser, by the id of its row.
- * What a caller opens or mints carries the basis on and ends with it.
+ * Where a caller's role comes from: an API key or a sign-in with a browser, by the id of its row;
+ * or an identity provider's token, by whose claims it is judged. What a caller opens or mints carries
+ * the basis on and ends with it.
  */
-export interface Basis {
-  readonly kind: 'key' | 'console';
-  readonly id: string;
-}
+export type Basis =
+  | { readonly kind: 'key' | 'console'; readonly id: string }
+  | {
+      readonly kind: 'token';
+      /** The principal's id. */
+      readonly id: string;
+      /** As in `claimed_roles`. */
+      readonly source: string;
+      readonly issuedAtS: number;
+    };
 
 /** What a principal may do, and why. */
 export type Rights = Pick<Principal, 'id' | 'projectId' | 'role' | 'basis'>;

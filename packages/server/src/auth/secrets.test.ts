@@ -35,7 +35,8 @@ withDatabase(open => {
       database,
       createSealer({ database, masterKeys: randomMasterKey() }),
     );
-    sessions = createConsoleSessions(database, () => {});
+    const sealer = createSealer({ database, masterKeys: randomMasterKey() });
+    sessions = createConsoleSessions({ database, sealer, renewal: null, changed: () => {} });
     await createEnsureProject(database)('sales');
   });
   const run = (text: string) => sql.raw(text).execute(database.db);

@@ -2,13 +2,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError, isLoopbackHost } from '../kernel/index.ts';
-import { CONSOLE_MAX_S, type Person } from './console-sessions.ts';
+import { CONSOLE_MAX_S } from './console-sessions.ts';
 import type { Auth } from './create-auth.ts';
 import { cookiesOf } from './credentials.ts';
 import { LOCAL_USER } from './local/identity.ts';
-import { personFromClaims } from './oidc/identity.ts';
+import { personFromSignIn } from './oidc/identity.ts';
 import { SIGN_IN_TTL_S } from './oidc/sign-in.ts';
 import { originOf } from './origin.ts';
+import type { Person } from './person.ts';
 import { DEFAULT_PROJECT } from './projects.ts';
 import { noProject, unauthenticated } from './unauthenticated.ts';
 
@@ -95,11 +96,11 @@ async function callback(auth: Auth, request: FastifyRequest, reply: FastifyReply
   const pending = cookiesOf(request)[auth.cookies.signInName];
   reply.header('set-cookie', auth.cookies.clearSignIn());
   const here = new URL(request.url, baseUrl(auth, request));
-  const { claims, returnTo } = await signIn.finish(here, pending);
-  const person = auth.oidc && personFromClaims(claims, auth.oidc.claimNames);
+  const { claims, refreshToken, returnTo } = await signIn.finish(here, pending);
+  const person = auth.oidc && (await personFromSignIn(claims, auth.oidc));
   if (!person) throw unauthenticated();
   if (Object.keys(person.roles).length === 0) throw noProject();
-  return startSession(auth, { request, reply, person, returnTo });
+  return startSession(auth, { request, reply, person, returnTo, refreshToken });
 }
 
 interface SigningIn {
@@ -108,12 +109,14 @@ interface SigningIn {
   readonly person: Person;
   /** A path of ours. */
   readonly returnTo: string;
+  readonly refreshToken?: string | undefined;
 }
 
 /** The page's secret travels in the fragment, which browsers send to no server. */
-async function startSession(auth: Auth, { request, reply, person, returnTo }: SigningIn) {
+async function startSession(auth: Auth, signingIn: SigningIn) {
+  const { request, reply, person, returnTo, refreshToken } = signingIn;
   const previous = cookiesOf(request)[auth.cookies.sessionName];
-  const { token, pageSecret } = await auth.sessions.start(person, previous);
+  const { token, pageSecret } = await auth.sessions.start(person, previous, refreshToken);
   reply.header('set-cookie', auth.cookies.session(token, CONSOLE_MAX_S));
   await auth.audit.record({
     principal: person.id,

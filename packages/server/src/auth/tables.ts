@@ -47,6 +47,10 @@ export type ConsoleSessionRow = {
   created_at: Generated<Date>;
   last_seen_at: Generated<Date>;
   expires_at: Date;
+  roles_until: Date | null;
+  renewing_until: Date | null;
+  refresh_key_id: string | null;
+  refresh_data: Uint8Array | null;
 };
 
 export type AuditRow = {
@@ -59,6 +63,13 @@ export type AuditRow = {
   outcome: 'allowed' | 'denied';
   reason: string | null;
   request_id: string;
+};
+
+type ClaimedRolesRow = {
+  principal_id: string;
+  source: string;
+  roles: Record<string, Role>;
+  claimed_at: Date;
 };
 
 type StreamTicketRow = {
@@ -85,6 +96,7 @@ type Tables = {
   api_keys: ApiKeyRow;
   client_secrets: ClientSecretRow;
   console_sessions: ConsoleSessionRow;
+  claimed_roles: ClaimedRolesRow;
   audit_log: AuditRow;
   stream_tickets: StreamTicketRow;
 };

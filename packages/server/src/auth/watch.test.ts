@@ -29,7 +29,8 @@ const WITHIN_MS = { timeout: 5_000, interval: 20 };
 /** Another process on the same database, which hears no ring unless it is given the bell. */
 async function start(doorbell = DEAF) {
   const { telemetry } = await captureTelemetry();
-  watch = createWatch({ database, doorbell, log: telemetry.log });
+  const { sessions } = test.auth;
+  watch = createWatch({ database, doorbell, sessions, log: telemetry.log });
   await watch.start?.();
 }
 
@@ -112,7 +113,8 @@ describe('what is open on a right ends with it', () => {
     const gone = await openTestDatabase();
     const { telemetry, lines } = await captureTelemetry();
     const { rights } = await newKey('Developer');
-    watch = createWatch({ database: gone, doorbell: DEAF, log: telemetry.log });
+    const { sessions } = test.auth;
+    watch = createWatch({ database: gone, doorbell: DEAF, sessions, log: telemetry.log });
     await watch.start?.();
     await gone.close();
     const heard = follow(rights);

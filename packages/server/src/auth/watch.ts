@@ -3,6 +3,7 @@ import { type Component, RepeatedLook } from '../kernel/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { Doorbell } from '../platform/doorbell/index.ts';
 import type { Logger } from '../platform/telemetry/index.ts';
+import type { ConsoleSessions } from './console-sessions.ts';
 import { presentRoles } from './present-roles.ts';
 import type { Rights } from './principal.ts';
 
@@ -31,6 +32,7 @@ export const ringRights = (doorbell: Doorbell) => doorbell.ring(BELL);
 export interface WatchDeps {
   readonly database: Database;
   readonly doorbell: Doorbell;
+  readonly sessions: Pick<ConsoleSessions, 'renewDue'>;
   readonly log: Pick<Logger, 'warn'>;
 }
 
@@ -40,7 +42,7 @@ interface Followed {
   readonly onRole: (role: Role | null) => void;
 }
 
-export function createWatch({ database, doorbell, log }: WatchDeps): Watch {
+export function createWatch({ database, doorbell, sessions, log }: WatchDeps): Watch {
   const all = new Set<Followed>();
   const look = new RepeatedLook(lookAtAll, { log, event: 'rights.look_failed' });
   let timer: NodeJS.Timeout | undefined;
@@ -50,10 +52,10 @@ export function createWatch({ database, doorbell, log }: WatchDeps): Watch {
     const followed = [...all];
     for (let at = 0; at < followed.length; at += LOOK_BATCH) {
       const batch = followed.slice(at, at + LOOK_BATCH);
-      const roles = await presentRoles(
-        database.db,
-        batch.map(({ rights }) => rights),
-      );
+      const rights = batch.map(one => one.rights);
+      // What is open on a sign-in must not depend on its pages asking for something.
+      await sessions.renewDue(consolesOf(rights));
+      const roles = await presentRoles(database.db, rights);
       for (const [n, one] of batch.entries()) tell(one, roles[n]!);
     }
   }
@@ -85,4 +87,9 @@ export function createWatch({ database, doorbell, log }: WatchDeps): Watch {
       unsubscribe?.();
     },
   };
+}
+
+function consolesOf(rights: readonly Rights[]): string[] {
+  const ids = rights.flatMap(({ basis }) => (basis?.kind === 'console' ? [basis.id] : []));
+  return [...new Set(ids)];
 }

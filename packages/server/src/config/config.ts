@@ -121,6 +121,7 @@ function oidcConfig(v: Values) {
     audiences: audiences.length > 0 ? audiences : [clientId],
     /** Separated by spaces. */
     scopes: v.HOLDFAST_OIDC_SCOPES,
+    rolesHoldS: v.HOLDFAST_OIDC_ROLES_MINUTES * 60,
     claims: {
       roles: v.HOLDFAST_OIDC_ROLES_CLAIM,
       subject: v.HOLDFAST_OIDC_SUBJECT_CLAIM,

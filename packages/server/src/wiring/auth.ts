@@ -18,6 +18,7 @@ export function openAuth(config: Config, platform: Platform): Feature & { readon
         clientSecret: oidc.clientSecret?.reveal(),
         audiences: oidc.audiences,
         scopes: oidc.scopes,
+        rolesHoldS: oidc.rolesHoldS,
         claims: oidc.claims,
       },
       adminLinkToken: identity.adminLinkToken?.reveal() ?? null,

@@ -41,6 +41,17 @@ export function subjectFromClaims(claims: Claims, names: ClaimNames): string | u
   return usable ? `user:${subject}` : undefined;
 }
 
+/** The client that a token was made for, as far as the token tells. */
+export function clientFromClaims({ azp, appid, client_id: clientId }: Claims): string {
+  const client = [azp, appid, clientId].find(value => typeof value === 'string');
+  return typeof client === 'string' ? client.slice(0, NAME_MAX_CHARS) : '';
+}
+
+/** When the provider made the claims; 0 where it does not say. */
+export function issuedAtOf({ iat }: Claims): number {
+  return typeof iat === 'number' && Number.isFinite(iat) ? iat : 0;
+}
+
 /** A display name; never used for authorization. */
 export function nameFromClaims(claims: Claims): string {
   const name = [claims.name, claims.preferred_username, claims.email, claims.sub].find(

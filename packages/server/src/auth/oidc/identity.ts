@@ -1,8 +1,9 @@
 import type { Role } from '@holdfast/protocol';
 import type { GuardedRequest } from '../../http/index.ts';
-import type { Person } from '../console-sessions.ts';
+import { type ClaimedRoles, SIGN_IN } from '../claimed-roles.ts';
 import { credentialsOf, isJwtShaped } from '../credentials.ts';
 import type { Identity } from '../identity.ts';
+import type { Person } from '../person.ts';
 import type { Principal } from '../principal.ts';
 import { DEFAULT_PROJECT, type EnsureProject } from '../projects.ts';
 import { type SignedInDeps, signedInBy } from '../signed-in.ts';
@@ -11,16 +12,17 @@ import { verifyBearer } from './bearer.ts';
 import {
   type ClaimNames,
   type Claims,
+  clientFromClaims,
+  issuedAtOf,
   nameFromClaims,
   rolesFromClaims,
   subjectFromClaims,
 } from './claims.ts';
 import type { OidcOptions, OidcProvider } from './provider.ts';
 
-export interface OidcIdentityDeps extends SignedInDeps {
+export interface OidcIdentityDeps extends SignedInDeps, ClaimReading {
   readonly provider: OidcProvider;
   readonly options: OidcOptions;
-  readonly claimNames: ClaimNames;
   readonly ensureProject: EnsureProject;
 }
 
@@ -42,17 +44,47 @@ export function createOidcIdentity(deps: OidcIdentityDeps): Identity {
   };
 }
 
-/** The person whom the claims identify; undefined without a usable subject. */
-export function personFromClaims(claims: Claims, names: ClaimNames): Person | undefined {
-  const id = subjectFromClaims(claims, names);
-  if (id === undefined) return undefined;
-  return { id, name: nameFromClaims(claims), roles: rolesFromClaims(claims, names) };
+export interface ClaimReading {
+  readonly claimNames: ClaimNames;
+  readonly claimed: ClaimedRoles;
 }
 
-async function personByToken(deps: OidcIdentityDeps, token: string): Promise<Person | undefined> {
+/** The person whom a sign-in's claims identify; undefined without a usable subject. */
+export async function personFromSignIn(
+  claims: Claims,
+  reading: ClaimReading,
+): Promise<Person | undefined> {
+  return personFromClaims(claims, SIGN_IN, reading);
+}
+
+/** The roles are those of the newest claims from the same source. */
+async function personFromClaims(
+  claims: Claims,
+  source: string,
+  { claimNames, claimed }: ClaimReading,
+): Promise<Person | undefined> {
+  const id = subjectFromClaims(claims, claimNames);
+  if (id === undefined) return undefined;
+  const issuedAtS = issuedAtOf(claims);
+  const roles = rolesFromClaims(claims, claimNames);
+  const held = await claimed.note({ principalId: id, source, roles, issuedAtS });
+  return { id, name: nameFromClaims(claims), roles: held };
+}
+
+async function personByToken(
+  deps: OidcIdentityDeps,
+  token: string,
+): Promise<(Person & Pick<Principal, 'basis'>) | undefined> {
   if (!isJwtShaped(token)) return undefined;
   const claims = await verifyBearer(deps.provider, deps.options, token);
-  return claims && personFromClaims(claims, deps.claimNames);
+  if (claims === undefined) return undefined;
+  // One client's tokens may carry fewer roles than another's.
+  const source = `token:${clientFromClaims(claims)}`;
+  const person = await personFromClaims(claims, source, deps);
+  if (person === undefined) return undefined;
+  const { id } = person;
+  const basis = { kind: 'token', id, source, issuedAtS: issuedAtOf(claims) } as const;
+  return { ...person, basis };
 }
 
 /** `X-Holdfast-Project` chooses among the caller's projects; else `default`, else the first. */

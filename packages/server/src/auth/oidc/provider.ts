@@ -15,8 +15,13 @@ export interface OidcOptions {
   readonly clientSecret?: string | undefined;
   /** Access tokens must carry one of these. */
   readonly audiences: readonly string[];
-  /** Separated by spaces; `openid` must be among them. */
+  /**
+   * Separated by spaces; `openid` must be among them. `offline_access` is asked for only of an
+   * issuer that names it, because others refuse what they do not know.
+   */
   readonly scopes: string;
+  /** How long roles of a sign-in hold before they are read again. */
+  readonly rolesHoldS: number;
 }
 
 interface Discovered {

@@ -2,16 +2,21 @@ import {
   authorizationCodeGrant,
   buildAuthorizationUrl,
   buildEndSessionUrl,
+  type Configuration,
   calculatePKCECodeChallenge,
+  ResponseBodyError,
   randomNonce,
   randomPKCECodeVerifier,
   randomState,
+  refreshTokenGrant,
 } from 'openid-client';
 import { z } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Claims } from './claims.ts';
 import { issuerAway, type OidcOptions, type OidcProvider } from './provider.ts';
 
+/** The scope with which some issuers give a refresh token. */
+const OFFLINE = 'offline_access';
 /** A sign-in must be finished within this time. */
 export const SIGN_IN_TTL_S = 600;
 
@@ -28,6 +33,13 @@ const pending = z.object({
 });
 type Pending = z.infer<typeof pending>;
 
+export interface SignInTokens {
+  /** Of the ID token. */
+  readonly claims: Claims;
+  /** Undefined where the issuer gives none. */
+  readonly refreshToken: string | undefined;
+}
+
 export interface SignIn {
   /** Where to send the browser, and what to put into its cookie. */
   begin(baseUrl: string, returnTo: string | undefined): Promise<{ url: string; cookie: string }>;
@@ -38,7 +50,9 @@ export interface SignIn {
   finish(
     callbackUrl: URL,
     cookie: string | undefined,
-  ): Promise<{ claims: Claims; returnTo: string }>;
+  ): Promise<SignInTokens & { returnTo: string }>;
+  /** The claims as they are now; undefined where the issuer gives none for this token any more. */
+  refresh(refreshToken: string): Promise<SignInTokens | undefined>;
   /** The identity provider's own sign-out page, if it has one. */
   signOutUrl(baseUrl: string): Promise<string | undefined>;
 }
@@ -51,7 +65,7 @@ export function createSignIn(provider: OidcProvider, options: OidcOptions): Sign
       const [state, nonce] = [randomState(), randomNonce()];
       const url = buildAuthorizationUrl(configuration, {
         redirect_uri: `${baseUrl}/auth/callback`,
-        scope: options.scopes,
+        scope: scopesFor(configuration, options),
         code_challenge: await calculatePKCECodeChallenge(verifier),
         code_challenge_method: 'S256',
         state,
@@ -72,9 +86,23 @@ export function createSignIn(provider: OidcProvider, options: OidcOptions): Sign
           expectedNonce: started.nonce,
           idTokenExpected: true,
         });
-        return { claims: tokens.claims() ?? {}, returnTo: ownPath(started.returnTo) };
+        const { refresh_token: refreshToken } = tokens;
+        const claims = tokens.claims() ?? {};
+        return { claims, refreshToken, returnTo: ownPath(started.returnTo) };
       } catch (error) {
         throw isNetworkFault(error) ? issuerAway(error) : failed(error);
+      }
+    },
+    async refresh(refreshToken) {
+      const { configuration } = await provider.discover();
+      try {
+        const tokens = await refreshTokenGrant(configuration, refreshToken);
+        const claims = tokens.claims();
+        // Without an ID token nothing says what the person's roles are now.
+        return claims && { claims, refreshToken: tokens.refresh_token };
+      } catch (error) {
+        if (error instanceof ResponseBodyError && error.error === 'invalid_grant') return undefined;
+        throw issuerAway(error);
       }
     },
     async signOutUrl(baseUrl) {
@@ -84,6 +112,12 @@ export function createSignIn(provider: OidcProvider, options: OidcOptions): Sign
       return buildEndSessionUrl(configuration, parameters).href;
     },
   };
+}
+
+function scopesFor(configuration: Configuration, { scopes }: OidcOptions): string {
+  const known = configuration.serverMetadata().scopes_supported ?? [];
+  const asked = scopes.split(' ').filter(one => one !== OFFLINE || known.includes(one));
+  return asked.join(' ');
 }
 
 /** A path of ours, so that a sign-in link cannot lead people elsewhere. */

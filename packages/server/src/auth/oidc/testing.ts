@@ -10,6 +10,7 @@ export const AUDIENCE = 'api://holdfast';
 
 export interface OidcWorld {
   readonly issuer: OAuth2Server;
+  readonly database: Database;
   /** Added to every token that the issuer's endpoints hand out; replace at will. */
   claims: Record<string, unknown>;
   /** A server with `auth/` on it; the caller closes it. */
@@ -27,6 +28,7 @@ export async function openOidcWorld(): Promise<OidcWorld> {
   await issuer.start(0, '127.0.0.1');
   const world: OidcWorld = {
     issuer,
+    database,
     claims: {},
     start: (oidc, options) =>
       openTestAuth(database, {
@@ -35,6 +37,7 @@ export async function openOidcWorld(): Promise<OidcWorld> {
           clientId: CLIENT,
           audiences: [AUDIENCE],
           scopes: 'openid profile',
+          rolesHoldS: 600,
           ...oidc,
         },
         ...options,

@@ -42,6 +42,7 @@ async function walkSample(judge: typeof authorize, oidc: boolean) {
     clientId: 'c',
     audiences: ['a'],
     scopes: 'openid',
+    rolesHoldS: 600,
   };
   const test = await openTestAuth(database, { oidc: oidc ? options : null });
   const things = new Map<string, Target>();

@@ -18,8 +18,15 @@ export const identitySettings = {
     description: 'Access tokens must carry one of these audiences. Default: the client id.',
     example: 'api://holdfast',
   }),
-  HOLDFAST_OIDC_SCOPES: setting(text, 'openid profile email', {
-    description: 'Scopes asked for at console sign-in, separated by spaces.',
+  HOLDFAST_OIDC_SCOPES: setting(text, 'openid profile email offline_access', {
+    description:
+      'Scopes asked for at console sign-in, separated by spaces; `offline_access` only where the ' +
+      'issuer names it among its scopes.',
+  }),
+  HOLDFAST_OIDC_ROLES_MINUTES: setting(integer(1, 60), '10', {
+    description:
+      'How long roles of a console sign-in hold before they are read again with the refresh ' +
+      'token. Where the issuer gives none, the sign-in ends then.',
   }),
   HOLDFAST_OIDC_ROLES_CLAIM: setting(list, 'roles,groups', {
     description:

@@ -1,0 +1,204 @@
+/** Roles from claims hold for minutes: what an identity provider takes away is gone then. */
+import type { Role } from '@holdfast/protocol';
+import { sql } from 'kysely';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { cookieOf, pageOf, type TestAuth } from '../testing/index.ts';
+import { AUDIENCE, type OidcWorld, openOidcWorld } from './testing.ts';
+
+const SESSION = 'holdfast_session';
+const HOST = 'localhost:8080';
+
+let world: OidcWorld;
+let test: TestAuth;
+/** Grants that the issuer's token endpoint was asked for, and how it answers them. */
+const grants: string[] = [];
+let answerOf: (grant: string) => { status: number; body: object } | undefined = () => undefined;
+beforeAll(async () => {
+  world = await openOidcWorld();
+  world.issuer.service.on('beforeResponse', (response, request) => {
+    const { grant_type: grant } = request.body as { grant_type: string };
+    grants.push(grant);
+    const other = answerOf(grant);
+    if (other !== undefined)
+      Object.assign(response, { statusCode: other.status, body: other.body });
+  });
+});
+afterAll(() => world.close());
+beforeEach(async () => {
+  world.claims = { roles: ['Admin'], name: 'Jo Doe' };
+  answerOf = () => undefined;
+  grants.length = 0;
+  test = await world.start();
+});
+afterEach(() => test.close());
+
+async function signIn(): Promise<ReturnType<typeof pageOf>> {
+  const headers = { host: HOST };
+  const begun = await test.app.inject({ url: '/auth/login', headers });
+  const authorize = await fetch(String(begun.headers.location), { redirect: 'manual' });
+  const callback = new URL(authorize.headers.get('location')!);
+  const cookie = `holdfast_signin=${cookieOf(begun, 'holdfast_signin')}`;
+  const url = callback.pathname + callback.search;
+  const answer = await test.app.inject({ url, headers: { ...headers, cookie } });
+  expect(answer.statusCode).toBe(303);
+  return pageOf(answer, SESSION);
+}
+
+const me = (headers: Record<string, string>) =>
+  test.app.inject({ url: '/v1/me', headers: { host: HOST, ...headers } });
+/** Lets time pass for all sign-ins. */
+const due = (since: string) =>
+  sql`update console_sessions set roles_until = now() - ${sql.lit(since)}::interval`.execute(
+    world.database.db,
+  );
+
+describe('the roles of a sign-in', () => {
+  it('are lost when the provider no longer gives the person any token', async () => {
+    const page = await signIn();
+    answerOf = grant =>
+      grant === 'refresh_token' ? { status: 400, body: { error: 'invalid_grant' } } : undefined;
+    await due('1 second');
+    expect((await me(page)).statusCode).toBe(401);
+    answerOf = () => undefined;
+    expect((await me(page)).statusCode).toBe(401);
+  });
+
+  it('are lost when there is no refresh token to read them again with', async () => {
+    answerOf = grant => {
+      const without = { access_token: 'x', token_type: 'Bearer', expires_in: 60 };
+      return grant === 'refresh_token' ? { status: 200, body: without } : undefined;
+    };
+    const page = await signIn();
+    await sql`update console_sessions set refresh_data = null`.execute(world.database.db);
+    expect((await me(page)).json().role).toBe('Admin');
+    await due('1 second');
+    expect((await me(page)).statusCode).toBe(401);
+    expect(grants).not.toContain('refresh_token');
+    const other = await signIn();
+    await due('1 second');
+    // An answer without an ID token does not say what the roles are.
+    expect((await me(other)).statusCode).toBe(401);
+  });
+
+  it('are what the provider says now, once they are due', async () => {
+    const page = await signIn();
+    world.claims = { roles: ['Viewer'], name: 'Jo Doe' };
+    expect((await me(page)).json().role).toBe('Admin');
+    await due('1 second');
+    expect((await me(page)).json().role).toBe('Viewer');
+    world.claims = { roles: [], name: 'Jo Doe' };
+    await due('1 second');
+    expect((await me(page)).statusCode).toBe(403);
+  });
+
+  it('are never those of another person', async () => {
+    const page = await signIn();
+    world.claims = { ...world.claims, sub: 'other' };
+    await due('1 second');
+    expect((await me(page)).statusCode).toBe(401);
+  });
+
+  it('are read by one of many requests, and its token is used once', async () => {
+    const page = await signIn();
+    const second = await world.start();
+    await due('1 second');
+    grants.length = 0;
+    world.claims = { roles: ['Viewer'] };
+    const asked = Array.from({ length: 12 }, (_, n) =>
+      (n % 2 === 0 ? test : second).app.inject({
+        url: '/v1/me',
+        headers: { host: HOST, ...page },
+      }),
+    );
+    const roles = (await Promise.all(asked)).map(answer => answer.json().role);
+    expect(new Set(roles)).toEqual(new Set(['Viewer']));
+    expect(grants).toEqual(['refresh_token']);
+    await second.close();
+  });
+
+  it('stand for an hour while the provider does not answer, and no longer', async () => {
+    const page = await signIn();
+    answerOf = grant =>
+      grant === 'refresh_token' ? { status: 503, body: { error: 'unavailable' } } : undefined;
+    await due('50 minutes');
+    expect((await me(page)).json().role).toBe('Admin');
+    await due('61 minutes');
+    await sql`update console_sessions set renewing_until = null`.execute(world.database.db);
+    const answer = await me(page);
+    expect([answer.statusCode, answer.json().code]).toEqual([503, 'unavailable']);
+  });
+
+  it('end what is open on them, though no page asks for anything', async () => {
+    const page = await signIn();
+    const { watch, sessions } = test.auth;
+    await watch.start?.();
+    const { basis } = (await sessions.find(page.cookie.split('=')[1]!))!;
+    const heard: (Role | null)[] = [];
+    const rights = { id: 'user:johndoe', projectId: 'default', role: 'Admin', basis } as const;
+    watch.follow(rights, role => heard.push(role));
+    world.claims = { roles: ['sales:Admin'] };
+    await due('1 second');
+    await vi.waitFor(() => expect(heard).toEqual([null]), { timeout: 5_000, interval: 20 });
+    await watch.stop?.();
+  });
+
+  it('are kept with a sealed token', async () => {
+    await signIn();
+    const { rows } = await sql<{ text: string }>`
+      select encode(refresh_data, 'escape') as text from console_sessions
+      where refresh_data is not null`.execute(world.database.db);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.map(({ text }) => text).join()).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-/);
+  });
+});
+
+describe('the roles of tokens', () => {
+  const token = (issuedAtS: number, claims: Record<string, unknown>) =>
+    world.issuer.issuer.buildToken({
+      expiresIn: 3600,
+      scopesOrTransform: (_header, payload) => {
+        Object.assign(payload, { sub: 'tok', aud: AUDIENCE, iat: issuedAtS, ...claims });
+      },
+    });
+  const nowS = () => Math.floor(Date.now() / 1000);
+  const by = async (text: Promise<string>) => {
+    world.claims = {};
+    return me({ authorization: `Bearer ${await text}` });
+  };
+
+  it('are those of the newest, also for a token from before', async () => {
+    const older = token(nowS() - 60, { roles: ['Admin'] });
+    expect((await by(older)).json().role).toBe('Admin');
+    expect((await by(token(nowS(), { roles: ['Viewer'] }))).json().role).toBe('Viewer');
+    expect((await by(older)).json().role).toBe('Viewer');
+  });
+
+  it('are compared for one client only', async () => {
+    const wide = token(nowS() - 60, { roles: ['Admin'], azp: 'wide' });
+    expect((await by(wide)).json().role).toBe('Admin');
+    const narrow = await by(token(nowS(), { roles: [], azp: 'narrow' }));
+    expect(narrow.statusCode).toBe(403);
+    expect((await by(wide)).json().role).toBe('Admin');
+  });
+
+  it('end what is open by a token when a newer one gives less', async () => {
+    const { watch, clientSecrets } = test.auth;
+    await watch.start?.();
+    const open = token(nowS() - 60, { roles: ['Developer'], azp: 'app' });
+    const heard: (Role | null)[] = [];
+    test.app.post('/open', { config: { policy: 'realtime.mint' } }, async ({ principal }) => {
+      watch.follow(principal, role => heard.push(role));
+      const mint = { ttlS: 60, maxSessions: 1, model: 'm', session: {}, locked: [] };
+      return clientSecrets.mint(principal, mint);
+    });
+    world.claims = {};
+    const headers = { host: HOST, authorization: `Bearer ${await open}` };
+    const minted = await test.app.inject({ method: 'POST', url: '/open', headers });
+    const { value } = minted.json();
+    expect(await clientSecrets.verify(value)).toBeDefined();
+    await by(token(nowS(), { roles: ['Viewer'], azp: 'app' }));
+    await vi.waitFor(() => expect(heard).toEqual(['Viewer']), { timeout: 1_000, interval: 20 });
+    expect(await clientSecrets.verify(value)).toBeUndefined();
+    await watch.stop?.();
+  });
+});

@@ -1,0 +1,123 @@
+import { sql } from 'kysely';
+import type { Database } from '../platform/database/index.ts';
+import type { Sealer } from '../platform/secrets/index.ts';
+import type { Logger } from '../platform/telemetry/index.ts';
+import type { Person } from './person.ts';
+import { secondsFromNow } from './projects.ts';
+import { tables } from './tables.ts';
+
+/** Reads a person's claims again. Throws while the issuer does not answer. */
+export type ReadAgain = (
+  refreshToken: string,
+) => Promise<{ readonly person: Person; readonly refreshToken: string } | undefined>;
+
+export interface RenewalDeps {
+  readonly database: Database;
+  readonly sealer: Sealer;
+  readonly log: Pick<Logger, 'warn'>;
+  /** How long roles hold before they are read again. */
+  readonly rolesHoldS: number;
+  /** Undefined where it gives none any more. */
+  readonly readAgain: ReadAgain;
+  /** Called once a session's rights have changed. */
+  readonly changed: () => void;
+}
+
+/** `busy`: another process is at it. `away`: the issuer does not answer. */
+export type Renewed = 'renewed' | 'over' | 'busy' | 'away';
+
+/**
+ * Reads the roles of signed-in people again. A refresh token may be good for one use, so of all
+ * processes one at a time uses it, and each keeps what it gets in return.
+ */
+export interface Renewal {
+  readonly rolesHoldS: number;
+  /** Renews the session whose roles are due. Never rejects but for the database. */
+  renew(sessionId: string): Promise<Renewed>;
+}
+
+/** All refresh tokens are sealed with one key: they are deleted with their session. */
+export const REFRESH_SEAL = 'console-sessions';
+/** Longer than the issuer may take to answer. */
+const RENEWING_S = 15;
+/** After the issuer did not answer. */
+const AWAY_PAUSE_S = 5;
+
+export function createRenewal(deps: RenewalDeps): Renewal {
+  const { database, sealer, log } = deps;
+  const running = new Map<string, Promise<Renewed>>();
+
+  async function renew(id: string): Promise<Renewed> {
+    const claimed = await claim(database, id);
+    if (claimed === undefined) return 'busy';
+    const token = await sealer.open(database.db, REFRESH_SEAL, claimed);
+    let read: Awaited<ReturnType<ReadAgain>>;
+    try {
+      read = typeof token === 'string' ? await deps.readAgain(token) : undefined;
+    } catch (error) {
+      log.warn('console.roles_not_read', { session: id, error });
+      await tables(database.db)
+        .updateTable('console_sessions')
+        .set({ renewing_until: secondsFromNow(AWAY_PAUSE_S) })
+        .where('id', '=', id)
+        .execute();
+      return 'away';
+    }
+    if (read === undefined || read.person.id !== claimed.principalId) {
+      await tables(database.db).deleteFrom('console_sessions').where('id', '=', id).execute();
+      deps.changed();
+      return 'over';
+    }
+    await keep(id, read);
+    deps.changed();
+    return 'renewed';
+  }
+
+  async function keep(id: string, read: NonNullable<Awaited<ReturnType<ReadAgain>>>) {
+    const { person, refreshToken } = read;
+    await database.transaction(async trx => {
+      const sealed = await sealer.seal(trx, REFRESH_SEAL, refreshToken);
+      await tables(trx)
+        .updateTable('console_sessions')
+        .set({
+          name: person.name,
+          roles: sql`${JSON.stringify(person.roles)}::jsonb`,
+          roles_until: secondsFromNow(deps.rolesHoldS),
+          renewing_until: null,
+          refresh_key_id: sealed.keyId,
+          refresh_data: sealed.ciphertext,
+        })
+        .where('id', '=', id)
+        .execute();
+    });
+  }
+
+  return {
+    rolesHoldS: deps.rolesHoldS,
+    renew(id) {
+      const found = running.get(id);
+      if (found !== undefined) return found;
+      const renewing = renew(id).finally(() => running.delete(id));
+      running.set(id, renewing);
+      return renewing;
+    },
+  };
+}
+
+/** Takes the refresh token of a session that is due, for `RENEWING_S`. */
+async function claim(database: Database, id: string) {
+  const row = await tables(database.db)
+    .updateTable('console_sessions')
+    .set({ renewing_until: secondsFromNow(RENEWING_S) })
+    .where('id', '=', id)
+    .where('roles_until', '<=', sql<Date>`now()`)
+    .where('refresh_data', 'is not', null)
+    .where(eb =>
+      eb.or([eb('renewing_until', 'is', null), eb('renewing_until', '<=', sql<Date>`now()`)]),
+    )
+    .returning(['principal_id', 'refresh_key_id', 'refresh_data'])
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { principal_id: principalId, refresh_key_id: keyId, refresh_data: ciphertext } = row;
+  return { principalId, keyId: keyId!, ciphertext: ciphertext! };
+}
