@@ -7,6 +7,9 @@ import { defineConfig, type Plugin } from 'vite';
 const SERVER_URL = process.env.SERVER_URL ?? 'http://127.0.0.1:8080';
 const SERVER_PATHS = ['/v1', '/openai', '/audio', '/auth', '/health', '/blobs'];
 
+/** React's, with every text made visible. */
+const JSX_RUNTIME = fileURLToPath(new URL('./src/text/jsx-runtime.ts', import.meta.url));
+
 /** The server takes calls from its own pages only, so the pages of `vite dev` pass as those. */
 const PROXY = {
   target: SERVER_URL,
@@ -47,7 +50,10 @@ export default defineConfig(({ command }) => {
   if (command === 'build') process.env.NODE_ENV = 'production';
   return {
     root: fileURLToPath(new URL('.', import.meta.url)),
-    plugins: [react(), bootScript()],
+    plugins: [react({ jsxImportSource: 'console-text' }), bootScript()],
+    resolve: {
+      alias: [{ find: /^console-text\/jsx(-dev)?-runtime$/, replacement: JSX_RUNTIME }],
+    },
     build: {
       outDir: 'dist',
       emptyOutDir: true,

@@ -315,6 +315,34 @@ describe('tasks in the console', () => {
     expect(await keys()).toEqual([]);
   });
 
+  it('shows characters that hide or reorder others as codes, wherever they stand', async () => {
+    const [title, shown] = ['Pay exe.\u202etaerg', 'Pay exe.⟨U+202E⟩taerg'];
+    const { id: repo_id } = await api.sample();
+    const instruction =
+      "[[simulate: command printf 'a\\342\\200\\256b' | tee odd.txt odd\u202etxt.exe]] \u202eNote.";
+    const task = await api.post('/v1/tasks', { repo_id, title, instruction });
+    const [run] = await api.start(task.id, ['builtin']);
+    await api.follow(run!.id);
+    expect((await api.run(run!.id)).files_changed.map(({ path }) => path).join()).toContain(
+      '\u202e',
+    );
+    const page = await visit('/tasks');
+    const unseen = async () => (await page.content()).includes('\u202e');
+    await page.getByRole('link', { name: shown }).click();
+    await page.getByRole('heading', { level: 1, name: shown }).waitFor();
+    expect(await page.title()).toContain(shown);
+    const column = page.getByRole('article', { name: 'Run of Built-in agent' });
+    await column.getByText('Succeeded').first().waitFor(WAIT);
+    expect(await unseen()).toBe(false);
+    await column.getByRole('tab', { name: 'Diff' }).click();
+    await expect.poll(() => column.innerText(), WAIT).toContain('a⟨U+202E⟩b');
+    expect(await column.innerText()).toContain('odd⟨U+202E⟩txt.exe');
+    expect(await unseen()).toBe(false);
+    await column.getByRole('tab', { name: 'Timeline' }).click();
+    await page.getByRole('region', { name: 'Timeline of Built-in agent' }).waitFor();
+    expect(await unseen()).toBe(false);
+  });
+
   it('has no barriers on its pages, in both languages, light and dark', async () => {
     const [task] = await tasks();
     const page = await visit('/tasks');

@@ -1,6 +1,7 @@
 import i18next from 'i18next';
 import { initReactI18next } from 'react-i18next';
 import { LANGUAGES, type Language } from '../preferences/schema.ts';
+import { visible } from '../text/visible.ts';
 
 /**
  * Two languages, each one chunk of all features' texts; only the one in use is loaded. Texts live
@@ -18,12 +19,15 @@ export function browserLanguage(preferred: readonly string[] = navigator.languag
   return LANGUAGES.find(language => language === known) ?? 'en';
 }
 
+/** Names that are filled in need no escape for React, but none may hide anything. */
+export const interpolation = { escapeValue: true, escape: visible };
+
 export async function startI18n(language: Language): Promise<void> {
   const { resources } = await LOADERS[language]();
   await i18next.use(initReactI18next).init({
     lng: language,
     resources: { [language]: resources as never },
-    interpolation: { escapeValue: false },
+    interpolation,
     react: { useSuspense: false },
     showSupportNotice: false,
   } as never);

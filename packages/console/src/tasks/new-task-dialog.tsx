@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { agentsQuery } from '../app/run-queries.ts';
+import { visible } from '../text/visible.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { DialogForm } from '../ui/dialog-form.tsx';
 import { AgentPicker } from './agent-picker.tsx';
@@ -55,7 +56,7 @@ function Form({ repos, onClose }: { repos: readonly Repo[]; onClose: () => void 
         label={t('repo')}
         value={repoId}
         onChange={event => setRepoId(event.currentTarget.value)}
-        data={repos.map(repo => ({ value: repo.id, label: repo.name }))}
+        data={repos.map(repo => ({ value: repo.id, label: visible(repo.name) }))}
       />
       <TextInput
         label={t('newTask.name')}

@@ -8,6 +8,7 @@ import { useTranslation } from 'react-i18next';
 import { patchQuery } from '../app/run-queries.ts';
 import { isApiError } from '../app/services.ts';
 import { PagePending } from '../shell/fallbacks.tsx';
+import { visible } from '../text/visible.ts';
 import { useWidth } from '../timeline/use-width.ts';
 import { Problem } from '../ui/problem.tsx';
 import styles from './diff.module.css';
@@ -106,7 +107,8 @@ function Content({ file, mode }: { file: PatchFile; mode: Mode }) {
       data={{
         oldFile: { fileName: file.oldPath ?? file.path },
         newFile: { fileName: file.path },
-        hunks: [file.text],
+        // Drawn by the library itself.
+        hunks: [visible(file.text)],
       }}
       diffViewMode={mode === 'split' ? DiffModeEnum.Split : DiffModeEnum.Unified}
       diffViewTheme={scheme}

@@ -3,6 +3,7 @@ import { NativeSelect, Switch } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { TasksSearch } from '../app/search.ts';
 import { SearchField } from '../shell/search-field.tsx';
+import { visible } from '../text/visible.ts';
 import layout from '../ui/layout.module.css';
 
 /** Search, repository, and whether archived tasks are shown; kept in the address. */
@@ -28,7 +29,7 @@ export function TaskFilters(props: {
         onChange={event => onChange({ repo: event.currentTarget.value || undefined })}
         data={[
           { value: '', label: t('anyRepo') },
-          ...repos.map(repo => ({ value: repo.id, label: repo.name })),
+          ...repos.map(repo => ({ value: repo.id, label: visible(repo.name) })),
         ]}
       />
       <Switch

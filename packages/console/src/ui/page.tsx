@@ -1,5 +1,6 @@
 import { Group, Title } from '@mantine/core';
 import { type ReactNode, useEffect, useRef } from 'react';
+import { visible } from '../text/visible.ts';
 import layout from './layout.module.css';
 import styles from './page.module.css';
 
@@ -10,7 +11,7 @@ import styles from './page.module.css';
 export function Page(props: { title: string; actions?: ReactNode; children: ReactNode }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
-    document.title = `${props.title} · Holdfast`;
+    document.title = `${visible(props.title)} · Holdfast`;
   }, [props.title]);
   useEffect(() => {
     // Not on the first load, where the browser's own order is right, and not from a field of the
