@@ -3,10 +3,10 @@ import { sql } from 'kysely';
 import type { Database } from '../platform/database/index.ts';
 import { tables } from './tables.ts';
 
-export type Roles = Readonly<Record<string, Role>>;
+type Roles = Readonly<Record<string, Role>>;
 
 /** What an identity provider claimed of a person. */
-export interface Claimed {
+interface Claimed {
   readonly principalId: string;
   /** Where the claims came from; only those of one source are compared. */
   readonly source: string;
@@ -52,7 +52,7 @@ export function createClaimedRoles({ db }: Database, changed: () => void): Claim
   };
 }
 
-export function sameRoles(one: Roles, other: Roles): boolean {
+function sameRoles(one: Roles, other: Roles): boolean {
   const [projects, others] = [Object.keys(one), Object.keys(other)];
   return (
     projects.length === others.length && projects.every(project => one[project] === other[project])

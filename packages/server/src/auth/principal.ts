@@ -21,8 +21,8 @@ export interface Principal {
 
 /**
  * Where a caller's role comes from: an API key or a sign-in with a browser, by the id of its row;
- * or an identity provider's token, by whose claims it is judged. What a caller opens or mints carries
- * the basis on and ends with it.
+ * or an identity provider's token, by whose claims it is judged. What a caller opens or mints
+ * carries the basis on and ends with it.
  */
 export type Basis =
   | { readonly kind: 'key' | 'console'; readonly id: string }

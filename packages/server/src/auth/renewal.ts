@@ -24,7 +24,7 @@ export interface RenewalDeps {
 }
 
 /** `busy`: another process is at it. `away`: the issuer does not answer. */
-export type Renewed = 'renewed' | 'over' | 'busy' | 'away';
+type Renewed = 'renewed' | 'over' | 'busy' | 'away';
 
 /**
  * Reads the roles of signed-in people again. A refresh token may be good for one use, so of all

@@ -33,7 +33,7 @@ const pending = z.object({
 });
 type Pending = z.infer<typeof pending>;
 
-export interface SignInTokens {
+interface SignInTokens {
   /** Of the ID token. */
   readonly claims: Claims;
   /** Undefined where the issuer gives none. */
