@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { duplicateKey, fold } from './json-guard.ts';
+import { duplicateKey, FOLDED_MAX_CHARS, fold } from './json-guard.ts';
 
 describe('duplicateKey', () => {
   it('finds keys that stand twice in one object', () => {
@@ -50,6 +50,14 @@ describe('duplicateKey', () => {
       const others = forms.filter(form => form !== letter && fold(form) !== fold(letter));
       if (others.length > 0) expect([letter, others]).toEqual([]);
     }
+  });
+
+  it('compares a bounded number of characters beyond ASCII', () => {
+    const half = '\ufdfa'.repeat(FOLDED_MAX_CHARS / 2);
+    const most = `{"${half}":{"${half}":"${half}${half}"}`;
+    expect(duplicateKey(`${most}}`)).toBeNull();
+    expect(duplicateKey(`${most},"\u3042":1}`)).toBe('\u3042');
+    expect(duplicateKey(`{"${'a'.repeat(2 * FOLDED_MAX_CHARS)}":1}`)).toBeNull();
   });
 
   it('is not misled by values, nesting or escapes', () => {

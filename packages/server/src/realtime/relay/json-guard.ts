@@ -13,14 +13,18 @@ const CLOSE_BRACKET = 0x5d;
 const COLON = 0x3a;
 const isSpace = (code: number) => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 
+/** Characters of keys beyond ASCII that are compared in one text; folding makes them many more. */
+export const FOLDED_MAX_CHARS = 65_536;
+
 /**
  * The first key of an object of `json` that another one before it equals, or `null`. Compared after
- * decoding escapes and folding. `json` must be valid JSON (parse it first): it is walked, not
- * checked.
+ * decoding escapes and folding; the key with which `FOLDED_MAX_CHARS` are exceeded counts as equal.
+ * `json` must be valid JSON (parse it first): it is walked, not checked.
  */
 export function duplicateKey(json: string): string | null {
   // One entry per open container: the keys seen of an object, null for an array.
   const open: (Set<string> | null)[] = [];
+  let foldedChars = 0;
   let at = 0;
   while (at < json.length) {
     const code = json.charCodeAt(at);
@@ -32,6 +36,8 @@ export function duplicateKey(json: string): string | null {
       if (isKey(json, end)) {
         const key = JSON.parse(json.slice(at, end)) as string;
         const keys = open.at(-1)!;
+        if (!PRINTABLE_ASCII.test(key)) foldedChars += key.length;
+        if (foldedChars > FOLDED_MAX_CHARS) return key;
         const folded = fold(key);
         if (keys.has(folded)) return key;
         keys.add(folded);

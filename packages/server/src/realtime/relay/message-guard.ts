@@ -65,7 +65,7 @@ function unambiguous(text: string): string | null {
     return refusal('invalid_json', toHoldfastError(error).detail);
   }
   if (duplicateKey(text) === null) return null;
-  return refusal('duplicate_key', 'A key stands twice in one object of the message.');
+  return refusal('duplicate_key', 'Two keys of an object in the message could be the same.');
 }
 
 function refusal(code: string, message: string): string {
