@@ -66,13 +66,15 @@ describe('what a call costs', () => {
         images: 0,
         describedTools: 0,
         maxOutputTokens: undefined,
+        thoughtTokens: 0,
         answers: 1,
         ...rest,
       });
     expect(worst({})).toBeCloseTo((2_000 * 20 + 1_000 * 100) / 1e6, 12);
     expect(worst({ maxOutputTokens: 10 })).toBeCloseTo((2_000 * 20 + 10 * 100) / 1e6, 12);
-    // The catalogue may be wrong about a model; what was asked for is what may come.
-    expect(worst({ maxOutputTokens: 5_000 })).toBeCloseTo((2_000 * 20 + 5_000 * 100) / 1e6, 12);
+    expect(worst({ maxOutputTokens: 5_000 })).toBe(worst({}));
+    expect(worst({ thoughtTokens: 999 })).toBe(worst({}));
+    expect(worst({ thoughtTokens: 1_000 })).toBe(worst({ answers: 2 }));
     expect(worst({ answers: 3 })).toBeCloseTo((2_000 * 20 + 3_000 * 100) / 1e6, 12);
     expect(worst({ describedTools: 2 })).toBeCloseTo((4_000 * 20 + 1_000 * 100) / 1e6, 12);
     expect(worst({ isUnsized: true })).toBeCloseTo((5_000 * 20 + 1_000 * 100) / 1e6, 12);

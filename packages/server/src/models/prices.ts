@@ -21,6 +21,8 @@ export interface WorstCase {
   readonly describedTools: number;
   /** What the request allows in one answer; undefined: as much as the model can. */
   readonly maxOutputTokens: number | undefined;
+  /** What it allows for thinking: a part of the answer, unless it may be longer than that. */
+  readonly thoughtTokens: number;
   /** Answers requested in one call. */
   readonly answers: number;
 }
@@ -97,7 +99,8 @@ export function worstCaseUsd(price: TextPrice, model: Model, call: WorstCase): n
     call.describedTools * TOOLS_TEXT_MAX_TOKENS +
     (call.isUnsized ? model.context_tokens : 0);
   const input = Math.min(call.inputBytes + unseen, model.context_tokens);
-  const output = call.maxOutputTokens ?? model.max_output_tokens;
+  const limit = Math.min(call.maxOutputTokens ?? Infinity, model.max_output_tokens);
+  const output = call.thoughtTokens >= limit ? limit + call.thoughtTokens : limit;
   const { long } = price;
   const possible = long !== undefined && input > long.aboveTokens ? [price, long] : [price];
   const highest = Math.max(

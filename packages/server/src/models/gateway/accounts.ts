@@ -65,6 +65,11 @@ async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outco
   const { caller, model, audience } = account;
   const usd = chargeOf(account, outcome);
   const isSettled = await settleSoon(deps, account, usd);
+  const { reservedUsd } = account.reservation;
+  if (usd > reservedUsd) {
+    const over = { model, run_id: caller.runId, reserved_usd: reservedUsd, cost_usd: usd };
+    deps.telemetry.log.warn('model.over_reservation', over);
+  }
   const { input = 0, output = 0, cached = 0 } = outcome.usage ?? {};
   const { meter, log } = deps.telemetry;
   const status_code = String(outcome.status);

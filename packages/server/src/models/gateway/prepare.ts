@@ -3,6 +3,7 @@ import { HoldfastError, JsonScanner } from '../../kernel/index.ts';
 import type { Model } from '../catalogue.ts';
 import type { Models } from '../models.ts';
 import type { WorstCase } from '../prices.ts';
+import type { TextProtocol } from '../text-upstream.ts';
 import type { ModelCallRoute } from './paths.ts';
 import { type ReadRequest, readRequest } from './requests/index.ts';
 
@@ -14,9 +15,11 @@ export interface PreparedCall {
   readonly body: Buffer;
   readonly hosted: ReadRequest['hosted'];
   readonly worstCase: WorstCase;
+  /** The model's most, where the request had a higher limit of output. */
+  readonly loweredTo: number | undefined;
 }
 
-type Json = Record<string, unknown>;
+type Json = Readonly<Record<string, unknown>>;
 
 /**
  * Throws `payload_too_large`, and `invalid_request` for JSON beyond `JSON_LIMITS`, as soon as that
@@ -48,8 +51,9 @@ function tooLarge(maxBytes: number): HoldfastError {
 }
 
 /**
- * Reads the request, finds the model and inserts its upstream name. A streamed chat completion is
- * also asked to report its usage. Throws for what the gateway does not understand.
+ * Reads the request, finds the model and inserts its upstream name. A limit of output above what
+ * the catalogue has for the model is lowered to that, because no more is reserved. A streamed chat
+ * completion is also asked to report its usage. Throws for what the gateway does not understand.
  */
 export function prepare(models: Models, route: ModelCallRoute, bytes: Buffer): PreparedCall {
   const {
@@ -60,8 +64,9 @@ export function prepare(models: Models, route: ModelCallRoute, bytes: Buffer): P
   const named = route.model ?? given.model;
   const model = models.resolve(typeof named === 'string' ? named : undefined, route.protocol);
   const { deployment } = models.textUpstream(model);
+  const limited = lowered(route.protocol, given, model.max_output_tokens);
   const sent = {
-    ...given,
+    ...limited,
     ...(route.model === undefined && { model: deployment }),
     ...(route.protocol === 'chat' &&
       given.stream === true && {
@@ -69,7 +74,28 @@ export function prepare(models: Models, route: ModelCallRoute, bytes: Buffer): P
       }),
   };
   const body = Buffer.from(JSON.stringify(sent));
-  return { route, model, body, hosted, worstCase: { ...worstCase, inputBytes: body.length } };
+  return {
+    ...{ route, model, body, hosted },
+    worstCase: { ...worstCase, inputBytes: body.length },
+    loweredTo: limited === given ? undefined : model.max_output_tokens,
+  };
+}
+
+const LIMITS: Readonly<Record<TextProtocol, readonly string[]>> = {
+  responses: ['max_output_tokens'],
+  chat: ['max_completion_tokens', 'max_tokens'],
+  messages: ['max_tokens'],
+  gemini: ['maxOutputTokens'],
+};
+
+function lowered(protocol: TextProtocol, body: Json, mostTokens: number): Json {
+  const isGemini = protocol === 'gemini';
+  const holder = isGemini ? objectOf(body.generationConfig) : body;
+  const over = LIMITS[protocol].filter(name => Number(holder[name] ?? 0) > mostTokens);
+  if (over.length === 0) return body;
+  const limits = Object.fromEntries(over.map(name => [name, mostTokens]));
+  const changed = { ...holder, ...limits };
+  return isGemini ? { ...body, generationConfig: changed } : changed;
 }
 
 /** `text` was counted while it arrived. */

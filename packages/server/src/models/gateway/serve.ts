@@ -69,7 +69,7 @@ async function call(
     String(exchange.request.headers['anthropic-beta'] ?? ''),
     prepared.hosted,
   );
-  if (betas.dropped > 0) exchange.response.setHeader(DROPPED_BETAS, String(betas.dropped));
+  tellChanges(exchange.response, { dropped: betas.dropped, loweredTo: prepared.loweredTo });
   const account = route.metered ? await openAccount(deps, caller, prepared) : undefined;
   const outcome = await forward({
     protocol: route.protocol,
@@ -98,8 +98,14 @@ async function call(
   await account?.close(outcome);
 }
 
-/** Tells how many names of `anthropic-beta` were not sent on. */
-const DROPPED_BETAS = 'holdfast-dropped-betas';
+/** How many names of `anthropic-beta` were left out, and to what a limit of output was lowered. */
+function tellChanges(
+  response: ServerResponse,
+  { dropped, loweredTo }: { dropped: number; loweredTo: number | undefined },
+): void {
+  if (dropped > 0) response.setHeader('holdfast-dropped-betas', String(dropped));
+  if (loweredTo !== undefined) response.setHeader('holdfast-output-limit', String(loweredTo));
+}
 
 /** Query parameters that are forwarded, with their values; others may be credentials. */
 const QUERY: Readonly<Record<string, RegExp>> = {

@@ -37,12 +37,16 @@ const CONTEXT_TOKENS = 1_000_000;
 const IMAGE_TOKENS = 50_000;
 const TOOLS_TEXT_TOKENS = 1_000;
 
+/** `holdfast-output-limit` of the last answer. */
+let limitHeader: string | null;
+
 /** Status, and the reservation in tokens of output, besides `inputTokens` and the body's bytes. */
 async function reserved(path: string, body: string, inputTokens = 0) {
   const run = await host.newRun();
   const headers = { authorization: `Bearer ${run.token}` };
   const answer = await host.request(path, { method: 'POST', body, headers });
   const text = await answer.text();
+  limitHeader = answer.headers.get('holdfast-output-limit');
   const { rows } = await sql<{ usd: number }>`
     select reserved_usd as usd from reservations where run_id = ${run.id}`.execute(database.db);
   if (answer.status !== 200) return { status: answer.status, text, calls: rows.length };
@@ -64,12 +68,12 @@ describe('output is reserved as', () => {
     ],
     ['the model’s most, for zero', MESSAGES, '{"model":"claude","max_tokens":0}', MODEL_MAX_TOKENS],
     [
-      'what is asked above the model’s most',
+      'the model’s most, for more',
       MESSAGES,
       '{"model":"claude","max_tokens":50000}',
-      50_000,
+      MODEL_MAX_TOKENS,
     ],
-    ['an escaped limit', MESSAGES, '{"model":"claude","max\\u005ftokens":50000}', 50_000],
+    ['an escaped limit', MESSAGES, '{"model":"claude","max\\u005ftokens":5000}', 5_000],
     ['the last of two', MESSAGES, '{"model":"claude","max_tokens":1,"max_tokens":9000}', 9_000],
     [
       'the last of two, one escaped',
@@ -159,6 +163,33 @@ describe('output is reserved as', () => {
   );
 });
 
+describe('a limit above the model’s most', () => {
+  it.each([
+    [RESPONSES, '{"model":"coder","max_output_tokens":10001}', 'max_output_tokens'],
+    [
+      CHAT,
+      '{"model":"coder","max_completion_tokens":10001,"max_tokens":7}',
+      'max_completion_tokens',
+    ],
+    [CHAT, '{"model":"coder","max_completion_tokens":7,"max_tokens":10001}', 'max_tokens'],
+    [MESSAGES, '{"model":"claude","max_tokens":10001}', 'max_tokens'],
+    [GEMINI, '{"generationConfig":{"topK":1,"maxOutputTokens":10001}}', 'maxOutputTokens'],
+  ])('%s %s is sent as that, which the answer tells', async (path, body, name) => {
+    expect(await reserved(path, body)).toEqual({ status: 200, tokens: MODEL_MAX_TOKENS });
+    const sent = JSON.parse(upstream.seen[0]!.body);
+    const given = JSON.parse(body);
+    const [was, is] =
+      path === GEMINI ? [given.generationConfig, sent.generationConfig] : [given, sent];
+    expect(is).toEqual({ ...was, ...(was.model && { model: is.model }), [name]: MODEL_MAX_TOKENS });
+    expect(limitHeader).toBe(String(MODEL_MAX_TOKENS));
+  });
+
+  it('is no limit at the model’s most', async () => {
+    await reserved(MESSAGES, '{"model":"claude","max_tokens":10000}');
+    expect(limitHeader).toBeNull();
+  });
+});
+
 describe('input is reserved as', () => {
   const image = '{"type":"input_image","image_url":"data:image/png;base64,AA=="}';
   const pdf = '{"type":"input_file","file_data":"data:application/pdf;base64,AA=="}';
@@ -235,4 +266,10 @@ describe('input is reserved as', () => {
   ])('%s', async (_, path, body, tokens) => {
     expect(await reserved(path, body, tokens)).toEqual({ status: 200, tokens: 7 });
   });
+});
+
+it('a call that cost more than it reserved is logged', async () => {
+  upstream.answer = response => response.end(usedTokens(1, MODEL_MAX_TOKENS));
+  await reserved(RESPONSES, '{"model":"coder","max_output_tokens":7}');
+  await expect.poll(() => host.telemetry.text()).toContain('model.over_reservation');
 });

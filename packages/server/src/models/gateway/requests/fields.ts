@@ -10,6 +10,11 @@ export const amount = z.number().nullish();
 /** Data that no provider interprets, such as a tool's schema, input and output. */
 export const json = z.unknown().optional();
 
+/** Also broken into lines. */
+export const BASE64 = /^[A-Za-z0-9+/_\r\n-]*={0,2}[\r\n]*$/;
+/** What some would fetch is no base64. */
+export const base64 = z.string().regex(BASE64, 'must be base64');
+
 export const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
 
 /** More tokens than any model writes. */
@@ -60,5 +65,18 @@ function elements<T>(item: z.ZodType<T>, value: unknown, context: z.RefinementCt
 
 /** A tool or item of the provider's own: `Findings` has it allowed by name, or refused. */
 export function hosted<const T extends string>(types: Readonly<Record<T, unknown>>) {
-  return z.looseObject({ type: z.enum(Object.keys(types) as [T, ...T[]]) });
+  return open({ type: z.enum(Object.keys(types) as [T, ...T[]]) });
+}
+
+/**
+ * With further keys of any name. Two that differ in case or punctuation only are refused: a
+ * provider that takes them for one could read another type than the one that was allowed.
+ */
+export function open<S extends z.ZodRawShape>(shape: S) {
+  return z.looseObject(shape).refine(hasNoTwins, 'has keys that differ in case only');
+}
+
+function hasNoTwins(value: object): boolean {
+  const keys = Object.keys(value).map(key => key.toLowerCase().replaceAll(/[^a-z0-9]/g, ''));
+  return new Set(keys).size === keys.length;
 }

@@ -1,4 +1,5 @@
 import type { HostedTool } from '@holdfast/protocol';
+import { BASE64 } from './fields.ts';
 
 /**
  * What a request asks of the provider, found in the parsed request: what it does itself, and what
@@ -57,5 +58,3 @@ export class Findings {
 }
 
 const DATA_URL = /^data:[^,]{0,200};base64,/i;
-/** What is no base64 within its first characters may be an address. */
-const BASE64 = /^(?:[A-Za-z0-9+/_=-]{64}|[A-Za-z0-9+/_=-]{1,63}$)/;

@@ -1,6 +1,6 @@
 /** Google's `generateContent` and `countTokens`. Source: the converters of `@google/genai`. */
 import { z } from 'zod';
-import { amount, answers, flag, isGiven, json, list, text, tokens } from './fields.ts';
+import { amount, answers, base64, flag, isGiven, json, list, text, tokens } from './fields.ts';
 import type { Findings } from './findings.ts';
 
 /** Sound and films have prices of their own. */
@@ -8,7 +8,7 @@ const MEDIA = /^(image|text)\/|^application\/(pdf|json|xml|rtf)$/;
 const inlineData = z
   .strictObject({
     mimeType: z.string().regex(MEDIA, 'must be an image, a text or a PDF'),
-    data: z.string(),
+    data: base64,
     displayName: text,
   })
   .nullish();

@@ -1,7 +1,19 @@
 /** Anthropic's Messages API. Source: the types of its TypeScript client, `MessageCreateParams`. */
 import type { HostedTool } from '@holdfast/protocol';
 import { z } from 'zod';
-import { amount, flag, hosted, isGiven, json, list, text, textOrList, tokens } from './fields.ts';
+import {
+  amount,
+  base64,
+  flag,
+  hosted,
+  isGiven,
+  json,
+  list,
+  open,
+  text,
+  textOrList,
+  tokens,
+} from './fields.ts';
 import type { Findings } from './findings.ts';
 
 const TOOL_TYPES = {
@@ -69,7 +81,7 @@ const textBlock = z.strictObject({
   cache_control,
   citations,
 });
-const data = z.strictObject({ type: z.literal('base64'), media_type: text, data: z.string() });
+const data = z.strictObject({ type: z.literal('base64'), media_type: text, data: base64 });
 const SOURCES = [
   data,
   z.strictObject({ type: z.literal('url'), url: z.string() }),
@@ -78,7 +90,7 @@ const SOURCES = [
 const image = z.strictObject({
   type: z.literal('image'),
   source: z.discriminatedUnion('type', SOURCES),
-  transformations: json,
+  transformations: z.strictObject({ oversized_image: text }).nullish(),
   cache_control,
 });
 const document = z.strictObject({
@@ -151,7 +163,7 @@ const block = z.discriminatedUnion('type', [
     tool: z.strictObject({ type: z.literal('tool_reference'), name: z.string() }),
     cache_control,
   }),
-  z.looseObject({
+  open({
     type: z.literal('server_tool_use'),
     name: z.enum(Object.keys(SERVER_TOOLS) as (keyof typeof SERVER_TOOLS)[]),
   }),
@@ -235,7 +247,7 @@ export const messagesRequest = z.strictObject({
       ),
     })
     .nullish(),
-  mcp_servers: list(z.looseObject({})),
+  mcp_servers: list(open({})),
   container: json,
   cache_control,
   diagnostics: json,

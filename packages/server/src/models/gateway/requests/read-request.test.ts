@@ -105,11 +105,36 @@ const UNKNOWN: readonly [string, TextProtocol, object][] = [
     'gemini',
     parts({ inlineData: { mimeType: 'video/mp4', data: '' } }),
   ],
+  [
+    'messages[0].content[0].source.data',
+    'messages',
+    messages({ type: 'image', source: { type: 'base64', data: ELSEWHERE } }),
+  ],
+  [
+    'contents[0].parts[0].inlineData.data',
+    'gemini',
+    parts({ inlineData: { mimeType: 'image/png', data: ELSEWHERE } }),
+  ],
   // Google reads both spellings of a name.
   ['generation_config', 'gemini', { generation_config: { max_output_tokens: 1 } }],
   ['tools[0].google_search', 'gemini', tools({ google_search: {} })],
   ['contents[0].parts[0].file_data', 'gemini', parts({ file_data: { file_uri: ELSEWHERE } })],
 ];
+
+describe('a hosted tool', () => {
+  it.each([
+    ['responses', tools({ type: 'web_search', Type: 'mcp' })],
+    ['responses', tools({ type: 'web_search', 'type ': 'mcp' })],
+    ['responses', { input: [{ type: 'web_search_call', TYPE: 'mcp_call' }] }],
+    ['messages', tools({ type: 'web_search_20250305', tYpe: 'mcp_toolset' })],
+    ['messages', messages({ type: 'server_tool_use', name: 'web_search', Name: 'web_fetch' })],
+  ] satisfies [TextProtocol, object][])(
+    'of %s with a second type is refused: %j',
+    (protocol, body) => {
+      expect(() => readRequest(protocol, body)).toThrow(/keys that differ in case only/);
+    },
+  );
+});
 
 describe('what the gateway does not know', () => {
   it.each(UNKNOWN)('%s of %s is refused by name', (field, protocol, body) => {

@@ -73,9 +73,6 @@ function read(
   { output, thought, answers, hasTools = false }: Limits,
 ): ReadRequest {
   const { hosted, images, isUnsized, knownTools } = found;
-  // Zero is no limit at some providers. Thought is a part of the answer, unless it may be longer.
-  const limit = output || undefined;
-  const isBeside = limit !== undefined && (thought ?? 0) >= limit;
   return {
     body,
     hosted,
@@ -83,7 +80,9 @@ function read(
       images,
       isUnsized,
       describedTools: knownTools + (hasTools || body.tools?.length ? 1 : 0),
-      maxOutputTokens: isBeside ? limit + (thought ?? 0) : limit,
+      // Zero is no limit at some providers.
+      maxOutputTokens: output || undefined,
+      thoughtTokens: thought ?? 0,
       answers: answers ?? 1,
     },
   };
