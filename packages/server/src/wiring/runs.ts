@@ -52,7 +52,6 @@ export async function openRuns(
   const sandbox = await createSandbox({
     dir: join(dir, 'sandbox'),
     fileMaxBytes: config.runs.diskMaxBytes,
-    runsMax: config.runs.concurrency,
   });
   const agents = await openAgents(config, others.models, sandbox);
   const sources = {

@@ -7,7 +7,6 @@ export {
   dropUser,
   findOnPath,
   folder,
-  ISOLATED_UID,
   NODE_INSIDE,
   namespaces,
   programMounts,

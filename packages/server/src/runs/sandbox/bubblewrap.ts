@@ -11,6 +11,7 @@ import {
 } from '../../platform/isolation/index.ts';
 import { hiddenProc } from './proc.ts';
 import { HOME_DIR, type SandboxMounts, type SandboxOwner, WORKSPACE_DIR } from './sandbox.ts';
+import type { IdRange } from './user-ids.ts';
 
 export const GATEWAY_SOCKET_INSIDE = '/run/holdfast/gateway.sock';
 export const PROXY_SOCKET_INSIDE = '/run/holdfast/proxy.sock';
@@ -18,6 +19,9 @@ export const PROXY_SOCKET_INSIDE = '/run/holdfast/proxy.sock';
 export const SECCOMP_FD = 4;
 /** Where it reads what it mounts: its command line can be read inside, and names folders here. */
 export const ARGUMENTS_FD = 5;
+/** Where it reads the names of accounts inside. */
+export const PASSWD_FD = 6;
+export const GROUP_FD = 7;
 const BRIDGE_INSIDE = '/opt/holdfast/bridge.ts';
 const BRIDGE = fileURLToPath(new URL('./bridge.ts', import.meta.url));
 const PRLIMIT = '/usr/bin/prlimit';
@@ -47,7 +51,7 @@ const SYSTEM_FILES = [
 interface ResourceLimits {
   /**
    * Processes and threads of the user inside. Counted for each command alone where it has a user
-   * namespace; where the server is root, for all sandboxes of the machine together.
+   * namespace; where the server is root, for all commands of a run together.
    */
   readonly processesMax: number;
   /** Open files of one process. */
@@ -58,13 +62,13 @@ interface ResourceLimits {
 
 export interface BubblewrapSettings {
   readonly bwrap: string;
-  /** Set where we are root: processes inside are this user instead. */
-  readonly owner: SandboxOwner | undefined;
+  /** Set where we are root: processes inside are one of these users instead. */
+  readonly ids: IdRange | undefined;
   readonly tmpMaxBytes: number;
   readonly resources: ResourceLimits;
   /** The filter of system calls for everything inside. */
   readonly seccomp: Buffer;
-  /** A folder with `passwd`, `group`, `hosts` and `nsswitch.conf` for inside. */
+  /** A folder with `hosts`, `nsswitch.conf` and what `proc.ts` needs. */
   readonly etcDir: string;
   /** Readable inside at the same path, for every command. */
   readonly readOnly: readonly string[];
@@ -75,7 +79,10 @@ export interface BubblewrapSettings {
  * and gives up all of them, its user included, before anything of ours or of an agent runs inside;
  * another user gets a user namespace. Neither can reach a file that is not mounted.
  */
-export function bubblewrapCommand({ owner, resources }: BubblewrapSettings): string[] {
+export function bubblewrapCommand(
+  resources: ResourceLimits,
+  owner: SandboxOwner | undefined,
+): string[] {
   return [
     ...['--args', String(ARGUMENTS_FD), '--'],
     ...(owner ? dropUser(owner) : []),
@@ -87,7 +94,7 @@ export function bubblewrapCommand({ owner, resources }: BubblewrapSettings): str
 /** What bubblewrap reads from `ARGUMENTS_FD`, each argument with a zero byte behind it. */
 export function bubblewrapArguments(settings: BubblewrapSettings, mounts: SandboxMounts): string {
   return [
-    ...namespaces(settings.owner !== undefined),
+    ...namespaces(settings.ids !== undefined),
     ...['--seccomp', String(SECCOMP_FD)],
     ...systemMounts(settings),
     ...[...settings.readOnly, ...mounts.readOnly].flatMap(readOnlyMount),
@@ -128,7 +135,9 @@ function systemMounts(settings: BubblewrapSettings): string[] {
     ...programMounts(),
     ...folder('/etc'),
     ...SYSTEM_FILES.flatMap(path => [...ancestors(path), '--ro-bind-try', path, path]),
-    ...['passwd', 'group', 'hosts', 'nsswitch.conf'].flatMap(name => {
+    ...['--perms', '0644', '--ro-bind-data', String(PASSWD_FD), '/etc/passwd'],
+    ...['--perms', '0644', '--ro-bind-data', String(GROUP_FD), '/etc/group'],
+    ...['hosts', 'nsswitch.conf'].flatMap(name => {
       return ['--ro-bind', `${settings.etcDir}/${name}`, `/etc/${name}`];
     }),
     ...['--proc', '/proc', '--dev', '/dev'],

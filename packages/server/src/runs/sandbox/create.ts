@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process';
-import { chownSync } from 'node:fs';
+import { chownSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findOnPath, ISOLATED_UID } from '../../platform/isolation/index.ts';
+import { findOnPath } from '../../platform/isolation/index.ts';
 import type { BubblewrapSettings } from './bubblewrap.ts';
 import { openEnvironment } from './environment.ts';
 import { GroupProcess } from './group-process.ts';
 import { createIsolatedSandbox } from './isolated.ts';
 import { EMPTY_FILE, EMPTY_FOLDER } from './proc.ts';
-import { HOME_DIR, type Sandbox, type SandboxOwner } from './sandbox.ts';
+import type { Sandbox } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
+import { findIdRange } from './user-ids.ts';
 
 /** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
 const TMP_MAX_BYTES = 1024 ** 3;
@@ -29,10 +30,6 @@ export interface SandboxOptions {
   readonly fileMaxBytes?: number;
   /** Processes and threads of one run. */
   readonly processesMax?: number;
-  /** Runs at once: where the server is root, their processes are counted together. */
-  readonly runsMax?: number;
-  /** User and group of processes inside, where the server is root. */
-  readonly uid?: number;
   /** The bubblewrap to use; default: the first `bwrap` on the PATH. */
   readonly bwrap?: string;
 }
@@ -64,6 +61,7 @@ function createOpenSandbox(note: string): Sandbox {
   return {
     isolated: false,
     note,
+    ownerOf: () => undefined,
     paths: mounts => ({ workspace: mounts.workspace, home: mounts.home, gatewayUrl: null }),
     spawn(command) {
       const [program = '', ...args] = command.command;
@@ -87,20 +85,21 @@ async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
   const seccomp = seccompFilter(process.arch);
   if (seccomp === undefined)
     return { works: false, why: `it has no filter of system calls for ${process.arch}` };
-  const isRoot = process.getuid?.() === 0;
-  const uid = options.uid ?? ISOLATED_UID;
-  const owner = isRoot ? { uid, gid: uid } : undefined;
+  const ids = process.getuid?.() === 0 ? findIdRange(...idMaps()) : undefined;
+  if (process.getuid?.() === 0 && ids === undefined) {
+    return { works: false, why: `root has no users to give to runs here: ${idMaps().join()}` };
+  }
   const settings: BubblewrapSettings = {
     bwrap,
-    owner,
+    ids,
     tmpMaxBytes: options.tmpMaxBytes ?? TMP_MAX_BYTES,
     resources: {
-      processesMax: (options.processesMax ?? PROCESSES_MAX) * (isRoot ? (options.runsMax ?? 1) : 1),
+      processesMax: options.processesMax ?? PROCESSES_MAX,
       openFilesMax: OPEN_FILES_MAX,
       fileMaxBytes: options.fileMaxBytes ?? FILE_MAX_BYTES,
     },
     seccomp,
-    etcDir: await writeNames(options.dir, owner),
+    etcDir: await writeSystemFiles(options.dir),
     readOnly: options.readOnly ?? [],
   };
   const why = await tryOut(settings, options.dir);
@@ -110,13 +109,14 @@ async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
 async function tryOut(settings: BubblewrapSettings, dir: string): Promise<string | undefined> {
   const folder = await mkdtemp(join(dir, 'probe-'));
   try {
+    const sandbox = createIsolatedSandbox(settings);
+    const owner = sandbox.ownerOf('probe');
     const [workspace, home] = [join(folder, 'workspace'), join(folder, 'home')];
     for (const path of [workspace, home]) {
       await mkdir(path, { mode: 0o700 });
-      if (settings.owner) chownSync(path, settings.owner.uid, settings.owner.gid);
+      if (owner) chownSync(path, owner.uid, owner.gid);
     }
     const mounts = { workspace, home, readOnly: [], gatewaySocket: null, proxySocket: null };
-    const sandbox = createIsolatedSandbox(settings);
     const child = sandbox.spawn({ command: ['true'], env: {}, mounts });
     const timer = setTimeout(() => child.kill('SIGKILL'), PROBE_TIMEOUT_MS);
     let output = '';
@@ -132,14 +132,10 @@ async function tryOut(settings: BubblewrapSettings, dir: string): Promise<string
   }
 }
 
-/** Names of accounts and addresses inside, instead of the host's. */
-async function writeNames(dir: string, owner: SandboxOwner | undefined): Promise<string> {
+/** Names of addresses inside, instead of the host's, and what stands for parts of `/proc`. */
+async function writeSystemFiles(dir: string): Promise<string> {
   const folder = join(dir, 'etc');
-  const uid = owner?.uid ?? process.getuid?.() ?? 0;
-  const gid = owner?.gid ?? process.getgid?.() ?? 0;
   const files = {
-    passwd: `agent:x:${uid}:${gid}:agent:${HOME_DIR}:/bin/sh\n`,
-    group: `agent:x:${gid}:\n`,
     hosts: '127.0.0.1 localhost holdfast\n',
     'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
     [EMPTY_FILE]: '',
@@ -149,4 +145,8 @@ async function writeNames(dir: string, owner: SandboxOwner | undefined): Promise
     await writeFile(join(folder, name), text, { mode: 0o644 });
   }
   return folder;
+}
+
+function idMaps(): [uidMap: string, gidMap: string] {
+  return [readFileSync('/proc/self/uid_map', 'utf8'), readFileSync('/proc/self/gid_map', 'utf8')];
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chownSync } from 'node:fs';
+import { chownSync, lstatSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { NODE_INSIDE } from '../../platform/isolation/index.ts';
 import type { BridgeOrder, BridgeReport } from './bridge.ts';
@@ -9,6 +9,8 @@ import {
   bubblewrapArguments,
   bubblewrapCommand,
   GATEWAY_SOCKET_INSIDE,
+  GROUP_FD,
+  PASSWD_FD,
   PROXY_SOCKET_INSIDE,
   SECCOMP_FD,
 } from './bubblewrap.ts';
@@ -21,8 +23,10 @@ import {
   type Sandbox,
   type SandboxCommand,
   type SandboxedProcess,
+  type SandboxOwner,
   WORKSPACE_DIR,
 } from './sandbox.ts';
+import { type IdRange, isInRange, ownerOf } from './user-ids.ts';
 
 const CONTROL_FD = 3;
 const REPORT_MAX_CHARS = 100;
@@ -32,7 +36,7 @@ export function createIsolatedSandbox(settings: BubblewrapSettings): Sandbox {
   return {
     isolated: true,
     note: null,
-    owner: settings.owner,
+    ownerOf: runId => settings.ids && ownerOf(runId, settings.ids),
     paths: mounts => ({
       workspace: WORKSPACE_DIR,
       home: HOME_DIR,
@@ -45,21 +49,25 @@ export function createIsolatedSandbox(settings: BubblewrapSettings): Sandbox {
 
 function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): SandboxedProcess {
   const { mounts } = command;
+  const owner = settings.ids && workspaceOwner(mounts.workspace, settings.ids);
   for (const socket of [mounts.gatewaySocket, mounts.proxySocket]) {
     // Connecting needs the right to write the socket; its folder keeps other users out.
-    if (socket !== null && settings.owner) chownSync(socket, settings.owner.uid, -1);
+    if (socket !== null && owner) chownSync(socket, owner.uid, -1);
   }
   // Other processes of the same user can read an environment in /proc: bubblewrap gets none.
   const setup = bubblewrapArguments(settings, mounts);
-  const child = spawn(settings.bwrap, bubblewrapCommand(settings), {
+  const child = spawn(settings.bwrap, bubblewrapCommand(settings.resources, owner), {
     argv0: 'bwrap',
     env: {},
     cwd: '/',
     detached: true,
-    stdio: Array(6).fill('pipe'),
+    stdio: Array(8).fill('pipe'),
   });
   write(child, ARGUMENTS_FD, setup);
   write(child, SECCOMP_FD, settings.seccomp);
+  const { uid, gid } = owner ?? { uid: process.getuid!(), gid: process.getgid!() };
+  write(child, PASSWD_FD, `agent:x:${uid}:${gid}:agent:${HOME_DIR}:/bin/sh\n`);
+  write(child, GROUP_FD, `agent:x:${gid}:\n`);
   const control = child.stdio[CONTROL_FD] as Duplex;
   const ports: { port: number; socket: string }[] = [];
   if (mounts.gatewaySocket !== null) {
@@ -86,6 +94,13 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
       return true;
     },
   });
+}
+
+/** Processes are who owns the run's files, and so what `ownerOf` answered when these were made. */
+function workspaceOwner(workspace: string, ids: IdRange): SandboxOwner {
+  const { uid, gid } = lstatSync(workspace);
+  if (isInRange(uid, ids) && isInRange(gid, ids)) return { uid, gid };
+  throw new Error(`${workspace} belongs to ${uid}:${gid}, which is no user of a run`);
 }
 
 /** A bubblewrap that ends before it has read everything reports why by itself. */

@@ -58,10 +58,11 @@ export interface Sandbox {
   /** For operators, where `isolated` is false: what that means and what to install. */
   readonly note: string | null;
   /**
-   * The owner of files that processes inside write. Set where the server is root: processes run as
-   * this user, so writable folders must belong to it. Otherwise they run as the server's user.
+   * The owner of files that a run's processes write. Set where the server is root: processes run
+   * as the owner of the workspace, so the run's folders and sockets must belong to it. Otherwise
+   * they run as the server's user.
    */
-  readonly owner?: SandboxOwner;
+  ownerOf(runId: string): SandboxOwner | undefined;
   /** Paths as the agent sees them: `WORKSPACE_DIR` and so on, or host paths. */
   paths(mounts: SandboxMounts): { workspace: string; home: string; gatewayUrl: string | null };
   spawn(command: SandboxCommand): SandboxedProcess;

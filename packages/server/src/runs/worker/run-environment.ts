@@ -42,7 +42,7 @@ export class RunEnvironment {
       const model = await openModelSocket({
         listener: (request, response) => gateway.handle(request, response, { runId: run.id }),
         tcp: !sandbox.isolated,
-        owner: sandbox.owner,
+        owner: sandbox.ownerOf(run.id),
       });
       undo.push(() => model.close());
       const proxy = await openProxySocket(deps, run);
@@ -168,7 +168,7 @@ async function openProxySocket(
 ): Promise<RunSocket | null> {
   if (egress === undefined || !sandbox.isolated) return null;
   const proxy = egress.openProxy(run.id);
-  const socket = await listenOnUnixSocket(proxy.server, 'proxy.sock', sandbox.owner);
+  const socket = await listenOnUnixSocket(proxy.server, 'proxy.sock', sandbox.ownerOf(run.id));
   return {
     path: socket.path,
     close: async () => {

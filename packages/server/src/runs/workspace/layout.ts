@@ -50,9 +50,9 @@ export class Layout {
     await removeTree(folder);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeFile(join(folder, REPOSITORY_FILE), repositoryId);
+    const owner = sandbox.ownerOf(runId);
     for (const part of ['workspace', 'home']) {
       await mkdir(join(folder, part), { mode: 0o700 });
-      const { owner } = sandbox;
       if (owner) await lchown(join(folder, part), owner.uid, owner.gid);
     }
   }

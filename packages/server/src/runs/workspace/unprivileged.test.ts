@@ -1,15 +1,12 @@
 import { execFile } from 'node:child_process';
-import { chownSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
-import { temporaryFolder } from '../sandbox/testing.ts';
+import { asOrdinaryUser, temporaryFolder } from '../sandbox/testing.ts';
 import { FILES, makeRepository } from './testing.ts';
-
-const NOBODY = 65_534;
-const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
 
 /**
  * The other tests run as the present user. Where that is root, a server of an ordinary user
@@ -51,37 +48,25 @@ const restored = await (await worker('/two')).restore(request, manifest);
 const found = await sh(restored, 'cat one.txt ~/note; git status --porcelain');
 await workspace.remove();
 console.log(JSON.stringify({ uid: process.getuid(), isolated: sandbox.isolated,
-  owner: sandbox.owner ?? null, seen, found }));`;
+  owner: sandbox.ownerOf('run') ?? null, seen, found }));`;
 
 it('an ordinary user isolates, snapshots and restores like root', async () => {
   const folder = await temporaryFolder();
   const origin = join(folder, 'origin');
   makeRepository(origin, FILES);
-  const isRoot = process.getuid?.() === 0;
-  if (isRoot) {
-    chownSync(folder, NOBODY, NOBODY);
-    // Git reads a repository of another user only where a setting allows it.
-    await promisify(execFile)('chown', ['-R', `${NOBODY}:${NOBODY}`, origin]);
-  }
-  // Root's folders may be closed to others, who then see the repository through a mount.
-  const seenRoot = isRoot ? join(folder, 'repository/') : ROOT;
-  const seen = (path: string) =>
-    path.startsWith(ROOT) ? seenRoot + path.slice(ROOT.length) : path;
-  const mounted = 'mkdir "$2" && mount --bind "$1" "$2" && shift 2 && exec "$@"';
-  const asNobody = [
-    ...['unshare', '--mount', 'sh', '-c', mounted, 'sh', ROOT, seenRoot],
-    ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--'],
-  ];
-  const path = (relative: string) => seen(fileURLToPath(new URL(relative, import.meta.url)));
+  // Git reads a repository of another user only where a setting allows it.
+  const user = asOrdinaryUser(folder);
+  const { uid, gid } = statSync(folder);
+  await promisify(execFile)('chown', ['-R', `${uid}:${gid}`, origin]);
+  const path = (relative: string) => user.path(fileURLToPath(new URL(relative, import.meta.url)));
   const script = SCRIPT.replace('SANDBOX', path('../sandbox/index.ts'))
     .replace('WORKSPACE', path('./index.ts'))
     .replace('BLOBS', path('../../platform/blobs/index.ts'))
     .replace('SEALER', path('../../platform/secrets/testing.ts'));
   const facts = { folder, origin, runId: newId('run'), repositoryId: newId('rpo') };
-  const [program = '', ...args] = [
-    ...(isRoot ? asNobody : []),
-    ...[seen(process.execPath), '--input-type=module', '-e', script, JSON.stringify(facts)],
-  ];
+  const [program = '', ...args] = user.node([
+    ...['--input-type=module', '-e', script, JSON.stringify(facts)],
+  ]);
   const env = { PATH: process.env.PATH, HOME: '/nonexistent', SERVER_SECRET: 'sk-hidden' };
   const { stdout } = await promisify(execFile)(program, args, { env, cwd: '/' });
   const answer = JSON.parse(stdout);
