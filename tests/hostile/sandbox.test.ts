@@ -1,0 +1,59 @@
+/**
+ * Escapes and leaks, tried inside a sandbox (`probes.ts`): as whoever runs the tests, and where that
+ * is root as an ordinary user too, who isolates by a user namespace.
+ */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { asOrdinaryUser, temporaryFolder } from '../../packages/server/src/runs/sandbox/testing.ts';
+import { findBubblewrap } from '../../tools/services/binaries.ts';
+import type { Outcome } from './main.ts';
+import { PROBES } from './probes.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const run = promisify(execFile);
+
+interface Report {
+  readonly uid: number;
+  readonly isolated: boolean;
+  readonly note: string | null;
+  readonly outcomes: readonly Outcome[];
+}
+
+const named = (report: Report, outcome: Outcome['outcome']) =>
+  report.outcomes.filter(one => one.outcome === outcome).map(({ name }) => name);
+
+function expectHeld(report: Report): void {
+  expect(report).toMatchObject({ isolated: true, note: null });
+  expect(named(report, 'escaped')).toEqual([]);
+  expect(named(report, 'late')).toEqual([]);
+  expect(named(report, 'held')).toEqual([...PROBES.keys()]);
+  expect(PROBES.size).toBeGreaterThanOrEqual(60);
+}
+
+it('holds what runs inside, as whoever runs the server', async () => {
+  await findBubblewrap();
+  const { stdout } = await run(process.execPath, [MAIN, 'sandbox', await temporaryFolder()]);
+  expectHeld(JSON.parse(stdout));
+});
+
+it('holds what runs inside where the server is an ordinary user', async () => {
+  await findBubblewrap();
+  const folder = await temporaryFolder();
+  const ordinary = asOrdinaryUser(folder);
+  const [program = '', ...args] = ordinary.node([ordinary.path(MAIN), 'sandbox', folder]);
+  const { stdout } = await run(program, args, { cwd: '/' });
+  const report: Report = JSON.parse(stdout);
+  expect(report.uid).not.toBe(0);
+  expectHeld(report);
+});
+
+it('would notice: without a sandbox, root gets what the probes are after', async () => {
+  const { stdout } = await run(process.execPath, [MAIN, 'open', await temporaryFolder()]);
+  const report: Report = JSON.parse(stdout);
+  const controls = [...PROBES].filter(([, { control }]) => control).map(([name]) => name);
+  expect(report.isolated).toBe(false);
+  if (report.uid === 0) expect(named(report, 'escaped')).toEqual(controls);
+  else expect(named(report, 'escaped')).toContain('reading: a file outside by its path');
+});
