@@ -1,6 +1,6 @@
 /**
- * Escapes and leaks, tried inside a sandbox (`probes.ts`): as whoever runs the tests, and where that
- * is root as an ordinary user too, who isolates by a user namespace.
+ * Escapes and leaks, tried inside a sandbox (`probes.ts`): as the present user, and where that is
+ * root as an ordinary user too, which isolates by a user namespace.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -27,7 +27,7 @@ import {
   type Sandbox,
   type Workspaces,
 } from '../runs/index.ts';
-import { Sweep, type Work } from '../work/index.ts';
+import { eachOf, Sweep, type Work } from '../work/index.ts';
 import type { Feature } from './feature.ts';
 
 /** What the built-in agent asks for where the catalogue has no model it can talk to. */
@@ -179,16 +179,24 @@ function sampleRepository({ config, platform: { database, telemetry }, others }:
 }
 
 function upkeep({ platform: { blobs, telemetry }, runs, workspaces }: Parts): Component {
+  const onFailure = (error: unknown) => telemetry.log.warn('runs.upkeep_failed', { error });
   return new Sweep({
     name: 'runs upkeep',
     intervalMs: UPKEEP_INTERVAL_MS,
     // A worker that was killed left its folders; its successor finds them here.
     atStart: true,
     async run() {
-      await runs.upkeep();
-      await workspaces.tidy(id => runs.isOpen(id));
-      if (!blobs.managesLifecycle) await enforceLifecycle(blobs, Date.now());
+      const steps = [
+        () => runs.upkeep(),
+        () => workspaces.tidy(id => runs.isOpen(id)),
+        () => (blobs.managesLifecycle ? Promise.resolve() : enforceLifecycle(blobs, Date.now())),
+      ];
+      await eachOf<() => Promise<unknown>>(
+        steps,
+        step => step(),
+        (_, error) => onFailure(error),
+      );
     },
-    onFailure: error => telemetry.log.warn('runs.upkeep_failed', { error }),
+    onFailure,
   });
 }

@@ -190,8 +190,9 @@ describe('rights', () => {
     const command = ['sh', '-c', `echo key > /workspace/key; echo ready; sleep ${mark}`];
     const child = sandbox.spawn({ command, env: { KEY: SECRET }, mounts: other });
     onTestFinished(() => child.kill('SIGKILL'));
-    await once(child.stdout, 'data');
-    const [pid] = processesWith(`sleep\0${mark}`);
+    const sleeping = () => processesWith(`sleep\0${mark}`)[0];
+    await expect.poll(sleeping).toBeDefined();
+    const pid = sleeping();
     const owners = [mounts, other].map(({ workspace }) => lstatSync(workspace).uid);
     if (process.getuid?.() === 0) expect(new Set([...owners, 0]).size).toBe(3);
     expect(statSync(`/proc/${pid}`).uid).toBe(owners[1]);

@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Dirent } from 'node:fs';
-import { chmod, lstat, opendir, readdir, rm } from 'node:fs/promises';
+import { lstat, opendir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+
+const FAULT_MAX_CHARS = 500;
 
 /**
  * Bytes of all files below `folder`; links count as themselves. A file that vanishes meanwhile
@@ -19,25 +23,29 @@ export async function sizeOf(folder: string): Promise<number> {
 }
 
 /**
- * Removes a folder that an agent wrote; the agent may have removed its own rights in it. Links are
- * removed, never followed. No process may still write there.
+ * Removes a folder that an agent wrote; the agent may have removed its own rights in it, and made
+ * folders so deep that no path leads to the last. Links are removed, never followed. No process may
+ * still write there.
  */
 export async function removeTree(folder: string): Promise<void> {
-  try {
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EPERM') throw error;
-    await chmod(folder, 0o700);
-    for await (const [path, entry] of walk(folder)) {
-      if (!entry.isDirectory()) continue;
-      // `rm` works on several folders at once and continues in the others after an error.
-      await chmod(path, 0o700).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-      });
-    }
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-  }
+  // These programs go down by descriptors, where Node would need paths.
+  const fault = await faultOf('rm', ['-rf', '--', folder]);
+  if (fault === null) return;
+  await faultOf('chmod', ['-R', 'u+rwx', '--', folder]);
+  const left = await faultOf('rm', ['-rf', '--', folder]);
+  if (left !== null) throw new Error(`${folder} cannot be removed: ${left}`);
+}
+
+/** What the program reports as its failure; null: it did all. */
+async function faultOf(program: string, args: readonly string[]): Promise<string | null> {
+  const env = { PATH: process.env.PATH, LC_ALL: 'C' };
+  const child = spawn(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  let text = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(0, FAULT_MAX_CHARS);
+  });
+  const [code] = await once(child, 'close');
+  return code === 0 ? null : text.trim() || `${program} ended with ${code}`;
 }
 
 /** Removes entries of a folder that `isMeant` accepts and that have not changed for `ageMs`. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
-import { openFilesystemBlobs } from '../../platform/blobs/index.ts';
+import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.ts';
 import { temporaryFolder } from '../sandbox/testing.ts';
 import { azureLifecyclePolicy, createdMs, enforceLifecycle } from './lifecycle.ts';
 
@@ -44,6 +44,24 @@ it('archives are deleted at their day and not before; what is not ours stays', a
   const left: string[] = [];
   for await (const key of blobs.list('')) left.push(key);
   expect(left.sort()).toEqual([other, 'temp/mystery']);
+});
+
+it('archives are deleted though one of them cannot be', async () => {
+  const keys = Array.from({ length: 3 }, () => `temp/${newId('run')}`);
+  const deleted: string[] = [];
+  const blobs = {
+    async *list(prefix: string) {
+      if (prefix === 'temp/') yield* keys;
+    },
+    async delete(key: string) {
+      if (key === keys[0]) throw new Error('the store refuses');
+      deleted.push(key);
+      return true;
+    },
+  } as Partial<BlobStore> as BlobStore;
+  const enforced = enforceLifecycle(blobs, Date.now() + 8 * DAY_MS);
+  await expect(enforced).rejects.toThrow('1 archives could not be deleted');
+  expect(deleted).toEqual(keys.slice(1));
 });
 
 it('Azure gets the same rules', () => {

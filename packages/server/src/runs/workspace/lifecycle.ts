@@ -31,7 +31,8 @@ export function createdMs(key: string): number | null {
 
 /**
  * Deletes blobs past their days, for stores that do not do so themselves and have no cooler tiers.
- * Keys without an id stay. Returns the number of deleted blobs.
+ * Keys without an id stay. Returns the number of deleted blobs; throws in the end where some could
+ * not be deleted.
  */
 export async function enforceLifecycle(
   blobs: BlobStore,
@@ -39,12 +40,21 @@ export async function enforceLifecycle(
   rules: readonly LifecycleRule[] = ARCHIVE_LIFECYCLE,
 ): Promise<number> {
   let deleted = 0;
+  const failures: unknown[] = [];
   for (const rule of rules) {
     const before = nowMs - rule.deleteAfterDays * DAY_MS;
     for await (const key of blobs.list(rule.prefix)) {
       const created = createdMs(key);
-      if (created !== null && created <= before && (await blobs.delete(key))) deleted += 1;
+      if (created === null || created > before) continue;
+      try {
+        if (await blobs.delete(key)) deleted += 1;
+      } catch (error) {
+        failures.push(error);
+      }
     }
+  }
+  if (failures.length > 0) {
+    throw new AggregateError(failures, `${failures.length} archives could not be deleted`);
   }
   return deleted;
 }

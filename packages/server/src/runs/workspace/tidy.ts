@@ -1,3 +1,4 @@
+import { eachOf } from '../../work/index.ts';
 import { removeTree, sizeOf } from './disk.ts';
 import type { Layout } from './layout.ts';
 import { Mirror } from './mirror.ts';
@@ -12,22 +13,33 @@ interface TidyDeps {
 
 /**
  * Removes folders of runs that no worker drives, then mirrors, least recently used first, until the
- * rest fits. A mirror with a clone stays: the clone's objects are in it.
+ * rest fits. A mirror with a clone stays: the clone's objects are in it. A failure does not hold up
+ * the rest; all failures are thrown together in the end.
  */
 export async function tidyDisk(
   deps: TidyDeps,
   isLive: (runId: string) => Promise<boolean>,
 ): Promise<void> {
   const { layout, limits } = deps;
-  for (const runId of await layout.runs()) {
+  const failures: unknown[] = [];
+  const onFailure = (_: string, error: unknown) => failures.push(error);
+  const removeDead = async (runId: string) => {
     if (!(await isLive(runId))) await removeTree(layout.run(runId));
-  }
-  for (const repositoryId of await layout.mirrors()) await cleanMirror(deps, repositoryId);
+  };
+  await eachOf(await layout.runs(), removeDead, onFailure);
+  await eachOf(await layout.mirrors(), id => cleanMirror(deps, id), onFailure);
   let sizeBytes = await sizeOf(layout.dir);
-  for (const repositoryId of await leastRecentlyUsed(deps)) {
-    if (sizeBytes <= limits.diskMaxBytes) return;
-    sizeBytes -= await removeMirror(deps, repositoryId);
-  }
+  const removeOver = async (repositoryId: string) => {
+    if (sizeBytes > limits.diskMaxBytes) sizeBytes -= await removeMirror(deps, repositoryId);
+  };
+  await eachOf(await leastRecentlyUsed(deps), removeOver, onFailure);
+  if (failures.length === 0) return;
+  const [first] = failures;
+  const why = first instanceof Error ? first.message : String(first);
+  throw new AggregateError(
+    failures,
+    `${failures.length} times something was not tidied, first: ${why}`,
+  );
 }
 
 async function cleanMirror(deps: TidyDeps, repositoryId: string): Promise<void> {

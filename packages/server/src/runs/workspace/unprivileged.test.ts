@@ -13,7 +13,7 @@ import { FILES, makeRepository } from './testing.ts';
  * isolates in another way, by a user namespace: this test covers it, in a process of its own.
  */
 const SCRIPT = `
-import { mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { createSandbox } from 'SANDBOX';
 import { createWorkspaces } from 'WORKSPACE';
@@ -46,9 +46,14 @@ const snapshot = await workspace.snapshot(sandbox, mountsOf(workspace));
 const manifest = await workspace.saveCheckpoint(1, snapshot, await workspace.keepHome());
 const restored = await (await worker('/two')).restore(request, manifest);
 const found = await sh(restored, 'cat one.txt ~/note; git status --porcelain');
-await workspace.remove();
-console.log(JSON.stringify({ uid: process.getuid(), isolated: sandbox.isolated,
-  owner: sandbox.ownerOf('run') ?? null, seen, found }));`;
+const deep = 'for (1 .. 3000) { mkdir "x" x 200; chdir "x" x 200 } ' +
+  'mkdir "closed"; chmod 0, "closed"';
+await sh(restored, \`perl -e '\${deep}'\`);
+await Promise.all([workspace.remove(), restored.remove()]);
+const left = [workspace, restored].filter(({ dir }) => existsSync(dir)).length;
+const { isolated } = sandbox;
+const owner = sandbox.ownerOf('run') ?? null;
+console.log(JSON.stringify({ uid: process.getuid(), isolated, owner, seen, found, left }));`;
 
 it('an ordinary user isolates, snapshots and restores like root', async () => {
   const folder = await temporaryFolder();
@@ -74,5 +79,6 @@ it('an ordinary user isolates, snapshots and restores like root', async () => {
   expect(answer.uid).not.toBe(0);
   expect(answer.seen).not.toMatch(/sk-hidden|WROTE|shadow|origin/);
   expect(answer.seen.match(/^Cap\w+:\s+0{16}$/gm)).toHaveLength(5);
+  expect(answer.left).toBe(0);
   expect(answer.found).toBe('one\nhome\n?? one.txt\n');
 });
