@@ -143,6 +143,20 @@ describe('an attempt', () => {
     expect(await bench.ended(id)).toMatchObject({ status: 'failed', reason: 'disk_limit' });
   });
 
+  it('tests with an empty home each time, and without a way to models', async () => {
+    const bench = await openBench(host);
+    bench.agent.script = 'echo x > ~/left; echo x > kept.txt; echo done';
+    const ask = `node -e 'require("node:net").connect(8787, "127.0.0.1")
+      .on("connect", () => console.log("CONNECTED")).on("error", e => console.log(e.code))'`;
+    const testCommand = `echo "$HOME:" $(ls -A ~); echo x > ~/mine; ${ask}; ls kept.txt`;
+    const id = await bench.begin({ testCommand });
+    expect((await bench.ended(id)).tests).toMatchObject({ after: { exit_code: 0 } });
+    const tests = (await bench.events(id)).filter(({ type }) => type === 'tests.finished');
+    const [before, after] = tests.map(({ data }) => (data as { output: string }).output);
+    expect(before).toMatch(/^\/home\/agent:\nECONNREFUSED\n/);
+    expect(after).toBe('/home/agent:\nECONNREFUSED\nkept.txt\n');
+  });
+
   it('ends a test command at its time limit', async () => {
     const bench = await openBench(host, { limits: { testTimeMs: 1_500 } });
     const id = await bench.begin({ testCommand: `echo so far; ${SILENT}` });

@@ -208,7 +208,7 @@ export class Attempt {
   async #test(phase: 'before' | 'after', environment: RunEnvironment): Promise<void> {
     const command = this.run.repository.testCommand;
     if (command === null) return;
-    const process = environment.spawn(['sh', '-c', command], {});
+    const process = await environment.spawnTests(command);
     const { testTimeMs } = this.#deps.limits;
     const result = await finishCommand(process, testTimeMs, this.#stopping.signal);
     if (this.#cause !== undefined) return;

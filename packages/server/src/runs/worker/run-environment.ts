@@ -82,6 +82,16 @@ export class RunEnvironment {
     return this.#deps.sandbox.spawn({ command, env, mounts });
   }
 
+  /**
+   * Starts the repository's own command, with an empty home and no way to models: what the agent
+   * left in its home, and the run's money, are none of the tests'.
+   */
+  async spawnTests(command: string): Promise<SandboxedProcess> {
+    await this.workspace.emptyTestHome();
+    const mounts = { ...this.mounts, home: this.workspace.testHomeDir, gatewaySocket: null };
+    return this.#deps.sandbox.spawn({ command: ['sh', '-c', command], env: {}, mounts });
+  }
+
   agentContext(
     agent: Agent,
     { resume, emit }: Pick<AgentContext, 'resume' | 'emit'>,
@@ -101,12 +111,12 @@ export class RunEnvironment {
   }
 
   /**
-   * Calls `onOver` once when clone and home take more disk than they may, until the answer is
+   * Calls `onOver` once when clone and homes take more disk than they may, until the answer is
    * called or the environment is closed.
    */
   watchDisk(onOver: () => void): () => void {
-    const { dir, homeDir } = this.workspace;
-    const watch = new DiskWatch([dir, homeDir], this.#deps.limits, onOver);
+    const { dir, homeDir, testHomeDir } = this.workspace;
+    const watch = new DiskWatch([dir, homeDir, testHomeDir], this.#deps.limits, onOver);
     this.#parts.undo.push(async () => watch.stop());
     return () => watch.stop();
   }

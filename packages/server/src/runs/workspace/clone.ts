@@ -5,6 +5,7 @@ import type { Sandbox, SandboxMounts } from '../sandbox/index.ts';
 import { type CloneDeps, keepHome, saveCheckpoint } from './checkpoint.ts';
 import { diffSummary, patchStream } from './diff.ts';
 import { removeTree } from './disk.ts';
+import { makeFolder } from './layout.ts';
 import { importPack } from './quarantine.ts';
 import { ignoreOutput, runScript } from './run-script.ts';
 import { CHECK_OUT, SNAPSHOT } from './scripts.ts';
@@ -34,6 +35,7 @@ export class Clone implements Workspace {
   readonly runId: string;
   readonly dir: string;
   readonly homeDir: string;
+  readonly testHomeDir: string;
   readonly baseCommit: string;
   readonly branch: string;
   readonly readOnlyPaths: readonly string[];
@@ -49,6 +51,7 @@ export class Clone implements Workspace {
     this.runId = runId;
     this.dir = join(folder, 'workspace');
     this.homeDir = join(folder, 'home');
+    this.testHomeDir = join(folder, 'test-home');
     this.baseCommit = baseCommit;
     this.branch = `holdfast/${runId}`;
     this.readOnlyPaths = [deps.mirror.objectsDir];
@@ -148,6 +151,11 @@ export class Clone implements Workspace {
   async #expect(commit: string): Promise<void> {
     if (await this.#deps.mirror.hasCommit(commit)) return;
     throw new HoldfastError('gone', 'This work is no longer on this worker.');
+  }
+
+  async emptyTestHome(): Promise<void> {
+    await removeTree(this.testHomeDir);
+    await makeFolder(this.testHomeDir, this.#deps.sandbox.ownerOf(this.runId));
   }
 
   keepHome(): Promise<KeptHome> {

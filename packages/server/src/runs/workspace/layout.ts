@@ -1,7 +1,7 @@
 import { lchown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/index.ts';
-import type { Sandbox } from '../sandbox/index.ts';
+import type { Sandbox, SandboxOwner } from '../sandbox/sandbox.ts';
 import { removeTree } from './disk.ts';
 
 /** Ids that may become a part of a path. */
@@ -52,8 +52,7 @@ export class Layout {
     await writeFile(join(folder, REPOSITORY_FILE), repositoryId);
     const owner = sandbox.ownerOf(runId);
     for (const part of ['workspace', 'home']) {
-      await mkdir(join(folder, part), { mode: 0o700 });
-      if (owner) await lchown(join(folder, part), owner.uid, owner.gid);
+      await makeFolder(join(folder, part), owner);
     }
   }
 
@@ -82,4 +81,10 @@ export class Layout {
 function checkId(id: string): string {
   if (ID.test(id)) return id;
   throw new HoldfastError('invalid_request', 'Not an id.');
+}
+
+/** A folder for processes of `owner`; undefined: of the server's user. */
+export async function makeFolder(path: string, owner: SandboxOwner | undefined): Promise<void> {
+  await mkdir(path, { mode: 0o700 });
+  if (owner) await lchown(path, owner.uid, owner.gid);
 }

@@ -75,6 +75,8 @@ export interface Workspace {
   readonly runId: string;
   readonly dir: string;
   readonly homeDir: string;
+  /** The home of the repository's own tests; it exists after `emptyTestHome`. */
+  readonly testHomeDir: string;
   readonly baseCommit: string;
   /** `holdfast/<run id>`; unique to the run, in the mirror and on the remote. */
   readonly branch: string;
@@ -91,6 +93,8 @@ export interface Workspace {
    * archive.
    */
   keepHome(): Promise<KeptHome>;
+  /** Makes `testHomeDir` anew, empty. */
+  emptyTestHome(): Promise<void>;
   /** Stores the objects since the base and the home, then the manifest. */
   saveCheckpoint(number: number, snapshot: Snapshot, home: KeptHome): Promise<Checkpoint>;
   /** Removes clone and home; snapshots stay in the mirror. Never rejects. */
