@@ -155,7 +155,13 @@ export const RUN_EVENTS = {
       commit,
       outcome: z.enum(['pushed', 'already_there', 'failed']),
     },
-    private: { message: z.string().optional() },
+    private: {
+      message: z.string().optional(),
+      /** Why it was refused: the first changed files of CI, and how many there are. */
+      ci_changes: z
+        .object({ files: z.array(z.string()).readonly(), total: z.number().int() })
+        .optional(),
+    },
   }),
   'run.succeeded': define('run', 'The agent reported success.', {
     public: { duration_s: seconds, cost_usd: z.number().nullable() },

@@ -54,6 +54,7 @@ export const repoPatch = z.strictObject({
   name: repoName.optional(),
   default_branch: gitRef.optional(),
   test_command: z.string().max(1000).nullable().optional(),
+  allow_ci_changes: z.boolean().optional(),
 });
 
 export const repo = z.object({
@@ -65,6 +66,9 @@ export const repo = z.object({
   path: z.string().nullable(),
   default_branch: z.string().nullable().describe("Null: the remote's own."),
   test_command: z.string().nullable(),
+  allow_ci_changes: z
+    .boolean()
+    .describe("Whether branches of runs that change workflows of the remote's CI are pushed."),
   created_at: timestamp,
 });
 export type Repo = z.infer<typeof repo>;

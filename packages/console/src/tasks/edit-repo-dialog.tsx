@@ -1,4 +1,5 @@
 import type { Repo } from '@holdfast/protocol';
+import { Checkbox } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -12,7 +13,7 @@ import { RepoInputs } from './repo-fields.tsx';
 import { fieldsOf, isComplete, patchOf } from './repo-patch.ts';
 import shared from './tasks.module.css';
 
-/** Changes a repository's name, default branch and test command; its address stays. */
+/** Changes a repository's name, default branch, test command and policy; its address stays. */
 export function EditRepoDialog({ repo, onClose }: { repo: Repo | null; onClose: () => void }) {
   const { t } = useTranslation('tasks');
   return (
@@ -53,6 +54,15 @@ function Form({ repo, onClose }: { repo: Repo; onClose: () => void }) {
           test: t('editRepo.testHint'),
         }}
         onChange={change => setFields(now => ({ ...now, ...change }))}
+      />
+      <Checkbox
+        label={t('editRepo.ciChanges')}
+        description={t('editRepo.ciChangesHint')}
+        checked={fields.ciChanges}
+        onChange={event => {
+          const ciChanges = event.currentTarget.checked;
+          setFields(now => ({ ...now, ciChanges }));
+        }}
       />
     </DialogForm>
   );

@@ -48,20 +48,22 @@ describe('moving a task', () => {
 });
 
 describe('changing a repository', () => {
-  const repo = { name: 'shop', default_branch: 'main', test_command: null } as Repo;
+  const settings = { default_branch: 'main', test_command: null, allow_ci_changes: false };
+  const repo = { name: 'shop', ...settings } as Repo;
   const fields = fieldsOf(repo);
 
   it('says only what differs', () => {
     expect(patchOf(fields, repo)).toEqual({});
-    expect(patchOf({ name: ' store ', branch: 'main', test: 'npm test' }, repo)).toEqual({
+    expect(patchOf({ ...fields, name: ' store ', test: 'npm test' }, repo)).toEqual({
       name: 'store',
       test_command: 'npm test',
     });
     const tested = { ...repo, test_command: 'npm test' };
-    expect(patchOf({ name: 'shop', branch: 'dev', test: ' ' }, tested)).toEqual({
+    expect(patchOf({ ...fields, branch: 'dev', test: ' ' }, tested)).toEqual({
       default_branch: 'dev',
       test_command: null,
     });
+    expect(patchOf({ ...fields, ciChanges: true }, repo)).toEqual({ allow_ci_changes: true });
   });
 
   it('needs a name, and a branch where one is known', () => {

@@ -26,12 +26,23 @@ const finished = (outcome: string, message?: string) => ({
 describe('a push from the console', () => {
   it('waits for its own end', async () => {
     const runs = runsWith([intended], [], [finished('pushed')]);
-    expect(await pushBranch(runs, run, noPause)).toEqual({ outcome: 'pushed', message: '' });
+    expect(await pushBranch(runs, run, noPause)).toMatchObject({ outcome: 'pushed', message: '' });
   });
 
   it('is not done by the end of one before', async () => {
     const runs = runsWith([finished('pushed'), intended], [finished('failed', 'Moved.')]);
-    expect(await pushBranch(runs, run, noPause)).toEqual({ outcome: 'failed', message: 'Moved.' });
+    expect(await pushBranch(runs, run, noPause)).toMatchObject({
+      outcome: 'failed',
+      message: 'Moved.',
+      ciChanges: null,
+    });
+  });
+
+  it('that is refused because of files of CI names them', async () => {
+    const changes = { files: ['.github/workflows/a.yml'], total: 1 };
+    const end = finished('failed', 'Refused.');
+    const runs = runsWith([intended, { ...end, data: { ...end.data, ci_changes: changes } }]);
+    expect(await pushBranch(runs, run, noPause)).toMatchObject({ ciChanges: changes });
   });
 
   it('says that it waits where no worker comes', async () => {

@@ -10,6 +10,14 @@ export interface PushEnd {
   readonly outcome: 'pushed' | 'already_there' | 'failed' | 'waiting';
   /** Why it failed, where the reader may see that; else ''. */
   readonly message: string;
+  /** Set where it was refused because of these files of CI. */
+  readonly ciChanges: CiChanges | null;
+}
+
+/** The first changed files, and how many there are. */
+interface CiChanges {
+  readonly files: readonly string[];
+  readonly total: number;
 }
 
 /** Requests the push of an ended run's branch and waits a bounded time for its end. */
@@ -24,10 +32,14 @@ export async function pushBranch(
     const pushes = data.filter(({ type }) => type === 'push.intended' || type === 'push.finished');
     const last = pushes.at(-1);
     if (last?.type === 'push.finished') {
-      const { outcome, message } = last.data as { outcome: 'pushed'; message?: string };
-      return { outcome, message: message ?? '' };
+      const { outcome, message, ci_changes } = last.data as {
+        outcome: 'pushed';
+        message?: string;
+        ci_changes?: CiChanges;
+      };
+      return { outcome, message: message ?? '', ciChanges: ci_changes ?? null };
     }
     await pause();
   }
-  return { outcome: 'waiting', message: '' };
+  return { outcome: 'waiting', message: '', ciChanges: null };
 }

@@ -91,14 +91,19 @@ function useAct(run: Run, title: string) {
         await client.runs[verb](run.id);
         return notify.done(t(`action.${WORDS[verb]}`, { agent: title }));
       }
-      const { outcome, message } = await pushBranch(client.runs, run);
+      const { outcome, message, ciChanges } = await pushBranch(client.runs, run);
       const failed = outcome === 'failed';
+      const branch = run.branch ?? '';
       notify.show({
         tone: failed ? 'bad' : outcome === 'waiting' ? 'warn' : 'good',
-        words: t(`action.${PUSH_WORDS[outcome]}`, {
-          branch: run.branch ?? '',
-          message: shortDetail(message),
-        }),
+        words:
+          ciChanges === null
+            ? t(`action.${PUSH_WORDS[outcome]}`, { branch, message: shortDetail(message) })
+            : t('action.pushRefused', {
+                branch,
+                files: shortDetail(ciChanges.files.join(', ')),
+                total: ciChanges.total,
+              }),
         closeAfterMs: failed ? null : PUSH_SHOWN_MS,
       });
     },

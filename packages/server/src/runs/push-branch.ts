@@ -19,17 +19,21 @@ import type { RunRow } from './tables.ts';
 export type PushOutcome = 'pushed' | 'already_there' | 'failed';
 
 /** A run that can be pushed: it has ended and has a commit. */
-export type PushableRun = Pick<RunRow, 'id'> & { readonly branch: string; readonly commit: string };
+export type PushableRun = Pick<RunRow, 'id'> & {
+  readonly branch: string;
+  readonly base: string;
+  readonly commit: string;
+};
 
 /** Throws `conflict` for a run that has not ended, `unprocessable` for one without work. */
 export function pushable(
-  run: Pick<RunRow, 'id' | 'status' | 'branch' | 'head_commit'>,
+  run: Pick<RunRow, 'id' | 'status' | 'branch' | 'base_commit' | 'head_commit'>,
 ): PushableRun {
   if (!isFinal(run.status)) {
     throw new HoldfastError('conflict', 'A run that has not ended cannot be pushed.');
   }
-  const { id, branch, head_commit: commit } = run;
-  if (branch !== null && commit !== null) return { id, branch, commit };
+  const { id, branch, base_commit: base, head_commit: commit } = run;
+  if (branch !== null && base !== null && commit !== null) return { id, branch, base, commit };
   throw new HoldfastError('unprocessable', 'This run left nothing that could be pushed.');
 }
 

@@ -30,6 +30,7 @@ const REPOSITORIES = {
   path: column<string | null>(),
   default_branch: column<string | null>(),
   test_command: column<string | null>(),
+  allow_ci_changes: column<Generated<boolean>>(),
   created_at: column<Generated<Date>>(),
   archived_at: column<Date | null>(),
 };

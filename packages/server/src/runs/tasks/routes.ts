@@ -81,7 +81,7 @@ function addRepoChanges(app: App, repos: Repos): void {
       config: { policy: 'repos.control' },
       schema: {
         tags: ['repositories'],
-        summary: 'Change name, default branch or test command',
+        summary: 'Change name, default branch, test command, or what may be pushed',
         params: idParams,
         body: repoPatch,
         response: { 200: repo },

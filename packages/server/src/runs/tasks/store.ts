@@ -7,7 +7,7 @@ import { type MessageRow, type RepositoryRow, type TaskRow, tables } from '../ta
 
 /** The writes of repositories, tasks and their messages. */
 
-type NewRepositoryRow = Omit<RepositoryRow, 'created_at' | 'archived_at'>;
+type NewRepositoryRow = Omit<RepositoryRow, 'allow_ci_changes' | 'created_at' | 'archived_at'>;
 
 export async function insertRepository(
   executor: Executor,

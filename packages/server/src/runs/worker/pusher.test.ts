@@ -81,6 +81,25 @@ describe('a push', () => {
     expect(there(branch)).toBe(theirs);
   });
 
+  it('of a branch that changes CI workflows waits for leave', async () => {
+    bench.agent.script =
+      'mkdir -p .github/workflows; echo x > .github/workflows/a.yml; git add .; ' +
+      'git commit -q -m 1; git rm -q .github/workflows/a.yml; git commit -q -m 2; echo done Done.';
+    id = await bench.begin({ path: remote });
+    await bench.ended(id);
+    await push();
+    expect(await finished(1)).toEqual(['intended', 'failed']);
+    const { data } = (await bench.events(id)).at(-1)!;
+    expect(data.ci_changes).toEqual({ files: ['.github/workflows/a.yml'], total: 1 });
+    expect(data.message).toMatch(/\.github\/workflows\/a\.yml.*allow_ci_changes/);
+    expect(there(`holdfast/${id}`)).toBe('');
+    const { body: task } = await host.send('GET', `/v1/runs/${id}`);
+    const { body: repo } = await host.send('GET', `/v1/tasks/${task.task_id}`);
+    await host.send('PATCH', `/v1/repos/${repo.repo_id}`, { allow_ci_changes: true });
+    await push();
+    expect(await finished(2)).toEqual(['intended', 'failed', 'intended', 'pushed']);
+  });
+
   it('that was cut off after the remote took it is found there', async () => {
     await bench.worker.stop();
     const { body } = await push();

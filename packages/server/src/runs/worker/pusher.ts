@@ -4,11 +4,13 @@ import { type PushableRun, type PushOutcome, pushable } from '../push-branch.ts'
 import * as queries from '../queries.ts';
 import { isFinal } from '../run.ts';
 import * as store from '../store.ts';
-import type { RepositorySource } from '../workspace/workspace.ts';
+import type { CiChanges, RepositorySource } from '../workspace/workspace.ts';
 import type { WorkerDeps } from './deps.ts';
 
 /** After so many tries an unreachable remote is a failure. */
 export const PUSH_TRIES_MAX = 5;
+/** Files of CI that a refusal names. */
+const NAMED_MAX = 5;
 
 export type PusherDeps = Pick<
   WorkerDeps,
@@ -32,6 +34,13 @@ export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promis
   const source = { id, url, path, defaultBranch };
   try {
     if (row.checkpoint !== null) await adopt(deps, source, row.checkpoint.manifest_key);
+    const ciChanges = repository.allow_ci_changes
+      ? null
+      : await deps.workspaces.ciChanges(source, run);
+    if (ciChanges !== null && ciChanges.total > 0) {
+      const message = refusalOf(ciChanges);
+      return await finish(deps, run, { outcome: 'failed', message, ciChanges });
+    }
     const { outcome } = await deps.workspaces.push(source, run.branch, run.commit);
     await finish(deps, run, { outcome });
   } catch (thrown) {
@@ -43,6 +52,16 @@ export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promis
     const message = isForGood ? error.detail : 'The remote could not be reached for too long.';
     await finish(deps, run, { outcome: 'failed', message });
   }
+}
+
+/** CI would run the changed workflow with the repository's secrets, before a person has read it. */
+function refusalOf({ files, total }: CiChanges): string {
+  const named = files.slice(0, NAMED_MAX);
+  const more = total > named.length ? ` and ${total - named.length} more` : '';
+  return (
+    `The branch changes CI workflows: ${named.join(', ')}${more}. It is pushed once the ` +
+    "repository's allow_ci_changes is true, which its creator and Admins can set."
+  );
 }
 
 /** Where the checkpoint is no longer kept, the commits may still be in this worker's mirror. */
@@ -57,9 +76,13 @@ async function adopt(deps: PusherDeps, source: RepositorySource, key: string): P
 async function finish(
   deps: PusherDeps,
   { id, branch, commit }: PushableRun,
-  end: { readonly outcome: PushOutcome; readonly message?: string },
+  end: {
+    readonly outcome: PushOutcome;
+    readonly message?: string;
+    readonly ciChanges?: CiChanges;
+  },
 ): Promise<void> {
-  const { outcome, message } = end;
+  const { outcome, message, ciChanges } = end;
   const written = await deps.database.transaction(async trx => {
     await store.lockRun(trx, id);
     if (!(await queries.isPushIntended(trx, id))) return false;
@@ -71,7 +94,10 @@ async function finish(
         {
           type: 'push.finished',
           data: { branch, commit, outcome },
-          ...(message !== undefined && { private: { message } }),
+          private: {
+            ...(message !== undefined && { message }),
+            ...(ciChanges && { ci_changes: ciChanges }),
+          },
         },
       ],
     });

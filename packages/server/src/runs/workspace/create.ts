@@ -7,6 +7,7 @@ import {
   readCheckpoint,
   restoreHome,
 } from './checkpoint.ts';
+import { ciChanges } from './ci-changes.ts';
 import { Clone, refOf } from './clone.ts';
 import { Layout } from './layout.ts';
 import { Mirror } from './mirror.ts';
@@ -17,6 +18,7 @@ import { type Remote, type RemoteEnv, remoteOf } from './remote.ts';
 import { tidyDisk } from './tidy.ts';
 import {
   type Checkpoint,
+  type CiChanges,
   DEFAULT_LIMITS,
   type RepositorySource,
   type WorkspaceLimits,
@@ -182,6 +184,15 @@ class GitWorkspaces implements Workspaces {
     if (defaultBranch === null) return { defaultBranch: await mirror.remoteHead(remote) };
     await mirror.checkRemoteBranch(remote, defaultBranch);
     return { defaultBranch };
+  }
+
+  async ciChanges(
+    source: RepositorySource,
+    commits: { readonly base: string; readonly commit: string },
+  ): Promise<CiChanges> {
+    const mirror = this.#mirror(source);
+    if (await mirror.hasCommit(commits.commit)) return ciChanges(mirror, commits);
+    throw new HoldfastError('gone', 'This work is no longer on this worker.');
   }
 
   async push(source: RepositorySource, branch: string, commit: string) {

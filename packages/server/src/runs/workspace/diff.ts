@@ -107,7 +107,7 @@ export function parseDiff(output: Buffer, filesMax: number): DiffSummary {
   return { files: files.slice(0, filesMax), insertions, deletions };
 }
 
-function splitNul(output: Buffer): Buffer[] {
+export function splitNul(output: Buffer): Buffer[] {
   const fields: Buffer[] = [];
   let start = 0;
   for (let end = output.indexOf(0); end >= 0; end = output.indexOf(0, start)) {

@@ -50,6 +50,12 @@ export interface DiffSummary {
   readonly deletions: number;
 }
 
+/** Changed files of CI: the first of them, shortened, and how many there are. */
+export interface CiChanges {
+  readonly files: readonly string[];
+  readonly total: number;
+}
+
 /** The state that another worker resumes a run from; stored as JSON in the blob `manifestKey`. */
 export interface Checkpoint extends SavedWork {
   /** Counts up within a run. */
@@ -118,6 +124,14 @@ export interface Workspaces {
    * where it does not answer in time.
    */
   inspect(source: RepositorySource): Promise<{ defaultBranch: string }>;
+  /**
+   * What the commits since `base` change of the files from which a remote's CI takes its workflows.
+   * Throws `gone` where `commit` is not on this worker.
+   */
+  ciChanges(
+    source: RepositorySource,
+    commits: { readonly base: string; readonly commit: string },
+  ): Promise<CiChanges>;
   /**
    * Pushes `commit` as `branch` with `--force-with-lease` against what the remote has. Answers
    * `already_there` when the remote's branch is that commit.
