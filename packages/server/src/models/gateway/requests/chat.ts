@@ -31,13 +31,22 @@ const message = z.strictObject({
   refusal: text,
   /** What models of compatible servers thought. */
   reasoning_content: text,
+  reasoning: text,
+  annotations: json,
+  audio: z.null().optional(),
   tool_call_id: text,
   tool_calls: list(
     z.discriminatedUnion('type', [
-      z.strictObject({ type: z.literal('function').optional(), id: text, function: called }),
+      z.strictObject({
+        type: z.literal('function').optional(),
+        id: text,
+        index: amount,
+        function: called,
+      }),
       z.strictObject({
         type: z.literal('custom'),
         id: text,
+        index: amount,
         custom: z.strictObject({ name: z.string(), input: text }),
       }),
     ]),

@@ -121,6 +121,42 @@ const UNKNOWN: readonly [string, TextProtocol, object][] = [
   ['contents[0].parts[0].file_data', 'gemini', parts({ file_data: { file_uri: ELSEWHERE } })],
 ];
 
+describe('what a model answered', () => {
+  const words = { type: 'output_text', text: 'x', annotations: [], logprobs: [] };
+  const said = {
+    id: 'm',
+    type: 'message',
+    status: 'completed',
+    role: 'assistant',
+    content: [words],
+  };
+  const called = { id: 'f', type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' };
+  const completion = {
+    role: 'assistant',
+    content: null,
+    refusal: null,
+    annotations: [],
+    audio: null,
+    tool_calls: [{ index: 0, id: 'c', type: 'function', function: { name: 'f', arguments: '' } }],
+  };
+  const use = { type: 'tool_use', id: 't', name: 'n', input: {}, caller: { type: 'direct' } };
+
+  it.each([
+    [
+      'responses',
+      { input: [said, { ...called, status: 'completed', caller: { type: 'direct' } }] },
+    ],
+    ['responses', { input: [{ id: 'r', type: 'reasoning', summary: [], encrypted_content: 'e' }] }],
+    ['chat', { messages: [completion] }],
+    ['messages', messages({ type: 'text', text: 'x', citations: null }, use)],
+    ['messages', messages({ type: 'thinking', thinking: '', signature: 's' })],
+    ['gemini', parts({ text: '', thought: true, thoughtSignature: 's' })],
+    ['gemini', parts({ functionCall: { name: 'f', args: {} }, thoughtSignature: 's' })],
+  ] satisfies [TextProtocol, object][])('of %s may be sent back: %j', (protocol, body) => {
+    expect(readRequest(protocol, body).body).toEqual(body);
+  });
+});
+
 describe('a hosted tool', () => {
   it.each([
     ['responses', tools({ type: 'web_search', Type: 'mcp' })],

@@ -134,7 +134,8 @@ const ownTool = z.discriminatedUnion('type', [...OWN_TOOLS, ...KNOWN_TOOLS]);
 const tool = z.discriminatedUnion('type', [...OWN_TOOLS, ...KNOWN_TOOLS, hosted(TOOL_TYPES)]);
 const KNOWN_TOOL_TYPES: readonly string[] = ['local_shell', 'apply_patch', 'shell'];
 
-const ids = { id: text, call_id: text, status: text };
+const direct = z.strictObject({ type: z.literal('direct') }).nullish();
+const ids = { id: text, call_id: text, status: text, caller: direct, created_by: text };
 const call = { ...ids, name: text, namespace: text, async: flag };
 const shell = { ...ids, max_output_length: amount };
 const said = list(z.strictObject({ type: z.string(), text: z.string() }));
