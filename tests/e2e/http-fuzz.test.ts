@@ -24,7 +24,7 @@ const CONNECTIONS = 16;
 const BATCH = 200;
 const SHOWN_FAULTS = 20;
 /** These need an identity provider, or answer by redirect to one. */
-const CLOSED_HERE = ['GET /auth/login', 'GET /auth/callback'];
+const CLOSED_HERE = ['GET /auth/login', 'GET /auth/callback', 'POST /auth/backchannel-logout'];
 /** Its runs never worked, so there is no branch to push. */
 const NOTHING_TO_PUSH = 'POST /v1/runs/:id/push';
 

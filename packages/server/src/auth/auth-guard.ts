@@ -24,8 +24,14 @@ export interface AuthGuardDeps {
   readonly rateLimit: BucketSize;
 }
 
-/** Sign-in routes need no credential, so they are limited by address. */
-const SIGN_IN_LIMIT: BucketSize = { perMinute: 60, burst: 30 };
+/**
+ * Sign-in needs no credential, so it is limited by address; an identity provider that ends sign-ins
+ * asks for many people.
+ */
+const ADDRESS_LIMITS: Readonly<Partial<Record<string, BucketSize>>> = {
+  'public.auth': { perMinute: 60, burst: 30 },
+  'public.logout': { perMinute: 600, burst: 300 },
+};
 
 /**
  * Every request, upgrades included, in this order: transport, credential, rate limit, policy. A
@@ -43,9 +49,10 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
       deps.identity.checkTransport(request);
       const policy = request.policy === undefined ? undefined : findPolicy(request.policy);
       if (request.policy === undefined || policy === undefined || policy.public) {
-        if (request.policy === 'public.auth') {
-          const bucket = `address:${request.clientAddress ?? 'unknown'}`;
-          const decision = await deps.limiter.take(bucket, SIGN_IN_LIMIT);
+        const limit = ADDRESS_LIMITS[request.policy ?? ''];
+        if (limit !== undefined) {
+          const bucket = `${request.policy}:${request.clientAddress ?? 'unknown'}`;
+          const decision = await deps.limiter.take(bucket, limit);
           if (!decision.allowed) throw tooMany(decision.retryAfterS);
         }
         return undefined;

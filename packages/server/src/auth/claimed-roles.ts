@@ -1,7 +1,6 @@
 import type { Role } from '@holdfast/protocol';
 import { sql } from 'kysely';
-import type { Database } from '../platform/database/index.ts';
-import { tables } from './tables.ts';
+import type { Database, Executor } from '../platform/database/index.ts';
 
 type Roles = Readonly<Record<string, Role>>;
 
@@ -16,8 +15,11 @@ interface Claimed {
 }
 
 export interface ClaimedRoles {
-  /** Answers the roles that hold now: those of the newest claims from this source. */
-  note(claimed: Claimed): Promise<Roles>;
+  /**
+   * Answers the roles that hold now: those of the newest claims from this source; undefined where
+   * the provider has ended all of the person's sign-ins since.
+   */
+  note(claimed: Claimed): Promise<Roles | undefined>;
 }
 
 /** Source of the claims of a console's sign-in. */
@@ -29,16 +31,11 @@ const NOTE_INTERVAL_S = 60;
 export function createClaimedRoles({ db }: Database, changed: () => void): ClaimedRoles {
   return {
     async note({ principalId, source, roles, issuedAtS }) {
-      const known = await tables(db)
-        .selectFrom('claimed_roles')
-        .select(['roles', 'claimed_at'])
-        .where('principal_id', '=', principalId)
-        .where('source', '=', source)
-        .executeTakeFirst();
-      const knownAtS = known === undefined ? 0 : known.claimed_at.getTime() / 1000;
-      if (known !== undefined && knownAtS > issuedAtS) return known.roles;
-      const differ = known !== undefined && !sameRoles(known.roles, roles);
-      if (known !== undefined && !differ && issuedAtS - knownAtS < NOTE_INTERVAL_S) return roles;
+      const { known, knownAtS, endedAtS } = await find(db, principalId, source);
+      if (endedAtS >= issuedAtS) return undefined;
+      if (known !== null && knownAtS > issuedAtS) return known;
+      const differ = known !== null && !sameRoles(known, roles);
+      if (known !== null && !differ && issuedAtS - knownAtS < NOTE_INTERVAL_S) return roles;
       await sql`
         insert into claimed_roles (principal_id, source, roles, claimed_at)
         values (${principalId}, ${source}, ${JSON.stringify(roles)}::jsonb,
@@ -50,6 +47,25 @@ export function createClaimedRoles({ db }: Database, changed: () => void): Claim
       return roles;
     },
   };
+}
+
+interface Known {
+  readonly known: Roles | null;
+  readonly knownAtS: number;
+  /** When all of the person's sign-ins were ended; -1: never, or of no matter to a new one. */
+  readonly endedAtS: number;
+}
+
+async function find(executor: Executor, principalId: string, source: string): Promise<Known> {
+  const { rows } = await sql<Known>`
+    select c.roles as known, coalesce(extract(epoch from c.claimed_at), 0)::float8 as "knownAtS",
+      coalesce(extract(epoch from l.at), -1)::float8 as "endedAtS"
+    from (select ${principalId}::text as id) person
+    left join claimed_roles c on c.principal_id = person.id and c.source = ${source}
+    left join logouts l on l.principal_id = person.id and ${source} <> ${SIGN_IN}`.execute(
+    executor,
+  );
+  return rows[0]!;
 }
 
 function sameRoles(one: Roles, other: Roles): boolean {

@@ -17,6 +17,13 @@ export interface SignedIn extends Person {
   readonly fromPage: boolean;
 }
 
+/** What the identity provider gave besides the claims. */
+export interface Provided {
+  readonly refreshToken?: string | undefined;
+  /** Its id of the sign-in. */
+  readonly sid?: string | undefined;
+}
+
 export interface StartedSession {
   /** For the cookie. */
   readonly token: string;
@@ -35,11 +42,7 @@ export interface ConsoleSessions {
    * `previous` is the token presented at sign-in, if any. With a refresh token the person's roles
    * are read again from time to time; without one the session ends when they are due.
    */
-  start(
-    person: Person,
-    previous: string | undefined,
-    refreshToken?: string,
-  ): Promise<StartedSession>;
+  start(person: Person, previous: string | undefined, provided?: Provided): Promise<StartedSession>;
   /** Reads roles again that are due. Throws `unavailable` where that fails for too long. */
   find(token: string, pageSecret?: string): Promise<SignedIn | undefined>;
   /** Reads the roles of those sessions again that are due, without waiting for it. */
@@ -73,7 +76,7 @@ export interface ConsoleSessionsDeps {
 export function createConsoleSessions(deps: ConsoleSessionsDeps): ConsoleSessions {
   const { database, sealer, renewal, changed } = deps;
   return {
-    async start(person, previous, refreshToken) {
+    async start(person, previous, { refreshToken, sid } = {}) {
       const [token, pageSecret] = [newSecret(), newSecret()];
       await database.transaction(async trx => {
         if (previous !== undefined) await end(trx, previous);
@@ -94,6 +97,7 @@ export function createConsoleSessions(deps: ConsoleSessionsDeps): ConsoleSession
             roles_until: renewal === null ? null : secondsFromNow(renewal.rolesHoldS),
             refresh_key_id: sealed?.keyId ?? null,
             refresh_data: sealed?.ciphertext ?? null,
+            provider_sid: sid ?? null,
           })
           .execute();
       });

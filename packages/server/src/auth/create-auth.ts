@@ -17,6 +17,7 @@ import { type AdminLinks, createAdminLinks } from './local/admin-link.ts';
 import { createLocalIdentity } from './local/identity.ts';
 import type { ClaimNames } from './oidc/claims.ts';
 import { createOidcIdentity, personFromSignIn } from './oidc/identity.ts';
+import { type BackChannelLogout, createBackChannelLogout } from './oidc/logout.ts';
 import { createOidcProvider, type OidcOptions, type OidcProvider } from './oidc/provider.ts';
 import { createSignIn, type SignIn } from './oidc/sign-in.ts';
 import type { OriginRules } from './origin.ts';
@@ -72,6 +73,7 @@ export interface Auth {
     readonly signIn: SignIn;
     readonly claimNames: ClaimNames;
     readonly claimed: ClaimedRoles;
+    readonly logout: BackChannelLogout;
   } | null;
   /** The path and query of a new one-time link to an Admin's session; local mode only. */
   mintAdminLink(): string;
@@ -113,6 +115,8 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
           changed,
         });
   const sessions = createConsoleSessions({ database, sealer, renewal, changed });
+  const logout =
+    oidc === null ? undefined : createBackChannelLogout({ database, ...oidc, changed });
   const shared = { sessions, cookieName: cookies.sessionName };
   const identity: Identity =
     oidc === null
@@ -133,9 +137,9 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
     publicUrl: options.publicUrl,
     links,
     ensureProject,
-    oidc: oidc && { ...oidc, claimed },
+    oidc: oidc && logout ? { ...oidc, claimed, logout } : null,
     mintAdminLink: () => `/auth/local?token=${links.mint()}`,
-    component: createSweeper({ audit, clientSecrets, streamTickets, sessions, log }),
+    component: createSweeper({ audit, logout, clientSecrets, streamTickets, sessions, log }),
     healthChecks: oidc === null ? [] : [issuerCheck(oidc.provider)],
   };
 }

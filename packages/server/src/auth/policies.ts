@@ -31,6 +31,7 @@ export const POLICIES = {
   'public.docs': PUBLIC,
   'public.console': PUBLIC,
   'public.auth': PUBLIC,
+  'public.logout': PUBLIC,
   'public.blobs': PUBLIC,
   'public.preflight': PUBLIC,
   'me.read': { role: 'Viewer' },

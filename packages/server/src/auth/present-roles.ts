@@ -22,13 +22,16 @@ export async function presentRoles(
   const { rows } = await sql<{ n: number; role: Role | null }>`
     select a.n, coalesce(k.role, s.roles ->> a.project, c.roles ->> a.project) as role
     from jsonb_to_recordset(${JSON.stringify(based)}::jsonb)
-      as a(n int, project text, kind text, id text, source text)
+      as a(n int, project text, kind text, id text, source text,
+        "issuedAtS" float8)
     left join api_keys k on a.kind = 'key' and k.id = a.id and k.project_id = a.project
       and ${keyLives('k')}
     left join console_sessions s on a.kind = 'console' and s.id = a.id and ${sessionLives('s')}
       and ${rolesStand('s')}
     left join claimed_roles c on a.kind = 'token' and c.principal_id = a.id
       and c.source = a.source
+      and not exists (select 1 from logouts l
+        where l.principal_id = a.id and l.at >= to_timestamp(a."issuedAtS"))
   `.execute(executor);
   for (const { n, role } of rows) roles[n] = role;
   return roles.map((role, n) => role ?? (asked[n]!.id === LOCAL_USER.id ? 'Developer' : null));

@@ -1,8 +1,8 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsyncZod, ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { HoldfastError, isLoopbackHost } from '../kernel/index.ts';
-import { CONSOLE_MAX_S } from './console-sessions.ts';
+import { CONSOLE_MAX_S, type Provided } from './console-sessions.ts';
 import type { Auth } from './create-auth.ts';
 import { cookiesOf } from './credentials.ts';
 import { LOCAL_USER } from './local/identity.ts';
@@ -15,6 +15,7 @@ import { noProject, unauthenticated } from './unauthenticated.ts';
 
 const CONFIG = { policy: 'public.auth' } as const;
 const TAGS = ['sign-in'];
+const LOGOUT_MAX_BYTES = 32 * 1024;
 /** A link preview that asks by HEAD must not use up a one-time link. */
 const GET_ONLY = { config: CONFIG, exposeHeadRoute: false } as const;
 
@@ -65,7 +66,42 @@ export function signInRoutes(auth: Auth): FastifyPluginAsyncZod {
       },
       async (request, reply) => reply.send(await logout(auth, request, reply)),
     );
+    addBackChannelLogout(app, auth);
   };
+}
+
+/** Source: OpenID Connect Back-Channel Logout 1.0, §2.5. */
+function addBackChannelLogout(plain: FastifyInstance, auth: Auth): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>();
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: LOGOUT_MAX_BYTES },
+    (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(String(body)))),
+  );
+  app.post(
+    '/auth/backchannel-logout',
+    {
+      config: { policy: 'public.logout' },
+      schema: {
+        tags: TAGS,
+        summary: 'For the identity provider: ends sign-ins',
+        consumes: ['application/x-www-form-urlencoded'],
+        body: z.object({ logout_token: z.string() }),
+      },
+    },
+    async (request, reply) => {
+      if (auth.oidc === null) throw new HoldfastError('not_found', 'No such route.');
+      const person = await auth.oidc.logout.end(request.body.logout_token);
+      await auth.audit.record({
+        principal: person ?? 'identity_provider',
+        projectId: null,
+        action: 'console.back_channel_logout',
+        outcome: 'allowed',
+        requestId: request.id,
+      });
+      return reply.status(200).send();
+    },
+  );
 }
 
 async function followLink(auth: Auth, request: FastifyRequest, reply: FastifyReply, token: string) {
@@ -100,7 +136,13 @@ async function callback(auth: Auth, request: FastifyRequest, reply: FastifyReply
   const person = auth.oidc && (await personFromSignIn(claims, auth.oidc));
   if (!person) throw unauthenticated();
   if (Object.keys(person.roles).length === 0) throw noProject();
-  return startSession(auth, { request, reply, person, returnTo, refreshToken });
+  return startSession(auth, {
+    request,
+    reply,
+    person,
+    returnTo,
+    provided: { refreshToken, sid: typeof claims.sid === 'string' ? claims.sid : undefined },
+  });
 }
 
 interface SigningIn {
@@ -109,14 +151,14 @@ interface SigningIn {
   readonly person: Person;
   /** A path of ours. */
   readonly returnTo: string;
-  readonly refreshToken?: string | undefined;
+  readonly provided?: Provided;
 }
 
 /** The page's secret travels in the fragment, which browsers send to no server. */
 async function startSession(auth: Auth, signingIn: SigningIn) {
-  const { request, reply, person, returnTo, refreshToken } = signingIn;
+  const { request, reply, person, returnTo, provided } = signingIn;
   const previous = cookiesOf(request)[auth.cookies.sessionName];
-  const { token, pageSecret } = await auth.sessions.start(person, previous, refreshToken);
+  const { token, pageSecret } = await auth.sessions.start(person, previous, provided);
   reply.header('set-cookie', auth.cookies.session(token, CONSOLE_MAX_S));
   await auth.audit.record({
     principal: person.id,

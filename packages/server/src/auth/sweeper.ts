@@ -3,6 +3,7 @@ import type { Logger } from '../platform/telemetry/index.ts';
 import type { Audit } from './audit.ts';
 import type { ClientSecrets } from './client-secrets.ts';
 import type { ConsoleSessions } from './console-sessions.ts';
+import type { BackChannelLogout } from './oidc/logout.ts';
 import type { StreamTickets } from './stream-tickets.ts';
 
 const SWEEP_INTERVAL_MS = 60 * 60 * 1000;
@@ -22,6 +23,8 @@ export function createSweeper(deps: {
   clientSecrets: ClientSecrets;
   streamTickets: Pick<StreamTickets, 'sweep'>;
   sessions: ConsoleSessions;
+  /** Absent in local mode. */
+  logout: Pick<BackChannelLogout, 'sweep'> | undefined;
   log: Logger;
 }): Sweeper {
   let timer: NodeJS.Timeout | undefined;
@@ -32,6 +35,7 @@ export function createSweeper(deps: {
       await deps.clientSecrets.sweep();
       await deps.streamTickets.sweep();
       await deps.sessions.sweep();
+      await deps.logout?.sweep();
       await deps.audit.sweep(AUDIT_RETENTION_DAYS);
     } catch (err) {
       deps.log.warn('auth.sweep.failed', { err });

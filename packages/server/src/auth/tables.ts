@@ -51,6 +51,7 @@ export type ConsoleSessionRow = {
   renewing_until: Date | null;
   refresh_key_id: string | null;
   refresh_data: Uint8Array | null;
+  provider_sid: string | null;
 };
 
 export type AuditRow = {
@@ -71,6 +72,10 @@ type ClaimedRolesRow = {
   roles: Record<string, Role>;
   claimed_at: Date;
 };
+
+type LogoutRow = { principal_id: string; at: Date };
+
+type LogoutTokenRow = { jti_hash: string; expires_at: Date };
 
 type StreamTicketRow = {
   token_hash: string;
@@ -97,6 +102,8 @@ type Tables = {
   client_secrets: ClientSecretRow;
   console_sessions: ConsoleSessionRow;
   claimed_roles: ClaimedRolesRow;
+  logouts: LogoutRow;
+  logout_tokens: LogoutTokenRow;
   audit_log: AuditRow;
   stream_tickets: StreamTicketRow;
 };

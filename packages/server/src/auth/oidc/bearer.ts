@@ -3,7 +3,7 @@ import type { Claims } from './claims.ts';
 import { issuerAway, type OidcOptions, type OidcProvider } from './provider.ts';
 
 /** Asymmetric algorithms only: a symmetric key that verifies tokens can also sign them. */
-const ALGORITHMS = [
+export const ALGORITHMS = [
   'RS256',
   'RS384',
   'RS512',
@@ -16,10 +16,14 @@ const ALGORITHMS = [
   'EdDSA',
 ];
 /** How far the issuer's clock and ours may differ. */
-const CLOCK_TOLERANCE_S = 30;
+export const CLOCK_TOLERANCE_S = 30;
 
 /** jose's codes that mean "the keys could not be had", not "the token is wrong". */
 const KEYS_AWAY = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC']);
+
+export function isKeysAway(error: unknown): boolean {
+  return error instanceof errors.JOSEError && KEYS_AWAY.has(error.code);
+}
 
 /** The claims of a valid access token; undefined for every other token. Throws `unavailable`. */
 export async function verifyBearer(
@@ -38,7 +42,7 @@ export async function verifyBearer(
     });
     return payload;
   } catch (error) {
-    if (error instanceof errors.JOSEError && !KEYS_AWAY.has(error.code)) return undefined;
+    if (error instanceof errors.JOSEError && !isKeysAway(error)) return undefined;
     throw issuerAway(error);
   }
 }

@@ -68,7 +68,7 @@ async function personFromClaims(
   const issuedAtS = issuedAtOf(claims);
   const roles = rolesFromClaims(claims, claimNames);
   const held = await claimed.note({ principalId: id, source, roles, issuedAtS });
-  return { id, name: nameFromClaims(claims), roles: held };
+  return held && { id, name: nameFromClaims(claims), roles: held };
 }
 
 async function personByToken(
