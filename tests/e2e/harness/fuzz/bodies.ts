@@ -64,6 +64,7 @@ const DOCUMENTS: Readonly<Record<string, Json>> = {
     base_ref: 'main',
     model: 'gpt-5.1-codex',
   },
+  '/v1/hosted-tools': { allowed: [] },
   '/queue/redrive': { job_id: '00000000-0000-4000-8000-000000000000' },
 };
 
