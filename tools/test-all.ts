@@ -22,7 +22,12 @@ const STEPS: readonly Step[] = [
   {
     title: 'tests',
     command: ['tools/test.ts'],
-    env: { FUZZ_FRAMES: '1000000', FUZZ_REQUESTS: '20000', HOSTILE_MESSAGES: '1000000' },
+    env: {
+      FUZZ_FRAMES: '1000000',
+      FUZZ_REQUESTS: '20000',
+      HOSTILE_MESSAGES: '1000000',
+      HOSTILE_ROUNDS: '20',
+    },
   },
   { title: 'agents', command: ['tools/agents.ts'] },
   { title: 'soak', command: ['tests/soak/main.ts', '--minutes', '30', '--stack', 'production'] },

@@ -17,8 +17,8 @@ export interface JsonLimits {
 /** Schemas of tools' parameters nest deepest; no legitimate text comes near any of these. */
 export const JSON_LIMITS: JsonLimits = {
   maxDepth: 100,
-  maxContainers: 100_000,
-  maxCommas: 200_000,
+  maxContainers: 50_000,
+  maxCommas: 100_000,
 };
 
 const QUOTE = 0x22;

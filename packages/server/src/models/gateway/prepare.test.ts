@@ -172,19 +172,19 @@ function allowedTokens(read: Json): number {
   return Math.max(...(found.length > 0 ? found : [MODEL_MAX_TOKENS])) * answers;
 }
 
-function prepared(route: ModelCallRoute, text: string): PreparedCall | undefined {
+async function prepared(route: ModelCallRoute, text: string): Promise<PreparedCall | undefined> {
   try {
-    return prepare(models, route, Buffer.from(text));
+    return await prepare(models, route, Buffer.from(text));
   } catch (error) {
     expect(error).toMatchObject({ code: 'invalid_request' });
     return undefined;
   }
 }
 
-it(`holds for ${RUNS} requests (SEED=${SEED})`, () => {
+it(`holds for ${RUNS} requests (SEED=${SEED})`, async () => {
   const tally = { refused: 0, sent: 0, hosted: 0 };
-  const property = fc.property(request, ({ route, body }) => {
-    const ready = prepared(route, body);
+  const property = fc.asyncProperty(request, async ({ route, body }) => {
+    const ready = await prepared(route, body);
     if (ready === undefined) {
       tally.refused += 1;
       return;
@@ -200,6 +200,6 @@ it(`holds for ${RUNS} requests (SEED=${SEED})`, () => {
     expect(allowedTokens(read)).toBeLessThanOrEqual(reserved);
     tally[ready.hosted.size > 0 ? 'hosted' : 'sent'] += 1;
   });
-  fc.assert(property, { seed: SEED, numRuns: RUNS });
+  await fc.assert(property, { seed: SEED, numRuns: RUNS });
   for (const count of Object.values(tally)) expect(count).toBeGreaterThan(RUNS / 20);
 });

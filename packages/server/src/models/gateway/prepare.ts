@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HoldfastError, JsonScanner } from '../../kernel/index.ts';
 import type { Model } from '../catalogue.ts';
 import type { Models } from '../models.ts';
@@ -6,6 +7,9 @@ import type { WorstCase } from '../prices.ts';
 import type { TextProtocol } from '../text-upstream.ts';
 import type { ModelCallRoute } from './paths.ts';
 import { type ReadRequest, readRequest } from './requests/index.ts';
+
+/** From this size on, others get a turn between the steps. */
+const LARGE_BYTES = 1024 * 1024;
 
 /** A call that is ready to be sent. */
 export interface PreparedCall {
@@ -55,12 +59,19 @@ function tooLarge(maxBytes: number): HoldfastError {
  * the catalogue has for the model is lowered to that, because no more is reserved. A streamed chat
  * completion is also asked to report its usage. Throws for what the gateway does not understand.
  */
-export function prepare(models: Models, route: ModelCallRoute, bytes: Buffer): PreparedCall {
-  const {
-    body: given,
-    hosted,
-    worstCase,
-  } = readRequest(route.protocol, parse(bytes.toString('utf8')));
+export async function prepare(
+  models: Models,
+  route: ModelCallRoute,
+  bytes: Buffer,
+): Promise<PreparedCall> {
+  // Each step on 32 MB takes as long as others can wait for.
+  const isLarge = bytes.length > LARGE_BYTES;
+  const text = bytes.toString('utf8');
+  if (isLarge) await nextTurn();
+  const value = parse(text);
+  if (isLarge) await nextTurn();
+  const { body: given, hosted, worstCase } = readRequest(route.protocol, value);
+  if (isLarge) await nextTurn();
   const named = route.model ?? given.model;
   const model = models.resolve(typeof named === 'string' ? named : undefined, route.protocol);
   const { deployment } = models.textUpstream(model);

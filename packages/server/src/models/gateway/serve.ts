@@ -60,7 +60,7 @@ async function call(
 ): Promise<void> {
   const startedAt = performance.now();
   const bytes = await readBody(exchange.request, deps.limits.maxBodyBytes);
-  const prepared = prepare(deps.models, route, bytes);
+  const prepared = await prepare(deps.models, route, bytes);
   await deps.hostedTools.check(caller.projectId, prepared.hosted);
   const upstream = deps.models.textUpstream(prepared.model);
   const ownKey = await deps.providerKeys.current(caller.projectId, upstream.keyProvider);

@@ -14,6 +14,8 @@ export interface RelayLimits {
   readonly maxTextBytes: number;
   /** A client's messages longer than `maxTextBytes` together, but for appends of audio. */
   readonly maxLongBytesPerMinute: number;
+  /** Longest message of a client that is no audio, where each is parsed before it is sent on. */
+  readonly maxParsedBytes: number;
   /** Longest non-audio message that is assembled for a tap; longer ones pass untapped. */
   readonly maxTapBytes: number;
   /** Bytes waiting for one reader at which its source is paused. */
@@ -36,6 +38,7 @@ export const defaultLimits: RelayLimits = {
   maxMessageBytes: 16 * MIB + 64 * KIB,
   maxTextBytes: MIB,
   maxLongBytesPerMinute: 32 * MIB,
+  maxParsedBytes: 8 * MIB,
   maxTapBytes: MIB,
   highWaterBytes: 128 * KIB,
   maxInjectBytes: MIB,

@@ -8,15 +8,17 @@ const MEDIA: readonly (string | undefined)[] = ['conversation.item.create', 'res
 /**
  * Bounds what one client sends besides audio: a message may be longer than `maxTextBytes` only
  * where the protocol carries images or recorded audio in it, and all of these together may have
- * `maxLongBytesPerMinute`.
+ * `maxLongBytesPerMinute`. No message may have more than `maxBytes`.
  */
 export class LongMessages {
   readonly #limits: RelayLimits;
+  readonly #maxBytes: number;
   #sinceMs = Number.NEGATIVE_INFINITY;
   #bytes = 0;
 
-  constructor(limits: RelayLimits) {
+  constructor(limits: RelayLimits, maxBytes: number) {
     this.#limits = limits;
+    this.#maxBytes = maxBytes;
   }
 
   /**
@@ -26,6 +28,7 @@ export class LongMessages {
   piece(sizeBytes: number, pieceBytes: number, typeOf: () => string | undefined): void {
     const { maxTextBytes, maxLongBytesPerMinute } = this.#limits;
     if (sizeBytes <= maxTextBytes) return;
+    if (sizeBytes > this.#maxBytes) throw new FrameViolation(1009, 'message too long');
     if (!MEDIA.includes(typeOf())) throw new FrameViolation(1009, 'message too long for its type');
     const nowMs = performance.now();
     if (nowMs - this.#sinceMs >= WINDOW_MS) {

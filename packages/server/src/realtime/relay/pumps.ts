@@ -46,8 +46,8 @@ export function clientPump(parts: PumpParts): Pump {
   const scanner = scannerFor(true, parts.limits);
   const { filterClientMessage: filter, rewriteClientMessage: rewrite } = parts.guard;
   const counters = parts.counters.clientToUpstream;
-  const longMessages = new LongMessages(parts.limits);
   if (filter === undefined && rewrite === undefined) {
+    const longMessages = new LongMessages(parts.limits, parts.limits.maxMessageBytes);
     const tap = new MessageTap({
       classifier: clientAudio,
       counters,
@@ -66,7 +66,7 @@ export function clientPump(parts: PumpParts): Pump {
     passAppends: true,
     rejectBinary: filter !== undefined,
     streamAppendBytes: parts.limits.streamAppendBytes,
-    longMessages,
+    longMessages: new LongMessages(parts.limits, parts.limits.maxParsedBytes),
   });
 }
 

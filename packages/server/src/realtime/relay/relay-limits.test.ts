@@ -222,6 +222,18 @@ describe('long messages of a client', () => {
     });
   }
 
+  it('are refused where they are too long to be parsed', async () => {
+    const { client, upstream } = await start({
+      limits: { ...limits, maxParsedBytes: 2 * limits.maxTextBytes },
+      guard: { rewriteClientMessage: text => [text] },
+    });
+    const longest = message('response.create', 2 * limits.maxTextBytes);
+    client.text(longest);
+    expect(await upstream.nextText()).toBe(longest);
+    client.text(message('response.create', 2 * limits.maxTextBytes + 1));
+    expect(await client.nextClose()).toEqual({ code: 1009, reason: 'message too long' });
+  });
+
   it('are counted in fragments of a byte, and where they are binary', async () => {
     const { client } = await start({ limits: { maxTextBytes: 300 } });
     client.send(2, '', { fin: false });
