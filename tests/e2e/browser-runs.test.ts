@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Budget, ProviderKey, Repo, Run, Task } from '@holdfast/protocol';
+import type { Budget, HostedTools, ProviderKey, Repo, Run, Task } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -313,6 +313,29 @@ describe('tasks in the console', () => {
     await form.getByRole('button', { name: 'Remove' }).click();
     await section.getByText('The project has no keys of its own.').waitFor();
     expect(await keys()).toEqual([]);
+  });
+
+  it('allows what a provider may do itself, and takes it back', async () => {
+    const allowed = async () => (await api.get<HostedTools>('/v1/hosted-tools')).allowed;
+    const page = await visit('/settings', 'Admin');
+    const name = 'What providers may do themselves';
+    const section = page.getByRole('region', { name });
+    const search = section.getByRole('switch', { name: 'Search the web' });
+    await search.click();
+    await page.getByText('web_search is allowed.').first().waitFor();
+    await withoutBarriers(page);
+    expect(await allowed()).toEqual(['web_search']);
+
+    const reader = await visit('/settings');
+    const shown = reader
+      .getByRole('region', { name })
+      .getByRole('switch', { name: 'Search the web' });
+    await shown.waitFor();
+    expect([await shown.isChecked(), await shown.isDisabled()]).toEqual([true, true]);
+
+    await search.click();
+    await page.getByText('web_search is refused.').first().waitFor();
+    expect(await allowed()).toEqual([]);
   });
 
   it('shows characters that hide or reorder others as codes, wherever they stand', async () => {

@@ -1,4 +1,4 @@
-import type { Budget, ProviderKey } from '@holdfast/protocol';
+import type { Budget, HostedTools, ProviderKey } from '@holdfast/protocol';
 import type { Http } from './http.ts';
 import type { NewBudget, NewProviderKey } from './types.ts';
 
@@ -16,6 +16,16 @@ export function budgetRoutes(http: Http) {
     /** Nothing is limited by it any more. Admins only. */
     remove: (id: string, { signal }: Options = {}) =>
       remove(http, `/v1/budgets/${encodeURIComponent(id)}`, signal),
+  };
+}
+
+/** What providers of models may do themselves for the project. */
+export function hostedToolsRoutes(http: Http) {
+  return {
+    get: ({ signal }: Options = {}) => http.json<HostedTools>('/v1/hosted-tools', { signal }),
+    /** Allows these and no others. Admins only. */
+    set: (json: HostedTools, { signal }: Options = {}) =>
+      http.json<HostedTools>('/v1/hosted-tools', { method: 'PUT', json, signal }),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { ApiKey, Health, Me, Recording, RecordingList, Session } from '@holdfast/protocol';
 import { ApiError } from './api-error.ts';
-import { budgetRoutes, providerKeyRoutes } from './budgets.ts';
+import { budgetRoutes, hostedToolsRoutes, providerKeyRoutes } from './budgets.ts';
 import { Http, type HttpOptions } from './http.ts';
 import { repoRoutes, runRoutes, taskRoutes, workRoutes } from './runs.ts';
 import type {
@@ -56,6 +56,7 @@ export function createClient(options: ClientOptions = {}) {
     tasks: taskRoutes(http),
     runs: runRoutes(http),
     budgets: budgetRoutes(http),
+    hostedTools: hostedToolsRoutes(http),
     providerKeys: providerKeyRoutes(http),
     ...workRoutes(http),
     /** Ends the console's own sign-in. */

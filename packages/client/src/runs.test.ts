@@ -57,6 +57,8 @@ describe('the routes of runs', () => {
     ['GET /v1/budgets', () => client.budgets.list()],
     ['PUT /v1/budgets', () => client.budgets.set({ scope: 'run', limit_usd: 2 })],
     ['DELETE /v1/budgets/bdg_1', () => client.budgets.remove('bdg_1')],
+    ['GET /v1/hosted-tools', () => client.hostedTools.get()],
+    ['PUT /v1/hosted-tools', () => client.hostedTools.set({ allowed: ['mcp'] })],
     ['GET /v1/provider-keys', () => client.providerKeys.list()],
     [
       'POST /v1/provider-keys',

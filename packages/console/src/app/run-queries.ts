@@ -101,6 +101,11 @@ export const providerKeysQuery = queryOptions({
   queryFn: ({ signal }) => client.providerKeys.list({ signal }),
 });
 
+export const hostedToolsQuery = queryOptions({
+  queryKey: ['hosted-tools'],
+  queryFn: ({ signal }) => client.hostedTools.get({ signal }),
+});
+
 export const queueQuery = queryOptions({
   queryKey: ['queue'],
   queryFn: ({ signal }) => client.queue.get({ signal }),

@@ -2,10 +2,12 @@ import {
   BUDGET_LIMIT_MAX_USD,
   BUDGET_SCOPES,
   type Budget,
+  HOSTED_TOOLS,
   PROVIDER_NAMES,
 } from '@holdfast/protocol';
 import { describe, expect, it } from 'vitest';
 import { budgetOf, inOrder, LIMIT_MAX_USD, replacedBy, SCOPES, spendingOf } from './budgets.ts';
+import { HOSTED_TOOL_NAMES } from './hosted-tool-names.ts';
 import { isKey, PROVIDERS } from './providers.ts';
 
 const budget = (change: Partial<Budget>) =>
@@ -22,6 +24,7 @@ describe('what is written out for the pages', () => {
   it("is the protocol's", () => {
     expect(SCOPES.toSorted()).toEqual([...BUDGET_SCOPES].sort());
     expect(PROVIDERS.toSorted()).toEqual([...PROVIDER_NAMES].sort());
+    expect(HOSTED_TOOL_NAMES.toSorted()).toEqual(Object.keys(HOSTED_TOOLS).sort());
     expect(LIMIT_MAX_USD).toBe(BUDGET_LIMIT_MAX_USD);
   });
 });

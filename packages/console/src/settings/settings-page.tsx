@@ -6,6 +6,7 @@ import { Page } from '../ui/page.tsx';
 import { ApiKeys } from './api-keys.tsx';
 import { Audit } from './audit.tsx';
 import { Budgets } from './budget-section.tsx';
+import { HostedToolsSection } from './hosted-tools.tsx';
 import { Preferences } from './preferences-section.tsx';
 import { ProviderKeys } from './provider-keys.tsx';
 import { WhoAmI } from './who-am-i.tsx';
@@ -25,6 +26,7 @@ export function SettingsPage() {
         </div>
         <Budgets me={me} />
         <ProviderKeys me={me} />
+        <HostedToolsSection me={me} />
         <ApiKeys me={me} />
         {admin && <Audit />}
       </div>
