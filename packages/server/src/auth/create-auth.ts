@@ -16,13 +16,13 @@ import type { Identity } from './identity.ts';
 import { type AdminLinks, createAdminLinks } from './local/admin-link.ts';
 import { createLocalIdentity } from './local/identity.ts';
 import type { ClaimNames } from './oidc/claims.ts';
-import { createOidcIdentity, personFromSignIn } from './oidc/identity.ts';
+import { type ClaimReading, createOidcIdentity, personFromSignIn } from './oidc/identity.ts';
 import { type BackChannelLogout, createBackChannelLogout } from './oidc/logout.ts';
 import { createOidcProvider, type OidcOptions, type OidcProvider } from './oidc/provider.ts';
 import { createSignIn, type SignIn } from './oidc/sign-in.ts';
 import type { OriginRules } from './origin.ts';
 import type { Principal } from './principal.ts';
-import { createEnsureProject, type EnsureProject } from './projects.ts';
+import { createProjects, type Projects } from './projects.ts';
 import { createRenewal, type ReadAgain } from './renewal.ts';
 import { createStreamTickets, type StreamTickets } from './stream-tickets.ts';
 import { createSweeper } from './sweeper.ts';
@@ -49,6 +49,8 @@ export interface AuthOptions {
   readonly tls: boolean;
   readonly corsOrigins: readonly string[];
   readonly rateLimit: BucketSize;
+  /** Besides `default`; made when the component starts. */
+  readonly projects: readonly string[];
 }
 
 /** Authentication and authorization of one process. */
@@ -67,12 +69,13 @@ export interface Auth {
   readonly origins: OriginRules;
   readonly publicUrl: string | null;
   readonly links: AdminLinks;
-  readonly ensureProject: EnsureProject;
+  readonly projects: Projects;
   /** Null in local mode. */
   readonly oidc: {
     readonly signIn: SignIn;
     readonly claimNames: ClaimNames;
     readonly claimed: ClaimedRoles;
+    readonly projects: Projects;
     readonly logout: BackChannelLogout;
   } | null;
   /** The path and query of a new one-time link to an Admin's session; local mode only. */
@@ -98,9 +101,9 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
   const hosts = new Set(
     [options.host, ...(ownUrl === null ? [] : [ownUrl.hostname])].map(host => host.toLowerCase()),
   );
-  const ensureProject = createEnsureProject(database);
+  const projects = createProjects(database);
   const claimed = createClaimedRoles(database, changed);
-  const oidc = options.oidc === null ? null : oidcParts(options.oidc, claimed);
+  const oidc = options.oidc === null ? null : oidcParts(options.oidc, { claimed, projects });
   const { log } = deps.telemetry;
   const { sealer } = deps;
   const renewal =
@@ -121,7 +124,7 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
   const identity: Identity =
     oidc === null
       ? createLocalIdentity({ ...shared, rules: { ...origins, hosts } })
-      : createOidcIdentity({ ...shared, ...oidc, claimed, rules: origins, ensureProject });
+      : createOidcIdentity({ ...shared, ...oidc, claimed, projects, rules: origins });
   const links = createAdminLinks(clock, options.adminLinkToken ?? undefined);
   const { rateLimit } = options;
   const secrets = { apiKeys, clientSecrets, streamTickets };
@@ -136,18 +139,30 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
     origins,
     publicUrl: options.publicUrl,
     links,
-    ensureProject,
-    oidc: oidc && logout ? { ...oidc, claimed, logout } : null,
+    projects,
+    oidc: oidc && logout ? { ...oidc, claimed, projects, logout } : null,
     mintAdminLink: () => `/auth/local?token=${links.mint()}`,
-    component: createSweeper({ audit, logout, clientSecrets, streamTickets, sessions, log }),
+    component: createSweeper({
+      ensureProjects: () => projects.ensure(options.projects),
+      audit,
+      logout,
+      clientSecrets,
+      streamTickets,
+      sessions,
+      log,
+    }),
     healthChecks: oidc === null ? [] : [issuerCheck(oidc.provider)],
   };
 }
 
-function oidcParts(options: OidcOptions & { claims?: Partial<ClaimNames> }, claimed: ClaimedRoles) {
+function oidcParts(
+  options: OidcOptions & { claims?: Partial<ClaimNames> },
+  reading: Pick<ClaimReading, 'claimed' | 'projects'>,
+) {
   const provider = createOidcProvider(options);
   const claimNames: ClaimNames = {
-    roles: ['roles', 'groups'],
+    roles: ['roles'],
+    groups: ['groups'],
     subject: 'sub',
     roleMap: {},
     ...options.claims,
@@ -155,7 +170,7 @@ function oidcParts(options: OidcOptions & { claims?: Partial<ClaimNames> }, clai
   const signIn = createSignIn(provider, options);
   const readAgain: ReadAgain = async token => {
     const tokens = await signIn.refresh(token);
-    const person = tokens && (await personFromSignIn(tokens.claims, { claimNames, claimed }));
+    const person = tokens && (await personFromSignIn(tokens.claims, { claimNames, ...reading }));
     return person && { person, refreshToken: tokens.refreshToken ?? token };
   };
   return { provider, options, claimNames, signIn, readAgain };

@@ -12,19 +12,39 @@ export function isProjectId(value: string): boolean {
   return PROJECT_ID.test(value);
 }
 
-/** Makes sure that a project named by an identity provider has its row. */
-export type EnsureProject = (id: string) => Promise<void>;
+/** Projects come from the settings; no claim and no header makes one by naming it. */
+export interface Projects {
+  /** Makes those that are not there yet. */
+  ensure(ids: readonly string[]): Promise<void>;
+  /** Those of the given that exist. */
+  existing(ids: readonly string[]): Promise<ReadonlySet<string>>;
+}
 
-export function createEnsureProject(database: Database): EnsureProject {
+export function createProjects({ db }: Database): Projects {
   const known = new Set<string>([DEFAULT_PROJECT]);
-  return async id => {
-    if (known.has(id)) return;
-    await tables(database.db)
-      .insertInto('projects')
-      .values({ id, name: id })
-      .onConflict(conflict => conflict.doNothing())
-      .execute();
-    if (known.size < KNOWN_MAX) known.add(id);
+  return {
+    async ensure(ids) {
+      for (const id of ids) {
+        await tables(db)
+          .insertInto('projects')
+          .values({ id, name: id })
+          .onConflict(conflict => conflict.doNothing())
+          .execute();
+      }
+    },
+    async existing(ids) {
+      const unknown = ids.filter(id => !known.has(id));
+      if (unknown.length > 0) {
+        const rows = await tables(db)
+          .selectFrom('projects')
+          .select('id')
+          .where('id', 'in', unknown)
+          .execute();
+        for (const { id } of rows) if (known.size < KNOWN_MAX) known.add(id);
+        return new Set([...ids.filter(id => known.has(id)), ...rows.map(({ id }) => id)]);
+      }
+      return new Set(ids);
+    },
   };
 }
 

@@ -10,7 +10,7 @@ import { API_KEYS_MAX, type ApiKeys, createApiKeys } from './api-keys.ts';
 import { type Audit, createAudit, DENIALS, PENDING_MAX } from './audit.ts';
 import { type ClientSecrets, createClientSecrets } from './client-secrets.ts';
 import { CONSOLE_IDLE_S, type ConsoleSessions, createConsoleSessions } from './console-sessions.ts';
-import { createEnsureProject } from './projects.ts';
+import { createProjects } from './projects.ts';
 import { hashSecret } from './secrets.ts';
 import { FROZEN, principal } from './testing/index.ts';
 
@@ -37,7 +37,7 @@ withDatabase(open => {
     );
     const sealer = createSealer({ database, masterKeys: randomMasterKey() });
     sessions = createConsoleSessions({ database, sealer, renewal: null, changed: () => {} });
-    await createEnsureProject(database)('sales');
+    await createProjects(database).ensure(['sales']);
   });
   const run = (text: string) => sql.raw(text).execute(database.db);
   const admin = principal('Admin');
@@ -117,7 +117,7 @@ withDatabase(open => {
     });
 
     it('are bounded for each project', async () => {
-      await createEnsureProject(database)('full');
+      await createProjects(database).ensure(['full']);
       await run(`insert into api_keys (id, project_id, name, role, key_hash, prefix, created_by)
         select 'key_' || n, 'full', 'k', 'Viewer', 'hash' || n, 'hf_', 'x'
         from generate_series(1, ${API_KEYS_MAX - 1}) n`);

@@ -28,6 +28,8 @@ function nested(v: Values) {
       /** Null: local mode. */
       oidc: oidcConfig(v),
       adminLinkToken: v.HOLDFAST_ADMIN_LINK_TOKEN ?? null,
+      /** Besides `default`. */
+      projects: v.HOLDFAST_PROJECTS,
     },
     upstreams: upstreamsConfig(v),
     sessions: {
@@ -124,6 +126,7 @@ function oidcConfig(v: Values) {
     rolesHoldS: v.HOLDFAST_OIDC_ROLES_MINUTES * 60,
     claims: {
       roles: v.HOLDFAST_OIDC_ROLES_CLAIM,
+      groups: v.HOLDFAST_OIDC_GROUPS_CLAIM,
       subject: v.HOLDFAST_OIDC_SUBJECT_CLAIM,
       roleMap: v.HOLDFAST_OIDC_ROLE_MAP,
     },

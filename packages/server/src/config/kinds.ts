@@ -91,6 +91,16 @@ export const list: Kind<readonly string[]> = kind(
   z.string().max(4096).transform(splitList),
 );
 
+/** As `auth/` names projects. */
+export const projectIds: Kind<readonly string[]> = kind(
+  'a comma-separated list of lower-case letters, digits, - and _',
+  z
+    .string()
+    .max(4096)
+    .transform(splitList)
+    .pipe(z.array(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/))),
+);
+
 /** Addresses and ranges in CIDR notation. */
 export const networks: Kind<readonly string[]> = kind(
   'a comma-separated list of IP addresses or ranges such as `10.0.0.0/16`',

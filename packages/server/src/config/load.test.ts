@@ -166,8 +166,12 @@ describe('values', () => {
       },
       {},
     ).identity.oidc!;
+    const projects = (text: string) =>
+      loadConfig({ HOLDFAST_PROJECTS: text }, {}).identity.projects;
+    expect(projects('sales, art-2')).toEqual(['sales', 'art-2']);
+    expect(faultsOf({ HOLDFAST_PROJECTS: 'Sales' })).toHaveLength(1);
     expect(audiences).toEqual(['api://a', 'api://b']);
-    expect(claims.roles).toEqual(['roles', 'groups']);
+    expect([claims.roles, claims.groups]).toEqual([['roles'], ['groups']]);
     expect(claims.roleMap).toEqual({ 'group-1': 'Developer', 'group-2': 'sales:Admin' });
     expect(faultsOf({ HOLDFAST_OIDC_ROLE_MAP: 'group-1' })).toHaveLength(1);
   });

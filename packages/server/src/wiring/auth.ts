@@ -27,6 +27,7 @@ export function openAuth(config: Config, platform: Platform): Feature & { readon
       tls: server.tls !== null,
       corsOrigins: server.corsOrigins,
       rateLimit: server.rateLimit,
+      projects: identity.projects,
     },
   );
   const { notice, revision } = server;

@@ -120,6 +120,24 @@ describe('bearer tokens are refused', () => {
     expect([answer.statusCode, answer.json().detail]).toEqual([401, NO_ENTRY]);
   });
 
+  it('with 403 when a role is only what a group is called', async () => {
+    await start();
+    const groups = ['Admin', 'default:Admin', 'Developer', 'Viewer'];
+    expect((await me(await token({ roles: undefined, groups }))).statusCode).toBe(403);
+    const viewer = await token({ roles: ['Viewer'], groups });
+    expect((await me(viewer)).json()).toMatchObject({ role: 'Viewer' });
+  });
+
+  it('with 403 for a project that they name and that does not exist, and make none', async () => {
+    await start();
+    const bearer = await token({ roles: ['made-up:Admin'] });
+    const answers = [await me(bearer), await me(bearer, { 'x-holdfast-project': 'made-up' })];
+    expect(answers.map(answer => answer.statusCode)).toEqual([403, 403]);
+    expect(await test.auth.projects.existing(['made-up'])).toEqual(new Set());
+    await test.auth.projects.ensure(['made-up']);
+    expect((await me(bearer)).json()).toMatchObject({ project_id: 'made-up', role: 'Admin' });
+  });
+
   it('with 403 when they give no role in the project, whether or not it exists', async () => {
     await start();
     const none = await me(
@@ -208,7 +226,7 @@ describe('bearer tokens', () => {
     const group = '6f1c9f4e-0000-4000-8000-000000000001';
     await start({
       claims: {
-        roles: ['realm_access.roles', 'groups'],
+        roles: ['realm_access.roles'],
         subject: 'oid',
         roleMap: { [group]: 'sales:Admin' },
       },

@@ -3,11 +3,13 @@ import { roleIncludes } from '../policies.ts';
 import { DEFAULT_PROJECT, isProjectId } from '../projects.ts';
 
 export interface ClaimNames {
-  /** Claims that hold role values; Entra ID has `roles` and `groups`. */
+  /** Claims whose values are roles, or stand in `roleMap`. */
   readonly roles: readonly string[];
+  /** Claims whose values are names or ids of groups, which count only through `roleMap`. */
+  readonly groups: readonly string[];
   /** The claim that identifies the person permanently; part of the principal's id. */
   readonly subject: string;
-  /** Roles for other values, such as a group's id: `{"<id>": "sales:Developer"}`. */
+  /** Roles for values that are none, such as a group's id: `{"<id>": "sales:Developer"}`. */
   readonly roleMap: Readonly<Record<string, string>>;
 }
 
@@ -18,14 +20,20 @@ const PROJECTS_MAX = 100;
 const NAME_MAX_CHARS = 200;
 
 /**
- * The caller's role by project. A value is `Role` (in the project `default`) or `project:Role`;
- * the highest of several wins; other values are ignored.
+ * The caller's role by project. A value is `Role` (in the project `default`) or `project:Role`; the
+ * highest of several wins; other values are ignored. A group that happens to be called like a role
+ * is none: else people who may make groups could make Admins.
  */
 export function rolesFromClaims(claims: Claims, names: ClaimNames): Record<string, Role> {
   const roles = new Map<string, Role>();
-  for (const value of names.roles.flatMap(name => valuesOf(claims, name))) {
-    const mapped = Object.hasOwn(names.roleMap, value) ? names.roleMap[value] : undefined;
-    const parsed = parseRole(mapped ?? value);
+  const mapped = (value: string) =>
+    Object.hasOwn(names.roleMap, value) ? names.roleMap[value] : undefined;
+  const values = [
+    ...names.roles.flatMap(name => valuesOf(claims, name)).map(value => mapped(value) ?? value),
+    ...names.groups.flatMap(name => valuesOf(claims, name)).map(mapped),
+  ];
+  for (const value of values) {
+    const parsed = value === undefined ? undefined : parseRole(value);
     if (parsed === undefined) continue;
     const had = roles.get(parsed.project);
     if (had === undefined && roles.size >= PROJECTS_MAX) continue;

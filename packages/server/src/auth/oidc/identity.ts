@@ -5,7 +5,7 @@ import { credentialsOf, isJwtShaped } from '../credentials.ts';
 import type { Identity } from '../identity.ts';
 import type { Person } from '../person.ts';
 import type { Principal } from '../principal.ts';
-import { DEFAULT_PROJECT, type EnsureProject } from '../projects.ts';
+import { DEFAULT_PROJECT, type Projects } from '../projects.ts';
 import { type SignedInDeps, signedInBy } from '../signed-in.ts';
 import { noProject } from '../unauthenticated.ts';
 import { verifyBearer } from './bearer.ts';
@@ -23,7 +23,6 @@ import type { OidcOptions, OidcProvider } from './provider.ts';
 export interface OidcIdentityDeps extends SignedInDeps, ClaimReading {
   readonly provider: OidcProvider;
   readonly options: OidcOptions;
-  readonly ensureProject: EnsureProject;
 }
 
 /** People known by an identity provider: by a bearer token, or by the cookie of their sign-in. */
@@ -39,7 +38,7 @@ export function createOidcIdentity(deps: OidcIdentityDeps): Identity {
           ? await signedInBy(request, deps)
           : await personByToken(deps, presented.value);
       if (person === undefined) return undefined;
-      return inProject(deps, person, request);
+      return inProject(person, request);
     },
   };
 }
@@ -47,6 +46,7 @@ export function createOidcIdentity(deps: OidcIdentityDeps): Identity {
 export interface ClaimReading {
   readonly claimNames: ClaimNames;
   readonly claimed: ClaimedRoles;
+  readonly projects: Pick<Projects, 'existing'>;
 }
 
 /** The person whom a sign-in's claims identify; undefined without a usable subject. */
@@ -61,14 +61,17 @@ export async function personFromSignIn(
 async function personFromClaims(
   claims: Claims,
   source: string,
-  { claimNames, claimed }: ClaimReading,
+  { claimNames, claimed, projects }: ClaimReading,
 ): Promise<Person | undefined> {
   const id = subjectFromClaims(claims, claimNames);
   if (id === undefined) return undefined;
   const issuedAtS = issuedAtOf(claims);
   const roles = rolesFromClaims(claims, claimNames);
   const held = await claimed.note({ principalId: id, source, roles, issuedAtS });
-  return held && { id, name: nameFromClaims(claims), roles: held };
+  if (held === undefined) return undefined;
+  const existing = await projects.existing(Object.keys(held));
+  const there = Object.entries(held).filter(([project]) => existing.has(project));
+  return { id, name: nameFromClaims(claims), roles: Object.fromEntries(there) };
 }
 
 async function personByToken(
@@ -88,11 +91,7 @@ async function personByToken(
 }
 
 /** `X-Holdfast-Project` chooses among the caller's projects; else `default`, else the first. */
-async function inProject(
-  deps: OidcIdentityDeps,
-  person: Person & Pick<Principal, 'basis'>,
-  request: GuardedRequest,
-): Promise<Principal> {
+function inProject(person: Person & Pick<Principal, 'basis'>, request: GuardedRequest): Principal {
   const wanted = request.headers['x-holdfast-project'];
   const { basis, roles } = person;
   const usual = Object.hasOwn(roles, DEFAULT_PROJECT)
@@ -100,7 +99,6 @@ async function inProject(
     : Object.keys(roles).toSorted()[0];
   const projectId = wanted === undefined ? usual : String(wanted);
   if (projectId === undefined || !Object.hasOwn(roles, projectId)) throw noProject();
-  await deps.ensureProject(projectId);
   const role = roles[projectId] as Role;
   return {
     kind: 'user',

@@ -3,6 +3,7 @@ import { OAuth2Server } from 'oauth2-mock-server';
 import type { Database } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import type { AuthOptions } from '../create-auth.ts';
+import { createProjects } from '../projects.ts';
 import { openTestAuth, type TestAuth } from '../testing/index.ts';
 
 const CLIENT = 'console-client';
@@ -23,6 +24,7 @@ export interface OidcWorld {
 
 export async function openOidcWorld(): Promise<OidcWorld> {
   const database: Database = await openTestDatabase();
+  await createProjects(database).ensure(['art', 'sales', 'zoo']);
   const issuer = new OAuth2Server();
   await issuer.issuer.keys.generate('RS256');
   await issuer.start(0, '127.0.0.1');

@@ -54,6 +54,7 @@ export async function openTestAuth(
       tls: false,
       corsOrigins: [],
       rateLimit: NO_LIMIT,
+      projects: [],
       ...options,
     },
   );

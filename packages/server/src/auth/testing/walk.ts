@@ -64,7 +64,7 @@ export interface WalkStep {
 export async function walkCallers(auth: Auth): Promise<WalkCaller[]> {
   const callers: WalkCaller[] = [{ label: 'anonymous', headers: {}, principal: anonymous(auth) }];
   for (const projectId of ['default', 'walk']) {
-    await auth.ensureProject(projectId);
+    await auth.projects.ensure([projectId]);
     const admin = {
       kind: 'user',
       id: 'user:walk',

@@ -1,4 +1,4 @@
-import { integer, issuerUrl, list, pairs, secret, text } from '../kinds.ts';
+import { integer, issuerUrl, list, pairs, projectIds, secret, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
 /** Who may call. */
@@ -28,10 +28,15 @@ export const identitySettings = {
       'How long roles of a console sign-in hold before they are read again with the refresh ' +
       'token. Where the issuer gives none, the sign-in ends then.',
   }),
-  HOLDFAST_OIDC_ROLES_CLAIM: setting(list, 'roles,groups', {
+  HOLDFAST_OIDC_ROLES_CLAIM: setting(list, 'roles', {
     description:
       'Claims with the roles: `Admin`, `Developer`, `Viewer`, or `<project>:<role>` for one ' +
       'project. A nested claim is a path such as `realm_access.roles`.',
+  }),
+  HOLDFAST_OIDC_GROUPS_CLAIM: setting(list, 'groups', {
+    description:
+      'Claims with groups, which give roles only through `HOLDFAST_OIDC_ROLE_MAP`: a group that ' +
+      'is called `Admin` is none.',
   }),
   HOLDFAST_OIDC_ROLE_MAP: setting(pairs, '', {
     description: 'Roles for other values of these claims, such as the ids of groups.',
@@ -40,6 +45,12 @@ export const identitySettings = {
   HOLDFAST_OIDC_SUBJECT_CLAIM: setting(text, 'sub', {
     description:
       'Claim that identifies a person permanently; Entra ID: `oid` is the same in all apps.',
+  }),
+  HOLDFAST_PROJECTS: setting(projectIds, '', {
+    description:
+      'Projects besides `default`. A role in a project that does not exist counts for nothing; ' +
+      'those that exist stay.',
+    example: 'sales,support',
   }),
   HOLDFAST_ADMIN_LINK_TOKEN: optional(secret(32), {
     description:

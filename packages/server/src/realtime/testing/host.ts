@@ -130,6 +130,7 @@ function openAuth(ports: Awaited<ReturnType<typeof openPorts>>): Auth {
       tls: false,
       corsOrigins: [],
       rateLimit: { perMinute: 60, burst: 10 },
+      projects: [],
     },
   );
 }

@@ -254,6 +254,7 @@ function openAuth(ports: Awaited<ReturnType<typeof openPorts>>) {
       tls: false,
       corsOrigins: [],
       rateLimit: { perMinute: 60, burst: 10 },
+      projects: [],
     },
   );
 }
