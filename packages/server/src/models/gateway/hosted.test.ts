@@ -186,6 +186,16 @@ describe('what a provider does itself', () => {
     },
   );
 
+  it('is logged where it is refused, with the field that asked for it', async () => {
+    const answer = await ask(RESPONSES, tools({ type: 'web_search' }));
+    const id = answer.headers.get('x-request-id')!;
+    const line = host.telemetry
+      .text()
+      .split('\n')
+      .find(one => one.includes(id));
+    expect(JSON.parse(line!)).toMatchObject({ event: 'model.refused', field: 'tools[0].type' });
+  });
+
   it('is refused where the budget could not count it', async () => {
     await allow('web_search', 'remote_files');
     const put = { scope: 'project_month', limit_usd: 1_000 };

@@ -137,6 +137,9 @@ function refuse(deps: ServeDeps, exchange: Exchange, thrown: unknown): void {
   if (error.status >= 500) {
     const { code, cause } = error;
     deps.telemetry.log.error('model.failed', { request_id: requestId, code, err: cause ?? error });
+  } else {
+    const { code, field = null } = error;
+    deps.telemetry.log.info('model.refused', { request_id: requestId, code, field });
   }
   if (response.headersSent || response.destroyed) {
     response.destroy();
