@@ -137,12 +137,32 @@ async function restore(data: string, keys: string) {
   return { url, dataDir, app, get };
 }
 
-it('data without keys are refused', async () => {
+it('data without keys, or with older ones, are refused until the lost is erased', async () => {
   const url = await emptyDatabase();
   const [data] = await backups('data');
   await run(join(programs, 'pg_restore'), ['--no-owner', `--dbname=${url}`, data!]);
-  const started = start(url, join(folder, 'keyless'));
-  await expect(started).rejects.toThrow(/no data keys.*docs\/guide\/backups\.md/);
+  const startOn = () => start(url, join(folder, 'keyless'));
+  await expect(startOn()).rejects.toThrow(/without its data keys.*docs\/guide\/backups\.md/);
+  const database = await openPostgres({ url, poolSize: 1 });
+  undo.push(() => database.close());
+  // Of the two sessions, the newer one's key is not in a backup from before it.
+  const key = sql`insert into subject_keys (subject, key_id, master_key_id, wrapped)
+    select ${ids.kept}, private_key_id, 'lost', '' from events
+    where subject = ${ids.kept} and private_key_id is not null limit 1`;
+  await key.execute(database.db);
+  await expect(startOn()).rejects.toThrow(/without its data keys/);
+  await sql`delete from subject_keys`.execute(database.db);
+  const [, remedy = ''] = /```sql\n([\s\S]*?)```/.exec(await readFile(GUIDE, 'utf8')) ?? [];
+  await sql.raw(remedy).execute(database.db);
+  const app = await startOn();
+  try {
+    for (const id of [ids.kept, ids.erased]) {
+      const answer = await fetch(`http://127.0.0.1:${app.port}/v1/sessions/${id}`);
+      expect(answer.status).toBe(404);
+    }
+  } finally {
+    await app.stop();
+  }
 }, 60_000);
 
 it('old data with the newest keys: all is read but what was erased, which goes again', async () => {

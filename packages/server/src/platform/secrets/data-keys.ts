@@ -89,19 +89,30 @@ export async function checkMasterKeys(
   return missing;
 }
 
+/** Subjects, the newest ones, whose first sealed text must have its key. */
+const NEWEST_CHECKED = 100;
+
 /**
- * Throws where there is sealed text and not one data key, as after a restore of the data without
- * the keys: nothing could be read, and what was erased could not be erased again.
+ * Throws where new text has lost its key, as after a restore of the data without the keys, or with
+ * older ones: these do not know what was erased since, and it would be shown again.
  */
 export async function checkDataKeys(database: Database): Promise<void> {
-  const { rows } = await sql<{ lost: boolean }>`
-    select exists (select from events where private_key_id is not null)
-      and not exists (select from subject_keys) as lost`.execute(database.db);
-  if (!rows[0]!.lost) return;
+  const { rows } = await sql`
+    select from (
+      select id from subjects where erased_at is null
+      order by created_at desc limit ${sql.lit(NEWEST_CHECKED)}
+    ) as newest
+    join lateral (
+      select private_key_id from events
+      where subject = newest.id and private_key_id is not null order by seq limit 1
+    ) as sealed on true
+    where not exists (select from subject_keys where key_id = sealed.private_key_id)
+    limit 1`.execute(database.db);
+  if (rows.length === 0) return;
   throw new HoldfastError(
     'unavailable',
-    'This database has sealed text and no data keys. Restore the newest backup of the keys ' +
-      '(the table subject_keys), too: docs/guide/backups.md.',
+    'This database has sealed text without its data keys. Restore a backup of the keys (the ' +
+      'table subject_keys) that is newer than the data: docs/guide/backups.md.',
   );
 }
 
