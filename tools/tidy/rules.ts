@@ -2,6 +2,7 @@ import type { Exception, Fault, Rule } from './fault.ts';
 import type { Project } from './project.ts';
 import { directions } from './rules/directions.ts';
 import { linksExist } from './rules/links.ts';
+import { promisesAreShown } from './rules/promises.ts';
 import { sizes } from './rules/sizes.ts';
 
 import { sqlInStores } from './rules/sql.ts';
@@ -19,6 +20,7 @@ const RULES: readonly Rule[] = [
   equalTranslations,
   ownStyles,
   linksExist,
+  promisesAreShown,
 ];
 
 /** All faults that no exception allows, and the exceptions that allow nothing. */

@@ -281,3 +281,69 @@ describe('links', () => {
     },
   );
 });
+
+describe('promises', () => {
+  const PROSE = [
+    '# Security',
+    '## Kept',
+    '- **Keys.** They never leave. They end.',
+    '| what |',
+    '|---|',
+    '| words |',
+    '## Advice',
+    'Use them.',
+  ];
+  const ROWS = [
+    '| They never leave<br>They end | `tools/a.test.ts`: keys > never leave |',
+    '| words | `tools/a.test.ts`: keys > %s |',
+    '| ## Advice | — |',
+  ];
+  const tests = "describe('keys', () => { it('never leave'); it.each([1])('%s'); });";
+
+  /** The faults of a page and its table. */
+  function faults(prose: readonly string[], rows: readonly string[]): string[] {
+    const table = ['', '## What shows it', '| words | test |', '|---|---|', ...rows];
+    const page = [...prose, ...table, ''].join('\n');
+    return check({ 'SECURITY.md': page, 'docs/b.md': 'Free.', 'tools/a.test.ts': tests });
+  }
+
+  it('that have a row with a test, or without any on purpose, are fine', () => {
+    expect(faults(PROSE, ROWS)).toEqual([]);
+  });
+
+  it.each([
+    ['a new sentence', [...PROSE, 'Of new.', '## New', 'A new one.'], ROWS, 'about "A new one."'],
+    ['a sentence without a row', PROSE, ROWS.slice(1), 'about " They never leave."'],
+    ['a row of a table without one', PROSE, ROWS.toSpliced(1, 1), 'about "| words |"'],
+    ['a quote of what was changed', PROSE, [...ROWS, '| It was | — |'], '"It was" stands 0 times'],
+    ['a quote of several places', PROSE, [...ROWS, '| They | — |'], '"They" stands 2 times'],
+    [
+      'a test that is gone',
+      PROSE,
+      ROWS.with(1, '| words | `tools/a.test.ts`: keys > end |'),
+      'no test `tools/a.test.ts`: keys > end',
+    ],
+    [
+      'a test of another group',
+      PROSE,
+      ROWS.with(1, '| words | `tools/a.test.ts`: never leave |'),
+      'no test `tools/a.test.ts`: never leave',
+    ],
+    [
+      'a file that is gone',
+      PROSE,
+      ROWS.with(1, '| words | `tools/b.test.ts`: keys > %s |'),
+      'no test `tools/b.test.ts`: keys > %s',
+    ],
+    ['a row without a test', PROSE, ROWS.with(1, '| words | later |'), 'no test later'],
+  ])('%s is a fault', (_what, prose, rows, message) => {
+    const found = faults(prose, rows);
+    expect(found.length).toBeGreaterThan(0);
+    for (const fault of found) expect(fault).toContain('[promise]');
+    expect(found.join('\n')).toContain(message);
+  });
+
+  it('without a table are faults', () => {
+    expect(check({ 'SECURITY.md': PROSE.join('\n') })).toHaveLength(4);
+  });
+});

@@ -277,6 +277,14 @@ withDatabase(open => {
       expect(one.last_accessed).not.toBeNull();
     });
 
+    it('has a link that ends an hour after it was made', async () => {
+      const answer = await upload(await host.newSession('ann'));
+      const { sas_url } = (await answer.json()) as { sas_url: string };
+      const leftS = Number(new URL(sas_url).searchParams.get('expires')) - Date.now() / 1000;
+      expect(leftS).toBeGreaterThan(3500);
+      expect(leftS).toBeLessThanOrEqual(3601);
+    });
+
     it('is listed in pages with a true has_more and a summary of all', async () => {
       const paged = await host.newSession('ann');
       await upload(paged);

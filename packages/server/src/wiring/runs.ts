@@ -139,7 +139,7 @@ interface Parts {
  * Agents without a sandbox read what the server reads: allowed in local mode, where all data is
  * the one user's, or where a setting allows it.
  */
-function mayWork({ config, platform, others, sandbox }: Parts): boolean {
+export function mayWork({ config, platform, others, sandbox }: Parts): boolean {
   if (sandbox.isolated) return true;
   const { log } = platform.telemetry;
   const allowed = others.auth.mode === 'local' || config.runs.withoutSandbox;

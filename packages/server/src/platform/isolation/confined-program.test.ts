@@ -1,5 +1,5 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { findBubblewrap } from '../../../../../tools/services/binaries.ts';
@@ -34,6 +34,7 @@ const acts = {
     });
     return '';
   },
+  priority: () => String(require('node:os').getPriority()),
   processes: () => {
     const names = require('node:fs').readdirSync('/proc');
     return names.filter(name => /^\\d+$/.test(name)).join();
@@ -93,7 +94,17 @@ describe.each(['isolated', 'open'])('a confined program, %s', way => {
     expect(await program.run('echo')).toEqual({ kind: 'done', output: 'heard' });
     const told = await program.run('environment');
     expect(told.kind === 'done' && Object.keys(JSON.parse(told.output))).not.toContain('PATH');
+  });
+
+  it('says once why it is not isolated', async () => {
+    const program = open();
+    for (const act of ['echo', 'echo']) await program.run(act);
     expect(program.why).toEqual(way === 'open' ? ['bubblewrap (bwrap) is not installed'] : []);
+  });
+
+  it('comes after the work of others', async () => {
+    const lowest = String(constants.priority.PRIORITY_LOW);
+    expect(await open().run('priority')).toEqual({ kind: 'done', output: lowest });
   });
 
   it.each([
