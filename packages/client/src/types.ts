@@ -75,6 +75,8 @@ export interface ConsoleInfo {
   replica: string;
   recording: { bits_per_second: number; max_bytes: number };
   webrtc: boolean;
+  /** How long a new API key may live; null: for ever. */
+  api_key_max_days: number | null;
 }
 
 /** `GET /v1/models`: OpenAI's list, with what we know beyond it. */

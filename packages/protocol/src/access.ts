@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { page, timestamp } from './common.ts';
-import { role } from './roles.ts';
+import { role, scope } from './roles.ts';
 
 /** `GET /v1/me`: who the server takes the caller for. */
 export const me = z.object({
@@ -17,6 +17,12 @@ export const apiKeyRequest = z.object({
   name: z.string().trim().min(1).max(100),
   role: role.default('Developer'),
   expires_in_days: z.number().int().min(1).max(730).optional(),
+  scopes: z
+    .array(scope)
+    .min(1)
+    .refine(all => new Set(all).size === all.length, 'names a scope twice')
+    .optional()
+    .describe('What the key may be used for. Absent: all that its role permits.'),
 });
 
 export const apiKey = z.object({
@@ -30,6 +36,7 @@ export const apiKey = z.object({
   expires_at: timestamp.nullable(),
   last_used_at: timestamp.nullable(),
   revoked_at: timestamp.nullable(),
+  scopes: z.array(scope).nullable().describe('Null: all that its role permits.'),
 });
 export type ApiKey = z.infer<typeof apiKey>;
 export const apiKeyPage = page(apiKey);

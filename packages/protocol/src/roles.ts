@@ -7,4 +7,13 @@ import { z } from 'zod';
  */
 export const ROLES = ['Viewer', 'Developer', 'Admin'] as const;
 export const role = z.enum(ROLES);
+
+/**
+ * What a key may be used for. `voice`: sessions, calls, recordings; `runs`: repositories, tasks,
+ * agent runs; `meetings`: meetings; `read`: reading all of these. None of them permits managing
+ * keys, budgets or queues.
+ */
+export const SCOPES = ['voice', 'runs', 'meetings', 'read'] as const;
+export const scope = z.enum(SCOPES);
+export type Scope = z.infer<typeof scope>;
 export type Role = z.infer<typeof role>;

@@ -77,7 +77,7 @@ describe('what needs a person', () => {
         revoked_at: revoked ? iso(NOW) : null,
       }) as ApiKey;
     const soon = key(3);
-    expect(expiringKeys([soon, key(30), key(-1), key(null), key(3, true)], NOW)).toEqual([soon]);
+    expect(expiringKeys([soon, key(15), key(-1), key(null), key(3, true)], NOW)).toEqual([soon]);
   });
 });
 

@@ -4,7 +4,7 @@ const DAY_MS = 86_400_000;
 /** How long a failure is shown. */
 const FAILURE_NEWS_MS = DAY_MS;
 /** How long before its end a key is listed. */
-const KEY_NOTICE_MS = 7 * DAY_MS;
+const KEY_NOTICE_MS = 14 * DAY_MS;
 const SHOWN_MAX = 5;
 
 export function recentFailures(sessions: readonly Session[], nowMs: number): Session[] {

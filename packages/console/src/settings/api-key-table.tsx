@@ -32,7 +32,15 @@ export function ApiKeyTable(props: { keys: readonly ApiKey[]; onRevoke: (key: Ap
             <td data-label={t('keys.column.prefix')}>
               <code>{key.prefix}…</code>
             </td>
-            <td data-label={t('keys.column.role')}>{shell(`role.${key.role}`)}</td>
+            <td data-label={t('keys.column.role')}>
+              {shell(`role.${key.role}`)}
+              {key.scopes !== null && (
+                <span className={typography.soft}>
+                  {' · '}
+                  {key.scopes.map(scope => t(`keys.scope.${scope}`)).join(', ')}
+                </span>
+              )}
+            </td>
             <td data-label={t('keys.column.created')}>
               <When at={key.created_at} />
             </td>

@@ -1,9 +1,10 @@
 import type { CreatedApiKey } from '@holdfast/client';
-import type { Role } from '@holdfast/protocol';
-import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
+import type { Role, Scope } from '@holdfast/protocol';
+import { Button, Checkbox, Group, NativeSelect, TextInput } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { consoleQuery } from '../app/queries.ts';
 import { client } from '../app/services.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
@@ -13,8 +14,16 @@ import { useSaving } from '../ui/use-saving.ts';
 import styles from './settings.module.css';
 
 const ROLES = ['Viewer', 'Developer', 'Admin'] as const satisfies readonly Role[];
+const SCOPES = ['voice', 'runs', 'meetings', 'read'] as const satisfies readonly Scope[];
 const LIFETIMES = ['30', '90', '365', ''] as const;
 const NAME_MAX_CHARS = 100;
+
+/** Times that the server permits; its longest where it permits none of the usual ones. */
+function lifetimesWithin(maxDays: number | null): string[] {
+  if (maxDays === null) return [...LIFETIMES];
+  const usual = LIFETIMES.filter(days => days !== '' && Number(days) <= maxDays);
+  return usual.length > 0 ? usual : [String(maxDays)];
+}
 
 /** Makes a key and shows it, the only time it can be seen. */
 export function CreateKeyDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
@@ -46,10 +55,17 @@ function Form(props: { onCreated: (key: CreatedApiKey) => void; onCancel: () => 
   const queries = useQueryClient();
   const [name, setName] = useState('');
   const [role, setRole] = useState<Role>('Developer');
-  const [days, setDays] = useState<string>('90');
+  const maxDays = useQuery(consoleQuery).data?.api_key_max_days ?? null;
+  const lifetimes = lifetimesWithin(maxDays);
+  const [chosenDays, setDays] = useState<string>('90');
+  const days = lifetimes.includes(chosenDays) ? chosenDays : (lifetimes.at(-1) ?? '');
+  const [scopes, setScopes] = useState<Scope[]>([]);
   const saving = useSaving(async () => {
     const lifetime = days === '' ? {} : { expires_in_days: Number(days) };
-    props.onCreated(await client.apiKeys.create({ name: name.trim(), role, ...lifetime }));
+    const narrowed = scopes.length === 0 ? {} : { scopes };
+    props.onCreated(
+      await client.apiKeys.create({ name: name.trim(), role, ...lifetime, ...narrowed }),
+    );
     await queries.invalidateQueries({ queryKey: ['api-keys'] });
   });
   return (
@@ -74,11 +90,23 @@ function Form(props: { onCreated: (key: CreatedApiKey) => void; onCancel: () => 
         onChange={event => setRole(ROLES.find(r => r === event.currentTarget.value) ?? role)}
         data={ROLES.map(value => ({ value, label: shell(`role.${value}`) }))}
       />
+      <Checkbox.Group
+        label={t('keys.column.scopes')}
+        description={t('keys.scopesHint')}
+        value={scopes}
+        onChange={chosen => setScopes(SCOPES.filter(scope => chosen.includes(scope)))}
+      >
+        <Group mt="xs">
+          {SCOPES.map(scope => (
+            <Checkbox key={scope} value={scope} label={t(`keys.scope.${scope}`)} />
+          ))}
+        </Group>
+      </Checkbox.Group>
       <NativeSelect
         label={t('keys.column.expires')}
         value={days}
         onChange={event => setDays(event.currentTarget.value)}
-        data={LIFETIMES.map(value => ({
+        data={lifetimes.map(value => ({
           value,
           label: value === '' ? t('keys.never') : t('keys.days', { days: value }),
         }))}

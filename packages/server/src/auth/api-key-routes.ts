@@ -21,8 +21,8 @@ export function addApiKeyRoutes(plain: FastifyInstance, apiKeys: ApiKeys): void 
       },
     },
     async (request, reply) => {
-      const { name, role, expires_in_days: expiresInDays } = request.body;
-      const wanted = { name, role, expiresInDays };
+      const { name, role, scopes, expires_in_days: expiresInDays } = request.body;
+      const wanted = { name, role, scopes, expiresInDays };
       const created = await apiKeys.create(request.principal, wanted, request.id);
       return reply.status(201).header('cache-control', 'no-store').send(created);
     },

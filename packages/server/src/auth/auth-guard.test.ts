@@ -181,6 +181,7 @@ describe('routes', () => {
       replica: 'rep_1',
       recording: { bits_per_second: 64_000, max_bytes: 1_000_000 },
       webrtc: true,
+      api_key_max_days: null,
     });
     const doc = (await test.app.inject({ url: '/openapi.json', headers })).json();
     expect(Object.keys(doc.paths)).toEqual(

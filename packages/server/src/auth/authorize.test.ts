@@ -68,6 +68,23 @@ describe('the policy table', () => {
     }
   });
 
+  it.each([
+    [['voice'], 'realtime.connect sessions.read recordings.write streams.read', 'runs.read'],
+    [['runs'], 'runs.write repos.control models.call streams.read', 'realtime.mint sessions.read'],
+    [['meetings'], 'me.read streams.read', 'runs.read sessions.read realtime.mint'],
+    [['read'], 'runs.read sessions.read recordings.read queue.read', 'runs.write realtime.mint'],
+    [['voice', 'runs'], 'realtime.mint runs.write', 'budgets.manage'],
+  ] as const)('narrows a key of an Admin to its scopes %j', (scopes, open, closed) => {
+    const key = principal('Admin', { kind: 'api_key', id: 'key_1', scopes });
+    const managing = Object.keys(POLICIES).filter(id => /manage$|^audit/.test(id));
+    expect(managing.length).toBeGreaterThan(4);
+    for (const policy of [...closed.split(' '), ...managing]) {
+      expect([policy, judge(policy, key)]).toEqual([policy, 'f']);
+    }
+    for (const policy of open.split(' '))
+      expect([policy, judge(policy, key)]).toEqual([policy, 'y']);
+  });
+
   it('has no row that is not written out here', () => {
     const rows = Object.keys(POLICIES).filter(id => !id.startsWith('public.'));
     expect(rows.toSorted()).toEqual(Object.keys(TABLE).toSorted());

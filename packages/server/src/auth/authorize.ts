@@ -52,6 +52,10 @@ export function authorize(
   if (principal.kind === 'client_secret' && !policy.clientSecret) {
     throw forbidden(policyId, principal, 'A client secret may not do this.');
   }
+  const { scopes } = principal;
+  if (scopes !== undefined && !policy.scopes?.some(scope => scopes.includes(scope))) {
+    throw forbidden(policyId, principal, 'The scopes of this key do not permit this.');
+  }
   if (!roleIncludes(principal.role, policy.role)) {
     throw forbidden(policyId, principal, `This needs the role ${policy.role}.`);
   }

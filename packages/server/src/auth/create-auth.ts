@@ -49,6 +49,8 @@ export interface AuthOptions {
   readonly tls: boolean;
   readonly corsOrigins: readonly string[];
   readonly rateLimit: BucketSize;
+  /** How long a new API key may live; null: for ever. */
+  readonly keyMaxDays: number | null;
   /** Besides `default`; made when the component starts. */
   readonly projects: readonly string[];
 }
@@ -89,7 +91,7 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
   const { database, limiter, clock } = deps;
   const audit = createAudit(deps);
   const changed = () => ringRights(deps.doorbell);
-  const apiKeys = createApiKeys(database, audit, changed);
+  const apiKeys = createApiKeys({ database, audit, maxDays: options.keyMaxDays, changed });
   const clientSecrets = createClientSecrets(database, deps.sealer);
   const streamTickets = createStreamTickets(database);
   const cookies = createCookies(options.tls || options.publicUrl?.startsWith('https:') === true);

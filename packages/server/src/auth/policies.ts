@@ -1,4 +1,4 @@
-import { ROLES, type Role } from '@holdfast/protocol';
+import { ROLES, type Role, SCOPES, type Scope } from '@holdfast/protocol';
 
 /**
  * The policy table: who may call what. Every route names one row; a route without a row does not
@@ -9,6 +9,7 @@ import { ROLES, type Role } from '@holdfast/protocol';
  * - `clientSecret` rows are open to the narrowed `ek_…` tokens too; all others are closed to them.
  * - `runToken` rows are open to tokens of agent runs (`rt_…`) too. Their handlers verify those: the
  *   guard passes a request that carries one without a principal.
+ * - `scopes`: a key with scopes needs one of these. Rows without are closed to such keys.
  * - `ticket` rows also take a stream ticket (`?ticket=`), for pages that cannot send headers.
  * - `owner` rows are about one resource, which only its creator and the project's Admins may
  *   change. A colleague gets 404 for `hidden` ones, as if they did not exist, and 403 for `visible`
@@ -21,8 +22,13 @@ export interface Policy {
   readonly ticket?: true;
   readonly owner?: 'hidden' | 'visible';
   readonly runToken?: true;
+  readonly scopes?: readonly Scope[];
 }
 
+const VOICE = ['voice'] as const;
+const RUNS = ['runs'] as const;
+const READ_VOICE = ['voice', 'read'] as const;
+const READ_RUNS = ['runs', 'read'] as const;
 const PUBLIC = { public: true, role: 'Viewer' } as const;
 
 export const POLICIES = {
@@ -34,33 +40,33 @@ export const POLICIES = {
   'public.logout': PUBLIC,
   'public.blobs': PUBLIC,
   'public.preflight': PUBLIC,
-  'me.read': { role: 'Viewer' },
-  'models.list': { role: 'Viewer', clientSecret: true },
+  'me.read': { role: 'Viewer', scopes: SCOPES },
+  'models.list': { role: 'Viewer', clientSecret: true, scopes: SCOPES },
   'keys.manage': { role: 'Admin' },
   'audit.read': { role: 'Admin' },
-  'realtime.mint': { role: 'Developer' },
-  'realtime.connect': { role: 'Developer', clientSecret: true },
-  'realtime.control': { role: 'Developer', clientSecret: true, owner: 'hidden' },
-  'realtime.sideband': { role: 'Developer', owner: 'hidden' },
-  'sessions.read': { role: 'Viewer' },
-  'sessions.control': { role: 'Developer', owner: 'visible' },
-  'recordings.write': { role: 'Developer', owner: 'hidden' },
-  'recordings.read': { role: 'Developer', owner: 'hidden' },
-  'recordings.delete': { role: 'Developer', owner: 'hidden' },
-  'repos.write': { role: 'Developer' },
-  'repos.control': { role: 'Developer', owner: 'visible' },
-  'runs.read': { role: 'Viewer' },
-  'runs.write': { role: 'Developer' },
-  'runs.control': { role: 'Developer', owner: 'visible' },
-  'runs.private': { role: 'Developer', owner: 'visible' },
-  'streams.read': { role: 'Viewer', ticket: true },
-  'queue.read': { role: 'Viewer' },
+  'realtime.mint': { role: 'Developer', scopes: VOICE },
+  'realtime.connect': { role: 'Developer', clientSecret: true, scopes: VOICE },
+  'realtime.control': { role: 'Developer', clientSecret: true, owner: 'hidden', scopes: VOICE },
+  'realtime.sideband': { role: 'Developer', owner: 'hidden', scopes: VOICE },
+  'sessions.read': { role: 'Viewer', scopes: READ_VOICE },
+  'sessions.control': { role: 'Developer', owner: 'visible', scopes: VOICE },
+  'recordings.write': { role: 'Developer', owner: 'hidden', scopes: VOICE },
+  'recordings.read': { role: 'Developer', owner: 'hidden', scopes: READ_VOICE },
+  'recordings.delete': { role: 'Developer', owner: 'hidden', scopes: VOICE },
+  'repos.write': { role: 'Developer', scopes: RUNS },
+  'repos.control': { role: 'Developer', owner: 'visible', scopes: RUNS },
+  'runs.read': { role: 'Viewer', scopes: READ_RUNS },
+  'runs.write': { role: 'Developer', scopes: RUNS },
+  'runs.control': { role: 'Developer', owner: 'visible', scopes: RUNS },
+  'runs.private': { role: 'Developer', owner: 'visible', scopes: READ_RUNS },
+  'streams.read': { role: 'Viewer', ticket: true, scopes: SCOPES },
+  'queue.read': { role: 'Viewer', scopes: READ_RUNS },
   'queue.manage': { role: 'Admin' },
-  'models.call': { role: 'Developer', runToken: true },
-  'budgets.read': { role: 'Viewer' },
+  'models.call': { role: 'Developer', runToken: true, scopes: RUNS },
+  'budgets.read': { role: 'Viewer', scopes: READ_RUNS },
   'budgets.manage': { role: 'Admin' },
   'provider_keys.manage': { role: 'Admin' },
-  'hosted_tools.read': { role: 'Viewer' },
+  'hosted_tools.read': { role: 'Viewer', scopes: READ_RUNS },
   'hosted_tools.manage': { role: 'Admin' },
 } as const satisfies Record<string, Policy>;
 

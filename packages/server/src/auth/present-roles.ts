@@ -1,7 +1,7 @@
 import type { Role } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
-import { keyLives } from './api-keys.ts';
+import { keyLives, keyRole } from './api-keys.ts';
 import { rolesStand, sessionLives } from './console-sessions.ts';
 import { LOCAL_USER } from './local/identity.ts';
 import type { Rights } from './principal.ts';
@@ -20,7 +20,8 @@ export async function presentRoles(
   const roles = asked.map(({ basis, role }) => (basis === undefined ? role : null));
   if (based.length === 0) return roles;
   const { rows } = await sql<{ n: number; role: Role | null }>`
-    select a.n, coalesce(k.role, s.roles ->> a.project, c.roles ->> a.project) as role
+    select a.n, coalesce(case when k.id is not null then ${keyRole('k')} end,
+      s.roles ->> a.project, c.roles ->> a.project) as role
     from jsonb_to_recordset(${JSON.stringify(based)}::jsonb)
       as a(n int, project text, kind text, id text, source text,
         "issuedAtS" float8)

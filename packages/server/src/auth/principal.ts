@@ -1,4 +1,4 @@
-import type { Role } from '@holdfast/protocol';
+import type { Role, Scope } from '@holdfast/protocol';
 
 /**
  * The caller of a request. `role` is the role in `projectId`, the project this credential acts in.
@@ -13,6 +13,8 @@ export interface Principal {
   readonly role: Role;
   /** Absent for the local user without a sign-in, whose right is to be on this machine. */
   readonly basis?: Basis;
+  /** What an API key was narrowed to; absent: its role decides alone. */
+  readonly scopes?: readonly Scope[];
   /** What a client secret was narrowed to; absent for every other kind. */
   readonly grant?: ClientSecretGrant;
   /** The only subjects that may be followed; set when a stream ticket was shown. */

@@ -12,6 +12,7 @@ const consoleInfo = z.object({
   replica: z.string(),
   recording: z.object({ bits_per_second: z.number().int(), max_bytes: z.number().int() }),
   webrtc: z.boolean(),
+  api_key_max_days: z.number().int().nullable(),
 });
 export type ConsoleInfo = z.infer<typeof consoleInfo>;
 

@@ -1,3 +1,4 @@
+import type { Role } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { captureTelemetry } from '../http/testing.ts';
@@ -8,10 +9,13 @@ import { randomMasterKey } from '../platform/log/testing.ts';
 import { createSealer } from '../platform/secrets/index.ts';
 import { API_KEYS_MAX, type ApiKeys, createApiKeys } from './api-keys.ts';
 import { type Audit, createAudit, DENIALS, PENDING_MAX } from './audit.ts';
+import { createClaimedRoles } from './claimed-roles.ts';
 import { type ClientSecrets, createClientSecrets } from './client-secrets.ts';
 import { CONSOLE_IDLE_S, type ConsoleSessions, createConsoleSessions } from './console-sessions.ts';
+import { presentRole } from './present-roles.ts';
 import { createProjects } from './projects.ts';
 import { hashSecret } from './secrets.ts';
+import { createStreamTickets } from './stream-tickets.ts';
 import { FROZEN, principal } from './testing/index.ts';
 
 const MINT = { ttlS: 60, maxSessions: 2, model: 'm', session: {}, locked: [] };
@@ -30,7 +34,7 @@ withDatabase(open => {
       limiter: createProcessRateLimiter({ clock: FROZEN }),
       telemetry,
     });
-    keys = createApiKeys(database, audit, () => {});
+    keys = createApiKeys({ database, audit, maxDays: null, changed: () => {} });
     secrets = createClientSecrets(
       database,
       createSealer({ database, masterKeys: randomMasterKey() }),
@@ -114,6 +118,79 @@ withDatabase(open => {
       const rest = await keys.list(by, { limit: 2, cursor: first.next_cursor! });
       expect([...first.data, ...rest.data].map(key => key.id)).toEqual(made);
       expect(rest.next_cursor).toBeNull();
+    });
+
+    it('end with the key that made them, and all they made in turn', async () => {
+      const root = await keys.create(admin, { name: 'k', role: 'Admin', expiresInDays: 5 }, 'r');
+      const child = await keys.create(
+        (await keys.verify(root.key))!,
+        { name: 'c', role: 'Admin' },
+        'r',
+      );
+      const wanted = { name: 'g', role: 'Viewer', expiresInDays: 100 } as const;
+      const grandchild = await keys.create((await keys.verify(child.key))!, wanted, 'r');
+      const apart = await keys.create(admin, { name: 'a', role: 'Viewer' }, 'r');
+      expect([child.expires_at, grandchild.expires_at]).toEqual([root.expires_at, root.expires_at]);
+      const minted = await secrets.mint((await keys.verify(child.key))!, MINT);
+      await keys.revoke(admin, root.id, 'r');
+      for (const { key } of [root, child, grandchild])
+        expect(await keys.verify(key)).toBeUndefined();
+      expect(await secrets.verify(minted.value)).toBeUndefined();
+      expect(await keys.verify(apart.key)).toBeDefined();
+    });
+
+    it('have no more rights than the person who made them has now', async () => {
+      const claimed = createClaimedRoles(database, () => {});
+      const says = (roles: Record<string, Role>, issuedAtS: number) =>
+        claimed.note({ principalId: 'user:joe', source: 'sign_in', roles, issuedAtS });
+      await says({ default: 'Admin', sales: 'Admin' }, 1000);
+      const joe = principal('Admin', { id: 'user:joe', basis: { kind: 'console', id: 'con_1' } });
+      const { key, id } = await keys.create(joe, { name: 'k', role: 'Developer' }, 'r');
+      const role = async () => (await keys.verify(key))?.role;
+      const present = () => presentRole(database.db, { ...joe, id, basis: { kind: 'key', id } });
+      expect([await role(), await present()]).toEqual(['Developer', 'Developer']);
+      await says({ default: 'Viewer', sales: 'Admin' }, 1001);
+      expect([await role(), await present()]).toEqual(['Viewer', 'Viewer']);
+      await says({ sales: 'Admin' }, 1002);
+      expect([await role(), await present()]).toEqual([undefined, null]);
+      await says({ default: 'Admin' }, 1003);
+      expect(await role()).toBe('Developer');
+    });
+
+    it('from before origins were noted stay as they are', async () => {
+      const root = await keys.create(admin, { name: 'k', role: 'Admin' }, 'r');
+      const child = await keys.create(
+        (await keys.verify(root.key))!,
+        { name: 'c', role: 'Admin' },
+        'r',
+      );
+      await run(`update api_keys set person_id = null, person_source = null
+        where id = '${child.id}'`);
+      await keys.revoke(admin, root.id, 'r');
+      expect(await keys.verify(child.key)).toMatchObject({ role: 'Admin' });
+    });
+
+    it('carry their scopes, also into tickets', async () => {
+      const wanted = { name: 'k', role: 'Admin', scopes: ['read'] } as const;
+      const { key, scopes } = await keys.create(admin, wanted, 'r');
+      const holder = (await keys.verify(key))!;
+      expect([scopes, holder.scopes]).toEqual([['read'], ['read']]);
+      const tickets = createStreamTickets(database);
+      const { value } = await tickets.mint(holder, ['run_1']);
+      expect((await tickets.verify(value))?.scopes).toEqual(['read']);
+      const free = await keys.create(admin, { name: 'k', role: 'Admin' }, 'r');
+      expect([free.scopes, (await keys.verify(free.key))?.scopes]).toEqual([null, undefined]);
+    });
+
+    it('live no longer than keys may', async () => {
+      const capped = createApiKeys({ database, audit, maxDays: 30, changed: () => {} });
+      const make = (expiresInDays?: number) =>
+        capped.create(admin, { name: 'k', role: 'Viewer', expiresInDays }, 'r');
+      await expect(make(31)).rejects.toMatchObject({ field: 'expires_in_days' });
+      const days = async (made: ReturnType<typeof make>) =>
+        Math.round((Date.parse((await made).expires_at!) - Date.now()) / 86_400_000);
+      expect([await days(make(30)), await days(make()), await days(make(7))]).toEqual([30, 30, 7]);
+      expect((await keys.create(admin, { name: 'k', role: 'Viewer' }, 'r')).expires_at).toBeNull();
     });
 
     it('are bounded for each project', async () => {

@@ -33,7 +33,7 @@ export function createStreamTickets({ db }: Database): StreamTickets {
     async mint(by, subjects) {
       if (by.kind === 'client_secret') throw new TypeError('a client secret mints no tickets');
       const value = newSecret(STREAM_TICKET_PREFIX);
-      const { kind, id, name, projectId, role, basis } = by;
+      const { kind, id, name, projectId, role, basis, scopes } = by;
       const principal: TicketPrincipal = {
         kind,
         id,
@@ -41,6 +41,7 @@ export function createStreamTickets({ db }: Database): StreamTickets {
         projectId,
         role,
         ...(basis && { basis }),
+        ...(scopes && { scopes }),
       };
       const row = await tables(db)
         .insertInto('stream_tickets')

@@ -1,4 +1,4 @@
-import type { Role } from '@holdfast/protocol';
+import type { Role, Scope } from '@holdfast/protocol';
 import type { ColumnType, Generated } from 'kysely';
 import type { Executor } from '../platform/database/index.ts';
 import type { Basis } from './principal.ts';
@@ -17,6 +17,9 @@ export type ApiKeyRow = {
   expires_at: Date | null;
   last_used_at: Date | null;
   revoked_at: Date | null;
+  scopes: Scope[] | null;
+  person_id: string | null;
+  person_source: string | null;
 };
 
 type ClientSecretRow = {
@@ -94,6 +97,7 @@ export type TicketPrincipal = {
   projectId: string;
   role: Role;
   basis?: Basis;
+  scopes?: readonly Scope[];
 };
 
 type Tables = {

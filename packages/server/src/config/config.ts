@@ -30,6 +30,8 @@ function nested(v: Values) {
       adminLinkToken: v.HOLDFAST_ADMIN_LINK_TOKEN ?? null,
       /** Besides `default`. */
       projects: v.HOLDFAST_PROJECTS,
+      /** Null: keys may live for ever. */
+      keyMaxDays: v.HOLDFAST_API_KEY_MAX_DAYS ?? null,
     },
     upstreams: upstreamsConfig(v),
     sessions: {

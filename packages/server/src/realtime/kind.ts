@@ -4,6 +4,7 @@ import type { Kind } from '../work/index.ts';
 export const SESSION_KIND: Kind = {
   name: 'session',
   prefix: 'ses',
+  scope: 'voice',
   endings: [],
   snapshotUrl: id => `/v1/sessions/${id}`,
   queues: [],

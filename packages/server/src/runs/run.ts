@@ -22,6 +22,7 @@ export const LOST_ATTEMPTS_MAX = 3;
 export const RUN_KIND: Kind = {
   name: 'run',
   prefix: 'run',
+  scope: 'runs',
   endings: RUN_ENDINGS,
   snapshotUrl: id => `/v1/runs/${id}`,
   queues: [

@@ -28,6 +28,7 @@ export function openAuth(config: Config, platform: Platform): Feature & { readon
       corsOrigins: server.corsOrigins,
       rateLimit: server.rateLimit,
       projects: identity.projects,
+      keyMaxDays: identity.keyMaxDays,
     },
   );
   const { notice, revision } = server;
@@ -40,6 +41,7 @@ export function openAuth(config: Config, platform: Platform): Feature & { readon
       max_bytes: config.recordings.uploadMaxBytes,
     },
     webrtc: true,
+    api_key_max_days: identity.keyMaxDays,
   };
   return {
     auth,

@@ -1,4 +1,4 @@
-import type { SubjectKind } from '@holdfast/protocol';
+import type { Scope, SubjectKind } from '@holdfast/protocol';
 import { type IdPrefix, isId } from '../kernel/index.ts';
 import type { QueueDefinition } from '../platform/queue/index.ts';
 
@@ -12,6 +12,8 @@ export interface Kind {
   readonly name: SubjectKind;
   /** Of its subjects' ids. */
   readonly prefix: IdPrefix;
+  /** With which keys that have scopes reach it, besides `read`. */
+  readonly scope: Scope;
   /**
    * Types of the events that end its log: a stream is over after one of them. Empty where a log may
    * take late facts, so that its stream never ends by itself.

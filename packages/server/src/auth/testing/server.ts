@@ -55,6 +55,7 @@ export async function openTestAuth(
       corsOrigins: [],
       rateLimit: NO_LIMIT,
       projects: [],
+      keyMaxDays: null,
       ...options,
     },
   );
@@ -85,6 +86,7 @@ const INFO = {
   replica: 'rep_1',
   recording: { bits_per_second: 64_000, max_bytes: 1_000_000 },
   webrtc: true,
+  api_key_max_days: null,
 };
 
 /** A principal out of thin air, for calling services directly. */

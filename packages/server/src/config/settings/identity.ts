@@ -52,6 +52,11 @@ export const identitySettings = {
       'those that exist stay.',
     example: 'sales,support',
   }),
+  HOLDFAST_API_KEY_MAX_DAYS: optional(integer(1, 730), {
+    description:
+      'How long a new API key may live. A request that names no time then gets this; one that ' +
+      'names more is refused. Unset: for ever. Keys that exist stay as they are.',
+  }),
   HOLDFAST_ADMIN_LINK_TOKEN: optional(secret(32), {
     description:
       'Local mode: token of the one-time console link. `npm start` makes a new one each time.',

@@ -131,6 +131,7 @@ function openAuth(ports: Awaited<ReturnType<typeof openPorts>>): Auth {
       corsOrigins: [],
       rateLimit: { perMinute: 60, burst: 10 },
       projects: [],
+      keyMaxDays: null,
     },
   );
 }

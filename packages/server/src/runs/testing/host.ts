@@ -255,6 +255,7 @@ function openAuth(ports: Awaited<ReturnType<typeof openPorts>>) {
       corsOrigins: [],
       rateLimit: { perMinute: 60, burst: 10 },
       projects: [],
+      keyMaxDays: null,
     },
   );
 }

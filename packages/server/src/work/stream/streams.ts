@@ -80,10 +80,13 @@ export class Streams implements Component {
 
   /** The subject, if its reader may follow it; else the same 404 as for none. */
   async subject(principal: Principal, id: string): Promise<Subject> {
-    const { ticketSubjects } = principal;
+    const { ticketSubjects, scopes } = principal;
     const found = await this.#deps.log.subject(this.#deps.database.db, id);
     authorize('streams.read', principal, found);
     if (ticketSubjects?.includes(id) === false) throw notFound();
+    const scope = this.#deps.kinds.ofId(id)?.scope;
+    const inScope = scopes?.some(one => one === 'read' || one === scope) ?? true;
+    if (!inScope) throw notFound();
     return found!;
   }
 

@@ -40,6 +40,7 @@ Object.assign(EVENTS, {
 const NOTE: Kind = {
   name: kind,
   prefix: 'nte' as IdPrefix,
+  scope: 'read',
   endings: ['note.closed'],
   snapshotUrl: id => `/v1/notes/${id}`,
   queues: [{ name: 'note', subjectKey: 'note_id' }],
