@@ -4,13 +4,17 @@
  * `act:<name>`, once or more. It must not import anything of ours: the sandbox shows this file
  * alone.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 
 const send = (message: object) =>
   process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 
 const MIB = 1024 * 1024;
+const BURN_MS = 20_000;
 const updated = (update: string) =>
   `{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s1","update":${update}}}`;
 
@@ -75,7 +79,18 @@ async function callGateway(): Promise<void> {
   }
 }
 
+/** Twice as many processes as there are cores, which compute and hold memory. */
+async function burn(): Promise<void> {
+  const script = `const kept = []; const end = Date.now() + ${BURN_MS};
+    while (Date.now() < end) if (kept.length < 100) kept.push(Buffer.alloc(${MIB}, 1));`;
+  const children = Array.from({ length: 2 * availableParallelism() }, () =>
+    spawn(process.execPath, ['-e', script], { stdio: 'ignore' }),
+  );
+  await Promise.all(children.map(child => once(child, 'exit')));
+}
+
 const ACTS: Readonly<Record<string, () => unknown>> = {
+  burn,
   'dear-lines': () => print(dearLines()),
   'many-lines': () => print(manyLines()),
   tree,

@@ -21,11 +21,16 @@ export class TalkingSession {
   #asked = 0;
   #answered = 0;
   #closed: number | null = null;
+  /** From each question to its answer, in order. */
+  readonly delaysMs: number[] = [];
+  readonly #askedAtMs: number[] = [];
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
     socket.on('message', data => {
-      if (String(data).includes(ANSWER)) this.#answered++;
+      if (!String(data).includes(ANSWER)) return;
+      this.delaysMs.push(performance.now() - this.#askedAtMs[this.#answered]!);
+      this.#answered++;
     });
     socket.on('close', code => {
       this.#closed = code;
@@ -35,13 +40,17 @@ export class TalkingSession {
       this.#frames++;
       if (this.#frames % ASK_FRAMES !== 0) return;
       socket.send(ASK);
+      this.#askedAtMs.push(performance.now());
       this.#asked++;
     }, FRAME_MS);
   }
 
-  static async open(url: string): Promise<TalkingSession> {
+  static async open(
+    url: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<TalkingSession> {
     const address = `${url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime`;
-    const socket = new WebSocket(address, ['realtime']);
+    const socket = new WebSocket(address, ['realtime'], { headers });
     await once(socket, 'message');
     return new TalkingSession(socket);
   }

@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const AGENT = fileURLToPath(new URL('../stalls/hostile-agent.ts', import.meta.url));
+const ATTACKERS = fileURLToPath(new URL('./attackers.ts', import.meta.url));
+
+/** The server's catalogue of agents, with the hostile one. */
+export const agentCatalogue = {
+  agents: [
+    {
+      name: 'hostile',
+      title: 'Hostile',
+      command: process.execPath,
+      args: ['--disable-warning=ExperimentalWarning', AGENT],
+      env: { RUN_TOKEN: '{token}', GATEWAY: '{gateway}' },
+      read_only_paths: [AGENT],
+    },
+  ],
+};
+
+export interface Attack {
+  readonly url: string;
+  /** Of the hostile caller. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly seed: number;
+  readonly minutes: number;
+}
+
+/** How often each attack was made: uploads that were parsed, messages that were sent. */
+export interface Attacked {
+  runs: number;
+  uploads: number;
+  messages: number;
+  requests: number;
+}
+
+/** Attacks in a process of the lowest priority: attackers have processors of their own. */
+export function startAttack(attack: Attack): Promise<Attacked> {
+  return new Promise((resolve, reject) => {
+    const args = ['--disable-warning=ExperimentalWarning', ATTACKERS, JSON.stringify(attack)];
+    const child = execFile(process.execPath, args, (error, stdout) => {
+      if (error) reject(error);
+      else resolve(JSON.parse(stdout) as Attacked);
+    });
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+  });
+}
