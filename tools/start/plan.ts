@@ -44,7 +44,7 @@ export function planStart(environment: Variables, dotenv: Variables): Plan {
   // An open door without an upstream is a fault that the checks have already refused.
   const simulate = !hasUpstream(values) && isLoopbackHost(values.HOLDFAST_HOST);
   const added: Record<string, string> = {};
-  if (simulate && values.HOLDFAST_NOTICE === undefined) added.HOLDFAST_NOTICE = SIMULATED_NOTICE;
+  if (simulate) added.HOLDFAST_LAUNCHER_SIMULATED = 'true';
   if (adminToken !== null) added.HOLDFAST_ADMIN_LINK_TOKEN = adminToken;
   // No load balancer stands before a server that a person starts, so nobody needs the time.
   if (sources.HOLDFAST_SHUTDOWN_ACCEPT === 'default') added.HOLDFAST_SHUTDOWN_ACCEPT = '0';
@@ -94,7 +94,3 @@ export function simulatedUpstream(
     ...(gemini && { GOOGLE_GEMINI_BASE_URL: url, GEMINI_API_KEY: key }),
   };
 }
-
-const SIMULATED_NOTICE =
-  'The model is simulated: it speaks the protocol, but it understands nothing. ' +
-  'Set AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY (or OPENAI_API_KEY) for a real one.';

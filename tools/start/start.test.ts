@@ -27,7 +27,8 @@ describe('plan', () => {
   });
 
   it('simulates only when nothing else is set', () => {
-    expect(planStart({}, {})).toMatchObject({ simulate: true, buildConsole: true });
+    const simulated = { HOLDFAST_LAUNCHER_SIMULATED: 'true' };
+    expect(planStart({}, {})).toMatchObject({ simulate: true, added: simulated });
     const real = [
       { OPENAI_API_KEY: 'k' },
       { AZURE_OPENAI_ENDPOINT: 'https://a.example', AZURE_OPENAI_API_KEY: 'k' },
@@ -36,7 +37,7 @@ describe('plan', () => {
     for (const environment of real) {
       expect(planStart(environment, {}).simulate).toBe(false);
       expect(planStart({}, environment).simulate).toBe(false);
-      expect(planStart(environment, {}).added).not.toHaveProperty('HOLDFAST_NOTICE');
+      expect(planStart(environment, {}).added).not.toHaveProperty('HOLDFAST_LAUNCHER_SIMULATED');
     }
   });
 
@@ -66,8 +67,7 @@ describe('plan', () => {
   });
 
   it('replaces no setting', () => {
-    const plan = planStart({}, { HOLDFAST_NOTICE: 'mine', HOLDFAST_SHUTDOWN_ACCEPT: '7' });
-    expect(plan.added).not.toHaveProperty('HOLDFAST_NOTICE');
+    const plan = planStart({}, { HOLDFAST_SHUTDOWN_ACCEPT: '7' });
     expect(plan.added).not.toHaveProperty('HOLDFAST_SHUTDOWN_ACCEPT');
   });
 

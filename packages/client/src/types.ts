@@ -69,8 +69,10 @@ export interface RunQuery extends PageQuery {
 /** `GET /v1/console`: what a page needs to know about the server it was loaded from. */
 export interface ConsoleInfo {
   mode: 'local' | 'oidc';
-  /** A sentence every page must show, such as that the model is simulated; null when none. */
+  /** The operator's notice, which every page must show; null: none. */
   notice: string | null;
+  /** The model is the simulator, which every page must show where there is no notice. */
+  simulated: boolean;
   revision: string;
   replica: string;
   recording: { bits_per_second: number; max_bytes: number };

@@ -5,11 +5,12 @@ import { useMutation } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { forgetPageSecret } from '../app/page-secret.ts';
 import { client } from '../app/services.ts';
+import { nameOf } from '../shell/server-texts.ts';
 import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
 import { useNotify } from '../ui/use-notify.tsx';
 
-/** Whom the server takes the reader for, and which server that is. */
+/** The account that the server sees, and which server answers. */
 export function WhoAmI(props: { me: Me | undefined; server: ConsoleInfo | undefined }) {
   const { t } = useTranslation('settings');
   const shell = useTranslation('shell').t;
@@ -42,7 +43,7 @@ export function WhoAmI(props: { me: Me | undefined; server: ConsoleInfo | undefi
     >
       <dl className={layout.facts}>
         <dt>{t('who.name')}</dt>
-        <dd>{me?.name ?? '—'}</dd>
+        <dd>{me ? nameOf(me, shell) : '—'}</dd>
         <dt>{t('who.id')}</dt>
         <dd>
           <code>{me?.id ?? '—'}</code>

@@ -8,6 +8,7 @@ import { Icon, type IconName } from '../ui/icons.tsx';
 import typography from '../ui/typography.module.css';
 import { useVoiceActive } from '../voice/active.ts';
 import { SchemeButton } from './scheme-button.tsx';
+import { nameOf } from './server-texts.ts';
 import styles from './shell.module.css';
 
 const PLACES = [
@@ -86,7 +87,7 @@ function WhoAmI({ me }: { me: Me }) {
   const { data } = useQuery(consoleQuery);
   return (
     <div className={styles.who}>
-      <span className={styles.whoName}>{me.name}</span>
+      <span className={styles.whoName}>{nameOf(me, t)}</span>
       <span>{t(`role.${me.role}`)}</span>
       {data && (
         <Tooltip label={t('servedBy', { replica: data.replica })}>

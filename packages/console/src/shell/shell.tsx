@@ -12,6 +12,7 @@ import { useEndingNotices } from '../tasks/use-ending-notices.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { HelpDialog } from './help-dialog.tsx';
 import { Brand, HealthLink, Navigation, Tools } from './navigation.tsx';
+import { noticeOf } from './server-texts.ts';
 import styles from './shell.module.css';
 import { useShortcut, useShortcutListener } from './shortcuts.ts';
 import { SignIn } from './sign-in.tsx';
@@ -113,15 +114,16 @@ function useNewPage(closeMenu: () => void): void {
   }, [path]);
 }
 
-/** The server's notice on every page, such as that the model is simulated. */
+/** On every page: the operator's notice, or that the model is simulated. */
 function Notice() {
   const { t } = useTranslation('shell');
   const { data } = useQuery(consoleQuery);
-  if (!data?.notice) return null;
+  const notice = noticeOf(data, t);
+  if (!notice) return null;
   return (
     <div role="note" className={styles.notice} aria-label={t('notice')}>
       <Icon name="info" size={16} />
-      <span lang="en">{data.notice}</span>
+      <span lang={notice.lang}>{notice.text}</span>
     </div>
   );
 }

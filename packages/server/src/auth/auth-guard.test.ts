@@ -177,6 +177,7 @@ describe('routes', () => {
     expect(info.json()).toEqual({
       mode: 'local',
       notice: null,
+      simulated: false,
       revision: 'r1',
       replica: 'rep_1',
       recording: { bits_per_second: 64_000, max_bytes: 1_000_000 },

@@ -8,6 +8,7 @@ import type { Auth } from './create-auth.ts';
 const consoleInfo = z.object({
   mode: z.enum(['local', 'oidc']),
   notice: z.string().nullable(),
+  simulated: z.boolean(),
   revision: z.string(),
   replica: z.string(),
   recording: z.object({ bits_per_second: z.number().int(), max_bytes: z.number().int() }),

@@ -81,6 +81,8 @@ function nested(v: Values) {
       workerSocket: v.HOLDFAST_LAUNCHER_WORKER_SOCKET ?? null,
       /** The end of standard input drains this process. */
       endsWithStdin: v.HOLDFAST_LAUNCHER_STDIN,
+      /** The upstream is the simulator that the launcher started. */
+      simulated: v.HOLDFAST_LAUNCHER_SIMULATED,
     },
   };
 }

@@ -34,6 +34,7 @@ export function openAuth(config: Config, platform: Platform): Feature & { readon
   const { notice, revision } = server;
   const consoleInfo = {
     notice,
+    simulated: config.launcher.simulated,
     revision: `${revision} (${VERSION})`,
     replica: platform.leases.replica,
     recording: {

@@ -82,6 +82,7 @@ export async function openTestAuth(
 
 const INFO = {
   notice: null,
+  simulated: false,
   revision: 'r1',
   replica: 'rep_1',
   recording: { bits_per_second: 64_000, max_bytes: 1_000_000 },

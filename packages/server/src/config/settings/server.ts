@@ -54,7 +54,7 @@ export const serverSettings = {
   }),
   HOLDFAST_NOTICE: optional(text, {
     description: 'A notice that the console shows to every user.',
-    example: 'The model is simulated.',
+    example: 'Maintenance on Sunday from 08:00 to 09:00 UTC.',
   }),
   HOLDFAST_SHUTDOWN_ACCEPT: setting(integer(0, 60), '5', {
     description:
@@ -82,5 +82,8 @@ export const launcherSettings = {
   }),
   HOLDFAST_LAUNCHER_STDIN: setting(flag, 'false', {
     description: 'Drain when standard input ends, which it does when the launcher is gone.',
+  }),
+  HOLDFAST_LAUNCHER_SIMULATED: setting(flag, 'false', {
+    description: 'The upstream is the simulator; the console shows this in its own words.',
   }),
 };
