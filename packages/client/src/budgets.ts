@@ -13,7 +13,7 @@ export function budgetRoutes(http: Http) {
     /** The limit of that scope (and owner), in place of the one before. Admins only. */
     set: (json: NewBudget, { signal }: Options = {}) =>
       http.json<Budget>('/v1/budgets', { method: 'PUT', json, signal }),
-    /** Nothing is limited by it any more. Admins only. */
+    /** Removes the limit. Admins only. */
     remove: (id: string, { signal }: Options = {}) =>
       remove(http, `/v1/budgets/${encodeURIComponent(id)}`, signal),
   };
@@ -38,7 +38,7 @@ export function providerKeyRoutes(http: Http) {
     /** Takes the place of the provider's key before. */
     create: (json: NewProviderKey, { signal }: Options = {}) =>
       http.json<ProviderKey>('/v1/provider-keys', { method: 'POST', json, signal }),
-    /** The server forgets it for good. */
+    /** The server erases it. */
     revoke: (id: string, { signal }: Options = {}) =>
       remove(http, `/v1/provider-keys/${encodeURIComponent(id)}`, signal),
   };

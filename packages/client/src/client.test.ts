@@ -64,11 +64,11 @@ describe('createClient', () => {
     expect(await asked(act)).toBe(expected);
   });
 
-  it('knows where a recording is played from', () => {
+  it('gives the address that plays a recording', () => {
     expect(client.recordings.audioUrl('rec_1')).toBe(`${server.url}/v1/recordings/rec_1/audio`);
   });
 
-  it('offers a call in both parts and reads where it is', async () => {
+  it('offers a call in both parts and reads its address', async () => {
     const answer = await client.calls.create({ sdp: 'v=0 offer', session: { model: 'm' } });
     expect(answer).toEqual({ sdp: 'v=0 answer', callId: 'rtc_1', sessionId: 'ses_1' });
     const body = server.asked.at(-1)?.body.toString() ?? '';
@@ -76,7 +76,7 @@ describe('createClient', () => {
     expect(body).toMatch(/name="session"[\s\S]*application\/json[\s\S]*\{"model":"m"\}/);
   });
 
-  it('takes an unhealthy answer as an answer, and a strange one as a failure', async () => {
+  it('returns an unhealthy answer, and throws on a malformed one', async () => {
     for (const status of [200, 503]) {
       health = status;
       expect(await client.health()).toMatchObject({ status: 'unhealthy' });

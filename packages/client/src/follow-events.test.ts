@@ -51,7 +51,7 @@ describe('followEvents', () => {
     }
   });
 
-  it('goes on when the server was away, and tells of it', async () => {
+  it('continues after the server was away, and reports each failed poll', async () => {
     let left = 2;
     await serveLog(1, () => (left-- > 0 ? 503 : null));
     const errors: string[] = [];
@@ -63,7 +63,7 @@ describe('followEvents', () => {
     expect(errors).toEqual(['unavailable', 'unavailable']);
   });
 
-  it('throws where it may not look', async () => {
+  it('throws when the server refuses', async () => {
     await serveLog(1, () => 404);
     const reading = followEvents(makeClient(), 's', HASTY_FOLLOW).next();
     await expect(reading).rejects.toMatchObject({ status: 404 });

@@ -58,7 +58,7 @@ const numbers = (subject: string, length: number) =>
 const hasty = { retry: HASTY };
 
 describe('followRun', () => {
-  it('goes on where it was cut, even within an event, and ends with the run', async () => {
+  it('resumes where the line was cut, even within an event, and ends with the run', async () => {
     await serve((asked, response) => {
       const rest = log('run_1', 9).filter(event => event.seq > after(asked));
       open(response).write(rest.slice(0, 2).map(frame).join(''));
@@ -75,7 +75,7 @@ describe('followRun', () => {
     expect(lines[1]).toMatchObject({ error: { code: 'network' } });
   });
 
-  it('takes an answer that ends in good order for a pause, not for a fault', async () => {
+  it('reconnects after a response that ends regularly, without reporting a fault', async () => {
     await serve((asked, response) => {
       const next = log('run_1', 3).find(event => event.seq > after(asked))!;
       open(response).end(frame(next));
@@ -96,7 +96,7 @@ describe('followRun', () => {
     expect(seen).toEqual(numbers('run_1', 4));
   });
 
-  it('does not step over a hole that was not announced', async () => {
+  it('does not skip a hole that was not announced', async () => {
     await serve((asked, response) => {
       const all = log('run_1', 5);
       const first = server.asked.length === 1;
@@ -109,7 +109,7 @@ describe('followRun', () => {
     expect(server.asked.map(after)).toEqual([0, 1]);
   });
 
-  it('surfaces a gap of the server, and one that it keeps silent about', async () => {
+  it('reports a gap that the server announces, and one that it does not', async () => {
     await serve((_, response) => {
       const gap = { subject: 'run_1', snapshot_url: '/v1/runs/run_1' };
       open(response).write(`event: gap\ndata: ${JSON.stringify(gap)}\n\n`);
@@ -141,7 +141,7 @@ describe('followRun', () => {
     expect(server.asked).toHaveLength(4);
   });
 
-  it('takes a silent line for dead, but not one that speaks in comments', async () => {
+  it('counts a silent line as dead, but not one that carries comments', async () => {
     await serve((asked, response) => {
       if (after(asked) === 0) return void open(response).write(frame(envelope('run_1', 1)));
       open(response);
@@ -188,7 +188,7 @@ describe('followRun', () => {
 });
 
 describe('followStream', () => {
-  it('follows many runs on one line, each from where it is, until all have ended', async () => {
+  it('follows many runs on one line, each from its own position, until all end', async () => {
     const logs = { run_a: log('run_a', 9), run_b: log('run_b', 4) };
     await serve((asked, response) => {
       const subjects = new URL(asked.url, server.url).searchParams.get('subjects') ?? '';
@@ -209,7 +209,7 @@ describe('followStream', () => {
     ]);
   });
 
-  it('asks nothing where there is nothing to follow', async () => {
+  it('sends no request where there is nothing to follow', async () => {
     await serve((_, response) => void response.end());
     expect(await collect(followStream(client(), {}, hasty))).toEqual({ seen: [], gaps: [] });
     expect(server.asked).toEqual([]);

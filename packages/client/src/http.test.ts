@@ -66,7 +66,7 @@ describe('Http', () => {
     expect(await http.json('/v1/me')).toBe(1);
   });
 
-  it('says that nobody answered', async () => {
+  it('fails as `timeout` or `network` when no answer comes', async () => {
     const http = await serve(() => undefined, { timeoutMs: 40, retry: { ...HASTY, retries: 0 } });
     expect(await refusal(http.json('/slow'))).toMatchObject({ code: 'timeout', status: 0 });
     await server.close();
@@ -74,7 +74,7 @@ describe('Http', () => {
     server = await startServer(() => undefined);
   });
 
-  it("gives the caller's own reason when aborted", async () => {
+  it("rejects with the caller's own reason when aborted", async () => {
     const http = await serve(() => undefined);
     const abort = new AbortController();
     const asking = http.json('/slow', { signal: abort.signal });
@@ -82,7 +82,7 @@ describe('Http', () => {
     await expect(asking).rejects.toThrow('enough');
   });
 
-  it('sends a fresh bearer token each time, and none where a cookie speaks', async () => {
+  it('sends a fresh bearer token each time, and none where a cookie authenticates', async () => {
     const http = await serve((_, response) => sendJson(response, {}));
     let n = 0;
     const bearer = http.as({ kind: 'bearer', token: async () => `hf_${++n}` });
@@ -98,7 +98,7 @@ describe('Http', () => {
     ]);
   });
 
-  it('leaves out what a query does not say and takes an empty answer', async () => {
+  it('leaves out undefined query fields and takes an empty answer', async () => {
     const http = await serve((_, response) => void response.writeHead(204).end());
     expect(await http.json('/list', { query: { a: 1, b: undefined, c: 'x y' } })).toBeUndefined();
     expect(server.asked[0]?.url).toBe('/list?a=1&c=x+y');

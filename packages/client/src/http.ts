@@ -94,14 +94,14 @@ export class Http {
     return `${this.baseUrl}${path}${pairs.length === 0 ? '' : `?${search}`}`;
   }
 
-  /** The current token; null where the browser's cookie speaks for the caller. */
+  /** The current token; null where the browser's cookie authenticates the caller. */
   async token(): Promise<string | null> {
     if (this.credentials.kind === 'cookie') return null;
     const { token } = this.credentials;
     return typeof token === 'string' ? token : await token();
   }
 
-  /** What says who asks, for one request; beside it a page's cookie, where `token` is null. */
+  /** Credential headers of one request; where `token` is null, the page's cookie goes with them. */
   async identification(): Promise<Record<string, string>> {
     const token = await this.token();
     if (token !== null) return { authorization: `Bearer ${token}` };
@@ -109,7 +109,7 @@ export class Http {
     return secret === null ? {} : { 'x-holdfast-page': secret };
   }
 
-  /** The secret of the page whose cookie speaks for the caller; null where there is none. */
+  /** The page's secret, which completes its cookie; null where there is none. */
   pageSecret(): string | null {
     return this.credentials.kind === 'cookie' ? (this.credentials.pageSecret?.() ?? null) : null;
   }

@@ -36,7 +36,7 @@ function uploader(outcome: { error: unknown }) {
 }
 
 describe('Uploads', () => {
-  it('lays a recording down before it is sent and takes it off when it arrived', async () => {
+  it('shelves a recording before it sends it and removes it when it has arrived', async () => {
     const shelf = memoryShelf();
     const { client, sent } = uploader({ error: null });
     const uploads = new Uploads(client, shelf);
@@ -86,7 +86,7 @@ describe('Uploads', () => {
     ]);
   });
 
-  it('gives one up only when told to', async () => {
+  it('discards a recording only when asked to', async () => {
     const shelf = memoryShelf();
     const uploads = new Uploads(uploader({ error: new Error('odd') }).client, shelf);
     await uploads.add(recording);
@@ -96,7 +96,7 @@ describe('Uploads', () => {
     expect(await shelf.list()).toEqual([]);
   });
 
-  it('says so where there is no room, and still sends', async () => {
+  it('marks a recording that the shelf has no room for, and still sends it', async () => {
     const full = { ...memoryShelf(), put: () => Promise.reject(new Error('full')) };
     const { client, sent } = uploader({ error: away });
     const uploads = new Uploads(client, full);
@@ -105,7 +105,7 @@ describe('Uploads', () => {
     expect(uploads.snapshot[0]?.kept).toBe(false);
   });
 
-  it('takes no more than its limit', async () => {
+  it('keeps no more than its limit', async () => {
     const shelf = memoryShelf();
     const uploads = new Uploads(uploader({ error: away }).client, shelf);
     for (let i = 0; i <= KEPT_UPLOADS_MAX; i++) await uploads.add(recording);

@@ -56,7 +56,7 @@ describe('uploadRecording', () => {
     expect(progress.at(-1)).toEqual({ sentBytes: 1, totalBytes: 1, attempt: 1 });
   });
 
-  it('tries three times more when the server is away, and says which try it is', async () => {
+  it('tries three times more when the server is away, and numbers each try', async () => {
     const { result, progress } = await upload((_, response) =>
       sendProblem(response, { status: 503, code: 'unavailable' }),
     );

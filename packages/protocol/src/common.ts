@@ -9,7 +9,7 @@ export const listQuery = z.object({
   cursor: z.string().max(512).optional().describe('`next_cursor` of the page before.'),
 });
 
-/** Every native list: newest first unless its route says otherwise. */
+/** Every native list: newest first unless its route states another order. */
 export function page<T extends z.ZodType>(item: T) {
   return z.object({ data: z.array(item), next_cursor: z.string().nullable() });
 }

@@ -22,7 +22,7 @@ export const realtimeSessionConfig = z.looseObject({
 });
 export type RealtimeSessionConfig = z.infer<typeof realtimeSessionConfig>;
 
-/** Ours: written otherwise, or where they do not belong, they would lock nothing without a word. */
+/** Ours: misspelt or misplaced, they would silently lock nothing, so they are refused. */
 const OWN_NAMES = /^(holdfast|locked|max_sessions)$/i;
 
 /** `POST /v1/realtime/client_secrets`. `holdfast` is ours and optional. */

@@ -31,9 +31,9 @@ const instruction = z
   .refine(text => new TextEncoder().encode(JSON.stringify(text)).length <= INSTRUCTION_MAX_BYTES, {
     message: `takes more than ${INSTRUCTION_MAX_BYTES} bytes`,
   });
-/** Some agents take what begins with a dash for an option of theirs. */
+/** Some agents read a value that begins with a dash as an option. */
 const modelName = z.string().regex(/^[A-Za-z0-9][\w.:/@+[\]-]{0,99}$/, 'not the name of a model');
-/** A branch, tag or commit; what git would take for an option or a range is refused. */
+/** A branch, tag or commit; what git would read as an option or a range is refused. */
 export const gitRef = z
   .string()
   .min(1)

@@ -50,7 +50,7 @@ export const SESSION_EVENTS = {
       since: z.iso
         .datetime({ offset: true })
         .nullable()
-        .describe('When the former holder last heard anything.'),
+        .describe('When the former holder last received anything from client or model.'),
     },
   }),
   'session.ended': define('session', 'The client or a user ended the session.', {

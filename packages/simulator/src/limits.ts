@@ -1,6 +1,6 @@
 /**
  * Every bound of the simulator in one place. Each protects the process from a peer that sends too
- * much, too fast or for ever; none of them is a promise of the protocol, except where it says so.
+ * much, too fast or for ever; none is part of the protocol, except where the comment states it.
  */
 
 /** The protocol allows 15 MiB of base64 in one append; the rest is room for the event around it. */

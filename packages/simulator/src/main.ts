@@ -1,8 +1,8 @@
 /**
  * A stand-in for the providers' models: a process of its own that speaks the GA Realtime protocol
- * over WebSocket and WebRTC, and four text protocols over HTTP, so that clients and gateways cannot
- * tell. It understands nothing and marks its texts as simulated. It offers repeatability, faults on
- * demand, and exact accounts of what it received. Production code never imports from it.
+ * over WebSocket and WebRTC, and four text protocols over HTTP, so that clients and gateways see no
+ * difference. It understands nothing and marks its texts as simulated. It offers repeatability,
+ * faults on demand, and exact accounts of what it received. Production code never imports from it.
  *
  * This file is the process: settings from the environment, one JSON line on standard output when it
  * listens, and an orderly end when standard input closes (the parent is gone) or on SIGTERM and

@@ -1,4 +1,4 @@
-/** The process: its settings, its one line, its ends; and that the README tells the truth. */
+/** The process: its settings, its one line, its ends; and that the README agrees. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -33,7 +33,7 @@ async function listening(environment: Record<string, string> = {}): Promise<stri
 }
 
 describe('the process', () => {
-  it('says where it listens and speaks the protocol there', async () => {
+  it('prints its address and speaks the protocol there', async () => {
     const url = await listening({ SIMULATOR_SEED: '7', SIMULATOR_MODELS: 'a, b' });
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     const simulator = { url, close: async () => {} };

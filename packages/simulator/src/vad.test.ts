@@ -1,6 +1,5 @@
 /**
- * Speech detection: what starts and ends an utterance, and that cutting the stream changes
- * nothing.
+ * Speech detection: what starts and ends an utterance, in a stream that is cut at any point.
  */
 import { describe, expect, it } from 'vitest';
 import { concat, samplesOf } from './audio/pcm.ts';

@@ -50,12 +50,12 @@ describe('Resampler', () => {
     expect(rms(middle)).toBeCloseTo(Math.SQRT1_2, 2);
   });
 
-  it('takes away what would fold back into the speech', () => {
+  it('removes frequencies that would alias', () => {
     const out = resample(tone(15_000, 48_000, 48_000), [48_000, 24_000], 128);
     expect(rms(out.subarray(200))).toBeLessThan(0.02);
   });
 
-  it('does not depend on how the input was cut', () => {
+  it('gives the same output however the input is cut', () => {
     const input = tone(700, 44_100, 9000);
     const whole = resample(input, [44_100, 24_000], 9000);
     const pieces = resample(input, [44_100, 24_000], 37);
@@ -76,7 +76,7 @@ describe('PlaybackQueue', () => {
     pcm: new Int16Array(length).fill(16_384),
   });
 
-  it('plays in order after gathering a little, and knows exactly what was heard', () => {
+  it('plays in order after buffering a little, and reports exactly how much was played', () => {
     const queue = new PlaybackQueue();
     queue.enqueue(piece('a', 1000));
     expect(pull(queue, 128)[0]).toBe(0);
@@ -90,14 +90,14 @@ describe('PlaybackQueue', () => {
     expect(queue.clear()).toBeNull();
   });
 
-  it('does not wait for ever for more of a short sound', () => {
+  it('plays a short sound without waiting for more', () => {
     const queue = new PlaybackQueue();
     queue.enqueue(piece('a', 100));
     for (let given = 0; given < GATHER_SAMPLES; given += 128) pull(queue, 128);
     expect(queue.playing).toBe(true);
   });
 
-  it('holds the word a little after the last sound', () => {
+  it('stays `playing` a little after the last sound', () => {
     const queue = new PlaybackQueue();
     queue.enqueue(piece('a', GATHER_SAMPLES));
     pull(queue, GATHER_SAMPLES);
@@ -113,7 +113,7 @@ describe('PlaybackQueue', () => {
     expect(queue.playing).toBe(false);
   });
 
-  it('says that nothing was heard of an item that only waited', () => {
+  it('reports nothing for an item that was only queued', () => {
     const queue = new PlaybackQueue();
     queue.enqueue(piece('a', 50));
     expect(queue.clear()).toEqual({ itemId: 'a', contentIndex: 0, playedMs: 0 });
@@ -127,7 +127,7 @@ describe('PlaybackQueue', () => {
     expect(queue.clear()).toEqual({ itemId: 'b', contentIndex: 0, playedMs: 100 });
   });
 
-  it('refuses what is beyond its limit', () => {
+  it('refuses sound beyond its limit', () => {
     const queue = new PlaybackQueue();
     expect(queue.enqueue(piece('a', QUEUE_MAX_SAMPLES))).toBe(true);
     expect(queue.enqueue(piece('a', 1))).toBe(false);

@@ -1,13 +1,13 @@
 import { type PlayedPosition, SAMPLE_RATE_HZ } from '../voice/audio.ts';
 
 /**
- * What is to be heard, in order, and exactly how much of it has been. Pulled by the audio thread in
- * small blocks; knows no browser.
+ * The sound to play, in order, and exactly how much of it was played. The audio thread pulls it in
+ * small blocks. Needs no browser.
  *
  *   silent ─enqueue─▶ gathering ─enough or waited─▶ playing ─empty for HOLD─▶ silent
  *
- * Gathering a little before the first sound keeps a bumpy network from being heard; holding a
- * little after the last keeps the word "speaking" from flickering between two pieces.
+ * Buffering before the first sound hides an uneven network; holding the state a little after the
+ * last keeps "speaking" from flickering between two pieces.
  */
 export interface Piece {
   itemId: string;
@@ -17,7 +17,7 @@ export interface Piece {
 
 export const GATHER_SAMPLES = Math.round(0.08 * SAMPLE_RATE_HZ);
 export const HOLD_SAMPLES = Math.round(0.25 * SAMPLE_RATE_HZ);
-/** Fifteen minutes. Beyond it new sound is refused, which the transcript outlives. */
+/** Fifteen minutes. Beyond it the queue refuses new sound; the transcript still arrives. */
 export const QUEUE_MAX_SAMPLES = 15 * 60 * SAMPLE_RATE_HZ;
 
 export class PlaybackQueue {
@@ -58,7 +58,7 @@ export class PlaybackQueue {
     if (this.state === 'playing') this.play(out);
   }
 
-  /** Forgets everything that was not heard; null where nothing was to be heard. */
+  /** Drops what was not played; null where the queue was empty. */
   clear(): PlayedPosition | null {
     const next = this.pieces[0];
     const wasSilent = this.state === 'silent';

@@ -66,7 +66,7 @@ describe('Microphone', () => {
     expect(StandInContext.made[1]?.modules).toEqual(['/w.js']);
   });
 
-  it('lets go of a microphone that came too late', async () => {
+  it('releases a microphone that opens after the stop', async () => {
     const microphone = new Microphone({ workletUrl: '/w.js', processing: true });
     const starting = microphone.start(() => undefined);
     await microphone.stop();
@@ -77,7 +77,7 @@ describe('Microphone', () => {
 });
 
 describe('Speaker', () => {
-  it('plays pieces, says when it sounds, and what was really heard', async () => {
+  it('plays pieces, and reports when it sounds and how much was played', async () => {
     const speaker = new Speaker({ workletUrl: '/w.js' });
     expect(await speaker.clear()).toBeNull();
     const playing: boolean[] = [];
@@ -99,7 +99,7 @@ describe('Speaker', () => {
     await speaker.stop();
   });
 
-  it('takes an audio thread that does not answer for silent', async () => {
+  it('counts an audio thread that does not answer as silent', async () => {
     const speaker = new Speaker({ workletUrl: '/w.js' });
     await speaker.start(() => undefined);
     expect(await speaker.clear()).toBeNull();
@@ -189,7 +189,7 @@ describe('Recorder', () => {
     expect((await one.recorder.stop())?.metadata.audio_type).toBe('user_speech');
   });
 
-  it('stops before the limit, with a whole file, and says so', async () => {
+  it('stops before the limit, with a whole file, and reports it', async () => {
     const onCut = vi.fn();
     const { recorder, media } = start({ maxBytes: 300_000, onCut });
     media.record(20_000);
@@ -202,7 +202,7 @@ describe('Recorder', () => {
     expect(recorded!.audio.size).toBeLessThan(300_000);
   });
 
-  it('gives nothing where nothing was recorded', async () => {
+  it('gives null where nothing was recorded', async () => {
     const recorder = new Recorder({
       microphone: stream as unknown as MediaStream,
       bitsPerSecond: 1,
@@ -293,7 +293,7 @@ describe('xhrSender', () => {
     return { sending, sent, xhr: StandInXhr.last };
   };
 
-  it('tells how far it is and what came back', async () => {
+  it('reports its progress and the response', async () => {
     const { sending, sent, xhr } = post();
     xhr.upload.onprogress?.({ loaded: 5, total: 10 });
     xhr.onload?.();

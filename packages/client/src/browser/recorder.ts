@@ -2,8 +2,8 @@ import type { AudioType, RecordingMetadata } from '@holdfast/protocol';
 
 /**
  * Records a session beside it, with the browser's MediaRecorder. The recording is of clones, so
- * ending the session does not cut it; its size is bounded, and `onCut` reports
- * that the bound was met.
+ * ending the session does not cut it; its size is bounded, and `onCut` reports that the
+ * bound was met.
  */
 export interface RecorderOptions {
   microphone: MediaStream;
@@ -23,7 +23,7 @@ export interface Recorded {
   cut: boolean;
 }
 
-/** Best first: what is small, and what every server and player understands. */
+/** Best first: small, and understood by every server and player. */
 const CANDIDATES = [
   { mimeType: 'audio/webm;codecs=opus', format: 'webm' },
   { mimeType: 'audio/ogg;codecs=opus', format: 'ogg' },
@@ -87,7 +87,7 @@ export class Recorder {
     this.recorder.start(CHUNK_MS);
   }
 
-  /** The microphone is muted on its own track, and the recording must not hear it either. */
+  /** The microphone is muted on its own track, so the recording mutes it too. */
   setMuted(muted: boolean): void {
     for (const stream of this.streams) {
       for (const track of stream.getAudioTracks()) track.enabled = !muted;

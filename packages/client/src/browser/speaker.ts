@@ -1,11 +1,11 @@
 import { type AudioOutput, type PlayedPosition, SAMPLE_RATE_HZ } from '../voice/audio.ts';
 import { type FromSpeaker, SPEAKER_PROCESSOR, type ToSpeaker } from './messages.ts';
 
-/** An audio thread that does not answer within this time is taken to play nothing. */
+/** An audio thread that does not answer within this time counts as silent. */
 const CLEAR_TIMEOUT_MS = 500;
 
 /**
- * Plays the model's voice: pieces through an audio worklet that counts what was heard, or over
+ * Plays the model's voice: pieces through an audio worklet that counts what was played, or over
  * WebRTC a whole stream. `mix` is the same sound as a stream, for a recording of both sides.
  */
 export class Speaker implements AudioOutput {
@@ -72,7 +72,7 @@ export class Speaker implements AudioOutput {
     if (this.context && this.context.state !== 'closed') await this.context.close();
   }
 
-  /** What left the queue is heard only after the device's own delay. */
+  /** Sound that left the queue plays only after the device's own delay. */
   private cleared(id: number, position: PlayedPosition | null): void {
     const resolve = this.waiting.get(id);
     this.waiting.delete(id);

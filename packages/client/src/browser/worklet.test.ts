@@ -55,7 +55,7 @@ describe('the worklet', () => {
     expect(frame?.[500]).toBeCloseTo(16_384, -2);
   });
 
-  it('plays what is queued on every channel and answers what was heard', () => {
+  it('plays what is queued on every channel and answers how much was played', () => {
     const speaker = new (processors.get('holdfast-speaker')!)();
     const piece = {
       itemId: 'a',

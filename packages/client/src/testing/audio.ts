@@ -1,6 +1,6 @@
 import type { AudioDevices, PlayedPosition } from '../voice/audio.ts';
 
-/** Microphone and speaker made of arrays: the test sets what is spoken and reads what was heard. */
+/** Microphone and speaker made of arrays: the test sets the speech and reads what was played. */
 export function arrayAudio() {
   let onFrame: ((pcm: Int16Array) => void) | null = null;
   let onPlaying: ((playing: boolean) => void) | null = null;

@@ -57,5 +57,5 @@ export function sendProblem(
   );
 }
 
-/** Retries at once, so that a test need not wait for patience. */
+/** Retries at once, so that a test does not wait. */
 export const HASTY = { baseMs: 1, maxMs: 5, random: () => 0 };

@@ -4,7 +4,7 @@ import { fromBase64, fromBytes } from './pcm.ts';
 
 /**
  * The model's voice over WebSocket: plays what arrives, and when the user breaks in stops the sound
- * at once, reports to the model how much was heard (`conversation.item.truncate`), and drops
+ * at once, reports to the model how much was played (`conversation.item.truncate`), and drops
  * the rest of the same answer that is still on its way. Over WebRTC the model's side does
  * all of that itself and is only asked to.
  */

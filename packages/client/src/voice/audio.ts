@@ -18,7 +18,7 @@ export interface AudioInput {
   readonly stream: MediaStream | null;
 }
 
-/** How much of an answer has really been heard. */
+/** How much of an answer was really played. */
 export interface PlayedPosition {
   itemId: string;
   contentIndex: number;

@@ -44,7 +44,7 @@ describe('applyEvent', () => {
     expect(turns).toMatchObject([{ role: 'user', text: 'Hi', final: true, startedAt: 1000 }]);
   });
 
-  it('lets the final text stand, and ends what was cut off', () => {
+  it('keeps the final text, and ends a turn that was cut off', () => {
     const whole = { type: 'response.output_text.done', item_id: 'a1', text: 'Hello.' };
     expect(after(delta('a1', 'Hel'), whole)[0]).toMatchObject({ text: 'Hello.', final: true });
     const cut = after(
@@ -63,7 +63,7 @@ describe('applyEvent', () => {
     expect(after(spoken('u1'), failed)[0]).toMatchObject({ text: '', final: true });
   });
 
-  it('leaves the turns alone for what says nothing about them', () => {
+  it('keeps the turns on events that do not concern them', () => {
     const turns = after(delta('a1', 'x'));
     for (const event of [
       { type: 'rate_limits.updated' },

@@ -8,7 +8,7 @@ export interface Turn {
   readonly text: string;
   /** False while it is still growing. */
   readonly final: boolean;
-  /** The user broke in: what follows was never heard. */
+  /** The user broke in: the rest was never played. */
   readonly interrupted: boolean;
   /** When the turn began, in ms since the epoch, by this machine's clock. */
   readonly startedAt: number;

@@ -60,7 +60,7 @@ async function settled(line: { send(event: object): void }): Promise<void> {
 }
 
 describe('VoiceSession over WebSocket', () => {
-  it('opens with the secret as a subprotocol and learns who carries it', async () => {
+  it('opens with the secret as a subprotocol and learns which server carries it', async () => {
     const { line, states } = await open();
     expect(line.protocols).toBe('realtime, openai-insecure-api-key.ek_1');
     expect(line.url).toBe('/v1/realtime?model=gpt-realtime');
@@ -91,7 +91,7 @@ describe('VoiceSession over WebSocket', () => {
     expect(levels).toHaveLength(30);
   });
 
-  it('stops at once when the user breaks in, and tells how much was heard', async () => {
+  it('stops at once when the user breaks in, and reports how much was played', async () => {
     const { line, audio, states } = await open();
     line.send({ type: 'session.updated', session: { audio: { input: vad } } });
     line.send(answer('r1'));
@@ -118,7 +118,7 @@ describe('VoiceSession over WebSocket', () => {
     expect(audio.heard.at(-1)?.itemId).toBe('a3');
   });
 
-  it('lets speech pass where the configuration says that it does not interrupt', async () => {
+  it('plays on during speech where the configuration disables interruption', async () => {
     const { line, audio } = await open();
     const calm = { turn_detection: { type: 'server_vad', interrupt_response: false } };
     line.send({ type: 'session.updated', session: { audio: { input: calm } } });
@@ -127,7 +127,7 @@ describe('VoiceSession over WebSocket', () => {
     expect(audio.cleared).toBe(0);
   });
 
-  it('runs tools and goes on when the answer that called them is done', async () => {
+  it('runs tools and requests the next answer when the one that called them is done', async () => {
     const paint = vi.fn(() => ({ ok: true }));
     const { line, states } = await open({ tools: { paint } });
     const item = { id: 'f1', type: 'function_call', name: 'paint', call_id: 'c1', arguments: '{}' };
@@ -162,7 +162,7 @@ describe('VoiceSession over WebSocket', () => {
     await line.next('response.create');
   });
 
-  it('asks again when the model was already answering, and sees no problem in it', async () => {
+  it('asks again when the model was already answering, and reports no problem', async () => {
     const { line } = await open();
     session.sendText('Hello');
     await line.next('response.create');
@@ -219,7 +219,7 @@ describe('VoiceSession over WebSocket', () => {
   });
 });
 
-describe('a VoiceSession that does not come about', () => {
+describe('a VoiceSession that cannot open', () => {
   function unopened(options: Partial<VoiceSessionOptions>) {
     session = new VoiceSession({
       transport: webSocketTransport({
@@ -246,7 +246,7 @@ describe('a VoiceSession that does not come about', () => {
     });
   });
 
-  it('gives up when nothing is said, or nobody is there', async () => {
+  it('gives up when the server stays silent, or is not there', async () => {
     model = await startModelServer({ greet: false });
     expect(await unopened({})).toMatchObject({ code: 'timeout' });
     await model.close();
@@ -254,7 +254,7 @@ describe('a VoiceSession that does not come about', () => {
     expect(session.snapshot.state).toBe('failed');
   });
 
-  it('keeps the words of a browser that refuses the microphone', async () => {
+  it('keeps the error of a browser that refuses the microphone', async () => {
     model = await startModelServer();
     const { devices, state } = arrayAudio();
     state.refuse = new DOMException('Permission denied', 'NotAllowedError');

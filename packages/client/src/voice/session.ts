@@ -181,7 +181,7 @@ export class VoiceSession {
     return taken;
   }
 
-  /** Stops the answer that is being made or heard, at once. */
+  /** Stops at once the answer that the model makes or the speaker plays. */
   interrupt(): void {
     if (this.facts.phase !== 'open') return;
     void this.answers.stop(this.kind);

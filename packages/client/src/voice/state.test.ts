@@ -48,7 +48,7 @@ describe('the words of a voice session', () => {
     ]);
   });
 
-  it('do not wait for an answer that nobody will give', () => {
+  it('do not wait for an answer that the model will not give', () => {
     const quiet: VoiceSignal = { type: 'answers_by_self', value: false };
     expect(words('start', 'open', quiet, 'user_started', 'user_stopped').at(-1)).toBe('listening');
     expect(words('start', 'open', 'answer_asked', 'answer_refused').at(-1)).toBe('listening');
@@ -70,7 +70,7 @@ describe('the words of a voice session', () => {
     expect(words('start', 'open', 'fail', 'close').at(-1)).toBe('failed');
   });
 
-  it('say nothing before the beginning', () => {
+  it('stay `idle` before the start', () => {
     expect(words('open', 'user_started', 'close')).toEqual(['idle', 'idle', 'idle']);
     const facts = transition(transition(INITIAL_FACTS, { type: 'start' }), { type: 'open' });
     expect(transition(facts, playing(false))).toBe(facts);

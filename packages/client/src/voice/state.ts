@@ -5,7 +5,7 @@
  *                     └──────────────── fail (from any but the last two) ───▶ failed
  *
  * While open, the word follows from facts and not from the order of events, because the model's
- * audio arrives faster than it is heard and one answer may begin while another still sounds:
+ * audio arrives faster than it plays and one answer may begin while another still sounds:
  * `listening` while the user speaks, else `speaking` while sound plays, else `thinking` while an
  * answer is awaited or made or a tool runs, else `listening`. `ended` and `failed` are final.
  */

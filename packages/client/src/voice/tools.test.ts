@@ -47,7 +47,7 @@ describe('ToolRunner', () => {
     expect(t.counts.at(-1)).toBe(0);
   });
 
-  it('tells the model in words what went wrong', async () => {
+  it('reports the error of a tool to the model as its output', async () => {
     const t = runner({
       broken: () => {
         throw new Error('No paint left.');
@@ -78,7 +78,7 @@ describe('ToolRunner', () => {
     expect(t.sent[0]?.item.output.length).toBeLessThan(TOOL_OUTPUT_MAX_CHARS + 20);
   });
 
-  it('asks for nothing after an answer without calls, and forgets a tool taken away', async () => {
+  it('requests nothing after an answer without calls, and refuses a removed tool', async () => {
     const t = runner({});
     t.respond({ id: 'm', type: 'message' });
     expect(t.returned).not.toHaveBeenCalled();

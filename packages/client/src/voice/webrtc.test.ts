@@ -93,7 +93,7 @@ describe('VoiceSession over WebRTC', () => {
     expect(session.snapshot.closed).toMatchObject({ clean: true });
   });
 
-  it("follows the model's own word on when it sounds, and asks it to be silent", async () => {
+  it("takes from the model's events when it sounds, and asks it to be silent", async () => {
     const far = await connected();
     const send = (event: object) => far.channel.send(JSON.stringify(event));
     const say = async (event: object, state: string) => {
@@ -114,7 +114,7 @@ describe('VoiceSession over WebRTC', () => {
     expect(session.stats.framesSent).toBe(0);
   });
 
-  it('fails in words when the other side leaves', async () => {
+  it('fails with a reason when the other side leaves', async () => {
     const far = await connected();
     far.channel.close();
     await vi.waitFor(() => expect(session.snapshot.state).toBe('failed'), { timeout: 5000 });
@@ -122,8 +122,8 @@ describe('VoiceSession over WebRTC', () => {
   });
 });
 
-describe('a call that does not come about', () => {
-  it('tells why the server refused', async () => {
+describe('a call that cannot open', () => {
+  it('reports why the server refused', async () => {
     server = await startServer((_, response) =>
       sendProblem(response, { status: 429, code: 'session_limit', detail: 'Five at most.' }),
     );

@@ -77,7 +77,7 @@ class Call {
 
   close(): void {
     if (!this.shut()) return;
-    // Without this message the call, and its place, lasts until the model misses us.
+    // Without this message the call keeps its place until the model notices the lost peer.
     this.hangUp();
     this.context?.onClosed({ code: null, reason: 'done', clean: true });
   }

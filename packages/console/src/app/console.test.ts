@@ -33,7 +33,7 @@ describe('states', () => {
 });
 
 describe('addresses', () => {
-  it('read what makes sense and leave out the rest', () => {
+  it('keep valid values and leave out the rest', () => {
     expect(listSearch({ q: 'x', state: 'failed', mine: true, focus: true })).toEqual({
       q: 'x',
       state: 'failed',
@@ -48,7 +48,7 @@ describe('addresses', () => {
 });
 
 describe('matches', () => {
-  it('wants every word, in any order and case', () => {
+  it('requires every word, in any order and case', () => {
     const one = session({ created_by: 'user:Tanaka', close_reason: 'drain', replica: 'rep_a' });
     expect(matches(one, 'tanaka GPT')).toBe(true);
     expect(matches(one, 'rep_a drain')).toBe(true);
@@ -113,7 +113,7 @@ describe('keys', () => {
     expect(keys.press('h', 30)).toEqual(['h']);
   });
 
-  it('forget a first key after a moment', () => {
+  it('drop a first key after a moment', () => {
     const keys = createKeySequence();
     keys.press('g', 0);
     expect(keys.press('h', SEQUENCE_TIMEOUT_MS + 1)).toEqual(['h']);

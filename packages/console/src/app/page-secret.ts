@@ -36,7 +36,7 @@ export function forgetPageSecret(): void {
   try {
     window.localStorage.removeItem(STORED_AS);
   } catch {
-    // There is nothing to forget.
+    // Without storage there is nothing to remove.
   }
 }
 

@@ -61,7 +61,7 @@ export const sessionQuery = (id: string) =>
     refetchInterval: ({ state }) => (state.data && isFinal(state.data.state) ? false : 2000),
   });
 
-/** `count` is the session's own, so that a recording that is added later causes a request. */
+/** `count` comes from the session, so that a recording added later causes a request. */
 export const recordingsQuery = (sessionId: string, count: number) =>
   queryOptions({
     queryKey: ['recordings', sessionId, count],

@@ -3,7 +3,7 @@ import { indexedDbShelf, xhrSender } from '@holdfast/client/browser';
 import { QueryClient } from '@tanstack/react-query';
 import { pageSecret } from './page-secret.ts';
 
-/** What lives as long as the page does, made once. */
+/** Objects that live as long as the page, made once. */
 export const client = createClient({
   sendUpload: xhrSender,
   credentials: { kind: 'cookie', pageSecret },

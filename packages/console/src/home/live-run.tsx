@@ -14,7 +14,7 @@ import styles from './home.module.css';
 
 const RENEW_MS = 2000;
 
-/** A run that is at work: its timeline in the smallest form, growing to the right. */
+/** A run in progress: its timeline in the smallest form, growing to the right. */
 export function LiveRun({ run }: { run: Run }) {
   const { t } = useTranslation('home');
   const frame = useRef<HTMLDivElement>(null);

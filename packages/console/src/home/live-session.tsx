@@ -16,7 +16,7 @@ import styles from './home.module.css';
 const RENEW_MS = 2000;
 const POLL_MAX_MS = 4000;
 
-/** A session that is alive: its timeline in the smallest form, growing to the right. */
+/** An open session: its timeline in the smallest form, growing to the right. */
 export function LiveSession({ session }: { session: Session }) {
   const { t } = useTranslation('home');
   const frame = useRef<HTMLDivElement>(null);

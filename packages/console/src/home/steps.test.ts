@@ -8,7 +8,7 @@ const session = {} as Session;
 const repo = {} as Repo;
 
 describe('the first steps', () => {
-  it('are both ways to begin where nothing has happened', () => {
+  it('are shown for voice and agents on a server where nothing has happened', () => {
     const nothing = { repo: false, task: false, compare: false };
     expect(firstSteps({ sessions: [], repos: [], tasks: [] })).toEqual({
       voice: true,
@@ -20,14 +20,14 @@ describe('the first steps', () => {
     });
   });
 
-  it('are over for voice with the first session, and say nothing of agents to who talks', () => {
+  it('end for voice with the first session, and then leave agents out', () => {
     expect(firstSteps({ sessions: [session], repos: [repo], tasks: [] })).toEqual({
       voice: false,
       agents: null,
     });
   });
 
-  it('count tasks and runs until two runs were there to compare', () => {
+  it('count tasks and runs until there are two runs to compare', () => {
     const steps = (...tasks: Task[]) => firstSteps({ sessions: [session], repos: [repo], tasks });
     expect(steps(task())).toEqual({
       voice: false,
@@ -37,7 +37,7 @@ describe('the first steps', () => {
     expect(steps(task({ succeeded: 1, failed: 1 })).agents).toBeNull();
   });
 
-  it('do not follow people who know their way', () => {
+  it('are not shown again once the server has been used', () => {
     const one = task({ succeeded: 1 });
     expect(firstSteps({ sessions: [], repos: [repo], tasks: [one, one] }).agents).not.toBeNull();
     expect(firstSteps({ sessions: [], repos: [repo], tasks: [one, one, one] }).agents).toBeNull();

@@ -26,7 +26,7 @@ describe('the two languages', () => {
     expect(english.size).toBeGreaterThan(200);
   });
 
-  it('fill in the same things', () => {
+  it('fill in the same variables', () => {
     for (const [key, text] of english) {
       // A language may leave a figure out, but must not use one that is not given.
       const given = new Set(variables(text));
@@ -51,7 +51,7 @@ describe('the two languages', () => {
     for (const state of VOICE_STATES) expect(english.has(`voice.state.${state}`)).toBe(true);
   });
 
-  it('have words only for errors that exist', () => {
+  it('have texts only for errors that exist', () => {
     const codes = new Set([
       ...Object.keys(ERROR_CODES),
       'network',
@@ -67,7 +67,7 @@ describe('the two languages', () => {
 });
 
 describe('browserLanguage', () => {
-  it('takes the first language that we speak', () => {
+  it('takes the first language that the console has', () => {
     expect(browserLanguage(['ja-JP', 'en'])).toBe('ja');
     expect(browserLanguage(['fr', 'en-GB', 'ja'])).toBe('en');
     expect(browserLanguage(['fr'])).toBe('en');
@@ -88,7 +88,7 @@ describe('formats', () => {
     ]);
   });
 
-  it('speak the language', () => {
+  it('follow the language', () => {
     const now = Date.parse('2026-11-22T12:00:00Z');
     const before = (seconds: number) => now - seconds * 1000;
     const english = createFormats('en');

@@ -12,7 +12,7 @@ const LOADERS: Record<Language, () => Promise<{ resources: object }>> = {
   ja: () => import('./resources-ja.ts'),
 };
 
-/** The first of the browser's languages that we speak. */
+/** The first of the browser's languages that the console has. */
 export function browserLanguage(preferred: readonly string[] = navigator.languages): Language {
   const codes = preferred.map(tag => tag.toLowerCase().split('-')[0]);
   const known = codes.find(code => LANGUAGES.some(language => language === code));

@@ -23,19 +23,19 @@ describe('computePeaks', () => {
 describe('columnPeaks', () => {
   const peaks = { values: Float32Array.from([0, 1, 0, 0.5]), durationMs: 4000 };
 
-  it('lays the sound where it is within the window', () => {
+  it('places the sound within the window', () => {
     const columns = columnPeaks(peaks, { fromMs: -2000, toMs: 6000, count: 8 });
     expect([...columns]).toEqual([0, 0, 0, 1, 0, 0.5, 0, 0]);
   });
 
-  it('keeps a peak visible however far out one zooms, and steps when close', () => {
+  it('keeps a peak visible at every zoom, and draws steps when close', () => {
     expect([...columnPeaks(peaks, { fromMs: 0, toMs: 4000, count: 1 })]).toEqual([1]);
     expect([...columnPeaks(peaks, { fromMs: 1000, toMs: 2000, count: 3 })]).toEqual([1, 1, 1]);
   });
 });
 
 describe('outlinePath', () => {
-  it('draws a line for what sounds, mirrored, within its height', () => {
+  it('draws a mirrored outline within its height', () => {
     const path = outlinePath(Float32Array.from([0, 1, 0.1]), 2, 40);
     expect(path).toBe('M2.0 1.0v38.0M4.0 18.1v3.8');
   });
@@ -53,7 +53,7 @@ describe('where a recording lies in time', () => {
   const second = recording('r2', '2026-11-22T00:01:00.000Z', 10);
   const at = (time: string) => soundAt([first, second], Date.parse(`2026-11-22T00:${time}Z`));
 
-  it('finds what sounds at a moment, and where in it', () => {
+  it('finds the recording that plays at a moment, and the position in it', () => {
     expect(at('00:04.500')).toEqual({ id: 'r1', positionMs: 4500 });
     expect(at('01:10.000')).toEqual({ id: 'r2', positionMs: 10_000 });
     expect(at('00:30.000')).toBeNull();

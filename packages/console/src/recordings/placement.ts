@@ -5,7 +5,7 @@ export function startOf(recording: Recording): number {
   return Date.parse(recording.metadata.timestamp_start ?? recording.created_at);
 }
 
-/** The recording that sounds at a moment, and where in it. */
+/** The recording that plays at a moment, and the position in it. */
 export function soundAt(
   recordings: readonly Recording[],
   atMs: number,

@@ -45,7 +45,7 @@ export function usePlayer(recordings: readonly Recording[]): Player {
   };
 }
 
-/** The one element that sounds, made anew for each recording. */
+/** The one audio element, made anew for each recording. */
 function useAudioElement() {
   const audio = useRef<HTMLAudioElement | null>(null);
   const [currentId, setCurrentId] = useState<string | null>(null);
@@ -78,8 +78,8 @@ function useAudioElement() {
 }
 
 /**
- * Plays a recording that the element may not load by itself: an Admin hears another's only with the
- * page's secret, which an element cannot send.
+ * Plays a recording that the element may not load by itself: an Admin plays another user's
+ * only with the page's secret, which an element cannot send.
  */
 async function playFetched(element: HTMLAudioElement, path: string): Promise<void> {
   const answer = await client.http.request(path, { headers: { accept: 'audio/*' } });

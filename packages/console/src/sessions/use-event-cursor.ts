@@ -13,7 +13,7 @@ export interface EventCursor {
 
 /**
  * Which event is chosen and how the events are shown. Both stand in the address, so that a link
- * leads to the same sight. While something plays, the chosen event is the one that was just heard.
+ * shows the same. During playback the chosen event is the newest one before the position.
  */
 export function useEventCursor(
   events: readonly EventEnvelope[],
@@ -27,11 +27,11 @@ export function useEventCursor(
     void navigate({ search: s => ({ ...s, table: table || undefined }), ...stay });
   const asTable = search.table === true;
   useShortcut('t', () => show(!asTable));
-  const heard = playingAtMs === null ? undefined : eventAt(events, playingAtMs)?.seq;
+  const played = playingAtMs === null ? undefined : eventAt(events, playingAtMs)?.seq;
   // Only a new event moves the cursor; `choose` is new at every drawing.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
-    if (heard !== undefined && heard !== search.at) choose(heard);
-  }, [heard]);
+    if (played !== undefined && played !== search.at) choose(played);
+  }, [played]);
   return { seq: search.at ?? null, asTable, choose, show };
 }

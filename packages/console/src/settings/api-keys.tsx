@@ -15,7 +15,7 @@ import { AdminHint } from './admin-hint.tsx';
 import { ApiKeyTable } from './api-key-table.tsx';
 import { CreateKeyDialog } from './create-key-dialog.tsx';
 
-/** Keys for machines: made, shown once, revoked. Admins only; others learn how to become one. */
+/** Keys for programs: created, shown once, revoked. Admins only; others read how to become one. */
 export function ApiKeys({ me }: { me: Me | undefined }) {
   const { t } = useTranslation('settings');
   const admin = me?.role === 'Admin';

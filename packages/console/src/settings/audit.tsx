@@ -10,7 +10,7 @@ import tables from '../ui/table.module.css';
 import typography from '../ui/typography.module.css';
 import { When } from '../ui/when.tsx';
 
-/** Who did what as an Admin, and who was refused. */
+/** What Admins did, and which requests were refused. */
 export function Audit() {
   const { t } = useTranslation('settings');
   const audit = useInfiniteQuery(auditQuery);

@@ -22,7 +22,7 @@ import { useScopeName } from './use-scope-name.ts';
 
 const RENEW_MS = 10_000;
 
-/** What the project may spend on models, and what it has. Everybody reads, Admins set. */
+/** What the project may spend on models, and what it has spent. All users read, Admins set. */
 export function Budgets({ me }: { me: Me | undefined }) {
   const { t } = useTranslation('settings');
   const admin = me?.role === 'Admin';

@@ -43,14 +43,14 @@ describe('spending', () => {
     expect(spendingOf(budget({ spent_usd }))).toEqual({ usd: spent_usd, percent, reached });
   });
 
-  it('is all of a limit of nothing, and unknown where there is no one sum', () => {
+  it('is 100 % of a limit of zero, and unknown where there is no single sum', () => {
     expect(spendingOf(budget({ limit_usd: 0 }))?.reached).toBe(100);
     expect(spendingOf(budget({ spent_usd: null }))).toBeNull();
   });
 });
 
 describe('budgets', () => {
-  it('stand from the widest to the narrowest', () => {
+  it('are ordered from the widest to the narrowest', () => {
     const run = budget({ scope: 'run' });
     const each = budget({ scope: 'owner' });
     const [tanaka, abe] = ['user:tanaka', 'user:abe'].map(owner =>
@@ -60,7 +60,7 @@ describe('budgets', () => {
     expect(inOrder([run, tanaka!, each, abe!, month])).toEqual([month, each, abe, tanaka, run]);
   });
 
-  it('are asked for as they were written, with an owner only where one is meant', () => {
+  it('are sent as they were entered, with an owner only where the scope has one', () => {
     const draft = { scope: 'owner', owner: ' user:abe ', limit: '2.50' } as const;
     expect(budgetOf(draft)).toEqual({ scope: 'owner', owner: 'user:abe', limit_usd: 2.5 });
     expect(budgetOf({ ...draft, owner: ' ' })).toEqual({ scope: 'owner', limit_usd: 2.5 });
@@ -71,7 +71,7 @@ describe('budgets', () => {
     expect(budgetOf({ ...draft, limit: '0' })?.limit_usd).toBe(0);
   });
 
-  it('take the place of the one of the same scope and owner', () => {
+  it('replace the one of the same scope and owner', () => {
     const each = budget({ scope: 'owner' });
     const abe = budget({ scope: 'owner', owner: 'user:abe' });
     const draft = { scope: 'owner', owner: 'user:abe', limit: '1' } as const;

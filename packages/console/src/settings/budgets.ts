@@ -24,12 +24,12 @@ export interface Spending {
 /** How much of a budget is used; null where each run or owner has a sum of its own. */
 export function spendingOf({ spent_usd: usd, limit_usd: limit }: Budget): Spending | null {
   if (usd === null) return null;
-  // A limit of nothing lets nothing through, so it is used up from the start.
+  // A limit of zero refuses every call, so it is used up from the start.
   const percent = limit > 0 ? Math.floor((usd / limit) * 100) : 100;
   return { usd, percent, reached: SHARES_REPORTED.findLast(share => percent >= share) ?? 0 };
 }
 
-/** What applies to most comes first. */
+/** Ordered from the widest scope to the narrowest. */
 export function inOrder(budgets: readonly Budget[]): Budget[] {
   const rank = ({ scope, owner }: Budget) => SCOPES.indexOf(scope) * 2 + (owner === null ? 0 : 1);
   return budgets.toSorted(
@@ -46,7 +46,7 @@ export interface BudgetDraft {
 
 export const LIMIT_MAX_USD = 1_000_000;
 
-/** What to ask the server for; null while the limit is not an amount that it takes. */
+/** The request for the server; null while the limit is not an amount that it accepts. */
 export function budgetOf({ scope, owner, limit }: BudgetDraft): NewBudget | null {
   const limit_usd = limit.trim() === '' ? Number.NaN : Number(limit);
   if (!(limit_usd >= 0 && limit_usd <= LIMIT_MAX_USD)) return null;

@@ -22,7 +22,7 @@ interface DialogProps {
   onClose: () => void;
 }
 
-/** Takes a key in. It is gone from the page as soon as the server has it. */
+/** Enters a key. The page drops it as soon as the server has it. */
 export function ProviderKeyDialog(props: DialogProps) {
   const { t } = useTranslation('settings');
   const replaces = props.asked !== null && props.asked !== 'new';
@@ -94,7 +94,7 @@ function Form({ asked, known, onClose }: DialogProps) {
   );
 }
 
-/** Never to be read over a shoulder, and not for the browser to remember. */
+/** Hides what is typed, and keeps the browser from saving it. */
 function KeyField({ value, onChange }: { value: string; onChange: (key: string) => void }) {
   const { t } = useTranslation('settings');
   const wrong = value.trim() !== '' && !isKey(value.trim());

@@ -15,7 +15,7 @@ import { AdminHint } from './admin-hint.tsx';
 import { ProviderKeyDialog } from './provider-key-dialog.tsx';
 import { ProviderKeyTable } from './provider-key-table.tsx';
 
-/** Keys that the project brings for its providers. For Admins, who never see one again either. */
+/** The project's own provider keys. For Admins; no key is shown again after it is saved. */
 export function ProviderKeys({ me }: { me: Me | undefined }) {
   const { t } = useTranslation('settings');
   const admin = me?.role === 'Admin';

@@ -11,7 +11,7 @@ import { Preferences } from './preferences-section.tsx';
 import { ProviderKeys } from './provider-keys.tsx';
 import { WhoAmI } from './who-am-i.tsx';
 
-/** Who I am, what this browser remembers, what may be spent; for Admins keys and the audit log. */
+/** The reader's account, this browser's preferences, budgets; for Admins keys and the audit log. */
 export function SettingsPage() {
   const { t } = useTranslation('settings');
   const me = useQuery(meQuery).data;

@@ -10,7 +10,7 @@ export function defaultAgents(agents: readonly AgentInfo[]): string[] {
   return first ? [first.name] : [];
 }
 
-/** An agent's title; its name where the server does not know it any more. */
+/** An agent's title; its name where the server no longer has it. */
 export function agentTitle(agents: readonly AgentInfo[], name: string): string {
   return agents.find(agent => agent.name === name)?.title ?? name;
 }

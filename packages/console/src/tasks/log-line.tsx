@@ -44,7 +44,7 @@ function Note({ row }: { row: Extract<LogRow, { kind: 'note' }> }) {
   );
 }
 
-/** A thought is folded to its first words, because most readers want what came of it. */
+/** A thought is folded to its first words, because most readers want the result. */
 const FOLD_CHARS = 90;
 
 function Saying(props: Omit<LineProps, 'row'> & { row: Extract<LogRow, { kind: 'say' }> }) {

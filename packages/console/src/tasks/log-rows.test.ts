@@ -21,7 +21,7 @@ const texts = (...events: EventEnvelope[]) =>
   rowsOf(...events).map(row => (row.kind === 'line' ? row.text : row.kind));
 
 describe('LogRows', () => {
-  it('makes a row of each line, also where a line comes in pieces', () => {
+  it('makes a row of each line, also of one that arrives in pieces', () => {
     expect(texts(output('one\ntw'), output('o\nthree'), output('!\n'), output('four\n'))).toEqual([
       'one',
       'two',
@@ -31,7 +31,7 @@ describe('LogRows', () => {
     expect(texts(output('\n\na\n'))).toEqual(['', '', 'a']);
   });
 
-  it('keeps the streams apart and ends a line where something else is told', () => {
+  it('keeps the streams apart and ends a line where another row begins', () => {
     const rows = rowsOf(output('a'), output('E\n', 'stderr'), output('b\n'), output('c'));
     expect(rows.map(row => row.kind === 'line' && [row.stream, row.text])).toEqual([
       ['stdout', 'ab'],
@@ -43,7 +43,7 @@ describe('LogRows', () => {
     ).toEqual(['a', 'say', 'b']);
   });
 
-  it('lets a progress bar write over itself and cuts a line that has no end', () => {
+  it('lets a progress bar overwrite itself and cuts a line that does not end', () => {
     expect(texts(output('10 %\r50 %\r'), output('100 %\r\nnext'))).toEqual(['100 %', 'next']);
     const [row] = rowsOf(output('x'.repeat(LINE_MAX_CHARS)), output('y'));
     expect(row?.kind === 'line' && row.text.length).toBe(LINE_MAX_CHARS);
@@ -69,13 +69,13 @@ describe('LogRows', () => {
     });
   });
 
-  it('tells of a life in notes and leaves out what stands beside', () => {
+  it('shows state changes as notes and leaves out what other parts of the page show', () => {
     expect(
       texts(event('run.created'), event('run.started'), event('agent.plan'), event('run.failed')),
     ).toEqual(['note', 'note']);
   });
 
-  it('says where the output was cut off', () => {
+  it('marks where the output was cut off', () => {
     expect(texts(event('agent.output', { text: 'a', stream: 'stdout', truncated: true }))).toEqual([
       'a',
       'note',
@@ -88,7 +88,7 @@ describe('LogRows', () => {
     ).toEqual([]);
   });
 
-  it('reads on in a log that grows and begins anew with another', () => {
+  it('continues in a log that grows and starts again with another log', () => {
     const log = new LogRows();
     const events = [output('a\n')];
     expect(log.update(events)).toBe(true);
@@ -111,14 +111,14 @@ describe('LogRows', () => {
 });
 
 describe('terminal codes', () => {
-  it('leave only words and colours', () => {
+  it('are removed except for colours', () => {
     const link = `${ESC}]8;;https://x.test\u0007link${ESC}]8;;\u0007`;
     const text = `${link} ${ESC}[2K${ESC}[1;31mred${ESC}[0m\u0008${ESC}(B`;
     expect(drawable(text)).toBe(`link ${ESC}[1;31mred${ESC}[0m`);
     expect(plain(text)).toBe('link red');
   });
 
-  it('hold until they are reset', () => {
+  it('apply until they are reset', () => {
     expect(runningColours(`${ESC}[1m${ESC}[31m`)).toBe(`${ESC}[1m${ESC}[31m`);
     expect(runningColours(`${ESC}[1mx${ESC}[m`)).toBe('');
     expect(runningColours(`${ESC}[1m`.repeat(99)).length).toBe(8 * 4);
@@ -126,7 +126,7 @@ describe('terminal codes', () => {
 });
 
 describe('findRows', () => {
-  it('looks through lines, words and tools, whatever the case and the colours', () => {
+  it('searches lines, messages and tools, ignoring case and colours', () => {
     const rows = rowsOf(
       output(`${ESC}[31mFa${ESC}[1milure${ESC}[0m\n`),
       event('tool.started', { call_id: 'c', name: 'bash', input: 'npm test # failure' }),

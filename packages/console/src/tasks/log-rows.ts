@@ -37,7 +37,7 @@ export class LogRows {
   private source: readonly EventEnvelope[] | null = null;
   private read = 0;
   private readonly tools = new Map<string, { row: ToolRow; atMs: number }>();
-  /** The line of each stream that has no end yet, and the colours that run on. */
+  /** The unfinished line of each stream, and the colours in effect at its end. */
   private open: Partial<Record<'stdout' | 'stderr', number>> = {};
   private colours = { stdout: '', stderr: '' };
 

@@ -19,14 +19,14 @@ describe('moving a task', () => {
     expect(mayControl(me('Admin', 'user:other'), mine)).toBe(true);
   });
 
-  it('knows where a task stands by itself', () => {
+  it('derives the column of a task that was not moved', () => {
     expect(columnByRuns(task({}))).toBe('todo');
     expect(columnByRuns(task({}, { failed: 1 }))).toBe('in_review');
     expect(columnByRuns(task({ picked_run_id: 'run_1' }, { succeeded: 1 }))).toBe('done');
     expect(columnByRuns(task({ picked_run_id: 'run_1' }, { queued: 1 }))).toBe('in_progress');
   });
 
-  it('gives the place back to the runs where they say the same', () => {
+  it('clears the chosen column where the runs lead to the same one', () => {
     expect(places(task({}))).toEqual(['backlog=backlog', 'done=done', 'archived=archived']);
     expect(places(task({ column: 'backlog' }))).toEqual([
       'todo=null',
@@ -41,7 +41,7 @@ describe('moving a task', () => {
     ]);
   });
 
-  it('is only out of sight and back while somebody works', () => {
+  it('only archives and brings back while a run is in progress', () => {
     expect(places(task({ column: 'in_progress' }, { running: 1 }))).toEqual(['archived=archived']);
     expect(places(task({ column: 'archived' }, { running: 1 }))).toEqual(['in_progress=null']);
   });
@@ -52,7 +52,7 @@ describe('changing a repository', () => {
   const repo = { name: 'shop', ...settings } as Repo;
   const fields = fieldsOf(repo);
 
-  it('says only what differs', () => {
+  it('sends only what differs', () => {
     expect(patchOf(fields, repo)).toEqual({});
     expect(patchOf({ ...fields, name: ' store ', test: 'npm test' }, repo)).toEqual({
       name: 'store',

@@ -60,7 +60,7 @@ describe('parsePatch', () => {
     expect(files[3]?.text).toBe('');
   });
 
-  it('finds nothing where nothing is', () => {
+  it('finds no file in an empty patch', () => {
     expect(parsePatch('')).toEqual([]);
     expect(parsePatch('no patch at all')).toEqual([]);
   });

@@ -29,7 +29,7 @@ describe('a push from the console', () => {
     expect(await pushBranch(runs, run, noPause)).toMatchObject({ outcome: 'pushed', message: '' });
   });
 
-  it('is not done by the end of one before', async () => {
+  it('does not take the end of an earlier push for its own', async () => {
     const runs = runsWith([finished('pushed'), intended], [finished('failed', 'Moved.')]);
     expect(await pushBranch(runs, run, noPause)).toMatchObject({
       outcome: 'failed',
@@ -45,7 +45,7 @@ describe('a push from the console', () => {
     expect(await pushBranch(runs, run, noPause)).toMatchObject({ ciChanges: changes });
   });
 
-  it('says that it waits where no worker comes', async () => {
+  it('reports `waiting` where no worker comes', async () => {
     const runs = runsWith([intended]);
     expect(await pushBranch(runs, run, noPause)).toMatchObject({ outcome: 'waiting' });
   });

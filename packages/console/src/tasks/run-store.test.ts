@@ -66,7 +66,7 @@ function makeStore(known: readonly string[] = []) {
 const events = (...list: EventEnvelope[]): Delivery => ({ kind: 'events', events: list });
 
 describe('RunStore', () => {
-  it('asks for all runs of a page on one line', async () => {
+  it('follows all runs of a page on one stream', async () => {
     const { store, lines, delivered } = makeStore();
     store.watch('a');
     store.watch('b');
@@ -78,7 +78,7 @@ describe('RunStore', () => {
     expect(delivered).toEqual(['a:1', 'a:2', 'b:1']);
   });
 
-  it('opens a new line for a new run and goes on where the old one was', async () => {
+  it('opens a new stream for a new run and continues where the old one was', async () => {
     const { store, lines } = makeStore();
     store.watch('a');
     await settled();
@@ -92,7 +92,7 @@ describe('RunStore', () => {
     expect(lines).toHaveLength(2);
   });
 
-  it('follows what nobody shows any more to its end, and then not again', async () => {
+  it('follows a run that no page shows to its end, and then not again', async () => {
     const { store, lines } = makeStore();
     const leave = store.watch('a');
     await settled();
@@ -104,7 +104,7 @@ describe('RunStore', () => {
     expect(lines).toHaveLength(1);
   });
 
-  it('takes it as over when the server has nothing more', async () => {
+  it('ends when the server has nothing more', async () => {
     const { store, lines } = makeStore();
     store.watch('a');
     await settled();
@@ -113,7 +113,7 @@ describe('RunStore', () => {
     expect(lines).toHaveLength(1);
   });
 
-  it('leaves out a run that is not there and follows the others', async () => {
+  it('leaves out a run that does not exist and follows the others', async () => {
     const { store, lines } = makeStore(['a']);
     store.watch('a');
     store.watch('gone');
@@ -125,7 +125,7 @@ describe('RunStore', () => {
     expect(lines[1]!.start).toEqual({ a: 0 });
   });
 
-  it('tells of a lost line, of a gap, and drops the oldest of too many events', async () => {
+  it('reports a lost stream and a gap, and drops the oldest of too many events', async () => {
     const { store, lines } = makeStore();
     const seen: boolean[] = [];
     store.subscribeLine(() => seen.push(store.lineOpen));
@@ -144,7 +144,7 @@ describe('RunStore', () => {
     expect(gap).toBe(true);
   });
 
-  it('names no more runs than one stream may', async () => {
+  it('names no more runs than one stream allows', async () => {
     const { store, lines } = makeStore();
     for (let i = 0; i <= FOLLOWED_MAX; i++) store.watch(`run_${i}`);
     await settled();

@@ -19,7 +19,7 @@ function refresh(): void {
   }, REFRESH_MS);
 }
 
-/** What lives as long as the page does: all logs of runs on one stream. */
+/** Lives as long as the page: the logs of all runs, on one stream. */
 export const runStore = new RunStore(client, {
   onEvents: (runId, events) => {
     if (events.some(event => CHANGES.test(event.type))) refresh();

@@ -27,7 +27,7 @@ describe('states and columns', () => {
     expect(STATUSES.filter(isOver)).toEqual(['succeeded', 'failed', 'canceled']);
   });
 
-  it('count what there is', () => {
+  it('are counted', () => {
     const runs = { queued: 0, running: 2, succeeded: 0, failed: 1, canceled: 0 };
     expect(countsOf(task({ runs }))).toEqual([
       { status: 'running', count: 2 },
@@ -46,7 +46,7 @@ describe('states and columns', () => {
 });
 
 describe('the board', () => {
-  it('has a column for each place, what changed last first, archived only when wanted', () => {
+  it('has each column with the newest change first, and `archived` only on request', () => {
     const old = task({ id: 'a', updated_at: '2026-11-24T00:00:00Z' });
     const fresh = task({ id: 'b' });
     const archived = task({ id: 'c', column: 'archived' });
@@ -64,7 +64,7 @@ describe('the board', () => {
     expect(fits(task({ repo_id: 'gone' }), repos, {})).toBe(true);
   });
 
-  it('knows the sample by its name', () => {
+  it('recognises the sample by its name', () => {
     expect(sampleRepo([repo('a', 'shop'), repo('b', 'sample')])?.id).toBe('b');
     expect(sampleRepo([repo('a', 'shop')])).toBeUndefined();
   });
@@ -73,7 +73,7 @@ describe('the board', () => {
 describe('agents', () => {
   const agent = (name: string, available = true) => ({ name, available }) as never;
 
-  it('begin with the built-in one, or one that is there', () => {
+  it('preselect the built-in one, else the first that is available', () => {
     expect(defaultAgents([agent('codex'), agent('builtin')])).toEqual(['builtin']);
     expect(defaultAgents([agent('codex'), agent('builtin', false)])).toEqual(['codex']);
     expect(defaultAgents([agent('codex', false)])).toEqual([]);
@@ -81,7 +81,7 @@ describe('agents', () => {
 });
 
 describe('addresses', () => {
-  it('read what makes sense and leave out the rest', () => {
+  it('keep valid values and leave out the rest', () => {
     expect(tasksSearch({ q: 'x', repo: 'rpo_1', archived: true })).toMatchObject({
       q: 'x',
       repo: 'rpo_1',

@@ -7,7 +7,7 @@ export interface TaskDraft {
   repo_id: string;
   title: string;
   instruction: string;
-  /** None: the task is only written down. */
+  /** None: the task is created without runs. */
   agents: string[];
 }
 

@@ -21,7 +21,7 @@ export function useEndingNotices(): void {
           id: runId,
           tone: TONES[status],
           words,
-          // A failure stays until it was read.
+          // A failure stays until the reader closes it.
           closeAfterMs: status === 'failed' ? null : SHOWN_MS,
           more: (
             <Link

@@ -33,7 +33,7 @@ export function useFollow(
 
 const INTENTS = ['wheel', 'touchmove', 'pointerdown'] as const;
 
-/** Tells where the reader's own scrolling has led: away from the end, or back to it. */
+/** Reports where the reader's own scrolling has led: away from the end, or back to it. */
 function listen(element: HTMLElement, onLed: (toEnd: boolean) => void): () => void {
   let intentAt = Number.NEGATIVE_INFINITY;
   let lastTop = element.scrollTop;

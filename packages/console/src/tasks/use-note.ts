@@ -33,7 +33,7 @@ export function useNote(event: EventEnvelope): Note {
 /** As many as git shows of a commit's name. */
 const COMMIT_CHARS = 7;
 
-/** Notes whose words need no more than the event's own fields. */
+/** Notes that need only the event's own fields. */
 const TEXTS: Readonly<Record<string, string>> = {
   'run.started': 'note.started',
   'run.requeued': 'note.requeued',
@@ -76,7 +76,7 @@ export function outcomeOf(exitCode: number | null): 'passed' | 'failed' | 'timed
   return exitCode === 0 ? 'passed' : 'failed';
 }
 
-/** Why a run ended, in words; a reason that is not known as it stands. */
+/** Why a run ended, in words; an unknown reason as it is. */
 export function useReason(): (reason: string | null) => string {
   const { t, i18n } = useTranslation('tasks');
   return reason => {

@@ -31,7 +31,7 @@ const at = (ms: number) => START + ms;
 const call = { call_id: 'c1', name: 'paint' };
 
 describe('buildTimeline', () => {
-  it('makes a span of what lasted and a mark of what happened', () => {
+  it('makes a span of what has a duration and a mark of what has none', () => {
     const timeline = buildTimeline(
       log(
         [0, 'session.created'],
@@ -66,7 +66,7 @@ describe('buildTimeline', () => {
     ]);
   });
 
-  it('lets what has not ended reach to the present', () => {
+  it('extends what has not ended to the present', () => {
     const events = log([0, 'session.created'], [500, 'speech.started', { item_id: 'u1' }]);
     const timeline = buildTimeline(events, at(9000));
     expect(timeline.lanes.you).toMatchObject([{ endMs: at(9000), open: true }]);
@@ -87,7 +87,7 @@ describe('buildTimeline', () => {
     expect(timeline.lanes.tools).toMatchObject([{ endMs: at(900), open: false }]);
   });
 
-  it('ends an answer without words with its response', () => {
+  it('ends an answer without text with its response', () => {
     const timeline = buildTimeline(
       log([0, 'item.added', { item_id: 'a1', role: 'assistant' }], [400, 'response.done']),
       at(5000),
@@ -95,7 +95,7 @@ describe('buildTimeline', () => {
     expect(timeline.lanes.model).toMatchObject([{ endMs: at(400), open: false }]);
   });
 
-  it('colours who held the work, with a gap where nobody did', () => {
+  it('colours the server that held the work, with a gap where none did', () => {
     const timeline = buildTimeline(
       log(
         [0, 'session.created'],
@@ -111,7 +111,7 @@ describe('buildTimeline', () => {
     ]);
   });
 
-  it('shows the time in which a lost server was missed as held by nobody', () => {
+  it('shows no holder between the last activity of a lost server and the take-over', () => {
     const since = new Date(at(1500)).toISOString();
     const timeline = buildTimeline(
       log(
@@ -128,7 +128,7 @@ describe('buildTimeline', () => {
     expect(timeline.marks[1]).toMatchObject({ type: 'session.gap', shape: 'life' });
   });
 
-  it('is not stretched by facts that came days later', () => {
+  it('is not stretched by events that came days later', () => {
     const day = 86_400_000;
     const timeline = buildTimeline(
       log([0, 'session.created'], [1000, 'session.ended'], [day, 'recording.uploaded']),
@@ -172,7 +172,7 @@ describe('summary', () => {
 });
 
 describe('buildTimeline of a run', () => {
-  it('draws what the agent did as bars, from what it last heard of', () => {
+  it('draws messages and tools of the agent as bars, each from the event before', () => {
     const timeline = buildTimeline(
       log(
         [0, 'run.created', { instruction: 'Fix it.' }],
@@ -206,7 +206,7 @@ describe('buildTimeline of a run', () => {
     ]);
   });
 
-  it('shows which server carried it, with the time between two', () => {
+  it('shows which server held it, with the time between two', () => {
     const { holdings } = buildTimeline(
       log(
         [0, 'run.created'],
@@ -223,7 +223,7 @@ describe('buildTimeline of a run', () => {
     ]);
   });
 
-  it('tells of its events in one line', () => {
+  it('describes each event in one line', () => {
     const line = (type: string, data: Record<string, unknown>) => summary(event(0, type, data));
     expect(line('tool.started', { name: 'bash', input: 'ls' })).toBe('bash ls');
     expect(line('run.resumed', { replica: 'rep_b' })).toBe('rep_b');

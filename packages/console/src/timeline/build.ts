@@ -154,7 +154,7 @@ function drawUser(lane: Map<string, Draft>, event: EventEnvelope, { data, atMs }
   }
 }
 
-/** A spoken turn is announced without words; a typed one comes with them and takes no time. */
+/** A spoken turn is announced without text; a typed one has its text and takes no time. */
 function drawTyped(lane: Map<string, Draft>, event: EventEnvelope, { data, atMs }: Moment): void {
   const draft = begin(lane, data.item_id, { event, atMs });
   if (data.text) draft.text = data.text;
@@ -255,7 +255,7 @@ function holdings(events: readonly EventEnvelope[], endMs: number): Holding[] {
   return held ? [...found, { ...held, endMs }] : found;
 }
 
-/** A server that was lost held the work until it last heard anything, not until it was missed. */
+/** A lost server held the work until its last activity, not until the loss was noticed. */
 function heldUntil(event: EventEnvelope, startMs: number): number {
   const { since } = event.data;
   const lost = event.type === 'session.gap' && typeof since === 'string';

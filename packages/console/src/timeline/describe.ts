@@ -1,6 +1,6 @@
 import type { EventEnvelope } from '@holdfast/protocol';
 
-/** The key of an event's name among the texts; a type without one is shown as it is. */
+/** The key of an event's name among the texts; a type without a text is shown as it is. */
 export function nameKey(type: string): string {
   return `event.${type.replaceAll('.', '_')}`;
 }

@@ -14,7 +14,7 @@ describe('the window', () => {
     expect(toX(half, 1000)(25_000)).toBeCloseTo(toX(whole, 1000)(25_000));
   });
 
-  it('never leaves the whole nor comes closer than it may', () => {
+  it('stays within the timeline and above the closest zoom', () => {
     let window = whole;
     for (let i = 0; i < 50; i++) window = zoom(window, whole, { factor: 0.5, aroundMs: 99_999 });
     expect(length(window)).toBe(CLOSEST_MS);
@@ -77,12 +77,12 @@ describe('folding', () => {
     ]);
   });
 
-  it('leaves out what is not in sight', () => {
+  it('leaves out what is outside of the window', () => {
     expect(foldMarks([mark(-50), mark(500)], x => x, 100)).toEqual([]);
     expect(foldSpans([span(1, -90, -50), span(2, 200, 300)], x => x, 100)).toEqual([]);
   });
 
-  it('knows how far the words of a span may run', () => {
+  it('reports how far the text of a span may run', () => {
     const folded = foldSpans([span(1, 0, 10), span(2, 60, 80)], x => x, 100);
     expect(folded.map(({ x, width, room }) => [x, width, room])).toEqual([
       [0, 10, 60],

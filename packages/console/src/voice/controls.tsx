@@ -16,7 +16,7 @@ import styles from './voice.module.css';
 import { VoiceFailure } from './voice-failure.tsx';
 import type { VoiceView } from './voice-store.ts';
 
-/** The server's own proposal, for as long as it has not been heard. */
+/** Used until the server's own proposal arrives. */
 const BIT_RATE_DEFAULT = 32_000;
 const MAX_BYTES_DEFAULT = 50_000_000;
 

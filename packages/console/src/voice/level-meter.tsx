@@ -6,7 +6,7 @@ const FALL = 0.82;
 
 /**
  * How loud the microphone is. Moved past React, 25 times a second, and hidden from screen readers:
- * they would read every change, and the state already confirms in words that speech is heard.
+ * they would read every change, and the state already shows in words that the user speaks.
  */
 export function LevelMeter({ active, muted }: { active: boolean; muted: boolean }) {
   const bar = useRef<HTMLDivElement>(null);

@@ -1,6 +1,6 @@
 import type { AudioInput } from '@holdfast/client';
 
-/** In place of a microphone, for those who have none or would rather type. */
+/** In place of a microphone, for users who have none or prefer to type. */
 export function silentInput(): AudioInput {
   return {
     stream: null,

@@ -89,7 +89,7 @@ export class VoiceStore {
     const microphone = choice.microphone
       ? new Microphone({ workletUrl, processing: choice.audioProcessing })
       : silentInput();
-    // A secret for one session: with it come the server's defaults, and words when it is refused.
+    // A secret for one session: its answer has the server's defaults, or the reason of a refusal.
     const secretFor = { session: { type: 'realtime', model: choice.model } } as const;
     const line = {
       http: this.client.http,
@@ -203,7 +203,7 @@ export class VoiceStore {
     });
   }
 
-  /** Over WebRTC no event has our id; where the answer to the offer lacks it, the list has it. */
+  /** Over WebRTC no event has our id; where the response to the offer lacks it, the list has it. */
   private async newestSessionId(): Promise<string | null> {
     const page = await this.client.sessions.list({ created_by: 'me', limit: 1 }).catch(() => null);
     return page?.data[0]?.id ?? null;

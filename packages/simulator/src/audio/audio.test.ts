@@ -118,17 +118,17 @@ describe('formats', () => {
 });
 
 describe('Opus', () => {
-  it('carries a voice at its loudness, in small packets', () => {
+  it('keeps the loudness of a voice, in small packets', () => {
     const codec = new OpusCodec();
     const original = concat([tone(400), silence(100)]);
-    const heard: Int16Array[] = [];
+    const decoded: Int16Array[] = [];
     for (let at = 0; at + FRAME_SAMPLES <= original.length; at += FRAME_SAMPLES) {
       const packet = codec.encode(original.subarray(at, at + FRAME_SAMPLES));
       expect(packet.length).toBeLessThan(400);
-      heard.push(codec.decode(packet) as Int16Array);
+      decoded.push(codec.decode(packet) as Int16Array);
     }
     codec.close();
-    const back = concat(heard);
+    const back = concat(decoded);
     expect(back.length).toBe(original.length);
     const middle = [samplesOf(100), samplesOf(300)] as const;
     const ratio = rms(back, ...middle) / rms(original, ...middle);
@@ -136,7 +136,7 @@ describe('Opus', () => {
     expect(ratio).toBeLessThan(1.2);
   });
 
-  it('says when a packet is not Opus', () => {
+  it('recognises a packet that is not Opus', () => {
     const codec = new OpusCodec();
     expect(codec.decode(Buffer.from([0xff, 0xff]))).toBeUndefined();
     codec.close();
@@ -145,7 +145,7 @@ describe('Opus', () => {
 });
 
 describe('the simulated voice', () => {
-  it('is one beep per word, at least one and not without end', () => {
+  it('is one beep per word, at least one and of bounded length', () => {
     const lengthOf = (text: string) => speak(text, 'alloy', new Random('x')).length;
     expect(lengthOf('one two three')).toBe(3 * lengthOf('one'));
     expect(lengthOf('')).toBe(lengthOf('one'));
@@ -159,6 +159,6 @@ describe('the simulated voice', () => {
   });
 });
 
-it('reads PCM16 little-endian, leaving half a sample out', () => {
+it('reads PCM16 little-endian, leaving out half a sample', () => {
   expect([...toSamples(Uint8Array.of(1, 0, 0xff, 0xff, 9))]).toEqual([1, -1]);
 });

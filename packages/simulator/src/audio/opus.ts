@@ -1,7 +1,7 @@
 /**
  * Opus, by libopus compiled to WebAssembly. Opus codes at any of its rates whatever the other side
  * uses, so both directions run at our 24 kHz mono and no resampling is needed, although the SDP
- * says `opus/48000/2` as it must.
+ * has `opus/48000/2`, as it must.
  *
  * Ownership: a codec holds memory of a fixed heap until `close()`; MAX_OPEN_CALLS keeps the number
  * of codecs far below what fits.

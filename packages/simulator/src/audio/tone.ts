@@ -1,6 +1,6 @@
 /**
  * The simulated voice: one beep per word, pitched by the voice's name and seeded, with a short gap
- * between words. It is audible, cheap, and could not be mistaken for a person.
+ * between words. It is audible, cheap, and clearly not a person.
  */
 
 import { MAX_REPLY_MS } from '../limits.ts';

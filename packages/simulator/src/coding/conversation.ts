@@ -1,6 +1,6 @@
 /**
- * A conversation as the coding model sees it, whichever protocol it came in: what it was told last,
- * which tools it was offered, and what it has called since.
+ * A conversation as the coding model sees it, in any protocol: its last instruction, which
+ * tools it was offered, and what it has called since.
  */
 export interface OfferedTool {
   readonly name: string;
@@ -31,12 +31,12 @@ export interface Conversation {
   readonly model: string;
   /** The user's last message, without what their tool put around it; '' without one. */
   readonly instruction: string;
-  /** The first thing that a person said, where it is another. */
+  /** The first instruction of the conversation, where it is another one. */
   readonly firstInstruction: string | null;
   readonly tools: readonly OfferedTool[];
   /** Answered calls since that instruction, oldest first. */
   readonly calls: readonly PastCall[];
-  /** Where the caller says it works, or null. */
+  /** The working folder that the caller names, or null. */
   readonly workingDirectory: string | null;
   /** Set when the answer must be JSON of this shape and tools are not to be used. */
   readonly answerSchema: JsonSchema | null;
@@ -85,7 +85,7 @@ export function conversationOf(
   return { ...rest, instruction, firstInstruction, workingDirectory, calls };
 }
 
-/** Agents wrap what they add themselves in tags, or head it `# AGENTS.md`. */
+/** Agents put their own additions in tags, or below the heading `# AGENTS.md`. */
 function isSaid(text: string): boolean {
   return text.trim() !== '' && !/^\s*(<[a-z][\w-]*[\s>]|# AGENTS\.md)/.test(text);
 }

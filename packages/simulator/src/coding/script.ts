@@ -3,7 +3,7 @@
  * the next step. It keeps nothing in memory, so an agent that is resumed goes on where it was.
  *
  *   directives' commands → look around → mend `sum.js`, or write a line into NOTES.md
- *   → run the tests, where there are some → say what was done
+ *   → run the tests, where there are some → sum up what was done
  */
 import type { Random } from '../random.ts';
 import type { Conversation, Decision, PastCall, ToolCall } from './conversation.ts';
@@ -66,7 +66,7 @@ function work(conversation: Conversation, box: Toolbox, calls: readonly PastCall
     return write('sum subtracts. I mend it.', mend(box, read.output));
   }
   if (rest.length === 0) {
-    // A look that was cut short with its worker shows nothing of what the commands wrote.
+    // A listing that was cut short with its worker shows nothing of what the commands wrote.
     const exists = has(NOTES) || commandsOf(conversation).length > 0;
     return write(`I write it down in ${NOTES}.`, note(conversation, box, exists));
   }

@@ -1,6 +1,6 @@
 /**
  * Chooses among the tools an agent offers, by name, and fills them by the names of their
- * parameters: our own agent's, Claude Code's, Codex's and Gemini CLI's, or whatever is called like
+ * parameters: our own agent's, Claude Code's, Codex's and Gemini CLI's, or any that is called like
  * one of them.
  */
 import type { Random } from '../random.ts';
@@ -25,7 +25,7 @@ const NAMES = {
 } as const;
 export type Purpose = keyof typeof NAMES;
 
-/** Names that a meaning goes by, the likeliest first. */
+/** The names that tools of one purpose have, the likeliest first. */
 const PARAMETERS = {
   path: ['path', 'file_path', 'dir_path', 'absolute_path', 'filename', 'file'],
   content: ['content', 'contents', 'text'],

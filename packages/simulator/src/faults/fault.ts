@@ -60,7 +60,7 @@ export interface FaultTarget {
   after(delayMs: number, action: () => void): void;
   /** Ends the session properly; the code must be one that may be sent. */
   close(code: number, reason: string): void;
-  /** Ends the session with a TCP reset (WebRTC: without a word). */
+  /** Ends the session with a TCP reset (WebRTC: without a message). */
   reset(): void;
   /** Below: WebSocket only; nothing happens over WebRTC. */
   sendText(text: string): void;

@@ -121,7 +121,7 @@ describe('in an open session', () => {
     expect((await client.closed).code).toBe(1006);
   });
 
-  it('stops reading, and goes on', async () => {
+  it('stops reading, then continues', async () => {
     const client = await armed({ fault: 'stall_reading', for_ms: 300 });
     await client.events.next('session.created');
     client.send({ type: 'input_audio_buffer.clear' });
@@ -169,7 +169,7 @@ describe('in an open session', () => {
     expect((await client.failed).message).toContain('Max payload size exceeded');
   });
 
-  it('can be struck while it runs', async () => {
+  it('can be hit by a fault while it runs', async () => {
     const client = await open();
     const { session } = await client.events.next('session.created');
     const rule = { fault: 'close', code: 1012, reason: 'restart' };
@@ -195,7 +195,7 @@ describe('the rules', () => {
     expect(list.data).toEqual([]);
   });
 
-  it('can be there from the start', async () => {
+  it('can be active from the start', async () => {
     await simulator.close();
     simulator = await startSimulator({ faults: [{ fault: 'refuse', status: 503, times: 1 }] });
     await expect(open()).rejects.toThrow('503');

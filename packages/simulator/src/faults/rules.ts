@@ -102,7 +102,7 @@ export class FaultBook {
     }));
   }
 
-  /** The rules that befall this request; each counts as used. */
+  /** The rules that apply to this request; each counts as used. */
   take(route: Route, model: string | undefined): FaultRule[] {
     const taken = this.#entries.filter(
       ({ rule }) => rule.routes.includes(route) && [undefined, model].includes(rule.model),

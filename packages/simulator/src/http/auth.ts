@@ -1,5 +1,5 @@
 /**
- * Who calls: a key in one of the places the providers know. Keys are compared and hashed here
+ * Authentication by a key, in any place that the providers read. Keys are compared and hashed here
  * and never leave this file's callers.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';

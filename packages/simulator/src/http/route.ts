@@ -8,7 +8,7 @@ export interface RouteContext {
   request: IncomingMessage;
   response: ServerResponse;
   url: URL;
-  /** Faults that befall this request. */
+  /** Faults that apply to this request. */
   rules: FaultRule[];
   params: string[];
 }

@@ -1,4 +1,4 @@
-/** The inspection routes: who may, settings at run time, load mode and its hashes. */
+/** The inspection routes: access, settings at run time, load mode and its hashes. */
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MAX_ENDED_SESSIONS } from '../limits.ts';
@@ -21,14 +21,14 @@ const inspect = (path: string, options: RequestInit = {}) =>
   fetch(`${simulator.url}/_simulator/${path}`, options);
 
 describe('inspection', () => {
-  it('refuses web pages and knows its paths', async () => {
+  it('refuses web pages and unknown paths', async () => {
     const headers = { origin: 'http://localhost:8080' };
     expect((await inspect('sessions', { headers })).status).toBe(403);
     expect((await inspect('nothing')).status).toBe(404);
     expect((await inspect('sessions/sess_none')).status).toBe(404);
   });
 
-  it('shows the envelope of what was heard', async () => {
+  it('shows the envelope of the received audio', async () => {
     const client = await WebSocketClient.open(simulator, PATH);
     const { session } = await client.events.next('session.created');
     client.speak(tone(400));
@@ -61,7 +61,7 @@ describe('inspection', () => {
     await client.close();
   });
 
-  it('forgets ended sessions on DELETE, and beyond its limit', async () => {
+  it('drops ended sessions on DELETE, and beyond its limit', async () => {
     await (await WebSocketClient.open(simulator, PATH)).close();
     await until('the end', async () => {
       const { data } = (await (await inspect('sessions')).json()) as { data: { state: string }[] };

@@ -49,16 +49,16 @@ describe('a spoken turn', () => {
     ]);
   });
 
-  it('gives back the very samples it heard, and accounts for them', () => {
+  it('gives back the very samples it received, and accounts for them', () => {
     const test = new TestSession();
     test.speak(UTTERANCE);
     test.clock.advance(LONG_MS);
-    const heard = toBytes(concat([tone(1_000), silence(500)]));
-    expect(test.spoken().equals(heard)).toBe(true);
+    const received = toBytes(concat([tone(1_000), silence(500)]));
+    expect(test.spoken().equals(received)).toBe(true);
     const view = test.session.record.view(test.clock.nowMs());
     const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
     expect(view.audio_sha256).toBe(sha256(toBytes(UTTERANCE)));
-    expect(view.sent_sha256).toBe(sha256(heard));
+    expect(view.sent_sha256).toBe(sha256(received));
     expect(view.received.audio_bytes).toBe(UTTERANCE.length * 2);
     const { usage, status, status_details } = test.last('response.done').response;
     expect([status, status_details]).toEqual(['completed', null]);
@@ -67,7 +67,7 @@ describe('a spoken turn', () => {
     expect(usage.total_tokens).toBe(usage.input_tokens + usage.output_tokens);
   });
 
-  it('says that its transcript is simulated, unless the script knows the words', () => {
+  it('marks its transcript as simulated, unless the script has the words', () => {
     const config = { audio: { input: { transcription: { model: 'whisper-1' } } } };
     const test = new TestSession(config, { script: [{ heard: 'Good morning.' }] });
     test.speak(UTTERANCE);

@@ -1,5 +1,5 @@
 /**
- * Client events of every type with all sorts of content: whatever comes, the session answers with
+ * Client events of every type with all sorts of content: the session always answers with
  * events of the protocol, never with an error of its own.
  */
 import fc from 'fast-check';

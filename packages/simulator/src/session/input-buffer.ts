@@ -1,6 +1,6 @@
 /**
  * The input audio buffer: what the user said since the last commit, and where their turns begin and
- * end. With turn detection on, silence older than the prefix padding is let go at once, so an open
+ * end. With turn detection on, silence older than the prefix padding is dropped at once, so an open
  * microphone costs nothing; with it off, everything is kept until commit or clear, up to
  * MAX_INPUT_BUFFER_SAMPLES.
  */

@@ -1,6 +1,6 @@
 /**
  * Conversation items as they stand on the wire, GA shapes. `transcript` may be null (a user's
- * audio before its transcription), which the published types do not say but the API does and
+ * audio before its transcription), which the published types leave out but the API sends and
  * clients expect.
  */
 type ItemStatus = 'in_progress' | 'completed' | 'incomplete';

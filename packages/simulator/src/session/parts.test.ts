@@ -52,7 +52,7 @@ describe('the input buffer', () => {
     expect(second).toMatchObject({ startMs: 700 });
   });
 
-  it('can be configured again while someone speaks', () => {
+  it('can be configured again during speech', () => {
     const buffer = new InputBuffer();
     buffer.configure(VAD);
     push(buffer, tone(300), 20);
@@ -108,7 +108,7 @@ describe('the tool rule', () => {
     expect(call(text)).toEqual({ name, arguments: args });
   });
 
-  it('does not call for small talk, or when it must not', () => {
+  it('calls nothing on small talk, or when it must not', () => {
     expect(call('please repeat this text')).toBeUndefined();
     expect(call('hello')).toBeUndefined();
     expect(call('make the background #aabbcc', 'none')).toBeUndefined();
@@ -130,7 +130,7 @@ describe('the conversation', () => {
     expect(conversation.audioOf('two')).toBe(half);
   });
 
-  it('forgets the oldest item beyond the limit', () => {
+  it('drops the oldest item beyond the limit', () => {
     const conversation = new Conversation('conv');
     const base = { object: 'realtime.item', type: 'message', status: 'completed' } as const;
     for (let count = 0; count < 2_001; count++) {

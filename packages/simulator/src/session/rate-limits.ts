@@ -1,6 +1,6 @@
 /**
- * The account behind `rate_limits.updated`: two buckets that refill within a minute. It only tells;
- * refusing is a fault's business.
+ * The account behind `rate_limits.updated`: two buckets that refill within a minute. Nothing
+ * here refuses a request; a fault can.
  */
 import type { ServerEvent } from './server-events.ts';
 

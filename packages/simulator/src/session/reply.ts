@@ -3,7 +3,7 @@
  * list of parts. In order of precedence:
  *
  * 1. after a function output: a short confirmation;
- * 2. the script's turn, where it says something;
+ * 2. the script's turn, where it has one;
  * 3. a function that the user's typed words, or `tool_choice`, ask for;
  * 4. the user's own voice, or for typed words beeps and a sentence that quotes them;
  * 5. with nothing to answer: a greeting.
@@ -91,13 +91,13 @@ function lastUserMessage(items: readonly Item[]): Item | undefined {
 function answer(request: ReplyRequest): Part {
   const message = lastUserMessage(request.items);
   if (message === undefined) return sentence('(simulated) Hello, I am listening.', request);
-  const heard = request.conversation.audioOf(message.id);
-  if (heard !== undefined) {
-    const samples = heard.subarray(0, samplesOf(MAX_REPLY_MS));
-    const lengthS = (msOf(samples.length) / 1000).toFixed(1);
+  const samples = request.conversation.audioOf(message.id);
+  if (samples !== undefined) {
+    const echo = samples.subarray(0, samplesOf(MAX_REPLY_MS));
+    const lengthS = (msOf(echo.length) / 1000).toFixed(1);
     const transcript = `(simulated) Your own voice again: ${lengthS} s of speech.`;
     if (wantsText(request)) return { kind: 'text', text: transcript };
-    return { kind: 'speech', transcript, samples };
+    return { kind: 'speech', transcript, samples: echo };
   }
   const text = textOf(message).slice(0, QUOTE_LENGTH);
   if (text === '') return sentence('(simulated) Are you still there?', request);

@@ -6,8 +6,8 @@
  * `close()` ends it silently. At the end of its lifetime it sends `session_expired` and asks its
  * transport to close with 1001.
  *
- * Invariants: at most one response in the conversation at a time; a client's fault is answered
- * with an `error` event and changes nothing; after `close()` nothing is sent.
+ * Invariants: at most one response in the conversation at a time; the session answers a client's
+ * fault with an `error` event and changes nothing; after `close()` nothing is sent.
  */
 import { AudioDecoder } from '../audio/format.ts';
 import type { Behaviour } from '../behaviour.ts';
@@ -192,7 +192,7 @@ export class RealtimeSession implements EventHost {
     this.#responses.cancel(responseId);
   }
 
-  /** Cuts what the model said down to what was heard; its transcript goes. */
+  /** Cuts the model's audio down to what was played, and removes its transcript. */
   truncate({ itemId, contentIndex, playedMs }: Omit<Interrupted, 'responseId'>): void {
     const item = this.conversation.find(itemId);
     if (item?.type === 'message') item.content = [{ type: 'output_audio' }];

@@ -1,6 +1,6 @@
 /**
- * Transcription of the user's audio. Nothing here understands speech, so the text says what it is,
- * unless the script knows what was said.
+ * Transcription of the user's audio. Nothing here understands speech, so the text is marked as
+ * simulated, unless the script has the words.
  */
 import type { SessionHost } from './host.ts';
 import type { MessageItem } from './items.ts';

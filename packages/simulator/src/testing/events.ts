@@ -1,5 +1,5 @@
 /**
- * Collects server events and waits for one; every wait is bounded and says what came instead.
+ * Collects server events and waits for one; every wait is bounded and reports what came instead.
  */
 const WAIT_MS = 10_000;
 

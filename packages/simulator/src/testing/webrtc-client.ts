@@ -111,7 +111,7 @@ export class WebRtcClient {
     this.#track.writeRtp(new RtpPacket(header, this.#codec.encode(samples)));
   }
 
-  /** As browsers do: tells the other side first. */
+  /** As browsers do: notifies the other side first. */
   async close(): Promise<void> {
     await this.#peer.sctp?.stop();
     await this.#peer.close();

@@ -143,7 +143,7 @@ describe('Responses', () => {
     });
   });
 
-  it('does not know what it never said', async () => {
+  it('refuses a reference to a response that it never sent', async () => {
     const input = [{ type: 'item_reference' as const, id: 'msg_none' }];
     await expect(openai.responses.create({ model: 'm', input })).rejects.toMatchObject({
       status: 404,

@@ -59,7 +59,7 @@ describe('Messages', () => {
   const user = (text: string) => ({
     role: 'user',
     content: [
-      { type: 'text', text: '<system-reminder>\nnot said by anybody' },
+      { type: 'text', text: '<system-reminder>\nwritten by the tool' },
       { type: 'text', text },
     ],
   });

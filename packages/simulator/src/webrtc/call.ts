@@ -170,7 +170,7 @@ export class Call implements FaultTarget {
   }
 
   async #release(): Promise<void> {
-    // The library closes without telling the peer; aborting the data channels does tell it.
+    // The library closes without telling the peer; aborting the data channels notifies it.
     await this.#peer.sctp?.stop().catch(() => {});
     await this.#peer.close().catch(() => {});
     this.#codec.close();

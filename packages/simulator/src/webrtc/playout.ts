@@ -1,6 +1,6 @@
 /**
  * The model's voice on a media track: a queue of samples played as Opus packets, one every 20 ms,
- * silence when there is nothing to say.
+ * silence when the queue is empty.
  *
  * Per response: queued -> playing (`onStarted`, with its first packet) -> over (`onStopped`, when
  * the queue has run through its end) or cut off (`clear`). The pace is absolute: packets that a

@@ -89,7 +89,7 @@ describe('signalling', () => {
 });
 
 describe('a call', () => {
-  it('hears speech, answers with it, and says when its voice starts and stops', async () => {
+  it('receives speech, answers with it, and reports when its voice starts and stops', async () => {
     const { callId } = await call({ audio: { input: { transcription: { model: 'whisper-1' } } } });
     await client.events.next('session.created');
     await client.speak(concat([silence(200), SPEECH, silence(800)]));
@@ -139,7 +139,7 @@ describe('a call', () => {
     expect(JSON.parse(done.arguments)).toEqual({ color: '#aabbcc' });
   });
 
-  it('stops its voice when interrupted, and truncates what was not heard', async () => {
+  it('stops its voice when interrupted, and truncates what was not played', async () => {
     await call();
     await client.events.next('session.created');
     await client.speak(concat([SPEECH, SPEECH, SPEECH, silence(700)]));
@@ -151,7 +151,7 @@ describe('a call', () => {
     expect(truncated.audio_end_ms).toBeLessThan(2_400);
   });
 
-  it('lets a sideband watch, change and outlive nothing', async () => {
+  it('lets a sideband watch and change the session, and closes it with the call', async () => {
     const { callId } = await call();
     await client.events.next('session.created');
     const sideband = await WebSocketClient.open(simulator, `/v1/realtime?call_id=${callId}`, KEY);

@@ -56,8 +56,8 @@ export class WebSocketConnection implements EventSink, FaultTarget {
     this.#ws.on('ping', data => {
       if (this.#answersPings) this.#ws.pong(data);
     });
-    // The library closes with the fitting code (1002, 1007, 1009); `close` tells which. A peer that
-    // broke the protocol is not waited for.
+    // The library closes with the fitting code (1002, 1007, 1009), which `close` reports. A peer
+    // that broke the protocol gets only the grace period to close.
     this.#ws.on('error', () => this.after(FAULTY_PEER_GRACE_MS, () => this.drop()));
     this.#ws.once('close', (code, reason) => {
       this.#triggers.close();

@@ -1,4 +1,4 @@
-/** The WebSocket routes themselves: who gets in, what is refused and how, limits, closing. */
+/** The WebSocket routes themselves: access, refusals, limits, closing. */
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -49,7 +49,7 @@ async function sessions(): Promise<any[]> {
   return ((await response.json()) as { data: unknown[] }).data;
 }
 
-describe('who gets in', () => {
+describe('access', () => {
   const bearer = [`Authorization: Bearer ${KEY}`];
   it.each([
     ['no key', PATH, [], 401],
