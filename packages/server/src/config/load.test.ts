@@ -23,7 +23,7 @@ describe('refusals', () => {
     );
   });
 
-  it('suggests the name that was meant', () => {
+  it('suggests the nearest known name', () => {
     expect(faultsOf({ HOLDFAST_DATADIR: 'x' })).toEqual([
       'HOLDFAST_DATADIR: no such setting. Did you mean HOLDFAST_DATA_DIR?',
     ]);
@@ -212,7 +212,7 @@ describe('values', () => {
 });
 
 describe('Secret', () => {
-  it('gives itself away in no usual way', () => {
+  it('is masked in every usual conversion to text', () => {
     const secret = new Secret('hunter2');
     const texts = [`${secret}`, String(secret), JSON.stringify({ secret }), inspect({ secret })];
     expect(texts.join()).not.toContain('hunter2');

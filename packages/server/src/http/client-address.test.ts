@@ -21,7 +21,7 @@ describe('the address of a client', () => {
     expect(none.addressOf(from(undefined))).toBeUndefined();
   });
 
-  it('is what the last stranger in a chain of trusted proxies is', () => {
+  it('is the last untrusted address before a chain of trusted proxies', () => {
     const trust = createProxyTrust(['10.0.0.0/8', '2001:db8::1']);
     const chain = (list: string, peer = '10.0.0.1') =>
       trust.addressOf(from(peer, { 'x-forwarded-for': list }));
@@ -50,7 +50,7 @@ describe('the address of a client', () => {
     expect(clientOf('::/0', '203.0.113.9', '1.2.3.4')).toBe('203.0.113.9');
   });
 
-  it.each(['10.0.0.0/99', 'proxy', ''])('does not start with a range that is none (%j)', range => {
+  it.each(['10.0.0.0/99', 'proxy', ''])('refuses to start with an invalid range (%j)', range => {
     expect(() => createProxyTrust([range])).toThrow('no range');
   });
 });

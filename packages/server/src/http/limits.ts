@@ -12,7 +12,7 @@ export interface HttpLimits {
   readonly requestTimeoutMs: number;
   /** Longer than the 60 s that load balancers commonly keep idle connections. */
   readonly keepAliveTimeoutMs: number;
-  /** How often the two timeouts above are looked at. */
+  /** How often the two timeouts above are checked. */
   readonly checkIntervalMs: number;
   /** Upgrades between their request and their handler's call. */
   readonly maxPendingUpgrades: number;
@@ -46,7 +46,7 @@ export const CLOSE_GRACE_MS = 5_000;
 export const HEALTH_CACHE_MS = 5_000;
 /** A check that takes longer counts as failed. */
 export const HEALTH_CHECK_TIMEOUT_MS = 3_000;
-/** What the process beside this one may take to answer on its status socket; below a check's. */
+/** Time for the process beside this one to answer on its status socket; below a check's. */
 export const STATUS_TIMEOUT_MS = 2_000;
 /** The most that is read of such an answer: 50 metrics with all the series that they may have. */
 export const STATUS_MAX_BYTES = 4 * 1024 * 1024;

@@ -79,7 +79,7 @@ describe('refusals', () => {
     expect(passed.json()).toEqual({ principal: 'me' });
   });
 
-  it('answers an unknown failure without telling what it was, and logs it', async () => {
+  it('answers an unknown failure without its cause, and logs it', async () => {
     const { http, lines } = await start();
     const answer = await http.app.inject({
       url: '/crash?key=hidden',

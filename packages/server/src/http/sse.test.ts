@@ -82,13 +82,13 @@ describe('an event stream', () => {
     expect(answer).toMatch(/data: last\n\n\r\n0\r\n\r\n$/);
   });
 
-  it('has no ingress cut it', () => {
+  it('ends before an ingress would cut it', () => {
     const { lifetimeMs, stallMs, heartbeatMs } = SSE_LIMITS;
     expect(lifetimeMs + stallMs).toBeLessThan(240_000);
     expect(heartbeatMs).toBe(15_000);
   });
 
-  it('cuts off who does not read, and holds a bounded number of bytes meanwhile', async () => {
+  it('cuts off a stalled reader, and holds a bounded number of bytes meanwhile', async () => {
     limits = { stallMs: 100 };
     const event = `data: ${'x'.repeat(16 * 1024)}\n\n`;
     let sentBytes = 0;
@@ -109,7 +109,7 @@ describe('an event stream', () => {
     expect(sentBytes).toBeLessThan(32 * 1024 * 1024);
   });
 
-  it('notices that its reader went, and sends nothing then', async () => {
+  it('notices that its reader has left, and then sends nothing', async () => {
     work = async stream => {
       stream.send('data: 1\n\n');
       await aborted(stream.signal);

@@ -40,7 +40,7 @@ export interface SseStream {
   end(): void;
 }
 
-/** Takes over a reply. The caller must `end()` it, whatever happens. */
+/** Takes over a reply. The caller must `end()` it in any case. */
 export function openSse(reply: FastifyReply, limits: SseLimits = SSE_LIMITS): SseStream {
   const headers = reply.getHeaders();
   reply.hijack();
@@ -78,7 +78,7 @@ class SseWriter implements SseStream {
       this.#quietTicks = 0;
       if (!response.writableNeedDrain) response.write(': ka\n\n');
     }, limits.heartbeatMs / 2);
-    // Readers that came together should not come again together.
+    // Readers that connected together should not reconnect together.
     const lifetimeMs = limits.lifetimeMs * (1 - Math.random() / 10);
     this.#lifetime = setTimeout(() => this.#stop.abort(), lifetimeMs);
     // The reader left before the stream began, so no `close` event will follow.

@@ -79,7 +79,7 @@ it('makes a process degraded whose worker is down or unhealthy, without the reas
   expect(JSON.stringify(answer)).not.toContain('hunter2');
 });
 
-it('is not waited for longer than its time', async () => {
+it('is waited for no longer than its time limit', async () => {
   await answering(() => {});
   const startMs = performance.now();
   expect(await readStatusMetrics(path)).toBeNull();
@@ -87,7 +87,7 @@ it('is not waited for longer than its time', async () => {
   expect((await (await beside()).read()).status).toBe('degraded');
 });
 
-it('is not read further than its bound', async () => {
+it('is read no further than its bound', async () => {
   let sentBytes = 0;
   await answering((_request, response) => {
     const chunk = Buffer.alloc(64 * 1024, 'a');

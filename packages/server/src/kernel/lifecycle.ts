@@ -28,7 +28,7 @@ export interface Component {
 export const DRAIN_CLOSING_MS = 5_000;
 /** The time one component's stop may take: the service it waits for may never answer. */
 export const STOP_MAX_MS = 10_000;
-/** The time that all stops may take together: whatever ends this process waits no longer. */
+/** The time that all stops may take together: what ends this process waits no longer. */
 export const STOPS_MAX_MS = 20_000;
 /** The time that the close of one port may take: the service it waits for may never answer. */
 export const CLOSE_MAX_MS = 10_000;

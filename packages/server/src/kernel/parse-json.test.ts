@@ -39,7 +39,7 @@ describe('JsonScanner', () => {
   const texts = Array.from({ length: 4 ** 6 }, (_, n) =>
     [...n.toString(4)].map(digit => '"\\[,'[Number(digit)]).join(''),
   );
-  /** The same, as plainly as it can be said. */
+  /** The same, by a plain implementation. */
   function counted(text: string): { containers: number; commas: number } {
     const outside = text.replace(/"(?:\\.|[^"\\])*(?:"|\\?$)/g, '');
     const count = (sign: string) => outside.split(sign).length - 1;

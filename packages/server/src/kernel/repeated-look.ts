@@ -4,9 +4,9 @@ interface OnFailure {
 }
 
 /**
- * Looks at something in the database, at most once at a time. A call during a look makes it look
- * once more, so that what came meanwhile is seen. A failure is logged once per outage: the work
- * that the look is about goes on meanwhile.
+ * Looks at something in the database, at most once at a time. A call during a look repeats it
+ * once, so that later changes are seen. A failure is logged once per outage: the work
+ * that the look is about continues.
  */
 export class RepeatedLook {
   readonly #look: () => Promise<void>;

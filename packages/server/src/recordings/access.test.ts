@@ -24,7 +24,7 @@ withDatabase(open => {
     return answer.status;
   }
 
-  it('has nothing to say of its owner, nor of those who were refused', async () => {
+  it('records neither acts of the owner nor refused requests', async () => {
     for (const caller of ['Developer:ann', 'Developer:bob', 'Admin:eve:other']) {
       await ask(caller, `/v1/sessions/${session}/recordings`);
       await ask(caller, `/v1/recordings/${id}`);
@@ -34,7 +34,7 @@ withDatabase(open => {
     expect(host.audited).toEqual([]);
   });
 
-  it('puts on record what an Admin does with another’s recordings', async () => {
+  it('records what an Admin does with another user’s recordings', async () => {
     await ask('Admin:eve', `/v1/sessions/${session}/recordings`);
     await ask('Admin:eve', `/v1/recordings/${id}`);
     await ask('Admin:eve', `/v1/recordings/${id}/audio`);
@@ -52,7 +52,7 @@ withDatabase(open => {
     }
   });
 
-  it('shows an Admin nothing that cannot be put on record', async () => {
+  it('shows an Admin nothing that cannot be recorded', async () => {
     host.auditFails = true;
     expect(await ask('Admin:eve', `/v1/recordings/${id}/audio`)).toBe(500);
     expect(await ask('Admin:eve', `/v1/recordings/${id}`, 'DELETE')).toBe(500);

@@ -9,7 +9,7 @@ import { withDatabase } from '../platform/database/testing.ts';
 import { createRecordingSweep } from './index.ts';
 import { openRecordingHost, type RecordingHost, sendUpload } from './testing.ts';
 
-/** What goes wrong in front of the real stores; each is called before the real thing. */
+/** Faults in front of the real stores; each is called before the real function. */
 interface Faults {
   put?: () => Promise<void>;
   afterPut?: () => Promise<void>;
@@ -92,7 +92,7 @@ withDatabase(open => {
     return createRecordingSweep(deps).run();
   };
 
-  /** A put that waits until it is let go; `reached` resolves when it waits. */
+  /** A put that waits until it is released; `reached` resolves when it waits. */
   function holdPut() {
     const reached = Promise.withResolvers<void>();
     const go = Promise.withResolvers<void>();
@@ -125,7 +125,7 @@ withDatabase(open => {
       expect(existsSync(host.spool.path(id))).toBe(false);
     });
 
-    it('goes with its file when its time is over, which trying does not prolong', async () => {
+    it('is removed with its file when its time is over, which retries do not prolong', async () => {
       const { session, id } = await waiting();
       await sql`update recordings set created_at = now() - interval '25 hours',
         kept_until = now() - interval '1 hour' where id = ${id}`.execute(database.db);
@@ -161,7 +161,7 @@ withDatabase(open => {
     });
   });
 
-  it('keeps a spool file of which nobody can tell whether it is needed', async () => {
+  it('keeps a spool file while it cannot be known whether a row needs it', async () => {
     const admitted = host.recordings.uploads.admit();
     await host.recordings.uploads.receive(admitted.id, Readable.from([Buffer.from('x')]));
     faults.databaseDown = true;
@@ -240,7 +240,7 @@ withDatabase(open => {
     expect([await keys(), await rowsOf(session)]).toEqual([before, []]);
   });
 
-  it('purges past a blob that cannot be deleted, and that one later', async () => {
+  it('skips a blob that cannot be deleted, and purges it later', async () => {
     const sessions = [await host.newSession('ann'), await host.newSession('ann')];
     const ids: string[] = [];
     for (const session of sessions) ids.push(await idOf(await sendUpload(host, session)));
@@ -274,7 +274,7 @@ withDatabase(open => {
     expect(opened.map(body => body.destroyed)).toEqual([true]);
   });
 
-  it('tells the session’s log what retention deletes, where there still is one', async () => {
+  it('logs what retention deletes, where the session still has a log', async () => {
     const sessions = [await host.newSession('ann'), await host.newSession('ann')];
     for (const session of sessions) {
       await sendUpload(host, session);

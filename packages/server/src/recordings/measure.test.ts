@@ -31,7 +31,7 @@ async function cut(name: string, keepShare: number): Promise<string> {
 
 describe('measureAudio', () => {
   it('refuses what is not audio', async () => {
-    const path = await file('this is not audio, whatever its name says');
+    const path = await file('this is not audio, whatever its name is');
     await expect(measureAudio(path)).rejects.toMatchObject({
       code: 'unprocessable',
       field: 'audio_file',
@@ -39,7 +39,7 @@ describe('measureAudio', () => {
     await expect(measureAudio(fixture('README.md'))).rejects.toMatchObject({ field: 'audio_file' });
   });
 
-  it('refuses a file without its beginning or an end that the header promises', async () => {
+  it('refuses a file without its beginning or the end that its header announces', async () => {
     await expect(measureAudio(await cut('tone.mp4', 0.01))).rejects.toMatchObject({
       field: 'audio_file',
     });
@@ -64,7 +64,7 @@ describe('measureAudio', () => {
     expect(measured.duration_s).toBeLessThan(3.1);
   });
 
-  it('takes as many samples as the file could hold, and none beyond', async () => {
+  it('takes as many samples as the file could hold, and no more', async () => {
     const sizeBytes = fragmentedMp4(0).length;
     expect(sizeBytes).toBeLessThan(700);
     const measured = await measureAudio(await file(fragmentedMp4(sizeBytes)));

@@ -9,9 +9,9 @@ import { type ConfinedLimits, createConfined } from '../platform/isolation/index
 import type { Telemetry } from '../platform/telemetry/index.ts';
 import { CONTAINERS, type Container } from './recording.ts';
 
-/** A longer time shows nothing but a hostile file: 100 MB are parsed in less than a second. */
+/** Only a hostile file takes longer: 100 MB are parsed in less than a second. */
 const CPU_MAX_S = 20;
-/** A process that did not get its time on the processor by then says nothing of the file. */
+/** Longer than that shows a busy machine, not a fault of the file. */
 const TIMEOUT_MS = 60_000;
 const BUSY_RETRY_S = 30;
 
@@ -73,7 +73,7 @@ const report = z.union([
   z.object({ measured: measuredAudio.extend({ container: z.literal(CONTAINER_NAMES) }) }),
 ]);
 
-/** A parser that a file misleads may print anything. */
+/** A parser that a hostile file controls may print anything. */
 function measuredOf(output: string): MeasuredAudio {
   const { data } = report.safeParse(parseJson(output));
   if (data === undefined) throw notAudio(STOPPED.itself);

@@ -132,7 +132,7 @@ withDatabase(open => {
         form.append('audio_file', new Blob([file as BlobPart]), 'b.webm');
       await refused(await upload(session, { more }), 400, 'audio_file');
     });
-    it('parts that nobody asked for', async () => {
+    it('unknown parts', async () => {
       const more = (form: FormData) => form.append('extra', 'x');
       await refused(await upload(session, { more }), 400, 'extra');
     });
@@ -195,7 +195,7 @@ withDatabase(open => {
       expect(audio.headers.get('content-type')).toBe(`audio/${format}`);
     });
 
-    it('is told to the session’s log, with the measured values', async () => {
+    it('is recorded in the session’s log, with the measured values', async () => {
       const session = await host.newSession('ann');
       await upload(session, { metadata: declared({ channels: 2, duration: 4 }) });
       const [event] = await host.log.read(database.db, {
@@ -249,7 +249,7 @@ withDatabase(open => {
       id = ((await (await upload(session)).json()) as { audio_id: string }).audio_id;
     });
 
-    it('is hidden from everybody but its creator and Admins', async () => {
+    it('is hidden from all but its creator and Admins', async () => {
       for (const caller of ['Developer:bob', 'Developer:ann:other', 'Admin:eve:other']) {
         const headers = { 'x-caller': caller };
         for (const path of [`/v1/recordings/${id}`, `/v1/recordings/${id}/audio`]) {
@@ -265,7 +265,7 @@ withDatabase(open => {
       expect((await get(`/v1/recordings/${id}`, { 'x-caller': 'Admin:eve' })).status).toBe(200);
     });
 
-    it('is played in ranges, which note the access', async () => {
+    it('is played in ranges, each noted as an access', async () => {
       const file = await fixture('webm');
       const part = await get(`/v1/recordings/${id}/audio`, { range: 'bytes=10-19' });
       expect(part.status).toBe(206);
@@ -304,7 +304,7 @@ withDatabase(open => {
       expect(speech.summary.total_duration).toBeCloseTo(9, 0);
     });
 
-    it('goes with its blob when it is deleted, and the log says so', async () => {
+    it('is deleted with its blob, and the log records it', async () => {
       const before = await blobs();
       const answer = await fetch(`${host.url}/v1/recordings/${id}`, { method: 'DELETE' });
       expect(answer.status).toBe(204);
@@ -399,7 +399,7 @@ withDatabase(open => {
   });
 });
 
-it('refuses a body that is larger than it says without holding it', async () => {
+it('refuses a body larger than announced without buffering it', async () => {
   const { readUploadForm } = await import('./multipart.ts');
   const part = { type: 'field', fieldname: 'metadata', value: '{', valueTruncated: true };
   const parts = Readable.from([part]) as unknown as Parameters<typeof readUploadForm>[0];

@@ -20,7 +20,7 @@ export async function hide(
   const appendId = newUuidV7();
   const hidden = await deps.database.transaction(async trx => {
     if ((await store.markDeleting(trx, row.id)) === undefined) return false;
-    // Among the keys it is known as erased when a backup of the data has brought it back.
+    // The keys mark it as erased, in case a restored backup of the data contains it.
     await deps.sealer.erase(trx, row.id);
     const subject = await deps.log.subject(trx, row.session_id);
     if (subject === null || subject.erasedAt !== null) return true;

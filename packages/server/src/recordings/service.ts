@@ -91,7 +91,7 @@ export function createRecordings(deps: RecordingsDeps): Recordings {
 
 type RecordingPolicy = 'recordings.read' | 'recordings.write' | 'recordings.delete';
 
-/** The session, for an act on its recordings. */
+/** The session, if the caller may act on its recordings. */
 async function accessSession(
   deps: RecordingsDeps,
   policy: RecordingPolicy,

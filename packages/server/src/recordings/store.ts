@@ -104,7 +104,7 @@ export function markComplete(executor: Executor, id: string): Promise<RecordingR
     .executeTakeFirst();
 }
 
-/** Lets a pending row wait; one that waits already does not wait longer for it. */
+/** Lets a pending row wait; a row that waits already keeps its deadline. */
 export async function keepPending(executor: Executor, id: string, keepS: number): Promise<void> {
   await tables(executor)
     .updateTable('recordings')
@@ -249,7 +249,7 @@ export function deleting(executor: Executor, limit: number): Promise<RecordingRo
     .execute();
 }
 
-/** Complete rows that the keys know as erased: a backup of the data brought them back. */
+/** Complete rows that the keys mark as erased: a restored backup of the data contained them. */
 export async function broughtBack(executor: Executor, limit: number): Promise<RecordingRow[]> {
   const { rows } = await sql<RecordingRow>`
     select recordings.* from recordings

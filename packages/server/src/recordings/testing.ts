@@ -1,6 +1,6 @@
 /**
  * For tests: the recordings feature behind a real HTTP server, with real database, files and log.
- * The header `x-caller` says who calls, as `role:id`; everything else is as in the server.
+ * The header `x-caller` names the caller, as `role:id`; everything else is as in the server.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -142,7 +142,7 @@ export function fixture(format: keyof typeof FIXTURES): Promise<Buffer> {
   return readFile(join(import.meta.dirname, 'fixtures', FIXTURES[format]));
 }
 
-/** What an honest client says of the three-second fixtures. */
+/** What an honest client declares for the three-second fixtures. */
 export function declared(change: Record<string, unknown> = {}): RecordingMetadata {
   return {
     audio_type: 'user_speech',

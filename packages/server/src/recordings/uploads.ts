@@ -106,7 +106,7 @@ async function release({ deps, live }: Context, id: string): Promise<void> {
     const isKept = row?.state === 'pending' && row.kept_until !== null;
     if (!isKept) await deps.spool.remove(id);
   } catch (error) {
-    // The sweep removes it when nothing can need it any more.
+    // The sweep removes it when no row can need it any more.
     deps.telemetry.log.warn('recording.spool_left', { recording_id: id, error });
   }
 }
@@ -158,7 +158,7 @@ async function insertPending(
 
 interface BlobWrite {
   readonly row: store.RecordingRow;
-  /** Whose file holds the bytes. */
+  /** The upload whose file holds the bytes. */
   readonly spoolId: string;
   readonly startedMs: number;
 }
@@ -222,7 +222,7 @@ async function complete(deps: RecordingsDeps, pending: store.RecordingRow): Prom
       return row;
     })
     .catch(async error => {
-      // The session was erased meanwhile: what came too late goes with the next purge.
+      // The session was erased meanwhile: the next purge removes what came too late.
       if (hasCode(error, 'gone')) await store.markAbandoned(deps.database.db, pending.id);
       throw error;
     });

@@ -1,4 +1,4 @@
-/** Who may call: accounts, keys, sign-in. */
+/** Authentication: accounts, keys, sign-in. */
 import { type Auth, authRoutes, createAuth, signInRoutes } from '../auth/index.ts';
 import type { Platform } from '../compose.ts';
 import type { Config } from '../config/index.ts';

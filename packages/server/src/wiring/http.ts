@@ -1,4 +1,4 @@
-/** How a process is reached and asked how it is. */
+/** The listeners of a process, its health and metrics. */
 import { readFile } from 'node:fs/promises';
 import type { Auth, Principal } from '../auth/index.ts';
 import type { Platform } from '../compose.ts';
@@ -123,7 +123,7 @@ function workerBeside({ launcher, server }: Config): string | null {
   return server.roles.includes('worker') ? null : launcher.workerSocket;
 }
 
-/** Where a worker that the launcher has started answers how it is; it serves nothing else. */
+/** The status socket of a worker that the launcher has started, which serves nothing else. */
 export function workerSocket({ launcher, server }: Config): string | null {
   const servesHttp = server.roles.includes('gateway') || server.roles.includes('api');
   return servesHttp ? null : launcher.workerSocket;

@@ -10,18 +10,18 @@ import type { Database } from '../platform/database/index.ts';
 import type { Log } from '../platform/log/index.ts';
 import type { IdempotencyKey } from './idempotency-store.ts';
 
-/** Who acts, and in which request: what the audit log names when an Admin acts for another. */
+/** The caller and the request, which the audit log names when an Admin acts on another's work. */
 export interface Caller {
   readonly principal: Principal;
   readonly requestId: string;
   readonly idempotency?: IdempotencyKey | undefined;
 }
 
-/** What is done to which thing, as the audit log names it. */
+/** The act and its object, as the audit log names them. */
 export interface Act {
   readonly policy: string;
   readonly target: string;
-  /** Where the record should name more than the policy. */
+  /** Set where the record should name more than the policy. */
   readonly action?: string;
 }
 
@@ -41,14 +41,14 @@ export function seesPrivate(principal: Principal, owner: string): boolean {
   return principal.id === owner || principal.role === 'Admin';
 }
 
-/** What the policy table judges a row by. */
+/** The facts of a row that the policy table needs. */
 export function targetOf(row: OwnedRow): Target {
   return { projectId: row.project_id, createdBy: row.created_by, secretId: row.secret_id ?? null };
 }
 
 /**
  * Answers the row if the policy lets the caller at it; throws the same 404 for an absent and for a
- * hidden one. An Admin's act on another's work is on record before anything of it happens.
+ * hidden one. An Admin's act on another's work is recorded before it happens.
  */
 export async function authorizeRow<R extends OwnedRow>(
   deps: AuditDeps,
@@ -60,7 +60,7 @@ export async function authorizeRow<R extends OwnedRow>(
   return row!;
 }
 
-/** The same for what is no row; null stands for an absent thing. */
+/** The same for objects without a row; null stands for an absent one. */
 export async function authorizeTarget(
   deps: AuditDeps,
   caller: Caller,
@@ -72,7 +72,7 @@ export async function authorizeTarget(
   await recordAdmin(deps.audit, standing, { caller, action, target: act.target });
 }
 
-/** Puts on record what an Admin did with another's work; for all others it does nothing. */
+/** Records what an Admin did with another's work; does nothing for all other callers. */
 export async function recordAdmin(
   audit: Pick<Audit, 'record'>,
   standing: Standing,

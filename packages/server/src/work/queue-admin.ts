@@ -9,7 +9,7 @@ import { liveWorkers, subjectsOf } from './queries.ts';
 import { type App, callerOf } from './requests.ts';
 
 /**
- * Administration of the queues of all kinds: how much waits, who works, what was given up. Dead
+ * Administration of the queues of all kinds: waiting jobs, workers, dead letters. Dead
  * letters are shown and put back by project, which their subject's row names.
  */
 const DEAD_LETTERS_SHOWN = 100;

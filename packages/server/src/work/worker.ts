@@ -24,7 +24,7 @@ export const WAKE_BATCH = 100;
 export interface WorkAttempt {
   /** Resolves when this process needs the subject no more. Never rejects. */
   readonly done: Promise<void>;
-  /** Gives the subject back (`drain`), or lets go of what another process has now (`lost`). */
+  /** Gives the subject back (`drain`), or drops what another process holds now (`lost`). */
   stop(cause: 'drain' | 'lost'): void;
   /** There is no time left: what `stop` still does is cut short. */
   hurry(): void;
@@ -131,7 +131,7 @@ export class Worker<A extends WorkAttempt> implements Component {
     await endsWithin(drained, STOP_WAIT_MS);
   }
 
-  /** Nothing of an attempt runs afterwards. */
+  /** Afterwards no part of an attempt runs. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#unsubscribe?.();
@@ -167,7 +167,7 @@ export class Worker<A extends WorkAttempt> implements Component {
   async #handle(job: Job): Promise<void> {
     const subject = job.data[this.#options.kind.queues[0]!.subjectKey];
     if (subject === undefined || this.#busy.has(subject)) return;
-    // Fetched in the last moment: it comes again elsewhere.
+    // A job fetched at the last moment is delivered again elsewhere.
     if (this.#draining) throw new HoldfastError('unavailable', 'This worker takes no more work.');
     this.#busy.add(subject);
     try {

@@ -1,7 +1,7 @@
 import { integer, issuerUrl, list, pairs, projectIds, secret, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
-/** Who may call. */
+/** Authentication and roles. */
 export const identitySettings = {
   HOLDFAST_OIDC_ISSUER: optional(issuerUrl, {
     description:

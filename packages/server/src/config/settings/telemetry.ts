@@ -7,7 +7,7 @@ const LOG_FORMATS = ['json', 'text'] as const;
 const level = choice(LOG_LEVELS, { warning: 'warn', critical: 'fatal' });
 const format = choice(LOG_FORMATS, { console: 'text' });
 
-/** What can be seen of the running server. */
+/** Logs, metrics and traces. */
 export const telemetrySettings = {
   LOG_LEVEL: setting(level, 'info', { description: 'Least important lines that are written.' }),
   LOG_FORMAT: setting(format, 'json', {

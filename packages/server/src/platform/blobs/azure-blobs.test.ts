@@ -105,7 +105,7 @@ describe('uncommitted blocks', () => {
 });
 
 describe('failures', () => {
-  it('of the service are unavailable, without its words', async () => {
+  it('of the service become `unavailable`, without its message', async () => {
     const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

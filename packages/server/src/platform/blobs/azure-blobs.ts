@@ -96,7 +96,7 @@ class AzureStore implements BlobStore {
     await this.#ensureContainer();
     const abort = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
-    // The first failure is the reason: it aborts the other side, whose error is only the abort.
+    // The first failure is the cause: it aborts the other side, whose error is only the abort.
     const failures: unknown[] = [];
     const fail = (error: unknown) => {
       failures.push(error);

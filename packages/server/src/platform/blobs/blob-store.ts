@@ -32,7 +32,7 @@ export interface BlobStore {
   readonly managesLifecycle: boolean;
   /**
    * Streams with constant memory and always consumes or destroys the body. `storage_full` when
-   * there is no space left; `conflict` when another writer of the same key got in the way.
+   * there is no space left; `conflict` when another writer replaced the same key meanwhile.
    */
   put(key: string, body: Readable, options: PutOptions): Promise<BlobInfo>;
   /** Null when absent. The caller must consume or destroy the body. */

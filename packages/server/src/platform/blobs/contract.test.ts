@@ -25,7 +25,7 @@ function heldBytes(): number {
 
 const WEBM = { contentType: 'audio/webm;codecs=opus', maxBytes: 64 * MIB };
 
-/** The contract of the port: every adapter passes it, with nothing left out. */
+/** The contract of the port: every adapter passes all of it. */
 const adapters: Record<string, () => Promise<{ store: BlobStore; stop(): Promise<void> }>> = {
   filesystem: async () => {
     const dir = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'));

@@ -54,7 +54,7 @@ async function serve(nowMs?: () => number) {
 }
 
 describe('a full disk', () => {
-  it('answers storage_full, leaves nothing behind and goes on', async () => {
+  it('answers storage_full, leaves nothing behind and keeps working', async () => {
     const dir = await temporaryFolder();
     const script = new URL('./testing/full-disk.ts', import.meta.url).pathname;
     // A mount namespace of its own: the small volume vanishes with the process.
@@ -120,7 +120,7 @@ describe('files', () => {
     expect(await (await open({ dir })).store.head('a/b')).toMatchObject({ sizeBytes: 1 });
   });
 
-  it('whose folder is gone fail the ping', async () => {
+  it('in a missing folder fail the ping', async () => {
     const { dir, store } = await open();
     await rm(join(dir, 'blobs'), { recursive: true });
     await expect(store.ping(1000)).rejects.toThrow();

@@ -114,7 +114,7 @@ withDatabase(open => {
       expect(await blobs.head('broken.sealed')).toBe(null);
     });
 
-    it('has the same bytes again, of every length around a block', async () => {
+    it('opens to the same bytes, at every length around a block', async () => {
       for (const length of [0, 1, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 128 * KIB]) {
         const plain = randomBytes(length);
         const { key, sizeBytes } = await put(`of-${length}`, plain, length);
@@ -155,7 +155,7 @@ withDatabase(open => {
     });
   });
 
-  it('a blob of an earlier revision, which lies open, is read as it is', async () => {
+  it('reads an unsealed blob of an earlier revision as it is', async () => {
     await replace('artifacts/run_1/1.diff', Buffer.from('diff --git'));
     expect(String(await get('artifacts/run_1/1.diff'))).toBe('diff --git');
     expect(await get('artifacts/run_1/2.diff')).toBe(null);

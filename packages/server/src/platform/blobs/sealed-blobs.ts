@@ -9,7 +9,7 @@ interface Ports<B extends keyof BlobStore, S extends keyof Sealer> {
   readonly sealer: Pick<Sealer, S>;
 }
 
-/** Of the keys of sealed blobs: those of earlier revisions lie open, and are read as they are. */
+/** Ends the keys of sealed blobs. Unsealed blobs of earlier revisions are read as they are. */
 const SEALED = '.sealed';
 
 /**
@@ -50,7 +50,7 @@ export async function getSealed(
   if (found === null || !key.endsWith(SEALED)) return found?.body ?? null;
   const { body } = found;
   const opened = Readable.from(sealer.openStream(key, body), { objectMode: false });
-  // Until the first byte is asked for, nothing else looks after the body.
+  // Until the first byte is read, nothing else destroys the body.
   body.once('error', error => opened.destroy(error));
   opened.once('close', () => body.destroy());
   return opened;

@@ -112,7 +112,7 @@ forEachPostgres((_version, open) => {
       await sql`delete from things`.execute(database.db);
     });
 
-    it('blame the caller for text that no column can hold', async () => {
+    it('are `invalid_request` for text that no column can hold', async () => {
       const statements = [sql`select ${'a\u0000b'}::text`, sql`select ${'{"a":"\\u0000"}'}::jsonb`];
       for (const statement of statements) {
         const error = await statement.execute(database.db).catch(caught => caught);
@@ -133,11 +133,11 @@ forEachPostgres((_version, open) => {
   });
 
   describe('listen', () => {
-    it('hears notifications in order, on its channel, until closed', async () => {
-      const heard: string[] = [];
+    it('receives notifications in order, on its channel, until closed', async () => {
+      const received: string[] = [];
       let rung = Promise.withResolvers<void>();
-      const first = await database.listen('chan_1', payload => heard.push(`first ${payload}`));
-      const second = await database.listen('chan_1', payload => heard.push(`second ${payload}`));
+      const first = await database.listen('chan_1', payload => received.push(`first ${payload}`));
+      const second = await database.listen('chan_1', payload => received.push(`second ${payload}`));
       const other = await database.listen('chan_2', () => rung.resolve());
       const say = async (payload: string) => {
         rung = Promise.withResolvers();
@@ -151,14 +151,14 @@ forEachPostgres((_version, open) => {
       await first.close();
       await say('c');
       await other.close();
-      expect(heard).toEqual(['first a', 'second a', 'first b']);
+      expect(received).toEqual(['first a', 'second a', 'first b']);
     });
 
-    it('hears what a transaction said only if it committed', async () => {
-      const heard: string[] = [];
+    it('receives what a transaction sent only if it committed', async () => {
+      const received: string[] = [];
       const done = Promise.withResolvers<void>();
       const subscription = await database.listen('chan_3', payload => {
-        heard.push(payload);
+        received.push(payload);
         if (payload === 'end') done.resolve();
       });
       const say = (payload: string, fail: boolean) =>
@@ -171,17 +171,17 @@ forEachPostgres((_version, open) => {
       await database.notify('chan_3', 'end');
       await done.promise;
       await subscription.close();
-      expect(heard).toEqual(['kept', 'end']);
+      expect(received).toEqual(['kept', 'end']);
     });
 
     it('takes payloads up to the limit and channel names that are identifiers', async () => {
-      const heard = Promise.withResolvers<string>();
-      const subscription = await database.listen('chan_4', heard.resolve);
+      const received = Promise.withResolvers<string>();
+      const subscription = await database.listen('chan_4', received.resolve);
       await expect(database.notify('chan_4', 'x'.repeat(NOTIFY_MAX_BYTES + 1))).rejects.toThrow();
       await expect(database.notify('no"pe', '')).rejects.toThrow(TypeError);
       await expect(database.listen('Nope', () => {})).rejects.toThrow(TypeError);
       await database.notify('chan_4', 'x'.repeat(NOTIFY_MAX_BYTES));
-      expect((await heard.promise).length).toBe(NOTIFY_MAX_BYTES);
+      expect((await received.promise).length).toBe(NOTIFY_MAX_BYTES);
       await subscription.close();
     });
   });

@@ -48,7 +48,7 @@ class SessionConnection implements DatabaseConnection {
     try {
       return await this.#execute<R>(query);
     } catch (error) {
-      // Where the answer came in says nothing; who asked does.
+      // The caller's stack, because the stack where the answer came in names no caller.
       if (error instanceof Error) Error.captureStackTrace(error);
       throw error;
     }

@@ -50,7 +50,7 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return constraint === undefined || error.constraint === constraint;
 }
 
-/** The transaction lost against another one; running it again may succeed. */
+/** The transaction conflicted with another one; running it again may succeed. */
 export function isRetryable(error: unknown): boolean {
   return error instanceof SqlError && (error.code === '40001' || error.code === '40P01');
 }
@@ -69,7 +69,7 @@ function pick(error: SqlErrorFields): SqlErrorFields {
 }
 
 /**
- * SQLSTATEs by which the server says that it cannot serve now: connection exceptions, too many
+ * SQLSTATEs of a server that cannot serve now: connection exceptions, too many
  * connections, out of resources, shutting down or starting, a cancelled (timed out) statement, an
  * idle transaction cut off.
  */
@@ -93,7 +93,7 @@ export function isValueError(error: unknown): error is Error {
 /** SQLSTATEs for text that PostgreSQL cannot hold: U+0000, which JSON and URLs allow. */
 const UNSTORABLE_TEXT = new Set(['22021', '22P05']);
 
-/** What a server's refusal is to whoever ran the statement. */
+/** The error that the caller of a refused statement gets. */
 function refusalOf(fields: SqlErrorFields): Error {
   const refusal = new SqlError(fields);
   if (!UNSTORABLE_TEXT.has(fields.code)) return refusal;
@@ -101,7 +101,7 @@ function refusalOf(fields: SqlErrorFields): Error {
   return new HoldfastError('invalid_request', detail, { cause: refusal });
 }
 
-/** Turns whatever a driver threw into one of the kinds; mistakes in values stay as they are. */
+/** Turns any error of a driver into one of the kinds; mistakes in values stay as they are. */
 export function toDatabaseError(error: unknown): Error {
   if (error instanceof HoldfastError || error instanceof SqlError) return error;
   if (isValueError(error)) return error;

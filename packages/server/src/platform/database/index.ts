@@ -1,8 +1,8 @@
 /**
  * The database: PostgreSQL 15 or newer, through `openPostgres`. Where no address is set,
- * `openEmbeddedDatabase` runs PostgreSQL's own programs with the files in the data folder and says
- * the address. Write SQL for PostgreSQL 15; spell STORED on generated columns; how types arrive
- * stands in `types.ts`.
+ * `openEmbeddedDatabase` runs PostgreSQL's own programs with the files in the data folder and
+ * answers the address. Write SQL for PostgreSQL 15; spell STORED on generated columns; `types.ts`
+ * describes how types arrive.
  *
  * Invariants: audio never waits for the database; inside `transaction` only its `trx` is used,
  * anything else throws; every wait and queue is bounded and ends in `HoldfastError('unavailable')`;

@@ -15,7 +15,7 @@ import { SessionKysely } from './driver.ts';
 import { isRetryable, unavailable } from './errors.ts';
 import type { PostgresSource } from './postgres/source.ts';
 
-/** How often a transaction is tried in all when others get in its way. */
+/** How often a transaction is tried in all when it conflicts with others. */
 export const TRANSACTION_ATTEMPTS = 5;
 const RETRY_BASE_DELAY_MS = 10;
 /** PostgreSQL takes payloads below 8000 bytes. */

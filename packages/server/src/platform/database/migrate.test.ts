@@ -55,7 +55,7 @@ forEachPostgres((_name, open) => {
     expect(await count('two')).toBe(2);
   });
 
-  it('keeps what ran before a failing file, nothing of that file, and goes on later', async () => {
+  it('keeps what ran before a failing file, nothing of that file, and resumes later', async () => {
     write({
       '0001-one.sql': 'create table one (id int)',
       '0002-two.sql': 'insert into one values (1); select nonsense',
@@ -76,7 +76,7 @@ forEachPostgres((_name, open) => {
     await expect(migrate(database, dir)).rejects.toThrow(/0001-one\.sql was changed/);
   });
 
-  it('serves a database that is newer, and says what it does not know', async () => {
+  it('serves a database that is newer, and reports what it does not know', async () => {
     write({ '0001-one.sql': 'create table one (id int)', '0002-new.sql': 'select 1' });
     await migrate(database, dir);
     rmSync(join(dir, '0002-new.sql'));

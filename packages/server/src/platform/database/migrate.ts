@@ -112,7 +112,7 @@ async function readDone(trx: Kysely<Tables>): Promise<MigrationsTable[]> {
     .execute();
 }
 
-/** Throws unless what ran and our files tell the same story; answers what only the database has. */
+/** Throws unless what ran agrees with our files; answers what only the database has. */
 function checkHistory(files: readonly Migration[], done: readonly MigrationsTable[]): string[] {
   const newest = files.at(-1)?.number ?? 0;
   for (const row of done) {

@@ -45,7 +45,7 @@ forEachPostgres((_name, open) => {
     expect(await ids()).toEqual([]);
   });
 
-  it('does not catch what others do at the same time', async () => {
+  it('does not include what others do at the same time', async () => {
     const begun = Promise.withResolvers<void>();
     const attempt = database.transaction(async trx => {
       await sql`insert into things values (22)`.execute(trx);
@@ -122,7 +122,7 @@ forEachPostgres((_name, open) => {
     await database.ping(5_000);
   });
 
-  it('lets what it started use the database once it is over', async () => {
+  it('lets work that it started use the database once it is over', async () => {
     const over = Promise.withResolvers<void>();
     let later: Promise<unknown> | undefined;
     await database.transaction(async () => {

@@ -74,7 +74,7 @@ describe.each(Object.entries(adapters))('a doorbell %s', (_, start) => {
     await bells.close();
   });
 
-  /** Rings until it is heard: subscriptions over a network take effect a little later. */
+  /** Rings until a listener is called: subscriptions over a network take effect a little later. */
   async function hears(listener: Doorbell, ringer: Doorbell, subject: string): Promise<void> {
     const heard = new Set<string>();
     const stop = listener.onRing(subjects => {
@@ -91,13 +91,13 @@ describe.each(Object.entries(adapters))('a doorbell %s', (_, start) => {
     await here.ping(5_000);
   });
 
-  it('is heard in its own process and in others', async () => {
+  it('rings in its own process and in others', async () => {
     await hears(here, here, 'ses_a');
     await hears(there, here, 'ses_b');
     await hears(here, there, 'ses_c');
   });
 
-  it('merges rings that come together, and is heard once by its own process', async () => {
+  it('merges rings that come together, and rings once in its own process', async () => {
     await hears(there, here, 'ses_ready');
     const heard: string[] = [];
     const stop = here.onRing(subjects => heard.push(...subjects));

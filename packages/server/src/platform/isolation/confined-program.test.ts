@@ -92,11 +92,11 @@ describe.each(['isolated', 'open'])('a confined program, %s', way => {
   it('answers what it prints, without our environment', async () => {
     const program = open();
     expect(await program.run('echo')).toEqual({ kind: 'done', output: 'heard' });
-    const told = await program.run('environment');
-    expect(told.kind === 'done' && Object.keys(JSON.parse(told.output))).not.toContain('PATH');
+    const ran = await program.run('environment');
+    expect(ran.kind === 'done' && Object.keys(JSON.parse(ran.output))).not.toContain('PATH');
   });
 
-  it('says once why it is not isolated', async () => {
+  it('reports once why it is not isolated', async () => {
     const program = open();
     for (const act of ['echo', 'echo']) await program.run(act);
     expect(program.why).toEqual(way === 'open' ? ['bubblewrap (bwrap) is not installed'] : []);
@@ -122,15 +122,15 @@ describe.each(['isolated', 'open'])('a confined program, %s', way => {
 });
 
 describe('isolation', () => {
-  it.each(['secret', 'network'])('keeps from it: %s', async act => {
+  it.each(['secret', 'network'])('denies it: %s', async act => {
     usePath([dirname(await findBubblewrap()), process.env.PATH].join(delimiter));
     expect(await confined().run(act)).toEqual({ kind: 'stopped', by: 'itself' });
   });
 
   it('shows it no process but its own', async () => {
     usePath([dirname(await findBubblewrap()), process.env.PATH].join(delimiter));
-    const told = await confined().run('processes');
-    expect(told.kind === 'done' && told.output.split(',').length).toBeLessThanOrEqual(2);
+    const ran = await confined().run('processes');
+    expect(ran.kind === 'done' && ran.output.split(',').length).toBeLessThanOrEqual(2);
   });
 });
 

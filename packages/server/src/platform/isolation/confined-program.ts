@@ -12,7 +12,7 @@ import {
   programMounts,
 } from './bubblewrap.ts';
 
-/** A program of ours that reads what we do not trust, from its standard input only. */
+/** A program of ours that reads untrusted input, from its standard input only. */
 export interface ConfinedProgram {
   /** Its file; it exits with 0 when it is called with `--probe`. */
   readonly main: string;
@@ -153,7 +153,7 @@ async function supervise(child: ChildProcess, timeoutMs: number): Promise<Confin
   return { kind: 'stopped', by: isMemory ? 'memory' : 'itself' };
 }
 
-/** Bubblewrap and shells answer this and the number of the signal that ended a program. */
+/** Bubblewrap and shells exit with this plus the number of the signal that ended a program. */
 const SIGNALLED = 128;
 /** V8 aborts or traps where its heap is full; the kernel kills where its memory is. */
 const MEMORY_SIGNALS: readonly number[] = [
@@ -162,7 +162,7 @@ const MEMORY_SIGNALS: readonly number[] = [
   constants.signals.SIGKILL,
 ];
 
-/** Others' work comes first. */
+/** Lower priority than other work. */
 function lowerPriority(pid: number | undefined): void {
   try {
     if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);

@@ -99,7 +99,7 @@ forEachPostgres((_, open) => {
     await doomed.stop();
   });
 
-  it('is not given to a replica that the others take for dead', async () => {
+  it('is not given to a replica that the others consider dead', async () => {
     const silent = await startReplica(database);
     await silence(database, silent.replica, LEASE_TTL_MS + 1);
     const subject = await newSession();
@@ -109,7 +109,7 @@ forEachPostgres((_, open) => {
     await silent.stop();
   });
 
-  it('is known by the table to be its holder’s, whatever the holder knows', async () => {
+  it('is found in the table, whether its holder knows of it or not', async () => {
     const [mine, theirs, free] = [await newSession(), await newSession(), await newSession()];
     const lease = await acquire(database, a!, mine);
     await acquire(database, b!, theirs);
@@ -177,7 +177,7 @@ describe('heartbeats', () => {
     expect(await row()).toBeUndefined();
   });
 
-  it('measure on the monotonic clock how long they have failed, and come back', async () => {
+  it('measure on the monotonic clock how long they have failed, and recover', async () => {
     const telemetry = await recordTelemetry();
     let nowMs = 1_000;
     const clock: Clock = { nowMs: () => 0, monotonicMs: () => nowMs };
@@ -196,7 +196,7 @@ describe('heartbeats', () => {
     await telemetry.close();
   });
 
-  it('sweep the rows of the long dead, and only those', async () => {
+  it('sweep rows of replicas that are long dead, and only those', async () => {
     const [dead, quiet] = [await startReplica(database), await startReplica(database)];
     await silence(database, dead.replica, REPLICA_KEPT_MS + 1_000);
     await silence(database, quiet.replica, REPLICA_KEPT_MS - 60_000);
@@ -252,7 +252,7 @@ describe('of 20 contenders on PostgreSQL', () => {
     }
   });
 
-  it('one wins who was born while the others waited for the row', async () => {
+  it('a replica that started while the others waited for the row can win', async () => {
     const { newSession } = openTestLog(database);
     const subject = await newSession();
     const gate = Promise.withResolvers<void>();

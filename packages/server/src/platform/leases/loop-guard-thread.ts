@@ -1,6 +1,6 @@
 /**
  * The thread of `LoopGuard`. Time is counted in its own ticks: where the whole process was stopped,
- * this thread was too, and takes nothing for stuck.
+ * this thread was too, and counts nothing as stuck.
  */
 import { writeSync } from 'node:fs';
 import { Session } from 'node:inspector';

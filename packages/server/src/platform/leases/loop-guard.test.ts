@@ -69,7 +69,7 @@ it.concurrent('ends a process whose main loop never answers, which frees its lea
   await expect.poll(hasExpired, { timeout: 2 * LEASE_TTL_MS }).toBe(true);
 });
 
-it.concurrent('takes a process that was stopped as a whole for no stuck one', async () => {
+it.concurrent('does not count a process that was stopped as a whole as stuck', async () => {
   const { child, exited } = await busyReplica(3_000, 2_000 + 3_000);
   child.kill('SIGSTOP');
   await new Promise(resolve => setTimeout(resolve, 6_000));

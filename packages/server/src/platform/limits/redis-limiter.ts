@@ -14,7 +14,7 @@ export interface RedisRateLimiterOptions {
 
 /** The longest a request waits for Redis before it is decided in process. */
 const REDIS_DECISION_TIMEOUT_MS = 250;
-/** After a failure Redis is left alone for this long, so that an outage delays few requests. */
+/** After a failure Redis is not asked for this long, so that an outage delays few requests. */
 export const REDIS_PAUSE_MS = 1_000;
 
 /**

@@ -11,8 +11,8 @@ const ACTOR_MAX_CHARS = 200;
 const APPENDED_ONCE = 'events_append_id_ordinal_subject_key';
 
 /**
- * One append: a statement that raises the subject's head and inserts, if all is well. Only where it
- * wrote nothing is the reason looked for, and a repeated append id answered with its numbers.
+ * One statement raises the subject's head and inserts. Only where it wrote nothing is the reason
+ * looked for, and a repeated append id answered with its numbers.
  */
 export async function append(trx: Trx, sealer: Sealer, request: AppendRequest): Promise<number[]> {
   const events = checkRequest(request);

@@ -118,7 +118,7 @@ forEachPostgres((_, open) => {
 });
 
 describe('followers', () => {
-  it('hold nothing for a slow consumer but the batch it was handed', async () => {
+  it('hold only the batch in hand for a slow consumer', async () => {
     const { url, drop } = await createTestDatabase();
     let reads = 0;
     const echo = (text: string) => {

@@ -61,7 +61,7 @@ forEachPostgres((_, open) => {
     journal.close();
   });
 
-  it('flushes at once and knows when there is nothing to do', async () => {
+  it('flushes at once, also when there is nothing to do', async () => {
     const journal = journalOn({ subject: await newSession() });
     expect(await journal.flush(1)).toBe(true);
     journal.push(spoke('last words'));
@@ -90,7 +90,7 @@ forEachPostgres((_, open) => {
     const onLost = vi.fn();
     const journal = journalOn({ subject: erased, onLost });
     await database.transaction(trx => log.erase(trx, erased));
-    journal.push(spoke('to nobody'));
+    journal.push(spoke('to no one'));
     expect(await journal.flush(15_000)).toBe(false);
     expect(onLost.mock.calls).toEqual([['erased']]);
   });
@@ -129,7 +129,7 @@ describe('a journal', () => {
     return { journal, log, subject, read };
   }
 
-  it('outlasts an outage, losing only the overflow, and telling of it', async () => {
+  it('outlasts an outage, losing only the overflow, and records the loss', async () => {
     const { journal, read } = await open({ maxEvents: 4 });
     journal.push(spoke('before'));
     expect(await journal.flush(15_000)).toBe(true);
@@ -261,7 +261,7 @@ describe('a journal is bounded', () => {
     expect(journal.pending).toBe(0);
   });
 
-  it('in what pushes can put off: a retry comes however often something is pushed', async () => {
+  it('in what pushes can delay: a retry comes however many events are pushed', async () => {
     const { log, requests, gates } = heldLog();
     const journal = journalOn(log);
     journal.push(spoke('first'));

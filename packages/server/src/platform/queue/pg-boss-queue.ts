@@ -53,7 +53,7 @@ export function createPgBossQueue(options: PgBossQueueOptions): Queue {
   const { log } = options.telemetry;
   let isStopped = false;
   boss.on('error', error => {
-    // The connections of its ended pool may be told of the database's own end.
+    // The connections of its ended pool may report the database's own end.
     if (!isStopped) log.warn('queue.failed', { error });
   });
   boss.on('warning', warning => log.warn('queue.warning', { message: warning.message }));
@@ -128,7 +128,7 @@ function bossOptions({ connectionString, monitorIntervalS }: PgBossQueueOptions)
     connectionString,
     max: POOL_MAX,
     application_name: 'holdfast-queue',
-    // For node-postgres, which otherwise waits for ever for a server that went silent.
+    // Without it node-postgres waits for ever for a server that went silent.
     query_timeout: ANSWER_TIMEOUT_MS,
   };
 }

@@ -52,7 +52,7 @@ describe('a connection to Redis', () => {
     await vi.waitFor(() => expect(telemetry.events()).toContain('redis.away'), WAIT);
   });
 
-  it('comes back after Redis does, with its subscriptions, saying so once each', async () => {
+  it('comes back after Redis does, with its subscriptions, and logs each change once', async () => {
     const service = await start();
     const before = telemetry.events().length;
     const redis = open(service);
@@ -92,7 +92,7 @@ describe('a connection to Redis', () => {
     }, WAIT);
   }, 40_000);
 
-  it('stops hearing when unsubscribed, one listener at a time', async () => {
+  it('stops receiving when unsubscribed, one listener at a time', async () => {
     const redis = open(await start());
     const heard: string[] = [];
     const stopFirst = redis.subscribe('news', message => heard.push(`1 ${message}`));

@@ -6,7 +6,7 @@
  * step. The client library notices a closed connection; a health ping every `HEALTH_INTERVAL_MS`
  * notices a silent one, and credentials that have gone stale, and replaces the client. (The
  * library's own `pingInterval` waits for its answer without a limit: 8 s after Redis was stopped,
- * the client still called itself ready.) `close` ends everything and may be called at any time.
+ * the client still reported itself ready.) `close` ends everything and may be called at any time.
  *
  * Invariants: nothing is queued while Redis is away; commands wait at most their own time limit;
  * subscriptions outlast every reconnect and replacement. Of an outage the first failure is logged,
@@ -159,7 +159,7 @@ class MendingRedis implements Redis {
     this.#health.unref();
   }
 
-  /** Pings a client that believes it is ready; one that knows it is not reconnects by itself. */
+  /** Pings a client that is marked ready; one that is not reconnects by itself. */
   async #answers(): Promise<boolean> {
     const client = this.#client;
     if (!client.isReady) return true;

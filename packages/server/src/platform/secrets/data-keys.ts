@@ -200,7 +200,7 @@ export class OpeningKeys {
 
   /**
    * Undefined where the subject's key was erased, or never was. A key that is kept but is not the
-   * one that is wanted was made in a transaction that did not come to be, and is looked up anew.
+   * one that is wanted was made in a transaction that rolled back, and is looked up anew.
    */
   async keyFor(executor: Executor, subject: string, wanted?: string): Promise<DataKey | undefined> {
     const cached = this.#cache.get(subject);

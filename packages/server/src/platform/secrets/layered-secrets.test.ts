@@ -26,7 +26,7 @@ it('prefers the environment, and asks the store for the rest', async () => {
   expect(await secrets.get('THERE')).toBe('v1');
 });
 
-it('asks the store once a minute, and takes up what changed', async () => {
+it('asks the store once a minute, and takes changes', async () => {
   const { secrets, state } = setUp();
   await secrets.get('KEY');
   state.value = 'v2';
@@ -37,7 +37,7 @@ it('asks the store once a minute, and takes up what changed', async () => {
   expect(await secrets.get('KEY')).toBe('v2');
 });
 
-it('outlasts an outage of the store, but not for ever', async () => {
+it('outlasts an outage of the store, for a bounded time', async () => {
   const { secrets, state } = setUp();
   await secrets.get('KEY');
   state.away = true;

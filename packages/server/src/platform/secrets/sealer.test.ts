@@ -66,7 +66,7 @@ withDatabase(open => {
     expect(await sealer.open(database.db, 'ses_other', sealed)).toBe(undefined);
   });
 
-  it('opens with the key that came to be, not with one that was rolled back', async () => {
+  it('opens with the key that was committed, not with one that was rolled back', async () => {
     const sealer = newSealer();
     const subject = newSubject();
     const undone = database.transaction(async trx => {
@@ -143,7 +143,7 @@ withDatabase(open => {
     await expect(again).rejects.toMatchObject({ code: '23505' });
   });
 
-  it('forgets for good: here at once, elsewhere within the cache time', async () => {
+  it('erases a key for good: here at once, elsewhere within the cache time', async () => {
     const clock = handClock();
     const [here, elsewhere] = [newSealer(clock), newSealer(clock)];
     const subject = newSubject();
@@ -185,7 +185,7 @@ withDatabase(open => {
     for (const [n, [subject, one]] of sealed.entries()) {
       expect(await sealer.open(database.db, subject, one)).toBe(n);
     }
-    // Rows taken away behind its back show which keys it still has.
+    // Rows deleted behind the cache show which keys it still has.
     const ids = sql.join(sealed.map(([id]) => id));
     await sql`delete from subject_keys where subject in (${ids})`.execute(database.db);
     const [oldest, newest] = [sealed[0]!, sealed.at(-1)!];

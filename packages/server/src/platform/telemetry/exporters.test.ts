@@ -75,7 +75,7 @@ describe('OTLP', () => {
     expect(bodies('/v1/traces')).not.toMatch(/root|child-of-unsampled/);
   });
 
-  it('that is away is logged once and ends nothing', async () => {
+  it('that is away is logged once and stops nothing', async () => {
     const lines: string[] = [];
     const { url } = await collector(400);
     const telemetry = await createTelemetry({
@@ -95,7 +95,7 @@ describe('Azure Monitor', () => {
   it('gets every log line, also of traces that were not sampled', async () => {
     vi.stubEnv('APPLICATION_INSIGHTS_NO_STATSBEAT', '1');
     onTestFinished(() => void vi.unstubAllEnvs());
-    // The exporter speaks nothing but https; this process trusts the certificate from here on.
+    // The exporter supports only https; this process trusts the certificate from here on.
     const { keyPem: key, certPem: cert } = await createCertificate();
     setDefaultCACertificates([...getCACertificates(), cert]);
     const { url, received } = await collector(200, { key, cert });

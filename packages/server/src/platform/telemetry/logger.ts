@@ -44,7 +44,7 @@ export async function createLogger(options: LogOptions, hooks: LogHooks): Promis
       base: options.base,
       timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
       formatters: { level: label => ({ level: label }) },
-      // Errors are plain objects by then; pino's own serializer would take them for something else.
+      // Errors are plain objects by then; pino's own serializer would not recognise them.
       serializers: { err: value => value },
     },
     stream,
@@ -56,7 +56,7 @@ export async function createLogger(options: LogOptions, hooks: LogHooks): Promis
 function openStdout(hooks: LogHooks) {
   const stdout = pino.destination({ fd: 1, sync: false, maxLength: LOG_BUFFER_MAX_BYTES });
   stdout.on('drop', hooks.onDropped);
-  // A closed pipe must not end the server: the log's reader is gone, the sessions are not.
+  // A closed pipe must not end the server: only the log's reader is gone.
   stdout.on('error', hooks.onDropped);
   return stdout;
 }

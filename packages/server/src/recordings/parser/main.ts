@@ -1,6 +1,6 @@
 /**
  * Parses the container of the audio file that is its standard input, and prints a `ParserReport` as
- * JSON. A program of its own, because a hostile file must not reach into the server.
+ * JSON. A program of its own, because a hostile file must not harm the server.
  */
 import type { MeasuredAudio } from '@holdfast/protocol';
 import { CustomSource, Input, MP4, OGG, WAVE, WEBM } from 'mediabunny';

@@ -45,7 +45,7 @@ withRunsHost(open => {
     it.each([
       ['events', TAIL_MAX_EVENTS + 10, 10],
       ['bytes', Math.ceil((TAIL_MAX_BYTES / 40_000) * 2), 40_000],
-    ])('keeps a bounded number of %s; who is behind reads the log', async (_what, count, chars) => {
+    ])('keeps a bounded number of %s; a late reader reads the log', async (_what, count, chars) => {
       const run = await newRun();
       const feed = feeds.join(
         { subject: run.id, kind: RUN_KIND, includePrivate: true },
@@ -67,7 +67,7 @@ withRunsHost(open => {
       expect(feeds.size).toBe(0);
     });
 
-    it('is one for all who see the same, and another for who sees less', async () => {
+    it('is shared by readers with the same rights, and separate for those with fewer', async () => {
       const run = await newRun();
       const key = { subject: run.id, kind: RUN_KIND, includePrivate: true };
       const one = feeds.join(key, TAKEN, TAKEN);
@@ -85,7 +85,7 @@ withRunsHost(open => {
       expect(feeds.size).toBe(0);
     });
 
-    it('is over when its log is erased, and wakes who waits', async () => {
+    it('is over when its log is erased, and wakes waiting readers', async () => {
       const run = await newRun();
       const feed = feeds.join(
         { subject: run.id, kind: RUN_KIND, includePrivate: true },

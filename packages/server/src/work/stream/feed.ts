@@ -63,7 +63,7 @@ export class Feeds {
     const name = `${key.subject}:${key.includePrivate}`;
     let feed = this.#feeds.get(name);
     if (feed === undefined || feed.over) {
-      // What is little is read once, for the tail, and not by the reader besides.
+      // A short log is read once, for the tail, and not again by the reader.
       const start = head - position <= NEAR_MAX_EVENTS ? position : head;
       const made = this.#outside(() => new Feed(this.#deps, key, start));
       made.onEmpty = () => {
@@ -168,7 +168,7 @@ export class Feed {
     const frames = this.#framesOf(await log.read(database.db, request));
     const last = frames.at(-1)?.seq;
     if (last !== undefined) return { frames, last, memo: undefined };
-    // They were there and are not any more: `last` is how far the reader may skip.
+    // The events existed and are no longer kept: the reader may skip as far as `last`.
     return { frames, last: this.#base, memo: undefined };
   }
 
@@ -187,7 +187,7 @@ export class Feed {
   }
 
   #take(frames: readonly Frame[]): void {
-    // What is not kept any more is for each reader to find out by itself.
+    // Each reader finds out by itself which events are no longer kept.
     if (this.#tail.length === 0) this.#base = frames[0]!.seq - 1;
     for (const frame of frames) {
       this.#tail.push(frame);

@@ -29,7 +29,7 @@ export interface Gap {
 }
 
 /**
- * Tells a reader which events it will never get, and where to read the present state instead.
+ * Names the events that a reader will never get, and where to read the present state instead.
  * Without an `id`: it is no event of the log.
  */
 export function gapFrame(gap: Gap, kind: Pick<Kind, 'snapshotUrl'>): string {

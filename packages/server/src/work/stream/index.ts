@@ -3,7 +3,7 @@
  *
  * - `feed.ts` reads one log once for all readers of this process with the same rights.
  * - `writer.ts` takes events from the feeds of one stream and sends them in a view.
- * - `streams.ts` judges who may follow, opens, re-checks and ends streams.
+ * - `streams.ts` authorises readers, opens, re-checks and ends streams.
  *
  * Invariants: a reader holds nothing but its position; one that stalls is cut off and resumes by
  * `Last-Event-ID`. Feeds are joined before anything is read, so that no event falls in between.

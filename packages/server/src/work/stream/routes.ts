@@ -74,7 +74,7 @@ export function addStreamRoutes(
       config: { policy: 'streams.read' },
       schema: {
         tags: TAGS,
-        summary: 'Follow several logs at once; `id` says where each stands',
+        summary: 'Follow several logs at once; `id` holds the position of each',
         description: STREAM_DESCRIPTION,
         querystring: manyQuery,
       },

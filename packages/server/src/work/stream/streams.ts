@@ -95,7 +95,7 @@ export class Streams implements Component {
     const subjects = await this.#subjects(request.principal, plan);
     if (await this.#isOver(subjects, plan.positions)) return reply.status(204).send();
     await this.#recordAdmin(request, subjects);
-    // Last, and nothing is waited for from here on: the bound holds however many come at once.
+    // Last, and without an `await` after it: the bound holds for simultaneous requests.
     if (this.#draining || this.#open.size >= (this.#deps.streamsMax ?? STREAMS_MAX)) {
       throw new HoldfastError('unavailable', 'No more streams are opened here.', {
         retryAfterS: 1,
@@ -165,7 +165,7 @@ export class Streams implements Component {
     return { subject: id, kind, feed, position, ended: false };
   }
 
-  /** Puts on record that an Admin follows the private fields of another's work. */
+  /** Records that an Admin follows the private fields of another's work. */
   async #recordAdmin(request: FastifyRequest, subjects: readonly Subject[]): Promise<void> {
     const { principal, id: requestId } = request;
     if (principal.role !== 'Admin') return;
@@ -192,7 +192,7 @@ export class Streams implements Component {
     };
     const judge = () => {
       look().catch((error: unknown) => {
-        // The database is away: the right stands until the next look, which is soon.
+        // The database is away: the right holds until the next check, which is soon.
         if (error instanceof HoldfastError && error.code === 'unavailable') return;
         stream.end();
       });

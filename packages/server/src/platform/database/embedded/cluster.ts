@@ -77,6 +77,6 @@ function give(dir: string, { uid, gid }: RunAs['owner']): void {
   for (const { parentPath, name } of readdirSync(dir, { recursive: true, withFileTypes: true })) {
     lchownSync(join(parentPath, name), uid, gid);
   }
-  // Last, so that a start that was killed in the middle is done again.
+  // Last, so that the next start repeats this after a kill in the middle.
   lchownSync(dir, uid, gid);
 }

@@ -1,4 +1,4 @@
-/** The embedded database: its folder, and what is left of it however a process ends. */
+/** The embedded database: its folder, and what is left after each way in which a process ends. */
 import {
   chmodSync,
   existsSync,
@@ -76,7 +76,7 @@ async function readRows(): Promise<number[]> {
   }
 }
 
-/** One more than was acknowledged may be there: its answer was lost. */
+/** One row more than was acknowledged may be there: its acknowledgement was lost. */
 function expectRows(rows: readonly number[], acknowledged: number): void {
   expect(rows).toEqual(Array.from(rows, (_, index) => index + 1));
   expect(rows.length - acknowledged).toBeGreaterThanOrEqual(0);

@@ -6,7 +6,7 @@ export class EmbeddedDatabaseError extends Error {
   override readonly name = 'EmbeddedDatabaseError';
 }
 
-/** A file operation that the system refused is the operator's to mend; other errors are ours. */
+/** An operator can mend a refused file operation; other errors are defects of ours. */
 export function toEmbeddedError(error: unknown, dataDir: string): unknown {
   if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return error;
   return new EmbeddedDatabaseError(`the data folder ${dataDir} cannot be used: ${error.message}`, {

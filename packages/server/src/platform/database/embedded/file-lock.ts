@@ -12,9 +12,9 @@ import { EmbeddedDatabaseError } from './error.ts';
 const CONFLICT = 1;
 
 export interface FileLock {
-  /** For children to inherit: who holds a copy holds the lock. */
+  /** For children to inherit: every process with a copy holds the lock. */
   readonly fd: number;
-  /** Lets go of our own copy. Idempotent. */
+  /** Closes our own copy. Idempotent. */
   release(): void;
 }
 

@@ -1,5 +1,5 @@
 /**
- * One server per data folder, and one database. Two locks tell who is there:
+ * One server per data folder, and one database. Two locks show what runs:
  *
  * - `holdfast.lock` is held by the processes that serve: the one that opened the database, and
  *   those that inherited the descriptor from it (the server and the worker below a launcher). While
@@ -7,7 +7,7 @@
  *   when the last of them is gone, however they ended.
  * - `postgres.lock` is held by the guard and every process of the database. While it is held, some
  *   database process may still write; once it is free, none is left and `postmaster.pid` is stale.
- *   (PostgreSQL itself asks that file, which says nothing across process namespaces.)
+ *   (PostgreSQL itself asks that file, which means nothing across process namespaces.)
  *
  * Both are tried before anything in the folder is touched, the first only for a moment at first:
  * the guard of the start before must be able to get it.
@@ -21,7 +21,7 @@ import { type FileLock, lockFile } from './file-lock.ts';
 /** A database stops within the time that its guard gives it; see `guard.ts`. */
 const ENDING_TIMEOUT_MS = 30_000;
 const ORPHAN_TIMEOUT_MS = 10_000;
-/** The guard holds the lock for a moment before it stops a database that nobody needs any more. */
+/** The guard holds the lock for a moment before it stops a database that no process uses. */
 const SERVING_TIMEOUT_MS = 300;
 /** Between what the server noted and what the kernel counts; both are whole seconds. */
 const START_TOLERANCE_S = 5;
@@ -105,8 +105,8 @@ function holder(dataDir: string): string {
 }
 
 /**
- * Signals the server of `clusterDir` that `postmaster.pid` names, if that process is surely it: it
- * works in that folder and started when the file says. Answers whether it did.
+ * Signals the server of `clusterDir` that `postmaster.pid` names, if that process is certainly
+ * that server: it works in that folder and started at the time in the file. Answers whether it did.
  */
 export function stopOrphan(clusterDir: string, signal: NodeJS.Signals): boolean {
   try {

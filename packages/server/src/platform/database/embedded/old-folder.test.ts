@@ -15,15 +15,16 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openEmbeddedDatabase } from './open.ts';
 
 let dataDir: string;
-const told: { event: string; folder?: string }[] = [];
+const warnings: { event: string; folder?: string }[] = [];
 const log = {
   info: () => {},
-  warn: (event: string, fields: { folder?: string } = {}) => void told.push({ event, ...fields }),
+  warn: (event: string, fields: { folder?: string } = {}) =>
+    void warnings.push({ event, ...fields }),
   error: () => {},
 };
 
 beforeEach(() => {
-  told.length = 0;
+  warnings.length = 0;
   dataDir = mkdtempSync(join(tmpdir(), 'holdfast-old-'));
   writeFileSync(join(dataDir, 'holdfast.lock'), '');
   for (const name of ['database', 'blobs', 'runs']) {
@@ -47,23 +48,23 @@ function expectAside(name: string): void {
   const aside = join(dataDir, name);
   expect(readdirSync(aside).toSorted()).toEqual(['blobs', 'database', 'master.key', 'runs']);
   expect(readFileSync(join(aside, 'runs/file'), 'utf8')).toBe('runs');
-  expect(told).toContainEqual({
+  expect(warnings).toContainEqual({
     event: 'database.old_folder_set_aside',
     folder: aside,
     detail: expect.stringContaining('nothing was deleted'),
   });
 }
 
-it('of version 0.1 is set aside whole, told where, and only once', async () => {
+it('of version 0.1 is set aside whole and once, with a warning that names the place', async () => {
   await open();
   expectAside('holdfast-0.1');
   for (const name of ['database', 'blobs', 'runs', 'master.key']) {
     expect(existsSync(join(dataDir, name))).toBe(false);
   }
-  told.length = 0;
+  warnings.length = 0;
   writeFileSync(join(dataDir, 'master.key'), 'new');
   await open();
-  expect(told).toEqual([]);
+  expect(warnings).toEqual([]);
   expect(readFileSync(join(dataDir, 'master.key'), 'utf8')).toBe('new');
 });
 
@@ -76,7 +77,7 @@ it('is set aside by the next start where one was killed in the middle', async ()
   expectAside('holdfast-0.1');
 });
 
-it('leaves what was set aside before', async () => {
+it('keeps what was set aside before', async () => {
   mkdirSync(join(dataDir, 'holdfast-0.1'));
   await open();
   expectAside('holdfast-0.1-2');

@@ -46,7 +46,7 @@ export interface EmbeddedDatabase {
    * `stdio`). The folder stays taken, and the database up, until the last holder has ended.
    */
   readonly lockFd: number;
-  /** Stops the database, in order, and lets go of the folder. The pools must be closed before. */
+  /** Stops the database, in order, and unlocks the folder. The pools must be closed before. */
   close(): Promise<void>;
 }
 

@@ -7,7 +7,7 @@ const READY = /^LOG: {2}database system is ready to accept connections/;
 
 /**
  * What one run of the server prints. Its lines are kept for the report on its end, not logged one
- * by one: a server that cannot start says the same every few seconds.
+ * by one: a server that cannot start prints the same every few seconds.
  */
 export class ServerLog {
   readonly #lines: string[] = [];
@@ -34,13 +34,13 @@ export class ServerLog {
     return NO_ROOM.test(this.#lines.join('\n'));
   }
 
-  /** The last lines, the word on what went wrong first. */
+  /** The last lines, the error message first. */
   get tail(): string {
     return faults(this.#lines.join('\n'));
   }
 }
 
-/** One line of what a program of PostgreSQL printed: its last words on what went wrong. */
+/** One line of what a program of PostgreSQL printed: its last error message. */
 export function faults(output: string): string {
   const lines = output
     .split('\n')

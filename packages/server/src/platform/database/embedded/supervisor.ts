@@ -25,7 +25,7 @@ import { SOCKET_NAME } from './socket-dir.ts';
 
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 5_000;
-/** After having run for so long, a server that ends is started again without much of a pause. */
+/** A server that ran for this long and ends is started again after the shortest pause. */
 const STEADY_MS = 30_000;
 /** Recovery reads a log that is capped. */
 const READY_TIMEOUT_MS = 120_000;
@@ -121,8 +121,8 @@ export class Supervisor {
 
   async #startOnce(lock: FileLock): Promise<void> {
     const { clusterDir, socketDir } = this.#parts;
-    // The lock proves that nothing runs. The numbers in these files cannot: they may be those of
-    // other processes by now, or of one whose end its parent has not noticed yet.
+    // The lock proves that nothing runs. The pids in these files cannot: they may belong to
+    // other processes by now, or to one whose end its parent has not noticed yet.
     await rm(join(clusterDir, 'postmaster.pid'), { force: true });
     await rm(join(socketDir, `${SOCKET_NAME}.lock`), { force: true });
     // From here on `close` finds the run.
@@ -182,7 +182,7 @@ export class Supervisor {
     await endsWithin(run.ended, LEFTOVERS_TIMEOUT_MS);
   }
 
-  /** The server says it for each statement that fails, and may go on without ending. */
+  /** The server prints it for each failed statement, and may keep running. */
   #reportNoRoom(): void {
     const { log, dataDir } = this.#parts;
     if (performance.now() - this.#noRoomReportedAt < NO_ROOM_PAUSE_MS) return;

@@ -1,4 +1,4 @@
-/** The embedded database as whoever starts it, in whatever folder, on whatever volume. */
+/** The embedded database as any user, in any folder, on any volume. */
 import {
   chownSync,
   mkdirSync,
@@ -92,7 +92,7 @@ describe('below a folder of mode 0700', { timeout: TIMEOUT_MS }, () => {
       expect(owner()).toBe(NOBODY);
     });
 
-  it('says what to do where root has no way', async () => {
+  it('reports what to do where root has no way', async () => {
     const committer = await startWithoutNamespaces(1);
     expect(await committer.ended).toBe(1);
     expect(committer.errors).toMatch(/start Holdfast as another user, or set DATABASE_URL/);
@@ -148,8 +148,8 @@ describe('on a volume of its own', { timeout: TIMEOUT_MS }, () => {
     };
     await expect(useUp()).rejects.toThrow();
     void client.end().catch(() => {});
-    const told = await committer.next(line => line.cause?.startsWith('no room') === true);
-    expect(told.cause).toContain(dataDir);
+    const warning = await committer.next(line => line.cause?.startsWith('no room') === true);
+    expect(warning.cause).toContain(dataDir);
     await committer.next(line => line.refused !== undefined);
     rmSync(filler);
     await committer.acks(3);
@@ -165,7 +165,7 @@ describe('on a volume of its own', { timeout: TIMEOUT_MS }, () => {
     );
   });
 
-  it('is not made without room, and says why', async () => {
+  it('is not made without room, with the reason', async () => {
     const { committer } = startOnVolume(8);
     expect(await committer.ended).toBe(1);
     expect(committer.errors).toContain(`no room on the volume of ${dataDir}`);
@@ -194,7 +194,7 @@ describe('the type of a volume', () => {
     expect(fileSystemType(path, MOUNTS)).toBe(type);
   });
 
-  it('is refused where it is a network’s', () => {
+  it('is refused for a network file system', () => {
     for (const path of ['/data', '/remote', '/over']) {
       expect(() => refuseNetworkVolume(path, MOUNTS)).toThrow(/network file system .*DATABASE_URL/);
     }

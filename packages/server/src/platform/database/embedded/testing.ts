@@ -23,7 +23,7 @@ export interface Line {
 export class Committer {
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
-  /** Everything it has printed that was no JSON: what it died of. */
+  /** Everything it has printed that was no JSON, such as the error that ended it. */
   errors = '';
   /** The last acknowledged row. */
   acked = 0;

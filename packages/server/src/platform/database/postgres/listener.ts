@@ -1,5 +1,5 @@
 /**
- * LISTEN on a connection of its own, kept for as long as anybody listens.
+ * LISTEN on a connection of its own, kept while there are subscriptions.
  *
  *   idle → connecting → listening → (lost) → waiting → connecting …      closed
  *
@@ -69,7 +69,7 @@ export class Listener {
     const client = await connection?.catch(() => undefined);
     if (client === undefined) return;
     const ended = client.end().catch(() => {});
-    // A server that is silent does not answer the goodbye either.
+    // A server that is silent does not answer a closing message either.
     if (!(await endsWithin(ended, ANSWER_TIMEOUT_MS))) streamOf(client).destroy();
   }
 
@@ -78,7 +78,7 @@ export class Listener {
     if (!callbacks?.delete(callback) || callbacks.size > 0) return;
     this.#channels.delete(channel);
     const client = await this.#connection?.catch(() => undefined);
-    // Somebody may have subscribed again while we waited.
+    // A caller may have subscribed again while we waited.
     if (this.#channels.has(channel)) return;
     if (client) await say(client, `unlisten "${channel}"`).catch(() => {});
   }

@@ -81,14 +81,14 @@ function createPool(options: PostgresOptions): pg.Pool {
     idleTimeoutMillis: OVERFLOW_IDLE_MS,
   };
   const pool = new pg.Pool(config);
-  // An idle connection that breaks has left the pool already; unheard, it would end the process.
+  // An idle connection that breaks has left the pool. Without this listener it ends the process.
   pool.on('error', error => {
-    // Its connections may be told of the database's own end before their goodbye arrives.
+    // Its connections may report the database's own end before they have closed.
     if (pool.ending) return;
     const code = 'code' in error ? error.code : undefined;
     options.log?.warn('database.connection_lost', { code });
   });
-  // The pool stops listening when it hands a connection out, and whoever gets it listens a moment
+  // The pool stops listening when it hands a connection out, and its new holder listens a moment
   // later. An error that came in the same packet as the server's greeting falls in between.
   pool.on('connect', client => client.on('error', () => {}));
   return pool;

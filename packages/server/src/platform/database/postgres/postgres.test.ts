@@ -130,7 +130,7 @@ describe('prepared statements', () => {
 });
 
 describe('the server goes away', () => {
-  it('is `unavailable` at the start when nobody answers, and tells no credentials', async () => {
+  it('is `unavailable` at the start when no server answers, and shows no credentials', async () => {
     proxy.refuse(true);
     const error = await openPostgres({ url: proxied() }).catch(caught => caught);
     expect(error.code).toBe('unavailable');
@@ -144,14 +144,14 @@ describe('the server goes away', () => {
     await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  it('survives idle connections that are killed, and says so', async () => {
+  it('survives idle connections that are killed, and logs that', async () => {
     const database = await open({ applicationName: 'idle' });
     await kill('idle');
     await until(() => warnings.includes('database.connection_lost'));
     await database.ping(5_000);
   });
 
-  it('is `unavailable` in the middle of a statement, and right again afterwards', async () => {
+  it('is `unavailable` in the middle of a statement, and works again afterwards', async () => {
     const database = await open({ applicationName: 'busy' });
     const statement = sql`select pg_sleep(60)`.execute(database.db);
     const failed = expect(statement).rejects.toMatchObject({ code: 'unavailable' });
@@ -202,7 +202,7 @@ describe('the server goes away', () => {
     await database.ping(5_000);
   });
 
-  it('shows a prepared statement’s text to those who watch the wire each time', async () => {
+  it('sends a prepared statement so that a watching proxy sees its text each time', async () => {
     const database = await open({ url: proxied(), maxOverflow: 0 });
     const look = () => sql`select id from things where id = ${1}`.execute(database.db);
     await look();
@@ -362,7 +362,7 @@ describe('listen', () => {
        where application_name = 'listener' and query like 'listen%'`,
     );
     await until(() => warnings.includes('database.listener_lost'));
-    // What is said while nobody listens is lost; readers poll. It is heard again in the end.
+    // Notifications sent without a listener are lost; readers poll. Later ones arrive again.
     await until(async () => {
       await admin.query("notify bell, 'again'");
       return heard.includes('again');
@@ -414,7 +414,7 @@ it('uses TLS as the URL asks, and trusts only the authority given', async () => 
   }
 });
 
-it('outlives a server that greets and says goodbye in one packet', async () => {
+it('survives a server that greets and closes in one packet', async () => {
   const message = (type: string, body: Buffer) => {
     const head = Buffer.alloc(5);
     head.write(type);

@@ -18,7 +18,7 @@ import {
 } from '../errors.ts';
 import type { StatementNames } from './statement-names.ts';
 
-/** Waiting for a session: at most so many callers, each at most so long. */
+/** Waiting for a session: limits of the number of callers and of the time. */
 export const ACQUIRE_QUEUE_LIMIT = 1_000;
 export const ACQUIRE_TIMEOUT_MS = 10_000;
 /** A COMMIT that is not answered within this time counts as lost. */
@@ -114,7 +114,7 @@ export class PostgresSession {
     this.#names = settings.names;
     this.#statementTimeoutMs = settings.statementTimeoutMs;
     this.#onReleased = onReleased;
-    // A connection lost between two statements is told as an event; unheard, it ends the process.
+    // Without this listener a connection lost between two statements ends the process.
     client.on('error', this.#onError);
   }
 
@@ -140,7 +140,7 @@ export class PostgresSession {
 
   /**
    * Opens a transaction that the database itself ends some time after `timeoutMs`. Resolves before
-   * it is open; the first statement tells if it failed.
+   * it is open; the first statement reports if it failed.
    */
   async begin(timeoutMs: number): Promise<void> {
     this.#inTransaction = true;
@@ -192,7 +192,7 @@ export class PostgresSession {
     // A script may have begun a transaction that nothing ends.
     if (this.#internals.getTransactionStatus() !== 'I') this.#broken = true;
     this.#client.release(this.#broken);
-    // The pool says goodbye and waits for an answer, which a broken connection may never bring.
+    // The pool sends a closing message and waits for an answer, which may never come.
     if (this.#broken) this.#socket.destroy();
   }
 

@@ -5,7 +5,7 @@ const PREPARED_MAX = 300;
 const STAR = /(\b(select|distinct|returning)\s+|,\s*|\.)\*/i;
 /** A literal or quoted name as a whole, or a parenthesis. */
 const QUOTED_OR_PARENTHESIS = /'(?:[^']|'')*'|"(?:[^"]|"")*"|[()]/g;
-/** What may hide a quote or a parenthesis: comments, dollar quotes, escapes. */
+/** Constructs that may hide a quote or a parenthesis: comments, dollar quotes, escapes. */
 const UNREADABLE = /--|\/\*|\$\w*\$|\\/;
 /** What a statement answers by. */
 const VERB = /\b(select|insert|update|delete|merge|values)\b/i;

@@ -1,5 +1,5 @@
 /**
- * A process for the tests that kill one: opens the embedded database in the folder given and says
+ * A process for the tests that kill one: opens the embedded database in the folder given, prints
  * `{"open":url}`, then commits rows 1, 2, 3 … and prints `{"ack":n}` after each was acknowledged. A
  * commit that fails is tried again. What the database logs is printed too. SIGTERM closes it.
  *
@@ -21,7 +21,7 @@ const logged = (event: string, fields: Record<string, unknown> = {}) => {
 const [dataDir, mode] = process.argv.slice(2);
 const embedded = await openEmbeddedDatabase({
   dataDir: dataDir!,
-  // What is killed here is processes, not the machine.
+  // The tests kill processes, not the machine.
   sync: false,
   log: { info: logged, warn: logged, error: logged },
 });
@@ -54,7 +54,7 @@ for (let id = rows[0]!.last + 1; !closing; ) {
       await sql`insert into acks values (${id})`.execute(trx);
     });
   } catch (error) {
-    // The commit before had happened, and its answer was lost.
+    // The earlier commit succeeded, and its answer was lost.
     if (!isUniqueViolation(error)) {
       print({ refused: id });
       await delay(RETRY_PAUSE_MS);
