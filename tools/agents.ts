@@ -8,7 +8,7 @@ import { openWorld, type World } from './agents/world.ts';
  * the sandbox, which has no network, and through the model gateway. They are installed in
  * `$HOLDFAST_AGENTS_CACHE`, or below the user's cache folder.
  *
- * Prints a line for each case and agent, and what could not be run and why; exit code 1 when
+ * Prints a line for each case and agent, and which could not run and why; exit code 1 when
  * anything failed, was not installed, is another version, or was not isolated.
  */
 let failures = 0;
@@ -28,7 +28,7 @@ try {
 }
 process.exitCode = failures > 0 ? 1 : 0;
 
-/** The names of those that are wanted and there. */
+/** The names of the wanted agents that are installed. */
 async function usable({ host }: World, wanted: readonly string[]): Promise<string[]> {
   const all = await host.agents();
   const known = all.map(({ name }) => name);

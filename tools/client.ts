@@ -3,7 +3,7 @@ import { run } from './client/run.ts';
 
 /**
  * `npm run client -- ws://… --connections 5 --duration 300 --ping-interval 30`: keeps connections
- * open and says whether they lived. Exit code 0: all lived; 1: some did not; 2: wrong arguments.
+ * open and reports whether they lived. Exit code 0: all lived; 1: some did not; 2: wrong arguments.
  */
 async function main(): Promise<number> {
   const options = readArguments(process.argv.slice(2));

@@ -35,7 +35,7 @@ interface Scene {
   readonly close: string;
   readonly reset: string;
   readonly turns: readonly Record<string, unknown>[];
-  /** The last words before the picture is taken. */
+  /** The last turn before the picture is taken. */
   readonly until: string;
 }
 

@@ -88,7 +88,7 @@ export class LoadSession {
       session.#paired = () => {
         clearTimeout(timer);
         session.#client.removeAllListeners('close').on('close', () => {
-          // No relay has a reason to end a session.
+          // A relay that ends a session is at fault.
           throw new Error('the relay closed a session');
         });
         resolve();

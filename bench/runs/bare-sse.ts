@@ -1,6 +1,6 @@
 /**
- * A bare `node:http` server of event streams, without any log: what is posted to `/` goes to all
- * who read `/`, each event by itself or, with an argument, once in so many milliseconds.
+ * A bare `node:http` server of event streams, without any log: a POST to `/` goes to all
+ * readers of `/`, each event by itself or, with an argument, once in so many milliseconds.
  */
 import { createServer, type ServerResponse } from 'node:http';
 

@@ -1,5 +1,5 @@
 /**
- * Many subscribers on one run while its agent talks: what a delivered event and an idle subscriber
+ * Many subscribers on one run while its agent writes: what a delivered event and an idle subscriber
  * cost the server, beside nginx with nchan and a bare `node:http`, which keep no log.
  *
  * Holdfast's events go the whole way: the driver's journal, PostgreSQL, NOTIFY, the server process,
@@ -99,7 +99,7 @@ async function holdfast(stack: Stack, server: ServerProcess): Promise<StreamTarg
     name: 'Holdfast',
     pid: server.pid,
     port: server.port,
-    // Subscribers do not want the past.
+    // Subscribers start at the end of the log.
     path: `/v1/runs/${run.id}/stream`,
     publish: () => void journal.push(EVENT),
     collect: server.collect,

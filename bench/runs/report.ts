@@ -34,7 +34,7 @@ function story({ settings }: Results): string {
     'subscribers and the worker’s part on the other. ',
     `The machine was shared with other work; processes ran at niceness ${nice}.\n\n`,
     `Start: ${starts} runs a round on a repository of one file, by a server of all roles, each `,
-    'canceled once its workspace is ready and followed to its end. `run.started` says that a ',
+    'canceled once its workspace is ready and followed to its end. `run.started` means that a ',
     'worker has it; fetch and clone come after. Before the first round, each side has had ',
     `${WARM_UP} turns. `,
     `Appends: ${BATCH} sealed events at a time, one driver, one subscriber on another process; `,

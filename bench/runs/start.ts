@@ -87,7 +87,7 @@ async function startOnce(url: string, task: string): Promise<StartTimes> {
     if (event.type === 'run.started') startedAt = performance.now();
     if (event.type !== 'workspace.ready') return;
     ready = event;
-    // What the agent would do is not what is measured.
+    // The agent's work is not measured.
     void api(url, `/v1/runs/${id}/cancel`, {});
   });
   if (ready === undefined || created === undefined) throw new Error('the run did not start');

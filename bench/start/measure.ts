@@ -86,7 +86,7 @@ function memoryOf(local: LocalStart): Memory {
   };
 }
 
-/** A process that ends while it is looked at counts for nothing. */
+/** A process that ends while it is measured counts as zero. */
 function perGroup(local: LocalStart, figure: (pids: number[]) => number): PerGroup {
   const processes = local.processes();
   return mapGroups(group => {

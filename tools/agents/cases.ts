@@ -3,8 +3,8 @@ import type { Run, RunReason } from '@holdfast/protocol';
 import type { Ended, World } from './world.ts';
 
 /**
- * What every agent must do, or bear. A case throws where it does not, and may answer with what is
- * worth knowing. Cases come one after the other, because budgets are the project's; the agents of a
+ * What every agent must do or withstand. A case throws where an agent fails, and may answer a
+ * note. Cases run one after the other, because budgets are the project's; the agents of one
  * case work side by side.
  */
 export interface Case {
@@ -72,9 +72,9 @@ export const CASES: readonly Case[] = [
       await host.api.post(`/v1/tasks/${task_id}/messages`, { instruction: MEND });
       const ended = await host.ended(id);
       assertSucceeded(ended);
-      const heard = ended.events.some(({ type }) => type === 'message.steered');
+      const steered = ended.events.some(({ type }) => type === 'message.steered');
       const { steerable } = (await host.agents()).find(({ name }) => name === agent)!;
-      assert.equal(heard, steerable, 'it was steered, or not, against what is said of it');
+      assert.equal(steered, steerable, 'the agent was steered, or not, against its `steerable`');
       const { data } = await host.api.get<{ data: Run[] }>(`/v1/tasks/${task_id}/runs`);
       const last = await host.ended(data[0]!.id);
       assertSucceeded(last);
@@ -122,7 +122,7 @@ export const CASES: readonly Case[] = [
   },
 ];
 
-/** Agents try again for minutes, and may; but none may say that it succeeded. */
+/** Agents may retry for minutes, but none may report success. */
 async function failsOrIsCanceled(host: World['host'], id: string): Promise<string> {
   const startedMs = performance.now();
   const timer = setTimeout(() => void host.api.post(`/v1/runs/${id}/cancel`), PATIENCE_MS);
@@ -143,7 +143,7 @@ function assertFailed(ended: Ended, reason: RunReason): string {
   return messageOf(ended);
 }
 
-/** The first words of what was said of the end. */
+/** The first words of the message of the ending. */
 function messageOf({ events }: Ended): string {
   const { message } = events.at(-1)!.data as { message?: string };
   return (message ?? '').replaceAll(/\s+/g, ' ').slice(0, MESSAGE_MAX_CHARS);

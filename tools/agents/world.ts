@@ -9,11 +9,11 @@ import {
 } from '../../tests/e2e/harness/stacks.ts';
 
 /** Nothing listens on the discard port. */
-const NOBODY = 'http://127.0.0.1:9';
-/** After so long without a word a run ends as `no_output`; agents start within it. */
+const DISCARD = 'http://127.0.0.1:9';
+/** A run without output for this long ends as `no_output`; agents start within it. */
 const SILENCE_LIMIT_S = 30;
 const CONCURRENCY = 2;
-/** Those of the agents that wait for a place included. */
+/** Includes the time that an agent waits for a slot. */
 const ENDED_TIMEOUT_MS = 300_000;
 
 /** A server with the agents, and the API of its runs. */
@@ -65,7 +65,7 @@ export interface Ended {
   readonly events: readonly EventEnvelope[];
 }
 
-/** Real servers, each with its own data: one on the simulator, one whose models are not there. */
+/** Real servers, each with its own data: one on the simulator, one whose models do not answer. */
 export interface World {
   readonly host: Host;
   readonly deserted: Host;
@@ -86,7 +86,7 @@ export async function openWorld(agentsDir: string): Promise<World> {
   try {
     const simulator = await startSimulatorProcess();
     undo.push(() => simulator.process.kill());
-    return { host: await open(simulator.url), deserted: await open(NOBODY), stop };
+    return { host: await open(simulator.url), deserted: await open(DISCARD), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -13,7 +13,7 @@ const HELD = JSON.stringify({
   session: { id: 'ses_1', revision: 'blue', replica: 'rep_1', resume_token: null },
 });
 
-/** A small server that does what a test wants with each connection. */
+/** A small server that runs a test's handler for each connection. */
 async function serve(onSocket: (socket: WebSocket, count: number) => void, autoPong = true) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong });
   const authorizations: (string | undefined)[] = [];
@@ -57,7 +57,7 @@ describe('verdict', () => {
     expect(authorizations).toEqual(Array(3).fill('Bearer hf_from-the-environment'));
   });
 
-  it('is a fail when one is closed by the server, and says how', async () => {
+  it('is a fail when the server closes one, with the close code', async () => {
     const { url } = await serve((socket, count) => {
       if (count === 2) socket.close(1012, 'drain');
     });

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import WebSocket from 'ws';
 import type { ClientOptions } from './arguments.ts';
 
-/** What one connection lived through. Times in milliseconds. */
+/** The figures of one connection. Times in milliseconds. */
 export interface ConnectionReport {
   readonly number: number;
   /** As the server named itself in the stream, in a `holdfast.session` event. */

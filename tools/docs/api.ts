@@ -63,7 +63,7 @@ export async function describeApi(): Promise<ApiRoute[]> {
   }
 }
 
-/** Ports that nothing is asked of while routes register: no database need be started for that. */
+/** Ports that are not used while routes register, so no database has to be started. */
 async function inertPlatform(dir: string): Promise<Platform> {
   const telemetry = await createTelemetry({
     level: 'fatal',
@@ -92,7 +92,7 @@ async function inertPlatform(dir: string): Promise<Platform> {
   };
 }
 
-/** Has every property, each a function that answers the same again. */
+/** An object with every property, each a function that answers such an object. */
 function unusable<T>(): T {
   const self: unknown = new Proxy(() => {}, {
     get: (_, name) => {

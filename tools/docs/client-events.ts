@@ -4,14 +4,14 @@ import { nameOf, type Scope, Typings } from './typings.ts';
 
 /**
  * What a stock client can send, read from the typings of `openai`: for each type of event the paths
- * of its fields. `known-event.ts` says how they are written and reads them.
+ * of its fields. `known-event.ts` documents their form and reads them.
  */
 const ROOTS = ['RealtimeClientEvent', 'ResponseCreateEventWithReferencesParam'];
 /** Would turn a voice session into another kind of session. */
 const LEFT_OUT = new Set(['RealtimeTranscriptionSessionCreateRequest']);
-/** Their values say how the fields beside them are understood, so they are part of the list. */
+/** Their values decide how the fields beside them are read, so they are part of the list. */
 const TELLING = /(^|\.)(type|role)$/;
-/** What Biome breaks lines at. */
+/** The width at which Biome breaks lines. */
 const LINE_MAX_CHARS = 100;
 
 /** What may stand at one path. */

@@ -57,7 +57,7 @@ describe('generated pages', () => {
 describe('the events of stock clients', () => {
   const events = JSON.parse(renderClientEvents()) as Record<string, string[]>;
 
-  it('are those that the typings name, with what tells how fields are understood', () => {
+  it('are those that the typings name, with the values that decide how fields are read', () => {
     expect(Object.keys(events)).toEqual([
       'conversation.item.create',
       'conversation.item.delete',
@@ -122,7 +122,7 @@ describe('schema texts', () => {
     expect(typeText(schema)).toBe(text);
   });
 
-  it('say what may be left out, and bounds', () => {
+  it('show optional fields and bounds', () => {
     const schema = { properties: { a: { type: 'string' }, b: {} }, required: ['a'] };
     expect(propertyRows(schema).map(([name]) => name)).toEqual(['`a`', '`b?`']);
     expect(boundsText({ minimum: 1, maximum: 5, default: 2 })).toBe('1 to 5. Default: `2`.');
@@ -130,7 +130,7 @@ describe('schema texts', () => {
 });
 
 describe('npm run docs', () => {
-  it('refuses what it does not know', async () => {
+  it('refuses unknown arguments', async () => {
     const script = fileURLToPath(new URL('../docs.ts', import.meta.url));
     const run = promisify(execFile)(process.execPath, [script, '--chek']);
     await expect(run).rejects.toMatchObject({ code: 2 });

@@ -3,7 +3,7 @@ import type { ApiRoute, Content, Operation } from './api.ts';
 import { code, heading, page, table } from './markdown.ts';
 import { boundsText, propertyRows, typeText } from './schema-text.ts';
 
-/** Every route: who may call it, what it takes, what it answers. */
+/** Every route: its policy, its request, its response. */
 export function renderApi(routes: readonly ApiRoute[]): string {
   const described = routes.filter(route => route.operation !== undefined);
   const sockets = routes.filter(route => route.method === 'WS');

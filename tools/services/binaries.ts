@@ -1,7 +1,7 @@
 /**
  * Finds the programs that tests need and that npm cannot bring: PostgreSQL 15, Redis, Chromium,
  * OpenSSL, bubblewrap, git. What is missing is installed with apt-get where that is possible (root
- * on Debian), once, with one line printed; elsewhere the caller gets one line that says how to get
+ * on Debian), once, with one line printed; elsewhere the caller gets one line on how to get
  * it.
  * Nothing is ever skipped: a test without its service is a failed test.
  */

@@ -123,7 +123,7 @@ class Cluster {
     await this.#child?.stop();
   }
 
-  /** Processes of a killed server hold its shared memory for a moment longer. */
+  /** Processes of a killed server hold its shared memory for a moment. */
   async #startAgain(): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {

@@ -58,7 +58,7 @@ describe('programs', () => {
     expect(found).toBe(join(folder, 'pg/16/bin/tool'));
   });
 
-  it('that are missing fail with one line that says how to get them', async () => {
+  it('that are missing fail with one line that explains how to get them', async () => {
     const request = { names: ['no-such-tool'], aptPackage: 'no-such-package', mayInstall: false };
     const error = await findBinary(request).catch(caught => caught);
     expect(error.message).toMatch(/^no-such-tool was not found: .*apt-get install no-such-package/);
@@ -69,7 +69,7 @@ describe('programs', () => {
 describe('a child', () => {
   const node = { name: 'Child', command: process.execPath };
 
-  it('that ends too early fails with what it said, and is cleaned up after', async () => {
+  it('that ends too early fails with its output, and leaves nothing behind', async () => {
     let cleaned = 0;
     const start = startChild({
       ...node,
@@ -96,7 +96,7 @@ describe('a child', () => {
     await expect(start).rejects.toThrow(/Nothing/);
   });
 
-  it('dies with us, even when we are killed', async () => {
+  it('dies with its parent, even when that is killed', async () => {
     const [redis, postgres] = ['./redis.ts', './postgres.ts'].map(
       file => new URL(file, import.meta.url).href,
     );
@@ -210,7 +210,7 @@ it('Azurite answers as a blob service and stops', async () => {
 });
 
 describe('the shared services', () => {
-  it('are started once, however many ask', async () => {
+  it('are started once for any number of callers', async () => {
     const answers = await Promise.all([sharedRedis(), sharedRedis(), sharedRedis()]);
     expect(new Set(answers.map(answer => answer.url)).size).toBe(1);
   });

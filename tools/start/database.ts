@@ -3,7 +3,7 @@ import {
   openEmbeddedDatabase,
 } from '../../packages/server/src/platform/database/embedded/open.ts';
 
-/** What people read of the database's fate; other events are written as they are. */
+/** Lines for people about the end and the restart of the database; other events stay as logged. */
 const SENTENCES: Readonly<Record<string, string>> = {
   'database.ended': 'The database ended; starting it again.',
   'database.restarted': 'The database runs again.',

@@ -4,7 +4,7 @@ const ECHO_MAX_MS = 2_000;
 const PARENT_INTERVAL_MS = 500;
 
 /**
- * Tells a signal from its echo: Ctrl-C reaches us from the terminal, and once more from npm, which
+ * Separates a signal from its echo: Ctrl-C reaches us from the terminal and again from npm, which
  * passes it on. Each signal makes the next one of its name an echo, if that comes soon enough; the
  * one behind an echo counts again, so that two presses count as two in whatever order they arrive.
  */

@@ -5,7 +5,7 @@
  *   server's own end) → server and worker drain → database → simulator
  *
  * A worker or a database that dies is started again. A server that dies ends the launcher with its
- * exit code: whatever watches over us shall know. Whatever kills the launcher, the order stays: the
+ * exit code: so that a service manager sees it. Whatever kills the launcher, the order stays: the
  * server and the worker drain when their standard input ends, the database's guard waits for the
  * lock that they hold, and the simulator for its lifeline.
  */

@@ -29,14 +29,14 @@ export function firstLine<T>(
   });
 }
 
-/** The port in a line that says that somebody listens. */
+/** The port in a log line of a process that listens. */
 export function listeningPort(line: string): number | undefined {
   if (!/listening/.test(line)) return undefined;
   const port = /"port":\s*(\d+)/.exec(line)?.[1];
   return port === undefined ? undefined : Number(port);
 }
 
-/** The address in a line that says that somebody listens, as JSON or as text for people. */
+/** The address in a log line of a process that listens, as JSON or as text for people. */
 export function listeningUrl(line: string): string | undefined {
   if (!/listening/.test(line)) return undefined;
   return /"url":\s*"(https?:\/\/[^"]+)"/.exec(line)?.[1];

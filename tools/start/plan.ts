@@ -46,7 +46,7 @@ export function planStart(environment: Variables, dotenv: Variables): Plan {
   const added: Record<string, string> = {};
   if (simulate) added.HOLDFAST_LAUNCHER_SIMULATED = 'true';
   if (adminToken !== null) added.HOLDFAST_ADMIN_LINK_TOKEN = adminToken;
-  // No load balancer stands before a server that a person starts, so nobody needs the time.
+  // A server that a person starts has no load balancer in front, so it need not wait for one.
   if (sources.HOLDFAST_SHUTDOWN_ACCEPT === 'default') added.HOLDFAST_SHUTDOWN_ACCEPT = '0';
   if (sources.LOG_FORMAT === 'default' && process.stdout.isTTY) added.LOG_FORMAT = 'text';
   return {

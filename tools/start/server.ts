@@ -18,7 +18,7 @@ export interface ServerProcess {
   readonly ended: Promise<Ended>;
   /** The port in its log once it listens; null when it ended before, or listens on none. */
   readonly listening: Promise<number | null>;
-  /** The first call asks it to finish, the second to hurry, the third leaves it no choice. */
+  /** The first call sends it a request to finish, the second to hurry, the third kills it. */
   interrupt(): void;
 }
 

@@ -9,7 +9,7 @@ export interface RunningSimulator {
   readonly lifeline: Writable;
   /** Resolves when the process has ended, for whatever reason. */
   readonly ended: Promise<unknown>;
-  /** Lets go of the lifeline; whatever else held it must have ended. */
+  /** Closes our end of its input; all other holders must have ended. */
   stop(): Promise<void>;
 }
 

@@ -21,7 +21,7 @@ async function temporaryFolder(): Promise<string> {
 }
 
 describe('plan', () => {
-  it('refuses what the server would refuse', () => {
+  it('refuses every fault that the server would refuse', () => {
     expect(() => planStart({ PORT: 'x', HOLDFAST_HSOT: 'y' }, {})).toThrow(ConfigError);
     expect(() => planStart({ HOLDFAST_HOST: '0.0.0.0' }, {})).toThrow(/HOLDFAST_OIDC_ISSUER/);
   });
@@ -102,14 +102,14 @@ describe('banner', () => {
     consoleFault: null,
   };
 
-  it('says where the console is and what would make the model real', () => {
+  it('shows where the console is and how to set a real model', () => {
     const text = banner(facts);
     expect(text).toContain('http://localhost:8080/auth/local?token=t');
     expect(text).toContain('simulated');
     expect(text).toContain('AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY');
   });
 
-  it('keeps quiet about what is not so', () => {
+  it('leaves out what does not apply', () => {
     const text = banner({ ...facts, adminToken: null, simulated: false });
     expect(text).not.toMatch(/token|simulated|AZURE/);
   });

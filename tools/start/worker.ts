@@ -3,7 +3,7 @@ import { type Given, type ServerProcess, startServer } from './server.ts';
 
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 30_000;
-/** A worker that ran for so long is started again without much of a pause. */
+/** A worker that ran for this long is started again after the shortest pause. */
 const STEADY_MS = 60_000;
 
 export interface RunningWorker {

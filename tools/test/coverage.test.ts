@@ -35,7 +35,7 @@ describe('coverage summary', () => {
     expect(coverageTable(summary).at(-1)).toBe('Lines covered: 84.54 % of lines (93 of 110)');
   });
 
-  it('names each share that is too small, and lets no rounding help', () => {
+  it('names each share that is too small, without rounding up', () => {
     expect(shortfalls(summarise(istanbul, '/r'))).toEqual([
       'Too little is tested: server 84.00 % of lines (84 of 100).',
       'Too little is tested: all 84.54 % of lines (93 of 110).',

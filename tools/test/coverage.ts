@@ -1,5 +1,5 @@
 /**
- * What `npm test -- --coverage` says about lines. Vitest measures: the code in its workers, and
+ * Line coverage for `npm test -- --coverage`. Vitest measures: the code in its workers, and
  * that of the processes and threads that tests start and that end by themselves (those killed
  * outright leave nothing), and merges both by line. Here its per-file summary becomes a table, a
  * file for machines, and a verdict: each package, and all together, must reach `LINES_MIN_PERCENT`.

@@ -1,6 +1,6 @@
 /**
  * Vitest's reporter `durations`: writes how long each test file took, its imports and hooks
- * included, which the JSON report leaves out. `--outputFile.durations` says where to.
+ * included, which the JSON report leaves out. `--outputFile.durations` names the file.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Reporter, TestModule, Vitest } from 'vitest/node';

@@ -14,7 +14,7 @@ describe('closing line', () => {
   it.each<[string, Report | null, number, string, number]>([
     ['all passed', report(7, 0), 0, '7 passed, 0 failed', 0],
     ['some failed', report(7, 2), 1, '7 passed, 2 failed', 1],
-    ['failed, though Vitest says it is fine', report(7, 2), 0, '7 passed, 2 failed', 1],
+    ['failed, though Vitest exits with 0', report(7, 2), 0, '7 passed, 2 failed', 1],
     ['nothing ran', report(0, 0), 0, '0 passed, 1 failed', 1],
     ['no report', null, 1, '0 passed, 1 failed', 1],
     ['an unhandled rejection or too little coverage', report(7, 0), 1, '7 passed, 1 failed', 1],
@@ -71,7 +71,7 @@ describe('slowest files', () => {
     expect(slowestFiles(took(2))).toHaveLength(3);
   });
 
-  it('are not spoken of where nothing ran', () => {
+  it('are left out where nothing ran', () => {
     expect(slowestFiles([])).toEqual([]);
   });
 });
@@ -108,7 +108,7 @@ describe('npm test', () => {
     expect(Number(seconds)).toBeGreaterThanOrEqual(0.3);
   }, 60_000);
 
-  it('does not call a broken file a success', async () => {
+  it('does not report a broken file as a success', async () => {
     const { lines, code } = await run(`throw new Error('broken');`);
     expect(lines.at(-1)).toBe('0 passed, 1 failed');
     expect(code).toBe(1);

@@ -49,7 +49,7 @@ export async function readReport(file: string): Promise<Report | null> {
 /**
  * What stands below the run, and the exit code. A file that could not be loaded counts as one
  * failure, a run without a test too, and whatever else made Vitest end with an error (an unhandled
- * rejection, too little coverage) as at least one: the line never says less than the exit code.
+ * rejection, too little coverage) as at least one: the line never reports less than the exit code.
  */
 export function closing(
   report: Report | null,

@@ -189,7 +189,7 @@ describe('texts', () => {
   it.each([
     ['open-end', `// ${'TO'}DO: later`],
     ['untyped', `// @ts-${'ignore'}`],
-    ['own-path', `const dir = '/home/${'somebody'}/x';`],
+    ['own-path', `const dir = '/home/${'reader'}/x';`],
     ['own-path', `const dir = '/somewhere/${'holdfast'}/data';`],
   ])('%s', (rule, text) => {
     expect(check({ 'README.md': text })[0]).toContain(`[${rule}]`);

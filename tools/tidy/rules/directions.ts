@@ -3,7 +3,7 @@ import { type Import, importsOf } from '../imports.ts';
 import type { Project, SourceFile } from '../project.ts';
 
 /**
- * Who may import whom. Packages: protocol stands alone, client and simulator lean on it, the
+ * Directions of imports. Packages: protocol stands alone, client and simulator lean on it, the
  * console on client and protocol, the server on protocol. Within the server:
  *
  *     protocol, kernel ← platform, http ← auth ← work ← features ← wiring ← application ← main
