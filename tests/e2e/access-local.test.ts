@@ -1,6 +1,6 @@
 /**
  * Local mode on a running server: a user of this machine is let in, and what comes from
- * elsewhere or was caused by another site's page is not, and reaches nothing.
+ * elsewhere or was caused by another site's page is refused, and reaches nothing.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, handshake } from '../../packages/server/src/http/testing.ts';
@@ -22,7 +22,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Says exactly these headers, `Host` and `Origin` too, which `fetch` would not. */
+/** Sends exactly these headers, `Host` and `Origin` too, which `fetch` would not. */
 async function ask(
   method: string,
   path: string,
@@ -97,7 +97,7 @@ describe('refused in local mode', () => {
     'localhost@evil.example',
     '0.0.0.0',
     '[::2]',
-  ])('a Host that DNS was bent to: %s', async host => {
+  ])('a Host that DNS was rebound to: %s', async host => {
     await expectRefused({ host: `${host}:${port}` }, ['GET', 'POST', 'WS']);
     const link = `/auth/local?token=${stack.servers[0]!.adminToken}`;
     expect((await ask('GET', link, { host: `${host}:${port}` })).status).toBe(403);
@@ -152,7 +152,7 @@ describe('the one-time link', () => {
     const again = await ask('GET', link);
     expect([again.status, again.headers.has('set-cookie')]).toEqual([401, false]);
     expect((await ask('GET', '/v1/api-keys', page)).status).toBe(200);
-    // Another port of this host is shown the cookie, and can say whatever a page would.
+    // Another port of this host receives the cookie, and can send whatever a page would.
     for (const forged of [{}, { 'x-holdfast-page': cookie.split('=')[1]! }]) {
       const stolen = { ...own, 'x-holdfast-page': 'x'.repeat(43), ...forged };
       expect((await ask('GET', '/v1/api-keys', stolen)).status).toBe(403);

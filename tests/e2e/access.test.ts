@@ -1,5 +1,5 @@
 /**
- * Who may call what, on the application as it is composed: every route and upgrade it registers,
+ * Access to the application as it is composed: every route and upgrade it registers,
  * walked by every kind of caller, against the policy table.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -36,7 +36,7 @@ function routes(): RouteInfo[] {
   return [...registered, ...SIDEBANDS];
 }
 
-/** Whose a thing is is asked only once a request is right. */
+/** The owner of a thing is checked only once the request is valid. */
 const PAYLOADS: Readonly<Record<string, object>> = {
   'PATCH /v1/repos/:id': { name: 'another' },
   'PATCH /v1/tasks/:id': { title: 'Another' },
@@ -48,7 +48,7 @@ const closedRoutes = () => routes().filter(route => !findPolicy(route.policy)?.p
 const fill = (url: string, id: string) => url.replace(/:\w+/, id).replace('*', 'x');
 
 describe('without a valid credential', () => {
-  it('every closed route gives one and the same answer and opens nothing upstream', async () => {
+  it('every closed route gives the same answer and opens nothing upstream', async () => {
     const before = await world.upstreamSessions();
     const texts = new Map<string, Set<string>>();
     let asked = 0;
@@ -103,7 +103,7 @@ describe('the policy table', () => {
     expect(Object.keys(POLICIES).filter(policy => !used.has(policy))).toEqual([]);
   });
 
-  it('decides who gets in: every route × caller × owner × project', async () => {
+  it('decides access: every route × caller × owner × project', async () => {
     const before = await world.upstreamSessions();
     const upload = await uploadBody();
     const { application, port, callers, things } = world;
@@ -133,7 +133,7 @@ describe('the policy table', () => {
   });
 });
 
-describe('things of others', () => {
+describe('things of other users', () => {
   const about: [string, string, Parameters<AccessWorld['things']['of']>[0]][] = [
     ['GET', '/v1/sessions/:id', 'session'],
     ['GET', '/v1/sessions/:id/events', 'session'],
@@ -186,7 +186,7 @@ describe('things of others', () => {
     task: 'tsk',
     run: 'run',
   } as const;
-  /** Bodies that are right, some of which name the thing. */
+  /** Valid bodies, some of which name the thing. */
   const bodyOf = (method: string, url: string, id: string): object | undefined => {
     if (url === '/v1/tasks') return { repo_id: id, title: 'A task', instruction: 'Do it.' };
     if (url === '/v1/stream/tickets') return { subjects: [id] };
@@ -214,7 +214,7 @@ describe('things of others', () => {
         answers.add(answer.body);
       }
       expect(answers.size).toBe(1);
-      // It is still there, for those who may know.
+      // It still exists, for callers who may see it.
       expect(await world.things.of(kind, owner)).toBe(foreign);
     },
   );

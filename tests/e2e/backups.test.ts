@@ -72,7 +72,7 @@ async function liveAndBackUp(url: string): Promise<void> {
   for (const path of [`/v1/sessions/${ids.erased}`, `/v1/recordings/${ids.dropped}`]) {
     expect((await fetch(at + path, { method: 'DELETE' })).ok).toBe(true);
   }
-  // The names of backups tell seconds.
+  // The names of backups have a resolution of seconds.
   await delay(1_100);
   await backUp(url);
   await app.stop();
@@ -165,7 +165,7 @@ it('data without keys, or with older ones, are refused until the lost is erased'
   }
 }, 60_000);
 
-it('old data with the newest keys: all is read but what was erased, which goes again', async () => {
+it('old data, newest keys: what was erased is erased again, all else is readable', async () => {
   const [data] = await backups('data');
   const { url, dataDir, app, get } = await restore(data!, (await backups('keys')).at(-1)!);
   try {

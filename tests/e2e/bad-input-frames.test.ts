@@ -101,7 +101,7 @@ describe('a client that sends', () => {
     await eventually(async () => (await sessions('&active=true')).length === 0);
   });
 
-  it('anything of this lets nothing of it through to the model', async () => {
+  it('any of these gets none of it through to the model', async () => {
     expect((await received()).flatMap(events => Object.keys(events))).toEqual([]);
   });
 });
@@ -111,7 +111,7 @@ describe('an event nested deeper than any stack', () => {
   const update = `{"type":"session.update","session":{"tools":[${deep}]}}`;
   const bytes = clientFrame({ first: TEXT, payload: Buffer.from(update) });
 
-  it('is the model’s to refuse', async () => {
+  it('passes to the model, which refuses it', async () => {
     const client = await RawSocket.open(port, PATH);
     await client.event('holdfast.session');
     await client.send(bytes);
@@ -135,7 +135,7 @@ describe('an event nested deeper than any stack', () => {
 describe('memory', () => {
   const CLIENTS = 12;
   const OFFERED_BYTES = 32 * MIB;
-  /** Garbage until it is collected; a server that kept what it is sent would have 384 MiB. */
+  /** Garbage until it is collected; a server that kept what it receives would have 384 MiB. */
   const SLACK_BYTES = 96 * MIB;
 
   async function usedBytes(): Promise<number> {
@@ -203,7 +203,7 @@ describe('an opening handshake', () => {
     },
   );
 
-  it('offers nothing that was not asked for, and takes no extension', async () => {
+  it('offers nothing that the client did not ask for, and accepts no extension', async () => {
     const headers = {
       host: `127.0.0.1:${port}`,
       'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits',
@@ -216,7 +216,7 @@ describe('an opening handshake', () => {
   });
 });
 
-it('none of this was a failure of the server', async () => {
+it('none of this is logged as a failure of the server', async () => {
   expect(log.find(line => line.level === 'error' || line.level === 'fatal')).toEqual([]);
   const health = (await (await fetch(`${stack.url}/health`)).json()) as { status: string };
   expect(health.status).toBe('healthy');

@@ -114,7 +114,7 @@ describe('a repository', () => {
     expect((await ask('PATCH', `/v1/repos/${repoId}`, same)).status).toBe(200);
   });
 
-  it('that is there, but not the branch of a run: the run ends with the reason', async () => {
+  it('without the branch of a run: the run ends with the reason', async () => {
     const task = await newTask('Write a note.');
     const wanted = { agents: ['builtin'], base_ref: 'no-such-branch' };
     const started = await ask('POST', `/v1/tasks/${task.id}/runs`, wanted);
@@ -149,7 +149,7 @@ describe('an instruction', () => {
     expect(status).toBe(413);
   });
 
-  it('as long as may be is taken', async () => {
+  it('of the largest length is accepted', async () => {
     const longest = 'x'.repeat(INSTRUCTION_MAX_CHARS);
     const { id } = await newTask(longest);
     const { data } = await api.get<{ data: { instruction: string }[] }>(`/v1/tasks/${id}/messages`);
@@ -160,7 +160,7 @@ describe('an instruction', () => {
 describe('a run', () => {
   it('of an unknown agent is refused with the known ones, and no other starts', async () => {
     const { id } = await newTask('Write a note.');
-    const wanted = { agents: ['builtin', 'nobody'] };
+    const wanted = { agents: ['builtin', 'missing'] };
     const { status, body } = await ask('POST', `/v1/tasks/${id}/runs`, wanted);
     expect([status, body.code, body.field]).toEqual([422, 'unprocessable', 'agents']);
     expect(body.allowed).toContain('builtin');

@@ -81,7 +81,7 @@ async function refusedUpgrade(path: string): Promise<Refusal> {
   return refusal;
 }
 
-/** Connects and tells how it ended: the last `error` event, and the close. */
+/** Connects and answers how it ended: the last `error` event, and the close. */
 async function failing(path: string) {
   const client = await connectClient(wsUrl(path));
   const { code } = await client.closed;
@@ -190,7 +190,7 @@ describe('an upstream that', () => {
   });
 });
 
-/** The upstream's ids of refused requests, as the log tells them. */
+/** The upstream's ids of refused requests, as logged. */
 function ids(): string[] {
   return log
     .find(line => line.event === 'bridge.failed')
@@ -239,7 +239,7 @@ describe('events that mean nothing', () => {
 });
 
 describe('limits', () => {
-  it('five sessions of one owner; the sixth gets a time to come again', async () => {
+  it('five sessions of one owner; the sixth gets a time for a retry', async () => {
     await eventually(async () => (await active()).length === 0);
     const clients = [];
     for (let count = 0; count < 5; count++) clients.push(await connectClient(wsUrl(GA)));
@@ -250,7 +250,7 @@ describe('limits', () => {
     const call = await post('/v1/realtime/calls?model=gpt-realtime', sdp, 'application/sdp');
     expect([call.status, call.body.error]).toMatchObject([429, { code: 'session_limit' }]);
     expect(Number(call.headers.get('retry-after'))).toBeGreaterThan(0);
-    // A secret is not a session: minting takes no place.
+    // A secret is not a session: minting takes no slot.
     expect((await post('/v1/realtime/client_secrets', {})).status).toBe(200);
     for (const client of clients) client.socket.close(1000);
     await eventually(async () => (await active()).length === 0);
@@ -282,7 +282,7 @@ describe('limits', () => {
   });
 });
 
-it('neither clients nor the log get secrets, nor clients the upstream’s words', () => {
+it('neither clients nor the log get secrets, and clients get no text of the upstream', () => {
   const answers = received.join('\n');
   expect(answers).not.toContain(UPSTREAM_KEY);
   expect(answers).not.toContain(WORDS);

@@ -15,11 +15,11 @@ const WAIT = { timeout: 60_000 };
 const UNFINISHED = '[data-pending]';
 
 const ADMIN_TOKEN = 'admin-link-of-the-browser-tests-0123456789';
-/** A run that is still at work when somebody looks. */
+/** A run that is still at work when the page opens. */
 const LONG = '[[simulate: steps 9]] [[simulate: slow 1200]] Write notes.';
 
 /**
- * A person who gives an agent a task, and one who runs the server: the built pages, one embedded
+ * Tasks in the console in a real browser, for users and an Admin: the built pages, one embedded
  * server, no keys. The first test leaves a picked run behind, on which the others go on.
  */
 describe('tasks in the console', () => {
@@ -113,7 +113,7 @@ describe('tasks in the console', () => {
     await done.getByText('Fix the failing test').waitFor();
   });
 
-  it('writes a task down, starts it later, sends word to who works, and stops them', async () => {
+  it('creates a task, starts it later, messages its running agents, and stops them', async () => {
     const page = await visit('/tasks');
     await page.getByRole('button', { name: 'New task' }).click();
     const form = dialog(page, 'New task');
@@ -154,7 +154,7 @@ describe('tasks in the console', () => {
     await api.until(follower.id, 'run.canceled');
   });
 
-  it('moves a task by keys alone, and the focus goes along', async () => {
+  it('moves a task by keys alone, and the focus follows', async () => {
     await api.post('/v1/tasks', {
       repo_id: (await api.sample()).id,
       title: 'Some day',
@@ -203,7 +203,7 @@ describe('tasks in the console', () => {
     await refused.waitFor({ state: 'detached' });
   });
 
-  it('keeps the looks of a page whatever page was seen before', async () => {
+  it('keeps the styles of a page whichever page was shown before', async () => {
     const { id } = await called('Fix the failing test');
     const page = await visit(`/tasks/${id}`);
     const looks = () =>
@@ -234,7 +234,7 @@ describe('tasks in the console', () => {
     expect(default_branch).not.toBeNull();
   });
 
-  it('puts a job that was given up back into its queue', async () => {
+  it('puts a dead letter back into its queue', async () => {
     const [run] = await runsOf(await called('Write notes'));
     await sql`insert into pgboss.job (name, source_name, data)
       values ('agent-dead', 'agent', ${JSON.stringify({ run_id: run!.id })}::jsonb)
@@ -285,7 +285,7 @@ describe('tasks in the console', () => {
     expect(await budgets()).toEqual([]);
   });
 
-  it("takes a provider's key in and never shows it", async () => {
+  it("stores a provider's key and never shows it", async () => {
     const keys = async () => (await api.get<{ data: ProviderKey[] }>('/v1/provider-keys')).data;
     const page = await visit('/settings', 'Admin');
     const section = page.getByRole('region', { name: 'Provider keys' });

@@ -33,8 +33,8 @@ interface Upstream {
 
 /**
  * A person at the console: a real Chromium with a spoken sentence as its microphone, the built
- * pages, one server with everything embedded, and the simulated model behind it. Whatever a test
- * does, nothing may be said on the browser's error console.
+ * pages, one server with everything embedded, and the simulated model behind it. No test may leave
+ * an error on the browser's console.
  */
 describe('the console in a browser', () => {
   let stack: Stack;
@@ -90,12 +90,12 @@ describe('the console in a browser', () => {
   /** Presses start and waits until the model listens; the answer is our id of the session. */
   async function start(page: Page): Promise<string> {
     await page.getByRole('button', { name: 'Start session' }).click();
-    await says(page, 'Listening');
+    await shows(page, 'Listening');
     return sessionId(page);
   }
 
-  /** The state in words, where eyes see it. */
-  const says = (page: Page, state: string) =>
+  /** Waits until the page shows the state. */
+  const shows = (page: Page, state: string) =>
     page.getByRole('region', { name: 'Session' }).getByText(state, { exact: true }).waitFor();
 
   async function sessionId(page: Page): Promise<string> {
@@ -122,7 +122,7 @@ describe('the console in a browser', () => {
   const ended = (id: string) =>
     expect.poll(async () => (await get<Session>(`/v1/sessions/${id}`)).state, WAIT).toBe('ended');
 
-  it('talks over WebSocket, hears every byte, keeps the recording and plays it', async () => {
+  it('talks over WebSocket, counts every byte, keeps the recording and plays it', async () => {
     await script([{ heard: SPOKEN, say: ANSWERED }]);
     const { page } = await visit('/voice');
     const id = await start(page);
@@ -133,7 +133,7 @@ describe('the console in a browser', () => {
 
     const saving = await holdUploads(page);
     await page.getByRole('button', { name: 'End session' }).click();
-    await says(page, 'Ended');
+    await shows(page, 'Ended');
     await page.getByText('Saving the recording…').waitFor();
     saving.release();
     const [recording] = await recorded(id);
@@ -156,7 +156,7 @@ describe('the console in a browser', () => {
     await listen(page, recording!.measured.duration_s);
   });
 
-  /** Other pages while somebody talks: the session goes on, and Home draws it. */
+  /** Other pages during a session: the session continues, and Home draws it. */
   async function lookAround(page: Page) {
     await page.getByRole('link', { name: 'Sessions' }).click();
     await page.getByRole('table').getByText('Live').waitFor();
@@ -166,7 +166,7 @@ describe('the console in a browser', () => {
     await page.getByRole('button', { name: 'End session' }).waitFor();
   }
 
-  /** Lets uploads wait until `release`, and notes how far the page said they were. */
+  /** Lets uploads wait until `release`, and notes the progress that the page showed. */
   async function holdUploads(page: Page) {
     const { promise, resolve } = Promise.withResolvers<void>();
     await page.route('**/audio/upload', async route => {
@@ -234,15 +234,15 @@ describe('the console in a browser', () => {
     const call = await upstream();
     expect(call.transport).toBe('webrtc');
     const envelope = `/_simulator/sessions/${call.id}/envelope`;
-    const heard = async () => (await get<{ rms: number[] }>(envelope, stack.simulatorUrl)).rms;
+    const received = async () => (await get<{ rms: number[] }>(envelope, stack.simulatorUrl)).rms;
     await expect
-      .poll(async () => bestCorrelation(await heard(), spoken.envelope), WAIT)
+      .poll(async () => bestCorrelation(await received(), spoken.envelope), WAIT)
       .toBeGreaterThan(0.8);
     const backwards = spoken.envelope.toReversed();
-    expect(bestCorrelation(await heard(), backwards)).toBeLessThan(0.8);
+    expect(bestCorrelation(await received(), backwards)).toBeLessThan(0.8);
     await expect.poll(() => receivedAudio(page), WAIT).toMatchObject({ audible: true });
     await page.getByRole('button', { name: 'End session' }).click();
-    await says(page, 'Ended');
+    await shows(page, 'Ended');
     await ended(id);
     await expect.poll(async () => (await upstream()).state, WAIT).toBe('closed');
     await recorded(id);
@@ -339,7 +339,7 @@ describe('the console in a browser', () => {
     expect(await again.count()).toBe(0);
   });
 
-  it('is worked by keyboard alone, and speaks Japanese when it is asked to', async () => {
+  it('works by keyboard alone, and in Japanese when that is chosen', async () => {
     await script([{ say: ANSWERED }]);
     const { page } = await visit('/');
     await page.getByRole('heading', { name: 'Home', level: 1 }).waitFor();
@@ -351,7 +351,7 @@ describe('the console in a browser', () => {
     await press(page, 'g', 'v');
     await tabTo(page, page.getByRole('button', { name: 'Start session' }));
     await page.keyboard.press('Enter');
-    await says(page, 'Listening');
+    await shows(page, 'Listening');
     await tabTo(page, page.getByRole('textbox', { name: 'Message' }));
     await page.keyboard.type('Hello?');
     await page.keyboard.press('Enter');
@@ -359,7 +359,7 @@ describe('the console in a browser', () => {
     await page.keyboard.press('Shift+Tab');
     await tabTo(page, page.getByRole('button', { name: 'End session' }), 'Shift+Tab');
     await page.keyboard.press('Enter');
-    await says(page, 'Ended');
+    await shows(page, 'Ended');
 
     await press(page, '?');
     const help = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
@@ -390,7 +390,7 @@ describe('the console in a browser', () => {
     for (const key of keys) await page.keyboard.press(key);
   }
 
-  /** Tabs on until the element has the focus, which must not take for ever. */
+  /** Presses Tab until the element has the focus, a bounded number of times. */
   async function tabTo(page: Page, element: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab') {
     await element.and(page.locator(':not(:disabled)')).waitFor();
     for (let presses = 0; presses < 30; presses++) {

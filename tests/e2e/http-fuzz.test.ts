@@ -131,7 +131,7 @@ function table(statuses: Tally['statuses']): string {
 }
 
 describe('afterwards', () => {
-  it('the server is well, and its log explains every failure', async () => {
+  it('the server is healthy, and its log explains every failure', async () => {
     expect(server.process.child.exitCode).toBeNull();
     const crashed = server.log.text().match(/process\.crashed|Unhandled|triggerUncaught/g);
     expect(crashed).toBeNull();
@@ -143,7 +143,7 @@ describe('afterwards', () => {
     await expect.poll(health).toMatchObject({ status: 'healthy' });
   });
 
-  it('nothing lies around that belongs to nothing', async () => {
+  it('no row, blob or file is left without an owner', async () => {
     const active = `${server.url}/v1/sessions?active=true`;
     const { data } = (await (await fetch(active)).json()) as { data: { id: string }[] };
     for (const { id } of data) {

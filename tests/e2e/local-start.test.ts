@@ -1,4 +1,4 @@
-/** `npm start` on this machine: first and later starts, ends of every kind, what is refused. */
+/** `npm start` on this machine: first and later starts, every way to end, refusals. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
@@ -108,7 +108,7 @@ describe('npm start', () => {
     await expectStops(local);
   });
 
-  it('keeps a worker beside the server, and says in health when it is down', async () => {
+  it('keeps a worker beside the server, and reports in health when it is down', async () => {
     const local = start({ dataDir: await newDataDir() });
     const url = await local.url();
     const health = async () => (await (await fetch(`${url}/health`)).json()) as Health;
@@ -134,7 +134,7 @@ describe('npm start', () => {
 });
 
 describe('its end', () => {
-  /** A voice session that talks as long as it is let. */
+  /** A voice session that talks until it is closed. */
   async function talk(url: string): Promise<{ closed: Promise<number> }> {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime`);
     const closed = once(socket, 'close').then(([code]) => code as number);
@@ -212,11 +212,11 @@ describe('a second server on the folder', () => {
   });
 });
 
-/** What runs a command as one; the folder becomes that user's. */
+/** Prefix of a command that runs as an ordinary user; the folder becomes that user's. */
 async function asOrdinaryUser(dir: string): Promise<string[]> {
   if (!IS_ROOT) return [];
   if (!isReachable(ROOT)) {
-    // The repository lies below a folder of root's alone: a user who only thinks to be another.
+    // The repository lies below a folder of root's alone, so root appears as another user.
     return ['unshare', '--user', '--map-user=1000', '--map-group=1000'];
   }
   for (const folder of [dir, join(dir, '..')]) await chown(folder, NOBODY, NOBODY);

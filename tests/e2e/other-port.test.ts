@@ -1,6 +1,6 @@
 /**
- * A real browser shows a cookie to every port of a host. What runs on another port, as its server
- * or as its page, gets no Admin's rights by that.
+ * A real browser shows a cookie to every port of a host. A server on another port, or its page,
+ * gets no Admin's rights by that.
  */
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +17,7 @@ let console_: ConsolePage;
 let page: Page;
 let neighbour: HttpServer;
 let neighbourUrl: string;
-/** Every `Cookie` header that the server on the other port was shown. */
+/** Every `Cookie` header that the server on the other port received. */
 const shown: string[] = [];
 
 beforeAll(async () => {
@@ -51,7 +51,7 @@ const ask = <T>(path: string) =>
 const keys = async () => (await ask<{ data: ApiKey[] }>('/v1/api-keys')).data;
 
 describe('another port of the same host', () => {
-  it('leaves the page of the Admin one, without its secret in the address', async () => {
+  it('keeps the Admin signed in on the own page, without its secret in the address', async () => {
     expect(new URL(page.url()).hash).toBe('');
     expect((await ask<Me>('/v1/me')).role).toBe('Admin');
     await page.goto('/settings');
@@ -59,7 +59,7 @@ describe('another port of the same host', () => {
     expect(console_.faults).toEqual([]);
   });
 
-  it('is shown the cookie, and is no Admin with it, whatever its server says', async () => {
+  it('receives the cookie, and is no Admin with it, whatever its server sends', async () => {
     await page.goto(neighbourUrl);
     const cookie = shown.find(one => one.includes('holdfast_session='))!;
     expect(cookie).toBeDefined();
@@ -82,7 +82,7 @@ describe('another port of the same host', () => {
     }
   });
 
-  it('has pages that read no secret and change nothing', async () => {
+  it('has pages that can read no secret and change nothing', async () => {
     console_.expectFault(/CORS policy|403|ERR_FAILED/, 'what the neighbour is refused');
     await page.goto(neighbourUrl);
     const outcome = await page.evaluate(async url => {

@@ -110,7 +110,7 @@ forEachStack((name, start) => {
     expect(behind.status).toBe(416);
   });
 
-  it('gives out a link that reads without credentials, and only as it was signed', async () => {
+  it('hands out a link that reads without credentials, and only as signed', async () => {
     const { sas_url, blob_url } = sent.get('ogg')!;
     expect((await bytesOf(sas_url)).equals(await audio('ogg'))).toBe(true);
     expect((await fetch(blob_url)).ok).toBe(false);
@@ -126,7 +126,7 @@ forEachStack((name, start) => {
     expect(((await seen.json()) as RecordingList).summary.total_files).toBe(4);
   });
 
-  it('deletes through the other replica: row, blob and link, and the log says so', async () => {
+  it('deletes through the other replica: row, blob and link, and the log records it', async () => {
     const { audio_id, sas_url } = sent.get('mp4')!;
     const url = `${there.url}/v1/recordings/${audio_id}`;
     expect((await fetch(url, { method: 'DELETE' })).status).toBe(204);
@@ -167,7 +167,7 @@ describe('a process that only serves the API', () => {
   });
   afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-  it('looks after its own spool', async () => {
+  it('sweeps its own spool', async () => {
     const spool = join(dataDir, 'spool');
     await mkdir(spool);
     const left = join(spool, 'rec_00000000000000000000000000000000');

@@ -1,6 +1,6 @@
 /**
- * Who may, and until when: what is open on a right ends within 5 s of it, whichever process holds
- * what is open and whichever took the right away.
+ * Revocation: what is open on a right ends within 5 s of the right, whichever process holds
+ * it and whichever process revoked the right.
  */
 import { once } from 'node:events';
 import type { Session } from '@holdfast/protocol';

@@ -1,4 +1,4 @@
-/** An agent whose instruction is to look around finds nothing of the server or of other runs. */
+/** An agent that is instructed to look around finds nothing of the server or of other runs. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -206,7 +206,7 @@ describe('on the embedded stack', () => {
     expect(paths).toEqual(expect.arrayContaining(['.gitattributes', 'README.md', 'shadow']));
   }
 
-  /** Where the objects of the sample are once a run has used it, and its most telling file. */
+  /** Where the objects of the sample are once a run has used it, and the file that shows most. */
   async function mirrorOfSample(): Promise<{ mirror: string; blob: string }> {
     const { id, path } = await api.sample();
     const mirror = `${stack.servers[0]!.dataDir}/runs/workspaces/mirrors/${id}.git`;

@@ -15,7 +15,7 @@ function expectWhole(events: readonly EventEnvelope[]): void {
   expect(ENDINGS).toContain(events.at(-1)?.type);
 }
 
-// Without it nothing is isolated, and these tests would fail; it is installed where it may be.
+// Without it nothing is isolated, and these tests would fail; it is installed where allowed.
 beforeAll(() => findBubblewrap());
 
 forEachStack((name, start) => {

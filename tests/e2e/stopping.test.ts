@@ -60,7 +60,7 @@ describe('stopping', () => {
     await expect.poll(async () => (await active()).data.length, { timeout: 10_000 }).toBe(0);
   });
 
-  it('what was acknowledged before a kill is there after it', async () => {
+  it('what was acknowledged before a kill exists after it', async () => {
     const embedded = await startStack('embedded');
     try {
       const { id, socket } = await connect(embedded.servers[0]!);

@@ -40,7 +40,7 @@ function guardOf(locked: readonly string[], isPreview: boolean): RelayGuard {
 }
 
 describe('a lenient upstream behind locks', () => {
-  it(`is never told anything else in ${MESSAGES} messages, seed ${SEED}`, {
+  it(`receives no change of a locked part in ${MESSAGES} messages, seed ${SEED}`, {
     timeout: 3_600_000,
   }, () => {
     console.log(`locks: SEED=${SEED} HOSTILE_MESSAGES=${MESSAGES}`);

@@ -1,9 +1,9 @@
 /**
- * What is done to the system, when, and to whom: drawn from the seed.
+ * Which fault hits which process, and when: drawn from the seed.
  *
  *   draw (target, signal, point) → the point is seen → act in the same tick → start again
  *
- * Kills and stops count. Between them, and on top, come two faults that no kill can make for
+ * Kills and stops count. Between them, and in addition, come two faults that no kill causes for
  * certain: a worker that is frozen until another has its runs, and a database connection that is
  * cut when the answer to a commit is on its way.
  */
@@ -78,7 +78,7 @@ export class Faults {
   readonly #stack: ProofStack;
   readonly #random: Random;
   readonly #startMs = performance.now();
-  /** Who is down or frozen. */
+  /** The processes that are down or frozen. */
   readonly #away = new Set<string>();
   #frozen = false;
   readonly #restarts: Promise<unknown>[] = [];
@@ -118,7 +118,7 @@ export class Faults {
     await this.#at(late ? () => void setImmediate(act) : act, { what, signal, name });
   }
 
-  /** Who is not away already; no worker while one is frozen, as the other must take its runs. */
+  /** Processes that are up; no worker while one is frozen, as the other must take its runs. */
   async #drawTarget(): Promise<{ what: Target; name: string }> {
     for (;;) {
       const what = this.#random.pick(TARGETS);
@@ -199,7 +199,7 @@ export class Faults {
     this.#frozen = false;
   }
 
-  /** Whether runs of this worker, or taken from one, are without a word of their new attempt. */
+  /** Whether runs of this worker, or taken from one, have no event of their new attempt. */
   async #isUntaken({ id }: Replica): Promise<boolean> {
     const silent = sql`
       select from runs join subjects using (id) where status = 'running' and (lease_replica = ${id}

@@ -1,4 +1,4 @@
-/** What a log and those who watched it must look like. No I/O. */
+/** What must hold for a log and its subscribers. No I/O. */
 import { isRunEnding } from '@holdfast/protocol';
 import type { JudgedRun, LoggedEvent } from './judged-run.ts';
 import { pushFaults } from './pushes.ts';

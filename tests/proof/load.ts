@@ -110,7 +110,7 @@ export class Load {
     return { id, steps, subscribers, pushed: false };
   }
 
-  /** Once, however often it must be said: by its idempotency key. */
+  /** Done once for any number of requests, by its idempotency key. */
   async #post(path: string, body: object, first = 0): Promise<{ id: string }> {
     const deadlineMs = performance.now() + POST_TIMEOUT_MS;
     const headers = { 'content-type': 'application/json', 'idempotency-key': randomUUID() };

@@ -114,17 +114,17 @@ const GOOD: readonly Line[] = [
 ];
 
 describe('a verdict', () => {
-  it('is good for a run that was lost once and went on', () => {
+  it('is good for a run that was lost once and continued', () => {
     expect(judgeRuns([judged(GOOD)]).filter(({ passed }) => !passed)).toEqual([]);
   });
 
-  it('wants success with all the work that no worker was lost with', () => {
+  it('requires all work of a run whose worker was not lost', () => {
     expect(endFaults(judged(GOOD, { status: 'failed', reason: 'agent_error' }))).toHaveLength(1);
     expect(endFaults(judged(GOOD, { insertions: 5 }))).toEqual([]);
     expect(endFaults(judged(GOOD, { insertions: 4 }))).toHaveLength(1);
   });
 
-  it('allows worker_lost after three lost attempts, and then wants it', () => {
+  it('allows worker_lost after three lost attempts, and then requires it', () => {
     const row = { status: 'failed', reason: 'worker_lost', attempt: 3 };
     const resumed = (attempt: number): Line => ['run.resumed', attempt];
     const saved = (attempt: number): Line => ['checkpoint.saved', attempt, { number: attempt }];

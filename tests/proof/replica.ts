@@ -9,7 +9,7 @@ const START_ATTEMPTS = 20;
 const START_PAUSE_MS = 1_000;
 const SERIOUS = /^\{"level":"(error|fatal)"/;
 const SERIOUS_MAX = 200;
-/** Of what a process said that did not end. */
+/** Of the output of a process that did not end. */
 const SHOWN_LINES = 40;
 /** With its grace period, and a machine that is busy. */
 const STOP_TIMEOUT_MS = 60_000;

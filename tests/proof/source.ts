@@ -29,7 +29,7 @@ export function openSource(control: ControlName | undefined): Source {
   return { server: join(copy.root, SERVER), remove: copy.remove };
 }
 
-/** Throws when the patch does not apply to the last letter. */
+/** Throws when the patch does not apply exactly. */
 export function applyPatch(root: string, control: ControlName): void {
   const patch = join(CONTROLS_DIR, `${control}.patch`);
   // Outside of any repository, or git would leave out what is not in it.

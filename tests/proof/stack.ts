@@ -1,6 +1,6 @@
 /**
- * What the proof runs against, each a process of its own: PostgreSQL behind a proxy that lets us
- * see what is said, Redis, Azurite, the simulator, two API processes and two workers. Servers are
+ * What the proof runs against, each a process of its own: PostgreSQL behind a proxy that shows
+ * its traffic, Redis, Azurite, the simulator, two API processes and two workers. Servers are
  * started as in production.
  */
 import { randomBytes } from 'node:crypto';

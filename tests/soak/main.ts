@@ -3,7 +3,7 @@
  *
  *   services, simulator, server → open → warm-up → samples → model's streams end → checks → verdict
  *
- * Server, simulator and load are processes of their own; the server has no idea that it is watched
+ * Server, simulator and load are processes of their own; the server runs without any code for it
  * (`inspector.ts`). What must hold stands in `checks.ts`; how memory is judged in `report.ts`.
  */
 import { execFileSync } from 'node:child_process';

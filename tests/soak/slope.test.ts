@@ -12,7 +12,7 @@ describe('slope', () => {
     expect(standardError).toBeCloseTo(0, 10);
   });
 
-  it('of a sawtooth that returns is small, and the error says why', () => {
+  it('of a sawtooth that returns is small, and has a large standard error', () => {
     const { perMinute, standardError } = slopeOf(points([40, 44, 40, 44, 40, 44, 40, 44, 40]));
     expect(Math.abs(perMinute)).toBeLessThan(0.01);
     expect(standardError).toBeGreaterThan(1);

@@ -2,7 +2,7 @@ import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { findChromium } from '../../../tools/services/chromium.ts';
 
-/** Generous, because the machine may be busy; whatever is waited for normally takes a moment. */
+/** Generous, because the machine may be busy; each wait normally takes a moment. */
 const WAIT_TIMEOUT_MS = 30_000;
 
 const FLAGS = [
@@ -76,7 +76,7 @@ export async function openPage(browser: Browser, options: PageOptions): Promise<
 export async function barriers(page: Page): Promise<string[]> {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe.source);
   const { violations } = await page.evaluate(async () => {
-    // A colour on its way to another one is neither.
+    // A colour in a transition is neither of the two.
     const changes = document.getAnimations().filter(change => change instanceof CSSTransition);
     await Promise.allSettled(changes.map(({ finished }) => finished));
     const { axe: injected } = window as unknown as { axe: typeof axe };

@@ -88,7 +88,7 @@ export class LocalStart {
     }
   }
 
-  /** The address of the API, once the banner says that everything runs. */
+  /** The address of the API, once the banner is printed. */
   async url(): Promise<string> {
     await this.printed(/Ctrl-C stops everything/);
     return (await this.printed(/^ {2}API {7}(\S+)\/v1$/m))[1]!;

@@ -65,7 +65,7 @@ function kindOf(url: string): Kind | undefined {
 }
 
 /**
- * Things of every kind, made through the front door by whom they shall belong to. One of a kind and
+ * Things of every kind, made through the API by their owner. One of a kind and
  * owner serves until a request changed it; then there is a new one.
  */
 export class OwnedThings {

@@ -20,7 +20,7 @@ export class RunsApi {
   readonly #url: string;
   readonly #headers: Record<string, string>;
 
-  /** `headers`: whom it asks as; otherwise as the local user. */
+  /** `headers`: credentials; default: the local user's. */
   constructor(url: string, headers: Readonly<Record<string, string>> = {}) {
     this.#url = url;
     this.#headers = { ...headers };
@@ -82,12 +82,12 @@ export class RunsApi {
     return response.text();
   }
 
-  /** Everything the stream says, to its end. */
+  /** All events of the stream, to its end. */
   follow(id: string, timeoutMs = FOLLOW_TIMEOUT_MS): Promise<EventEnvelope[]> {
     return this.#read(id, () => false, timeoutMs);
   }
 
-  /** What the stream says until an event of that type. */
+  /** The events of the stream until one of that type. */
   until(id: string, type: string): Promise<EventEnvelope[]> {
     return this.#read(id, event => event.type === type);
   }

@@ -5,9 +5,9 @@ import { findBinary } from '../../../tools/services/binaries.ts';
 
 /**
  * A spoken sentence as a WAV file for a browser's pretended microphone, and the comparison of what
- * a listener heard with it. The browser plays the file from the moment the microphone opens, with
+ * a listener got with it. The browser plays the file from the moment the microphone opens, with
  * or without a connection, and again from its start at its end: so the sentence stands between two
- * silences, and a listener that misses it hears it the next time.
+ * silences, and a listener that misses it gets it the next time.
  */
 const run = promisify(execFile);
 const SPEAK_TIMEOUT_MS = 20_000;
@@ -38,21 +38,21 @@ export async function writeSpeech(path: string, text: string): Promise<SpokenFil
   };
 }
 
-/** The highest correlation (-1 to 1) of `spoken` with any stretch of its length in `heard`. */
-export function bestCorrelation(heard: readonly number[], spoken: readonly number[]): number {
+/** The highest correlation (-1 to 1) of `spoken` with any stretch of its length in `received`. */
+export function bestCorrelation(received: readonly number[], spoken: readonly number[]): number {
   let best = -1;
-  for (let lag = 0; lag + spoken.length <= heard.length; lag++) {
-    best = Math.max(best, correlation(heard, spoken, lag));
+  for (let lag = 0; lag + spoken.length <= received.length; lag++) {
+    best = Math.max(best, correlation(received, spoken, lag));
   }
   return best;
 }
 
-function correlation(heard: readonly number[], spoken: readonly number[], lag: number): number {
-  const meanHeard = mean(heard.slice(lag, lag + spoken.length));
+function correlation(received: readonly number[], spoken: readonly number[], lag: number): number {
+  const meanHeard = mean(received.slice(lag, lag + spoken.length));
   const meanSpoken = mean(spoken);
   let [product, squaresHeard, squaresSpoken] = [0, 0, 0];
   for (const [index, value] of spoken.entries()) {
-    const a = heard[lag + index]! - meanHeard;
+    const a = received[lag + index]! - meanHeard;
     const b = value - meanSpoken;
     product += a * b;
     squaresHeard += a * a;

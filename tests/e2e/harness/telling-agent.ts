@@ -1,6 +1,6 @@
 /**
- * An agent over ACP that says its environment and then, reversed, the token it was given: so a test
- * learns a real token, which no log may hold. Told to wait, it works until it is stopped. It must
+ * An ACP agent that prints its environment and then, reversed, the token it was given: so a test
+ * learns a real token, which no log may hold. Asked to wait, it works until it is stopped. It must
  * not import anything: the sandbox shows this file alone.
  */
 import { createInterface } from 'node:readline';
@@ -18,7 +18,7 @@ function prompted(id: unknown, params: Record<string, unknown>): void {
   const reversed = [...(process.env.RUN_TOKEN ?? '')].toReversed().join('');
   say(sessionId, `${JSON.stringify(process.env)}\nreversed:${reversed}:\n`);
   if (JSON.stringify(params.prompt).includes('wait')) {
-    // A tool is a boundary: what was said before it is in the log now.
+    // A tool is a boundary: messages before it are in the log now.
     const update = { sessionUpdate: 'tool_call', toolCallId: 'c1', title: 'Wait', kind: 'other' };
     send({ method: 'session/update', params: { sessionId, update } });
     return;

@@ -83,7 +83,7 @@ const HARMLESS: Readonly<Record<string, unknown>> = {
   event_id: 'e1',
 };
 
-/** Ways to say something to an upstream that a filter might read otherwise. */
+/** Ways to write a message that an upstream and a filter might read differently. */
 const IN_TREE: Readonly<Record<string, (tree: Tree, random: Random) => Tree>> = {
   'other case': (tree, random) =>
     respell(tree, random, key =>
@@ -148,9 +148,9 @@ const IN_TREE: Readonly<Record<string, (tree: Tree, random: Random) => Tree>> = 
     return tree;
   },
   'other value': (tree, random) => {
-    const told = membersIn(tree).filter(({ key }) => key === 'type' || key === 'role');
-    if (told.length === 0) return tree;
-    const member = random.pick(told);
+    const typed = membersIn(tree).filter(({ key }) => key === 'type' || key === 'role');
+    if (typed.length === 0) return tree;
+    const member = random.pick(typed);
     if (!('text' in member.value)) return tree;
     const value = String(JSON.parse(member.value.text));
     const other = random.pick([

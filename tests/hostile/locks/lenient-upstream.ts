@@ -81,10 +81,10 @@ class Session {
     if (type === fold('response.create')) {
       const response = this.#get(event, 'response');
       yield* this.#configured(response, FREE_IN_RESPONSE);
-      for (const item of listOf(this.#get(response, 'input'))) yield* this.#told(item);
+      for (const item of listOf(this.#get(response, 'input'))) yield* this.#changedByItem(item);
     }
     if (type === fold('conversation.item.create')) {
-      for (const item of listOf(this.#get(event, 'item'))) yield* this.#told(item);
+      for (const item of listOf(this.#get(event, 'item'))) yield* this.#changedByItem(item);
     }
   }
 
@@ -116,7 +116,7 @@ class Session {
     }
   }
 
-  *#told(item: Lenient): Generator<string> {
+  *#changedByItem(item: Lenient): Generator<string> {
     const { fold } = this.#dialect;
     const locks = (part: string) => this.#locked.includes(part) || this.#locked.includes('all');
     const word = (name: string) => {

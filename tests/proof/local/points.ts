@@ -5,7 +5,7 @@ import type { Random } from '../random.ts';
 /** While the cluster is made; while the schema is; while it works; while it stops. */
 type Phase = 'initdb' | 'migration' | 'work' | 'shutdown';
 
-/** What clients see of a system at work. */
+/** Observations of clients on a system at work. */
 export const WORK_POINTS = [
   'session:reply',
   'upload:sent',

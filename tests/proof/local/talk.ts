@@ -1,4 +1,4 @@
-/** A voice session that talks as long as it is let, and the events of its log that it was shown. */
+/** A voice session that talks until it is closed, and the events of its log that it got. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventEnvelope } from '@holdfast/protocol';
 import { WebSocket } from 'ws';

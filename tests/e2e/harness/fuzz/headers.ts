@@ -1,4 +1,4 @@
-/** Headers: who calls, from where, for what, and garbage in each of them. */
+/** Headers: credentials, origins, types, and garbage in each of them. */
 import fc from 'fast-check';
 import type { Known } from './known-things.ts';
 import { nastyText } from './values.ts';

@@ -49,7 +49,7 @@ export async function discoverKnown(server: InspectedServer, folder: string): Pr
     const body = Buffer.from(JSON.stringify(value));
     return (await post(path, { 'content-type': 'application/json' }, body)).id!;
   };
-  const owner = 'user:nobody';
+  const owner = 'user:absent';
   const budgets = [await add('/v1/budgets', { scope: 'owner', owner, limit_usd: 5 })];
   const key = { provider: 'azure', name: 'a key', key: 'k'.repeat(40) };
   const providerKeys = [await add('/v1/provider-keys', key)];

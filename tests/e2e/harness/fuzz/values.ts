@@ -1,4 +1,4 @@
-/** Values that programs stumble over, and valid documents with one thing wrong in them. */
+/** Values that break programs, and valid documents with one thing wrong in them. */
 import fc from 'fast-check';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

@@ -1,4 +1,4 @@
-/** Judges one answer by itself: status, shape of errors, and nothing of the inside in its words. */
+/** Judges one answer by itself: status, shape of errors, and no internals in its text. */
 import { openaiError, problem } from '@holdfast/protocol';
 import { z } from 'zod';
 import type { FuzzAnswer } from './client.ts';
