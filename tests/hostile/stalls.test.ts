@@ -26,7 +26,7 @@ const TIMEOUT_MS = 60_000 + ROUNDS * 120_000;
 const MIB = 1024 * 1024;
 const FILES = 5;
 /** Kinds of JSON, of those that take long on the way. */
-const KINDS = 3;
+const KINDS = 2;
 const ACTS = ['dear-lines', 'many-lines', 'tree', 'gateway'];
 
 const HOSTILE_AGENT = fileURLToPath(new URL('./stalls/hostile-agent.ts', import.meta.url));
@@ -112,16 +112,11 @@ async function upload(file: { format: string; bytes: Buffer }): Promise<number> 
   return answer.status;
 }
 
-/** Undefined where the connection was closed before all was sent. */
-async function post(path: string, body: string): Promise<number | undefined> {
+async function post(path: string, body: string): Promise<number> {
   const headers = { 'content-type': 'application/json' };
-  try {
-    const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body });
-    await answer.arrayBuffer();
-    return answer.status;
-  } catch {
-    return undefined;
-  }
+  const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body });
+  await answer.arrayBuffer();
+  return answer.status;
 }
 
 /** Runs the hostile agent to its end, and reads what it left. */
@@ -196,7 +191,8 @@ describe(`the main thread stalls no longer than ${STALL_MAX_MS} ms`, {
     for (let round = 0; round < ROUNDS; round++) {
       for (const [name, text] of hostileJson(random, 31 * MIB, KINDS)) {
         const body = `{"model":${JSON.stringify(data[0]!.id)},"input":${text}}`;
-        await during(name, () => post('/model/openai/v1/responses', body));
+        const status = await during(name, () => post('/model/openai/v1/responses', body));
+        expect(status).toBeLessThan(500);
       }
     }
   });
@@ -213,7 +209,7 @@ describe(`the main thread stalls no longer than ${STALL_MAX_MS} ms`, {
         await during(`session.update: ${name}`, () => say(path, key, event));
       }
       // The log keeps outputs of functions, so that these are parsed where all else passes unread.
-      for (const sizeBytes of [MIB - 200, 8 * MIB - 200]) {
+      for (const sizeBytes of [MIB - 200, 4 * MIB - 200]) {
         for (const [name, text] of hostileJson(random, sizeBytes, KINDS)) {
           const item = `{"type":"function_call_output","call_id":"c","output":${text}}`;
           const event = `{"type":"conversation.item.create","item":${item}}`;

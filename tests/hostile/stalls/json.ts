@@ -42,19 +42,25 @@ const FULL: Readonly<Record<string, () => string>> = {
   'the most members': () => filled(n => `"${n}":0`, 95_000 * 9, ['{', '}']),
 };
 
+/** What froze whole servers; never left out. */
+const ALWAYS = ['empty arrays', 'objects that are all different'];
+
 /**
- * Texts of about that size, with their names: `count` kinds by chance, and those at the bounds
- * where they fit.
+ * Texts of about that size, with their names: `count` kinds by chance besides those that are never
+ * left out, and those at the bounds where they fit.
  */
 export function* hostileJson(
   random: Random,
   sizeBytes: number,
   count = Number.POSITIVE_INFINITY,
 ): Generator<[string, string]> {
-  const shapes = Object.entries(SHAPES);
-  while (shapes.length > Math.max(0, Object.keys(SHAPES).length - count)) {
-    const [[name, shape]] = shapes.splice(random.below(shapes.length), 1) as [[string, Shape]];
-    yield [`${name}, ${sizeBytes} bytes`, shape(sizeBytes, random)];
+  const others = Object.keys(SHAPES).filter(name => !ALWAYS.includes(name));
+  const drawn: string[] = [];
+  while (drawn.length < count && others.length > 0) {
+    drawn.push(...others.splice(random.below(others.length), 1));
+  }
+  for (const name of [...ALWAYS, ...drawn]) {
+    yield [`${name}, ${sizeBytes} bytes`, SHAPES[name]!(sizeBytes, random)];
   }
   for (const [name, make] of Object.entries(FULL)) {
     const text = make();

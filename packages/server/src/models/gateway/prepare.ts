@@ -26,8 +26,9 @@ export interface PreparedCall {
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * Throws `payload_too_large`, and `invalid_request` for JSON beyond `JSON_LIMITS`, as soon as that
- * shows; a body whose `content-length` is too large is not read at all.
+ * Throws `payload_too_large`, and `invalid_request` for JSON beyond `JSON_LIMITS`; of that nothing
+ * is kept, but it is read to its end, so that the caller reads the answer. A body whose
+ * `content-length` is too large is not read at all.
  */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const announced = Number(request.headers['content-length'] ?? 0);
@@ -35,17 +36,25 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
   const scanner = new JsonScanner('The body');
   const parts: Buffer[] = [];
   let sizeBytes = 0;
+  let fault: unknown;
   try {
     for await (const part of request as AsyncIterable<Buffer>) {
       sizeBytes += part.length;
       if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
-      scanner.push(part);
-      parts.push(part);
+      if (fault !== undefined) continue;
+      try {
+        scanner.push(part);
+        parts.push(part);
+      } catch (error) {
+        fault = error;
+        parts.length = 0;
+      }
     }
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
     throw new HoldfastError('invalid_request', 'The request ended early.', { cause });
   }
+  if (fault !== undefined) throw fault;
   return Buffer.concat(parts);
 }
 

@@ -38,7 +38,7 @@ export const defaultLimits: RelayLimits = {
   maxMessageBytes: 16 * MIB + 64 * KIB,
   maxTextBytes: MIB,
   maxLongBytesPerMinute: 32 * MIB,
-  maxParsedBytes: 8 * MIB,
+  maxParsedBytes: 4 * MIB,
   maxTapBytes: MIB,
   highWaterBytes: 128 * KIB,
   maxInjectBytes: MIB,
