@@ -26,8 +26,9 @@ export interface Audit {
   /** Writes an act of an Admin, in the act's own transaction where it has one. */
   record(record: AuditRecord, executor?: Executor): Promise<void>;
   /**
-   * Writes a denial without making the caller wait. Beyond `DENIALS` a minute, or while
-   * `PENDING_MAX` wait for the database, denials are counted instead of written.
+   * Writes a denial without making the caller wait. Beyond `DENIALS` a minute of one principal, or
+   * of all strangers together, or while `PENDING_MAX` wait for the database, denials are counted
+   * instead of written. What strangers do leaves the room of those who are known.
    */
   denied(record: Omit<AuditRecord, 'outcome'>): void;
   /** Newest first. Denials that belong to no project are shown to Admins of `default`. */
@@ -43,9 +44,11 @@ interface AuditPage {
   next_cursor: string | null;
 }
 
-/** Denials written a minute, over all replicas that share a limiter. */
+/** Denials of one bucket written a minute, over all replicas that share a limiter. */
 export const DENIALS = { perMinute: 120, burst: 120 };
 export const PENDING_MAX = 100;
+/** The principal of requests whose caller was not recognised. */
+export const STRANGER = 'anonymous';
 /** Reasons and targets are cut here. */
 const TEXT_MAX_CHARS = 300;
 
@@ -58,10 +61,10 @@ export interface AuditDeps {
 export function createAudit(deps: AuditDeps): Audit {
   const { database, telemetry } = deps;
   const dropped = telemetry.meter.createCounter('holdfast_audit_dropped_total');
-  const pending = new Set<Promise<void>>();
+  const waiting = { strangers: new Set<Promise<void>>(), known: new Set<Promise<void>>() };
 
   async function writeDenial(record: Omit<AuditRecord, 'outcome'>): Promise<void> {
-    const { allowed } = await deps.limiter.take('audit:denials', DENIALS);
+    const { allowed } = await deps.limiter.take(`audit:${record.principal}`, DENIALS);
     if (!allowed) return dropped.add(1);
     try {
       await insert(database.db, { ...record, outcome: 'denied' });
@@ -74,13 +77,14 @@ export function createAudit(deps: AuditDeps): Audit {
   return {
     record: (record, executor) => insert(executor ?? database.db, record),
     denied(record) {
+      const pending = record.principal === STRANGER ? waiting.strangers : waiting.known;
       if (pending.size >= PENDING_MAX) return dropped.add(1);
       const writing = writeDenial(record).finally(() => pending.delete(writing));
       pending.add(writing);
     },
     list: (projectId, page) => list(database.db, projectId, page),
     async flush() {
-      await Promise.all(pending);
+      await Promise.all([...waiting.strangers, ...waiting.known]);
     },
     async sweep(retentionDays) {
       const { numDeletedRows } = await tables(database.db)

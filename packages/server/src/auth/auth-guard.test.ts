@@ -63,6 +63,23 @@ describe('the guard', () => {
     expect(otherWrite.statusCode).toBe(200);
   });
 
+  it('limits reads of each principal, and failures by address', async () => {
+    test = await openTestAuth(database, { rateLimit: { perMinute: 1, burst: 1 } });
+    const { app } = test;
+    const one = await keyOf(test, 'Viewer');
+    const other = await keyOf(test, 'Viewer');
+    const read = async (headers: Record<string, string>) =>
+      (await app.inject({ url: '/v1/me', headers })).statusCode;
+    const wrong = { ...headers, authorization: `Bearer hf_${'x'.repeat(43)}` };
+    const failed: number[] = [];
+    for (let count = 0; count < 12; count += 1) failed.push(await read(wrong));
+    expect(failed).toEqual([...Array(10).fill(401), 429, 429]);
+    const reads: number[] = [];
+    for (let count = 0; count < 102; count += 1) reads.push(await read(one.headers));
+    expect(reads).toEqual([...Array(100).fill(200), 429, 429]);
+    expect(await read(other.headers)).toBe(200);
+  });
+
   it('limits sign-in by address', async () => {
     test = await openTestAuth(database);
     const statuses = new Set<number>();
@@ -90,6 +107,19 @@ describe('the guard', () => {
     expect([(await get('default')).statusCode, (await get('sales')).statusCode]).toEqual([
       200, 403,
     ]);
+  });
+
+  it('leaves no private answer in a cache', async () => {
+    test = await openTestAuth(database);
+    const { headers: withKey } = await keyOf(test, 'Admin');
+    for (const url of ['/v1/me', '/v1/audit', '/v1/api-keys']) {
+      const answer = await test.app.inject({ url, headers: withKey });
+      expect([url, answer.statusCode, answer.headers['cache-control']]).toEqual([
+        url,
+        200,
+        'no-store',
+      ]);
+    }
   });
 
   it('records denials and acts of Admins, and never a secret', async () => {

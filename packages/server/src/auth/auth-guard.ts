@@ -2,7 +2,7 @@ import type { Guard, GuardedRequest } from '../http/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
 import type { BucketSize, RateLimiter } from '../platform/limits/index.ts';
 import type { ApiKeys } from './api-keys.ts';
-import type { Audit } from './audit.ts';
+import { type Audit, STRANGER } from './audit.ts';
 import { authorize, Denial } from './authorize.ts';
 import type { ClientSecrets } from './client-secrets.ts';
 import { credentialsOf, isOurs, runTokenOf } from './credentials.ts';
@@ -24,6 +24,10 @@ export interface AuthGuardDeps {
   readonly rateLimit: BucketSize;
 }
 
+/** Reading costs less than writing: the limit of writes, so many times. */
+const READS_PER_WRITE = 100;
+/** A page whose sign-in is over asks for several things at once. */
+const FAILURES_PER_WRITE = 10;
 /**
  * Sign-in needs no credential, so it is limited by address; an identity provider that ends sign-ins
  * asks for many people.
@@ -58,8 +62,8 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
         return undefined;
       }
       if (policy.runToken && runTokenOf(request.headers, request.query)) return undefined;
-      const principal = await principalOf(deps, request, policy.ticket === true);
-      if (isUnsafe(request)) await limit(deps, request, principal);
+      const principal = await known(deps, request, policy.ticket === true);
+      await limit(deps, request, principal);
       authorize(request.policy, principal);
       return principal;
     },
@@ -68,7 +72,7 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
       const denial = error.cause instanceof Denial ? error.cause : undefined;
       if (denial === undefined && error.status !== 401 && error.status !== 403) return;
       deps.audit.denied({
-        principal: denial?.principal.id ?? 'anonymous',
+        principal: denial?.principal.id ?? STRANGER,
         projectId: denial?.principal.projectId ?? null,
         action: denial?.policy ?? request.policy ?? 'unmatched',
         target: request.route ?? null,
@@ -77,6 +81,27 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
       });
     },
   };
+}
+
+/** The same; failures count against the address that they come from. */
+async function known(
+  deps: AuthGuardDeps,
+  request: GuardedRequest,
+  takesTicket: boolean,
+): Promise<Principal> {
+  try {
+    return await principalOf(deps, request, takesTicket);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'unauthenticated') throw error;
+    const bucket = `failures:${request.clientAddress ?? 'unknown'}`;
+    const size = times(deps.rateLimit, FAILURES_PER_WRITE);
+    const decision = await deps.limiter.take(bucket, size);
+    throw decision.allowed ? error : tooMany(decision.retryAfterS);
+  }
+}
+
+function times({ perMinute, burst }: BucketSize, factor: number): BucketSize {
+  return { perMinute: perMinute * factor, burst: burst * factor };
 }
 
 /** Throws `unavailable` for faults of the database, which must not look like wrong credentials. */
@@ -121,6 +146,12 @@ async function limit(
   principal: Principal,
 ): Promise<void> {
   const who = principal.grant?.secretId ?? principal.id;
+  if (!isUnsafe(request)) {
+    const size = times(deps.rateLimit, READS_PER_WRITE);
+    const read = await deps.limiter.take(`reads:${who}`, size);
+    if (!read.allowed) throw tooMany(read.retryAfterS);
+    return;
+  }
   const decision = await deps.limiter.take(`principal:${who}`, deps.rateLimit);
   request.setHeader('x-ratelimit-limit', String(deps.rateLimit.perMinute));
   request.setHeader('x-ratelimit-remaining', String(decision.remaining));

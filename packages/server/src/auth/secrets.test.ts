@@ -368,6 +368,21 @@ withDatabase(open => {
       expect(data[0]!.reason).toHaveLength(300);
     });
 
+    it('keeps room for the known whatever strangers do', async () => {
+      await run('delete from audit_log');
+      const { telemetry } = await captureTelemetry();
+      const limiter = createProcessRateLimiter({ clock: FROZEN });
+      const small = createAudit({ database, limiter, telemetry });
+      for (let round = 0; round < 3; round += 1) {
+        for (let count = 0; count < PENDING_MAX + 5; count += 1) {
+          small.denied({ ...denial(null), principal: 'anonymous' });
+        }
+        small.denied({ ...denial('apart'), principal: `key_${round}` });
+        await small.flush();
+      }
+      expect((await small.list('apart', { limit: 10 })).data).toHaveLength(3);
+    });
+
     it('bounds denials, at once and in a minute, and counts the rest', async () => {
       await run('delete from audit_log');
       const { telemetry } = await captureTelemetry();

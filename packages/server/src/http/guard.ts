@@ -53,6 +53,12 @@ export function addAuthentication(app: FastifyInstance, guard: Guard, trust: Pro
     };
     Object.assign(request, { principal, reauthenticate });
   });
+  // What only some may see is kept nowhere on its way.
+  app.addHook('onSend', async (request, reply) => {
+    const { principal } = request as { principal?: unknown };
+    const isPrivate = principal !== undefined && principal !== null;
+    if (isPrivate && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+  });
 }
 
 declare module 'fastify' {

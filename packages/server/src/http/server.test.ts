@@ -269,6 +269,16 @@ describe('raw HTTP', () => {
     ).toMatch(/^HTTP\/1\.1 40[04] /);
   });
 
+  it('refuses two Hosts, whatever they say', async () => {
+    const { listen } = await start();
+    const port = await listen();
+    for (const second of ['x', 'other', '']) {
+      const head = `host: x\r\nHOST: ${second}\r\nconnection: close\r\n\r\n`;
+      const answer = await exchange(port, `GET /numbers?n=1 HTTP/1.1\r\n${head}`);
+      expect(answer).toMatch(/^HTTP\/1\.1 400[\s\S]*"field":"host"/);
+    }
+  });
+
   it('refuses a missing Host, and ignores unknown expectations', async () => {
     const test = await start();
     const port = await test.listen();

@@ -21,6 +21,7 @@ import {
   type RequestMetrics,
   requestIdOf,
 } from './observe.ts';
+import { checkOneHost } from './one-host.ts';
 import { type ApiInfo, addOpenapi } from './openapi.ts';
 import { type RouteInfo, watchRoutes } from './route.ts';
 import { addSecurityHeaders } from './security-headers.ts';
@@ -177,6 +178,7 @@ async function addHooks<P>(
     if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
       throw new HoldfastError('invalid_request', 'The Host header is missing.', { field: 'host' });
     }
+    checkOneHost(request.raw);
   });
   addAuthentication(app, options.guard, trust);
 }

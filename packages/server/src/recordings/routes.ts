@@ -188,7 +188,7 @@ async function sendAudio(
     .header('content-type', audio.contentType)
     .header('accept-ranges', 'bytes')
     .header('etag', audio.etag)
-    .header('cache-control', 'private, max-age=300')
+    .header('cache-control', 'no-store')
     .header('content-disposition', `inline; filename="${audio.fileName}"`);
   if (audio.range === undefined) {
     return reply.header('content-length', audio.sizeBytes).send(audio.body);

@@ -152,7 +152,7 @@ function addResults(app: App, runs: RunsService): void {
         .header('content-type', 'text/x-diff; charset=utf-8')
         .header('content-length', sizeBytes)
         .header('content-disposition', `attachment; filename="${id}.patch"`)
-        .header('cache-control', 'private, no-cache')
+        .header('cache-control', 'no-store')
         .send(body);
     },
   );
@@ -168,7 +168,7 @@ function addResults(app: App, runs: RunsService): void {
       return reply
         .header('content-type', 'text/plain; charset=utf-8')
         .header('content-disposition', `attachment; filename="${id}.log"`)
-        .header('cache-control', 'private, no-cache')
+        .header('cache-control', 'no-store')
         .send(text);
     },
   );

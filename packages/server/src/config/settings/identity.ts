@@ -62,7 +62,9 @@ export const identitySettings = {
       'Local mode: token of the one-time console link. `npm start` makes a new one each time.',
   }),
   HOLDFAST_RATE_LIMIT_PER_MINUTE: setting(integer(1, 1_000_000), '60', {
-    description: 'Writing requests and connections a minute, for each caller.',
+    description:
+      'Writing requests and connections a minute, for each caller. Reading requests have 100 ' +
+      'times as many, failed credentials 10 times as many for each address.',
   }),
   HOLDFAST_RATE_LIMIT_BURST: setting(integer(1, 1_000_000), '10', {
     description: 'How many of them may come at once.',

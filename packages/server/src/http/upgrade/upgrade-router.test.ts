@@ -59,6 +59,7 @@ describe('refused upgrades', () => {
     ['an unsupported version', handshake('/echo/a', { 'sec-websocket-version': '8' }), 426],
     ['no version', handshake('/echo/a', { 'sec-websocket-version': undefined }), 426],
     ['no host', handshake('/echo/a', { host: undefined }), 400],
+    ['two hosts', handshake('/echo/a', { Host: 'elsewhere' }), 400],
     ['no key', handshake('/echo/a', { 'sec-websocket-key': undefined }), 400],
     ['a short key', handshake('/echo/a', { 'sec-websocket-key': 'abc=' }), 400],
     ['another method', handshake('/echo/a', {}, 'POST'), 405],

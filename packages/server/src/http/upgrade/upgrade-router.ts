@@ -7,6 +7,7 @@ import type { ProxyTrust } from '../client-address.ts';
 import type { Guard, GuardedRequest } from '../guard.ts';
 import { type HttpLimits, PATH_PARAM_MAX_CHARS } from '../limits.ts';
 import { type RequestMetrics, requestIdOf } from '../observe.ts';
+import { checkOneHost } from '../one-host.ts';
 import type { RouteConfig, RouteInfo } from '../route.ts';
 import { checkHandshake, refuseUpgrade, targetUrl } from './handshake.ts';
 
@@ -167,6 +168,7 @@ export class UpgradeRouter<P = unknown> {
     attempt.guarded = guardedUpgrade(attempt, url, trust);
     const fault = checkHandshake(request);
     if (fault) throw fault;
+    checkOneHost(request);
     this.#checkRoom(limits);
     this.#pending += 1;
     try {

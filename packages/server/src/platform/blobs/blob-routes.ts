@@ -58,7 +58,7 @@ async function sendBlob(
     .header('content-type', contentType)
     .header('content-length', range ? range.end - range.start + 1 : sizeBytes)
     .header('accept-ranges', 'bytes')
-    .header('cache-control', 'private, no-cache')
+    .header('cache-control', 'no-store')
     .header('content-security-policy', "default-src 'none'; sandbox")
     .header('x-content-type-options', 'nosniff');
   if (range) reply.header('content-range', `bytes ${range.start}-${range.end}/${sizeBytes}`);

@@ -121,6 +121,11 @@ describe('a repository URL', () => {
   it.each(['https://unknown.test/a', 'https://nothing.test/a'])('%s has no address', async text => {
     const error = await refusal(checkRepositoryUrl(text, checks));
     expect(error.detail).toContain('cannot be found');
+    const private_ = await checkRepositoryUrl('https://10.0.0.1/a.git', {
+      allowedHosts: [],
+      localMode: false,
+    }).catch(fault => fault);
+    expect(error.detail).toBe(private_.detail);
   });
 
   it('resolves the short forms that only the system accepts', async () => {

@@ -66,19 +66,24 @@ async function checkHost(url: URL, checks: SourceChecks): Promise<readonly strin
   if (allowed.includes(host) || allowed.includes(url.host.toLowerCase())) return [];
   const addresses = ipaddr.isValid(host) ? [host] : await addressesOf(host, checks);
   if (addresses.every(isPublic)) return addresses;
-  throw new HoldfastError(
-    'unprocessable',
-    'The repository is on a private address; an operator may allow it with HOLDFAST_ALLOWED_HOSTS.',
-    { field: 'url' },
-  );
+  throw outOfReach();
 }
 
 async function addressesOf(host: string, checks: SourceChecks): Promise<readonly string[]> {
   try {
     return await resolveHost(host, { timeoutMs: RESOLVE_TIMEOUT_MS, resolve: checks.resolve });
   } catch (cause) {
-    throw refused('names a host that cannot be found', cause);
+    throw outOfReach(cause);
   }
+}
+
+/** One answer for both, so that it maps no private network. */
+function outOfReach(cause?: unknown): HoldfastError {
+  return refused(
+    'names a host that cannot be found or is on a private address, which an operator may allow ' +
+      'with HOLDFAST_ALLOWED_HOSTS',
+    cause,
+  );
 }
 
 function refused(why: string, cause?: unknown): HoldfastError {
