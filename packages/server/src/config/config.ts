@@ -175,8 +175,12 @@ function runsConfig(v: Values) {
     softTimeMs: v.HOLDFAST_RUNS_SOFT_LIMIT * S,
     hardTimeMs: v.HOLDFAST_RUNS_HARD_LIMIT * S,
     silenceMs: v.HOLDFAST_RUNS_SILENCE_LIMIT * S,
-    /** Clone and home of one run. */
+    /** Clone and homes of one run. */
     diskMaxBytes: v.HOLDFAST_RUNS_DISK_MAX_BYTES,
+    filesMax: v.HOLDFAST_RUNS_FILES_MAX,
+    memoryMaxBytes: v.HOLDFAST_RUNS_MEMORY_MAX_BYTES,
+    logMaxEvents: v.HOLDFAST_RUNS_LOG_MAX_EVENTS,
+    logMaxBytes: v.HOLDFAST_RUNS_LOG_MAX_BYTES,
     withoutSandbox: v.HOLDFAST_RUNS_WITHOUT_SANDBOX,
     workspacesMaxBytes: v.HOLDFAST_WORKSPACES_MAX_BYTES,
     retentionDays: v.HOLDFAST_RETENTION_RUNS_DAYS ?? null,

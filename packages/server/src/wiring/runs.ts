@@ -52,6 +52,8 @@ export async function openRuns(
   const sandbox = await createSandbox({
     dir: join(dir, 'sandbox'),
     fileMaxBytes: config.runs.diskMaxBytes,
+    memoryMaxBytes: config.runs.memoryMaxBytes,
+    background: true,
   });
   const agents = await openAgents(config, others.models, sandbox);
   const sources = {

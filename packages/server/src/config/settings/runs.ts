@@ -42,6 +42,22 @@ export const runSettings = {
       'Disk for clone and home of one run. A run that uses more is ended and its work is kept ' +
       'if possible; no single file may be larger.',
   }),
+  HOLDFAST_RUNS_FILES_MAX: setting(integer(10_000, 10_000_000), '300000', {
+    description:
+      'Files, folders and links in clone and homes of one run. A run that has more is ended and ' +
+      'its work is kept if possible.',
+  }),
+  HOLDFAST_RUNS_MEMORY_MAX_BYTES: setting(integer(256 * MIB, 1024 * GIB), String(4 * GIB), {
+    description:
+      'Memory of all processes of one run. A run that takes more is ended and its work is kept. ' +
+      'Where the machine lets the worker make control groups, the kernel holds this bound too.',
+  }),
+  HOLDFAST_RUNS_LOG_MAX_EVENTS: setting(integer(1_000, 10_000_000), '200000', {
+    description: 'Events of agents in the log of one run. A run that has more is ended.',
+  }),
+  HOLDFAST_RUNS_LOG_MAX_BYTES: setting(integer(MIB, 16 * GIB), String(256 * MIB), {
+    description: 'Bytes of these events. A run that has more is ended and its work is kept.',
+  }),
   HOLDFAST_RUNS_WITHOUT_SANDBOX: setting(flag, 'false', {
     description:
       'Run agents although this machine cannot isolate them (bubblewrap is missing or ' +

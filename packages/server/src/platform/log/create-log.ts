@@ -8,7 +8,7 @@ import type { Telemetry } from '../telemetry/index.ts';
 import { append } from './append.ts';
 import { Followers, type LogHead } from './follow.ts';
 import type { Log, ReadRequest, Subject } from './log.ts';
-import { hasAnyOf, pageSize, read } from './read.ts';
+import { hasAnyOf, pageSize, read, useOf } from './read.ts';
 import { logTables } from './tables.ts';
 
 export interface LogOptions {
@@ -43,6 +43,7 @@ export function createLog(options: LogOptions): Log {
     ring: subject => doorbell.ring(subject),
     subject: subjectById,
     read: (executor, request) => read(executor, sealer, request),
+    useOf,
     hasAnyOf,
     follow: (request, signal) =>
       follow(followers, request, signal, after => read(database.db, sealer, { ...request, after })),

@@ -84,6 +84,8 @@ export interface Log {
   ring(subject: string): void;
   subject(executor: Executor, id: string): Promise<Subject | null>;
   read(executor: Executor, request: ReadRequest): Promise<EventEnvelope[]>;
+  /** How many events a log has, and the bytes of their fields as they are stored. */
+  useOf(executor: Executor, subject: string): Promise<{ events: number; sizeBytes: number }>;
   /** Whether the event `upTo`, or one of the `READ_MAX_EVENTS` before it, is of these types. */
   hasAnyOf(
     executor: Executor,

@@ -1,4 +1,5 @@
 import type { EventEnvelope } from '@holdfast/protocol';
+import { sql } from 'kysely';
 import { allOf } from '../../kernel/index.ts';
 import type { Executor } from '../database/index.ts';
 import type { Sealer } from '../secrets/index.ts';
@@ -33,6 +34,20 @@ export async function read(
       ...(row.private_key_id !== null && secret === undefined ? { redacted: true } : {}),
     };
   });
+}
+
+export async function useOf(
+  executor: Executor,
+  subject: string,
+): Promise<{ events: number; sizeBytes: number }> {
+  const bytes = sql<string>`coalesce(sum(
+    octet_length(data::text) + coalesce(octet_length(private_data), 0)), 0)`;
+  const row = await logTables(executor)
+    .selectFrom('events')
+    .select(eb => [eb.fn.countAll<string>().as('events'), bytes.as('size_bytes')])
+    .where('subject', '=', subject)
+    .executeTakeFirstOrThrow();
+  return { events: Number(row.events), sizeBytes: Number(row.size_bytes) };
 }
 
 export async function hasAnyOf(

@@ -115,6 +115,7 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
     'Bytes that outbound proxies carried; direction is `sent` or `received` by sandboxes.',
     ['direction'],
   ),
+  holdfast_runs_limited_total: counter('Runs that were ended at one of their bounds.', ['reason']),
   holdfast_model_unsettled_total: counter(
     'Calls whose usage could not be read or written, so that their reservation counts in full.',
   ),

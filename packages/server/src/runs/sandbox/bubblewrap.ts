@@ -9,6 +9,7 @@ import {
   namespaces,
   programMounts,
 } from '../../platform/isolation/index.ts';
+import type { ControlGroups } from './control-groups.ts';
 import { hiddenProc } from './proc.ts';
 import { HOME_DIR, type SandboxMounts, type SandboxOwner, WORKSPACE_DIR } from './sandbox.ts';
 import type { IdRange } from './user-ids.ts';
@@ -46,7 +47,7 @@ const SYSTEM_FILES = [
 
 /**
  * Limits that the kernel enforces on processes inside (`man 2 setrlimit`). Memory is not among
- * them: a limit on address space breaks V8, and none covers all processes together.
+ * those: a limit on address space breaks V8, and none covers all processes together.
  */
 interface ResourceLimits {
   /**
@@ -58,6 +59,8 @@ interface ResourceLimits {
   readonly openFilesMax: number;
   /** One file. */
   readonly fileMaxBytes: number;
+  /** All processes of a command together, where the machine has control groups for us. */
+  readonly memoryMaxBytes: number;
 }
 
 export interface BubblewrapSettings {
@@ -66,6 +69,10 @@ export interface BubblewrapSettings {
   readonly ids: IdRange | undefined;
   readonly tmpMaxBytes: number;
   readonly resources: ResourceLimits;
+  /** Undefined: the machine lets us make none, or they are not wanted. */
+  readonly groups: ControlGroups | undefined;
+  /** Whether everything inside runs only when nothing else wants to. */
+  readonly background: boolean;
   /** The filter of system calls for everything inside. */
   readonly seccomp: Buffer;
   /** A folder with `hosts`, `nsswitch.conf` and what `proc.ts` needs. */
@@ -80,13 +87,15 @@ export interface BubblewrapSettings {
  * another user gets a user namespace. Neither can reach a file that is not mounted.
  */
 export function bubblewrapCommand(
-  resources: ResourceLimits,
+  { resources, background }: BubblewrapSettings,
   owner: SandboxOwner | undefined,
 ): string[] {
   return [
     ...['--args', String(ARGUMENTS_FD), '--'],
     ...(owner ? dropUser(owner) : []),
     ...resourceLimits(resources),
+    // The policy of the scheduler that only takes what others leave; disks follow it.
+    ...(background ? ['/usr/bin/chrt', '--idle', '0'] : []),
     ...[NODE_INSIDE, '--disable-warning=ExperimentalWarning', BRIDGE_INSIDE],
   ];
 }

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findOnPath } from '../../platform/isolation/index.ts';
 import type { BubblewrapSettings } from './bubblewrap.ts';
+import { ownControlGroups } from './control-groups.ts';
 import { openEnvironment } from './environment.ts';
 import { GroupProcess } from './group-process.ts';
 import { createIsolatedSandbox } from './isolated.ts';
@@ -30,6 +31,10 @@ export interface SandboxOptions {
   readonly fileMaxBytes?: number;
   /** Processes and threads of one run. */
   readonly processesMax?: number;
+  /** Memory of all processes of a command. Left out: no control groups. */
+  readonly memoryMaxBytes?: number;
+  /** Whether everything inside runs only when nothing else wants to. */
+  readonly background?: boolean;
   /** The bubblewrap to use; default: the first `bwrap` on the PATH. */
   readonly bwrap?: string;
 }
@@ -97,7 +102,10 @@ async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
       processesMax: options.processesMax ?? PROCESSES_MAX,
       openFilesMax: OPEN_FILES_MAX,
       fileMaxBytes: options.fileMaxBytes ?? FILE_MAX_BYTES,
+      memoryMaxBytes: options.memoryMaxBytes ?? Number.POSITIVE_INFINITY,
     },
+    groups: options.memoryMaxBytes === undefined ? undefined : ownControlGroups(),
+    background: options.background ?? false,
     seccomp,
     etcDir: await writeSystemFiles(options.dir),
     readOnly: options.readOnly ?? [],

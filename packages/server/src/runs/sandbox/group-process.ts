@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
+import type { ControlGroup } from './control-groups.ts';
 import type { SandboxedProcess } from './sandbox.ts';
 
 export interface Ending {
@@ -13,6 +14,8 @@ interface GroupProcessOptions {
   readonly report?: Promise<Ending | undefined>;
   /** Passes a signal on; false: this class signals the group. */
   readonly signal?: (signal: NodeJS.Signals) => boolean;
+  /** Holds the process and what it starts; removed with their end. */
+  readonly group?: ControlGroup | undefined;
 }
 
 /** A shell's exit code for an unknown command. */
@@ -43,6 +46,10 @@ export class GroupProcess implements SandboxedProcess {
     this.exited = this.#watch(child);
   }
 
+  get ranOutOfMemory(): boolean {
+    return this.#options.group?.ranOutOfMemory ?? false;
+  }
+
   kill(signal: NodeJS.Signals): void {
     if (this.#ended) return;
     if (this.#options.signal?.(signal)) return;
@@ -60,6 +67,7 @@ export class GroupProcess implements SandboxedProcess {
     });
     const ending = await promise;
     this.#ended = true;
+    void this.#options.group?.remove();
     return (await this.#options.report) ?? ending;
   }
 

@@ -56,13 +56,16 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
   }
   // Other processes of the same user can read an environment in /proc: bubblewrap gets none.
   const setup = bubblewrapArguments(settings, mounts);
-  const child = spawn(settings.bwrap, bubblewrapCommand(settings.resources, owner), {
+  const child = spawn(settings.bwrap, bubblewrapCommand(settings, owner), {
     argv0: 'bwrap',
     env: {},
     cwd: '/',
     detached: true,
     stdio: Array(8).fill('pipe'),
   });
+  const group = settings.groups?.create(settings.resources);
+  // Bubblewrap starts nothing before it has read what follows.
+  if (child.pid !== undefined) group?.add(child.pid);
   write(child, ARGUMENTS_FD, setup);
   write(child, SECCOMP_FD, settings.seccomp);
   const { uid, gid } = owner ?? { uid: process.getuid!(), gid: process.getgid!() };
@@ -86,6 +89,7 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
   control.on('error', () => {});
   control.write(`${JSON.stringify(order)}\n`);
   return new GroupProcess(child, {
+    group,
     report: reportOf(child, control),
     signal: signal => {
       // Killing bubblewrap ends its pid namespace, and with it every process inside.

@@ -273,6 +273,15 @@ describe('limits', () => {
     expect((await sh(small, own, script)).stdout).toBe('fits\nfull\n1000000\n');
   });
 
+  it('of background work leave processors to everything else, and cannot be left', async () => {
+    const background = await isolatedSandbox(folder, { background: true });
+    const own = await mountsFor(background, await temporaryFolder());
+    const script =
+      'chrt --pid $$ | head -1; chrt --other 0 true || renice -n -5 -p $$ || echo kept';
+    const { stdout } = await sh(background, own, script);
+    expect(stdout).toMatch(/: SCHED_IDLE\nkept\n$/);
+  });
+
   it('cover core dumps, open files, and the order of killing when memory runs out', async () => {
     const script = 'ulimit -Hc; ulimit -Hn; ulimit -Sn; cat /proc/self/oom_score_adj';
     const [core, hard, soft, score] = (await sh(sandbox, mounts, script)).stdout.split('\n');

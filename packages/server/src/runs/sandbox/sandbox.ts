@@ -47,6 +47,8 @@ export interface SandboxedProcess {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** Whether the kernel ended a process inside because all took more memory than they may. */
+  readonly ranOutOfMemory: boolean;
   /** Signals the whole group; a group that is gone is no error. */
   kill(signal: NodeJS.Signals): void;
   /** Resolves when the process has ended and its output is closed. Never rejects. */

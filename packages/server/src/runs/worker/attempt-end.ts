@@ -3,7 +3,7 @@ import type { Agent, AgentOutcome, AgentVersion } from '../agents/agent.ts';
 import type { RunEnd } from '../claimed-run.ts';
 
 /** Why an attempt stops before its agent is done. The first cause counts, but `lost` always. */
-export type StopCause = 'cancel' | 'drain' | 'lost' | 'time_limit' | 'no_output' | 'disk_limit';
+export type StopCause = 'cancel' | 'drain' | 'lost' | keyof typeof MESSAGES;
 
 class AgentMissing extends HoldfastError {
   constructor(detail: string) {
@@ -48,8 +48,13 @@ export function endOfFailure(error: HoldfastError, cause: StopCause | undefined)
   return { status: 'failed', reason, message: error.detail };
 }
 
+/** Bounds on what a run takes: an agent that may still clean up would go on taking it. */
+export function isQuota(cause: StopCause): boolean {
+  return QUOTAS.includes(cause);
+}
+
 /** Whether a bound on the run was reached. */
-function isLimit(cause: StopCause | undefined): cause is keyof typeof MESSAGES {
+export function isLimit(cause: StopCause | undefined): cause is keyof typeof MESSAGES {
   return cause !== undefined && cause in MESSAGES;
 }
 
@@ -57,7 +62,12 @@ const MESSAGES = {
   time_limit: 'The run took longer than it may.',
   no_output: 'The agent was silent for too long.',
   disk_limit: 'The run took more disk than it may.',
+  file_limit: 'The run made more files than it may.',
+  memory_limit: 'The run took more memory than it may.',
+  log_limit: 'The run logged more than it may.',
 };
+
+const QUOTAS: readonly StopCause[] = ['disk_limit', 'file_limit', 'memory_limit', 'log_limit'];
 
 /** Errors that every further attempt would meet. */
 const FINAL_CODES: readonly string[] = [

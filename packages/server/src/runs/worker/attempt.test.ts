@@ -133,6 +133,69 @@ describe('an attempt', () => {
     expect(JSON.stringify(await bench.events(id))).toContain('more disk than it may');
   });
 
+  it('ends by file_limit at empty files, and keeps the work', async () => {
+    const bench = await openBench(host, { limits: { filesMax: 2_000, diskIntervalMs: 100 } });
+    bench.agent.script = `trap "" INT TERM; echo kept > new.txt; mkdir ignored; cd ignored
+      perl -e 'for (1 .. 3000) { open my $f, ">", $_ }'; ${FOREVER}`;
+    const id = await bench.begin({ testCommand: 'true' });
+    expect(await bench.ended(id)).toMatchObject({
+      status: 'failed',
+      reason: 'file_limit',
+      tests: { after: null },
+      files_changed: [{ path: 'new.txt' }],
+    });
+    expect(JSON.stringify(await bench.events(id))).toContain('more files than it may');
+  });
+
+  it('ends by memory_limit, and keeps the work', async () => {
+    const limits = { memoryMaxBytes: 300 * MIB, memoryIntervalMs: 100 };
+    const limited = async () => (await host.telemetry.metric('holdfast_runs_limited_total')) ?? 0;
+    const before = await limited();
+    const bench = await openBench(host, { limits });
+    bench.agent.script = `trap "" INT TERM; echo kept > new.txt
+      node -e 'const all = []; setInterval(() => all.push(Buffer.alloc(2 ** 24, 1)), 50)'`;
+    const id = await bench.begin({ testCommand: 'true' });
+    expect(await bench.ended(id)).toMatchObject({
+      status: 'failed',
+      reason: 'memory_limit',
+      tests: { after: null },
+      files_changed: [{ path: 'new.txt' }],
+    });
+    expect(JSON.stringify(await bench.events(id))).toContain('more memory than it may');
+    expect(await limited()).toBe(before + 1);
+  });
+
+  it('ends by log_limit at its number of events, logs no more, and keeps the work', async () => {
+    const bench = await openBench(host, { limits: { logMaxEvents: 50 } });
+    bench.agent.script = `trap "" INT TERM; echo kept > new.txt; while :; do echo x; done`;
+    const id = await bench.begin();
+    expect(await bench.ended(id)).toMatchObject({
+      status: 'failed',
+      reason: 'log_limit',
+      files_changed: [{ path: 'new.txt' }],
+    });
+    const types = await bench.types(id);
+    expect(types.filter(type => type === 'agent.output')).toHaveLength(50);
+  });
+
+  it('ends by log_limit at its bytes, those of the attempt before included', async () => {
+    const { log, database } = host;
+    const bench = await openBench(host, { limits: { logMaxBytes: 100_000 } });
+    bench.agent.script = `echo kept > new.txt; echo ${'y'.repeat(60_000)}; echo tool; ${FOREVER}`;
+    const id = await bench.begin();
+    await waitFor(async () => expect(await bench.types(id)).toContain('checkpoint.saved'));
+    await bench.worker.drain(AbortSignal.timeout(5_000));
+    expect((await bench.run(id)).status).toBe('queued');
+    expect((await log.useOf(database.db, id)).sizeBytes).toBeGreaterThan(60_000);
+    const { workspaces, sandbox, blobs } = bench.world;
+    const next = await openBench(host, {
+      limits: { logMaxBytes: 100_000 },
+      ports: { workspaces, sandbox, blobs },
+    });
+    next.agent.script = bench.agent.script;
+    expect(await next.ended(id)).toMatchObject({ status: 'failed', reason: 'log_limit' });
+  });
+
   it('ends by disk_limit in its tests too, also where the work cannot be kept', async () => {
     const limits = { diskMaxBytes: 20 * MIB, diskIntervalMs: 100 };
     const world = await createWorld({ limits: { snapshotPackMaxBytes: MIB } });

@@ -6,9 +6,18 @@ import type { Agent, AgentOutcome } from '../agents/agent.ts';
 import { isSessionId } from '../agents/text.ts';
 import type { ClaimedRun, RunEnd, RunSignals } from '../claimed-run.ts';
 import { AgentProcess } from './agent-process.ts';
-import { endOf, endOfFailure, findAgent, STOPPED, type StopCause } from './attempt-end.ts';
+import {
+  endOf,
+  endOfFailure,
+  findAgent,
+  isLimit,
+  isQuota,
+  STOPPED,
+  type StopCause,
+} from './attempt-end.ts';
 import { Checkpointer, deliverPatch, saveCheckpoint } from './checkpoint.ts';
 import type { WorkerDeps } from './deps.ts';
+import { LogQuota } from './log-quota.ts';
 import { RunEnvironment } from './run-environment.ts';
 import { finishCommand } from './tests-command.ts';
 import { Watchdog } from './watchdog.ts';
@@ -74,9 +83,12 @@ export class Attempt {
     if (this.#cause === 'lost' || (this.#cause !== undefined && cause !== 'lost')) return;
     this.#cause = cause;
     this.#stopping.abort();
+    if (isLimit(cause)) {
+      const { meter } = this.#deps.telemetry;
+      meter.createCounter('holdfast_runs_limited_total').add(1, { reason: cause });
+    }
     if (cause === 'lost' || cause === 'drain') this.#leaving.abort();
-    // An agent that may still clean up would go on filling the disk.
-    if (cause === 'lost' || cause === 'disk_limit') this.#agent?.kill();
+    if (cause === 'lost' || isQuota(cause)) this.#agent?.kill();
     else this.#agent?.stop();
   }
 
@@ -148,12 +160,14 @@ export class Attempt {
       branch: workspace.branch,
       isolated: this.#deps.sandbox.isolated,
     });
-    const unwatch = environment.watchDisk(() => this.stop('disk_limit'));
+    const unwatch = environment.watch(excess => this.stop(excess));
     if (this.run.test_before === null && this.#cause === undefined) {
       await this.#test('before', environment);
     }
     const outcome =
       this.#cause === undefined ? await this.#agentAtWork(agent, environment) : STOPPED;
+    // The kernel may have ended the agent itself.
+    if (environment.ranOutOfMemory) this.stop('memory_limit');
     if (this.#cause === 'lost') return;
     if (this.#cause === 'drain') return await this.#handBack(environment);
     if (outcome.kind === 'succeeded' && this.#cause === undefined) {
@@ -178,6 +192,7 @@ export class Attempt {
 
   async #agentAtWork(agent: Agent, environment: RunEnvironment): Promise<AgentOutcome> {
     const { limits } = this.#deps;
+    const quota = await this.#logQuota();
     const checkpointer = new Checkpointer(limits, () => this.#save(environment, false));
     const elapsedMs = Math.max(0, Date.now() - this.run.started_at.getTime());
     const watchdog = new Watchdog(limits, this.run.attempt === 1 ? 0 : elapsedMs, {
@@ -186,6 +201,7 @@ export class Attempt {
     });
     const emit = (event: NewEvent) => {
       watchdog.noteEvent();
+      if (!quota.admits(event)) return this.stop('log_limit');
       this.#journal.push(event);
       if (event.type === 'agent.session' && isSessionId(event.data.session_id)) {
         this.#sessionId = event.data.session_id;
@@ -203,6 +219,16 @@ export class Attempt {
       await unlessAborted(this.#hurrying.signal, () => checkpointer.stop());
       await this.#steering;
     }
+  }
+
+  async #logQuota(): Promise<LogQuota> {
+    const { database, log, limits } = this.#deps;
+    // Earlier attempts have logged what this one goes on from.
+    const isFirst = this.run.attempt === 1;
+    const before = isFirst
+      ? { events: 0, sizeBytes: 0 }
+      : await log.useOf(database.db, this.run.id);
+    return new LogQuota(limits, before);
   }
 
   async #test(phase: 'before' | 'after', environment: RunEnvironment): Promise<void> {

@@ -14,7 +14,8 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Workspaces } from '../workspace/workspace.ts';
 
 const MINUTE_MS = 60_000;
-const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+const GIB = 1024 * MIB;
 
 /** The ports of a worker, and its bounds. */
 export interface WorkerDeps {
@@ -51,10 +52,18 @@ export const defaultWorkerLimits = {
   hardTimeMs: 60 * MINUTE_MS,
   /** An agent without any event for so long counts as hanging. */
   silenceMs: 10 * MINUTE_MS,
-  /** Clone and home of a run, measured at intervals. */
+  /** Clone and homes of a run, measured at intervals. */
   diskMaxBytes: 10 * GIB,
+  /** Files, folders and links there. */
+  filesMax: 300_000,
   /** Between two measurements, at least; after a slow one the pause is longer. */
   diskIntervalMs: 5_000,
+  /** Of all processes of a run, measured at intervals. */
+  memoryMaxBytes: 4 * GIB,
+  memoryIntervalMs: 1_000,
+  /** Events of agents in a run's log over all attempts, and their bytes as JSON. */
+  logMaxEvents: 200_000,
+  logMaxBytes: 256 * MIB,
   /** From one signal to the next harder one: SIGINT, SIGTERM, SIGKILL. */
   stopGraceMs: 5_000,
   /** Between checkpoints while things change, at most; at tool boundaries sooner. */

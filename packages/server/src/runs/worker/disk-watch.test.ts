@@ -22,22 +22,26 @@ async function twoFolders(): Promise<[string, string]> {
 
 it('counts the disk use of all folders, without the targets of links', async () => {
   const folders = await twoFolders();
-  const sizeBytes = await diskUsage(folders, never);
+  const { sizeBytes, files } = await diskUsage(folders, never);
   expect(sizeBytes).toBeGreaterThan(200_000);
   expect(sizeBytes).toBeLessThan(300_000);
+  expect(files).toBe(6);
   const elsewhere = await temporaryFolder();
   await writeFile(join(elsewhere, 'big'), Buffer.alloc(1_000_000));
   await symlink(elsewhere, join(folders[0], 'link'));
-  expect(await diskUsage([...folders, '/no/such/folder'], never)).toBeLessThan(300_000);
+  const linked = await diskUsage([...folders, '/no/such/folder'], never);
+  expect(linked.sizeBytes).toBeLessThan(300_000);
+  expect(linked.files).toBe(7);
 });
 
 it('calls onOver once, above the bound and not before', async () => {
   const folders = await twoFolders();
-  const diskMaxBytes = await diskUsage(folders, never);
+  const { sizeBytes: diskMaxBytes } = await diskUsage(folders, never);
   const limits = { ...defaultWorkerLimits, diskMaxBytes, diskIntervalMs: INTERVAL_MS };
   let calls = 0;
   const { promise: over, resolve } = Promise.withResolvers<void>();
-  const watch = new DiskWatch(folders, limits, () => {
+  const watch = new DiskWatch(folders, limits, excess => {
+    expect(excess).toBe('disk_limit');
     calls += 1;
     resolve();
   });
@@ -61,4 +65,20 @@ it('does not call onOver after a stop', async () => {
   watch.stop();
   await delay(SOME_LOOKS_MS);
   expect(calls).toBe(0);
+});
+
+it('counts files that take no disk', async () => {
+  const folders = await twoFolders();
+  const { files } = await diskUsage(folders, never);
+  const limits = { ...defaultWorkerLimits, filesMax: files + 500, diskIntervalMs: INTERVAL_MS };
+  const { promise: over, resolve } = Promise.withResolvers<string>();
+  const watch = new DiskWatch(folders, limits, resolve);
+  onTestFinished(() => watch.stop());
+  const make = async (count: number, name: string) => {
+    for (let n = 0; n < count; n += 1) await writeFile(join(folders[0], `${name}-${n}`), '');
+  };
+  await make(500, 'fits');
+  expect(await Promise.race([over, delay(SOME_LOOKS_MS, 'nothing')])).toBe('nothing');
+  await make(1, 'more');
+  expect(await over).toBe('file_limit');
 });

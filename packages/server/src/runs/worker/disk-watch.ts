@@ -6,19 +6,26 @@ const LOOK_TIMEOUT_MS = 60_000;
 /** The pause after a measurement, in multiples of its duration. */
 const PAUSE_FACTOR = 10;
 
+/** What a run has too much of. */
+export type DiskExcess = 'disk_limit' | 'file_limit';
+
 /**
- * Measures at intervals how much disk a run's folders take, and calls `onOver` once when that is
- * too much. It is a bound, not a quota: an agent can write more between two measurements, and `du`
- * misses unreadable folders and files without a name.
+ * Measures at intervals how much disk a run's folders take and how many files are there, and calls
+ * `onOver` once when either is too much. It is a bound, not a quota: an agent can write more
+ * between two measurements, and `du` misses unreadable folders and files without a name.
  */
 export class DiskWatch {
   readonly #folders: readonly string[];
   readonly #limits: WorkerLimits;
-  readonly #onOver: () => void;
+  readonly #onOver: (excess: DiskExcess) => void;
   readonly #stopped = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(folders: readonly string[], limits: WorkerLimits, onOver: () => void) {
+  constructor(
+    folders: readonly string[],
+    limits: WorkerLimits,
+    onOver: (excess: DiskExcess) => void,
+  ) {
     this.#folders = folders;
     this.#limits = limits;
     this.#onOver = onOver;
@@ -38,11 +45,12 @@ export class DiskWatch {
 
   async #look(): Promise<void> {
     const startedMs = performance.now();
-    const sizeBytes = await diskUsage(this.#folders, this.#stopped.signal);
+    const { sizeBytes, files } = await diskUsage(this.#folders, this.#stopped.signal);
     if (this.#stopped.signal.aborted) return;
-    if (sizeBytes > this.#limits.diskMaxBytes) {
+    const { diskMaxBytes, filesMax } = this.#limits;
+    if (sizeBytes > diskMaxBytes || files > filesMax) {
       this.stop();
-      this.#onOver();
+      this.#onOver(sizeBytes > diskMaxBytes ? 'disk_limit' : 'file_limit');
       return;
     }
     const tookMs = performance.now() - startedMs;
@@ -50,15 +58,31 @@ export class DiskWatch {
   }
 }
 
+interface DiskUsage {
+  readonly sizeBytes: number;
+  /** Files, folders, links: whatever has an inode. */
+  readonly files: number;
+}
+
 /**
- * Bytes on disk below the folders, links not followed. By `du`, which is many times faster than
+ * What is on disk below the folders, links not followed. By `du`, which is many times faster than
  * Node for hundreds of thousands of files; 0 where it does not finish in time.
  */
-export async function diskUsage(folders: readonly string[], signal: AbortSignal): Promise<number> {
+export async function diskUsage(
+  folders: readonly string[],
+  signal: AbortSignal,
+): Promise<DiskUsage> {
+  const kib = await du('--block-size=1K', folders, signal);
+  // The second time over the same folders is fast: the kernel has them in memory.
+  return { sizeBytes: kib * 1024, files: await du('--inodes', folders, signal) };
+}
+
+async function du(unit: string, folders: readonly string[], signal: AbortSignal): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const options = { env: { LC_ALL: 'C' }, timeout: LOOK_TIMEOUT_MS, signal };
   // A file that vanishes meanwhile makes `du` fail; it prints its sum all the same.
-  execFile('/usr/bin/du', ['-skx', '--', ...folders], options, (_, output) => resolve(output));
-  const kib = (await promise).match(/^\d+(?=\t)/gm) ?? [];
-  return kib.reduce((sum, text) => sum + Number(text), 0) * 1024;
+  const args = [unit, '--summarize', '--one-file-system', '--', ...folders];
+  execFile('/usr/bin/du', args, options, (_, output) => resolve(output));
+  const sums = (await promise).match(/^\d+(?=\t)/gm) ?? [];
+  return sums.reduce((sum, text) => sum + Number(text), 0);
 }

@@ -1,11 +1,12 @@
 import type { NewEvent } from '../../platform/log/index.ts';
 import type { Agent, AgentContext } from '../agents/agent.ts';
 import { attemptOver, type ClaimedRun } from '../claimed-run.ts';
-import type { SandboxedProcess, SandboxMounts } from '../sandbox/sandbox.ts';
+import type { SandboxCommand, SandboxedProcess, SandboxMounts } from '../sandbox/sandbox.ts';
 import * as store from '../store.ts';
 import type { Workspace, WorkspaceRequest } from '../workspace/workspace.ts';
 import type { WorkerDeps } from './deps.ts';
-import { DiskWatch } from './disk-watch.ts';
+import { type DiskExcess, DiskWatch } from './disk-watch.ts';
+import { MemoryWatch } from './memory-watch.ts';
 import { listenOnUnixSocket, openModelSocket, type RunSocket } from './sockets.ts';
 
 /** The run's token outlives its hard limit a little, for open calls. */
@@ -29,6 +30,8 @@ export class RunEnvironment {
   readonly #deps: WorkerDeps;
   readonly #run: ClaimedRun;
   readonly #parts: Parts;
+  #processes: readonly SandboxedProcess[] = [];
+  #ranOutOfMemory = false;
 
   /** Prepares the workspace, from the base or from a checkpoint, and opens the models to it. */
   static async open(deps: WorkerDeps, run: ClaimedRun): Promise<RunEnvironment> {
@@ -79,7 +82,17 @@ export class RunEnvironment {
     readOnly: readonly string[] = [],
   ): SandboxedProcess {
     const mounts = { ...this.mounts, readOnly: [...this.mounts.readOnly, ...readOnly] };
-    return this.#deps.sandbox.spawn({ command, env, mounts });
+    return this.#spawn({ command, env, mounts });
+  }
+
+  #spawn(command: SandboxCommand): SandboxedProcess {
+    const process = this.#deps.sandbox.spawn(command);
+    this.#processes = [...this.#processes, process];
+    void process.exited.then(() => {
+      this.#ranOutOfMemory ||= process.ranOutOfMemory;
+      this.#processes = this.#processes.filter(one => one !== process);
+    });
+    return process;
   }
 
   /**
@@ -89,7 +102,7 @@ export class RunEnvironment {
   async spawnTests(command: string): Promise<SandboxedProcess> {
     await this.workspace.emptyTestHome();
     const mounts = { ...this.mounts, home: this.workspace.testHomeDir, gatewaySocket: null };
-    return this.#deps.sandbox.spawn({ command: ['sh', '-c', command], env: {}, mounts });
+    return this.#spawn({ command: ['sh', '-c', command], env: {}, mounts });
   }
 
   agentContext(
@@ -110,15 +123,30 @@ export class RunEnvironment {
     };
   }
 
+  /** Whether the kernel has ended a process of the run for its memory. */
+  get ranOutOfMemory(): boolean {
+    return this.#ranOutOfMemory;
+  }
+
   /**
-   * Calls `onOver` once when clone and homes take more disk than they may, until the answer is
+   * Calls `onOver` when the run takes more disk, files or memory than it may, until the answer is
    * called or the environment is closed.
    */
-  watchDisk(onOver: () => void): () => void {
+  watch(onOver: (excess: DiskExcess | 'memory_limit') => void): () => void {
     const { dir, homeDir, testHomeDir } = this.workspace;
-    const watch = new DiskWatch([dir, homeDir, testHomeDir], this.#deps.limits, onOver);
-    this.#parts.undo.push(async () => watch.stop());
-    return () => watch.stop();
+    const { limits } = this.#deps;
+    const disk = new DiskWatch([dir, homeDir, testHomeDir], limits, onOver);
+    const memory = new MemoryWatch(
+      () => this.#processes,
+      limits,
+      () => onOver('memory_limit'),
+    );
+    const stop = () => {
+      disk.stop();
+      memory.stop();
+    };
+    this.#parts.undo.push(async () => stop());
+    return stop;
   }
 
   /** Resolves once all calls that the gateway has settled are written. Never rejects. */

@@ -30,5 +30,6 @@ export function spawnPlain(
     });
   });
   const { stdin, stdout, stderr } = child;
-  return { pid: child.pid ?? 0, stdin, stdout, stderr, kill, exited };
+  const pid = child.pid ?? 0;
+  return { pid, stdin, stdout, stderr, ranOutOfMemory: false, kill, exited };
 }

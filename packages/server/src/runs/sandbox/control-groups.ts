@@ -1,0 +1,225 @@
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** What the kernel holds all processes of a command to, together. */
+export interface GroupLimits {
+  /** With what they wrote to `/tmp` and `/dev/shm`. */
+  readonly memoryMaxBytes: number;
+  readonly processesMax: number;
+}
+
+/** A folder of the kernel's in which groups can be made, and what is written into each. */
+interface Hierarchy {
+  readonly dir: string;
+  settings(limits: GroupLimits): readonly (readonly [file: string, value: number])[];
+  /** Counts processes that were ended for memory, on a line `oom_kill`. */
+  readonly events?: string;
+}
+
+const PREFIX = 'holdfast-run-';
+const REMOVE_RETRY_MS = 20;
+const REMOVE_TRIES = 250;
+
+/**
+ * Version 1 has a hierarchy for each kind of limit. Of the processors a command gets a quarter of
+ * what another group gets, while both want more than there is.
+ */
+const VERSION_1: Readonly<Record<string, Omit<Hierarchy, 'dir'>>> = {
+  memory: {
+    settings: ({ memoryMaxBytes }) => [['memory.limit_in_bytes', memoryMaxBytes]],
+    events: 'memory.oom_control',
+  },
+  pids: { settings: ({ processesMax }) => [['pids.max', processesMax]] },
+  cpu: { settings: () => [['cpu.shares', 256]] },
+};
+
+const VERSION_2: Omit<Hierarchy, 'dir'> = {
+  settings: ({ memoryMaxBytes, processesMax }) => [
+    ['memory.max', memoryMaxBytes],
+    ['memory.swap.max', 0],
+    ['memory.oom.group', 1],
+    ['pids.max', processesMax],
+    ['cpu.weight', 25],
+  ],
+  events: 'memory.events',
+};
+/** Older kernels lack these; the other settings hold without them. */
+const OPTIONAL = ['memory.oom.group', 'memory.swap.max'];
+
+/** Those that this process may make; undefined: none. */
+export function ownControlGroups(): ControlGroups | undefined {
+  const groups = new ControlGroups(textOf('/proc/self/cgroup'), textOf('/proc/self/mountinfo'));
+  return groups.isEmpty ? undefined : groups;
+}
+
+/** Where groups can be made; what a machine does not allow is left out. */
+export class ControlGroups {
+  readonly #hierarchies: readonly Hierarchy[];
+  #made = 0;
+
+  /**
+   * `cgroup` and `mountinfo` as in `/proc/self`. Of version 2 the parent of our own group is used,
+   * where it was delegated to us and holds no process itself (systemd: `Delegate=yes` with
+   * `DelegateSubgroup=`). Removes what servers that were killed have left.
+   */
+  constructor(cgroup: string, mountinfo: string) {
+    const found = cgroup.split('\n').flatMap(line => {
+      const [, controllers = '', path = ''] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
+      if (path === '') return [];
+      return controllers === ''
+        ? version2(path, mountinfo)
+        : version1(controllers, path, mountinfo);
+    });
+    this.#hierarchies = found.filter(({ dir }) => canMakeIn(dir));
+    for (const { dir } of this.#hierarchies) removeLeft(dir);
+  }
+
+  get isEmpty(): boolean {
+    return this.#hierarchies.length === 0;
+  }
+
+  /** Throws where the kernel refuses. */
+  create(limits: GroupLimits): ControlGroup {
+    this.#made += 1;
+    const name = `${PREFIX}${process.pid}-${this.#made}`;
+    const made = this.#hierarchies.map(hierarchy => {
+      const dir = join(hierarchy.dir, name);
+      mkdirSync(dir);
+      for (const [file, value] of hierarchy.settings(limits)) set(dir, file, value);
+      return { ...hierarchy, dir };
+    });
+    return new ControlGroup(made);
+  }
+}
+
+/** A control group of one command. */
+export class ControlGroup {
+  readonly #parts: readonly Hierarchy[];
+  #ranOutOfMemory = false;
+
+  constructor(parts: readonly Hierarchy[]) {
+    this.#parts = parts;
+  }
+
+  /** Takes a process in, and whatever it starts from now on. */
+  add(pid: number): void {
+    for (const { dir } of this.#parts) writeFileSync(join(dir, 'cgroup.procs'), String(pid));
+  }
+
+  /** Whether the kernel has ended a process for the memory of all. Kept after `remove`. */
+  get ranOutOfMemory(): boolean {
+    for (const { dir, events } of this.#parts) {
+      if (events === undefined || this.#ranOutOfMemory) continue;
+      this.#ranOutOfMemory = /^oom_kill [1-9]/m.test(textOf(join(dir, events)));
+    }
+    return this.#ranOutOfMemory;
+  }
+
+  /** Resolves when it is gone; a group whose processes do not end in time stays until a start. */
+  async remove(): Promise<void> {
+    void this.ranOutOfMemory;
+    for (const { dir } of this.#parts) {
+      for (let tries = 0; tries < REMOVE_TRIES && !isRemoved(dir); tries += 1) {
+        await delay(REMOVE_RETRY_MS);
+      }
+    }
+  }
+}
+
+function version1(controllers: string, path: string, mountinfo: string): Hierarchy[] {
+  return controllers.split(',').flatMap(controller => {
+    const kind = VERSION_1[controller];
+    const dir = kind && folderOf('cgroup', path, mountinfo, controller);
+    return dir === undefined ? [] : [{ ...kind!, dir }];
+  });
+}
+
+function version2(path: string, mountinfo: string): Hierarchy[] {
+  const own = folderOf('cgroup2', path, mountinfo);
+  if (own === undefined || path === '/') return [];
+  const dir = dirname(own);
+  const controllers = textOf(join(dir, 'cgroup.controllers')).trim().split(' ');
+  const isWhole = ['cpu', 'memory', 'pids'].every(name => controllers.includes(name));
+  if (!isWhole || textOf(join(dir, 'cgroup.procs')) !== '') return [];
+  try {
+    writeFileSync(join(dir, 'cgroup.subtree_control'), '+cpu +memory +pids');
+  } catch {
+    return [];
+  }
+  return [{ ...VERSION_2, dir }];
+}
+
+/** Where a group is among the mounts: `… root mount-point … - type source options`. */
+function folderOf(
+  type: string,
+  path: string,
+  mountinfo: string,
+  controller?: string,
+): string | undefined {
+  for (const line of mountinfo.split('\n')) {
+    const [left = '', right = ''] = line.split(' - ');
+    const [root = '', point = ''] = left.split(' ').slice(3, 5);
+    const [kind, , options = ''] = right.split(' ');
+    if (kind !== type) continue;
+    if (controller !== undefined && !options.split(',').includes(controller)) continue;
+    if (root === '/') return join(point, path);
+    if (`${path}/`.startsWith(`${root}/`)) return join(point, path.slice(root.length));
+  }
+  return undefined;
+}
+
+function canMakeIn(dir: string): boolean {
+  const probe = join(dir, `${PREFIX}${process.pid}-0`);
+  try {
+    accessSync(join(dir, 'cgroup.procs'), constants.W_OK);
+    mkdirSync(probe);
+    rmdirSync(probe);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Groups of processes that are gone; their own processes ended with them. */
+function removeLeft(dir: string): void {
+  for (const name of readdirSync(dir)) {
+    const [, pid] = /^holdfast-run-(\d+)-\d+$/.exec(name) ?? [];
+    if (pid !== undefined && textOf(`/proc/${pid}/stat`) === '') isRemoved(join(dir, name));
+  }
+}
+
+/** False: it still has processes. */
+function isRemoved(dir: string): boolean {
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+}
+
+function set(dir: string, file: string, value: number): void {
+  try {
+    writeFileSync(join(dir, file), String(value));
+  } catch (error) {
+    if (!OPTIONAL.includes(file)) throw error;
+  }
+}
+
+/** Empty: there is no such file, or it may not be read. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
