@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, utimesSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -132,6 +132,24 @@ withDatabase(open => {
       await sweep();
       expect(await rowsOf(session)).toEqual([]);
       expect(existsSync(host.spool.path(id))).toBe(false);
+    });
+
+    it('leaves no file for long when another process has erased its session', async () => {
+      const [erased, kept] = [await waiting(), await waiting()];
+      await sql`delete from recordings where id = ${erased.id}`.execute(database.db);
+      const minutesAgo = (minutes: number) => {
+        const time = new Date(Date.now() - minutes * 60_000);
+        for (const { id } of [erased, kept]) utimesSync(host.spool.path(id), time, time);
+      };
+      const left = () => [erased, kept].map(({ id }) => existsSync(host.spool.path(id)));
+      minutesAgo(29);
+      await sweep();
+      expect(left()).toEqual([true, true]);
+      minutesAgo(31);
+      await sweep();
+      expect(left()).toEqual([false, true]);
+      delete faults.put;
+      expect(await host.recordings.uploads.retryKept()).toBe(1);
     });
 
     it('leaves no file when its bytes were stored by another way', async () => {

@@ -9,7 +9,7 @@ import { BLOB_WRITE_TIMEOUT_MS } from './uploads.ts';
 
 /** A pending row older than this belongs to no upload that still runs. */
 const PENDING_MAX_S = (2 * BLOB_WRITE_TIMEOUT_MS) / 1000;
-/** A spool file that nothing wrote to for this long and no row waits for is left from a crash. */
+/** Longer than a row waits for its spool file. */
 const SPOOL_MAX_AGE_MS = 25 * 3600_000;
 
 /** Purges in one sweep; what is left then has to wait for the next. */
@@ -44,8 +44,12 @@ export function createRecordingSweep(deps: SweepDeps): Sweep {
       for (let n = 0; n < PURGES_MAX; n++) {
         if ((await recordings.purge()) < PURGE_BATCH) break;
       }
-      for (const file of await deps.spool.list()) {
-        if (Date.now() - file.changedMs > SPOOL_MAX_AGE_MS) await deps.spool.remove(file.id);
+      for (const { id, changedMs } of await deps.spool.list()) {
+        const ageMs = Date.now() - changedMs;
+        if (ageMs < PENDING_MAX_S * 1000) continue;
+        // Left from a crash, or another process has erased what it was for.
+        const isNeeded = (await store.find(database.db, id)) !== undefined;
+        if (!isNeeded || ageMs > SPOOL_MAX_AGE_MS) await deps.spool.remove(id);
       }
     },
     onFailure: error => deps.telemetry.log.error('recording.sweep_failed', { error }),
