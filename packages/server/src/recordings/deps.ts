@@ -20,4 +20,6 @@ export interface RecordingsDeps extends AuditDeps {
   /** Names the process in the log where no person acts. */
   readonly leases: Pick<Leases, 'replica'>;
   readonly uploadMaxBytes: number;
+  /** How long an upload may send nothing; default `UPLOAD_IDLE_MS`. */
+  readonly uploadIdleMs?: number;
 }

@@ -1,5 +1,5 @@
 import { existsSync, utimesSync } from 'node:fs';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../kernel/index.ts';
@@ -8,6 +8,7 @@ import type { Database } from '../platform/database/index.ts';
 import { withDatabase } from '../platform/database/testing.ts';
 import { createRecordingSweep } from './index.ts';
 import { openRecordingHost, type RecordingHost, sendUpload } from './testing.ts';
+import { UPLOADS_PER_OWNER_MAX } from './uploads.ts';
 
 /** Faults in front of the real stores; each is called before the real function. */
 interface Faults {
@@ -162,13 +163,33 @@ withDatabase(open => {
   });
 
   it('keeps a spool file while it cannot be known whether a row needs it', async () => {
-    const admitted = host.recordings.uploads.admit();
+    const admitted = host.recordings.uploads.admit('ann');
     await host.recordings.uploads.receive(admitted.id, Readable.from([Buffer.from('x')]));
     faults.databaseDown = true;
     await admitted.release();
     expect(existsSync(host.spool.path(admitted.id))).toBe(true);
     expect(host.telemetry.events()).toContain('recording.spool_left');
     await host.spool.remove(admitted.id);
+  });
+
+  it('gives an owner a share of the places, and another what is left', async () => {
+    const { uploads } = host.recordings;
+    const admitted = Array.from({ length: UPLOADS_PER_OWNER_MAX }, () => uploads.admit('greedy'));
+    expect(() => uploads.admit('greedy')).toThrow('Too many uploads');
+    const other = uploads.admit('other');
+    await admitted[0]!.release();
+    admitted[0] = uploads.admit('greedy');
+    for (const one of [...admitted, other]) await one.release();
+  });
+
+  it('gives up an upload that sends nothing any more, and leaves no file', async () => {
+    const slow = new PassThrough();
+    slow.write('some');
+    const idle = { maxBytes: 100, idleMs: 30 };
+    const writing = host.spool.write('rec_idle', slow, idle);
+    await expect(writing).rejects.toMatchObject({ code: 'invalid_request', field: 'audio_file' });
+    expect(existsSync(host.spool.path('rec_idle'))).toBe(false);
+    expect(slow.destroyed).toBe(true);
   });
 
   describe('the same bytes twice', () => {

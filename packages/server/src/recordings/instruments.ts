@@ -3,7 +3,7 @@ import type { Telemetry } from '../platform/telemetry/index.ts';
 import type { RecordingRow } from './store.ts';
 
 /** What is counted of uploads; `active` is read whenever the metrics are. */
-export function createInstruments(telemetry: Telemetry, active: ReadonlySet<string>) {
+export function createInstruments(telemetry: Telemetry, active: ReadonlyMap<string, string>) {
   const { meter, log } = telemetry;
   const saved = meter.createCounter('audio_files_saved_total');
   const duration = meter.createHistogram('audio_processing_duration_seconds');

@@ -119,7 +119,7 @@ async function upload(recordings: Recordings, request: FastifyRequest): Promise<
   }
   const session = await recordings.uploadTarget(callerOf(request), sessionId);
   const { uploads } = recordings;
-  const admitted = uploads.admit();
+  const admitted = uploads.admit(request.principal.id);
   try {
     const form = await readUploadForm(request.parts(), part =>
       uploads.receive(admitted.id, part.file),

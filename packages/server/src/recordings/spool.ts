@@ -15,12 +15,18 @@ import { HoldfastError } from '../kernel/index.ts';
  */
 export interface Spool {
   /** Streams into the file and answers size and hash. Removes the file when anything fails. */
-  write(id: string, body: Readable, maxBytes: number): Promise<SpooledFile>;
+  write(id: string, body: Readable, limits: SpoolLimits): Promise<SpooledFile>;
   path(id: string): string;
   read(id: string): Readable;
   remove(id: string): Promise<void>;
   /** Ids of all files, with the time of their last change in milliseconds since the epoch. */
   list(): Promise<{ id: string; changedMs: number }[]>;
+}
+
+interface SpoolLimits {
+  readonly maxBytes: number;
+  /** How long the body may bring nothing. */
+  readonly idleMs: number;
 }
 
 export interface SpooledFile {
@@ -36,7 +42,7 @@ export async function openSpool(dir: string): Promise<Spool> {
     path,
     read: id => createReadStream(path(id)),
     remove: id => rm(path(id), { force: true }),
-    write: (id, body, maxBytes) => writeFile(path(id), body, maxBytes),
+    write: (id, body, limits) => writeFile(path(id), body, limits),
     list: async () => {
       const names = await readdir(dir);
       const files = await Promise.all(
@@ -51,11 +57,18 @@ export async function openSpool(dir: string): Promise<Spool> {
   };
 }
 
-async function writeFile(path: string, body: Readable, maxBytes: number): Promise<SpooledFile> {
+async function writeFile(
+  path: string,
+  body: Readable,
+  { maxBytes, idleMs }: SpoolLimits,
+): Promise<SpooledFile> {
+  const stalled = new AbortController();
+  const timer = setTimeout(() => stalled.abort(), idleMs);
   const hash = createHash('sha256');
   let sizeBytes = 0;
   const meter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
+      timer.refresh();
       sizeBytes += chunk.length;
       if (sizeBytes > maxBytes) return done(tooLarge(maxBytes));
       hash.update(chunk);
@@ -63,9 +76,15 @@ async function writeFile(path: string, body: Readable, maxBytes: number): Promis
     },
   });
   try {
-    await pipeline(body, meter, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+    const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
+    await pipeline(body, meter, file, { signal: stalled.signal });
   } catch (error) {
     await rm(path, { force: true });
+    if (stalled.signal.aborted) {
+      throw new HoldfastError('invalid_request', 'The upload has stalled. Send it again.', {
+        field: 'audio_file',
+      });
+    }
     const code = (error as NodeJS.ErrnoException | undefined)?.code;
     if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
     throw new HoldfastError(
@@ -73,6 +92,8 @@ async function writeFile(path: string, body: Readable, maxBytes: number): Promis
       'There is no room to store the recording now. Keep it and send it again later.',
       { cause: error, retryAfterS: 60 },
     );
+  } finally {
+    clearTimeout(timer);
   }
   return { sizeBytes, sha256: hash.digest('hex') };
 }

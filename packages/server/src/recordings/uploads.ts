@@ -11,6 +11,10 @@ import * as store from './store.ts';
 
 /** Uploads one process works on at the same time. */
 const UPLOADS_MAX = 20;
+/** How many of them one owner may have, so that others find room. */
+export const UPLOADS_PER_OWNER_MAX = 10;
+/** An upload that sends nothing for so long gives its place to another. */
+const UPLOAD_IDLE_MS = 30_000;
 /** A blob write that takes longer is given up. */
 export const BLOB_WRITE_TIMEOUT_MS = 15 * 60_000;
 /** How long an upload that found the storage full waits for room. */
@@ -31,7 +35,7 @@ const BUSY_RETRY_S = 5;
  */
 export interface Uploads {
   /** Admits one upload or throws `rate_limited`; call `release` when it is over, in any way. */
-  admit(): { id: string; release(): Promise<void> };
+  admit(owner: string): { id: string; release(): Promise<void> };
   receive(id: string, body: Readable): Promise<SpooledFile>;
   finish(upload: FinishUpload): Promise<store.RecordingRow>;
   /**
@@ -51,8 +55,8 @@ interface FinishUpload {
 
 /** What this process is working on. */
 interface Live {
-  /** Ids of admitted uploads; the row that an upload inserts bears its id. */
-  readonly active: Set<string>;
+  /** Owners of admitted uploads, by their ids, which the rows that they insert bear. */
+  readonly active: Map<string, string>;
   /** Ids of rows whose blob is being written. */
   readonly writing: Set<string>;
 }
@@ -70,22 +74,25 @@ interface Context {
 }
 
 export function createUploads(deps: RecordingsDeps): Uploads {
-  const live: Live = { active: new Set(), writing: new Set() };
+  const live: Live = { active: new Map(), writing: new Set() };
   const instruments = createInstruments(deps.telemetry, live.active);
+  const { uploadMaxBytes: maxBytes, uploadIdleMs: idleMs = UPLOAD_IDLE_MS } = deps;
+  const limits = { maxBytes, idleMs };
   const context = { deps, live, instruments };
   return {
-    admit() {
-      if (live.active.size >= UPLOADS_MAX) {
+    admit(owner) {
+      const own = [...live.active.values()].filter(one => one === owner);
+      if (live.active.size >= UPLOADS_MAX || own.length >= UPLOADS_PER_OWNER_MAX) {
         throw new HoldfastError('rate_limited', 'Too many uploads at once; try again shortly.', {
           retryAfterS: 5,
         });
       }
       const id = newId('rec');
-      live.active.add(id);
+      live.active.set(id, owner);
       return { id, release: () => release(context, id) };
     },
     receive: (id, body) =>
-      deps.spool.write(id, body, deps.uploadMaxBytes).catch(error => {
+      deps.spool.write(id, body, limits).catch(error => {
         instruments.noteStorageFull(error);
         throw error;
       }),
