@@ -1,6 +1,7 @@
 /** The identity provider ends sign-ins by itself: OpenID Connect Back-Channel Logout 1.0. */
+import type { Role } from '@holdfast/protocol';
 import { SignJWT } from 'jose';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cookieOf, pageOf, type TestAuth } from '../testing/index.ts';
 import { AUDIENCE, type OidcWorld, openOidcWorld } from './testing.ts';
 
@@ -163,5 +164,27 @@ describe('a logout token', () => {
         action: 'console.back_channel_logout',
       }),
     );
+  });
+
+  it('ends what is open by an earlier token', async () => {
+    const { watch } = test.auth;
+    await watch.start?.();
+    const heard: (Role | null)[] = [];
+    test.app.get('/open', { config: { policy: 'me.read' } }, async ({ principal }) => {
+      watch.follow(principal, role => heard.push(role));
+      return {};
+    });
+    const token = await world.issuer.issuer.buildToken({
+      expiresIn: 600,
+      scopesOrTransform: (_header, payload) => {
+        const claims = { sub: 'opener', aud: AUDIENCE, roles: ['Developer'], iat: nowS() - 30 };
+        Object.assign(payload, claims);
+      },
+    });
+    const headers = { host: HOST, authorization: `Bearer ${token}` };
+    expect((await test.app.inject({ url: '/open', headers })).statusCode).toBe(200);
+    expect((await send(await logoutToken({ sub: 'opener' }))).statusCode).toBe(200);
+    await vi.waitFor(() => expect(heard).toEqual([null]), { timeout: 5_000, interval: 20 });
+    await watch.stop?.();
   });
 });

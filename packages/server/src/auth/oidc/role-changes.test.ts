@@ -143,12 +143,20 @@ describe('the roles of a sign-in', () => {
   });
 
   it('are kept with a sealed token', async () => {
-    await signIn();
-    const { rows } = await sql<{ text: string }>`
-      select encode(refresh_data, 'escape') as text from console_sessions
-      where refresh_data is not null`.execute(world.database.db);
-    expect(rows.length).toBeGreaterThan(0);
-    expect(rows.map(({ text }) => text).join()).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-/);
+    const page = await signIn();
+    const stored = async () => {
+      const { rows } = await sql<{ text: string }>`
+        select encode(refresh_data, 'escape') as text from console_sessions
+        where refresh_data is not null`.execute(world.database.db);
+      expect(rows.length).toBeGreaterThan(0);
+      return rows.map(({ text }) => text).join();
+    };
+    const first = await stored();
+    await due('1 second');
+    expect((await me(page)).statusCode).toBe(200);
+    const renewed = await stored();
+    expect(renewed).not.toBe(first);
+    for (const text of [first, renewed]) expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-/);
   });
 });
 

@@ -122,7 +122,7 @@ export const KEY_CACHE_MAX = 1_000;
  * How long an unwrapped key serves reads before the table is asked again: the longest time by
  * which a replica can still read what another one erased.
  */
-export const KEY_CACHE_TTL_MS = 10_000;
+const KEY_CACHE_TTL_MS = 10_000;
 
 /** The keys to seal with, by subject. */
 export class SealingKeys {

@@ -2,6 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
+import { defaultLimits } from './limits.ts';
 import { type Bed, type BedOptions, rawFrame, startBed, until, within } from './testbed.ts';
 
 let bed: Bed;
@@ -221,6 +222,15 @@ describe('long messages of a client', () => {
       expect((await client.nextClose()).code).toBe(1008);
     });
   }
+
+  it('have 1 MiB, and 32 MiB a minute for items, where nothing else is set', async () => {
+    expect(defaultLimits.maxLongBytesPerMinute).toBe(32 * MIB);
+    const { client, upstream } = await start();
+    client.text(message('session.update', MIB));
+    expect((await upstream.nextText()).length).toBe(MIB);
+    client.text(message('session.update', MIB + 1));
+    expect((await client.nextClose()).code).toBe(1009);
+  });
 
   it('are refused where they are too long to be parsed', async () => {
     const { client, upstream } = await start({

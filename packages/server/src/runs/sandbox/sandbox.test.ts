@@ -75,8 +75,10 @@ describe('secrets', () => {
     const script = `
       for path in '${file}' /etc/shadow /root /proc/1/root${file} /proc/1/cwd${file} /etc/hostname
       do cat "$path" && echo "READ $path"; ls "$path" && echo "LISTED $path"; done
+      find / -name master.key -printf 'READ %p\\n' 2>&1
       ls -A / /etc /home /run`;
     const { stdout } = await sh(sandbox, mounts, script);
+    expect(stdout).toContain('workspace');
     expect(stdout).not.toMatch(/READ|LISTED/);
     expect(stdout).not.toContain(SECRET);
     expect(stdout).not.toMatch(/shadow|root|work$|var|srv/m);
