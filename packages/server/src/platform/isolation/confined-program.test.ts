@@ -122,6 +122,18 @@ describe.each(['isolated', 'open'])('a confined program, %s', way => {
 });
 
 describe('isolation', () => {
+  it('is tried again where the machine was too busy to show whether it works', async () => {
+    const real = await findBubblewrap();
+    const fake = join(dir, 'bwrap');
+    const script = `#!/bin/sh\n[ -e ${dir}/tried ] && exec ${real} "$@"\ntouch ${dir}/tried\nkill -XCPU $$\n`;
+    writeFileSync(fake, script, { mode: 0o755 });
+    usePath([dir, process.env.PATH].join(delimiter));
+    const program = confined();
+    await expect(program.run('secret')).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await program.run('secret')).toEqual({ kind: 'stopped', by: 'itself' });
+    expect(program.why).toEqual([]);
+  });
+
   it.each(['secret', 'network'])('denies it: %s', async act => {
     usePath([dirname(await findBubblewrap()), process.env.PATH].join(delimiter));
     expect(await confined().run(act)).toEqual({ kind: 'stopped', by: 'itself' });

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, setPriority } from 'node:os';
-import { endsWithin } from '../../kernel/index.ts';
+import { endsWithin, HoldfastError } from '../../kernel/index.ts';
 import {
   ancestors,
   dropUser,
@@ -37,7 +37,10 @@ type ConfinedEnd =
   | { readonly kind: 'stopped'; readonly by: 'cpu' | 'wall' | 'memory' | 'itself' };
 
 interface Confined {
-  /** Runs the program on an open file, which the caller closes. Throws where it cannot start. */
+  /**
+   * Runs the program on an open file, which the caller closes. Throws where it cannot start, and
+   * `unavailable` where the machine is too busy to show whether it can be isolated.
+   */
   run(fd: number): Promise<ConfinedEnd>;
 }
 
@@ -57,7 +60,11 @@ export function createConfined(program: ConfinedProgram, onOpen: (why: string) =
   let prefix: Promise<string[]> | undefined;
   return {
     async run(fd) {
-      prefix ??= isolation(program, onOpen);
+      // A probe that could not end says nothing of bubblewrap: the next run tries again.
+      prefix ??= isolation(program, onOpen).catch((error: unknown) => {
+        prefix = undefined;
+        throw error;
+      });
       const command = [...(await prefix), ...nodeArguments(program)];
       return turns.take(() => supervise(start(command, limits, fd), limits.timeoutMs));
     },
@@ -101,6 +108,9 @@ async function isolation(
   const probe = [...isolated, ...nodeArguments(program), '--probe'];
   const end = await supervise(start(probe, program.limits, 'ignore'), PROBE_TIMEOUT_MS);
   if (end.kind === 'done') return isolated;
+  if (end.by === 'wall' || end.by === 'cpu') {
+    throw new HoldfastError('unavailable', 'The machine is too busy to start a parser; try again.');
+  }
   onOpen('bubblewrap does not work here');
   return open;
 }
@@ -123,10 +133,13 @@ function nodeArguments({ main, limits }: ConfinedProgram): string[] {
   return [`--max-old-space-size=${heapMib}`, '--disable-warning=ExperimentalWarning', main];
 }
 
-/** Limits that the shell sets hold for what it becomes. The kernel ends it first of all. */
+/**
+ * Limits that the shell sets hold for what it becomes; without all of them nothing starts. The
+ * kernel ends it first of all.
+ */
 const LIMITED =
-  '{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null; ulimit -c 0; ulimit -f 0; ' +
-  'ulimit -S -t "$1"; ulimit -d "$2"; shift 2; exec "$@"';
+  '{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null; ulimit -c 0 && ulimit -f 0 && ' +
+  'ulimit -S -t "$1" && ulimit -d "$2" && shift 2 && exec "$@"';
 
 function start(
   command: readonly string[],

@@ -17,6 +17,7 @@ const STDERR = 2;
 const EXIT_MAX_MS = 2_000;
 
 let client: pg.Client | undefined;
+let isBeating = false;
 let turns = -1n;
 let missedTicks = 0;
 
@@ -30,14 +31,20 @@ const timer = setInterval(() => {
 }, LOOP_TICK_MS);
 
 async function beat(): Promise<void> {
+  if (isBeating) return;
+  isBeating = true;
   try {
     client ??= await connect();
     const sentAtNs = process.hrtime.bigint();
-    await client.query('update replicas set beat_at = clock_timestamp() where id = $1', [replica]);
-    Atomics.store(shared, BEAT_AT_NS, sentAtNs);
+    const query = 'update replicas set beat_at = clock_timestamp() where id = $1';
+    const { rowCount } = await client.query(query, [replica]);
+    // A row that was swept holds no lease; only the main loop makes a new one.
+    if (rowCount === 1) Atomics.store(shared, BEAT_AT_NS, sentAtNs);
   } catch {
     // The next beat tries again; the main loop reports what is wrong with the database.
     drop();
+  } finally {
+    isBeating = false;
   }
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   accessSync,
   constants,
@@ -64,7 +65,6 @@ export function ownControlGroups(): ControlGroups | undefined {
 /** Where groups can be made; what a machine does not allow is left out. */
 export class ControlGroups {
   readonly #hierarchies: readonly Hierarchy[];
-  #made = 0;
 
   /**
    * `cgroup` and `mountinfo` as in `/proc/self`. Of version 2 the parent of our own group is used,
@@ -87,17 +87,21 @@ export class ControlGroups {
     return this.#hierarchies.length === 0;
   }
 
-  /** Throws where the kernel refuses. */
+  /** Throws where the kernel refuses, with nothing made. */
   create(limits: GroupLimits): ControlGroup {
-    this.#made += 1;
-    const name = `${PREFIX}${process.pid}-${this.#made}`;
-    const made = this.#hierarchies.map(hierarchy => {
-      const dir = join(hierarchy.dir, name);
-      mkdirSync(dir);
-      for (const [file, value] of hierarchy.settings(limits)) set(dir, file, value);
-      return { ...hierarchy, dir };
-    });
-    return new ControlGroup(made);
+    // Servers in other containers may have the same process id and the same hierarchy.
+    const name = `${PREFIX}${process.pid}-${randomBytes(6).toString('hex')}`;
+    const parts = this.#hierarchies.map(part => ({ ...part, dir: join(part.dir, name) }));
+    try {
+      for (const { dir, settings } of parts) {
+        mkdirSync(dir);
+        for (const [file, value] of settings(limits)) set(dir, file, value);
+      }
+    } catch (error) {
+      for (const { dir } of parts) isRemoved(dir);
+      throw error;
+    }
+    return new ControlGroup(parts);
   }
 }
 
@@ -192,7 +196,7 @@ function canMakeIn(dir: string): boolean {
 /** Groups of processes that are gone; their own processes ended with them. */
 function removeLeft(dir: string): void {
   for (const name of readdirSync(dir)) {
-    const [, pid] = /^holdfast-run-(\d+)-\d+$/.exec(name) ?? [];
+    const [, pid] = /^holdfast-run-(\d+)-[0-9a-f]+$/.exec(name) ?? [];
     if (pid !== undefined && textOf(`/proc/${pid}/stat`) === '') isRemoved(join(dir, name));
   }
 }

@@ -56,6 +56,7 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
   }
   // Other processes of the same user can read an environment in /proc: bubblewrap gets none.
   const setup = bubblewrapArguments(settings, mounts);
+  const group = settings.groups?.create(settings.resources);
   const child = spawn(settings.bwrap, bubblewrapCommand(settings, owner), {
     argv0: 'bwrap',
     env: {},
@@ -63,9 +64,14 @@ function spawnIsolated(settings: BubblewrapSettings, command: SandboxCommand): S
     detached: true,
     stdio: Array(8).fill('pipe'),
   });
-  const group = settings.groups?.create(settings.resources);
   // Bubblewrap starts nothing before it has read what follows.
-  if (child.pid !== undefined) group?.add(child.pid);
+  try {
+    if (child.pid !== undefined) group?.add(child.pid);
+  } catch (error) {
+    child.on('error', () => {}).kill('SIGKILL');
+    void group?.remove();
+    throw error;
+  }
   write(child, ARGUMENTS_FD, setup);
   write(child, SECCOMP_FD, settings.seccomp);
   const { uid, gid } = owner ?? { uid: process.getuid!(), gid: process.getgid!() };
