@@ -23,7 +23,7 @@ afterEach(() => test.close());
 
 type Page = ReturnType<typeof pageOf>;
 
-async function signIn(sid: string, sub = 'johndoe'): Promise<Page> {
+async function signIn(sid: string | undefined, sub = 'johndoe'): Promise<Page> {
   world.claims = { roles: ['Developer'], sid, sub };
   const headers = { host: HOST };
   const begun = await test.app.inject({ url: '/auth/login', headers });
@@ -128,6 +128,15 @@ describe('a logout token is refused, and ends nothing', () => {
   });
 });
 
+const bearer = async (iat: number, sub = 'johndoe') => ({
+  authorization: `Bearer ${await world.issuer.issuer.buildToken({
+    expiresIn: 600,
+    scopesOrTransform: (_header, payload) => {
+      Object.assign(payload, { sub, aud: AUDIENCE, roles: ['Developer'], iat });
+    },
+  })}`,
+});
+
 describe('a logout token', () => {
   it('ends the sign-in that it names, and no other', async () => {
     const [one, other] = [await signIn('s1'), await signIn('s2')];
@@ -138,16 +147,24 @@ describe('a logout token', () => {
     expect(await status(other)).toBe(401);
   });
 
+  it('ends sign-ins of its person whose sid is not known, and none of others', async () => {
+    const [one, ann] = [await signIn(undefined), await signIn(undefined, 'ann')];
+    await send(await logoutToken({ sid: 's9', sub: undefined }));
+    expect([await status(one), await status(ann)]).toEqual([200, 200]);
+    await send(await logoutToken({ sid: 's9' }));
+    expect([await status(one), await status(ann)]).toEqual([401, 200]);
+  });
+
+  it('that comes late does not undo a later one', async () => {
+    const between = await bearer(nowS() - 60, 'late');
+    expect((await send(await logoutToken({ sub: 'late', iat: nowS() - 30 }))).statusCode).toBe(200);
+    expect(await status(between)).toBe(401);
+    expect((await send(await logoutToken({ sub: 'late', iat: nowS() - 90 }))).statusCode).toBe(200);
+    expect(await status(between)).toBe(401);
+  });
+
   it('ends all sign-ins and earlier tokens of a person, and none of others', async () => {
     const [one, two, ann] = [await signIn('s1'), await signIn('s2'), await signIn('s3', 'ann')];
-    const bearer = async (iat: number) => ({
-      authorization: `Bearer ${await world.issuer.issuer.buildToken({
-        expiresIn: 600,
-        scopesOrTransform: (_header, payload) => {
-          Object.assign(payload, { sub: 'johndoe', aud: AUDIENCE, roles: ['Developer'], iat });
-        },
-      })}`,
-    });
     const before = await bearer(nowS() - 30);
     expect(await status(before)).toBe(200);
     // Another person's sign-in is not ended by naming it together with this person.

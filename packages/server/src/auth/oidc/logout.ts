@@ -55,14 +55,24 @@ export function createBackChannelLogout(deps: LogoutDeps): BackChannelLogout {
         const until = sql<Date>`to_timestamp(${issuedAtS + CLOCK_TOLERANCE_S})`;
         let doomed = tables(trx).deleteFrom('console_sessions').where('created_at', '<=', until);
         if (person !== null) doomed = doomed.where('principal_id', '=', person);
-        if (sid !== null) doomed = doomed.where('provider_sid', '=', sid);
+        // A person's sign-in whose `sid` was not kept may be the one that is meant.
+        if (sid !== null) {
+          doomed = doomed.where(eb =>
+            eb.or([
+              eb('provider_sid', '=', sid),
+              ...(person === null ? [] : [eb('provider_sid', 'is', null)]),
+            ]),
+          );
+        }
         await doomed.execute();
         if (person === null || sid !== null) return;
         const at = sql<Date>`to_timestamp(${issuedAtS})`;
+        // Tokens may come out of order: the latest logout counts.
+        const latest = sql<Date>`greatest(logouts.at, excluded.at)`;
         await tables(trx)
           .insertInto('logouts')
           .values({ principal_id: person, at })
-          .onConflict(conflict => conflict.column('principal_id').doUpdateSet({ at }))
+          .onConflict(conflict => conflict.column('principal_id').doUpdateSet({ at: latest }))
           .execute();
       });
       changed();
