@@ -9,6 +9,7 @@ import type { Principal } from './principal.ts';
 import { secondsFromNow } from './projects.ts';
 import { API_KEY_PREFIX, hashSecret, isSecretShaped, newSecret, SHOWN_CHARS } from './secrets.ts';
 import { type ApiKeyRow, tables } from './tables.ts';
+import { unauthenticated } from './unauthenticated.ts';
 
 interface NewApiKey {
   readonly name: string;
@@ -24,7 +25,7 @@ export interface ApiKeys {
   /**
    * A key does not outlast the rights of its creator: a person's roles, or the key that made it.
    * Throws `conflict` when the project has `API_KEYS_MAX` keys in use, `invalid_request` for one
-   * that would live longer than keys may.
+   * that would live longer than keys may, `unauthenticated` when the key that makes it is over.
    */
   create(by: Principal, request: NewApiKey, requestId: string): Promise<ApiKey & { key: string }>;
   /** The caller's project's keys, newest first, revoked ones included. */
@@ -141,7 +142,11 @@ interface KeyOrigin {
   readonly expiresAt: Date | null;
 }
 
-/** A key that a key makes comes from the same person, and ends no later. */
+/**
+ * A key that a key makes comes from the same person, and ends no later. The request was let in
+ * before its body came, so the parent may be over by now; locked, it is not revoked until the new
+ * key is there to be revoked with it.
+ */
 async function originOfKey(trx: Trx, by: Principal): Promise<KeyOrigin> {
   if (by.kind !== 'api_key') {
     const { basis } = by;
@@ -153,7 +158,10 @@ async function originOfKey(trx: Trx, by: Principal): Promise<KeyOrigin> {
     .selectFrom('api_keys')
     .select(['person_id', 'person_source', 'expires_at'])
     .where('id', '=', by.id)
-    .executeTakeFirstOrThrow();
+    .where(keyLives('api_keys'))
+    .forUpdate()
+    .executeTakeFirst();
+  if (parent === undefined) throw unauthenticated();
   return {
     personId: parent.person_id ?? by.id,
     personSource: parent.person_source,
@@ -161,8 +169,11 @@ async function originOfKey(trx: Trx, by: Principal): Promise<KeyOrigin> {
   };
 }
 
-/** Revokes what a key made, and what that made; not keys from before origins were noted. */
-async function revokeMade(trx: Trx, id: string): Promise<string[]> {
+/**
+ * Revokes what a key made, and what that made; not keys from before origins were noted. Looks again
+ * until there is no more: one of them may have just made another while this waited for its lock.
+ */
+async function revokeMade(trx: Trx, id: string, before = -1): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     with recursive made as (
       select id from api_keys where created_by = ${id} and person_id is not null
@@ -172,6 +183,7 @@ async function revokeMade(trx: Trx, id: string): Promise<string[]> {
     )
     update api_keys set revoked_at = coalesce(revoked_at, now())
     where id in (select id from made) returning id`.execute(trx);
+  if (rows.length > before) return revokeMade(trx, id, rows.length);
   return rows.map(row => row.id);
 }
 

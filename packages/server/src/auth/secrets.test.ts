@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Role } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -118,6 +119,51 @@ withDatabase(open => {
       const rest = await keys.list(by, { limit: 2, cursor: first.next_cursor! });
       expect([...first.data, ...rest.data].map(key => key.id)).toEqual(made);
       expect(rest.next_cursor).toBeNull();
+    });
+
+    it('are not made by a key that is over by the time the body of its request comes', async () => {
+      const root = await keys.create(admin, { name: 'k', role: 'Admin', expiresInDays: 5 }, 'r');
+      const letIn = (await keys.verify(root.key))!;
+      const make = () => keys.create(letIn, { name: 'c', role: 'Admin' }, 'r');
+      await make();
+      await run(`update api_keys set expires_at = now() where id = '${root.id}'`);
+      await expect(make()).rejects.toMatchObject({ code: 'unauthenticated' });
+      await run(`update api_keys set expires_at = null where id = '${root.id}'`);
+      await keys.revoke(admin, root.id, 'r');
+      await expect(make()).rejects.toMatchObject({ code: 'unauthenticated' });
+    });
+
+    it('are revoked with a key below which one is made at the same moment', async () => {
+      const root = await keys.create(admin, { name: 'k', role: 'Admin' }, 'r');
+      const child = await keys.create(
+        (await keys.verify(root.key))!,
+        { name: 'c', role: 'Admin' },
+        'r',
+      );
+      const by = (await keys.verify(child.key))!;
+      const { promise: recording, resolve: isRecording } = Promise.withResolvers<void>();
+      const { promise: going, resolve: goOn } = Promise.withResolvers<void>();
+      const slow = createApiKeys({
+        database,
+        maxDays: null,
+        changed: () => {},
+        audit: {
+          ...audit,
+          async record(act, trx) {
+            await audit.record(act, trx);
+            isRecording();
+            await going;
+          },
+        },
+      });
+      const making = slow.create(by, { name: 'g', role: 'Admin' }, 'r');
+      await recording;
+      const revoking = keys.revoke(admin, root.id, 'r');
+      await delay(200);
+      goOn();
+      const grandchild = await making;
+      await revoking;
+      expect(await keys.verify(grandchild.key)).toBeUndefined();
     });
 
     it('end with the key that made them, and all they made in turn', async () => {
