@@ -125,8 +125,13 @@ describe('isolation', () => {
   it('is tried again where the machine was too busy to show whether it works', async () => {
     const real = await findBubblewrap();
     const fake = join(dir, 'bwrap');
-    const script = `#!/bin/sh\n[ -e ${dir}/tried ] && exec ${real} "$@"\ntouch ${dir}/tried\nkill -XCPU $$\n`;
-    writeFileSync(fake, script, { mode: 0o755 });
+    const lines = [
+      '#!/bin/sh',
+      `[ -e ${dir}/tried ] && exec ${real} "$@"`,
+      `touch ${dir}/tried`,
+      'kill -XCPU $$',
+    ];
+    writeFileSync(fake, `${lines.join('\n')}\n`, { mode: 0o755 });
     usePath([dir, process.env.PATH].join(delimiter));
     const program = confined();
     await expect(program.run('secret')).rejects.toMatchObject({ code: 'unavailable' });
