@@ -195,6 +195,7 @@ describe('input is reserved as', () => {
   const pdf = '{"type":"input_file","file_data":"data:application/pdf;base64,AA=="}';
   const said = (content: string) =>
     `{"model":"coder","max_output_tokens":7,"input":[{"role":"user","content":[${content}]}]}`;
+  const asked = (item: string) => `{"model":"coder","max_output_tokens":7,"input":[${item}]}`;
   const claude = (content: string) =>
     `{"model":"claude","max_tokens":7,"messages":[{"role":"user","content":[${content}]}]}`;
   const google = (part: string) =>
@@ -250,6 +251,24 @@ describe('input is reserved as', () => {
       RESPONSES,
       '{"model":"coder","max_output_tokens":7,"input":[{"type":"item\\u005freference","id":"i"}]}',
       CONTEXT_TOKENS,
+    ],
+    [
+      'reasoning that is stored',
+      RESPONSES,
+      asked('{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":""}'),
+      CONTEXT_TOKENS,
+    ],
+    [
+      'a compaction that is stored',
+      RESPONSES,
+      asked('{"type":"compaction","id":"cmp_1"}'),
+      CONTEXT_TOKENS,
+    ],
+    [
+      'its bytes, for reasoning that is sent whole',
+      RESPONSES,
+      asked('{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"e"}'),
+      0,
     ],
     [
       'words about tools',

@@ -299,6 +299,12 @@ function inspectItem(one: Item, field: string, found: Findings): void {
     case 'item_reference':
       found.reference(one.id);
       break;
+    case 'reasoning':
+    case 'compaction':
+    case 'context_compaction':
+      // Without its sealed text the provider looks it up by its id.
+      if (!one.encrypted_content) found.reference(one.id);
+      break;
     case 'additional_tools':
     case 'tool_search_output':
       found.knownTools += one.tools?.length ?? 0;
