@@ -55,7 +55,7 @@ async function work(api: RunsApi): Promise<void> {
   await api.post(`/v1/tasks/${task.id}/messages`, { instruction: `And ${CANARY}.` });
 }
 
-it('what users write is found in no table and in no file, but in the mirror', async () => {
+it('what users write is found in no table and in no file, but in objects of its run', async () => {
   const api = new RunsApi(url);
   const session = { type: 'realtime', model: 'gpt-realtime', instructions: CANARY };
   await api.post('/v1/realtime/client_secrets', { session });
@@ -69,8 +69,8 @@ it('what users write is found in no table and in no file, but in the mirror', as
   expect(await tablesWith(database, CANARY)).toEqual([]);
   await local.stop();
   expect(filesWith(dataDir, OPEN).some(path => path.startsWith('postgres-18/'))).toBe(true);
-  // The worker's copy of the repository has what agents committed to it (SECURITY.md).
+  // Until the run is erased, its worker keeps what its agent made (SECURITY.md).
   expect(filesWith(dataDir, CANARY)).toEqual([
-    expect.stringMatching(/^runs\/workspaces\/mirrors\/rpo_[0-9a-f]+\.git$/),
+    expect.stringMatching(/^runs\/workspaces\/objects\/rpo_[0-9a-f]+\/run_[0-9a-f]+$/),
   ]);
 }, 120_000);

@@ -209,7 +209,7 @@ describe('on the embedded stack', () => {
   /** Where the objects of the sample are once a run has used it, and the file that shows most. */
   async function mirrorOfSample(): Promise<{ mirror: string; blob: string }> {
     const { id, path } = await api.sample();
-    const mirror = `${stack.servers[0]!.dataDir}/runs/workspaces/mirrors/${id}.git`;
+    const mirror = `${stack.servers[0]!.dataDir}/runs/workspaces/mirrors/${id}.mirror`;
     const blob = git(path!, 'rev-parse', 'HEAD:sum.js');
     expect(git(mirror, 'cat-file', '-p', blob)).toContain('export function add');
     return { mirror, blob };

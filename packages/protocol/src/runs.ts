@@ -189,7 +189,7 @@ export const run = z.object({
   base_ref: z.string().nullable(),
   base_commit: z.string().nullable(),
   head_commit: z.string().nullable(),
-  branch: z.string().nullable().describe('In the mirror, and where a push goes.'),
+  branch: z.string().nullable().describe('In the clone, and where a push goes.'),
   files_changed: z.array(changedFile),
   insertions: z.number().int(),
   deletions: z.number().int(),

@@ -1,6 +1,6 @@
 /** Looks for a text in everything that a server keeps: its data folder, and its database. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
 import { sql } from 'kysely';
@@ -16,7 +16,8 @@ export function filesWith(dir: string, text: string): string[] {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) {
-        if (entry.name.endsWith('.git') && holds(objectsOf(path), forms)) found.push(path);
+        const isRepository = ['HEAD', 'objects'].every(name => existsSync(join(path, name)));
+        if (isRepository && holds(objectsOf(path), forms)) found.push(path);
         look(path);
       } else if (entry.isFile() && holds(unpacked(readFileSync(path)), forms)) found.push(path);
     }

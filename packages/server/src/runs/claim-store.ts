@@ -90,13 +90,13 @@ export async function setRunning(
 /** The columns that a run needs of the one it continues. */
 export type ContinuedRun = Pick<
   RunRow,
-  'id' | 'agent' | 'head_commit' | 'agent_session_id' | 'checkpoint'
+  'id' | 'agent' | 'base_commit' | 'head_commit' | 'agent_session_id' | 'checkpoint'
 >;
 
 export async function findContinued(trx: Trx, id: string): Promise<ContinuedRun | null> {
   const row = await tables(trx)
     .selectFrom('runs')
-    .select(['id', 'agent', 'head_commit', 'agent_session_id', 'checkpoint'])
+    .select(['id', 'agent', 'base_commit', 'head_commit', 'agent_session_id', 'checkpoint'])
     .where('id', '=', id)
     .executeTakeFirst();
   return row ?? null;

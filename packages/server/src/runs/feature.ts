@@ -23,6 +23,8 @@ export interface Runs {
   readonly erasures: Component;
   /** Whether a run waits or works; false for an unknown one. */
   isOpen(id: string): Promise<boolean>;
+  /** Those of the runs that are not erased. */
+  keptOf(ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** Deletes runs and checkpoints past their retention; for the scheduled upkeep. */
   upkeep(): Promise<void>;
 }
@@ -49,6 +51,7 @@ export function createRuns(deps: RunsDeps): Runs {
       const row = await queries.findRun(deps.database.db, id);
       return row !== undefined && !isFinal(row.status);
     },
+    keptOf: ids => queries.keptOf(deps.database.db, ids),
     upkeep: () => sweepRetired(deps),
   };
 }

@@ -376,6 +376,16 @@ export async function endedWithCheckpoint(
   return rows.map(row => row.id);
 }
 
+/** Those of the runs that are not erased. Unknown ones count as erased. */
+export async function keptOf(
+  executor: Executor,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select id from subjects where id = any(${ids}) and erased_at is null`.execute(executor);
+  return new Set(rows.map(row => row.id));
+}
+
 /** Ended runs that are not erased yet and that no run continues now. */
 export async function endedToErase(executor: Executor, query: EndedQuery): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`

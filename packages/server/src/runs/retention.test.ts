@@ -78,6 +78,7 @@ withRunsHost(open => {
     const old = await endedRun(host, RETENTION_DAYS + 0.1);
     for (let twice = 0; twice < 2; twice += 1) await host.runs.upkeep();
     expect(await blobsOf(host, young)).toEqual(['artifacts']);
+    expect(await host.runs.keptOf([young, old, 'run_unknown'])).toEqual(new Set([young]));
     expect(await blobsOf(host, old)).toEqual([]);
     expect((await host.send('GET', `/v1/runs/${young}`)).body.summary).toBe('private words');
     expect((await host.send('GET', `/v1/runs/${old}`)).body).toMatchObject({

@@ -42,13 +42,16 @@ export function eraseRunsAgain(deps: RetentionDeps): Component {
   return eraseAgain(deps, 'run', runId => erase(deps, runId));
 }
 
-/** Later follow-ups start from the commit, where a mirror still has it. */
+/** Later follow-ups start from the commit, where a worker still has it. */
 async function dropCheckpoints({ blobs, database }: RetentionDeps, runId: string): Promise<void> {
   await deleteAll(blobs, `workspaces/${runId}/`);
   await database.transaction(trx => store.dropCheckpoints(trx, runId));
 }
 
-/** Removes log, files and texts; the run, its end and its cost stay. */
+/**
+ * Removes log, files and texts; the run, its end and its cost stay. Each worker removes the run's
+ * objects when it tidies its disk next.
+ */
 async function erase(deps: RetentionDeps, runId: string): Promise<void> {
   const { blobs, database, log, telemetry } = deps;
   for (const folder of ['workspaces', 'artifacts']) await deleteAll(blobs, `${folder}/${runId}/`);

@@ -190,7 +190,7 @@ function upkeep({ platform: { blobs, telemetry }, runs, workspaces }: Parts): Co
     async run() {
       const steps = [
         () => runs.upkeep(),
-        () => workspaces.tidy(id => runs.isOpen(id)),
+        () => workspaces.tidy({ isLive: id => runs.isOpen(id), keptOf: ids => runs.keptOf(ids) }),
         () => (blobs.managesLifecycle ? Promise.resolve() : enforceLifecycle(blobs, Date.now())),
       ];
       await eachOf<() => Promise<unknown>>(

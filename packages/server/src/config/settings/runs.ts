@@ -65,7 +65,7 @@ export const runSettings = {
       'setting, with a warning.',
   }),
   HOLDFAST_WORKSPACES_MAX_BYTES: setting(integer(GIB, 1024 * GIB), String(20 * GIB), {
-    description: 'Disk for mirrors of repositories on a worker; the least recently used go first.',
+    description: 'Disk of a worker for mirrors and work of runs; the least recently used go first.',
   }),
   HOLDFAST_RETENTION_RUNS_DAYS: optional(integer(1, 36_500), {
     description: 'Days after which an ended run, its log and its files are erased. Unset: kept.',

@@ -12,7 +12,7 @@ import type { RunEnvironment } from './run-environment.ts';
 const PATCH_MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * Takes the agent's work into the mirror, compares it with the base, and stores the patch. Every
+ * Takes the agent's work out of the sandbox, compares it with the base, and stores the patch. Every
  * attempt that ends does so; the newest patch counts.
  */
 export async function deliverPatch(

@@ -33,7 +33,8 @@ export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promis
   const { id, url, path, default_branch: defaultBranch } = repository;
   const source = { id, url, path, defaultBranch };
   try {
-    if (row.checkpoint !== null) await adopt(deps, source, row.checkpoint.manifest_key);
+    if (row.checkpoint !== null)
+      await adopt(deps, source, { runId, key: row.checkpoint.manifest_key });
     const ciChanges = repository.allow_ci_changes
       ? null
       : await deps.workspaces.ciChanges(source, run);
@@ -41,7 +42,7 @@ export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promis
       const message = refusalOf(ciChanges);
       return await finish(deps, run, { outcome: 'failed', message, ciChanges });
     }
-    const { outcome } = await deps.workspaces.push(source, run.branch, run.commit);
+    const { outcome } = await deps.workspaces.push(source, run);
     await finish(deps, run, { outcome });
   } catch (thrown) {
     const error = toHoldfastError(thrown);
@@ -64,10 +65,14 @@ function refusalOf({ files, total }: CiChanges): string {
   );
 }
 
-/** Where the checkpoint is no longer kept, the commits may still be in this worker's mirror. */
-async function adopt(deps: PusherDeps, source: RepositorySource, key: string): Promise<void> {
+/** Where the checkpoint is no longer kept, the run's objects may still be on this worker. */
+async function adopt(
+  deps: PusherDeps,
+  source: RepositorySource,
+  { runId, key }: { readonly runId: string; readonly key: string },
+): Promise<void> {
   try {
-    await deps.workspaces.adopt(source, await deps.workspaces.readCheckpoint(key));
+    await deps.workspaces.adopt(source, runId, await deps.workspaces.readCheckpoint(key));
   } catch (error) {
     if (toHoldfastError(error).code !== 'gone') throw error;
   }

@@ -190,11 +190,15 @@ function issueToken({ database, gateway, limits }: WorkerDeps, run: ClaimedRun):
 /** The checkpoint of an earlier attempt, of the run this one continues, or the base. */
 async function openWorkspace({ workspaces }: WorkerDeps, run: ClaimedRun): Promise<Workspace> {
   const { repository, base_ref: baseRef, continues } = run;
-  // Checkpoints of ended runs are not kept for ever; their commits may still be in the mirror.
-  const baseCommit = run.base_commit ?? continues?.head_commit ?? null;
+  const baseCommit = run.base_commit ?? continues?.base_commit ?? null;
   const request: WorkspaceRequest = { runId: run.id, repository, baseRef, baseCommit };
   const saved = run.checkpoint ?? continues?.checkpoint;
-  if (saved == null) return workspaces.prepare(request);
+  if (saved == null) {
+    if (continues?.head_commit == null) return workspaces.prepare(request);
+    // Checkpoints of ended runs are not kept for ever; their objects may still be on this worker.
+    const { id: runId, head_commit: commit } = continues;
+    return workspaces.prepare({ ...request, continues: { runId, commit } });
+  }
   const checkpoint = await workspaces.readCheckpoint(saved.manifest_key);
   return workspaces.restore(request, checkpoint);
 }

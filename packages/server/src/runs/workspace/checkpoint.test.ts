@@ -6,10 +6,11 @@ import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
 import { putSealed } from '../../platform/blobs/index.ts';
+import { LEFTOVER_AGE_MS } from './bare-repository.ts';
 import { sizeOf } from './disk.ts';
 import { type Checkpoint, createWorkspaces, type Workspace } from './index.ts';
-import { LEFTOVER_AGE_MS, PACKS_MAX } from './mirror.ts';
-import { agentDoes, commitFiles, createWorld, snapshotOf, type World } from './testing.ts';
+import { PACKS_MAX } from './mirror.ts';
+import { agentDoes, commitFiles, createWorld, keeping, snapshotOf, type World } from './testing.ts';
 
 let world: World;
 let workspace: Workspace;
@@ -135,9 +136,11 @@ describe('a checkpoint', () => {
     await agentDoes(world, workspace, WORK);
     const manifest = await save(1);
     const other = await world.another();
-    const request = { ...requestFor(), runId: newId('run'), baseCommit: manifest.commit };
+    const { runId, baseCommit } = workspace;
+    const continues = { runId, commit: manifest.commit };
+    const request = { ...requestFor(), runId: newId('run'), baseCommit, continues };
     await expect(other.prepare(request)).rejects.toMatchObject({ code: 'gone' });
-    await other.adopt(world.source, manifest);
+    await other.adopt(world.source, runId, manifest);
     const next = await other.prepare(request);
     const { stdout } = await agentDoes(world, next, 'cat c.txt; git log -2 --format=%s');
     expect(stdout).toBe('loose\nWork in progress\none\n');
@@ -188,13 +191,13 @@ describe('an archive of a home', () => {
 
 describe('tidying', () => {
   const dirOf = (part: string) => readdirSync(join(world.dir, part));
-  const mirrors = () => dirOf('mirrors').filter(name => name.endsWith('.git'));
+  const mirrors = () => dirOf('mirrors').filter(name => name.endsWith('.mirror'));
 
   it('removes folders of runs that no worker drives, and nothing else', async () => {
     const other = await world.prepare();
     await agentDoes(world, other, 'mkdir closed; touch closed/x; chmod 0 closed');
     writeFileSync(join(world.dir, 'runs', '.keep'), '');
-    await world.workspaces.tidy(async runId => runId === workspace.runId);
+    await world.workspaces.tidy(keeping(async runId => runId === workspace.runId));
     expect(dirOf('runs').sort()).toEqual(['.keep', workspace.runId]);
     expect(mirrors()).toHaveLength(1);
   });
@@ -202,11 +205,11 @@ describe('tidying', () => {
   it('removes mirrors over the bound, least recently used first, never one in use', async () => {
     world = await createWorld({ limits: { diskMaxBytes: 1 } });
     const clone = await world.prepare();
-    await world.workspaces.tidy(async () => true);
+    await world.workspaces.tidy(keeping(async () => true));
     expect(mirrors()).toHaveLength(1);
     await agentDoes(world, clone, 'git log -1');
     await clone.remove();
-    await world.workspaces.tidy(async () => true);
+    await world.workspaces.tidy(keeping(async () => true));
     expect(mirrors()).toEqual([]);
     // And it comes back when it is needed.
     expect((await world.prepare()).baseCommit).toBe(clone.baseCommit);
@@ -225,9 +228,9 @@ describe('tidying', () => {
         cpSync(`${sample}.${kind}`, join(workspace.readOnlyPaths[0]!, `pack/pack-${name}.${kind}`));
       }
     }
-    await world.workspaces.tidy(async () => true);
+    await world.workspaces.tidy(keeping(async () => true));
     expect(packs().length).toBeGreaterThan(PACKS_MAX);
-    await world.workspaces.tidy(async () => false);
+    await world.workspaces.tidy(keeping(async () => false));
     expect(packs()).toHaveLength(1);
     expect((await workspace.diff(commit)).files.map(file => file.path)).toEqual(['kept.txt']);
   });
@@ -241,7 +244,7 @@ describe('tidying', () => {
       utimesSync(join(mirror, name), old, old);
     }
     writeFileSync(join(mirror, 'refs/young.lock'), '');
-    await world.workspaces.tidy(async () => true);
+    await world.workspaces.tidy(keeping(async () => true));
     expect(left.filter(name => existsSync(join(mirror, name)))).toEqual([]);
     expect(existsSync(join(mirror, 'refs/young.lock'))).toBe(true);
   });
@@ -257,8 +260,8 @@ describe('tidying', () => {
     const diskMaxBytes = (await sizeOf(world.dir)) - 1;
     const { blobs, sealer, sandbox, dir } = world;
     const tight = await createWorkspaces({ blobs, sealer, sandbox, dir, limits: { diskMaxBytes } });
-    await tight.tidy(async () => false);
-    expect(mirrors()).toEqual([`${second.id}.git`]);
+    await tight.tidy(keeping(async () => false));
+    expect(mirrors()).toEqual([`${second.id}.mirror`]);
   });
 });
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,11 +9,9 @@ import { z } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
 import { type BlobStore, getSealed, putSealed } from '../../platform/blobs/index.ts';
 import type { Sealer } from '../../platform/secrets/index.ts';
-import { keptOutput } from '../sandbox/group-process.ts';
 import type { Sandbox, SandboxMounts } from '../sandbox/index.ts';
-import { keepErrors, killGit, spawnGit } from './git.ts';
-import type { Mirror } from './mirror.ts';
 import { limited } from './quarantine.ts';
+import type { RunObjects } from './run-objects.ts';
 import { ignoreOutput, runScript } from './run-script.ts';
 import { PACK_HOME, UNPACK_HOME } from './scripts.ts';
 import type { Checkpoint, KeptHome, SavedWork, Snapshot, WorkspaceLimits } from './workspace.ts';
@@ -29,7 +26,7 @@ export interface BlobPorts {
 
 /** Ports and bounds of a clone and its checkpoints. */
 export interface CloneDeps extends BlobPorts {
-  readonly mirror: Mirror;
+  readonly objects: RunObjects;
   readonly sandbox: Sandbox;
   readonly limits: WorkspaceLimits;
 }
@@ -92,35 +89,15 @@ async function savePack(
   { subject, folder }: { readonly subject: string; readonly folder: string },
   work: SavedWork & { readonly baseCommit: string },
 ) {
-  const { mirror, limits } = deps;
+  const { objects, limits } = deps;
   const { commit, headCommit, indexTree, baseCommit } = work;
-  const baseTree = await mirror.git(['rev-parse', '--verify', `${baseCommit}^{tree}`]);
+  const baseTree = await objects.git(['rev-parse', '--verify', `${baseCommit}^{tree}`]);
   if (commit === baseCommit && indexTree === baseTree) return null;
-  const args = ['pack-objects', '--revs', '--stdout', '-q', '--delta-base-offset'];
-  const options = mirror.options({ timeoutMs: limits.scriptTimeoutMs });
-  const child = spawnGit(args, options);
-  const timer = setTimeout(() => killGit(child), options.timeoutMs);
-  const errors = keepErrors(child);
-  const output = keptOutput(child.stdout!);
-  const closed = once(child, 'close');
-  closed.catch(() => {});
-  child.stdin!.on('error', () => {});
-  child.stdin!.end(`${commit}\n${headCommit}\n${indexTree}\n^${baseCommit}\n`);
-  const source = async function* () {
-    yield* output as AsyncIterable<Uint8Array>;
-    await closed;
-    // Thrown into the upload, so that half a pack never becomes a blob.
-    if (child.exitCode !== 0) throw new Error(`git pack-objects: ${errors()}`);
-  };
-  try {
-    const body = Readable.from(source(), { objectMode: false });
-    const place = { subject, key: `${folder}/objects.pack` };
-    const maxBytes = limits.checkpointPackMaxBytes;
-    return await putSealed(deps, place, body, { contentType: 'application/x-git-pack', maxBytes });
-  } finally {
-    clearTimeout(timer);
-    killGit(child);
-  }
+  const names = [commit, headCommit, indexTree, `^${baseCommit}`];
+  const body = Readable.from(objects.pack(names, limits.scriptTimeoutMs), { objectMode: false });
+  const place = { subject, key: `${folder}/objects.pack` };
+  const maxBytes = limits.checkpointPackMaxBytes;
+  return putSealed(deps, place, body, { contentType: 'application/x-git-pack', maxBytes });
 }
 
 /** Packs the run's home into a file in `folder`; the script inside keeps links as links. */

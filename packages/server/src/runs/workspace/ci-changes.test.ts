@@ -6,7 +6,8 @@ async function changesOf(world: World, script: string) {
   const workspace = await world.prepare();
   await agentDoes(world, workspace, script);
   const { commit } = await snapshotOf(world, workspace);
-  return world.workspaces.ciChanges(world.source, { base: workspace.baseCommit, commit });
+  const { runId: id, baseCommit: base } = workspace;
+  return world.workspaces.ciChanges(world.source, { id, base, commit });
 }
 
 describe('files of CI', () => {

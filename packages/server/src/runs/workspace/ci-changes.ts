@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../kernel/index.ts';
+import type { BareRepository } from './bare-repository.ts';
 import { showPath, splitNul } from './diff.ts';
 import { GitError, git } from './git.ts';
-import type { Mirror } from './mirror.ts';
 import type { CiChanges } from './workspace.ts';
 
 /** Commits and paths of one branch; more is refused unread. */
@@ -30,10 +30,10 @@ const CI_PATHS = [
  * large to be read.
  */
 export async function ciChanges(
-  mirror: Mirror,
+  objects: BareRepository,
   { base, commit }: { readonly base: string; readonly commit: string },
 ): Promise<CiChanges> {
-  const options = { ...mirror.options(), maxOutputBytes: LIST_MAX_BYTES };
+  const options = { ...objects.options(), maxOutputBytes: LIST_MAX_BYTES };
   try {
     const input = (
       await git(['rev-list', '--end-of-options', commit, `^${base}`], options)

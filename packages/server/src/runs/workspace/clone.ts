@@ -26,10 +26,6 @@ interface CheckOut {
   readonly index: string;
 }
 
-export function refOf(runId: string): string {
-  return `refs/holdfast/runs/${runId}`;
-}
-
 /** One run's files. Its folders exist before it; `checkOut` fills the clone. */
 export class Clone implements Workspace {
   readonly runId: string;
@@ -41,7 +37,7 @@ export class Clone implements Workspace {
   readonly readOnlyPaths: readonly string[];
   readonly #deps: CloneDeps;
   readonly #folder: string;
-  /** The work of this run that the mirror has. */
+  /** The newest work that the run's objects hold. */
   #last: SavedWork | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -54,7 +50,7 @@ export class Clone implements Workspace {
     this.testHomeDir = join(folder, 'test-home');
     this.baseCommit = baseCommit;
     this.branch = `holdfast/${runId}`;
-    this.readOnlyPaths = [deps.mirror.objectsDir];
+    this.readOnlyPaths = [deps.objects.mirror.objectsDir, deps.objects.objectsDir];
   }
 
   /** For the server's scripts: no model, no network. */
@@ -69,7 +65,7 @@ export class Clone implements Workspace {
   }
 
   async checkOut(state: CheckOut): Promise<void> {
-    const { sandbox, limits, mirror } = this.#deps;
+    const { sandbox, limits, objects } = this.#deps;
     await runScript(
       {
         sandbox,
@@ -78,7 +74,7 @@ export class Clone implements Workspace {
         what: 'checking out the base',
         timeoutMs: limits.scriptTimeoutMs,
         env: {
-          HF_OBJECTS: mirror.objectsDir,
+          HF_OBJECTS: objects.objectsDir,
           HF_BRANCH: this.branch,
           HF_HEAD: state.head,
           HF_TREE: state.tree,
@@ -89,7 +85,7 @@ export class Clone implements Workspace {
     );
   }
 
-  /** After a restore: the mirror has this work. */
+  /** After a restore: the run's objects hold this work. */
   setLast(work: SavedWork): void {
     this.#last = work;
   }
@@ -102,7 +98,7 @@ export class Clone implements Workspace {
   }
 
   async #snapshot(sandbox: Sandbox, mounts: SandboxMounts): Promise<Snapshot> {
-    const { mirror, limits } = this.#deps;
+    const { objects, limits } = this.#deps;
     const before = this.#last;
     const request = {
       sandbox,
@@ -111,7 +107,7 @@ export class Clone implements Workspace {
       what: 'the snapshot',
       timeoutMs: limits.scriptTimeoutMs,
       env: {
-        HF_OBJECTS: mirror.objectsDir,
+        HF_OBJECTS: objects.objectsDir,
         HF_BASE: this.baseCommit,
         HF_PREV: before?.commit ?? '',
       },
@@ -119,7 +115,7 @@ export class Clone implements Workspace {
     const work = await runScript(request, async output => {
       const { work, pack } = await readSnapshot(output);
       if (work === null) return null;
-      await importPack(mirror, pack, {
+      await importPack(objects, pack, {
         commit: work.commit,
         others: [work.headCommit, work.indexTree],
         base: this.baseCommit,
@@ -130,27 +126,21 @@ export class Clone implements Workspace {
       return work;
     });
     if (work === null) throw new HoldfastError('unprocessable', 'The snapshot printed nothing.');
-    await mirror.git(['update-ref', refOf(this.runId), work.commit]);
     this.#last = work;
     const changed = work.commit !== before?.commit || work.indexTree !== before.indexTree;
     return { ...work, changed };
   }
 
   async diff(commit: string): Promise<DiffSummary> {
-    const { mirror, limits } = this.#deps;
-    await this.#expect(commit);
-    return diffSummary(mirror, { base: this.baseCommit, commit }, limits.filesMax);
+    const { objects, limits } = this.#deps;
+    await objects.expectCommit(commit);
+    return diffSummary(objects, { base: this.baseCommit, commit }, limits.filesMax);
   }
 
   async patch(commit: string): Promise<Readable> {
-    const { mirror, limits } = this.#deps;
-    await this.#expect(commit);
-    return patchStream(mirror, { base: this.baseCommit, commit }, limits);
-  }
-
-  async #expect(commit: string): Promise<void> {
-    if (await this.#deps.mirror.hasCommit(commit)) return;
-    throw new HoldfastError('gone', 'This work is no longer on this worker.');
+    const { objects, limits } = this.#deps;
+    await objects.expectCommit(commit);
+    return patchStream(objects, { base: this.baseCommit, commit }, limits);
   }
 
   async emptyTestHome(): Promise<void> {

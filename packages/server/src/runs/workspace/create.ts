@@ -8,19 +8,22 @@ import {
   restoreHome,
 } from './checkpoint.ts';
 import { ciChanges } from './ci-changes.ts';
-import { Clone, refOf } from './clone.ts';
+import { Clone } from './clone.ts';
 import { Layout } from './layout.ts';
 import { Mirror } from './mirror.ts';
 import { Locks } from './mirror-lock.ts';
 import { push } from './push.ts';
 import { importPack } from './quarantine.ts';
 import { type Remote, type RemoteEnv, remoteOf } from './remote.ts';
+import { RunObjects } from './run-objects.ts';
 import { tidyDisk } from './tidy.ts';
 import {
   type Checkpoint,
   type CiChanges,
   DEFAULT_LIMITS,
+  type KeptRuns,
   type RepositorySource,
+  type RunWork,
   type WorkspaceLimits,
   type WorkspaceRequest,
   type Workspaces,
@@ -59,26 +62,30 @@ class GitWorkspaces implements Workspaces {
   }
 
   async prepare(request: WorkspaceRequest): Promise<Clone> {
-    const { mirror, base } = await this.#pin(request, null);
-    const clone = this.#clone(request, mirror, base);
-    return this.#fill(clone, () => clone.checkOut({ head: base, tree: base, index: base }));
+    const { objects, base } = await this.#pin(request, null);
+    const { continues } = request;
+    const clone = this.#clone(request, objects, base);
+    return this.#fill(clone, async () => {
+      const start = continues?.commit ?? base;
+      if (start !== base) await this.#copy(request.repository, continues!, { objects, base });
+      await clone.checkOut({ head: start, tree: start, index: start });
+    });
   }
 
   async restore(request: WorkspaceRequest, checkpoint: Checkpoint): Promise<Clone> {
-    const { mirror, base } = await this.#pin(request, checkpoint);
-    const clone = this.#clone(request, mirror, base);
+    const { objects, base } = await this.#pin(request, checkpoint);
+    const clone = this.#clone(request, objects, base);
     return this.#fill(clone, async () => {
-      await this.#importCheckpoint(mirror, checkpoint);
+      await this.#importCheckpoint(objects, checkpoint);
       const { commit, headCommit, indexTree } = checkpoint;
       await clone.checkOut({ head: headCommit, tree: commit, index: indexTree });
-      await restoreHome(this.#deps(mirror), clone.mounts, checkpoint);
-      await mirror.git(['update-ref', refOf(request.runId), commit]);
+      await restoreHome(this.#deps(objects), clone.mounts, checkpoint);
       clone.setLast(checkpoint);
     });
   }
 
-  #clone({ runId }: WorkspaceRequest, mirror: Mirror, base: string): Clone {
-    return new Clone(this.#deps(mirror), runId, this.#layout.run(runId), base);
+  #clone({ runId }: WorkspaceRequest, objects: RunObjects, base: string): Clone {
+    return new Clone(this.#deps(objects), runId, this.#layout.run(runId), base);
   }
 
   /** Removes a clone that could not be filled. */
@@ -92,23 +99,63 @@ class GitWorkspaces implements Workspaces {
     }
   }
 
+  /** Copies another run's work: nothing of this run leans on what may be erased before it. */
+  async #copy(
+    source: RepositorySource,
+    { runId, commit }: NonNullable<WorkspaceRequest['continues']>,
+    { objects, base }: { readonly objects: RunObjects; readonly base: string },
+  ): Promise<void> {
+    const from = await this.#objects(source, runId, base);
+    await from.expectCommit(commit);
+    const { checkpointPackMaxBytes: maxBytes, scriptTimeoutMs: timeoutMs } = this.#limits;
+    const claim = { commit, others: [], base, previous: null, maxBytes, timeoutMs };
+    await importPack(objects, from.pack([commit, `^${base}`], timeoutMs), claim);
+  }
+
   /**
-   * Provides mirror, base and the run's folders; the folders keep the mirror from being removed.
+   * Provides base, objects and the run's folders; the folders keep the mirror from being removed.
    */
-  async #pin(request: WorkspaceRequest, checkpoint: Checkpoint | null) {
+  #pin(request: WorkspaceRequest, checkpoint: Checkpoint | null) {
     const { repository, runId } = request;
-    const mirror = this.#mirror(repository);
     const commit = checkpoint?.baseCommit ?? request.baseCommit;
+    return this.#open(repository, runId, {
+      base: mirror => this.#base(mirror, request, commit),
+      pin: () => this.#layout.createRun(runId, repository.id, this.#options.sandbox),
+    });
+  }
+
+  /** A run's objects with its base in the mirror behind them, empty where there were none. */
+  async #objects(source: RepositorySource, runId: string, base: string): Promise<RunObjects> {
+    const { objects } = await this.#open(source, runId, {
+      base: mirror => this.#commit(mirror, source, base),
+      pin: async () => {},
+    });
+    return objects;
+  }
+
+  async #open(
+    source: RepositorySource,
+    runId: string,
+    steps: {
+      readonly base: (mirror: Mirror) => Promise<string>;
+      /** Done under the lock. */
+      readonly pin: () => Promise<void>;
+    },
+  ): Promise<{ objects: RunObjects; base: string }> {
+    const mirror = this.#mirror(source);
+    const objects = new RunObjects(this.#layout.objects(source.id, runId), this.#limits, mirror);
     for (;;) {
-      const base = await this.#base(mirror, request, commit);
-      const isPinned = await this.#locks.run(this.#layout.lock(repository.id), async () => {
+      const base = await steps.base(mirror);
+      const isOpen = await this.#locks.run(this.#layout.lock(source.id), async () => {
         if (!(await mirror.hasCommit(base))) return false;
         await mirror.touch();
-        await this.#layout.createRun(runId, repository.id, this.#options.sandbox);
+        await mirror.keepBase(runId, base);
+        await objects.open();
+        await steps.pin();
         return true;
       });
       // Otherwise tidying removed the mirror in between.
-      if (isPinned) return { mirror, base };
+      if (isOpen) return { objects, base };
     }
   }
 
@@ -150,10 +197,10 @@ class GitWorkspaces implements Workspaces {
     return fetching;
   }
 
-  async #importCheckpoint(mirror: Mirror, checkpoint: Checkpoint): Promise<void> {
+  async #importCheckpoint(objects: RunObjects, checkpoint: Checkpoint): Promise<void> {
     if (checkpoint.packKey === null) return;
     const pack = await openCheckpointBlob(this.#options, checkpoint.packKey);
-    await importPack(mirror, pack, {
+    await importPack(objects, pack, {
       commit: checkpoint.commit,
       others: [checkpoint.headCommit, checkpoint.indexTree],
       base: checkpoint.baseCommit,
@@ -167,14 +214,10 @@ class GitWorkspaces implements Workspaces {
     return readCheckpoint(this.#options, key);
   }
 
-  async adopt(source: RepositorySource, checkpoint: Checkpoint): Promise<void> {
-    const { commit } = checkpoint;
-    const mirror = this.#mirror(source);
-    if (await mirror.hasCommit(commit)) return;
-    await this.#commit(mirror, source, checkpoint.baseCommit);
-    await this.#importCheckpoint(mirror, checkpoint);
-    // Without a ref, the next repacking would drop the commit.
-    await mirror.git(['update-ref', `refs/holdfast/adopted/${commit}`, commit]);
+  async adopt(source: RepositorySource, runId: string, checkpoint: Checkpoint): Promise<void> {
+    const objects = await this.#objects(source, runId, checkpoint.baseCommit);
+    if (await objects.hasCommit(checkpoint.commit)) return;
+    await this.#importCheckpoint(objects, checkpoint);
   }
 
   async inspect(source: RepositorySource): Promise<{ defaultBranch: string }> {
@@ -186,23 +229,22 @@ class GitWorkspaces implements Workspaces {
     return { defaultBranch };
   }
 
-  async ciChanges(
-    source: RepositorySource,
-    commits: { readonly base: string; readonly commit: string },
-  ): Promise<CiChanges> {
-    const mirror = this.#mirror(source);
-    if (await mirror.hasCommit(commits.commit)) return ciChanges(mirror, commits);
-    throw new HoldfastError('gone', 'This work is no longer on this worker.');
+  async ciChanges(source: RepositorySource, work: RunWork): Promise<CiChanges> {
+    const objects = await this.#objects(source, work.id, work.base);
+    await objects.expectCommit(work.commit);
+    return ciChanges(objects, work);
   }
 
-  async push(source: RepositorySource, branch: string, commit: string) {
+  async push(source: RepositorySource, work: RunWork & { readonly branch: string }) {
+    const { branch, commit } = work;
     const request = { remote: await this.#remote(source), branch, commit };
+    const objects = await this.#objects(source, work.id, work.base);
     const lock = this.#layout.lock(source.id);
-    return this.#locks.run(lock, () => push(this.#mirror(source), request, this.#limits));
+    return this.#locks.run(lock, () => push(objects, request, this.#limits));
   }
 
-  async tidy(isLive: (runId: string) => Promise<boolean>): Promise<void> {
-    await tidyDisk({ layout: this.#layout, locks: this.#locks, limits: this.#limits }, isLive);
+  async tidy(runs: KeptRuns): Promise<void> {
+    await tidyDisk({ layout: this.#layout, locks: this.#locks, limits: this.#limits }, runs);
   }
 
   #mirror(source: RepositorySource): Mirror {
@@ -213,8 +255,8 @@ class GitWorkspaces implements Workspaces {
     return remoteOf(source, (await this.#options.remoteEnv?.(source)) ?? {});
   }
 
-  #deps(mirror: Mirror): CloneDeps {
+  #deps(objects: RunObjects): CloneDeps {
     const { blobs, sealer, sandbox } = this.#options;
-    return { mirror, blobs, sealer, sandbox, limits: this.#limits };
+    return { objects, blobs, sealer, sandbox, limits: this.#limits };
   }
 }

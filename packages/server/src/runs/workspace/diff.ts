@@ -2,8 +2,8 @@ import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { ChangedFile } from '@holdfast/protocol';
 import { HoldfastError } from '../../kernel/index.ts';
 import { keptOutput } from '../sandbox/group-process.ts';
+import type { BareRepository } from './bare-repository.ts';
 import { git, keepErrors, killGit, LARGE_FILE_BYTES, spawnGit } from './git.ts';
-import type { Mirror } from './mirror.ts';
 import type { DiffSummary, WorkspaceLimits } from './workspace.ts';
 
 const COMMON = ['--no-ext-diff', '--no-textconv', '--no-color', '-r'];
@@ -29,17 +29,17 @@ interface Commits {
   readonly commit: string;
 }
 
-/** Files that differ between two commits of a mirror, with counts; large ones without. */
+/** Files that differ between two commits of a repository, with counts; large ones without. */
 export async function diffSummary(
-  mirror: Mirror,
+  objects: BareRepository,
   commits: Commits,
   filesMax: number,
 ): Promise<DiffSummary> {
-  const large = await largeChange(mirror, commits);
+  const large = await largeChange(objects, commits);
   const renames = large === null ? RENAMES : EQUAL_RENAMES;
   const args = ['diff-tree', ...COMMON, ...renames, '--raw', '--numstat', '--no-abbrev', '-z'];
   const output = await git([...args, '--end-of-options', commits.base, commits.commit], {
-    ...mirror.options(),
+    ...objects.options(),
     maxOutputBytes: LIST_MAX_BYTES,
   });
   return parseDiff(output, filesMax);
@@ -50,10 +50,10 @@ export async function diffSummary(
  * Reads sizes only: a sparse file of gigabytes costs its author nothing.
  */
 async function largeChange(
-  mirror: Mirror,
+  objects: BareRepository,
   { base, commit }: Commits,
 ): Promise<{ path: string; sizeBytes: number } | null> {
-  const options = { ...mirror.options(), maxOutputBytes: LIST_MAX_BYTES };
+  const options = { ...objects.options(), maxOutputBytes: LIST_MAX_BYTES };
   const list = ['diff-tree', ...COMMON, '--no-renames', '--raw', '--no-abbrev', '-z'];
   const fields = splitNul(await git([...list, '--end-of-options', base, commit], options));
   // `:100644 100644 <old> <new> M`, then the path.
@@ -132,11 +132,11 @@ export function showPath(path: Buffer): string {
  * git.
  */
 export async function patchStream(
-  mirror: Mirror,
+  objects: BareRepository,
   commits: Commits,
   limits: WorkspaceLimits,
 ): Promise<Readable> {
-  const large = await largeChange(mirror, commits);
+  const large = await largeChange(objects, commits);
   if (large !== null) {
     const detail =
       `The patch cannot be shown: ${large.path.slice(0, PATH_MAX_CHARS)} has ${large.sizeBytes} ` +
@@ -144,7 +144,7 @@ export async function patchStream(
     throw new HoldfastError('payload_too_large', detail);
   }
   const args = ['diff-tree', ...COMMON, ...RENAMES, '--patch', '--binary', '--full-index'];
-  const options = mirror.options();
+  const options = objects.options();
   const child = spawnGit([...args, '--end-of-options', commits.base, commits.commit], options);
   const timer = setTimeout(() => killGit(child), options.timeoutMs);
   const errors = keepErrors(child);

@@ -11,12 +11,13 @@ import { diffSummary } from './diff.ts';
 import type { Workspace } from './index.ts';
 import { Mirror } from './mirror.ts';
 import { importPack } from './quarantine.ts';
+import { RunObjects } from './run-objects.ts';
 import { readSnapshot } from './snapshot.ts';
 import {
   agentDoes,
   createWorld,
   makeRepository,
-  mirrorGit,
+  objectsGit,
   personGit,
   snapshotOf,
   type World,
@@ -30,6 +31,15 @@ beforeEach(async () => {
   world = await createWorld({ limits: { snapshotPackMaxBytes: 100_000 } });
   workspace = await world.prepare();
 });
+
+function objectsOf({ runId }: Workspace): RunObjects {
+  const mirror = new Mirror(
+    join(world.dir, 'mirrors', `${world.source.id}.mirror`),
+    DEFAULT_LIMITS,
+  );
+  const dir = join(world.dir, 'objects', world.source.id, runId);
+  return new RunObjects(dir, DEFAULT_LIMITS, mirror);
+}
 
 /** Exists as soon as the server ran something for the agent: inside, its folder is not there. */
 const owned = () => join(world.folder, 'owned');
@@ -78,7 +88,8 @@ describe('hostile configuration', () => {
     expect(files.map(file => file.path)).toEqual(['.gitattributes', 'README.md']);
     expect(await text(await workspace.patch(snapshot.commit))).toContain('+changed');
     const manifest = await workspace.saveCheckpoint(1, snapshot, await workspace.keepHome());
-    await world.workspaces.push(world.source, workspace.branch, snapshot.commit);
+    const { runId: id, branch, baseCommit: base } = workspace;
+    await world.workspaces.push(world.source, { id, branch, base, commit: snapshot.commit });
     const request = { runId: workspace.runId, repository: world.source };
     const restored = await world.workspaces.restore(
       { ...request, baseRef: null, baseCommit: null },
@@ -140,7 +151,7 @@ describe('objects of another repository', () => {
     const { files } = await workspace.diff(commit);
     expect(files.map(file => file.path)).toContain('mine.txt');
     expect(await text(await workspace.patch(commit))).not.toContain(SECRET.trim());
-    expect(() => mirrorGit(world, 'cat-file', '-e', secretBlob)).toThrow();
+    expect(() => objectsGit(world, workspace, 'cat-file', '-e', secretBlob)).toThrow();
   });
 });
 
@@ -152,7 +163,7 @@ describe('trees', () => {
       'ln -s /etc/shadow shadow; ln -s /etc etc; ln -s ../../../../etc/passwd up; ln -s / root',
     );
     const { commit } = await snapshotOf(world, workspace);
-    const listed = mirrorGit(world, 'ls-tree', commit, 'shadow', 'etc', 'up', 'root');
+    const listed = objectsGit(world, workspace, 'ls-tree', commit, 'shadow', 'etc', 'up', 'root');
     expect(listed.match(/^120000 blob/gm)).toHaveLength(4);
     const patch = await text(await workspace.patch(commit));
     expect(patch).toContain('+/etc/shadow');
@@ -177,8 +188,9 @@ describe('trees', () => {
   it('too large for a snapshot are refused, and may be made smaller', async () => {
     await agentDoes(world, workspace, 'head -c 150000 /dev/urandom > big');
     await expect(snapshotOf(world, workspace)).rejects.toMatchObject({ code: 'payload_too_large' });
-    const mirror = join(world.dir, 'mirrors', `${world.source.id}.git`);
-    expect(readdirSync(mirror).filter(name => name.startsWith('quarantine'))).toEqual([]);
+    expect(
+      readdirSync(objectsOf(workspace).dir).filter(name => name.startsWith('quarantine')),
+    ).toEqual([]);
     await agentDoes(world, workspace, 'rm big; echo small > small');
     const { files } = await workspace.diff((await snapshotOf(world, workspace)).commit);
     expect(files.map(file => file.path)).toEqual(['small']);
@@ -187,13 +199,13 @@ describe('trees', () => {
 
 describe('a forged pack', () => {
   let forge: string;
-  let mirror: Mirror;
+  let objects: RunObjects;
   let base: string;
 
   beforeEach(() => {
     forge = join(world.folder, 'forge');
     personGit(world.folder, 'clone', '-q', world.origin, 'forge');
-    mirror = new Mirror(join(world.dir, 'mirrors', `${world.source.id}.git`), DEFAULT_LIMITS);
+    objects = objectsOf(workspace);
     base = workspace.baseCommit;
   });
 
@@ -218,7 +230,7 @@ describe('a forged pack', () => {
       input: objects.join('\n'),
     });
   const take = (bytes: Buffer, commit: string, previous: string | null = null) =>
-    importPack(mirror, Readable.from([bytes]), {
+    importPack(objects, Readable.from([bytes]), {
       commit,
       others: [],
       base,
@@ -233,7 +245,7 @@ describe('a forged pack', () => {
     const files = tree(['100644', 'x', blob]);
     const commit = commitOf(files, base);
     await take(pack(blob, files, commit), commit);
-    expect(await mirror.hasCommit(commit)).toBe(true);
+    expect(await objects.hasCommit(commit)).toBe(true);
   });
 
   it.each(['..', '.', '.git', '.GIT', 'a/b', 'git~1', ''])(
@@ -243,7 +255,7 @@ describe('a forged pack', () => {
       const files = tree(['100644', name, blob]);
       const commit = commitOf(files, base);
       await expect(take(pack(blob, files, commit), commit)).rejects.toMatchObject(refused);
-      expect(await mirror.hasCommit(commit)).toBe(false);
+      expect(await objects.hasCommit(commit)).toBe(false);
     },
   );
 
@@ -295,7 +307,7 @@ describe('a forged pack', () => {
     await expect(take(Buffer.alloc(10_001), blob)).rejects.toMatchObject({
       code: 'payload_too_large',
     });
-    expect(readdirSync(mirror.dir).filter(name => name.startsWith('quarantine'))).toEqual([]);
+    expect(readdirSync(objects.dir).filter(name => name.startsWith('quarantine'))).toEqual([]);
   });
 
   it('whose few bytes claim gigabytes is refused within the memory of one git', async () => {
@@ -372,9 +384,8 @@ describe('a large file', () => {
     const first = await snapshotOf(world, workspace);
     await agentDoes(world, workspace, 'mv a.bin b.bin; mv c.bin d.bin; echo x >> d.bin');
     const second = await snapshotOf(world, workspace);
-    const mirror = new Mirror(join(world.dir, 'mirrors', `${world.source.id}.git`), DEFAULT_LIMITS);
     const commits = { base: first.commit, commit: second.commit };
-    const { files } = await diffSummary(mirror, commits, 10);
+    const { files } = await diffSummary(objectsOf(workspace), commits, 10);
     expect(files.map(file => [file.status, file.path])).toEqual([
       ['renamed', 'b.bin'],
       ['deleted', 'c.bin'],

@@ -6,14 +6,21 @@ import { removeTree } from './disk.ts';
 
 /** Ids that may become a part of a path. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
-const REPOSITORY_FILE = 'repository';
+const PIN_FILE = 'mirror';
+const FORMER_PIN_FILE = 'repository';
+const SUFFIX = '.mirror';
+const FORMER_SUFFIX = '.git';
 
 /**
  * The folders of one worker:
  *
- *   mirrors/<repository>.git   the bare mirror      mirrors/<repository>.lock
- *   runs/<run>/workspace       the clone            runs/<run>/home
- *   runs/<run>/repository      the repository's id: while it is there, the mirror stays
+ *   mirrors/<repository>.mirror   the bare mirror      mirrors/<repository>.lock
+ *   objects/<repository>/<run>    what the run made    runs/<run>/home
+ *   runs/<run>/workspace          the clone
+ *   runs/<run>/mirror             the repository's id: while it is there, the mirror stays
+ *
+ * Workers of version 0.1 had the objects of all runs in `mirrors/<repository>.git`, which stays
+ * while one of them has a run at work, with a file `runs/<run>/repository`.
  */
 export class Layout {
   readonly #dir: string;
@@ -27,7 +34,15 @@ export class Layout {
   }
 
   mirror(repositoryId: string): string {
-    return join(this.#dir, 'mirrors', `${checkId(repositoryId)}.git`);
+    return join(this.#dir, 'mirrors', `${checkId(repositoryId)}${SUFFIX}`);
+  }
+
+  formerMirror(repositoryId: string): string {
+    return join(this.#dir, 'mirrors', `${checkId(repositoryId)}${FORMER_SUFFIX}`);
+  }
+
+  objects(repositoryId: string, runId: string): string {
+    return join(this.#dir, 'objects', checkId(repositoryId), checkId(runId));
   }
 
   lock(repositoryId: string): string {
@@ -39,7 +54,7 @@ export class Layout {
   }
 
   async open(): Promise<void> {
-    for (const part of ['mirrors', 'runs']) {
+    for (const part of ['mirrors', 'objects', 'runs']) {
       await mkdir(join(this.#dir, part), { recursive: true, mode: 0o700 });
     }
   }
@@ -49,7 +64,7 @@ export class Layout {
     const folder = this.run(runId);
     await removeTree(folder);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(join(folder, REPOSITORY_FILE), repositoryId);
+    await writeFile(join(folder, PIN_FILE), repositoryId);
     const owner = sandbox.ownerOf(runId);
     for (const part of ['workspace', 'home']) {
       await makeFolder(join(folder, part), owner);
@@ -61,16 +76,43 @@ export class Layout {
   }
 
   /** Ids of the repositories that have a mirror here. */
-  async mirrors(): Promise<string[]> {
+  mirrors(): Promise<string[]> {
+    return this.#mirrors(SUFFIX);
+  }
+
+  formerMirrors(): Promise<string[]> {
+    return this.#mirrors(FORMER_SUFFIX);
+  }
+
+  async #mirrors(suffix: string): Promise<string[]> {
     const names = await readdir(join(this.#dir, 'mirrors'));
-    return names.filter(name => name.endsWith('.git')).map(name => name.slice(0, -'.git'.length));
+    return names.filter(name => name.endsWith(suffix)).map(name => name.slice(0, -suffix.length));
+  }
+
+  /** Ids of the repositories of which runs have objects here. */
+  async repositories(): Promise<string[]> {
+    return (await readdir(join(this.#dir, 'objects'))).filter(name => ID.test(name));
+  }
+
+  /** Ids of the runs on a repository that have objects here. */
+  async runsOn(repositoryId: string): Promise<string[]> {
+    const folder = join(this.#dir, 'objects', checkId(repositoryId));
+    return (await readdir(folder).catch(() => [])).filter(name => ID.test(name));
   }
 
   /** Repositories whose mirrors have clones. */
-  async pinned(): Promise<Set<string>> {
+  pinned(): Promise<Set<string>> {
+    return this.#pinned(PIN_FILE);
+  }
+
+  formerlyPinned(): Promise<Set<string>> {
+    return this.#pinned(FORMER_PIN_FILE);
+  }
+
+  async #pinned(name: string): Promise<Set<string>> {
     const pinned = new Set<string>();
     for (const runId of await this.runs()) {
-      const file = join(this.run(runId), REPOSITORY_FILE);
+      const file = join(this.run(runId), name);
       const repositoryId = await readFile(file, 'utf8').catch(() => undefined);
       if (repositoryId !== undefined) pinned.add(repositoryId);
     }

@@ -24,7 +24,12 @@ async function work(text: string): Promise<string> {
 }
 
 const push = (commit: string, branch = workspace.branch) =>
-  world.workspaces.push(world.source, branch, commit);
+  world.workspaces.push(world.source, {
+    id: workspace.runId,
+    base: workspace.baseCommit,
+    commit,
+    branch,
+  });
 const remote = () =>
   personGit(
     world.origin,
@@ -94,7 +99,9 @@ describe('a push', () => {
     const clone = await other.prepare({ ...request, baseRef: null, baseCommit: first.commit });
     await agentDoes(world, clone, 'echo 2 > f; git commit -q -a -m two');
     const { commit } = await snapshotOf(world, clone);
-    expect(await other.push(world.source, workspace.branch, commit)).toEqual({
+    const { runId: id, baseCommit: base } = clone;
+    const { branch } = workspace;
+    expect(await other.push(world.source, { id, base, commit, branch })).toEqual({
       outcome: 'pushed',
     });
     expect(remote()).toBe(commit);

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../kernel/index.ts';
+import type { BareRepository } from './bare-repository.ts';
 import { GitError, git } from './git.ts';
-import type { Mirror } from './mirror.ts';
 import { listRemote, type Remote } from './remote.ts';
 import type { WorkspaceLimits } from './workspace.ts';
 
@@ -19,7 +19,7 @@ interface PushRequest {
  * crash, and never overwrites the commits of others.
  */
 export async function push(
-  mirror: Mirror,
+  objects: BareRepository,
   request: PushRequest,
   limits: WorkspaceLimits,
 ): Promise<{ outcome: 'pushed' | 'already_there' }> {
@@ -27,17 +27,15 @@ export async function push(
   if (!BRANCH.test(branch) || !COMMIT.test(commit)) {
     throw new HoldfastError('invalid_request', 'Only a run and its own branch can be pushed.');
   }
-  if (!(await mirror.hasCommit(commit))) {
-    throw new HoldfastError('gone', 'This work is no longer on this worker.');
-  }
+  await objects.expectCommit(commit);
   const there = await remoteCommit(request, limits);
   if (there === commit) {
-    await remember(mirror, request);
+    await remember(objects, request);
     return { outcome: 'already_there' };
   }
-  if (there !== null && !(await mayReplace(mirror, request, there))) throw moved(branch);
-  await send(mirror, request, { expected: there, limits });
-  await remember(mirror, request);
+  if (there !== null && !(await mayReplace(objects, request, there))) throw moved(branch);
+  await send(objects, request, { expected: there, limits });
+  await remember(objects, request);
   return { outcome: 'pushed' };
 }
 
@@ -47,14 +45,18 @@ async function remoteCommit(request: PushRequest, limits: WorkspaceLimits): Prom
   return refs.get(ref) ?? null;
 }
 
-async function mayReplace(mirror: Mirror, request: PushRequest, there: string): Promise<boolean> {
-  const pushed = await mirror.git(['for-each-ref', '--format=%(objectname)', pushedRef(request)]);
+async function mayReplace(
+  objects: BareRepository,
+  request: PushRequest,
+  there: string,
+): Promise<boolean> {
+  const pushed = await objects.git(['for-each-ref', '--format=%(objectname)', pushedRef(request)]);
   if (pushed === there) return true;
-  return (await mirror.hasCommit(there)) && (await mirror.isAncestor(there, request.commit));
+  return (await objects.hasCommit(there)) && (await objects.isAncestor(there, request.commit));
 }
 
 async function send(
-  mirror: Mirror,
+  objects: BareRepository,
   request: PushRequest,
   { expected, limits }: { expected: string | null; limits: WorkspaceLimits },
 ): Promise<void> {
@@ -65,7 +67,7 @@ async function send(
     ...[`--force-with-lease=${ref}:${expected ?? ''}`, '--', remote.address, `${commit}:${ref}`],
   ];
   try {
-    await git(args, mirror.options({ ...remote, timeoutMs: limits.fetchTimeoutMs }));
+    await git(args, objects.options({ ...remote, timeoutMs: limits.fetchTimeoutMs }));
   } catch (cause) {
     if (!(cause instanceof GitError)) throw cause;
     // The reply may be lost after the remote took the push, so the remote is asked.
@@ -82,8 +84,8 @@ function pushedRef({ branch }: PushRequest): string {
   return `refs/holdfast/pushed/${branch}`;
 }
 
-async function remember(mirror: Mirror, request: PushRequest): Promise<void> {
-  await mirror.git(['update-ref', pushedRef(request), request.commit]);
+async function remember(objects: BareRepository, request: PushRequest): Promise<void> {
+  await objects.git(['update-ref', pushedRef(request), request.commit]);
 }
 
 function moved(branch: string, cause?: unknown): HoldfastError {

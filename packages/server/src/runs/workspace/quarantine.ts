@@ -3,9 +3,9 @@ import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { HoldfastError } from '../../kernel/index.ts';
+import type { BareRepository } from './bare-repository.ts';
 import { removeTree } from './disk.ts';
 import { GitError, type GitOptions, git } from './git.ts';
-import type { Mirror } from './mirror.ts';
 
 /** The claims about a pack. They come from the sandbox and are checked here. */
 interface PackClaim {
@@ -18,36 +18,37 @@ interface PackClaim {
 }
 
 /**
- * Takes a pack that an agent could change into the mirror:
+ * Takes a pack that an agent could change into the objects of its run:
  *
- *   bytes ─ size limit ─▶ index-pack --strict in a folder ─▶ claims, connectivity ─▶ mirror
+ *   bytes ─ size limit ─▶ index-pack --strict in a folder ─▶ claims, connectivity ─▶ objects
  *
- * The folder sees the mirror's objects and no others; no alternates of the agent's are ever read.
+ * The folder sees the run's objects, the mirror's behind them, and no others; no alternates of the
+ * agent's are ever read.
  * Throws `unprocessable` for any flaw and then changes nothing.
  */
 export async function importPack(
-  mirror: Mirror,
+  objects: BareRepository,
   pack: AsyncIterable<Uint8Array>,
   claim: PackClaim & { readonly maxBytes: number; readonly timeoutMs: number },
 ): Promise<void> {
-  const folder = join(mirror.dir, `quarantine-${randomUUID()}`);
+  const folder = join(objects.dir, `quarantine-${randomUUID()}`);
   await mkdir(join(folder, 'pack'), { recursive: true, mode: 0o700 });
   const alone = { GIT_OBJECT_DIRECTORY: folder };
-  const joined = { ...alone, GIT_ALTERNATE_OBJECT_DIRECTORIES: mirror.objectsDir };
+  const joined = { ...alone, GIT_ALTERNATE_OBJECT_DIRECTORIES: objects.objectsDir };
   const { timeoutMs } = claim;
   try {
     const args = ['index-pack', '--stdin', '--strict', `--max-input-size=${claim.maxBytes}`];
     const input = Readable.from(limited(pack, claim.maxBytes), { objectMode: false });
-    await refuse(() => git(args, mirror.options({ env: joined, input, timeoutMs })));
-    await refuse(() => checkClaim(mirror, claim, { alone, joined }));
-    await moveInto(mirror, join(folder, 'pack'));
+    await refuse(() => git(args, objects.options({ env: joined, input, timeoutMs })));
+    await refuse(() => checkClaim(objects, claim, { alone, joined }));
+    await moveInto(objects, join(folder, 'pack'));
   } finally {
     await removeTree(folder);
   }
 }
 
 async function checkClaim(
-  mirror: Mirror,
+  objects: BareRepository,
   claim: PackClaim,
   views: { readonly alone: GitOptions['env']; readonly joined: GitOptions['env'] },
 ): Promise<void> {
@@ -55,25 +56,25 @@ async function checkClaim(
   const isKnown =
     commit === base ||
     (previous !== null &&
-      (await mirror.hasCommit(commit)) &&
-      (await mirror.isAncestor(commit, previous)));
+      (await objects.hasCommit(commit)) &&
+      (await objects.isAncestor(commit, previous)));
   if (!isKnown) {
-    // The pack itself must hold it: a commit in the mirror could be another run's.
-    const type = await mirror.git(['cat-file', '-t', commit], { env: views.alone });
+    // The pack itself must hold it: a commit in the mirror is not of this run.
+    const type = await objects.git(['cat-file', '-t', commit], { env: views.alone });
     if (type !== 'commit') throw refusal(new Error(`${commit} is a ${type}`));
   }
-  if (!(await mirror.isAncestor(base, commit, views.joined))) {
+  if (!(await objects.isAncestor(base, commit, views.joined))) {
     throw refusal(new Error(`${commit} does not descend from ${base}`));
   }
   const exclude = [base, ...(previous === null ? [] : [previous])].map(name => `^${name}`);
   const input = `${[commit, ...others, ...exclude].join('\n')}\n`;
   const args = ['rev-list', '--objects', '--quiet', '--stdin'];
-  await git(args, mirror.options({ env: views.joined, input }));
+  await git(args, objects.options({ env: views.joined, input }));
 }
 
 /** The index goes last: git finds a pack by it. */
-async function moveInto(mirror: Mirror, from: string): Promise<void> {
-  const to = join(mirror.objectsDir, 'pack');
+async function moveInto(objects: BareRepository, from: string): Promise<void> {
+  const to = join(objects.objectsDir, 'pack');
   await mkdir(to, { recursive: true });
   const names = await readdir(from);
   const late = (name: string) => Number(name.endsWith('.idx'));

@@ -3,12 +3,15 @@
  * or configuration an agent can write is here and not in the server. Parameters are environment
  * variables, so that nothing in them is ever shell text:
  *
- *   HF_OBJECTS  the mirror's objects      HF_BASE   the run's base commit
+ *   HF_OBJECTS  the run's objects         HF_BASE   the run's base commit
  *   HF_BRANCH   the run's branch          HF_PREV   the snapshot before, or empty
  *   HF_HEAD     the commit to be on       HF_TREE   the files, HF_INDEX the index: commit or tree
  */
 
-/** Makes the clone: our own objects in front, the mirror's behind; files and index as they were. */
+/**
+ * Makes the clone: its own objects in front, the run's and the mirror's behind; files and index as
+ * they were.
+ */
 export const CHECK_OUT = `
 set -eu
 git init --quiet --template= --initial-branch="$HF_BRANCH" .

@@ -13,7 +13,7 @@ import {
   type Workspaces,
   type WorkspacesOptions,
 } from './index.ts';
-import type { RepositorySource } from './workspace.ts';
+import type { KeptRuns, RepositorySource } from './workspace.ts';
 
 const AUTHOR = {
   GIT_AUTHOR_NAME: 'Ada',
@@ -132,7 +132,12 @@ export function snapshotOf(world: World, workspace: Workspace) {
   return workspace.snapshot(world.sandbox, mountsOf(workspace));
 }
 
-/** Git on the mirror, to look at it. */
-export function mirrorGit(world: World, ...args: string[]): string {
-  return personGit(join(world.dir, 'mirrors', `${world.source.id}.git`), ...args);
+/** Git on the objects of a run with the mirror's behind them, to look at them. */
+export function objectsGit(world: World, { runId }: Workspace, ...args: string[]): string {
+  return personGit(join(world.dir, 'objects', world.source.id, runId), ...args);
+}
+
+/** For tidying: none of the runs is erased, but those that are named. */
+export function keeping(isLive: KeptRuns['isLive'], ...erased: string[]): KeptRuns {
+  return { isLive, keptOf: async ids => new Set(ids.filter(id => !erased.includes(id))) };
 }

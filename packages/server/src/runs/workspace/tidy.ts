@@ -1,9 +1,10 @@
 import { eachOf } from '../../work/index.ts';
+import { BareRepository } from './bare-repository.ts';
 import { removeTree, sizeOf } from './disk.ts';
 import type { Layout } from './layout.ts';
 import { Mirror } from './mirror.ts';
 import type { Locks } from './mirror-lock.ts';
-import type { WorkspaceLimits } from './workspace.ts';
+import type { KeptRuns, WorkspaceLimits } from './workspace.ts';
 
 interface TidyDeps {
   readonly layout: Layout;
@@ -11,26 +12,27 @@ interface TidyDeps {
   readonly limits: WorkspaceLimits;
 }
 
+type OnFailure = (item: unknown, error: unknown) => void;
+
 /**
- * Removes folders of runs that no worker drives, then mirrors, least recently used first, until the
- * rest fits. A mirror with a clone stays: the clone's objects are in it. A failure does not hold up
- * the rest; all failures are thrown together in the end.
+ * Removes folders of runs that no worker drives, the objects of erased runs, and then mirrors and
+ * objects of ended runs, least recently used first, until the rest fits. What a clone leans on
+ * stays. A failure does not hold up the rest; all failures are thrown together in the end.
  */
-export async function tidyDisk(
-  deps: TidyDeps,
-  isLive: (runId: string) => Promise<boolean>,
-): Promise<void> {
+export async function tidyDisk(deps: TidyDeps, runs: KeptRuns): Promise<void> {
   const { layout, limits } = deps;
   const failures: unknown[] = [];
-  const onFailure = (_: string, error: unknown) => failures.push(error);
+  const onFailure: OnFailure = (_, error) => failures.push(error);
   const removeDead = async (runId: string) => {
-    if (!(await isLive(runId))) await removeTree(layout.run(runId));
+    if (!(await runs.isLive(runId))) await removeTree(layout.run(runId));
   };
   await eachOf(await layout.runs(), removeDead, onFailure);
-  await eachOf(await layout.mirrors(), id => cleanMirror(deps, id), onFailure);
+  const repositories = new Set([...(await layout.mirrors()), ...(await layout.repositories())]);
+  await eachOf([...repositories], id => cleanRepository(deps, id, { runs, onFailure }), onFailure);
+  await eachOf(await layout.formerMirrors(), id => removeFormer(deps, id), onFailure);
   let sizeBytes = await sizeOf(layout.dir);
-  const removeOver = async (repositoryId: string) => {
-    if (sizeBytes > limits.diskMaxBytes) sizeBytes -= await removeMirror(deps, repositoryId);
+  const removeOver = async ({ remove }: Removable) => {
+    if (sizeBytes > limits.diskMaxBytes) sizeBytes -= await remove();
   };
   await eachOf(await leastRecentlyUsed(deps), removeOver, onFailure);
   if (failures.length === 0) return;
@@ -42,32 +44,70 @@ export async function tidyDisk(
   );
 }
 
-async function cleanMirror(deps: TidyDeps, repositoryId: string): Promise<void> {
-  const { layout, limits, locks } = deps;
+/** Removes the objects of erased runs, leftovers, and what the mirror keeps for no run. */
+async function cleanRepository(
+  { layout, limits, locks }: TidyDeps,
+  repositoryId: string,
+  { runs, onFailure }: { readonly runs: KeptRuns; readonly onFailure: OnFailure },
+): Promise<void> {
   await locks.run(layout.lock(repositoryId), async () => {
+    const runIds = await layout.runsOn(repositoryId);
+    const kept = await runs.keptOf(runIds);
+    const clean = async (runId: string) => {
+      const objects = new BareRepository(layout.objects(repositoryId, runId), limits);
+      if (kept.has(runId)) await objects.sweep();
+      else await removeTree(objects.dir);
+    };
+    await eachOf(runIds, clean, onFailure);
     const mirror = new Mirror(layout.mirror(repositoryId), limits);
+    if (!(await mirror.exists())) return;
     await mirror.sweep();
+    await mirror.keepBasesOf(kept);
     if (!(await layout.pinned()).has(repositoryId)) await mirror.repack();
   });
 }
 
-async function leastRecentlyUsed({ layout, limits }: TidyDeps): Promise<string[]> {
-  const ids = await layout.mirrors();
-  const mirrors = await Promise.all(
-    ids.map(async id => ({
-      id,
-      usedMs: await new Mirror(layout.mirror(id), limits).usedMs(),
-    })),
-  );
-  return mirrors.toSorted((a, b) => a.usedMs - b.usedMs).map(({ id }) => id);
+async function removeFormer({ layout, locks }: TidyDeps, repositoryId: string): Promise<void> {
+  await locks.run(layout.lock(repositoryId), async () => {
+    if ((await layout.formerlyPinned()).has(repositoryId)) return;
+    await removeTree(layout.formerMirror(repositoryId));
+  });
 }
 
-/** Returns the bytes that became free. */
-async function removeMirror({ layout, locks }: TidyDeps, repositoryId: string): Promise<number> {
+interface Removable {
+  readonly usedMs: number;
+  /** Returns the bytes that became free. */
+  remove(): Promise<number>;
+}
+
+async function leastRecentlyUsed(deps: TidyDeps): Promise<Removable[]> {
+  const { layout, limits } = deps;
+  const all: Removable[] = [];
+  // Checked under the lock: a new clone pins under it, too.
+  for (const id of await layout.mirrors()) {
+    const mirror = new BareRepository(layout.mirror(id), limits);
+    const isPinned = async () => (await layout.pinned()).has(id);
+    const remove = () => removeUnless(isPinned, deps, { repositoryId: id, folder: mirror.dir });
+    all.push({ usedMs: await mirror.usedMs(), remove });
+  }
+  for (const repositoryId of await layout.repositories()) {
+    for (const runId of await layout.runsOn(repositoryId)) {
+      const objects = new BareRepository(layout.objects(repositoryId, runId), limits);
+      const isPinned = async () => (await layout.runs()).includes(runId);
+      const remove = () => removeUnless(isPinned, deps, { repositoryId, folder: objects.dir });
+      all.push({ usedMs: await objects.usedMs(), remove });
+    }
+  }
+  return all.toSorted((a, b) => a.usedMs - b.usedMs);
+}
+
+async function removeUnless(
+  isPinned: () => Promise<boolean>,
+  { layout, locks }: TidyDeps,
+  { repositoryId, folder }: { readonly repositoryId: string; readonly folder: string },
+): Promise<number> {
   return locks.run(layout.lock(repositoryId), async () => {
-    // Checked under the lock: a new clone pins its mirror under it, too.
-    if ((await layout.pinned()).has(repositoryId)) return 0;
-    const folder = layout.mirror(repositoryId);
+    if (await isPinned()) return 0;
     const sizeBytes = await sizeOf(folder);
     await removeTree(folder);
     return sizeBytes;

@@ -9,7 +9,7 @@ import {
   agentDoes,
   commitFiles,
   createWorld,
-  mirrorGit,
+  objectsGit,
   personGit,
   snapshotOf,
   type World,
@@ -184,12 +184,11 @@ describe('a snapshot', () => {
     );
     const { commit, changed } = await snapshotOf(world, workspace);
     expect(changed).toBe(true);
-    const listed = mirrorGit(world, 'ls-tree', '-r', '--name-only', commit).split('\n');
+    const listed = objectsGit(world, workspace, 'ls-tree', '-r', '--name-only', commit).split('\n');
     expect(listed).toEqual(['.gitignore', 'a.txt', 'b.txt', 'c.txt', 'image.bin', 'src/main.txt']);
-    expect(mirrorGit(world, 'log', '--format=%s', `${workspace.baseCommit}..${commit}`)).toBe(
-      'Work in progress\nfirst',
-    );
-    expect(mirrorGit(world, 'rev-parse', `refs/holdfast/runs/${workspace.runId}`)).toBe(commit);
+    expect(
+      objectsGit(world, workspace, 'log', '--format=%s', `${workspace.baseCommit}..${commit}`),
+    ).toBe('Work in progress\nfirst');
     // Neither index nor head of the agent moved.
     const { stdout } = await agentDoes(
       world,
@@ -201,7 +200,7 @@ describe('a snapshot', () => {
 
   it('reports that nothing changed', async () => {
     const workspace = await world.prepare();
-    const baseTree = mirrorGit(world, 'rev-parse', `${workspace.baseCommit}^{tree}`);
+    const baseTree = objectsGit(world, workspace, 'rev-parse', `${workspace.baseCommit}^{tree}`);
     const untouched = { headCommit: workspace.baseCommit, indexTree: baseTree };
     expect(await snapshotOf(world, workspace)).toEqual({
       ...untouched,
@@ -215,7 +214,7 @@ describe('a snapshot', () => {
     await agentDoes(world, workspace, 'git add new.txt');
     expect(await snapshotOf(world, workspace)).toEqual({
       ...first,
-      indexTree: mirrorGit(world, 'rev-parse', `${first.commit}^{tree}`),
+      indexTree: objectsGit(world, workspace, 'rev-parse', `${first.commit}^{tree}`),
       changed: true,
     });
   });
@@ -234,7 +233,7 @@ describe('a snapshot', () => {
     const one = await snapshotOf(world, workspace);
     await agentDoes(world, workspace, 'echo 2 > f; git commit -q -a -m two');
     const two = await snapshotOf(world, workspace);
-    expect(mirrorGit(world, 'rev-parse', `${two.commit}^`)).toBe(one.commit);
+    expect(objectsGit(world, workspace, 'rev-parse', `${two.commit}^`)).toBe(one.commit);
     await agentDoes(world, workspace, 'git reset -q --hard HEAD^');
     expect(await snapshotOf(world, workspace)).toEqual({ ...one, changed: true });
     await agentDoes(world, workspace, 'git reset -q --hard HEAD^');
@@ -242,7 +241,7 @@ describe('a snapshot', () => {
     expect(back).toEqual({
       commit: workspace.baseCommit,
       headCommit: workspace.baseCommit,
-      indexTree: mirrorGit(world, 'rev-parse', `${workspace.baseCommit}^{tree}`),
+      indexTree: objectsGit(world, workspace, 'rev-parse', `${workspace.baseCommit}^{tree}`),
       changed: true,
     });
   });
@@ -328,7 +327,7 @@ describe('a diff', () => {
     writeFileSync(join(world.folder, 'a.patch'), patch);
     personGit(world.origin, 'apply', '--index', join(world.folder, 'a.patch'));
     const tree = personGit(world.origin, 'write-tree');
-    expect(tree).toBe(mirrorGit(world, 'rev-parse', `${commit}^{tree}`));
+    expect(tree).toBe(objectsGit(world, workspace, 'rev-parse', `${commit}^{tree}`));
     const paths = (await workspace.diff(commit)).files.map(file => file.path);
     expect(paths).toContain('odd\\x09name\\xff');
   });

@@ -5,8 +5,9 @@ import type { Sandbox, SandboxMounts } from '../sandbox/sandbox.ts';
 const MIB = 1024 ** 2;
 
 /**
- * The files of runs: one bare mirror per repository per worker, and for each run a clone of its own
- * with the mirror's objects read-only behind it.
+ * The files of runs: on each worker one bare mirror per repository, and for each run a clone of its
+ * own with two stores read-only behind it: the objects that this run made, and the mirror's, which
+ * are the remote's and nothing else. A run sees no objects that another made.
  *
  * The server never runs git on configuration an agent could write and never opens or fetches from
  * an agent's `.git`. An agent's work comes out by `snapshot`: git *inside the sandbox* writes a
@@ -27,6 +28,27 @@ export interface WorkspaceRequest {
   readonly baseRef: string | null;
   /** Set on later attempts and follow-ups: exactly this commit, which the mirror must get. */
   readonly baseCommit: string | null;
+  /**
+   * Work of another run to start from, which is on this worker; `baseCommit` is that run's. The
+   * caller has checked that it may be read. Throws `gone` when it is not here.
+   */
+  readonly continues?: { readonly runId: string; readonly commit: string } | null;
+}
+
+/** What a run made, as the place that it has among the objects of its worker. */
+export interface RunWork {
+  /** The run. */
+  readonly id: string;
+  readonly base: string;
+  readonly commit: string;
+}
+
+/** What the tidying of a worker's disk asks about runs. */
+export interface KeptRuns {
+  /** Whether the run waits or is at work: its folders stay. */
+  isLive(runId: string): Promise<boolean>;
+  /** Those of the runs that are not erased: their objects stay while the disk has room. */
+  keptOf(runIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** Names of git objects that hold an agent's work. */
@@ -84,11 +106,11 @@ export interface Workspace {
   /** The home of the repository's own tests; it exists after `emptyTestHome`. */
   readonly testHomeDir: string;
   readonly baseCommit: string;
-  /** `holdfast/<run id>`; unique to the run, in the mirror and on the remote. */
+  /** `holdfast/<run id>`; unique to the run, in its clone and on the remote. */
   readonly branch: string;
-  /** Host paths the sandbox must show read-only for git to work inside: the mirror's objects. */
+  /** Host paths that git needs read-only inside: the mirror's objects, and the run's. */
   readonly readOnlyPaths: readonly string[];
-  /** Takes the present state into the mirror as `refs/holdfast/runs/<run id>`. */
+  /** Takes the present state into the run's objects. */
   snapshot(sandbox: Sandbox, mounts: SandboxMounts): Promise<Snapshot>;
   diff(commit: string): Promise<DiffSummary>;
   /** `git diff --binary` of base and `commit`, bounded by `patchMaxBytes`. */
@@ -103,7 +125,7 @@ export interface Workspace {
   emptyTestHome(): Promise<void>;
   /** Stores the objects since the base and the home, then the manifest. */
   saveCheckpoint(number: number, snapshot: Snapshot, home: KeptHome): Promise<Checkpoint>;
-  /** Removes clone and home; snapshots stay in the mirror. Never rejects. */
+  /** Removes clone and home; snapshots stay in the run's objects. Never rejects. */
   remove(): Promise<void>;
 }
 
@@ -114,10 +136,10 @@ export interface Workspaces {
   /** The checkpoint whose manifest is at `key`. Throws `gone` when there is none. */
   readCheckpoint(key: string): Promise<Checkpoint>;
   /**
-   * Gets the commits of a checkpoint into the mirror, for a follow-up or a push on a worker that
-   * does not have them. Throws `gone` when its blobs are missing.
+   * Gets the commits of a run's checkpoint into its objects, for a follow-up or a push on a worker
+   * that does not have them. Throws `gone` when its blobs are missing.
    */
-  adopt(source: RepositorySource, checkpoint: Checkpoint): Promise<void>;
+  adopt(source: RepositorySource, runId: string, checkpoint: Checkpoint): Promise<void>;
   /**
    * Reaches a repository before it is stored; answers its default branch, the given one or the
    * remote's. Throws `unprocessable` where it cannot be read or has no such branch, `unavailable`
@@ -125,24 +147,23 @@ export interface Workspaces {
    */
   inspect(source: RepositorySource): Promise<{ defaultBranch: string }>;
   /**
-   * What the commits since `base` change of the files from which a remote's CI takes its workflows.
-   * Throws `gone` where `commit` is not on this worker.
+   * What the commits since the base change of the files from which a remote's CI takes its
+   * workflows. Throws `gone` where the work is not on this worker.
    */
-  ciChanges(
-    source: RepositorySource,
-    commits: { readonly base: string; readonly commit: string },
-  ): Promise<CiChanges>;
+  ciChanges(source: RepositorySource, work: RunWork): Promise<CiChanges>;
   /**
-   * Pushes `commit` as `branch` with `--force-with-lease` against what the remote has. Answers
+   * Pushes the work as `branch` with `--force-with-lease` against what the remote has. Answers
    * `already_there` when the remote's branch is that commit.
    */
   push(
     source: RepositorySource,
-    branch: string,
-    commit: string,
+    work: RunWork & { readonly branch: string },
   ): Promise<{ outcome: 'pushed' | 'already_there' }>;
-  /** Removes workspaces of runs that `isLive` does not know, and mirrors over the disk bound. */
-  tidy(isLive: (runId: string) => Promise<boolean>): Promise<void>;
+  /**
+   * Removes workspaces of runs that are not live, objects of erased runs, and what is over the disk
+   * bound.
+   */
+  tidy(runs: KeptRuns): Promise<void>;
 }
 
 /** Bounds of repositories and workspaces; tests and settings may change each of them. */
@@ -158,7 +179,7 @@ export const DEFAULT_LIMITS = {
   patchMaxBytes: 32 * MIB,
   /** Changed files that are listed; totals count all. */
   filesMax: 3_000,
-  /** Mirrors and workspaces together; least recently used mirrors go first. */
+  /** All together; mirrors and objects of ended runs go, least recently used first. */
   diskMaxBytes: 20 * 1024 * MIB,
   fetchTimeoutMs: 10 * 60_000,
   /** One git command on a mirror. */
