@@ -1,5 +1,9 @@
 import type { HostedTool } from '@holdfast/protocol';
 
+/** Has the model read up to a million tokens, where it otherwise refuses more than these. */
+const LONG_CONTEXT = 'context-1m-2025-08-07';
+const ORDINARY_CONTEXT_TOKENS = 200_000;
+
 /**
  * Anthropic's beta features that are sent on: those that shape text, and those of a hosted tool
  * only with a call that asks for the tool. Others could reach or cost what nobody allowed.
@@ -9,7 +13,7 @@ const BETAS: Readonly<Record<string, HostedTool | null>> = {
   'advanced-tool-use-2025-11-20': null,
   'cache-diagnosis-2026-04-07': null,
   'claude-code-20250219': null,
-  'context-1m-2025-08-07': null,
+  [LONG_CONTEXT]: null,
   'context-management-2025-06-27': null,
   'effort-2025-11-24': null,
   'extended-cache-ttl-2025-04-11': null,
@@ -44,11 +48,19 @@ export interface Betas {
   readonly dropped: number;
 }
 
-/** `header`: names with commas between them. */
-export function sortBetas(header: string, hosted: ReadonlyMap<HostedTool, string>): Betas {
+/**
+ * `header`: names with commas between them. `contextTokens`: the most that is reserved for input;
+ * a longer context is not switched on where it would not be.
+ */
+export function sortBetas(
+  header: string,
+  hosted: ReadonlyMap<HostedTool, string>,
+  contextTokens: number,
+): Betas {
   const named = header.split(',').map(name => name.trim());
   const asked = named.filter(name => name !== '');
   const sent = asked.filter(name => {
+    if (name === LONG_CONTEXT && contextTokens <= ORDINARY_CONTEXT_TOKENS) return false;
     const tool = Object.hasOwn(BETAS, name) ? BETAS[name] : undefined;
     return tool === null || (tool !== undefined && hosted.has(tool));
   });

@@ -321,6 +321,13 @@ describe('headers', () => {
     expect(answer.headers.get('holdfast-dropped-betas')).toBe('2');
   });
 
+  it('of the long context is not sent for a model whose input is reserved without it', async () => {
+    const betas = 'claude-code-20250219,context-1m-2025-08-07';
+    const { seen, answer } = await named({ 'anthropic-beta': betas }, { model: 'claude-short' });
+    expect(seen.headers['anthropic-beta']).toBe('claude-code-20250219');
+    expect(answer.headers.get('holdfast-dropped-betas')).toBe('1');
+  });
+
   it('of a hosted tool’s beta are sent with that tool, where it is allowed', async () => {
     await allow('mcp');
     const headers = { 'anthropic-beta': 'mcp-client-2025-11-20,web-fetch-2025-09-10' };

@@ -68,6 +68,7 @@ async function call(
   const betas = sortBetas(
     String(exchange.request.headers['anthropic-beta'] ?? ''),
     prepared.hosted,
+    prepared.model.context_tokens,
   );
   tellChanges(exchange.response, { dropped: betas.dropped, loweredTo: prepared.loweredTo });
   const account = route.metered ? await openAccount(deps, caller, prepared) : undefined;

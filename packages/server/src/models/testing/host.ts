@@ -94,6 +94,13 @@ function testCatalogue(url: string): CatalogueInput {
         protocols: ['messages'],
         ...priced,
       },
+      {
+        id: 'claude-short',
+        endpoint: 'anthropic',
+        protocols: ['messages'],
+        ...priced,
+        context_tokens: 200_000,
+      },
       { id: 'gemini', aliases: ['gemini-*'], endpoint: 'gemini', protocols: ['gemini'], ...priced },
     ],
   };
