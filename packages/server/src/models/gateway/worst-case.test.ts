@@ -73,6 +73,12 @@ describe('output is reserved as', () => {
       '{"model":"claude","max_tokens":50000}',
       MODEL_MAX_TOKENS,
     ],
+    [
+      'the model’s most, for a compaction',
+      RESPONSES,
+      '{"model":"coder","max_output_tokens":7,"input":[{"type":"compaction\\u005ftrigger"}]}',
+      MODEL_MAX_TOKENS,
+    ],
     ['an escaped limit', MESSAGES, '{"model":"claude","max\\u005ftokens":5000}', 5_000],
     ['the last of two', MESSAGES, '{"model":"claude","max_tokens":1,"max_tokens":9000}', 9_000],
     [

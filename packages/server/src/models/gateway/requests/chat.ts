@@ -1,6 +1,17 @@
 /** OpenAI's chat completions. Source: the types of `openai` 7, `ChatCompletionCreateParamsBase`. */
 import { z } from 'zod';
-import { amount, answers, flag, isGiven, json, list, text, textOrList, tokens } from './fields.ts';
+import {
+  amount,
+  answers,
+  flag,
+  isGiven,
+  json,
+  list,
+  schema,
+  text,
+  textOrList,
+  tokens,
+} from './fields.ts';
 import type { Findings } from './findings.ts';
 import { cacheOptions, cachePoint, serviceTier } from './responses.ts';
 
@@ -57,7 +68,7 @@ const message = z.strictObject({
 const described = z.strictObject({
   name: z.string(),
   description: text,
-  parameters: json,
+  parameters: schema,
   strict: flag,
 });
 const tool = z.discriminatedUnion('type', [
@@ -89,7 +100,7 @@ const format = z.discriminatedUnion('type', [
     json_schema: z.strictObject({
       name: z.string(),
       description: text,
-      schema: json,
+      schema,
       strict: flag,
     }),
   }),

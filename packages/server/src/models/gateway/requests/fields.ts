@@ -10,6 +10,31 @@ export const amount = z.number().nullish();
 /** Data that no provider interprets, such as a tool's schema, input and output. */
 export const json = z.unknown().optional();
 
+/**
+ * A JSON Schema. Of what it refers to, a server could fetch all that is not a part of itself:
+ * addresses, and names that a base address completes.
+ */
+export const schema = z
+  .unknown()
+  .superRefine((value, context) => {
+    const path = foreignReference(value);
+    const message = 'a schema may refer to its own parts only, which begin with #';
+    if (path !== undefined) context.addIssue({ code: 'custom', message, path });
+  })
+  .optional();
+
+const REFERENCES = ['$ref', '$dynamicRef', '$recursiveRef'];
+
+function foreignReference(value: unknown): PropertyKey[] | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, one] of Object.entries(value)) {
+    const isForeign = typeof one === 'string' && !one.startsWith('#') && REFERENCES.includes(key);
+    const below = isForeign ? [] : foreignReference(one);
+    if (below !== undefined) return [Array.isArray(value) ? Number(key) : key, ...below];
+  }
+  return undefined;
+}
+
 /** Also broken into lines. */
 export const BASE64 = /^[A-Za-z0-9+/_\r\n-]*={0,2}[\r\n]*$/;
 /** What some would fetch is no base64. */

@@ -14,6 +14,8 @@ export class Findings {
   knownTools = 0;
   /** Some input stands elsewhere, or is packed so that its size says nothing. */
   isUnsized = false;
+  /** The model writes something to which the request's own limit of output may not apply. */
+  isUnlimited = false;
 
   ask(tool: HostedTool, field: string): void {
     if (!this.hosted.has(tool)) this.hosted.set(tool, field);

@@ -1,6 +1,17 @@
 /** Google's `generateContent` and `countTokens`. Source: the converters of `@google/genai`. */
 import { z } from 'zod';
-import { amount, answers, base64, flag, isGiven, json, list, text, tokens } from './fields.ts';
+import {
+  amount,
+  answers,
+  base64,
+  flag,
+  isGiven,
+  json,
+  list,
+  schema,
+  text,
+  tokens,
+} from './fields.ts';
 import type { Findings } from './findings.ts';
 
 /** Sound and films have prices of their own. */
@@ -45,10 +56,10 @@ const tool = z.strictObject({
     z.strictObject({
       name: z.string(),
       description: text,
-      parameters: json,
-      parametersJsonSchema: json,
-      response: json,
-      responseJsonSchema: json,
+      parameters: schema,
+      parametersJsonSchema: schema,
+      response: schema,
+      responseJsonSchema: schema,
       behavior: text,
     }),
   ),
@@ -102,8 +113,8 @@ export const geminiRequest = z.strictObject({
         .nullish(),
       responseModalities: list(z.enum(['TEXT', 'text'])),
       responseMimeType: text,
-      responseSchema: json,
-      responseJsonSchema: json,
+      responseSchema: schema,
+      responseJsonSchema: schema,
       responseLogprobs: flag,
       logprobs: amount,
       mediaResolution: text,

@@ -10,6 +10,7 @@ import {
   json,
   list,
   open,
+  schema,
   text,
   textOrList,
   tokens,
@@ -184,14 +185,14 @@ const tool = z.discriminatedUnion('type', [
     type: z.literal('custom').nullish(),
     ...shared,
     description: text,
-    input_schema: json,
+    input_schema: schema,
     eager_input_streaming: flag,
   }),
   z.strictObject({ type: z.enum(KNOWN_TOOL_TYPES), ...shared, max_characters: amount }),
   hosted(TOOL_TYPES),
 ]);
 
-const output_format = z.strictObject({ type: z.literal('json_schema'), schema: json }).nullish();
+const output_format = z.strictObject({ type: z.literal('json_schema'), schema }).nullish();
 const display = text;
 
 export const messagesRequest = z.strictObject({

@@ -31,6 +31,60 @@ const parts = (...given: object[]) => ({ contents: [{ role: 'user', parts: given
 const tools = (...given: object[]) => ({ tools: given });
 const mcp = { type: 'mcp', server_label: 's', server_url: ELSEWHERE };
 
+const FOREIGN = { properties: { a: { anyOf: [{}, { $ref: `${ELSEWHERE}s.json#/a` }] } } };
+/** Wherever a schema may stand. */
+const SCHEMAS: readonly [string, TextProtocol, (schema: object) => object][] = [
+  [
+    'tools[0].parameters',
+    'responses',
+    parameters => tools({ type: 'function', name: 'f', parameters }),
+  ],
+  [
+    'tools[0].output_schema',
+    'responses',
+    output_schema => tools({ type: 'function', name: 'f', output_schema }),
+  ],
+  [
+    'tools[0].parameters',
+    'responses',
+    parameters => tools({ type: 'tool_search', execution: 'client', parameters }),
+  ],
+  [
+    'text.format.schema',
+    'responses',
+    schema => ({ text: { format: { type: 'json_schema', name: 'n', schema } } }),
+  ],
+  [
+    'tools[0].function.parameters',
+    'chat',
+    parameters => tools({ type: 'function', function: { name: 'f', parameters } }),
+  ],
+  ['functions[0].parameters', 'chat', parameters => ({ functions: [{ name: 'f', parameters }] })],
+  [
+    'response_format.json_schema.schema',
+    'chat',
+    schema => ({ response_format: { type: 'json_schema', json_schema: { name: 'n', schema } } }),
+  ],
+  ['tools[0].input_schema', 'messages', input_schema => tools({ name: 't', input_schema })],
+  [
+    'output_config.format.schema',
+    'messages',
+    schema => ({ output_config: { format: { type: 'json_schema', schema } } }),
+  ],
+  ...['parameters', 'parametersJsonSchema', 'response', 'responseJsonSchema'].map(
+    (name): (typeof SCHEMAS)[number] => [
+      `tools[0].functionDeclarations[0].${name}`,
+      'gemini',
+      schema => tools({ functionDeclarations: [{ name: 'f', [name]: schema }] }),
+    ],
+  ),
+  ...['responseSchema', 'responseJsonSchema'].map((name): (typeof SCHEMAS)[number] => [
+    `generationConfig.${name}`,
+    'gemini',
+    schema => ({ generationConfig: { [name]: schema } }),
+  ]),
+];
+
 /** Fields, tools and types that the gateway does not know, with what the error names. */
 const UNKNOWN: readonly [string, TextProtocol, object][] = [
   ['prompt', 'responses', { prompt: { id: 'pmpt_1' } }],
@@ -47,6 +101,22 @@ const UNKNOWN: readonly [string, TextProtocol, object][] = [
     tools({ type: 'shell', environment: { type: 'container_auto' } }),
   ],
   ['tools[0].environment', 'responses', tools({ type: 'shell' })],
+  [
+    'tools[0].environment.skills[0].type',
+    'responses',
+    tools({
+      type: 'shell',
+      environment: {
+        type: 'local',
+        skills: [{ type: 'skill_reference', name: 'n', description: 'd', path: 'p' }],
+      },
+    }),
+  ],
+  ...SCHEMAS.map(([at, protocol, body]): [string, TextProtocol, object] => [
+    `${at}.properties.a.anyOf[1].$ref`,
+    protocol,
+    body(FOREIGN),
+  ]),
   ['tools[0].execution', 'responses', tools({ type: 'tool_search', execution: 'server' })],
   ['tools[0].tools[0].type', 'responses', tools({ type: 'namespace', name: 'n', tools: [mcp] })],
   [
@@ -177,6 +247,24 @@ describe('what the gateway does not know', () => {
     const refusal = expect(() => readRequest(protocol, body));
     refusal.toThrow(expect.objectContaining({ code: 'invalid_request', field }));
   });
+});
+
+describe('a schema', () => {
+  it.each(SCHEMAS)('at %s of %s may refer to its own parts', (_, protocol, body) => {
+    const properties = { a: { $ref: '#/$defs/a' }, $ref: { type: 'string' }, b: { $ref: '#' } };
+    const $schema = 'http://json-schema.org/draft-07/schema#';
+    const given = body({ $schema, properties, $defs: { a: {} } });
+    expect(readRequest(protocol, given).body).toEqual(given);
+  });
+
+  it.each(['file:///etc/passwd', '//elsewhere.example/s', 's.json', ''])(
+    'that refers to %j is refused',
+    $ref => {
+      const given = tools({ name: 't', input_schema: { $id: ELSEWHERE, $ref } });
+      const refusal = expect(() => readRequest('messages', given));
+      refusal.toThrow(/^tools\[0\]\.input_schema\.\$ref: .*begin with #/);
+    },
+  );
 });
 
 describe('a request', () => {

@@ -31,7 +31,7 @@ const READERS: Readonly<Record<TextProtocol, (value: unknown) => ReadRequest>> =
     const body = checked(responsesRequest, value);
     const found = new Findings();
     inspectResponses(body, found);
-    return read(body, found, { output: body.max_output_tokens });
+    return read(body, found, { output: found.isUnlimited ? undefined : body.max_output_tokens });
   },
   chat(value) {
     const body = checked(chatRequest, value);

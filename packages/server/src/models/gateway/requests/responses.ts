@@ -1,7 +1,7 @@
 /** OpenAI's Responses API. Source: the types of `openai` 7, `ResponseCreateParamsBase`. */
 import type { HostedTool } from '@holdfast/protocol';
 import { z } from 'zod';
-import { amount, flag, hosted, json, list, text, textOrList, tokens } from './fields.ts';
+import { amount, flag, hosted, json, list, schema, text, textOrList, tokens } from './fields.ts';
 import type { Findings } from './findings.ts';
 
 const TOOL_TYPES = {
@@ -88,8 +88,8 @@ const functionTool = z.strictObject({
   type: z.literal('function'),
   name: z.string(),
   description: text,
-  parameters: json,
-  output_schema: json,
+  parameters: schema,
+  output_schema: schema,
   strict: flag,
   async: flag,
   defer_loading: flag,
@@ -118,15 +118,20 @@ const OWN_TOOLS = [
     type: z.literal('tool_search'),
     execution: z.literal('client'),
     description: text,
-    parameters: json,
+    parameters: schema,
   }),
 ] as const;
+/** Where the caller runs a shell, with what the model is told of the caller's own skills. */
+const localShell = z.strictObject({
+  type: z.literal('local'),
+  skills: list(z.strictObject({ name: z.string(), description: z.string(), path: z.string() })),
+});
 const KNOWN_TOOLS = [
   z.strictObject({ type: z.literal('local_shell') }),
   z.strictObject({ type: z.literal('apply_patch'), allowed_callers: callers }),
   z.strictObject({
     type: z.literal('shell'),
-    environment: z.strictObject({ type: z.literal('local'), skills: json }),
+    environment: localShell,
     allowed_callers: callers,
   }),
 ] as const;
@@ -181,7 +186,7 @@ const item = z.discriminatedUnion('type', [
     type: z.literal('shell_call'),
     ...shell,
     action: json,
-    environment: z.strictObject({ type: z.literal('local'), skills: json }).nullish(),
+    environment: localShell.nullish(),
   }),
   z.strictObject({ type: z.literal('shell_call_output'), ...shell, output: json }),
   z.strictObject({ type: z.literal('apply_patch_call'), ...ids, operation: json }),
@@ -227,7 +232,7 @@ const format = z.discriminatedUnion('type', [
     type: z.literal('json_schema'),
     name: z.string(),
     description: text,
-    schema: json,
+    schema,
     strict: flag,
   }),
 ]);
@@ -304,6 +309,9 @@ function inspectItem(one: Item, field: string, found: Findings): void {
     case 'context_compaction':
       // Without its sealed text the provider looks it up by its id.
       if (!one.encrypted_content) found.reference(one.id);
+      break;
+    case 'compaction_trigger':
+      found.isUnlimited = true;
       break;
     case 'additional_tools':
     case 'tool_search_output':
