@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, handshake } from '../http/testing.ts';
 import type { Database } from '../platform/database/index.ts';
@@ -61,6 +62,17 @@ describe('the guard', () => {
     const other = await keyOf(test, 'Developer');
     const otherWrite = await app.inject({ method: 'POST', url: '/write', headers: other.headers });
     expect(otherWrite.statusCode).toBe(200);
+  });
+
+  it('counts no request again that it looks at again', async () => {
+    test = await openTestAuth(database, { rateLimit: { perMinute: 1, burst: 1 } });
+    test.app.post('/long', { config: { policy: 'runs.write' } }, async request => {
+      for (let look = 0; look < 3; look += 1) await request.reauthenticate();
+      return request.principal;
+    });
+    const { headers } = await keyOf(test, 'Developer');
+    const answer = await test.app.inject({ method: 'POST', url: '/long', headers });
+    expect(answer.statusCode).toBe(200);
   });
 
   it('limits reads of each principal, and failures by address', async () => {
@@ -199,6 +211,33 @@ describe('routes', () => {
       headers: admin.headers,
     });
     expect(absent.statusCode).toBe(404);
+  });
+
+  it('make no key for a sign-in that is over when the body comes', async () => {
+    test = await openTestAuth(database);
+    const { app, auth } = test;
+    const person = { id: 'local', name: 'Local user', roles: { default: 'Admin' } } as const;
+    const { token, pageSecret } = await auth.sessions.start(person, undefined);
+    const post = (payload: Readable) =>
+      app.inject({
+        method: 'POST',
+        url: '/v1/api-keys',
+        headers: {
+          ...headers,
+          'content-type': 'application/json',
+          cookie: `${auth.cookies.sessionName}=${token}`,
+          'sec-fetch-site': 'same-origin',
+          'x-holdfast-page': pageSecret,
+        },
+        payload,
+      });
+    const body = JSON.stringify({ name: 'late' });
+    expect((await post(Readable.from([body]))).statusCode).toBe(201);
+    async function* late() {
+      await auth.sessions.end(token);
+      yield body;
+    }
+    expect((await post(Readable.from(late()))).statusCode).toBe(403);
   });
 
   it('tell the console what it needs, and are described', async () => {

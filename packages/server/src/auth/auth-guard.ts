@@ -62,8 +62,9 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
         return undefined;
       }
       if (policy.runToken && runTokenOf(request.headers, request.query)) return undefined;
-      const principal = await known(deps, request, policy.ticket === true);
-      await limit(deps, request, principal);
+      const check = request.again ? principalOf : known;
+      const principal = await check(deps, request, policy.ticket === true);
+      if (!request.again) await limit(deps, request, principal);
       authorize(request.policy, principal);
       return principal;
     },

@@ -21,6 +21,8 @@ export interface GuardedRequest {
   /** The matched route's pattern and policy; undefined when no route matched. */
   readonly route: string | undefined;
   readonly policy: string | undefined;
+  /** The guard let this request in before, and looks again: that is not another request. */
+  readonly again?: true;
   /** Sets a header of the coming answer. */
   setHeader(name: string, value: string): void;
 }
@@ -49,7 +51,7 @@ export function addAuthentication(app: FastifyInstance, guard: Guard, trust: Pro
       setHeader: (name, value) => reply.header(name, value),
     });
     const reauthenticate = async () => {
-      Object.assign(request, { principal: await guard.authenticate(guarded) });
+      Object.assign(request, { principal: await guard.authenticate({ ...guarded, again: true }) });
     };
     Object.assign(request, { principal, reauthenticate });
   });
@@ -64,8 +66,8 @@ export function addAuthentication(app: FastifyInstance, guard: Guard, trust: Pro
 declare module 'fastify' {
   interface FastifyRequest {
     /**
-     * For long-lived responses: asks the guard again, as if the request arrived now, and replaces
-     * the principal. Throws as the guard does.
+     * For long-lived responses, and bodies that come late: asks the guard again, as if the request
+     * arrived now but without counting it, and replaces the principal. Throws as the guard does.
      */
     reauthenticate(): Promise<void>;
   }

@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Role } from '@holdfast/protocol';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { newId } from '../kernel/index.ts';
+import { HoldfastError, newId } from '../kernel/index.ts';
 import { READ_MAX_EVENTS } from '../platform/log/index.ts';
 import type { ClaimedRun } from './index.ts';
 import { withRunsHost } from './testing/databases.ts';
@@ -91,6 +93,24 @@ withRunsHost(open => {
       const other = connect(streamOf(run.id));
       await other.until(() => other.head !== '');
       expect(other.status).toBe(401);
+    });
+
+    it('a caller whose sign-in is over, while the guard cannot ask', async () => {
+      let tell: (role: Role | null) => void = () => {};
+      const follow = (_rights: unknown, onRole: typeof tell) => {
+        tell = onRole;
+        return () => {};
+      };
+      const away = await open({ watch: { follow } });
+      const [id] = await away.newRuns('builtin');
+      const one = new SseConnection(`${away.url}/v1/runs/${id}/stream`, OWN);
+      await one.until(() => one.messages.length === 1);
+      away.rights.fault = new HoldfastError('unavailable', 'Away.');
+      tell('Viewer');
+      await delay(100);
+      expect(one.ended).toBe(false);
+      tell(null);
+      await one.until(() => one.ended);
     });
 
     it('a caller that is no longer an Admin', async () => {

@@ -51,7 +51,7 @@ export interface RunsHost {
   /** The records of the audit log. */
   readonly audited: AuditRecord[];
   /** Set: the role of all callers from now on; null: no caller is authenticated. */
-  readonly rights: { role: Role | null | undefined };
+  readonly rights: { role: Role | null | undefined; fault?: HoldfastError | undefined };
   request(path: string, init?: RequestInit & { caller?: string }): Promise<Response>;
   /** Sends JSON; answers status and parsed body. */
   send(
@@ -75,7 +75,7 @@ export interface RunsHost {
 
 export const CALLER = 'Developer:ann:default';
 
-type StreamBounds = Partial<Pick<StreamDeps, 'recheckMs' | 'streamsMax' | 'sseLimits'>>;
+type StreamBounds = Partial<Pick<StreamDeps, 'recheckMs' | 'streamsMax' | 'sseLimits' | 'watch'>>;
 
 export type RunsHostOptions = Partial<RunsDeps> & StreamBounds;
 
@@ -271,6 +271,7 @@ function callerGuard(tickets: StreamTickets, rights: RunsHost['rights']): Guard<
         if (holder === undefined) throw new HoldfastError('unauthenticated', 'No.');
         return holder;
       }
+      if (rights.fault !== undefined) throw rights.fault;
       if (rights.role === null) throw new HoldfastError('unauthenticated', 'No.');
       const caller = String(request.headers['x-caller'] ?? CALLER).split(':');
       const [role = 'Developer', id = 'ann', projectId = 'default'] = caller;

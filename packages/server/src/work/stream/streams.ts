@@ -197,7 +197,10 @@ export class Streams implements Component {
         stream.end();
       });
     };
-    const unfollow = this.#deps.watch.follow(before, judge);
+    // No role is final, also where the guard cannot ask the identity provider.
+    const unfollow = this.#deps.watch.follow(before, role =>
+      role === null ? stream.end() : judge(),
+    );
     const timer = setInterval(judge, this.#deps.recheckMs ?? RECHECK_MS);
     return () => {
       clearInterval(timer);
