@@ -152,8 +152,15 @@ it('data without keys, or with older ones, are refused until the lost is erased'
   await key.execute(database.db);
   await expect(startOn()).rejects.toThrow(/without its data keys/);
   await sql`delete from subject_keys`.execute(database.db);
-  const [, remedy = ''] = /```sql\n([\s\S]*?)```/.exec(await readFile(GUIDE, 'utf8')) ?? [];
+  const blocks = (await readFile(GUIDE, 'utf8')).matchAll(/```sql\n([\s\S]*?)```/g);
+  const [count = '', remedy = ''] = Array.from(blocks, ([, block]) => block!);
+  // Another key under the subject's name opens none of its text.
+  await sql`insert into subject_keys (subject, key_id, master_key_id, wrapped)
+    values (${ids.kept}, 'other', 'lost', '')`.execute(database.db);
+  const counted = async () => (await sql.raw(count).execute(database.db)).rows;
+  expect(await counted()).toEqual([{ keys: 1, subjects: 2, without_key: 2 }]);
   await sql.raw(remedy).execute(database.db);
+  expect(await counted()).toEqual([{ keys: 2, subjects: 2, without_key: 0 }]);
   const app = await startOn();
   try {
     for (const id of [ids.kept, ids.erased]) {
