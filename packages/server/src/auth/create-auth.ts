@@ -170,10 +170,9 @@ function oidcParts(
     ...options.claims,
   };
   const signIn = createSignIn(provider, options);
-  const readAgain: ReadAgain = async token => {
-    const tokens = await signIn.refresh(token);
-    const person = tokens && (await personFromSignIn(tokens.claims, { claimNames, ...reading }));
-    return person && { person, refreshToken: tokens.refreshToken ?? token };
+  const readAgain: ReadAgain = async (token, keep) => {
+    const claims = await signIn.refresh(token, keep);
+    return claims && personFromSignIn(claims, { claimNames, ...reading });
   };
   return { provider, options, claimNames, signIn, readAgain };
 }

@@ -6,10 +6,14 @@ import type { Person } from './person.ts';
 import { secondsFromNow } from './projects.ts';
 import { tables } from './tables.ts';
 
-/** Reads a person's claims again. Throws while the issuer does not answer. */
+/**
+ * Reads a person's claims again. Throws while the issuer does not answer. `keep` gets the token for
+ * the next time first, because the one presented may be used up.
+ */
 export type ReadAgain = (
   refreshToken: string,
-) => Promise<{ readonly person: Person; readonly refreshToken: string } | undefined>;
+  keep: (next: string) => Promise<void>,
+) => Promise<Person | undefined>;
 
 export interface RenewalDeps {
   readonly database: Database;
@@ -53,7 +57,10 @@ export function createRenewal(deps: RenewalDeps): Renewal {
     const token = await sealer.open(database.db, REFRESH_SEAL, claimed);
     let read: Awaited<ReturnType<ReadAgain>>;
     try {
-      read = typeof token === 'string' ? await deps.readAgain(token) : undefined;
+      read =
+        typeof token === 'string'
+          ? await deps.readAgain(token, next => keepToken(id, next))
+          : undefined;
     } catch (error) {
       log.warn('console.roles_not_read', { session: id, error });
       await tables(database.db)
@@ -63,30 +70,31 @@ export function createRenewal(deps: RenewalDeps): Renewal {
         .execute();
       return 'away';
     }
-    if (read === undefined || read.person.id !== claimed.principalId) {
+    if (read === undefined || read.id !== claimed.principalId) {
       await tables(database.db).deleteFrom('console_sessions').where('id', '=', id).execute();
       deps.changed();
       return 'over';
     }
-    await keep(id, read);
+    await tables(database.db)
+      .updateTable('console_sessions')
+      .set({
+        name: read.name,
+        roles: sql`${JSON.stringify(read.roles)}::jsonb`,
+        roles_until: secondsFromNow(deps.rolesHoldS),
+        renewing_until: null,
+      })
+      .where('id', '=', id)
+      .execute();
     deps.changed();
     return 'renewed';
   }
 
-  async function keep(id: string, read: NonNullable<Awaited<ReturnType<ReadAgain>>>) {
-    const { person, refreshToken } = read;
+  async function keepToken(id: string, token: string): Promise<void> {
     await database.transaction(async trx => {
-      const sealed = await sealer.seal(trx, REFRESH_SEAL, refreshToken);
+      const sealed = await sealer.seal(trx, REFRESH_SEAL, token);
       await tables(trx)
         .updateTable('console_sessions')
-        .set({
-          name: person.name,
-          roles: sql`${JSON.stringify(person.roles)}::jsonb`,
-          roles_until: secondsFromNow(deps.rolesHoldS),
-          renewing_until: null,
-          refresh_key_id: sealed.keyId,
-          refresh_data: sealed.ciphertext,
-        })
+        .set({ refresh_key_id: sealed.keyId, refresh_data: sealed.ciphertext })
         .where('id', '=', id)
         .execute();
     });

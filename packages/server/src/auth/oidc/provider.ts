@@ -2,6 +2,7 @@ import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
 import {
   allowInsecureRequests,
   type Configuration,
+  type DiscoveryRequestOptions,
   discovery,
   enableNonRepudiationChecks,
   None,
@@ -28,6 +29,11 @@ interface Discovered {
   readonly issuer: string;
   /** What `openid-client` needs for the code flow. */
   readonly configuration: Configuration;
+  /**
+   * The same, but leaves the signatures of ID tokens unchecked: a check that fails would lose the
+   * refresh token of the same answer. The caller checks them.
+   */
+  readonly unchecked: Configuration;
   /** The issuer's signing keys: fetched when needed, cached, refreshed when an unknown id comes. */
   readonly keys: JWTVerifyGetKey;
 }
@@ -72,17 +78,22 @@ export function issuerAway(cause: unknown): HoldfastError {
 async function ask(options: OidcOptions): Promise<Discovered> {
   const issuer = new URL(options.issuer);
   const insecure = issuer.protocol === 'http:' && isLoopbackHost(issuer.hostname);
-  const configuration = await discovery(
-    issuer,
-    options.clientId,
-    options.clientSecret,
-    options.clientSecret === undefined ? None() : undefined,
-    {
-      timeout: TIMEOUT_MS / 1000,
-      // The signature of ID tokens is checked too, although TLS already vouches for them.
-      execute: [enableNonRepudiationChecks, ...(insecure ? [allowInsecureRequests] : [])],
-    },
-  );
+  const configure = (execute: DiscoveryRequestOptions['execute'] = []) =>
+    discovery(
+      issuer,
+      options.clientId,
+      options.clientSecret,
+      options.clientSecret === undefined ? None() : undefined,
+      {
+        timeout: TIMEOUT_MS / 1000,
+        execute: [...execute, ...(insecure ? [allowInsecureRequests] : [])],
+      },
+    );
+  // The signature of ID tokens is checked too, although TLS already vouches for them.
+  const [configuration, unchecked] = await Promise.all([
+    configure([enableNonRepudiationChecks]),
+    configure(),
+  ]);
   const metadata = configuration.serverMetadata();
   if (metadata.jwks_uri === undefined) throw new Error('The issuer publishes no keys.');
   const keys = createRemoteJWKSet(new URL(metadata.jwks_uri), {
@@ -90,5 +101,5 @@ async function ask(options: OidcOptions): Promise<Discovered> {
     cooldownDuration: KEYS_COOLDOWN_MS,
     cacheMaxAge: KEYS_MAX_AGE_MS,
   });
-  return { issuer: metadata.issuer, configuration, keys };
+  return { issuer: metadata.issuer, configuration, unchecked, keys };
 }

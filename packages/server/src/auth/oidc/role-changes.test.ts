@@ -128,6 +128,36 @@ describe('the roles of a sign-in', () => {
     expect([answer.statusCode, answer.json().code]).toEqual([503, 'unavailable']);
   });
 
+  it('are read with the next token, also when the check of the answer failed', async () => {
+    const page = await signIn();
+    const presented: unknown[] = [];
+    const note = (_response: unknown, { body }: { body: Record<string, unknown> }) =>
+      presented.push(body.refresh_token);
+    world.issuer.service.on('beforeResponse', note);
+    const idToken = await world.issuer.issuer.buildToken({
+      expiresIn: 60,
+      scopesOrTransform: (_header, payload) => {
+        Object.assign(payload, { sub: 'johndoe', aud: 'console-client' });
+      },
+    });
+    const [head, claims] = idToken.split('.');
+    const next = {
+      access_token: 'x',
+      token_type: 'Bearer',
+      refresh_token: 'next',
+      id_token: `${head}.${claims}.${'A'.repeat(342)}`,
+    };
+    answerOf = grant => (grant === 'refresh_token' ? { status: 200, body: next } : undefined);
+    await due('1 second');
+    expect((await me(page)).json().role).toBe('Admin');
+    answerOf = () => undefined;
+    world.claims = { roles: ['Viewer'] };
+    await sql`update console_sessions set renewing_until = null`.execute(world.database.db);
+    expect((await me(page)).json().role).toBe('Viewer');
+    world.issuer.service.off('beforeResponse', note);
+    expect(presented).toEqual([expect.stringMatching(/.{8}/), 'next']);
+  });
+
   it('end what is open on them, though no page asks for anything', async () => {
     const page = await signIn();
     const { watch, sessions } = test.auth;

@@ -1,3 +1,4 @@
+import { jwtVerify } from 'jose';
 import {
   authorizationCodeGrant,
   buildAuthorizationUrl,
@@ -12,6 +13,7 @@ import {
 } from 'openid-client';
 import { z } from 'zod';
 import { HoldfastError } from '../../kernel/index.ts';
+import { ALGORITHMS, CLOCK_TOLERANCE_S } from './bearer.ts';
 import type { Claims } from './claims.ts';
 import { issuerAway, type OidcOptions, type OidcProvider } from './provider.ts';
 
@@ -51,8 +53,12 @@ export interface SignIn {
     callbackUrl: URL,
     cookie: string | undefined,
   ): Promise<SignInTokens & { returnTo: string }>;
-  /** The claims as they are now; undefined where the issuer gives none for this token any more. */
-  refresh(refreshToken: string): Promise<SignInTokens | undefined>;
+  /**
+   * The claims as they are now; undefined where the issuer gives none for this token any more.
+   * `keep` gets the next refresh token, if there is one, before anything else may fail: the one
+   * presented may be used up.
+   */
+  refresh(refreshToken: string, keep: (next: string) => Promise<void>): Promise<Claims | undefined>;
   /** The identity provider's own sign-out page, if it has one. */
   signOutUrl(baseUrl: string): Promise<string | undefined>;
 }
@@ -93,13 +99,18 @@ export function createSignIn(provider: OidcProvider, options: OidcOptions): Sign
         throw isNetworkFault(error) ? issuerAway(error) : failed(error);
       }
     },
-    async refresh(refreshToken) {
-      const { configuration } = await provider.discover();
+    async refresh(refreshToken, keep) {
+      const { unchecked, keys } = await provider.discover();
       try {
-        const tokens = await refreshTokenGrant(configuration, refreshToken);
-        const claims = tokens.claims();
+        const tokens = await refreshTokenGrant(unchecked, refreshToken);
+        if (tokens.refresh_token !== undefined) await keep(tokens.refresh_token);
         // Without an ID token nothing says what the person's roles are now.
-        return claims && { claims, refreshToken: tokens.refresh_token };
+        if (tokens.id_token === undefined) return undefined;
+        await jwtVerify(tokens.id_token, keys, {
+          algorithms: ALGORITHMS,
+          clockTolerance: CLOCK_TOLERANCE_S,
+        });
+        return tokens.claims();
       } catch (error) {
         if (error instanceof ResponseBodyError && error.error === 'invalid_grant') return undefined;
         throw issuerAway(error);
