@@ -27,7 +27,7 @@ export interface RenewalDeps {
   readonly changed: () => void;
 }
 
-/** `busy`: another process is at it. `away`: the issuer does not answer. */
+/** `busy`: another process is at it. `away`: the issuer does not answer, or did not just now. */
 type Renewed = 'renewed' | 'over' | 'busy' | 'away';
 
 /**
@@ -53,7 +53,7 @@ export function createRenewal(deps: RenewalDeps): Renewal {
 
   async function renew(id: string): Promise<Renewed> {
     const claimed = await claim(database, id);
-    if (claimed === undefined) return 'busy';
+    if (claimed === undefined) return (await isPaused(database, id)) ? 'away' : 'busy';
     const token = await sealer.open(database.db, REFRESH_SEAL, claimed);
     let read: Awaited<ReturnType<ReadAgain>>;
     try {
@@ -65,7 +65,7 @@ export function createRenewal(deps: RenewalDeps): Renewal {
       log.warn('console.roles_not_read', { session: id, error });
       await tables(database.db)
         .updateTable('console_sessions')
-        .set({ renewing_until: secondsFromNow(AWAY_PAUSE_S) })
+        .set({ renewing_until: secondsFromNow(AWAY_PAUSE_S), renewal_paused: true })
         .where('id', '=', id)
         .execute();
       return 'away';
@@ -116,7 +116,7 @@ export function createRenewal(deps: RenewalDeps): Renewal {
 async function claim(database: Database, id: string) {
   const row = await tables(database.db)
     .updateTable('console_sessions')
-    .set({ renewing_until: secondsFromNow(RENEWING_S) })
+    .set({ renewing_until: secondsFromNow(RENEWING_S), renewal_paused: false })
     .where('id', '=', id)
     .where('roles_until', '<=', sql<Date>`now()`)
     .where('refresh_data', 'is not', null)
@@ -128,4 +128,14 @@ async function claim(database: Database, id: string) {
   if (row === undefined) return undefined;
   const { principal_id: principalId, refresh_key_id: keyId, refresh_data: ciphertext } = row;
   return { principalId, keyId: keyId!, ciphertext: ciphertext! };
+}
+
+/** Whether a session waits for an issuer that did not answer, not for a process that asks it. */
+async function isPaused(database: Database, id: string): Promise<boolean> {
+  const row = await tables(database.db)
+    .selectFrom('console_sessions')
+    .select('renewal_paused')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row?.renewal_paused === true;
 }

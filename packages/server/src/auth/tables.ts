@@ -52,6 +52,7 @@ export type ConsoleSessionRow = {
   expires_at: Date;
   roles_until: Date | null;
   renewing_until: Date | null;
+  renewal_paused: Generated<boolean>;
   refresh_key_id: string | null;
   refresh_data: Uint8Array | null;
   provider_sid: string | null;

@@ -158,6 +158,20 @@ describe('the roles of a sign-in', () => {
     expect(presented).toEqual([expect.stringMatching(/.{8}/), 'next']);
   });
 
+  it('stand at once while the provider is not asked again', async () => {
+    const page = await signIn();
+    answerOf = grant =>
+      grant === 'refresh_token' ? { status: 503, body: { error: 'unavailable' } } : undefined;
+    await due('1 second');
+    await me(page);
+    const second = await world.start();
+    const before = performance.now();
+    const answer = await second.app.inject({ url: '/v1/me', headers: { host: HOST, ...page } });
+    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(answer.json().role).toBe('Admin');
+    await second.close();
+  });
+
   it('end what is open on them, though no page asks for anything', async () => {
     const page = await signIn();
     const { watch, sessions } = test.auth;
