@@ -82,7 +82,9 @@ describe('a worker', () => {
   });
 
   it('saves home and files of one moment while the agent works', async () => {
-    const steps = 'i=$((i+1)); echo $i >> work.txt; echo $i > ~/session; echo tool; sleep 0.01';
+    // Renamed into place: halted between the two halves of a plain write, it would be empty.
+    const keep = 'echo $i > ~/next; mv ~/next ~/session';
+    const steps = `i=$((i+1)); echo $i >> work.txt; ${keep}; echo tool; sleep 0.01`;
     const script = `trap "" INT TERM
       [ -e work.txt ] && { echo done $(wc -l < work.txt) $(cat ~/session); exit; }
       i=0; while :; do ${steps}; done`;
