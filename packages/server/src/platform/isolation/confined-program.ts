@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants, setPriority } from 'node:os';
+import { constants } from 'node:os';
 import { endsWithin, HoldfastError } from '../../kernel/index.ts';
 import {
   ancestors,
@@ -134,12 +134,12 @@ function nodeArguments({ main, limits }: ConfinedProgram): string[] {
 }
 
 /**
- * Limits that the shell sets hold for what it becomes; without all of them nothing starts. The
- * kernel ends it first of all.
+ * Limits that the shell sets hold for what it becomes, as the lowest priority does; without all of
+ * them nothing starts. The kernel ends it first of all.
  */
 const LIMITED =
   '{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null; ulimit -c 0 && ulimit -f 0 && ' +
-  'ulimit -S -t "$1" && ulimit -d "$2" && shift 2 && exec "$@"';
+  'ulimit -S -t "$1" && ulimit -d "$2" && shift 2 && exec nice -n 39 "$@"';
 
 function start(
   command: readonly string[],
@@ -153,7 +153,6 @@ function start(
 
 async function supervise(child: ChildProcess, timeoutMs: number): Promise<ConfinedEnd> {
   const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
-  lowerPriority(child.pid);
   const output = new Output(child);
   const isInTime = await endsWithin(closed, timeoutMs);
   if (!isInTime) child.kill('SIGKILL');
@@ -174,15 +173,6 @@ const MEMORY_SIGNALS: readonly number[] = [
   constants.signals.SIGTRAP,
   constants.signals.SIGKILL,
 ];
-
-/** Lower priority than other work. */
-function lowerPriority(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
-  } catch {
-    // It has ended already.
-  }
-}
 
 /** What a program prints; one that prints too much is ended. */
 class Output {
