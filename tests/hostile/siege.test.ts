@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Issuer, startIssuer } from '../e2e/harness/issuer.ts';
 import { type Stack, startStack } from '../e2e/harness/stacks.ts';
-import { agentCatalogue, startAttack } from './siege/attack.ts';
+import { type Attack, agentCatalogue, CALLERS, startAttack } from './siege/attack.ts';
 import { addSample } from './siege/sample.ts';
 import { makeKeys, makeRun, missingFromAudit } from './siege/victims.ts';
 import { TalkingSession } from './stalls/talking-session.ts';
@@ -34,7 +34,7 @@ let folder: string;
 let issuer: Issuer;
 let stack: Stack;
 let victim: Record<string, string>;
-let attacker: Record<string, string>;
+let attackers: Attack['headers'];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-siege-'));
@@ -56,7 +56,8 @@ beforeAll(async () => {
     authorization: `Bearer ${await issuer.token({ sub, roles: [role] })}`,
   });
   victim = await token('vera', 'default:Admin');
-  attacker = await token('mallory', 'strangers:Developer');
+  const tokens = CALLERS.map(async caller => [caller, await token(caller, 'strangers:Developer')]);
+  attackers = Object.fromEntries(await Promise.all(tokens)) as Attack['headers'];
   const databaseUrl = stack.secrets.find(secret => secret.startsWith('postgres'))!;
   await addSample(databaseUrl, { folder, projects: ['default', 'strangers'] });
 });
@@ -76,7 +77,7 @@ it('a session that talks, a run and the audit log are unharmed', {
   await calm.end();
 
   const over = AbortSignal.timeout(MINUTES * 60_000);
-  const attacks = startAttack({ url: stack.url, headers: attacker, seed: SEED, minutes: MINUTES });
+  const attacks = startAttack({ url: stack.url, headers: attackers, seed: SEED, minutes: MINUTES });
   const talk = await TalkingSession.open(stack.url, victim);
   const made = makeKeys(stack.url, victim, over);
   const runsMs: number[] = [];

@@ -19,10 +19,14 @@ export const agentCatalogue = {
   ],
 };
 
+/** Hostile callers; limits are for each, so that one would leave the others nothing. */
+export const CALLERS = ['agent', 'uploader', 'client'] as const;
+type Caller = (typeof CALLERS)[number];
+
 export interface Attack {
   readonly url: string;
-  /** Of the hostile caller. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** What each hostile caller sends to be known. */
+  readonly headers: Readonly<Record<Caller, Readonly<Record<string, string>>>>;
   readonly seed: number;
   readonly minutes: number;
 }

@@ -20,14 +20,14 @@ const FILES = 20;
 const PAUSE_MS = 5;
 const MESSAGE_MAX_MS = 10_000;
 
-/** Everything that one hostile caller can do at once, by what the API offers it. */
+/** Everything that hostile callers can do at once, by what the API offers them. */
 class Attackers {
   readonly #url: string;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #headers: Attack['headers'];
   readonly #random: Random;
   readonly #done: Attacked = { runs: 0, uploads: 0, messages: 0, requests: 0 };
 
-  constructor(options: { url: string; headers: Readonly<Record<string, string>>; random: Random }) {
+  constructor(options: { url: string; headers: Attack['headers']; random: Random }) {
     this.#url = options.url;
     this.#headers = options.headers;
     this.#random = options.random;
@@ -53,7 +53,7 @@ class Attackers {
   }
 
   async #makeRun(over: AbortSignal): Promise<void> {
-    const api = new RunsApi(this.#url, this.#headers);
+    const api = new RunsApi(this.#url, this.#headers.agent);
     const { id: repo_id } = await api.sample();
     const instruction = `act:${ACTS[this.#done.runs % ACTS.length]}`;
     const task = await api.post('/v1/tasks', { repo_id, title: 'Harm', instruction });
@@ -66,7 +66,7 @@ class Attackers {
   }
 
   async #upload(): Promise<void> {
-    const headers = this.#headers;
+    const headers = this.#headers.uploader;
     const session = await fetch(`${this.#url}/sessions`, { method: 'POST', headers });
     const { id = 'none' } = (await session.json()) as { id?: string };
     for (const file of hostileMedia(this.#random, FILES)) {
@@ -93,7 +93,7 @@ class Attackers {
   async #speak(): Promise<void> {
     const address = `${this.#url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime`;
     for (const [, text] of hostileJson(this.#random, MIB - 100)) {
-      const socket = new WebSocket(address, ['realtime'], { headers: this.#headers });
+      const socket = new WebSocket(address, ['realtime'], { headers: this.#headers.client });
       const gone = new Promise(resolve => socket.once('close', resolve));
       socket.on('error', () => {});
       socket.on('message', () => {
