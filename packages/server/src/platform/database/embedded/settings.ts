@@ -36,6 +36,9 @@ export function serverSettings({ socketDir, maxConnections }: ServerSettings): s
     'max_wal_size=96MB',
     'min_wal_size=32MB',
     'max_wal_senders=0',
+    // On a full volume a server that restarts itself can stay half started; the supervisor starts
+    // one that ended.
+    'restart_after_crash=off',
     'max_logical_replication_workers=0',
     'max_parallel_workers_per_gather=0',
     'max_parallel_maintenance_workers=0',
