@@ -34,7 +34,8 @@ server.on('upgrade', async (request, socket, head) => {
     return;
   }
   const upstream = dialled.peer;
-  new Relay({ client, upstream, ticker, onServerEvent: tap, onClientEvent: tap }).start();
+  const limits = { clientBytesPerSecond: Number.MAX_SAFE_INTEGER };
+  new Relay({ client, upstream, ticker, limits, onServerEvent: tap, onClientEvent: tap }).start();
 });
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
   console.log((server.address() as AddressInfo).port);

@@ -150,6 +150,7 @@ const startHoldfast: StartTarget = async ({ core, otherCore, upstreamPort, dir }
     HOLDFAST_MAX_ACTIVE_SESSIONS: '10000',
     HOLDFAST_RATE_LIMIT_PER_MINUTE: '1000000',
     HOLDFAST_RATE_LIMIT_BURST: '100000',
+    HOLDFAST_CLIENT_BYTES_PER_SECOND: String(1024 ** 3),
     HOLDFAST_SHUTDOWN_ACCEPT: '0',
     HOLDFAST_SHUTDOWN_GRACE: '0',
   };

@@ -36,6 +36,7 @@ function nested(v: Values) {
     upstreams: upstreamsConfig(v),
     sessions: {
       maxActivePerOwner: v.HOLDFAST_MAX_ACTIVE_SESSIONS,
+      clientBytesPerSecond: v.HOLDFAST_CLIENT_BYTES_PER_SECOND,
       reconnectWindowMs: v.HOLDFAST_RECONNECT_WINDOW * S,
       defaultsFile: v.HOLDFAST_SESSION_DEFAULTS_FILE ?? null,
       lockedAlsoAllowed: v.HOLDFAST_LOCKED_ALSO_ALLOWED,

@@ -75,15 +75,17 @@ export class Traffic {
     const bytes = meter.createObservableCounter('holdfast_relay_bytes_total');
     const frames = meter.createObservableCounter('holdfast_relay_frames_total');
     const pauses = meter.createObservableCounter('holdfast_relay_pauses_total');
+    const holds = meter.createObservableCounter('holdfast_relay_holds_total');
     meter.addBatchObservableCallback(
       result => {
         for (const [direction, sums] of Object.entries(this.sums())) {
           result.observe(bytes, sums.bytes, { direction });
           result.observe(frames, sums.frames, { direction });
           result.observe(pauses, sums.pauses, { direction });
+          result.observe(holds, sums.holds, { direction });
         }
       },
-      [bytes, frames, pauses],
+      [bytes, frames, pauses, holds],
     );
   }
 }
@@ -92,14 +94,16 @@ interface Sums {
   bytes: number;
   frames: number;
   pauses: number;
+  holds: number;
 }
 
 function zero(): Sums {
-  return { bytes: 0, frames: 0, pauses: 0 };
+  return { bytes: 0, frames: 0, pauses: 0, holds: 0 };
 }
 
 function addTo(sums: Sums, more: Sums): void {
   sums.bytes += more.bytes;
   sums.frames += more.frames;
   sums.pauses += more.pauses;
+  sums.holds += more.holds;
 }

@@ -23,6 +23,7 @@ export async function openRealtime(
   const { auth, work, models, recordings } = others;
   const { defaultsFile, lockedAlsoAllowed, maxActivePerOwner, reconnectWindowMs, retentionDays } =
     config.sessions;
+  const { clientBytesPerSecond } = config.sessions;
   const { roles, revision, shutdownAcceptMs } = config.server;
   work.kinds.add(SESSION_KIND);
   const realtime = createRealtime({
@@ -36,6 +37,7 @@ export async function openRealtime(
     lockedAlsoAllowed,
     revision,
     maxActiveSessions: maxActivePerOwner,
+    relayLimits: { clientBytesPerSecond },
     reconnectWindowMs,
     retentionMs: retentionDays === null ? null : retentionDays * DAY_MS,
     drainAcceptMs: shutdownAcceptMs,

@@ -8,6 +8,11 @@ export const sessionSettings = {
   HOLDFAST_MAX_ACTIVE_SESSIONS: setting(integer(1, 100_000), '5', {
     description: 'Active sessions that one owner may have at the same time.',
   }),
+  HOLDFAST_CLIENT_BYTES_PER_SECOND: setting(integer(64 * 1024, 1024 * MIB), String(MIB), {
+    description:
+      "Bytes a second that a session's client may send in the long run, four times as many at " +
+      'once; each message counts 1,024 besides. One that sends more is read more slowly.',
+  }),
   HOLDFAST_RECONNECT_WINDOW: setting(integer(0, 3600), '0', {
     description: 'Seconds for which a disconnected session keeps its place.',
   }),

@@ -49,6 +49,10 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
     'How often a source was paused because its reader was slow.',
     ['direction'],
   ),
+  holdfast_relay_holds_total: counter(
+    'How often a client was not read for a while because it had sent too much.',
+    ['direction'],
+  ),
   api_requests_total: counter('HTTP requests answered.', ['method', 'endpoint', 'status_code']),
   request_duration_seconds: histogram('Time to answer an HTTP request.', REQUEST_S, [
     'method',

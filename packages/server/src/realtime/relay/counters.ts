@@ -25,6 +25,8 @@ export interface DirectionCounters {
   controlFrames: number;
   /** How often the source was paused because its reader was slow. */
   pauses: number;
+  /** How often the source was held back because it had sent too much. */
+  holds: number;
 }
 
 export interface RelayCounters {
@@ -54,6 +56,7 @@ function directionCounters(): DirectionCounters {
     refusedMessages: 0,
     controlFrames: 0,
     pauses: 0,
+    holds: 0,
   };
 }
 

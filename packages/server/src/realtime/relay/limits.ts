@@ -16,6 +16,8 @@ export interface RelayLimits {
   readonly maxLongBytesPerMinute: number;
   /** Longest message of a client that is no audio, where each is parsed before it is sent on. */
   readonly maxParsedBytes: number;
+  /** What a client may send in the long run, frames' own cost (`pace.ts`) included. */
+  readonly clientBytesPerSecond: number;
   /** Longest non-audio message that is assembled for a tap; longer ones pass untapped. */
   readonly maxTapBytes: number;
   /** Bytes waiting for one reader at which its source is paused. */
@@ -39,6 +41,7 @@ export const defaultLimits: RelayLimits = {
   maxTextBytes: MIB,
   maxLongBytesPerMinute: 32 * MIB,
   maxParsedBytes: 4 * MIB,
+  clientBytesPerSecond: MIB,
   maxTapBytes: MIB,
   highWaterBytes: 128 * KIB,
   maxInjectBytes: MIB,

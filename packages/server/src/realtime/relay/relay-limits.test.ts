@@ -179,6 +179,36 @@ describe('silence', () => {
   });
 });
 
+describe('a client that sends too much', () => {
+  const limits = { clientBytesPerSecond: 200_000 };
+
+  it.each([
+    ['bytes', 60_000, 20],
+    ['messages', 100, 1_600],
+  ])('is read as fast as it may send %s, and loses nothing', async (_what, length, count) => {
+    const { client, upstream, relay, ticker } = await start({ limits });
+    const startedMs = ticker.nowMs;
+    const texts = Array.from({ length: count }, (_, at) => String(at).padStart(length, 'x'));
+    for (const text of texts) client.text(text);
+    for (const text of texts) expect(await upstream.nextText()).toBe(text);
+    // Four seconds' worth came at once; the rest waited.
+    expect(ticker.nowMs - startedMs).toBeGreaterThan(1_500);
+    expect(relay.counters.clientToUpstream.holds).toBeGreaterThan(0);
+    client.text('after');
+    expect(await upstream.nextText()).toBe('after');
+  });
+
+  it('is heard again when the session ends, and is not taken for silent', async () => {
+    const { client, upstream, relay } = await start({ limits: { ...limits, deadAfterMs: 300 } });
+    client.text('x'.repeat(1_400_000));
+    await until(() => relay.counters.clientToUpstream.holds > 0, 'hold');
+    upstream.close(1000);
+    expect((await client.nextClose()).code).toBe(1000);
+    client.close(1000);
+    expect(await within(relay.closed, 'outcome')).toMatchObject({ initiator: 'upstream' });
+  });
+});
+
 describe('long messages of a client', () => {
   const limits = { maxTextBytes: 100_000, maxLongBytesPerMinute: 500_000, maxTapBytes: 100_000 };
   const ways: [string, BedOptions['guard']][] = [

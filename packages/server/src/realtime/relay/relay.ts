@@ -20,6 +20,7 @@ import { type RelayCounters, relayCounters } from './counters.ts';
 import { type FrameViolation, OPCODE_CLOSE, OPCODE_PING } from './frame-scanner.ts';
 import { defaultLimits, type RelayLimits } from './limits.ts';
 import { Outlet } from './outlet.ts';
+import { Pace } from './pace.ts';
 import type { Pump, PumpEvents } from './pump.ts';
 import { clientPump, type RelayGuard, upstreamPump } from './pumps.ts';
 import { errorEvent } from './reject.ts';
@@ -76,6 +77,7 @@ export class Relay implements Ticking, SideEvents {
   readonly #upstream: Side;
   readonly #clientPump: Pump;
   readonly #upstreamPump: Pump;
+  readonly #pace: Pace;
   #outcome: RelayOutcome | null = null;
   #deadlineMs = 0;
   #resolveClosed!: (outcome: RelayOutcome) => void;
@@ -84,6 +86,7 @@ export class Relay implements Ticking, SideEvents {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.counters = relayCounters(options.ticker.nowMs);
+    this.#pace = new Pace(this.#limits, options.ticker.nowMs);
     this.closed = new Promise(resolve => {
       this.#resolveClosed = resolve;
     });
@@ -174,11 +177,23 @@ export class Relay implements Ticking, SideEvents {
     const fromClient = side === this.#client;
     const reader = fromClient ? this.#upstream : this.#client;
     (fromClient ? this.#clientPump : this.#upstreamPump).chunk(chunk, borrowed);
-    if (this.#outcome !== null) this.#settle();
-    else if (reader.backlogBytes >= this.#limits.highWaterBytes && side.pauseFor(reader)) {
+    if (this.#outcome !== null) {
+      this.#settle();
+      return;
+    }
+    if (fromClient) this.#paceClient(chunk.length);
+    if (reader.backlogBytes >= this.#limits.highWaterBytes && side.pauseFor(reader)) {
       const { clientToUpstream, upstreamToClient } = this.counters;
       (fromClient ? clientToUpstream : upstreamToClient).pauses++;
     }
+  }
+
+  #paceClient(bytes: number): void {
+    const { clientToUpstream } = this.counters;
+    this.#pace.spend(bytes, clientToUpstream.frames);
+    if (!this.#pace.spent || this.#client.heldBack) return;
+    this.#client.holdBack();
+    clientToUpstream.holds++;
   }
 
   #control(side: Side, opcode: number, payload: Buffer): void {
@@ -259,6 +274,8 @@ export class Relay implements Ticking, SideEvents {
       if (nowMs >= this.#deadlineMs) this.#destroy();
       return;
     }
+    this.#pace.refill(nowMs);
+    if (!this.#pace.spent) this.#client.goOn();
     this.#check(this.#client, this.#upstream, nowMs);
     if (this.#outcome === null) this.#check(this.#upstream, this.#client, nowMs);
     this.counters.lastActivityMs = Math.max(this.#client.heardAtMs, this.#upstream.heardAtMs);

@@ -2,7 +2,8 @@
  * One side of a session: its socket, the way out to it, and what is known about its health.
  *
  * Reading is paused while the other side's reader is slow, and resumed when that reader has taken
- * everything ('drain'). A paused side is not read, so its silence does not count.
+ * everything ('drain'); and while the relay holds the side back. A side that is not read may be
+ * silent.
  */
 import type { Duplex } from 'node:stream';
 import type { RelayLimits } from './limits.ts';
@@ -39,6 +40,8 @@ export class Side {
   readonly outlet: Outlet;
   /** Reading is paused because the other side's reader is slow. */
   paused = false;
+  /** Reading is paused because it has sent too much. */
+  heldBack = false;
   /** Its close frame came, or is not waited for. */
   closeReceived = false;
   /** No more bytes will come from it. */
@@ -87,7 +90,7 @@ export class Side {
       this.#peer.read(chunk => this.#take(events, chunk, true));
     } else socket.on('data', (chunk: Buffer) => this.#take(events, chunk, false));
     // A dialled socket comes paused, and a listener alone does not change that.
-    if (this.paused) socket.pause();
+    if (this.paused || this.heldBack) socket.pause();
     else socket.resume();
   }
 
@@ -114,7 +117,19 @@ export class Side {
   #resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    this.socket.resume();
+    if (!this.heldBack) this.socket.resume();
+  }
+
+  /** Stops reading until `goOn`. */
+  holdBack(): void {
+    this.heldBack = true;
+    this.socket.pause();
+  }
+
+  goOn(): void {
+    if (!this.heldBack) return;
+    this.heldBack = false;
+    if (!this.paused) this.socket.resume();
   }
 
   /** Sends the close frame as soon as it may stand there. */
@@ -122,6 +137,7 @@ export class Side {
     if (!this.gone) this.outlet.close(code, reason);
     // What still comes is read, for its close frame: nothing waits for a slow reader any more.
     this.#resume();
+    this.goOn();
   }
 
   /**
@@ -140,7 +156,7 @@ export class Side {
    * anything. Pings when it is time to.
    */
   check(nowMs: number, limits: RelayLimits, pausedSource: boolean): Ailment {
-    if (this.paused || this.bytesRead !== this.#bytesSeen) {
+    if (this.paused || this.heldBack || this.bytesRead !== this.#bytesSeen) {
       this.#bytesSeen = this.bytesRead;
       this.#heardAtMs = nowMs;
     } else if (nowMs - this.#heardAtMs >= limits.deadAfterMs) return 'silent';

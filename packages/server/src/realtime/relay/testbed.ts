@@ -219,7 +219,8 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
       const client = acceptUpgrade({ request, socket, head });
       const dialled = await dialUpstream({ url: upstream.url, timeoutMs: WAIT_MS });
       if (!dialled.ok) throw new Error(dialled.failure.detail);
-      const made = new Relay({ ...relayOptions, client, upstream: dialled.peer, ticker });
+      const limits = { clientBytesPerSecond: Number.MAX_SAFE_INTEGER, ...options.limits };
+      const made = new Relay({ ...relayOptions, limits, client, upstream: dialled.peer, ticker });
       prepare?.(made);
       made.start();
       resolve(made);
