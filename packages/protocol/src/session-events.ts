@@ -1,14 +1,26 @@
 import { z } from 'zod';
 import { define } from './catalogue.ts';
 
+const count = z.number().int();
+/** Logs of earlier releases lack some of them. */
+const part = count.default(0);
+
+/** Tokens of one response; what comes from a cache is part of the input. */
 const usage = z.object({
-  input_tokens: z.number().int(),
-  output_tokens: z.number().int(),
-  total_tokens: z.number().int(),
-  input_audio_tokens: z.number().int().default(0),
-  output_audio_tokens: z.number().int().default(0),
-  cached_tokens: z.number().int().default(0),
+  input_tokens: count,
+  input_text_tokens: part,
+  input_audio_tokens: part,
+  input_image_tokens: part,
+  cached_tokens: part,
+  cached_text_tokens: part,
+  cached_audio_tokens: part,
+  cached_image_tokens: part,
+  output_tokens: count,
+  output_text_tokens: part,
+  output_audio_tokens: part,
+  total_tokens: count,
 });
+const costUsd = z.number().nullable().default(null).describe('Null: unknown.');
 export type UsageCounts = z.infer<typeof usage>;
 
 const replica = z.string().describe('The server process that held the session.');
@@ -76,7 +88,7 @@ export const SESSION_EVENTS = {
     public: { item_id: z.string(), audio_end_ms: z.number() },
   }),
   'transcript.user': define('session', 'What the user said, as the model transcribed it.', {
-    public: { item_id: z.string(), usage_seconds: z.number().nullable() },
+    public: { item_id: z.string(), usage_seconds: z.number().nullable(), cost_usd: costUsd },
     private: { text: z.string() },
   }),
   'transcript.assistant': define('session', 'What the model said.', {
@@ -97,6 +109,7 @@ export const SESSION_EVENTS = {
       status: z.string(),
       status_reason: z.string().nullable(),
       usage: usage.nullable(),
+      cost_usd: costUsd,
     },
   }),
   'rate_limits.updated': define('session', 'What the provider still allows.', {

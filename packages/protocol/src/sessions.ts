@@ -13,17 +13,37 @@ export const SESSION_STATES = [
 export const sessionState = z.enum(SESSION_STATES);
 export type SessionState = z.infer<typeof sessionState>;
 
+const tokens = z.number().int();
+
 export const sessionUsage = z.object({
   responses: z.number().int(),
-  input_tokens: z.number().int(),
-  output_tokens: z.number().int(),
-  total_tokens: z.number().int(),
-  input_audio_tokens: z.number().int(),
-  output_audio_tokens: z.number().int(),
-  cached_tokens: z.number().int(),
-  transcription_seconds: z.number(),
+  input_tokens: tokens.describe('What the model read, what came from a cache included.'),
+  input_text_tokens: tokens,
+  input_audio_tokens: tokens,
+  input_image_tokens: tokens,
+  cached_tokens: tokens.describe('The part of the input that came from a cache.'),
+  cached_text_tokens: tokens,
+  cached_audio_tokens: tokens,
+  cached_image_tokens: tokens,
+  output_tokens: tokens,
+  output_text_tokens: tokens,
+  output_audio_tokens: tokens,
+  total_tokens: tokens.describe('Input and output, without transcription.'),
+  transcription_input_tokens: tokens.describe('Of the model that transcribes the user.'),
+  transcription_output_tokens: tokens,
+  transcription_seconds: z.number().describe('Where transcription is billed by length.'),
 });
 export type SessionUsage = z.infer<typeof sessionUsage>;
+
+export const sessionCost = z.object({
+  usd: z.number().nullable().describe('So far; null while `unpriced` names a model.'),
+  unpriced: z.array(z.string()).describe('Models that have no price for what was used.'),
+  unreported: z
+    .number()
+    .int()
+    .describe('Responses whose usage was never reported: not in `usd`, in full in budgets.'),
+});
+export type SessionCost = z.infer<typeof sessionCost>;
 
 /** `GET /v1/sessions/{id}`. Times are the database's. */
 export const session = z.object({
@@ -47,6 +67,7 @@ export const session = z.object({
   duration_s: z.number().nullable(),
   close_reason: z.string().nullable(),
   usage: sessionUsage,
+  cost: sessionCost,
   recordings: z.object({ count: z.number().int(), duration_s: z.number() }),
   last_seq: z.number().int().describe('The newest event of the log.'),
 });

@@ -40,10 +40,11 @@ export async function createApplication(config: Config, platform: Platform): Pro
   const shared = openWork(config, platform, auth);
   const { work } = shared;
   const catalogue = await openModels(config, platform, auth);
-  const { models, gateway } = catalogue;
+  const { models, accounts, gateway } = catalogue;
   const audio = await openRecordings(config, platform, auth);
   const { recordings } = audio;
-  const voice = await openRealtime(config, platform, { auth, work, models, recordings });
+  const voiced = { auth, work, models, accounts, recordings };
+  const voice = await openRealtime(config, platform, voiced);
   const agents = await openRuns(config, platform, { auth, work, models, gateway });
   const features = [identity, shared, catalogue, audio, voice, agents];
   return assemble(config, platform, { auth, features });

@@ -20,6 +20,10 @@ const scriptTurn = z
       })
       .optional()
       .describe('Call this function; refused in words when the session has no such tool.'),
+    usage: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('Report this usage instead of what was counted.'),
     fail: z
       .strictObject({
         code: z.string().max(200),

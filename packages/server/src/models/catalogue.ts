@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { HoldfastError } from '../kernel/index.ts';
+import { builtinVoice } from './default-voice.ts';
 
 /**
  * The operator's model file (`models.json`): which models exist, under which names callers request
@@ -9,13 +10,24 @@ import { HoldfastError } from '../kernel/index.ts';
 const PROVIDERS = ['azure', 'openai', 'compatible', 'anthropic', 'gemini'] as const;
 type Provider = (typeof PROVIDERS)[number];
 
-/** Protocols of models: OpenAI's three, Anthropic's Messages, Google's Gemini. */
-export const PROTOCOLS = ['realtime', 'responses', 'chat', 'messages', 'gemini'] as const;
+/**
+ * Protocols of models: OpenAI's, Anthropic's Messages, Google's Gemini. `transcription`: models
+ * that write down a user's speech within a session of another, or in one of their own.
+ */
+export const PROTOCOLS = [
+  'realtime',
+  'transcription',
+  'responses',
+  'chat',
+  'messages',
+  'gemini',
+] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** The providers that offer a protocol. */
 const SPEAKERS: Readonly<Record<Protocol, readonly Provider[]>> = {
   realtime: ['azure', 'openai', 'compatible'],
+  transcription: ['azure', 'openai', 'compatible'],
   responses: ['azure', 'openai', 'compatible'],
   chat: ['azure', 'openai', 'compatible'],
   messages: ['anthropic'],
@@ -32,15 +44,22 @@ const alias = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,98}\*?$/, 'a name; a last * stands for any ending');
 
+const rate = z.number().min(0).optional();
+
 const price = z.strictObject({
-  from: z.iso.date().describe('First day on which this price holds.'),
+  from: z.iso.date().describe('First day (UTC) on which this price holds.'),
+  checked: z.iso.date().optional().describe("When it was last compared with the provider's list."),
   currency: z.string().length(3).default('USD'),
-  input_text: z.number().min(0).optional().describe('Per million tokens, as are all below.'),
-  input_audio: z.number().min(0).optional(),
-  cached_input: z.number().min(0).optional(),
-  cache_write: z.number().min(0).optional().describe('Input written to a cache.'),
-  output_text: z.number().min(0).optional(),
-  output_audio: z.number().min(0).optional(),
+  input_text: rate.describe('Per million tokens, as are all but `per_minute`.'),
+  input_audio: rate,
+  input_image: rate,
+  cached_input: rate.describe('Text that comes from a cache; left out: as `input_text`.'),
+  cached_input_audio: rate.describe('Left out: as `input_audio`.'),
+  cached_input_image: rate.describe('Left out: as `input_image`.'),
+  cache_write: rate.describe('Input written to a cache.'),
+  output_text: rate,
+  output_audio: rate,
+  per_minute: rate.describe('Per minute of audio, for models that are billed by its length.'),
   long_context: z
     .strictObject({
       above_tokens: z.int().min(1).max(100_000_000),
@@ -116,7 +135,7 @@ interface Named {
   endpoints: Record<string, Endpoint>;
   models: readonly Pick<
     CatalogueFile['models'][number],
-    'id' | 'aliases' | 'endpoint' | 'protocols'
+    'id' | 'aliases' | 'endpoint' | 'protocols' | 'prices'
   >[];
 }
 
@@ -140,6 +159,7 @@ function catalogueFaults(file: Named): Fault[] {
     const provider = file.endpoints[entry.endpoint]?.provider;
     const mute = entry.protocols.find(one => provider && !SPEAKERS[one].includes(provider));
     if (mute) faults.push({ path: ['models', index], message: `${provider} has no ${mute}` });
+    faults.push(...priceFaults(entry, index));
   });
   if (!taken.has(file.default)) faults.push({ path: ['default'], message: 'names no model' });
   else if (!isSpoken(file)) faults.push({ path: ['default'], message: 'must be a realtime model' });
@@ -149,6 +169,34 @@ function catalogueFaults(file: Named): Fault[] {
     if (fault) faults.push({ path, message: fault });
   }
   return faults;
+}
+
+/** Prices that only models of some protocols have; they would be ignored elsewhere. */
+const VOICE_PRICES = [
+  'input_audio',
+  'input_image',
+  'cached_input_audio',
+  'cached_input_image',
+  'output_audio',
+  'per_minute',
+] as const;
+const TEXT_PRICES = ['cache_write', 'long_context'] as const;
+
+export const isVoice = (protocol: Protocol): protocol is 'realtime' | 'transcription' =>
+  protocol === 'realtime' || protocol === 'transcription';
+
+function priceFaults(entry: Named['models'][number], index: number): Fault[] {
+  const voice = entry.protocols.some(isVoice);
+  const text = !entry.protocols.every(isVoice);
+  const unused = [...(voice ? [] : VOICE_PRICES), ...(text ? [] : TEXT_PRICES)];
+  return entry.prices.flatMap((price, at) =>
+    unused
+      .filter(name => price[name] !== undefined)
+      .map(name => ({
+        path: ['models', index, 'prices', at, name],
+        message: `is for ${voice ? 'text' : 'realtime and transcription'} models only`,
+      })),
+  );
 }
 
 /** Whether the default is a realtime model, if there is any: realtime routes may name no model. */
@@ -246,8 +294,19 @@ export function defaultCatalogue(settings: DefaultCatalogueSettings): CatalogueF
   const aliases = [...new Set(names)].filter(
     alias => alias !== 'gpt-realtime' && (azure || alias !== 'gpt-realtime-mini'),
   );
-  const realtime = { id: 'gpt-realtime', aliases, endpoint: 'default', deployment };
-  const mini = { id: 'gpt-realtime-mini', aliases: MINI_ALIASES, endpoint: 'default' };
+  const realtime = {
+    id: 'gpt-realtime',
+    aliases,
+    endpoint: 'default',
+    deployment,
+    ...sizeAndPrices(deployment),
+  };
+  const mini = {
+    id: 'gpt-realtime-mini',
+    aliases: MINI_ALIASES,
+    endpoint: 'default',
+    ...sizeAndPrices('gpt-realtime-mini'),
+  };
   return parseCatalogue({
     default: 'gpt-realtime',
     endpoints: {
@@ -256,4 +315,9 @@ export function defaultCatalogue(settings: DefaultCatalogueSettings): CatalogueF
     },
     models: [...(azure ? [realtime] : [realtime, mini]), ...(settings.text?.models ?? [])],
   } satisfies CatalogueInput);
+}
+
+function sizeAndPrices(name: string) {
+  const { protocols: _, ...known } = builtinVoice(name) ?? {};
+  return known;
 }

@@ -40,3 +40,9 @@ export { createProviderKeys } from './provider-keys/provider-keys.ts';
 export { providerKeyRoutes } from './provider-keys/routes.ts';
 export { modelsRoutes } from './routes.ts';
 export type { Upstream } from './upstream.ts';
+export {
+  createVoiceAccounts,
+  type VoiceAccount,
+  type VoiceAccounts,
+} from './voice-accounts.ts';
+export type { Modalities, VoiceUsage } from './voice-prices.ts';

@@ -30,9 +30,19 @@ describe('the price on a day', () => {
   it('is none without text prices, or in another currency', () => {
     const euros = { ...early, currency: 'EUR' };
     const audio = { from: '2025-01-01', input_audio: 1, output_audio: 1 };
-    for (const prices of [[], [euros], [audio]]) {
-      expect(priceOn(modelWith(prices), '2026-01-01')).toBeNull();
+    const spoken = modelWith([audio], { protocols: ['realtime'] });
+    for (const model of [modelWith([]), modelWith([euros]), spoken]) {
+      expect(priceOn(model, '2026-01-01')).toBeNull();
     }
+  });
+
+  it.each([
+    ['responses', { per_minute: 1 }, 'per_minute: is for realtime and transcription models only'],
+    ['responses', { input_image: 1 }, 'input_image: is for realtime'],
+    ['realtime', { cache_write: 1 }, 'cache_write: is for text models only'],
+  ])('of %s refuses what it would ignore', (protocol, price, fault) => {
+    const prices = [{ from: '2025-01-01', ...price }];
+    expect(() => modelWith(prices, { protocols: [protocol] })).toThrow(fault);
   });
 
   it('goes by UTC', () => {

@@ -47,19 +47,22 @@ export interface TextPrice extends Rates {
 
 const PER = 1_000_000;
 
-/**
- * The price that holds on that day (UTC), or null when there is none: none begins so early, it has
- * no text prices, or it is in another currency than budgets are.
- */
-export function priceOn(model: Model, day: string): TextPrice | null {
-  const current = model.prices
+/** The price in US dollars, as budgets are, that holds on that day (UTC); undefined: none. */
+export function currentPrice(prices: readonly Price[], day: string): Price | undefined {
+  const current = prices
     .filter(price => price.from <= day)
     .reduce<Price | undefined>(
       (latest, price) => (latest === undefined || price.from >= latest.from ? price : latest),
       undefined,
     );
+  return current?.currency === 'USD' ? current : undefined;
+}
+
+/** The prices of text that hold on that day (UTC), or null when there are none. */
+export function priceOn(model: Pick<Model, 'prices'>, day: string): TextPrice | null {
+  const current = currentPrice(model.prices, day);
   const { input_text: input, output_text: output } = current ?? {};
-  if (input === undefined || output === undefined || current?.currency !== 'USD') return null;
+  if (current === undefined || input === undefined || output === undefined) return null;
   const { cached_input: cached = input, cache_write: cacheWrite = input } = current;
   const { long_context: long } = current;
   return {

@@ -27,6 +27,7 @@ type Tables = {
   reservations: {
     id: string;
     run_id: string | null;
+    session_id: string | null;
     project_id: string;
     owner: string;
     model: string;

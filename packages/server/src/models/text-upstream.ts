@@ -1,16 +1,19 @@
 import type { Endpoint, Model, Protocol } from './catalogue.ts';
-import { headersFor, httpBase, keyHeaders, type UpstreamCredentials } from './upstream.ts';
+import {
+  headersFor,
+  httpBase,
+  keyHeaders,
+  keyProviderOf,
+  type UpstreamCredentials,
+} from './upstream.ts';
 
-export type TextProtocol = Exclude<Protocol, 'realtime'>;
+export type TextProtocol = Exclude<Protocol, 'realtime' | 'transcription'>;
 
 /** Where a text model is called, and with which credentials. */
 export interface TextUpstream {
   /** The model's name at the provider. */
   readonly deployment: string;
-  /**
-   * The provider whose key a project may bring. OpenAI's own address counts as `openai`, even where
-   * the catalogue calls it `compatible`.
-   */
+  /** The provider whose key a project may bring. */
   readonly keyProvider: Endpoint['provider'];
   /** `action`: what follows the model's resource, such as `count_tokens` or Gemini's method. */
   url(protocol: TextProtocol, action?: string): URL;
@@ -23,7 +26,6 @@ const PATHS: Readonly<Record<Exclude<TextProtocol, 'gemini'>, string>> = {
   chat: '/chat/completions',
   messages: '/v1/messages',
 };
-const OPENAI_HOST = 'api.openai.com';
 
 export function createTextUpstream(
   model: Model,
@@ -35,7 +37,7 @@ export function createTextUpstream(
   const { provider } = endpoint;
   return {
     deployment,
-    keyProvider: new URL(base).hostname === OPENAI_HOST ? 'openai' : provider,
+    keyProvider: keyProviderOf(endpoint),
     url(protocol, action) {
       if (protocol === 'gemini') {
         return new URL(`${base}/v1beta/models/${encodeURIComponent(deployment)}:${action}`);

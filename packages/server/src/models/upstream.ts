@@ -23,6 +23,18 @@ export interface UpstreamCredentials {
   secret(name: string): Promise<string | undefined>;
   /** A valid Entra ID token for Azure's models; caches and refreshes by itself. */
   entraToken?(): Promise<string>;
+  /** A project's own key for a provider, which goes before the catalogue's. */
+  ownKey?(projectId: string, provider: Endpoint['provider']): Promise<string | undefined>;
+}
+
+const OPENAI_HOST = 'api.openai.com';
+
+/**
+ * The provider whose key a project may bring. OpenAI's own address counts as `openai`, even where
+ * the catalogue calls it `compatible`.
+ */
+export function keyProviderOf(endpoint: Endpoint): Endpoint['provider'] {
+  return new URL(httpBase(endpoint)).hostname === OPENAI_HOST ? 'openai' : endpoint.provider;
 }
 
 const OFFICIAL: Partial<Record<Endpoint['provider'], string>> = {
@@ -31,10 +43,12 @@ const OFFICIAL: Partial<Record<Endpoint['provider'], string>> = {
   gemini: 'https://generativelanguage.googleapis.com',
 };
 
+/** `projectId`: whose own key is used, where it has one. */
 export function createUpstream(
   model: Model,
   endpoint: Endpoint,
   credentials: UpstreamCredentials,
+  projectId?: string,
 ): Upstream {
   const base = httpBase(endpoint);
   const deployment = model.deployment ?? model.id;
@@ -51,7 +65,11 @@ export function createUpstream(
       return url.href;
     },
     hangupUrl: callId => `${callsUrl}/${encodeURIComponent(callId)}/hangup`,
-    headers: () => headersFor(endpoint, credentials),
+    async headers() {
+      const { provider } = endpoint;
+      const own = projectId && (await credentials.ownKey?.(projectId, keyProviderOf(endpoint)));
+      return own ? keyHeaders(provider, own) : headersFor(endpoint, credentials);
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Audit, ClientSecrets, Principal, Watch } from '../auth/index.ts';
 import type { UpgradeRoute } from '../http/index.ts';
 import type { Component } from '../kernel/index.ts';
-import type { Models } from '../models/index.ts';
+import type { Models, VoiceAccounts } from '../models/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { Doorbell } from '../platform/doorbell/index.ts';
 import type { Leases } from '../platform/leases/index.ts';
@@ -36,6 +36,7 @@ export interface RealtimeDeps {
   readonly doorbell: Doorbell;
   readonly telemetry: Telemetry;
   readonly models: Models;
+  readonly accounts: VoiceAccounts;
   readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume' | 'grantOf'>;
   readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
   readonly audit: Pick<Audit, 'record'>;

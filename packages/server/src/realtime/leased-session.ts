@@ -1,11 +1,13 @@
-import type { SessionUsage } from '@holdfast/protocol';
 import { HoldfastError } from '../kernel/index.ts';
+import type { VoiceAccount, VoiceAccounts } from '../models/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import { createJournal, type Journal, type JournalLoss } from '../platform/log/index.ts';
 import { persist } from '../work/index.ts';
+import { totalsOf } from './present.ts';
 import type { Json } from './preview/session.ts';
 import { isFinal, type SessionInput } from './session.ts';
 import * as store from './store.ts';
+import type { SessionRow } from './tables.ts';
 import { SessionTap } from './tap.ts';
 import { type TransitionDeps, transition } from './transitions.ts';
 
@@ -22,13 +24,19 @@ const FLUSH_ON_RELEASE_MS = 5_000;
 
 export interface LeasedSessionOptions {
   readonly lease: Lease;
-  /** Usage so far, when the session was held elsewhere before. */
-  readonly usage?: SessionUsage;
+  /** As it was when this process took it, with what was used before. */
+  readonly row: SessionRow;
   /** The lease is gone, or the session was erased: stop at once. */
   readonly onLost: (loss: JournalLoss) => void;
   readonly onCreated?: () => void;
   readonly onConfiguration?: (session: Json) => void;
   readonly onError?: (error: Json) => void;
+  /** Its next response is more than a budget allows; what is under way may end. Called once. */
+  readonly onOverBudget: (error: HoldfastError) => void;
+}
+
+export interface LeasedSessionDeps extends TransitionDeps {
+  readonly accounts: Pick<VoiceAccounts, 'hold'>;
 }
 
 export interface LeasedSession {
@@ -49,23 +57,26 @@ export interface LeasedSession {
 }
 
 export function createLeasedSession(
-  deps: TransitionDeps,
+  deps: LeasedSessionDeps,
   options: LeasedSessionOptions,
 ): LeasedSession {
-  const { lease, onLost } = options;
+  const { lease, row, onLost, onOverBudget } = options;
   const { database, log, leases, telemetry } = deps;
   const id = lease.subject;
   const actor = `replica:${leases.replica}`;
   const { fence } = lease;
   const journal = createJournal({ log, subject: id, actor, fence, telemetry, onLost });
-  const tap = createTap(deps, { id, journal }, options);
+  const { project_id: projectId, created_by: owner, model } = row;
+  const account = deps.accounts.hold({ id, projectId, owner, model }, onOverBudget);
+  const tap = createTap(deps, { id, journal, account }, options);
   const letGo = async (work: () => Promise<void>) => {
     await journal.flush(FLUSH_ON_RELEASE_MS);
     journal.close();
+    await account.close();
     try {
       await persist(async () => {
         await store.writeActivity(database.db, leases.replica, [
-          { id, idleMs: 0, usage: tap.usage },
+          { id, idleMs: 0, totals: tap.meter.totals },
         ]);
         await work();
       });
@@ -80,10 +91,12 @@ export function createLeasedSession(
     lease,
     journal,
     tap,
-    release: (input, closeCode) =>
-      letGo(async () => {
+    release(input, closeCode) {
+      tap.meter.end();
+      return letGo(async () => {
         await transition(deps, id, input, { actor, closeCode, lease });
-      }),
+      });
+    },
     async handOver() {
       let goesOn = true;
       await letGo(async () => {
@@ -99,10 +112,10 @@ export function createLeasedSession(
 /** What the tap learns goes to the journal, to the row, and to the session itself. */
 function createTap(
   deps: TransitionDeps,
-  session: { id: string; journal: Journal },
+  session: { id: string; journal: Journal; account: VoiceAccount },
   options: LeasedSessionOptions,
 ): SessionTap {
-  const { id, journal } = session;
+  const { id, journal, account } = session;
   const note = (facts: store.UpstreamFacts) => {
     store.setUpstream(deps.database.db, id, facts).catch((error: unknown) => {
       deps.telemetry.log.warn('session.facts_lost', { session_id: id, error });
@@ -121,9 +134,11 @@ function createTap(
         options.onCreated?.();
       },
       onVoice: voice => note({ voice }),
+      onUnread: () => deps.metrics.unread.add(1),
       ...(onConfiguration && { onConfiguration }),
       ...(onError && { onError }),
     },
-    options.usage,
+    account,
+    totalsOf(options.row),
   );
 }

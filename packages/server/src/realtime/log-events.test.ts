@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkEvent } from '../platform/log/index.ts';
-import { addUsage, clientLogEvent, noUsage, serverLogEvent } from './log-events.ts';
+import { clientLogEvent, serverLogEvent } from './log-events.ts';
 import type { Json } from './preview/session.ts';
 import { SessionTap } from './tap.ts';
 
@@ -124,41 +124,24 @@ describe('what the log keeps', () => {
   });
 });
 
-describe('usage', () => {
-  it('adds up responses and transcriptions', () => {
-    const total = SERVER_EVENTS.reduce(addUsage, addUsage(noUsage(), SERVER_EVENTS[10]!));
-    expect(total).toEqual({
-      responses: 2,
-      input_tokens: 20,
-      output_tokens: 40,
-      total_tokens: 60,
-      input_audio_tokens: 16,
-      output_audio_tokens: 30,
-      cached_tokens: 4,
-      transcription_seconds: 2.5,
-    });
-  });
-
-  it('counts tokens of transcriptions, and nothing that is no number', () => {
-    const type = 'conversation.item.input_audio_transcription.completed';
-    const tokens = { type: 'tokens', input_tokens: 3, output_tokens: 'x', total_tokens: -5 };
-    expect(addUsage(noUsage(), { type, usage: tokens })).toEqual({ ...noUsage(), input_tokens: 3 });
-    expect(addUsage(noUsage(), { type, usage: 'x' })).toEqual(noUsage());
-    expect(addUsage(noUsage(), { type: 'response.done', response: { usage: null } })).toEqual({
-      ...noUsage(),
-      responses: 1,
-    });
-  });
-});
-
 describe('the tap', () => {
   function listen() {
-    const seen = { recorded: [] as string[], created: [] as unknown[], voices: [] as string[] };
-    const tap = new SessionTap({
-      record: event => void seen.recorded.push(event.type),
-      onCreated: session => void seen.created.push(session),
-      onVoice: voice => void seen.voices.push(voice),
-    });
+    const seen = {
+      recorded: [] as string[],
+      created: [] as unknown[],
+      voices: [] as string[],
+      unread: [] as string[],
+    };
+    const account = { model: 'm', add: () => 0, addUnreported() {}, turn() {} };
+    const tap = new SessionTap(
+      {
+        record: event => void seen.recorded.push(event.type),
+        onCreated: session => void seen.created.push(session),
+        onVoice: voice => void seen.voices.push(voice),
+        onUnread: () => void seen.unread.push('unread'),
+      },
+      account,
+    );
     return { tap, seen };
   }
 
@@ -188,10 +171,18 @@ describe('the tap', () => {
     expect(tap.upstreamExpired).toBe(true);
   });
 
-  it.each(['', '{', 'null', '[]', '{"type":7}'])('shrugs at %s', text => {
+  it.each(['', '{', 'null', '[]', '{"type":7}'])('records nothing of %s', text => {
     const { tap, seen } = listen();
     tap.server(text);
     tap.client(`function_call_output ${text}`);
     expect(seen.recorded).toEqual([]);
+  });
+
+  it('tells of an event that it could not read, for its usage is lost', () => {
+    const { tap, seen } = listen();
+    const output = Array.from({ length: 60_000 }, () => ({}));
+    tap.server(JSON.stringify({ type: 'response.done', response: { output } }));
+    tap.server('{');
+    expect(seen.unread).toHaveLength(2);
   });
 });

@@ -1,7 +1,7 @@
-import type { SessionUsage, UsageCounts } from '@holdfast/protocol';
 import type { NewEvent } from '../platform/log/index.ts';
 import { boundedText } from '../work/index.ts';
 import { entry, isObject, type Json } from './preview/session.ts';
+import { countsOf, type ReportedUsage } from './usage.ts';
 
 /**
  * What the log keeps of a realtime conversation: one GA event in, at most one log event out. Pure.
@@ -13,9 +13,15 @@ import { entry, isObject, type Json } from './preview/session.ts';
 const WORD_MAX_CHARS = 200;
 const LIST_MAX = 128;
 
+/** What an event reports as used, and what that costs (null: unknown). */
+export interface Costed {
+  readonly reported: ReportedUsage;
+  readonly costUsd: number | null;
+}
+
 /** What the upstream said. */
-export function serverLogEvent(event: Json): NewEvent | null {
-  return entry(SERVER, event.type)?.(event) ?? null;
+export function serverLogEvent(event: Json, costed?: Costed): NewEvent | null {
+  return entry(SERVER, event.type)?.(event, costed) ?? null;
 }
 
 /** What the client said. */
@@ -30,7 +36,7 @@ export function clientLogEvent(event: Json): NewEvent | null {
   };
 }
 
-const SERVER: Readonly<Record<string, (event: Json) => NewEvent | null>> = {
+const SERVER: Readonly<Record<string, (event: Json, costed?: Costed) => NewEvent | null>> = {
   'session.updated': event => (isObject(event.session) ? sessionUpdated(event.session) : null),
   'input_audio_buffer.speech_started': event => ({
     type: 'speech.started',
@@ -46,7 +52,7 @@ const SERVER: Readonly<Record<string, (event: Json) => NewEvent | null>> = {
     type: 'item.truncated',
     data: { item_id: word(event.item_id), audio_end_ms: number(event.audio_end_ms) ?? 0 },
   }),
-  'conversation.item.input_audio_transcription.completed': event => {
+  'conversation.item.input_audio_transcription.completed': (event, costed) => {
     const { usage } = event;
     const isTimed = isObject(usage) && usage.type === 'duration';
     return {
@@ -54,6 +60,7 @@ const SERVER: Readonly<Record<string, (event: Json) => NewEvent | null>> = {
       data: {
         item_id: word(event.item_id),
         usage_seconds: isTimed ? number(usage.seconds) : null,
+        cost_usd: costed?.costUsd ?? null,
       },
       private: { text: boundedText(event.transcript) },
     };
@@ -69,7 +76,8 @@ const SERVER: Readonly<Record<string, (event: Json) => NewEvent | null>> = {
     },
     private: { arguments: boundedText(event.arguments) },
   }),
-  'response.done': event => (isObject(event.response) ? responseDone(event.response) : null),
+  'response.done': (event, costed) =>
+    isObject(event.response) ? responseDone(event.response, costed) : null,
   'rate_limits.updated': event => ({
     type: 'rate_limits.updated',
     data: { limits: list(event.rate_limits).filter(isObject).map(rateLimit) },
@@ -118,7 +126,7 @@ function sessionUpdated(session: Json): NewEvent {
   };
 }
 
-function responseDone(response: Json): NewEvent {
+function responseDone(response: Json, costed: Costed | undefined): NewEvent {
   const details = isObject(response.status_details) ? response.status_details : {};
   return {
     type: 'response.done',
@@ -126,7 +134,8 @@ function responseDone(response: Json): NewEvent {
       response_id: word(response.id),
       status: word(response.status),
       status_reason: wordOrNull(details.reason ?? details.type),
-      usage: responseUsage(response),
+      usage: costed === undefined ? null : countsOf(costed.reported.used),
+      cost_usd: costed?.costUsd ?? null,
     },
   };
 }
@@ -155,65 +164,6 @@ export function voiceOf(session: Json): string | null {
   return wordOrNull(isObject(voice) ? voice.id : voice);
 }
 
-/**
- * What a session has used, counted from what the provider reports: each `response.done`, and each
- * transcription that reports seconds (one that reports tokens adds to the tokens).
- * Source: openai-openapi `RealtimeResponse.usage`, `TranscriptTextUsage*`.
- */
-export function noUsage(): SessionUsage {
-  return {
-    responses: 0,
-    input_tokens: 0,
-    output_tokens: 0,
-    total_tokens: 0,
-    input_audio_tokens: 0,
-    output_audio_tokens: 0,
-    cached_tokens: 0,
-    transcription_seconds: 0,
-  };
-}
-
-/** The usage of one GA response object, or null where it reports none. */
-function responseUsage(response: Json): UsageCounts | null {
-  if (!isObject(response.usage)) return null;
-  const { usage } = response;
-  const input = isObject(usage.input_token_details) ? usage.input_token_details : {};
-  const output = isObject(usage.output_token_details) ? usage.output_token_details : {};
-  return {
-    input_tokens: count(usage.input_tokens),
-    output_tokens: count(usage.output_tokens),
-    total_tokens: count(usage.total_tokens),
-    input_audio_tokens: count(input.audio_tokens),
-    output_audio_tokens: count(output.audio_tokens),
-    cached_tokens: count(input.cached_tokens),
-  };
-}
-
-/** `usage` after `event`; the same object when the event reports nothing. */
-export function addUsage(usage: SessionUsage, event: Json): SessionUsage {
-  if (event.type === 'response.done' && isObject(event.response)) {
-    const used = responseUsage(event.response);
-    return add(usage, { ...used, responses: 1 });
-  }
-  if (event.type !== 'conversation.item.input_audio_transcription.completed') return usage;
-  const used = isObject(event.usage) ? event.usage : {};
-  if (used.type === 'duration') return add(usage, { transcription_seconds: amount(used.seconds) });
-  if (used.type !== 'tokens') return usage;
-  const input = isObject(used.input_token_details) ? used.input_token_details : {};
-  return add(usage, {
-    input_tokens: count(used.input_tokens),
-    output_tokens: count(used.output_tokens),
-    total_tokens: count(used.total_tokens),
-    input_audio_tokens: count(input.audio_tokens),
-  });
-}
-
-function add(usage: SessionUsage, more: Partial<SessionUsage>): SessionUsage {
-  const sum = { ...usage };
-  for (const [key, value] of Object.entries(more)) sum[key as keyof SessionUsage] += value;
-  return sum;
-}
-
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value.slice(0, LIST_MAX) : []);
 
 const word = (value: unknown): string =>
@@ -224,9 +174,3 @@ const wordOrNull = (value: unknown): string | null =>
 
 const number = (value: unknown): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? value : null;
-
-const amount = (value: unknown): number =>
-  typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
-
-/** Token counts are whole numbers; anything else in their place counts as nothing. */
-const count = (value: unknown): number => Math.floor(amount(value));

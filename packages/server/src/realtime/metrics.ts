@@ -7,6 +7,7 @@ export interface RealtimeMetrics {
   readonly durationS: Histogram;
   readonly perOwner: Histogram;
   readonly upstreamErrors: Counter;
+  readonly unread: Counter;
 }
 
 export function createMetrics(meter: Meter): RealtimeMetrics {
@@ -22,6 +23,7 @@ export function createMetrics(meter: Meter): RealtimeMetrics {
     upstreamErrors: meter.createCounter('holdfast_upstream_errors_total', {
       description: 'Upstreams that could not be used or were lost.',
     }),
+    unread: meter.createCounter('holdfast_upstream_events_unread_total'),
   };
 }
 
@@ -76,6 +78,7 @@ export class Traffic {
     const frames = meter.createObservableCounter('holdfast_relay_frames_total');
     const pauses = meter.createObservableCounter('holdfast_relay_pauses_total');
     const holds = meter.createObservableCounter('holdfast_relay_holds_total');
+    const untapped = meter.createObservableCounter('holdfast_relay_untapped_total');
     meter.addBatchObservableCallback(
       result => {
         for (const [direction, sums] of Object.entries(this.sums())) {
@@ -83,9 +86,10 @@ export class Traffic {
           result.observe(frames, sums.frames, { direction });
           result.observe(pauses, sums.pauses, { direction });
           result.observe(holds, sums.holds, { direction });
+          result.observe(untapped, sums.untappedMessages, { direction });
         }
       },
-      [bytes, frames, pauses, holds],
+      [bytes, frames, pauses, holds, untapped],
     );
   }
 }
@@ -95,10 +99,11 @@ interface Sums {
   frames: number;
   pauses: number;
   holds: number;
+  untappedMessages: number;
 }
 
 function zero(): Sums {
-  return { bytes: 0, frames: 0, pauses: 0, holds: 0 };
+  return { bytes: 0, frames: 0, pauses: 0, holds: 0, untappedMessages: 0 };
 }
 
 function addTo(sums: Sums, more: Sums): void {
@@ -106,4 +111,5 @@ function addTo(sums: Sums, more: Sums): void {
   sums.frames += more.frames;
   sums.pauses += more.pauses;
   sums.holds += more.holds;
+  sums.untappedMessages += more.untappedMessages;
 }

@@ -1,9 +1,11 @@
 import type { ClientSecrets, Principal } from '../auth/index.ts';
 import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
+import type { VoiceAccounts } from '../models/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import { boundedText } from '../work/index.ts';
 import { voiceOf } from './log-events.ts';
+import { transcriptionModelOf } from './meter.ts';
 import type { Json } from './preview/session.ts';
 import { findMinted } from './queries.ts';
 import * as store from './store.ts';
@@ -22,6 +24,7 @@ export interface AdmissionDeps extends TransitionDeps {
   /** The longest a session may last. */
   readonly maxSessionMs: number;
   readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume' | 'grantOf'>;
+  readonly accounts: Pick<VoiceAccounts, 'open' | 'hold'>;
 }
 
 export interface OpenRequest {
@@ -62,6 +65,7 @@ export async function openSession(deps: AdmissionDeps, request: OpenRequest): Pr
     const row = minted ?? (await register(deps, trx, { id, request }));
     const lease = await deps.leases.acquire(trx, row.id);
     if (lease === null) throw new HoldfastError('conflict', 'This session is in use.');
+    await reserveFirst(deps, trx, { row, request });
     if (minted === undefined) {
       await deps.log.append(trx, { ...created(row, request), appendId, fence: lease.fence });
     }
@@ -71,6 +75,24 @@ export async function openSession(deps: AdmissionDeps, request: OpenRequest): Pr
   if (opened.fresh) deps.metrics.created.add(1, { model: request.model });
   deps.log.ring(opened.row.id);
   return opened;
+}
+
+/** Refuses a session whose first response is more than a budget allows. */
+async function reserveFirst(
+  deps: AdmissionDeps,
+  trx: Trx,
+  { row, request }: { row: SessionRow; request: OpenRequest },
+): Promise<void> {
+  const { id, project_id: projectId, created_by: owner, model } = row;
+  const { max_output_tokens } = request.config;
+  await deps.accounts.open(
+    trx,
+    { id, projectId, owner, model },
+    {
+      maxOutputTokens: typeof max_output_tokens === 'number' ? max_output_tokens : undefined,
+      transcriptionModel: transcriptionModelOf(request.config),
+    },
+  );
 }
 
 /** The session that was minted for this client, with its place; undefined where there is none. */

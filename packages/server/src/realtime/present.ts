@@ -1,4 +1,5 @@
 import type { Session, SessionUsage } from '@holdfast/protocol';
+import type { SessionTotals } from './meter.ts';
 import type { SessionView } from './queries.ts';
 import type { SessionRow } from './tables.ts';
 
@@ -30,21 +31,39 @@ export function presentSession(
     duration_s: row.duration_s,
     close_reason: row.close_reason,
     usage: usageOf(row),
+    cost: {
+      usd: row.unpriced.length > 0 ? null : row.cost_usd,
+      unpriced: row.unpriced,
+      unreported: row.unreported,
+    },
     recordings: { count: recordings?.count ?? 0, duration_s: recordings?.durationS ?? 0 },
     last_seq: row.last_seq,
   };
 }
 
-/** What the session has used so far, by its row. */
-export function usageOf(row: SessionRow): SessionUsage {
+/** What the session has used and cost so far, by its row. */
+export function totalsOf(row: SessionRow): SessionTotals {
+  const { cost_usd: costUsd, unpriced, unreported } = row;
+  return { usage: usageOf(row), costUsd, unpriced, unreported };
+}
+
+function usageOf(row: SessionRow): SessionUsage {
   return {
     responses: row.responses,
     input_tokens: row.input_tokens,
-    output_tokens: row.output_tokens,
-    total_tokens: row.total_tokens,
+    input_text_tokens: row.input_text_tokens,
     input_audio_tokens: row.input_audio_tokens,
-    output_audio_tokens: row.output_audio_tokens,
+    input_image_tokens: row.input_image_tokens,
     cached_tokens: row.cached_tokens,
+    cached_text_tokens: row.cached_text_tokens,
+    cached_audio_tokens: row.cached_audio_tokens,
+    cached_image_tokens: row.cached_image_tokens,
+    output_tokens: row.output_tokens,
+    output_text_tokens: row.output_text_tokens,
+    output_audio_tokens: row.output_audio_tokens,
+    total_tokens: row.total_tokens,
+    transcription_input_tokens: row.transcription_input_tokens,
+    transcription_output_tokens: row.transcription_output_tokens,
     transcription_seconds: row.transcription_seconds,
   };
 }

@@ -1,19 +1,21 @@
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Principal } from '../auth/index.ts';
-import { newId } from '../kernel/index.ts';
+import { newId, systemClock } from '../kernel/index.ts';
+import { createModels, createVoiceAccounts, defaultCatalogue } from '../models/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import { withDatabase } from '../platform/database/testing.ts';
 import { createLeases, type Leases } from '../platform/leases/index.ts';
 import { openTestLog, recordTelemetry } from '../platform/log/testing.ts';
-import { noUsage } from './log-events.ts';
 import { createMetrics } from './metrics.ts';
 import { type AdmissionDeps, mintSession, openSession } from './open-session.ts';
+import { totalsOf } from './present.ts';
 import * as queries from './queries.ts';
 import { createSessions, type Sessions } from './service.ts';
 import * as store from './store.ts';
 import { SessionSweep } from './sweep.ts';
 import { connectSession, transition } from './transitions.ts';
+import { noUsage } from './usage.ts';
 
 const person = (role: Principal['role'] = 'Developer', projectId = 'default'): Principal => {
   const id = newId('evt');
@@ -34,6 +36,10 @@ interface Bench {
 }
 
 async function open(database: Database): Promise<Bench> {
+  const models = createModels({
+    catalogue: defaultCatalogue({ provider: 'openai', auth: 'none' }),
+    credentials: { secret: async () => undefined },
+  });
   const telemetry = await recordTelemetry();
   const { log } = openTestLog(database, { telemetry });
   const leases = createLeases({ database, revision: 'r1', roles: ['gateway'] });
@@ -65,6 +71,7 @@ async function open(database: Database): Promise<Bench> {
     audit: { record: async (record: unknown) => void audited.push(record) },
     ringReplica: (replica: string) => void rung.push(replica),
     hangUpOrphan: async (row: { id: string }) => void hungUp.push(row.id),
+    accounts: createVoiceAccounts({ database, telemetry, clock: systemClock, models }),
   };
   const sessions = createSessions(deps);
   const sweep = ({
@@ -280,17 +287,17 @@ withDatabase(openDatabase => {
     it('writes usage and activity of many sessions at once, as totals', async () => {
       const [one, two] = [await connected(person()), await connected(person())];
       const usage = { ...noUsage(), responses: 2, transcription_seconds: 1.5 };
+      const none = { usage: noUsage(), costUsd: 0, unpriced: [], unreported: 0 };
+      const totals = { usage, costUsd: 0.0322, unpriced: ['a,b'], unreported: 3 };
       const facts = [
-        { id: one.lease.subject, idleMs: 0, usage },
-        { id: two.lease.subject, idleMs: 5_000, usage: noUsage() },
+        { id: one.lease.subject, idleMs: 0, totals },
+        { id: two.lease.subject, idleMs: 5_000, totals: none },
       ];
       const { replica } = bench.leases;
       for (let i = 0; i < 2; i++) await store.writeActivity(database.db, replica, facts);
-      await store.writeActivity(database.db, 'rep_other', [{ ...facts[0]!, usage: noUsage() }]);
-      expect(await queries.find(database.db, one.lease.subject)).toMatchObject({
-        responses: 2,
-        transcription_seconds: 1.5,
-      });
+      await store.writeActivity(database.db, 'rep_other', [{ ...facts[0]!, totals: none }]);
+      const row = await queries.find(database.db, one.lease.subject);
+      expect(totalsOf(row!)).toEqual(totals);
     });
   });
 

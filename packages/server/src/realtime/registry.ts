@@ -18,7 +18,15 @@ import type { TransitionDeps } from './transitions.ts';
  * At the deadline every WebSocket is closed with 1012 and left `disconnected`, reason `drain`;
  * calls go on at the provider, and their leases are given up for another replica to take.
  */
-export type StopReason = 'end' | 'erase' | 'expired' | 'drain' | 'lost' | 'revoked' | 'locked';
+export type StopReason =
+  | 'end'
+  | 'erase'
+  | 'expired'
+  | 'drain'
+  | 'lost'
+  | 'revoked'
+  | 'locked'
+  | 'budget';
 
 export interface RegisteredSession {
   readonly leased: LeasedSession;
@@ -194,7 +202,7 @@ export class SessionRegistry implements Component {
     const facts = [...this.#sessions.values()].map(session => ({
       id: session.leased.id,
       idleMs: session.idleMs(),
-      usage: session.leased.tap.usage,
+      totals: session.leased.tap.meter.totals,
     }));
     try {
       for (let at = 0; at < facts.length; at += ACTIVITY_BATCH) {

@@ -18,7 +18,7 @@ import {
   rejectSession,
 } from './relay/index.ts';
 import { judgeEnd, type SessionInput } from './session.ts';
-import type { Protocol } from './tables.ts';
+import type { Protocol, SessionRow } from './tables.ts';
 import { connectSession } from './transitions.ts';
 import { dial } from './upstream.ts';
 
@@ -40,6 +40,7 @@ export interface RelayedSessionOptions {
   readonly client: RelayPeer;
   readonly requestId: string;
   readonly lease: Lease;
+  readonly row: SessionRow;
   readonly upstream: Upstream;
   readonly model: string;
   readonly protocol: Protocol;
@@ -57,6 +58,7 @@ const STOPS: Readonly<Record<StopReason, { code: number; ending: Ending }>> = {
   drain: { code: 1012, ending: { type: 'lose', reason: 'drain' } },
   revoked: { code: 1008, ending: { type: 'end', reason: 'access_revoked' } },
   lost: { code: 1012, ending: { type: 'lose', reason: 'replica_lost' } },
+  budget: { code: 1008, ending: { type: 'end', reason: 'budget_exceeded' } },
   locked: { code: 1011, ending: { type: 'end', reason: 'locked_configuration' } },
 };
 
@@ -91,7 +93,7 @@ export class RelayedSession implements RegisteredSession {
   constructor(deps: SocketDeps, options: RelayedSessionOptions) {
     this.#deps = deps;
     this.#options = options;
-    const { lease, model, protocol, requestId } = options;
+    const { lease, row, model, protocol, requestId } = options;
     this.#log = deps.telemetry.log.child({
       session_id: lease.subject,
       request_id: requestId,
@@ -100,6 +102,11 @@ export class RelayedSession implements RegisteredSession {
     });
     this.leased = createLeasedSession(deps, {
       lease,
+      row,
+      onOverBudget: error => {
+        this.#relay?.inject(eventOf(error));
+        this.stop('budget');
+      },
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
       onCreated: () => this.#introduce(),
       ...(options.locked.length > 0 && { onError: error => this.#watchConfiguration(error) }),

@@ -38,7 +38,8 @@ type EndReason =
   | 'end_requested'
   | 'deleted'
   | 'locked_configuration'
-  | 'access_revoked';
+  | 'access_revoked'
+  | 'budget_exceeded';
 type ExpiryReason =
   | 'session_expired'
   | 'upstream_expired'

@@ -1,7 +1,8 @@
-import type { SessionState, SessionUsage } from '@holdfast/protocol';
+import type { SessionState } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { Basis } from '../auth/index.ts';
 import type { Executor, Trx } from '../platform/database/index.ts';
+import type { SessionTotals } from './meter.ts';
 import { type Control, type Protocol, type SessionRow, type Transport, tables } from './tables.ts';
 
 /** The writes of the session registry. Every instant is the database's. */
@@ -231,8 +232,8 @@ export interface SessionActivity {
   readonly id: string;
   /** Milliseconds since a byte last came from either side. */
   readonly idleMs: number;
-  /** Totals of the whole session, so that writing them twice changes nothing. */
-  readonly usage: SessionUsage;
+  /** Of the whole session, so that writing them twice changes nothing. */
+  readonly totals: SessionTotals;
 }
 
 export async function writeActivity(
@@ -240,23 +241,40 @@ export async function writeActivity(
   replica: string,
   facts: readonly SessionActivity[],
 ): Promise<void> {
-  const rows = facts.map(({ id, idleMs, usage }) => ({ id, idle_ms: idleMs, ...usage }));
+  const rows = facts.map(({ id, idleMs, totals }) => {
+    const { usage, costUsd: cost_usd, unpriced, unreported } = totals;
+    return { id, idle_ms: idleMs, ...usage, cost_usd, unpriced, unreported };
+  });
   await sql`
     update sessions s set
       last_activity_at = greatest(
         s.last_activity_at, now() - v.idle_ms * interval '1 millisecond'),
       responses = v.responses,
       input_tokens = v.input_tokens,
-      output_tokens = v.output_tokens,
-      total_tokens = v.total_tokens,
+      input_text_tokens = v.input_text_tokens,
       input_audio_tokens = v.input_audio_tokens,
-      output_audio_tokens = v.output_audio_tokens,
+      input_image_tokens = v.input_image_tokens,
       cached_tokens = v.cached_tokens,
-      transcription_seconds = v.transcription_seconds
+      cached_text_tokens = v.cached_text_tokens,
+      cached_audio_tokens = v.cached_audio_tokens,
+      cached_image_tokens = v.cached_image_tokens,
+      output_tokens = v.output_tokens,
+      output_text_tokens = v.output_text_tokens,
+      output_audio_tokens = v.output_audio_tokens,
+      total_tokens = v.total_tokens,
+      transcription_input_tokens = v.transcription_input_tokens,
+      transcription_output_tokens = v.transcription_output_tokens,
+      transcription_seconds = v.transcription_seconds,
+      cost_usd = v.cost_usd,
+      unpriced = v.unpriced,
+      unreported = v.unreported
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as v(
-      id text, idle_ms float8, responses bigint, input_tokens bigint, output_tokens bigint,
-      total_tokens bigint, input_audio_tokens bigint, output_audio_tokens bigint,
-      cached_tokens bigint, transcription_seconds float8)
+      id text, idle_ms float8, responses bigint, input_tokens bigint, input_text_tokens bigint,
+      input_audio_tokens bigint, input_image_tokens bigint, cached_tokens bigint,
+      cached_text_tokens bigint, cached_audio_tokens bigint, cached_image_tokens bigint,
+      output_tokens bigint, output_text_tokens bigint, output_audio_tokens bigint,
+      total_tokens bigint, transcription_input_tokens bigint, transcription_output_tokens bigint,
+      transcription_seconds float8, cost_usd float8, unpriced text[], unreported integer)
     where s.id = v.id and s.replica = ${replica}`.execute(executor);
 }
 

@@ -41,6 +41,10 @@ export interface SessionsTable extends UsageColumns {
   erased_at: Date | null;
   close_reason: string | null;
   close_code: number | null;
+  /** The known part of the cost. */
+  cost_usd: Generated<number>;
+  unpriced: Generated<string[]>;
+  unreported: Generated<number>;
 }
 export type SessionRow = Selectable<SessionsTable>;
 

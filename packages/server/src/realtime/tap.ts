@@ -1,7 +1,7 @@
-import type { SessionUsage } from '@holdfast/protocol';
 import { parseJson } from '../kernel/index.ts';
 import type { NewEvent } from '../platform/log/index.ts';
-import { addUsage, clientLogEvent, noUsage, serverLogEvent, voiceOf } from './log-events.ts';
+import { clientLogEvent, serverLogEvent, voiceOf } from './log-events.ts';
+import { Meter, type MeterAccount, type SessionTotals } from './meter.ts';
 import { isObject, type Json } from './preview/session.ts';
 import { EVENT_TYPE } from './relay/index.ts';
 
@@ -21,6 +21,8 @@ export interface TapListener {
   onError?(error: Json): void;
   /** The voice has changed. */
   onVoice?(voice: string): void;
+  /** An event could not be read, so that neither log nor usage have it. */
+  onUnread?(): void;
 }
 
 interface UpstreamSession {
@@ -33,16 +35,16 @@ interface UpstreamSession {
 const ID_MAX_CHARS = 200;
 
 export class SessionTap {
-  usage: SessionUsage;
+  readonly meter: Meter;
   /** The upstream reported that its session's time is over; its close will follow. */
   upstreamExpired = false;
   #created = false;
   #voice: string | null = null;
   readonly #listener: TapListener;
 
-  constructor(listener: TapListener, usage: SessionUsage = noUsage()) {
+  constructor(listener: TapListener, account: MeterAccount, before?: SessionTotals) {
     this.#listener = listener;
-    this.usage = usage;
+    this.meter = new Meter(account, before);
   }
 
   server(text: string): void {
@@ -50,15 +52,18 @@ export class SessionTap {
     const type = EVENT_TYPE.exec(text)?.[1];
     if (type?.endsWith('.delta')) return;
     const event = parse(text);
-    if (event === undefined) return;
-    this.usage = addUsage(this.usage, event);
+    if (event === undefined) {
+      this.#listener.onUnread?.();
+      return;
+    }
+    const costed = this.meter.read(event);
     if (event.type === 'session.created') this.#onCreated(event.session);
     if (event.type === 'session.updated') this.#onUpdated(event.session);
     if (event.type === 'error' && isObject(event.error)) {
       this.upstreamExpired ||= event.error.code === 'session_expired';
       this.#listener.onError?.(event.error);
     }
-    const logged = serverLogEvent(event);
+    const logged = serverLogEvent(event, costed);
     if (logged !== null) this.#listener.record(logged);
   }
 

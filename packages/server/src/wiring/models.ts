@@ -11,6 +11,7 @@ import {
   createModelGateway,
   createModels,
   createProviderKeys,
+  createVoiceAccounts,
   defaultCatalogue,
   defaultTextModels,
   entraTokens,
@@ -22,12 +23,14 @@ import {
   modelsRoutes,
   providerKeyRoutes,
   upstreamHealth,
+  type VoiceAccounts,
 } from '../models/index.ts';
 import type { Feature } from './feature.ts';
 
 export interface ModelsFeature extends Feature {
   readonly models: Models;
   readonly gateway: ModelGateway;
+  readonly accounts: VoiceAccounts;
 }
 
 export async function openModels(
@@ -36,16 +39,17 @@ export async function openModels(
   { audit }: Auth,
 ): Promise<ModelsFeature> {
   const { roles, healthIntervalMs } = config.server;
+  const providerKeys = createProviderKeys({ ...platform, audit });
   const models = createModels({
     catalogue: await openCatalogue(config),
     credentials: {
       secret: name => platform.secrets.get(name),
+      ownKey: providerKeys.current,
       entraToken: entraTokens({
         managedIdentityClientId: config.upstreams.azureClientId ?? undefined,
       }),
     },
   });
-  const providerKeys = createProviderKeys({ ...platform, audit });
   const budgets = createBudgets({ ...platform, audit });
   const hostedTools = createHostedTools({ ...platform, audit });
   const gateway = createModelGateway({
@@ -59,6 +63,7 @@ export async function openModels(
   return {
     models,
     gateway,
+    accounts: createVoiceAccounts({ ...platform, clock: systemClock, models }),
     routes: [
       ...(roles.includes('api')
         ? [budgetRoutes(budgets), hostedToolsRoutes(hostedTools), providerKeyRoutes(providerKeys)]

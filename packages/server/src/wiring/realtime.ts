@@ -2,7 +2,7 @@
 import type { Auth } from '../auth/index.ts';
 import type { Platform } from '../compose.ts';
 import type { Config } from '../config/index.ts';
-import type { Models } from '../models/index.ts';
+import type { Models, VoiceAccounts } from '../models/index.ts';
 import {
   createRealtime,
   loadSessionDefaults,
@@ -18,9 +18,15 @@ const DAY_MS = 24 * 3600 * 1000;
 export async function openRealtime(
   config: Config,
   platform: Platform,
-  others: { auth: Auth; work: Work; models: Models; recordings: Recordings },
+  others: {
+    auth: Auth;
+    work: Work;
+    models: Models;
+    accounts: VoiceAccounts;
+    recordings: Recordings;
+  },
 ): Promise<Feature> {
-  const { auth, work, models, recordings } = others;
+  const { auth, work, models, accounts, recordings } = others;
   const { defaultsFile, lockedAlsoAllowed, maxActivePerOwner, reconnectWindowMs, retentionDays } =
     config.sessions;
   const { clientBytesPerSecond } = config.sessions;
@@ -29,6 +35,7 @@ export async function openRealtime(
   const realtime = createRealtime({
     ...platform,
     models,
+    accounts,
     recordings,
     clientSecrets: auth.clientSecrets,
     audit: auth.audit,

@@ -35,6 +35,8 @@ interface Failure {
 export interface Reply {
   parts: Part[];
   failure?: Failure;
+  /** What is reported instead of what was counted. */
+  usage?: Record<string, unknown>;
 }
 
 export interface ReplyRequest {
@@ -59,7 +61,8 @@ export function planReply(request: ReplyRequest): Reply {
   const { turn } = request;
   if (turn?.fail !== undefined) return { parts: [], failure: turn.fail };
   const scripted = turn === undefined ? [] : scriptedParts(turn, request);
-  return { parts: scripted.length > 0 ? scripted : [ruledPart(request)] };
+  const parts = scripted.length > 0 ? scripted : [ruledPart(request)];
+  return { parts, ...(turn?.usage && { usage: turn.usage }) };
 }
 
 function scriptedParts(turn: ScriptTurn, request: ReplyRequest): Part[] {

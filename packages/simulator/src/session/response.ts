@@ -15,7 +15,7 @@ import type { Item } from './items.ts';
 import { itemFor, streamPart } from './output-item.ts';
 import type { Reply } from './reply.ts';
 import type { StatusDetails, WireResponse } from './server-events.ts';
-import { type TokenCount, type Usage, usageOf } from './usage.ts';
+import { type TokenCount, usageOf } from './usage.ts';
 
 export interface ResponseOptions {
   /** The configuration with the response's own overrides. */
@@ -34,7 +34,7 @@ export class Response implements Run {
   readonly #host: SessionHost;
   readonly #options: ResponseOptions;
   readonly #items: Item[] = [];
-  readonly #spent: TokenCount = { text: 0, audio: 0 };
+  readonly #spent = { text: 0, audio: 0 };
   readonly #budget: { left: number };
   readonly #steps: Generator<number, void>;
   #cancelTimer: Cancel = () => {};
@@ -115,8 +115,8 @@ export class Response implements Run {
   }
 
   #finish(status: WireResponse['status'], details: StatusDetails | null): void {
-    const { input, inputBefore } = this.#options;
-    const usage = usageOf(input, inputBefore, this.#spent);
+    const { input, inputBefore, reply } = this.#options;
+    const usage = reply.usage ?? usageOf(input, inputBefore, this.#spent);
     this.#host.media?.finish(this.id);
     this.#host.emit({ type: 'response.done', response: this.#wire(status, details, usage) });
     this.#host.runEnded(this);
@@ -125,7 +125,7 @@ export class Response implements Run {
   #wire(
     status: WireResponse['status'],
     details: StatusDetails | null,
-    usage: Usage | null,
+    usage: WireResponse['usage'],
   ): WireResponse {
     const { config, metadata } = this.#options;
     const { format, voice } = config.audio.output;

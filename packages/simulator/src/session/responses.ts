@@ -28,7 +28,7 @@ export class Responses {
   #active: Run | undefined;
   #waiting = false;
   #turn = 0;
-  #inputBefore: TokenCount = { text: 0, audio: 0 };
+  #inputBefore: TokenCount = { text: 0, audio: 0, image: 0 };
   #startedMs = 0;
 
   constructor(session: ResponseHost) {
@@ -122,7 +122,7 @@ export class Responses {
       inputBefore: this.#inputBefore,
     });
     this.#inputBefore = input;
-    this.#limits.take(input.text + input.audio, session.clock.nowMs());
+    this.#limits.take(input.text + input.audio + input.image, session.clock.nowMs());
     if (inConversation) {
       this.#active = response;
       this.#startedMs = session.clock.nowMs();

@@ -18,7 +18,8 @@ export interface WireResponse {
   output_modalities: ('text' | 'audio')[];
   max_output_tokens: number | 'inf';
   audio: { output: { format: { type: string; rate?: number }; voice: string } };
-  usage: Usage | null;
+  /** As counted, or as the script has it. */
+  usage: Usage | Record<string, unknown> | null;
   metadata: Record<string, string> | null;
 }
 

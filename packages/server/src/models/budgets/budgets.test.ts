@@ -202,8 +202,8 @@ forEachPostgres((name, open) => {
       const request = { caller, model: 'coder', usd: 0.6 };
       const left = await reserve(database, request);
       await expect(reserve(database, request)).rejects.toMatchObject({ code: 'budget_exceeded' });
-      await settle(database.db, left.id, 0.1);
-      await settle(database.db, left.id, 0.9);
+      await settle(database.db, left.id, { usd: 0.1 });
+      await settle(database.db, left.id, { usd: 0.9 });
       await reserve(database, request);
       await expect(reserve(database, request)).rejects.toMatchObject({ code: 'budget_exceeded' });
     });

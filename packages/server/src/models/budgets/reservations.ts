@@ -5,7 +5,8 @@ import type { ModelCaller } from '../gateway/run-tokens.ts';
 import { type BudgetRow, tables } from '../tables.ts';
 
 /**
- * Money of calls: reserved at the worst case before a call is sent, settled at what it cost after.
+ * Money of calls, and of the responses of voice sessions: reserved before it can be spent, settled
+ * at what was spent. A call reserves its worst case; a voice session its next response.
  *
  * The budgets that apply are locked by their rows, in the order of their ids, for the one
  * transaction that sums and inserts; so two calls cannot both take the last dollar, and two that
@@ -24,6 +25,8 @@ export interface ReserveRequest {
   readonly usd: number | null;
   /** What the provider does itself in this call. */
   readonly hosted?: string;
+  /** Of the next response of this voice session. */
+  readonly sessionId?: string;
 }
 
 /** Tolerance for sums of floating-point money. */
@@ -35,9 +38,10 @@ export class OverBudget extends HoldfastError {
   readonly budget: BudgetRow;
   readonly spentUsd: number;
 
-  constructor(budget: BudgetRow, spentUsd: number, needUsd: number) {
+  constructor(budget: BudgetRow, spentUsd: number, request: ReserveRequest) {
+    const what = request.sessionId === undefined ? 'This call' : 'The next response';
     const text =
-      `This call could cost ${dollars(needUsd)}; ${dollars(spentUsd)} of the ` +
+      `${what} could cost ${dollars(request.usd ?? 0)}; ${dollars(spentUsd)} of the ` +
       `${dollars(budget.limit_usd)} of the budget ${nameOf(budget)} are used or reserved. ` +
       'Trying again will not help.';
     super('budget_exceeded', text);
@@ -48,40 +52,95 @@ export class OverBudget extends HoldfastError {
 
 /** Throws `OverBudget`; `invalid_request` for a call without a price where a budget applies. */
 export async function reserve(database: Database, request: ReserveRequest): Promise<Reservation> {
-  return database.transaction(async trx => {
-    const { caller, model, usd } = request;
-    for (const budget of await lockBudgets(trx, caller)) {
-      if (usd === null) throw unpriced(request, budget);
-      const spentUsd = await spentOf(trx, budget, caller, 'reserved');
-      if (spentUsd + usd > budget.limit_usd + EPSILON_USD) {
-        throw new OverBudget(budget, spentUsd, usd);
-      }
-    }
-    const id = newId('rsv');
-    const reservedUsd = usd ?? 0;
-    await tables(trx)
-      .insertInto('reservations')
-      .values({
-        id,
-        run_id: caller.runId,
-        project_id: caller.projectId,
-        owner: caller.owner,
-        model,
-        reserved_usd: reservedUsd,
-      })
-      .execute();
-    return { id, reservedUsd };
-  });
+  return database.transaction(trx => reserveIn(trx, request));
 }
 
-/** Once only: a second settlement changes nothing. */
-export async function settle(executor: Executor, id: string, usd: number): Promise<void> {
-  await tables(executor)
-    .updateTable('reservations')
-    .set({ settled_usd: usd, settled_at: sql<Date>`now()` })
-    .where('id', '=', id)
-    .where('settled_at', 'is', null)
+/** The same within a transaction, which holds the budgets that apply until it ends. */
+export async function reserveIn(trx: Trx, request: ReserveRequest): Promise<Reservation> {
+  const { caller, model, usd, sessionId } = request;
+  for (const budget of await lockBudgets(trx, caller)) {
+    if (usd === null) throw unpriced(request, budget);
+    const spentUsd = await spentOf(trx, budget, caller, 'reserved');
+    if (spentUsd + usd > budget.limit_usd + EPSILON_USD) {
+      throw new OverBudget(budget, spentUsd, request);
+    }
+  }
+  const id = newId('rsv');
+  const reservedUsd = usd ?? 0;
+  await tables(trx)
+    .insertInto('reservations')
+    .values({
+      id,
+      run_id: caller.runId,
+      session_id: sessionId ?? null,
+      project_id: caller.projectId,
+      owner: caller.owner,
+      model,
+      reserved_usd: reservedUsd,
+    })
     .execute();
+  return { id, reservedUsd };
+}
+
+export interface Charge {
+  readonly usd: number;
+  /** Something was used whose amount nobody reported: the charge is no less than was reserved. */
+  readonly atLeastReserved?: boolean;
+}
+
+export interface Settled {
+  readonly usd: number;
+  readonly reservedUsd: number;
+}
+
+/** Once only: a second settlement changes nothing, and answers undefined. */
+export async function settle(
+  executor: Executor,
+  id: string,
+  charge: Charge,
+): Promise<Settled | undefined> {
+  const [row] = await settleWhere(executor, sql`id = ${id}`, charge);
+  return row;
+}
+
+/** Of a voice session: all that it has reserved, and what it used without. */
+export async function settleSession(
+  executor: Executor,
+  session: { readonly id: string; readonly caller: ModelCaller; readonly model: string },
+  charge: Charge,
+): Promise<Settled | undefined> {
+  const { id, caller, model } = session;
+  const [row, ...others] = await settleWhere(executor, sql`session_id = ${id}`, charge);
+  if (row !== undefined) {
+    return others.reduce(
+      (all, one) => ({ usd: all.usd + one.usd, reservedUsd: all.reservedUsd + one.reservedUsd }),
+      row,
+    );
+  }
+  if (charge.usd === 0) return undefined;
+  await sql`
+    insert into reservations
+      (id, session_id, project_id, owner, model, reserved_usd, settled_usd, settled_at)
+    values (${newId('rsv')}, ${id}, ${caller.projectId}, ${caller.owner}, ${model}, 0,
+      ${charge.usd}, now())`.execute(executor);
+  return { usd: charge.usd, reservedUsd: 0 };
+}
+
+/** The newest has the charge; a takeover after a crash may have left others. */
+async function settleWhere(
+  executor: Executor,
+  which: RawBuilder<unknown>,
+  { usd, atLeastReserved = false }: Charge,
+): Promise<Settled[]> {
+  const least = atLeastReserved ? sql`reserved_usd` : sql`0`;
+  const { rows } = await sql<{ usd: number; reserved_usd: number }>`
+    update reservations set settled_at = now(),
+      settled_usd = greatest(${least}, case when id = (
+        select max(id) from reservations where ${which} and settled_at is null
+      ) then ${usd}::float8 else 0 end)
+    where ${which} and settled_at is null
+    returning settled_usd as usd, reserved_usd`.execute(executor);
+  return rows.map(row => ({ usd: row.usd, reservedUsd: row.reserved_usd }));
 }
 
 /** The total of one run's calls. */

@@ -4,6 +4,7 @@ import type { Database } from '../../platform/database/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
 import { newNotices, refusalNotices } from '../budgets/notices.ts';
 import { OverBudget, type Reservation, reserve, settle } from '../budgets/reservations.ts';
+import { countCall, settleSoon } from '../budgets/settlement.ts';
 import { costUsd, dayOf, priceOn, type TextPrice, worstCaseUsd } from '../prices.ts';
 import type { Outcome } from './forward.ts';
 import type { BudgetNotice, ModelCall } from './gateway.ts';
@@ -24,7 +25,6 @@ export interface OpenAccount {
   close(outcome: Outcome): Promise<void>;
 }
 
-const SETTLE_ATTEMPTS = 3;
 /** What else a provider does itself has prices that the catalogue does not know. */
 const PRICED_AS_INPUT: readonly HostedTool[] = ['remote_files', 'stored_files'];
 type RunCaller = ModelCaller & { readonly runId: string };
@@ -62,26 +62,22 @@ interface Account {
 }
 
 async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outcome): Promise<void> {
-  const { caller, model, audience } = account;
-  const usd = chargeOf(account, outcome);
-  const isSettled = await settleSoon(deps, account, usd);
-  const { reservedUsd } = account.reservation;
-  if (usd > reservedUsd) {
-    const over = { model, run_id: caller.runId, reserved_usd: reservedUsd, cost_usd: usd };
-    deps.telemetry.log.warn('model.over_reservation', over);
-  }
+  const { caller, model, audience, reservation } = account;
+  const { db } = deps.database;
+  const { log } = deps.telemetry;
+  const usd = await settleSoon(
+    { db, telemetry: deps.telemetry },
+    {
+      settle: (executor, charge) => settle(executor, reservation.id, charge),
+      model,
+      usd: chargeOf(account, outcome),
+      atLeastReserved: outcome.charge === 'reservation',
+      about: { run_id: caller.runId },
+    },
+  );
   const { input = 0, output = 0, cached = 0 } = outcome.usage ?? {};
-  const { meter, log } = deps.telemetry;
-  const status_code = String(outcome.status);
-  meter.createCounter('holdfast_model_calls_total').add(1, { model, status_code });
-  const tokens = meter.createCounter('holdfast_model_tokens_total');
-  for (const [kind, number] of Object.entries({ input, output, cached })) {
-    if (number > 0) tokens.add(number, { model, kind });
-  }
-  if (usd > 0) meter.createCounter('holdfast_model_cost_usd_total').add(usd, { model });
-  if (!isSettled || outcome.charge === 'reservation') {
-    meter.createCounter('holdfast_model_unsettled_total').add(1);
-  }
+  const tokens = { input, output, cached };
+  countCall(deps.telemetry, { model, status: outcome.status, tokens });
   if (!hasRun(caller) || audience.isEmpty) return;
   const call: ModelCall = {
     runId: caller.runId,
@@ -94,7 +90,7 @@ async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outco
   };
   audience.notify(listener => listener.onCall(call));
   try {
-    notify(audience, await newNotices(deps.database.db, caller));
+    notify(audience, await newNotices(db, caller));
   } catch (err) {
     log.warn('model.notices_failed', { run_id: caller.runId, err });
   }
@@ -104,22 +100,6 @@ function chargeOf({ price, reservation }: Account, { charge, usage }: Outcome): 
   if (charge === 'nothing') return 0;
   if (charge === 'reservation' || usage === null) return reservation.reservedUsd;
   return price === null ? 0 : costUsd(price, usage);
-}
-
-/** A settlement that cannot be written leaves the reservation, which counts in full. */
-async function settleSoon(deps: AccountsDeps, account: Account, usd: number): Promise<boolean> {
-  const { reservation, caller } = account;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await settle(deps.database.db, reservation.id, usd);
-      return true;
-    } catch (err) {
-      if (attempt < SETTLE_ATTEMPTS) continue;
-      const { id } = reservation;
-      deps.telemetry.log.error('model.unsettled', { reservation: id, run_id: caller.runId, err });
-      return false;
-    }
-  }
 }
 
 function hasRun(caller: ModelCaller): caller is RunCaller {

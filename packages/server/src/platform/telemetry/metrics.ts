@@ -53,6 +53,13 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
     'How often a client was not read for a while because it had sent too much.',
     ['direction'],
   ),
+  holdfast_relay_untapped_total: counter(
+    'Messages that no log and no usage has: binary ones, and those too long to be read.',
+    ['direction'],
+  ),
+  holdfast_upstream_events_unread_total: counter(
+    'Events of models that could not be read, so that no log and no usage has them.',
+  ),
   api_requests_total: counter('HTTP requests answered.', ['method', 'endpoint', 'status_code']),
   request_duration_seconds: histogram('Time to answer an HTTP request.', REQUEST_S, [
     'method',
@@ -102,15 +109,16 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
   ),
 
   process_cpu_seconds_total: counter('CPU time of the process, user and system.'),
-  holdfast_model_calls_total: counter('Calls through the model gateway, by what was answered.', [
-    'model',
-    'status_code',
-  ]),
-  holdfast_model_tokens_total: counter('Tokens of calls through the model gateway.', [
-    'model',
-    'kind',
-  ]),
-  holdfast_model_cost_usd_total: counter('What calls through the model gateway cost.', ['model']),
+  holdfast_model_calls_total: counter(
+    'Calls through the model gateway, by what was answered; responses and transcriptions of voice.',
+    ['model', 'status_code'],
+  ),
+  holdfast_model_tokens_total: counter('Tokens of these calls.', ['model', 'kind']),
+  holdfast_model_cost_usd_total: counter('What these calls cost.', ['model']),
+  holdfast_model_unpriced_total: counter(
+    'Responses and transcriptions of voice whose cost is not known.',
+    ['model'],
+  ),
   holdfast_sandbox_outbound_requests_total: counter(
     'What sandboxes asked their outbound proxy for; outcome is `allowed` or why not.',
     ['outcome'],
@@ -121,7 +129,7 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
   ),
   holdfast_runs_limited_total: counter('Runs that were ended at one of their bounds.', ['reason']),
   holdfast_model_unsettled_total: counter(
-    'Calls whose usage could not be read or written, so that their reservation counts in full.',
+    'Calls and turns of unknown usage, or that were not written: they count as reserved in full.',
   ),
 
   process_resident_memory_bytes: gauge('Resident memory of the process.'),

@@ -1,14 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SessionUsage } from '@holdfast/protocol';
 import type { Upstream } from '../../models/index.ts';
 import type { Lease } from '../../platform/leases/index.ts';
 import type { Logger } from '../../platform/telemetry/index.ts';
-import { createLeasedSession, type LeasedSession } from '../leased-session.ts';
+import {
+  createLeasedSession,
+  type LeasedSession,
+  type LeasedSessionDeps,
+} from '../leased-session.ts';
 import { lockBroken } from '../locked-config.ts';
 import type { Json } from '../preview/session.ts';
 import type { RegisteredSession, StopReason } from '../registry.ts';
 import { judgeEnd, type SessionInput } from '../session.ts';
-import type { TransitionDeps } from '../transitions.ts';
+import type { SessionRow } from '../tables.ts';
 import { hangUpPersistently } from './hang-up.ts';
 import { type CallLimits, defaultCallLimits } from './limits.ts';
 import { attachSideband, type Sideband, type SidebandEnd } from './sideband.ts';
@@ -33,7 +36,9 @@ export interface CallSessionOptions {
   readonly requestId: string;
   readonly config: Json;
   readonly locked: readonly string[];
-  readonly usage?: SessionUsage;
+  readonly row: SessionRow;
+  /** Another process has held the call before. */
+  readonly takenOver: boolean;
   readonly limits?: Partial<CallLimits>;
 }
 
@@ -45,13 +50,14 @@ const STOPS: Readonly<Record<Exclude<StopReason, 'drain' | 'lost'>, Ending>> = {
   erase: { type: 'end', reason: 'deleted' },
   expired: { type: 'expire', reason: 'session_expired' },
   revoked: { type: 'end', reason: 'access_revoked' },
+  budget: { type: 'end', reason: 'budget_exceeded' },
 };
 
 export class CallSession implements RegisteredSession {
   readonly transport = 'webrtc';
   readonly leased: LeasedSession;
   readonly done: Promise<void>;
-  readonly #deps: TransitionDeps;
+  readonly #deps: LeasedSessionDeps;
   readonly #options: CallSessionOptions;
   readonly #limits: CallLimits;
   readonly #log: Logger;
@@ -65,7 +71,7 @@ export class CallSession implements RegisteredSession {
   #openedAtMs: number | undefined;
   #heardAtMs = performance.now();
 
-  constructor(deps: TransitionDeps, options: CallSessionOptions) {
+  constructor(deps: LeasedSessionDeps, options: CallSessionOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#limits = { ...defaultCallLimits, ...options.limits };
@@ -75,10 +81,15 @@ export class CallSession implements RegisteredSession {
     });
     this.leased = createLeasedSession(deps, {
       lease: options.lease,
+      row: options.row,
+      onOverBudget: error => {
+        this.#log.warn('session.over_budget', { error });
+        this.stop('budget');
+      },
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
       onConfiguration: session => this.#watchLocks(session),
-      ...(options.usage && { usage: options.usage }),
     });
+    if (options.takenOver) this.leased.tap.meter.resume();
     this.done = this.#run();
   }
 

@@ -25,7 +25,7 @@ export async function openClientSideband(
   log.info('client.connected', { transport: 'sideband' });
   try {
     const { peer } = await dial({
-      upstream: models.upstream(models.resolve(row.model)),
+      upstream: models.upstream(models.resolve(row.model), row.project_id),
       callId: row.upstream_call_id!,
       requestId: upgrade.requestId,
       timeoutMs: deps.dialTimeoutMs,

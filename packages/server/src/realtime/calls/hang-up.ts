@@ -29,14 +29,14 @@ export function isOrphan(row: Pick<SessionRow, 'transport' | 'state' | 'replica'
  */
 export async function hangUpOrphan(
   deps: HangUpDeps,
-  row: Pick<SessionRow, 'id' | 'model' | 'upstream_call_id'>,
+  row: Pick<SessionRow, 'id' | 'project_id' | 'model' | 'upstream_call_id'>,
   requestId: string = newId('req'),
 ): Promise<void> {
   const { id: session_id, model, upstream_call_id } = row;
   if (upstream_call_id === null) return;
   let upstream: Upstream;
   try {
-    upstream = deps.models.upstream(deps.models.resolve(model));
+    upstream = deps.models.upstream(deps.models.resolve(model), row.project_id);
   } catch (error) {
     return deps.telemetry.log.warn('call.hangup_impossible', { session_id, model, error });
   }

@@ -5,7 +5,6 @@ import type { Lease } from '../../platform/leases/index.ts';
 import { authorizeRow, type Caller, recordAdmin, targetOf } from '../../work/index.ts';
 import { failureFields } from '../errors.ts';
 import { type AdmissionDeps, openSession } from '../open-session.ts';
-import { usageOf } from '../present.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
 import type { SessionRegistry } from '../registry.ts';
@@ -82,7 +81,7 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
   const { principal, requestId } = caller;
   registry.assertAdmitting();
   const model = modelFor(models, principal, offer.model);
-  const upstream = models.upstream(model);
+  const upstream = models.upstream(model, principal.projectId);
   const config = principal.grant?.session ?? offer.config;
   const locked = principal.grant?.locked ?? [];
   if (locked.length > 0 && offersMoreThanAudio(offer.sdp)) {
@@ -111,14 +110,14 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
     const connected = await connectSession(deps, { lease, transport: 'webrtc', protocol: 'ga' });
     if (!connected) throw new HoldfastError('gone', 'The session was ended.');
     const limits = deps.callLimits ?? {};
-    const held = { lease, upstream, callId: placed, requestId, config, locked, limits };
-    registry.add(new CallSession(deps, held), principal);
+    const held = { lease, row, upstream, callId: placed, requestId, config, locked, limits };
+    registry.add(new CallSession(deps, { ...held, takenOver: false }), principal);
     const facts = { session_id: row.id, request_id: requestId, transport: 'webrtc' };
     telemetry.log.info('client.connected', facts);
     return { sdp: answer.sdp, callId: row.call_id!, sessionId: row.id };
   } catch (thrown) {
     if (placed !== '') await hangUpUpstream(upstream, placed, requestId).catch(() => {});
-    throw await fail(deps, lease, thrown);
+    throw await fail(deps, { lease, row }, thrown);
   }
 }
 
@@ -133,7 +132,11 @@ export function offersMoreThanAudio(sdp: string): boolean {
 }
 
 /** Fails the session of a call that could not be placed; returns the error for the caller. */
-async function fail(deps: CallsDeps, lease: Lease, thrown: unknown): Promise<HoldfastError> {
+async function fail(
+  deps: CallsDeps,
+  { lease, row }: { lease: Lease; row: SessionRow },
+  thrown: unknown,
+): Promise<HoldfastError> {
   const error = toHoldfastError(thrown);
   const { log } = deps.telemetry;
   const session_id = lease.subject;
@@ -141,6 +144,8 @@ async function fail(deps: CallsDeps, lease: Lease, thrown: unknown): Promise<Hol
   deps.metrics.upstreamErrors.add(1, { reason: error.code });
   const input = { type: 'fail' as const, reason: error.code };
   const actor = `replica:${lease.replica}`;
+  const { id, project_id: projectId, created_by: owner, model } = row;
+  await deps.accounts.hold({ id, projectId, owner, model }, () => {}).close();
   await transition(deps, session_id, input, { actor, lease }).catch((failure: unknown) => {
     log.warn('session.release_failed', { session_id, error: failure });
   });
@@ -197,8 +202,8 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
   // The configuration that was fixed is not stored, so the first one reported here must stay.
   const locked = row.locked === '' ? [] : row.locked.split(',');
   const limits = deps.callLimits ?? {};
-  const held = { lease, upstream, callId, requestId, config: {}, locked, limits };
-  const session = new CallSession(deps, { ...held, usage: usageOf(row) });
+  const held = { lease, row, upstream, callId, requestId, config: {}, locked, limits };
+  const session = new CallSession(deps, { ...held, takenOver: true });
   deps.registry.add(session, openerOf(row));
   return true;
 }
@@ -213,7 +218,7 @@ function openerOf(row: SessionRow): Rights {
 function upstreamOf(deps: CallsDeps, row: SessionRow): Upstream | undefined {
   const { models, telemetry } = deps;
   try {
-    return models.upstream(models.resolve(row.model));
+    return models.upstream(models.resolve(row.model), row.project_id);
   } catch (error) {
     const { id: session_id, model } = row;
     telemetry.log.warn('call.model_gone', { session_id, model, error });

@@ -17,8 +17,10 @@ export interface DirectionCounters {
   audioMessages: number;
   /** Payload bytes of audio messages: JSON with base64, so about 4/3 of the audio itself. */
   audioBytes: number;
-  /** Messages that no tap saw: binary ones and those longer than `maxTapBytes`. */
+  /** Messages that no tap saw: binary ones, and those too long even with their strings cut. */
   untappedMessages: number;
+  /** Messages longer than `maxTapBytes`, which the tap saw with their strings cut. */
+  skimmedMessages: number;
   /** Messages of a guarded direction that were answered with an error instead of forwarded. */
   refusedMessages: number;
   /** Control frames received from this direction's source. */
@@ -53,6 +55,7 @@ function directionCounters(): DirectionCounters {
     audioMessages: 0,
     audioBytes: 0,
     untappedMessages: 0,
+    skimmedMessages: 0,
     refusedMessages: 0,
     controlFrames: 0,
     pauses: 0,

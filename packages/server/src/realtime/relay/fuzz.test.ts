@@ -130,6 +130,7 @@ class Subject {
         classifier: clientAudio,
         counters,
         maxTapBytes: MAX_MESSAGE_BYTES,
+        maxTapStringBytes: MAX_MESSAGE_BYTES,
         wantsText: true,
       }),
       events: {

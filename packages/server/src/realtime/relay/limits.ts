@@ -18,8 +18,13 @@ export interface RelayLimits {
   readonly maxParsedBytes: number;
   /** What a client may send in the long run, frames' own cost (`pace.ts`) included. */
   readonly clientBytesPerSecond: number;
-  /** Longest non-audio message that is assembled for a tap; longer ones pass untapped. */
+  /**
+   * Longest non-audio message that is assembled for a tap. Longer ones are read with their strings
+   * cut, as far as they are no longer then; else they pass untapped, and are counted.
+   */
   readonly maxTapBytes: number;
+  /** What is kept of each string of a message longer than that. */
+  readonly maxTapStringBytes: number;
   /** Bytes waiting for one reader at which its source is paused. */
   readonly highWaterBytes: number;
   /** Bytes of own events that may wait for a message boundary or a slow reader. */
@@ -43,6 +48,7 @@ export const defaultLimits: RelayLimits = {
   maxParsedBytes: 4 * MIB,
   clientBytesPerSecond: MIB,
   maxTapBytes: MIB,
+  maxTapStringBytes: 64 * KIB,
   highWaterBytes: 128 * KIB,
   maxInjectBytes: MIB,
   streamAppendBytes: MIB,

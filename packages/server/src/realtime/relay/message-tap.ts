@@ -3,26 +3,34 @@
  * only counted; other text messages are assembled and kept, unmasked, for the pump to decode after
  * it forwarded the bytes they came in.
  *
- * Per message: idle → deciding (too few bytes yet) → counting (audio) | assembling | skipping
- * (binary, too long, or no listener) → idle. A message that lies whole in one chunk, as nearly
- * all do, goes through in one step without copying when it is audio.
+ * Per message: idle → deciding (too few bytes yet) → counting (audio) | assembling → skimming (too
+ * long to be kept whole) | skipping (binary, or no listener) → idle. A message that lies whole in
+ * one chunk, as nearly all do, goes through in one step without copying when it is audio.
  */
 import { Assembler, unmaskedPiece } from './assembler.ts';
 import { AUDIO, type Classifier, OTHER, typeOf, UNDECIDED } from './classify.ts';
 import type { DirectionCounters } from './counters.ts';
 import { type FrameScanner, OPCODE_TEXT } from './frame-scanner.ts';
 import type { LongMessages } from './long-messages.ts';
+import { Skimmer } from './skimmer.ts';
 
 const DECIDING = 0;
 const COUNTING = 1;
 const ASSEMBLING = 2;
-const SKIPPING = 3;
-type Mode = typeof DECIDING | typeof COUNTING | typeof ASSEMBLING | typeof SKIPPING;
+const SKIMMING = 3;
+const SKIPPING = 4;
+type Mode =
+  | typeof DECIDING
+  | typeof COUNTING
+  | typeof ASSEMBLING
+  | typeof SKIMMING
+  | typeof SKIPPING;
 
 export interface MessageTapOptions {
   readonly classifier: Classifier;
   readonly counters: DirectionCounters;
   readonly maxTapBytes: number;
+  readonly maxTapStringBytes: number;
   /** Whether there is a listener for the texts; without one nothing is assembled. */
   readonly wantsText: boolean;
   /** Bounds what is no audio, in the direction from the client. */
@@ -39,6 +47,7 @@ export class MessageTap {
   /** Of a message that is no audio. */
   #type: string | undefined;
   #assembler: Assembler | null = null;
+  #skimmer: Skimmer | null = null;
 
   constructor(options: MessageTapOptions) {
     this.#options = options;
@@ -82,11 +91,31 @@ export class MessageTap {
   #whole(bytes: Buffer): void {
     this.#mode = SKIPPING;
     if (!this.#options.wantsText) return;
-    if (bytes.length > this.#options.maxTapBytes) this.#options.counters.untappedMessages++;
-    else this.messages.push(bytes);
+    if (bytes.length <= this.#options.maxTapBytes) {
+      this.messages.push(bytes);
+      return;
+    }
+    this.#skimmer = new Skimmer(this.#options);
+    this.#skimmer.add(bytes);
+    this.#skimmed();
+  }
+
+  /** The end of a message that was too long to be kept whole. */
+  #skimmed(): void {
+    const left = this.#skimmer!.end();
+    this.#skimmer = null;
+    if (left === undefined) this.#options.counters.untappedMessages++;
+    else {
+      this.#options.counters.skimmedMessages++;
+      this.messages.push(left);
+    }
   }
 
   #more(chunk: Buffer, scanner: FrameScanner): void {
+    if (this.#skimmer !== null) {
+      this.#skimmer.add(unmaskedPiece(chunk, scanner));
+      return;
+    }
     this.#assemble(chunk, scanner);
     if (this.#mode !== DECIDING) return;
     const bytes = this.#assembler!.bytes();
@@ -104,18 +133,23 @@ export class MessageTap {
   #assemble(chunk: Buffer, scanner: FrameScanner): void {
     this.#assembler ??= new Assembler();
     const size = this.#assembler.sizeBytes + scanner.pieceEnd - scanner.pieceStart;
-    if (size > this.#options.maxTapBytes) {
-      this.#assembler = null;
-      this.#mode = SKIPPING;
-      this.#options.counters.untappedMessages++;
-    } else this.#assembler.add(chunk, scanner);
+    if (size <= this.#options.maxTapBytes) {
+      this.#assembler.add(chunk, scanner);
+      return;
+    }
+    this.#skimmer = new Skimmer(this.#options);
+    this.#skimmer.add(this.#assembler.bytes());
+    this.#skimmer.add(unmaskedPiece(chunk, scanner));
+    this.#assembler = null;
+    this.#mode = SKIMMING;
   }
 
   #end(): void {
     if (this.#mode === COUNTING) {
       this.#options.counters.audioMessages++;
       this.#options.counters.audioBytes += this.#audioBytes;
-    } else if (this.#mode !== SKIPPING) this.#whole(this.#assembler!.bytes());
+    } else if (this.#mode === SKIMMING) this.#skimmed();
+    else if (this.#mode !== SKIPPING) this.#whole(this.#assembler!.bytes());
     this.#mode = DECIDING;
     this.#assembler = null;
   }

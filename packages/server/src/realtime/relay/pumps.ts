@@ -96,6 +96,7 @@ function scannerFor(masked: boolean, limits: RelayLimits): FrameScanner {
   return new FrameScanner({ masked, maxMessageBytes: limits.maxMessageBytes });
 }
 
-function tapPart(parts: PumpParts): { maxTapBytes: number; wantsText: boolean } {
-  return { maxTapBytes: parts.limits.maxTapBytes, wantsText: parts.wantsText };
+function tapPart({ limits, wantsText }: PumpParts) {
+  const { maxTapBytes, maxTapStringBytes } = limits;
+  return { maxTapBytes, maxTapStringBytes, wantsText };
 }

@@ -114,20 +114,54 @@ describe('Relay', () => {
     expect(seen).toEqual([text]);
   });
 
-  it('passes messages too long to tap and binary ones, and counts them', async () => {
+  const sized = (sizeBytes: number) => `{"type":"x","y":"${'y'.repeat(sizeBytes - 19)}"}`;
+
+  it.each([
+    ['at once', [0.5]],
+    ['in pieces', [0.0001, 0.3, 0.9]],
+    ['in pieces after what is kept whole', [0.9, 0.95]],
+  ])('reads messages too long to tap with their texts cut, %s', async (_, cuts) => {
     const seen: string[] = [];
     const { client, upstream, relay } = await start({
       onServerEvent: text => seen.push(text),
-      limits: { maxTapBytes: 1000 },
+      limits: { maxTapBytes: 1_000, maxTapStringBytes: 100 },
     });
-    const sized = (sizeBytes: number) => `{"type":"x","y":"${'y'.repeat(sizeBytes - 19)}"}`;
-    upstream.text(sized(1001));
+    const usage = { input_tokens: 5 };
+    const long = {
+      type: 'response.done',
+      response: { id: 'r"\\', text: 'あ'.repeat(9_000), usage },
+    };
+    const payload = Buffer.from(JSON.stringify(long));
+    let from = 0;
+    for (const cut of cuts) {
+      const to = Math.floor(payload.length * cut);
+      upstream.send(from === 0 ? 1 : 0, payload.subarray(from, to), { fin: false });
+      from = to;
+    }
+    upstream.send(0, payload.subarray(from));
+    upstream.text(sized(1_000));
+    await until(() => seen.length === 2, 'events');
+    const text = 'あ'.repeat(34);
+    expect(JSON.parse(seen[0]!)).toEqual({ ...long, response: { ...long.response, text } });
+    expect(seen[1]).toBe(sized(1_000));
+    const { untappedMessages, skimmedMessages } = relay.counters.upstreamToClient;
+    expect([untappedMessages, skimmedMessages]).toEqual([0, 1]);
+    await until(() => client.receivedBytes > payload.length + 1_000, 'what was forwarded');
+  });
+
+  it('passes messages untapped that stay too long, and binary ones, and counts them', async () => {
+    const seen: string[] = [];
+    const { client, upstream, relay } = await start({
+      onServerEvent: text => seen.push(text),
+      limits: { maxTapBytes: 1_000, maxTapStringBytes: 2_000 },
+    });
+    upstream.text(sized(1_001));
     upstream.send(2, 'binary');
-    upstream.text(sized(1000));
+    upstream.text(sized(1_000));
     await client.next();
     await client.next();
     await client.next();
-    expect(seen.map(text => text.length)).toEqual([1000]);
+    expect(seen.map(text => text.length)).toEqual([1_000]);
     expect(relay.counters.upstreamToClient.untappedMessages).toBe(2);
   });
 

@@ -2,7 +2,7 @@ import type { Role } from '@holdfast/protocol';
 import { type Auth, createAuth, type Principal } from '../../auth/index.ts';
 import { createHttpServer, type Guard } from '../../http/index.ts';
 import { HoldfastError, systemClock } from '../../kernel/index.ts';
-import { createModels, defaultCatalogue } from '../../models/index.ts';
+import { createModels, createVoiceAccounts, defaultCatalogue } from '../../models/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import type { Doorbell } from '../../platform/doorbell/index.ts';
 import { createProcessDoorbell } from '../../platform/doorbell/testing.ts';
@@ -52,10 +52,11 @@ export async function openRealtimeHost(
   const { telemetry, leases, log } = ports;
   const { clientSecrets, watch } = openAuth(ports);
   const audited: Record<string, unknown>[] = [];
-  const { upstreamUrl, ...overrides } = options;
+  const { upstreamUrl, models = modelsAt(upstreamUrl), ...overrides } = options;
   const realtime = createRealtime({
     ...ports,
-    models: modelsAt(upstreamUrl),
+    models,
+    accounts: createVoiceAccounts({ ...ports, clock: systemClock, models }),
     clientSecrets,
     watch,
     recordings: {

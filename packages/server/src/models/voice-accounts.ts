@@ -1,0 +1,222 @@
+import { type Clock, HoldfastError } from '../kernel/index.ts';
+import type { Database, Trx } from '../platform/database/index.ts';
+import type { Telemetry } from '../platform/telemetry/index.ts';
+import { reserve, reserveIn, settleSession } from './budgets/reservations.ts';
+import { countCall, settleSoon } from './budgets/settlement.ts';
+import type { Models } from './models.ts';
+import { currentPrice, dayOf } from './prices.ts';
+import {
+  type NextResponse,
+  nextResponseUsd,
+  type VoiceUsage,
+  voiceCostUsd,
+} from './voice-prices.ts';
+
+/**
+ * The money of voice sessions.
+ *
+ * A provider answers a user by itself, so no response can be refused before it begins. Each open
+ * session has its next response reserved instead, when it opens and at the end of each turn; where
+ * that is refused, the session ends. A budget is exceeded by one response of each open session at
+ * most, and by that only where a response read more than the one before has left to it.
+ */
+interface VoiceSession {
+  readonly id: string;
+  readonly projectId: string;
+  readonly owner: string;
+  /** The catalogue's id. */
+  readonly model: string;
+}
+
+interface Turn extends NextResponse {
+  /** Responses that are under way, or may begin: each is reserved. */
+  readonly responses: number;
+}
+
+export interface VoiceAccounts {
+  /**
+   * Reserves the first response in the transaction that opens the session. Throws `OverBudget`, and
+   * `invalid_request` where a budget applies and the price is not known.
+   */
+  open(trx: Trx, session: VoiceSession, first: FirstResponse): Promise<void>;
+  /** The account of a session that this process holds. `onRefused` is called once. */
+  hold(session: VoiceSession, onRefused: (error: HoldfastError) => void): VoiceAccount;
+}
+
+interface FirstResponse {
+  readonly maxOutputTokens: number | undefined;
+  /** The model that will transcribe the user, as far as it is known. */
+  readonly transcriptionModel: string | undefined;
+}
+
+export interface VoiceAccount {
+  /** The session's, not that of its transcription. */
+  readonly model: string;
+  /** What that cost, to be settled with the turn; null: a price is not known. */
+  add(used: VoiceUsage, transcriptionModel?: string): number | null;
+  /** A response is over whose usage was not reported: the turn costs what was reserved. */
+  addUnreported(): void;
+  /** Settles what was added, and reserves. Returns at once; never throws. */
+  turn(next: Turn): void;
+  /** Settles what was added, after the turns before. Never rejects. */
+  close(): Promise<void>;
+}
+
+export interface VoiceAccountsDeps {
+  readonly database: Database;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly models: Pick<Models, 'voicePrices' | 'list'>;
+}
+
+export function createVoiceAccounts(deps: VoiceAccountsDeps): VoiceAccounts {
+  return {
+    async open(trx, session, { maxOutputTokens, transcriptionModel }) {
+      const turn = { inputTokens: 0, maxOutputTokens, responses: 1 };
+      const unpriced =
+        transcriptionModel !== undefined && priceOf(deps, transcriptionModel) === undefined
+          ? transcriptionModel
+          : undefined;
+      await reserveIn(trx, requestOf(deps, session, { turn, unpriced }));
+    },
+    hold: (session, onRefused) => new Account(deps, session, onRefused),
+  };
+}
+
+function priceOf({ models, clock }: VoiceAccountsDeps, name: string) {
+  const known = models.voicePrices(name);
+  return known && currentPrice(known.prices, dayOf(clock.nowMs()));
+}
+
+/** `unpriced`: a model without a price was used, or will be. */
+function requestOf(
+  deps: VoiceAccountsDeps,
+  { id, projectId, owner, model }: VoiceSession,
+  { turn, unpriced }: { turn: Turn; unpriced: string | undefined },
+) {
+  const known = deps.models.voicePrices(model);
+  const each = known && nextResponseUsd(priceOf(deps, model), known, turn);
+  const usd = unpriced !== undefined || each == null ? null : each * turn.responses;
+  const caller = { projectId, owner, runId: null };
+  return { caller, model: unpriced ?? model, usd, sessionId: id };
+}
+
+const REFUSALS: readonly string[] = ['budget_exceeded', 'invalid_request'];
+
+class Account implements VoiceAccount {
+  readonly model: string;
+  readonly #deps: VoiceAccountsDeps;
+  readonly #session: VoiceSession;
+  readonly #onRefused: (error: HoldfastError) => void;
+  /** Bounded, for metrics. */
+  readonly #label: string;
+  #owedUsd = 0;
+  #unreported = false;
+  #unpriced: string | undefined;
+  #next: Turn | undefined;
+  #working: Promise<void> | undefined;
+  /** What could not be reserved, though a response may be under way. */
+  #refusedUsd = 0;
+  /** No more is reserved: it was refused, or the session is over. */
+  #over = false;
+
+  constructor(
+    deps: VoiceAccountsDeps,
+    session: VoiceSession,
+    onRefused: (error: HoldfastError) => void,
+  ) {
+    this.#deps = deps;
+    this.#session = session;
+    this.model = session.model;
+    this.#onRefused = onRefused;
+    const isListed = deps.models.list.some(model => model.id === session.model);
+    this.#label = isListed ? session.model : 'other';
+  }
+
+  add(used: VoiceUsage, transcriptionModel?: string): number | null {
+    const model = transcriptionModel ?? this.#session.model;
+    const usd = voiceCostUsd(priceOf(this.#deps, model), used);
+    if (usd === null) this.#unpriced = model;
+    else this.#owedUsd += usd;
+    const { telemetry } = this.#deps;
+    // Clients name the model of the transcription, so its name is no label.
+    const label = transcriptionModel === undefined ? this.#label : 'transcription';
+    countCall(telemetry, { model: label, status: 200, tokens: tokensOf(used) });
+    if (usd === null) {
+      telemetry.meter.createCounter('holdfast_model_unpriced_total').add(1, { model: label });
+    }
+    return usd;
+  }
+
+  addUnreported(): void {
+    this.#unreported = true;
+  }
+
+  turn(next: Turn): void {
+    this.#next = next;
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#over = true;
+    await this.#working;
+    if (this.#unreported) this.#owedUsd = Math.max(this.#owedUsd, this.#refusedUsd);
+    await this.#settle();
+  }
+
+  /** One turn after the other; turns that come meanwhile are settled together. */
+  async #work(): Promise<void> {
+    while (this.#next !== undefined && !this.#over) {
+      const turn = this.#next;
+      this.#next = undefined;
+      await this.#settle();
+      await this.#reserve(turn);
+    }
+  }
+
+  async #settle(): Promise<void> {
+    const { database, telemetry } = this.#deps;
+    const { id, model, projectId, owner } = this.#session;
+    const session = { id, model, caller: { projectId, owner, runId: null } };
+    const charge = { usd: this.#owedUsd, atLeastReserved: this.#unreported };
+    this.#owedUsd = 0;
+    this.#unreported = false;
+    await settleSoon(
+      { db: database.db, telemetry },
+      {
+        ...charge,
+        settle: (executor, one) => settleSession(executor, session, one),
+        model: this.#label,
+        about: { session_id: id },
+      },
+    );
+  }
+
+  async #reserve(turn: Turn): Promise<void> {
+    const request = requestOf(this.#deps, this.#session, { turn, unpriced: this.#unpriced });
+    try {
+      await reserve(this.#deps.database, request);
+    } catch (error) {
+      const refusal = error instanceof HoldfastError && REFUSALS.includes(error.code);
+      if (!refusal) {
+        // Without the database nothing is spent for long: the session's lease is lost with it.
+        const { log } = this.#deps.telemetry;
+        return log.warn('model.unreserved', { session_id: this.#session.id, error });
+      }
+      if (this.#over) return;
+      this.#over = true;
+      this.#refusedUsd = request.usd ?? 0;
+      this.#onRefused(error);
+    }
+  }
+}
+
+function tokensOf({ input, output, cached }: VoiceUsage) {
+  return {
+    input: input.text + input.audio + input.image,
+    output: output.text + output.audio,
+    cached: cached.text + cached.audio + cached.image,
+  };
+}

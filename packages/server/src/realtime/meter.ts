@@ -1,0 +1,132 @@
+import type { SessionUsage } from '@holdfast/protocol';
+import type { VoiceAccount } from '../models/index.ts';
+import type { Costed } from './log-events.ts';
+import { isObject, type Json } from './preview/session.ts';
+import { addUsage, noUsage, reportedUsage } from './usage.ts';
+
+/** What a session has used and cost so far; it goes on from there when another process takes it. */
+export interface SessionTotals {
+  readonly usage: SessionUsage;
+  /** The known part. */
+  readonly costUsd: number;
+  readonly unpriced: readonly string[];
+  readonly unreported: number;
+}
+
+export type MeterAccount = Pick<VoiceAccount, 'model' | 'add' | 'addUnreported' | 'turn'>;
+
+/** Responses under way that are told apart; more at once count as this many. */
+const OPEN_MAX = 64;
+const UNPRICED_MAX = 8;
+const NAME_MAX_CHARS = 100;
+/** A response that ended so was not billed, if it reports no usage. */
+const UNBILLED = 'failed';
+
+/**
+ * Meters one session by its provider's events: usage by modality, cost, and which responses are
+ * under way. Tells the account of every turn.
+ */
+export class Meter {
+  usage: SessionUsage;
+  costUsd: number;
+  unreported: number;
+  readonly #account: MeterAccount;
+  readonly #unpriced: Set<string>;
+  readonly #open = new Set<string>();
+  #maxOutputTokens: number | undefined;
+  #transcriptionModel: string | undefined;
+  #inputTokens = 0;
+
+  constructor(account: MeterAccount, before?: SessionTotals) {
+    this.#account = account;
+    this.usage = before?.usage ?? noUsage();
+    this.costUsd = before?.costUsd ?? 0;
+    this.unreported = before?.unreported ?? 0;
+    this.#unpriced = new Set(before?.unpriced);
+  }
+
+  get totals(): SessionTotals {
+    const { usage, costUsd, unreported } = this;
+    return { usage, costUsd, unreported, unpriced: [...this.#unpriced] };
+  }
+
+  /** What the event reports as used, if it does. */
+  read(event: Json): Costed | undefined {
+    if (event.type === 'session.created' || event.type === 'session.updated') {
+      this.#configure(event.session);
+    }
+    if (event.type === 'response.created') this.#begin(event.response);
+    const reported = reportedUsage(event);
+    this.usage = addUsage(this.usage, event, reported);
+    if (event.type === 'response.done') this.#finish(event.response, reported !== undefined);
+    if (reported === undefined) return undefined;
+    const { by, used } = reported;
+    const transcriber =
+      by === 'transcription' ? (this.#transcriptionModel ?? 'transcription') : undefined;
+    const { model } = this.#account;
+    const costUsd = this.#account.add(used, transcriber);
+    if (costUsd !== null) this.costUsd += costUsd;
+    else if (this.#unpriced.size < UNPRICED_MAX) this.#unpriced.add(transcriber ?? model);
+    if (by === 'model') {
+      const { input, output } = used;
+      this.#inputTokens = input.text + input.audio + input.image + output.text + output.audio;
+    }
+    this.#turn();
+    return { reported, costUsd };
+  }
+
+  /** Another process has held the session: what it had reserved and not settled was spent. */
+  resume(): void {
+    this.#account.addUnreported();
+    this.#turn();
+  }
+
+  /** The session ends: the usage of what is under way will not be reported. */
+  end(): void {
+    if (this.#open.size === 0) return;
+    this.unreported += this.#open.size;
+    this.#open.clear();
+    this.#account.addUnreported();
+  }
+
+  #configure(session: unknown): void {
+    if (!isObject(session)) return;
+    const { max_output_tokens } = session;
+    this.#maxOutputTokens = typeof max_output_tokens === 'number' ? max_output_tokens : undefined;
+    this.#transcriptionModel = transcriptionModelOf(session);
+  }
+
+  #begin(response: unknown): void {
+    const id = isObject(response) ? response.id : undefined;
+    if (typeof id !== 'string' || this.#open.size >= OPEN_MAX) return;
+    this.#open.add(id.slice(0, NAME_MAX_CHARS));
+    // The first has its reservation already; each beside it needs one.
+    if (this.#open.size > 1) this.#turn();
+  }
+
+  #finish(response: unknown, isReported: boolean): void {
+    const { id, status } = isObject(response) ? response : {};
+    if (typeof id === 'string') this.#open.delete(id.slice(0, NAME_MAX_CHARS));
+    if (isReported || status === UNBILLED) return;
+    this.unreported += 1;
+    this.#account.addUnreported();
+    this.#turn();
+  }
+
+  #turn(): void {
+    this.#account.turn({
+      inputTokens: this.#inputTokens,
+      maxOutputTokens: this.#maxOutputTokens,
+      responses: Math.max(1, this.#open.size),
+    });
+  }
+}
+
+/** The model that transcribes the user in this configuration (GA shape). */
+export function transcriptionModelOf(session: Json): string | undefined {
+  const audio = isObject(session.audio) ? session.audio : {};
+  const input = isObject(audio.input) ? audio.input : {};
+  const transcription = isObject(input.transcription) ? input.transcription : {};
+  const { model } = transcription;
+  return typeof model === 'string' ? model.slice(0, NAME_MAX_CHARS) : undefined;
+}

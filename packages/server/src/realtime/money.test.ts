@@ -1,0 +1,288 @@
+/** What sessions cost, as the API shows it, and how budgets end them. */
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { createBudgets, createModels, defaultCatalogue, parseCatalogue } from '../models/index.ts';
+import { sessionIdOf, useBench } from './testing/bench.ts';
+import { connectClient, eventually, Refusal, type TestClient } from './testing/client.ts';
+import { openRealtimeHost } from './testing/host.ts';
+
+const bench = useBench({ maxActiveSessions: 100 });
+const path = '/v1/realtime?model=gpt-realtime';
+
+/** $0.0322 at the list prices of gpt-realtime; see `usage.test.ts`. */
+const USAGE = {
+  total_tokens: 800,
+  input_tokens: 550,
+  output_tokens: 250,
+  input_token_details: { text_tokens: 50, audio_tokens: 500 },
+  output_token_details: { text_tokens: 0, audio_tokens: 250 },
+};
+const TURN_USD = 0.0322;
+/** 4,096 tokens of audio at 64 dollars a million. */
+const RESPONSE_USD = 0.262144;
+
+let projects = 0;
+const newProject = () => `voice${projects++}`;
+const callerIn = (project: string, owner = 'ann') => `Developer:${owner}:${project}`;
+
+const turns = (count: number) =>
+  bench.simulator.behave({
+    speed: 0,
+    responseDelayMs: 0,
+    script: Array.from({ length: count }, () => ({ say: 'Yes.', usage: USAGE })),
+  });
+
+function say(client: TestClient, text = 'Hello') {
+  const content = [{ type: 'input_text', text }];
+  client.send({
+    type: 'conversation.item.create',
+    item: { type: 'message', role: 'user', content },
+  });
+  client.send({ type: 'response.create' });
+}
+
+const countOf = (client: TestClient, type: string) =>
+  client.events.filter(event => event.type === type).length;
+
+async function budget(project: string, scope: 'owner' | 'project_month', limit_usd: number) {
+  const audit = { record: async () => {} };
+  const budgets = createBudgets({ database: bench.database, audit });
+  const principal = { kind: 'user', id: 'root', name: 'root', role: 'Admin' } as const;
+  const by = { ...principal, projectId: project };
+  await budgets.put(by, { scope, limit_usd }, 'req_test');
+  return {
+    spentUsd: async () => (await budgets.list(by)).find(one => one.scope === scope)!.spent_usd!,
+    set: (usd: number) => budgets.put(by, { scope, limit_usd: usd }, 'req_test'),
+  };
+}
+
+const refusalOf = (connecting: Promise<TestClient>) =>
+  connecting.then(
+    () => undefined,
+    (error: unknown) => {
+      if (error instanceof Refusal) return error;
+      throw error;
+    },
+  );
+
+describe('the cost of a session', () => {
+  it('shows while it runs, by modality, and in its log', async () => {
+    await turns(2);
+    const client = await connectClient(bench.host.wsUrl + path);
+    const id = await sessionIdOf(client);
+    say(client);
+    await client.event('response.done');
+    await bench.host.realtime.registry.writeActivity();
+    const live = await bench.session(id);
+    expect(live.state).toBe('connected');
+    expect(live.cost).toEqual({ usd: expect.closeTo(TURN_USD, 10), unpriced: [], unreported: 0 });
+    expect(live.usage).toMatchObject({
+      input_tokens: 550,
+      input_text_tokens: 50,
+      input_audio_tokens: 500,
+      output_audio_tokens: 250,
+    });
+    client.socket.close(1000);
+    const ended = await bench.settled(id, 'ended');
+    expect(ended.cost).toEqual(live.cost);
+    const log = await bench.host.request(`/v1/sessions/${id}/events?limit=1000`);
+    const { data } = (await log.json()) as { data: { type: string; data: object }[] };
+    expect(data.find(event => event.type === 'response.done')?.data).toMatchObject({
+      cost_usd: expect.closeTo(TURN_USD, 10),
+    });
+  });
+
+  it('counts images and cached parts that the provider counts', async () => {
+    await bench.simulator.behave({ script: [] });
+    const client = await connectClient(bench.host.wsUrl + path);
+    const id = await sessionIdOf(client);
+    const image_url = 'data:image/png;base64,iVBORw0KGgo=';
+    const content = [{ type: 'input_image', image_url }];
+    client.send({
+      type: 'conversation.item.create',
+      item: { type: 'message', role: 'user', content },
+    });
+    say(client);
+    await client.event('response.done');
+    say(client);
+    await eventually(() => countOf(client, 'response.done') === 2);
+    client.socket.close(1000);
+    const { usage, cost } = await bench.settled(id, 'ended');
+    expect(usage.input_image_tokens).toBe(1_000);
+    expect(usage.cached_image_tokens).toBe(448);
+    expect(cost.usd).toBeGreaterThan(((1_000 - 448) * 5) / 1e6);
+  });
+
+  it('counts a usage event of more than 1 MiB', async () => {
+    await turns(1);
+    const client = await connectClient(bench.host.wsUrl + path);
+    const id = await sessionIdOf(client);
+    const metadata = { padding: 'x'.repeat(1_200_000) };
+    client.send({ type: 'response.create', response: { metadata } });
+    expect(JSON.stringify(await client.event('response.done')).length).toBeGreaterThan(1024 ** 2);
+    client.socket.close(1000);
+    const { cost, usage } = await bench.settled(id, 'ended');
+    expect(usage.responses).toBe(1);
+    expect(cost.usd).toBeCloseTo(TURN_USD, 10);
+    expect(await bench.logged(id)).toContain('response.done');
+  });
+
+  it('is not known without a price, and says so; only a budget refuses that', async () => {
+    const { url } = bench.simulator;
+    const catalogue = parseCatalogue({
+      default: 'mine',
+      endpoints: { e: { provider: 'compatible', url, auth: 'none' } },
+      models: [{ id: 'mine', endpoint: 'e', deployment: 'gpt-realtime' }],
+    });
+    const models = createModels({ catalogue, credentials: { secret: async () => undefined } });
+    const host = await openRealtimeHost(bench.database, { upstreamUrl: url, models });
+    try {
+      await turns(1);
+      const project = newProject();
+      const open = () =>
+        connectClient(`${host.wsUrl}/v1/realtime?model=mine`, { caller: callerIn(project) });
+      const client = await open();
+      const id = await sessionIdOf(client);
+      say(client);
+      await client.event('response.done');
+      client.socket.close(1000);
+      const get = () => host.request(`/v1/sessions/${id}`, { caller: callerIn(project) });
+      const cost = await eventually(async () => {
+        const session = (await (await get()).json()) as { state: string; cost: object };
+        return session.state === 'ended' && session.cost;
+      });
+      expect(cost).toEqual({ usd: null, unpriced: ['mine'], unreported: 0 });
+      await budget(project, 'project_month', 100);
+      const refusal = await refusalOf(open());
+      expect(refusal?.status).toBe(400);
+      expect(refusal?.body).toMatchObject({
+        error: { message: expect.stringContaining('The model mine has no price in US dollars') },
+      });
+    } finally {
+      await host.close();
+    }
+  });
+});
+
+describe('a budget', () => {
+  it.each(['owner', 'project_month'] as const)('of scope %s refuses a session', async scope => {
+    const project = newProject();
+    const { spentUsd } = await budget(project, scope, RESPONSE_USD - 0.001);
+    const refusal = await refusalOf(
+      connectClient(bench.host.wsUrl + path, { caller: callerIn(project) }),
+    );
+    expect(refusal?.status).toBe(403);
+    expect(refusal?.body).toMatchObject({
+      error: { code: 'budget_exceeded', message: expect.stringContaining('The next response') },
+    });
+    expect((await spentUsd()) ?? 0).toBe(0);
+    const list = await bench.host.request('/v1/sessions', { caller: callerIn(project) });
+    expect(await list.json()).toMatchObject({ data: [] });
+  });
+
+  it('has what is open reserved, and what was used settled', async () => {
+    await turns(2);
+    const project = newProject();
+    const { spentUsd } = await budget(project, 'project_month', 10);
+    const client = await connectClient(bench.host.wsUrl + path, { caller: callerIn(project) });
+    const id = await sessionIdOf(client);
+    expect(await spentUsd()).toBeCloseTo(RESPONSE_USD, 10);
+    say(client);
+    await client.event('response.done');
+    // What was read and written is read again: 800 tokens at 32 dollars a million.
+    await eventually(
+      async () => Math.abs((await spentUsd()) - TURN_USD - RESPONSE_USD - 0.0256) < 1e-9,
+    );
+    client.socket.close(1000);
+    await eventually(async () => {
+      const session = await bench.host.request(`/v1/sessions/${id}`, { caller: callerIn(project) });
+      return ((await session.json()) as { state: string }).state === 'ended';
+    });
+    expect(await spentUsd()).toBeCloseTo(TURN_USD, 10);
+  });
+
+  it('ends a session after its turn, with an event that says why', async () => {
+    await turns(3);
+    const project = newProject();
+    const limits = await budget(project, 'project_month', 1);
+    const client = await connectClient(bench.host.wsUrl + path, { caller: callerIn(project) });
+    const id = await sessionIdOf(client);
+    say(client);
+    await client.event('response.done');
+    await eventually(async () => (await limits.spentUsd()) > RESPONSE_USD + TURN_USD);
+    await limits.set(0.05);
+    say(client);
+    expect(await client.closed).toEqual({ code: 1008, reason: 'budget' });
+    expect(countOf(client, 'response.done')).toBe(2);
+    expect(client.events.at(-1)).toMatchObject({
+      type: 'error',
+      error: { code: 'budget_exceeded', message: expect.stringContaining('Trying again will not') },
+    });
+    const ended = await eventually(async () => {
+      const session = await bench.host.request(`/v1/sessions/${id}`, { caller: callerIn(project) });
+      const found = (await session.json()) as { state: string };
+      return found.state === 'ended' && found;
+    });
+    expect(ended).toMatchObject({ close_reason: 'budget_exceeded' });
+    expect(await limits.spentUsd()).toBeCloseTo(2 * TURN_USD, 10);
+  });
+
+  it('counts a response in full that was cut off before its usage was reported', async () => {
+    await bench.simulator.behave({ speed: 1, script: [{ say: 'word '.repeat(200) }] });
+    const project = newProject();
+    const { spentUsd } = await budget(project, 'project_month', 1);
+    const client = await connectClient(bench.host.wsUrl + path, { caller: callerIn(project) });
+    await sessionIdOf(client);
+    say(client);
+    await client.event('response.output_audio.delta');
+    client.socket.close(1000);
+    const ended = await eventually(async () => {
+      const list = await bench.host.request('/v1/sessions', { caller: callerIn(project) });
+      const { data } = (await list.json()) as { data: { state: string; cost: object }[] };
+      return data[0]?.state === 'ended' && data[0];
+    });
+    expect(ended.cost).toMatchObject({ unreported: 1 });
+    expect(await spentUsd()).toBeCloseTo(RESPONSE_USD, 10);
+  });
+});
+
+describe('a project’s own key', () => {
+  it('is what its sessions are opened with', async () => {
+    const asked: string[] = [];
+    const { url } = bench.simulator;
+    const catalogue = defaultCatalogue({
+      provider: 'compatible',
+      url,
+      auth: 'api_key',
+      apiKeySecret: 'KEY',
+    });
+    const models = createModels({
+      catalogue,
+      credentials: {
+        secret: async () => 'the-operators',
+        ownKey: async (projectId, provider) => {
+          asked.push(`${projectId} ${provider}`);
+          return projectId === 'rich' ? 'sk-of-the-project' : undefined;
+        },
+      },
+    });
+    const host = await openRealtimeHost(bench.database, { upstreamUrl: url, models });
+    try {
+      for (const [project, bearer] of [
+        ['rich', 'sk-of-the-project'],
+        ['poor', 'the-operators'],
+      ] as const) {
+        const client = await connectClient(host.wsUrl + path, { caller: callerIn(project) });
+        const id = (await client.event('session.created')).session as { id: string };
+        const record = (await bench.simulator.sessions()).find(one => one.id === id.id);
+        const key = createHash('sha256').update(bearer).digest('hex').slice(0, 12);
+        expect(JSON.stringify(record)).toContain(key);
+        client.socket.close(1000);
+        await client.closed;
+      }
+      expect(asked).toEqual(['rich compatible', 'poor compatible']);
+    } finally {
+      await host.close();
+    }
+  });
+});
