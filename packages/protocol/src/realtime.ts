@@ -70,4 +70,10 @@ export const legacySessionRequest = z.looseObject({
   instructions: z.string().max(256_000).optional(),
   modalities: z.array(z.string()).max(4).optional(),
   tools: z.array(z.looseObject({})).max(128).optional(),
+  user_id: z
+    .string()
+    .max(200)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'text without control characters')
+    .nullish()
+    .describe('Kept as the label of the session. It identifies nobody.'),
 });

@@ -5,15 +5,24 @@ export const AUDIO_TYPES = ['user_speech', 'ai_response', 'full_conversation'] a
 export const audioType = z.enum(AUDIO_TYPES);
 export type AudioType = z.infer<typeof audioType>;
 
-/** What the client declares in the `metadata` part of `POST /audio/upload`. */
-export const recordingMetadata = z.object({
+/** Bounds of what a client may add to the metadata under names of its own. */
+export const METADATA_EXTRA_MAX_KEYS = 32;
+export const METADATA_EXTRA_NAME_MAX_CHARS = 64;
+/** As it stands on the blob, where letters beyond ASCII take three bytes for each of theirs. */
+export const METADATA_EXTRA_MAX_BYTES = 6 * 1024;
+
+const KNOWN = {
   audio_type: audioType,
-  format: z.string().min(1).max(40),
+  format: z
+    .string()
+    .max(40)
+    .regex(/^[ -~]+$/, 'printable ASCII, such as audio/webm;codecs=opus')
+    .describe('What the recorder called it; the file itself decides.'),
   duration: z
     .number()
     .positive()
     .max(24 * 3600)
-    .describe('Seconds.'),
+    .describe('Seconds, by the clock of the recorder; pauses may count.'),
   sample_rate: z.number().int().min(1000).max(384_000).optional(),
   channels: z.number().int().min(1).max(8).optional(),
   timestamp_start: timestamp,
@@ -26,16 +35,64 @@ export const recordingMetadata = z.object({
     .describe('BCP 47, e.g. `ja-JP`.'),
   confidence_score: z.number().min(0).max(1).optional(),
   transcription: z.string().max(32_000).optional().describe('Private.'),
+};
+
+/** PostgreSQL's JSON holds neither a null character nor half of a pair. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i;
+
+/**
+ * What the client declares in the `metadata` part of `POST /audio/upload`. Fields that are not
+ * known are kept as they are.
+ */
+export const recordingMetadata = z.looseObject(KNOWN).superRefine((metadata, context) => {
+  const extra = Object.entries(metadata).filter(([name]) => !Object.hasOwn(KNOWN, name));
+  const refuse = (message: string, path: string[] = []) =>
+    context.addIssue({ code: 'custom', message, path });
+  if (extra.length > METADATA_EXTRA_MAX_KEYS) {
+    refuse(`may have at most ${METADATA_EXTRA_MAX_KEYS} fields of your own.`);
+  }
+  let sizeBytes = 0;
+  for (const [name, value] of extra) {
+    const text = JSON.stringify([name, value]);
+    if (name.length > METADATA_EXTRA_NAME_MAX_CHARS || UNSTORABLE.test(text)) {
+      const most = METADATA_EXTRA_NAME_MAX_CHARS;
+      refuse(`names of at most ${most} characters and well-formed texts are kept.`, [
+        name.slice(0, most).toWellFormed(),
+      ]);
+      return;
+    }
+    sizeBytes += encodeURI(text).length;
+  }
+  if (sizeBytes > METADATA_EXTRA_MAX_BYTES) {
+    refuse(`fields of your own may have at most ${METADATA_EXTRA_MAX_BYTES} bytes together.`);
+  }
 });
 export type RecordingMetadata = z.infer<typeof recordingMetadata>;
 
-/** What the container really holds. */
+const digests = {
+  sha256: z.string().describe('Of the stored bytes, in hexadecimal.'),
+  sent_sha256: z
+    .string()
+    .describe(
+      'Of the bytes as they were sent: another one where a duration that the recorder had left ' +
+        'open was written.',
+    ),
+};
+
+/** What the file really holds, whatever its label and its header say. */
 export const measuredAudio = z.object({
   container: z.string(),
   codec: z.string(),
-  duration_s: z.number(),
+  duration_s: z.number().describe('Of the audio that is there.'),
   sample_rate: z.number().int(),
   channels: z.number().int(),
+  header_duration_s: z
+    .number()
+    .nullable()
+    .describe('What the header of the file says; null where it says nothing.'),
+  truncated: z
+    .boolean()
+    .describe('The file ends before its own structure, or its header, says that it should.'),
 });
 export type MeasuredAudio = z.infer<typeof measuredAudio>;
 
@@ -45,7 +102,8 @@ export const uploadAnswer = z.object({
   blob_url: z.string(),
   sas_url: z.string().describe('Readable without further credentials for one hour.'),
   size_bytes: z.number().int(),
-  metadata: recordingMetadata.partial().extend({ measured: measuredAudio }),
+  ...digests,
+  metadata: z.looseObject(KNOWN).partial().extend({ measured: measuredAudio }),
   uploaded_at: timestamp,
 });
 
@@ -55,7 +113,8 @@ export const recording = z.object({
   audio_type: audioType,
   size_bytes: z.number().int(),
   content_type: z.string(),
-  metadata: recordingMetadata.partial(),
+  ...digests,
+  metadata: z.looseObject(KNOWN).partial(),
   measured: measuredAudio,
   created_at: timestamp,
   last_accessed: timestamp.nullable(),

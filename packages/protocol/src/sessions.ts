@@ -49,6 +49,7 @@ export type SessionCost = z.infer<typeof sessionCost>;
 export const session = z.object({
   id: z.string().describe('`ses_…`'),
   project_id: z.string(),
+  label: z.string().nullable().describe('What its client calls its user; decides nothing.'),
   created_by: z.string(),
   state: sessionState,
   transport: z.enum(['websocket', 'webrtc']),

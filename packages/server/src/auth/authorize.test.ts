@@ -44,7 +44,7 @@ const TABLE: Record<Exclude<PolicyId, `public.${string}`>, Record<Role | 'secret
 
 const secret: Principal = principal('Developer', {
   kind: 'client_secret',
-  grant: { secretId: 'sec_1', model: 'm', session: {}, locked: [] },
+  grant: { secretId: 'sec_1', model: 'm', session: {}, isOver: false, locked: [] },
 });
 
 function judge(policy: string, who: Principal, target?: Parameters<typeof authorize>[2]): string {

@@ -52,6 +52,12 @@ export function authorize(
   if (principal.kind === 'client_secret' && !policy.clientSecret) {
     throw forbidden(policyId, principal, 'A client secret may not do this.');
   }
+  if (principal.grant?.isOver && policy.clientSecret !== 'opened') {
+    const text = 'This client secret has expired. It is good only for what it opened before.';
+    throw new HoldfastError('unauthenticated', text, {
+      cause: new Denial(policyId, principal, text),
+    });
+  }
   const { scopes } = principal;
   if (scopes !== undefined && !policy.scopes?.some(scope => scopes.includes(scope))) {
     throw forbidden(policyId, principal, 'The scopes of this key do not permit this.');

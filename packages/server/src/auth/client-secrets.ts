@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { newId } from '../kernel/index.ts';
+import { HoldfastError, newId } from '../kernel/index.ts';
 import type { Database, Trx } from '../platform/database/index.ts';
 import type { Sealer } from '../platform/secrets/index.ts';
 import { authorize } from './authorize.ts';
@@ -37,16 +37,26 @@ export interface ClientSecrets {
   /**
    * The principal behind a secret: acts for its creator, at most as a Developer, and carries the
    * grant. It ends with the key or the sign-in that minted it. A used-up secret still verifies
-   * until it expires, so that it can end what it opened.
+   * until it expires, and an expired one for some time after its last session (`isOver`), so that
+   * it can end what it opened and upload recordings to it.
    */
   verify(value: string): Promise<Principal | undefined>;
   /** The grant of a secret that has not expired, for code that acts for its creator. */
   grantOf(secretId: string): Promise<ClientSecretGrant | undefined>;
-  /** Takes one of the sessions; throws `unauthenticated` when none is left or it has expired. */
-  consume(trx: Trx, secretId: string): Promise<void>;
+  /**
+   * Takes one of the sessions, which may last `sessionS`; throws `unauthenticated` when none is
+   * left or it has expired.
+   */
+  consume(trx: Trx, secretId: string, sessionS: number): Promise<void>;
   /** Deletes expired ones; answers how many. */
   sweep(): Promise<number>;
 }
+
+/** How long after the end of its longest session a secret is good for uploads to it. */
+const AFTER_SESSION_S = 15 * 60;
+
+/** Whether a secret is good for anything. */
+const lives = sql<boolean>`(greatest(expires_at, opened_until) > now())`;
 
 /**
  * All secrets of a project are sealed with one data key: they live for hours at most and are
@@ -88,28 +98,48 @@ export function createClientSecrets(database: Database, sealer: Sealer): ClientS
       return load(database, sealer, { secret_hash: hashSecret(value) });
     },
 
-    grantOf: async secretId => (await load(database, sealer, { id: secretId }))?.grant,
+    async grantOf(secretId) {
+      const grant = (await load(database, sealer, { id: secretId }))?.grant;
+      return grant?.isOver ? undefined : grant;
+    },
 
-    async consume(trx, secretId) {
+    async consume(trx, secretId, sessionS) {
       const taken = await tables(trx)
         .updateTable('client_secrets')
-        .set(row => ({ used_sessions: row('used_sessions', '+', 1) }))
+        .set(row => ({
+          used_sessions: row('used_sessions', '+', 1),
+          opened_until: secondsFromNow(sessionS + AFTER_SESSION_S),
+        }))
         .where('id', '=', secretId)
         .where('expires_at', '>', sql<Date>`now()`)
         .whereRef('used_sessions', '<', 'max_sessions')
         .returning('id')
         .executeTakeFirst();
-      if (taken === undefined) throw unauthenticated();
+      if (taken === undefined) throw await whyNot(trx, secretId);
     },
 
     async sweep() {
       const { numDeletedRows } = await tables(database.db)
         .deleteFrom('client_secrets')
-        .where('expires_at', '<', sql<Date>`now()`)
+        .where(lives, '=', false)
         .executeTakeFirst();
       return Number(numDeletedRows);
     },
   };
+}
+
+/** The answer to a secret that opens no session any more; its holder has shown it. */
+async function whyNot(trx: Trx, secretId: string): Promise<HoldfastError> {
+  const row = await tables(trx)
+    .selectFrom('client_secrets')
+    .select('max_sessions')
+    .where('id', '=', secretId)
+    .where('expires_at', '>', sql<Date>`now()`)
+    .executeTakeFirst();
+  if (row === undefined) return unauthenticated();
+  const many = row.max_sessions === 1 ? 'the one session' : `all ${row.max_sessions} sessions`;
+  const text = `This client secret has opened ${many} that it was made for. Mint another one.`;
+  return new HoldfastError('unauthenticated', text);
 }
 
 async function load(
@@ -121,7 +151,8 @@ async function load(
     .selectFrom('client_secrets')
     .selectAll()
     .where(eb => eb.and(key))
-    .where('expires_at', '>', sql<Date>`now()`)
+    .select(sql<boolean>`expires_at <= now()`.as('is_over'))
+    .where(lives, '=', true)
     .executeTakeFirst();
   if (row === undefined) return undefined;
   const { created_by: id, creator_name: name, project_id: projectId } = row;
@@ -148,6 +179,7 @@ async function load(
       model: row.model,
       session: session as Record<string, unknown>,
       locked: row.locked,
+      isOver: row.is_over,
     },
   };
 }

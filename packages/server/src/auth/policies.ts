@@ -7,6 +7,8 @@ import { ROLES, type Role, SCOPES, type Scope } from '@holdfast/protocol';
  * - `public` rows need no credential (the transport checks of local mode still apply).
  * - `role` is the least role in the caller's project; roles nest.
  * - `clientSecret` rows are open to the narrowed `ek_…` tokens too; all others are closed to them.
+ *   Those for `opened` are about what a token opened itself: they stay open for some time after it
+ *   has expired, so that a session that outlasts it can be ended and its recordings be uploaded.
  * - `runToken` rows are open to tokens of agent runs (`rt_…`) too. Their handlers verify those: the
  *   guard passes a request that carries one without a principal.
  * - `scopes`: a key with scopes needs one of these. Rows without are closed to such keys.
@@ -18,7 +20,7 @@ import { ROLES, type Role, SCOPES, type Scope } from '@holdfast/protocol';
 export interface Policy {
   readonly public?: true;
   readonly role: Role;
-  readonly clientSecret?: true;
+  readonly clientSecret?: true | 'opened';
   readonly ticket?: true;
   readonly owner?: 'hidden' | 'visible';
   readonly runToken?: true;
@@ -30,6 +32,7 @@ const RUNS = ['runs'] as const;
 const READ_VOICE = ['voice', 'read'] as const;
 const READ_RUNS = ['runs', 'read'] as const;
 const PUBLIC = { public: true, role: 'Viewer' } as const;
+const OPENED = { role: 'Developer', clientSecret: 'opened', owner: 'hidden' } as const;
 
 export const POLICIES = {
   'public.health': PUBLIC,
@@ -46,12 +49,12 @@ export const POLICIES = {
   'audit.read': { role: 'Admin' },
   'realtime.mint': { role: 'Developer', scopes: VOICE },
   'realtime.connect': { role: 'Developer', clientSecret: true, scopes: VOICE },
-  'realtime.control': { role: 'Developer', clientSecret: true, owner: 'hidden', scopes: VOICE },
+  'realtime.control': { ...OPENED, scopes: VOICE },
   'realtime.sideband': { role: 'Developer', owner: 'hidden', scopes: VOICE },
   'sessions.read': { role: 'Viewer', scopes: READ_VOICE },
   'sessions.control': { role: 'Developer', owner: 'visible', scopes: VOICE },
-  'recordings.write': { role: 'Developer', owner: 'hidden', scopes: VOICE },
-  'recordings.read': { role: 'Developer', owner: 'hidden', scopes: READ_VOICE },
+  'recordings.write': { ...OPENED, scopes: VOICE },
+  'recordings.read': { ...OPENED, scopes: READ_VOICE },
   'recordings.delete': { role: 'Developer', owner: 'hidden', scopes: VOICE },
   'repos.write': { role: 'Developer', scopes: RUNS },
   'repos.control': { role: 'Developer', owner: 'visible', scopes: RUNS },

@@ -284,6 +284,7 @@ withDatabase(open => {
           model: 'm',
           session,
           locked: ['instructions', 'voice'],
+          isOver: false,
         },
       });
       const { rows } = await run(
@@ -296,17 +297,49 @@ withDatabase(open => {
       const minted = await secrets.mint(admin, MINT);
       await run(`update client_secrets set expires_at = now() where id = '${minted.secretId}'`);
       expect(await secrets.verify(minted.value)).toBeUndefined();
-      const consume = database.transaction(trx => secrets.consume(trx, minted.secretId));
+      const consume = database.transaction(trx => secrets.consume(trx, minted.secretId, 3600));
       await expect(consume).rejects.toMatchObject({ code: 'unauthenticated' });
       expect(await secrets.sweep()).toBeGreaterThanOrEqual(1);
       expect(await secrets.verify('ek_')).toBeUndefined();
+    });
+
+    it('are good for what they opened for a quarter of an hour after its end', async () => {
+      const minted = await secrets.mint(admin, MINT);
+      await database.transaction(trx => secrets.consume(trx, minted.secretId, 3600));
+      const set = (column: string, at: string) =>
+        run(`update client_secrets set ${column} = ${at} where id = '${minted.secretId}'`);
+      const { rows } = await run(`select extract(epoch from opened_until - now())::int as left_s
+        from client_secrets where id = '${minted.secretId}'`);
+      expect((rows[0] as { left_s: number }).left_s).toBeGreaterThan(3600 + 890);
+      expect((await secrets.verify(minted.value))?.grant?.isOver).toBe(false);
+      await set('expires_at', 'now()');
+      expect((await secrets.verify(minted.value))?.grant?.isOver).toBe(true);
+      expect(await secrets.grantOf(minted.secretId)).toBeUndefined();
+      await secrets.sweep();
+      expect(await secrets.verify(minted.value)).toBeDefined();
+      await set('opened_until', 'now()');
+      expect(await secrets.verify(minted.value)).toBeUndefined();
+      expect(await secrets.sweep()).toBeGreaterThanOrEqual(1);
+    });
+
+    it('say that they are used up', async () => {
+      for (const [maxSessions, said] of [
+        [1, /has opened the one session that it was made for/],
+        [2, /has opened all 2 sessions that it was made for/],
+      ] as const) {
+        const minted = await secrets.mint(admin, { ...MINT, maxSessions });
+        const consume = () =>
+          database.transaction(trx => secrets.consume(trx, minted.secretId, 3600));
+        for (let n = 0; n < maxSessions; n++) await consume();
+        await expect(consume()).rejects.toMatchObject({ code: 'unauthenticated', detail: said });
+      }
     });
 
     it('open exactly as many sessions as they may, however many race', async () => {
       const minted = await secrets.mint(admin, { ...MINT, maxSessions: 3 });
       const tries = Array.from({ length: 12 }, () =>
         database
-          .transaction(trx => secrets.consume(trx, minted.secretId))
+          .transaction(trx => secrets.consume(trx, minted.secretId, 3600))
           .then(
             () => 'ok',
             error => error.code as string,
@@ -321,11 +354,11 @@ withDatabase(open => {
     it('give the session back when its transaction fails', async () => {
       const minted = await secrets.mint(admin, { ...MINT, maxSessions: 1 });
       const failing = database.transaction(async trx => {
-        await secrets.consume(trx, minted.secretId);
+        await secrets.consume(trx, minted.secretId, 3600);
         throw new Error('later');
       });
       await expect(failing).rejects.toThrow('later');
-      await database.transaction(trx => secrets.consume(trx, minted.secretId));
+      await database.transaction(trx => secrets.consume(trx, minted.secretId, 3600));
     });
   });
 

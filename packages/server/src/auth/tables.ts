@@ -36,6 +36,8 @@ type ClientSecretRow = {
   used_sessions: Generated<number>;
   created_at: Generated<Date>;
   expires_at: Date;
+  /** Until when it is good for what it opened; null before it opens something. */
+  opened_until: Date | null;
   /** Written as JSON text, read parsed. */
   basis: ColumnType<Basis | null, string | null, never>;
 };

@@ -16,6 +16,8 @@ export interface RouteConfig {
   readonly policy: string;
   readonly errors?: ErrorShape;
   readonly quiet?: boolean;
+  /** Pages of the listed origins may show or play the answer, as in `<audio src>`. */
+  readonly embeddable?: boolean;
 }
 
 /** A registered route or upgrade, as `HttpServer.routes()` lists it. */
@@ -33,6 +35,7 @@ declare module 'fastify' {
     policy?: string;
     errors?: ErrorShape;
     quiet?: boolean;
+    embeddable?: boolean;
   }
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import type { FastifyInstance } from 'fastify';
+import { HoldfastError } from '../kernel/index.ts';
 
 export interface HeaderOptions {
   readonly tls: boolean;
@@ -47,7 +48,22 @@ export async function addSecurityHeaders(
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('permissions-policy', 'microphone=(self), camera=(), geolocation=()');
   });
+  addEmbedding(app, options.corsOrigins);
   await addCors(app, options.corsOrigins);
+}
+
+/**
+ * What pages of other origins may embed. An `<audio>` element names its page in `Referer`, which no
+ * page can forge; only one that asks for CORS sends `Origin`.
+ */
+function addEmbedding(app: FastifyInstance, origins: readonly string[]): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config?.embeddable !== true) return;
+    const { origin, referer } = request.headers;
+    const page = origin ?? (URL.canParse(referer ?? '') ? new URL(referer!).origin : undefined);
+    if (page === undefined || !origins.includes(page)) return;
+    reply.header('cross-origin-resource-policy', 'cross-origin');
+  });
 }
 
 /** Not every browser counts sockets to the page's own host as `'self'`. */
@@ -61,6 +77,16 @@ function ownSockets(request: Pick<IncomingMessage, 'headers'>): string {
  * accepts a cookie from our own pages only. Without a list there are no CORS headers at all.
  */
 async function addCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
+  app.addHook('onRequest', async request => {
+    const { origin, 'access-control-request-method': wanted } = request.headers;
+    if (request.method !== 'OPTIONS' || origin === undefined || wanted === undefined) return;
+    if (origins.includes(origin)) return;
+    throw new HoldfastError(
+      'forbidden',
+      'Pages of this origin may not call the server. List it in HOLDFAST_CORS_ORIGINS.',
+      { field: 'origin' },
+    );
+  });
   await app.register(cors, {
     origin: origins.length === 0 ? false : [...origins],
     credentials: true,

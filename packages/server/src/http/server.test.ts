@@ -398,6 +398,31 @@ describe('every answer', () => {
     expect(odd.headers['content-security-policy']).not.toContain("script-src 'unsafe-inline'");
   });
 
+  it('lets pages of listed origins embed what a route offers for it, and no others', async () => {
+    const { http } = await start({ corsOrigins: ['http://localhost:3000'] });
+    http.app.get(
+      '/sound',
+      { config: { policy: 'public.things', embeddable: true } },
+      async () => 'sound',
+    );
+    const policy = async (url: string, headers: Record<string, string>) =>
+      (await http.app.inject({ url, headers })).headers['cross-origin-resource-policy'];
+    const others: Record<string, string>[] = [
+      {},
+      { referer: 'http://localhost:3001/' },
+      { referer: 'http://localhost:3000.evil.example/' },
+      { referer: 'nonsense' },
+      { origin: 'http://evil.example', referer: 'http://localhost:3000/' },
+    ];
+    for (const headers of others) {
+      expect(await policy('/sound', headers)).toBe('same-origin');
+    }
+    const page = { referer: 'http://localhost:3000/page' };
+    expect(await policy('/things/1', page)).toBe('same-origin');
+    expect(await policy('/sound', page)).toBe('cross-origin');
+    expect(await policy('/sound', { origin: 'http://localhost:3000' })).toBe('cross-origin');
+  });
+
   it('allows other origins only from the list', async () => {
     const { http } = await start({ corsOrigins: ['http://localhost:3000'] });
     const preflight = (origin: string) =>
@@ -419,7 +444,10 @@ describe('every answer', () => {
       'null',
       'http://localhost:3000.evil.example',
     ]) {
-      expect((await preflight(origin)).headers['access-control-allow-origin']).toBeUndefined();
+      const answer = await preflight(origin);
+      expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+      expect(answer.statusCode).toBe(403);
+      expect(answer.json().detail).toContain('HOLDFAST_CORS_ORIGINS');
     }
     const refused = await http.app.inject({
       url: '/things/1',

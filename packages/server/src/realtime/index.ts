@@ -21,3 +21,4 @@ export {
 } from './defaults.ts';
 export { createRealtime, type Realtime, type RealtimeDeps } from './feature.ts';
 export { SESSION_KIND } from './kind.ts';
+export { recordedSessions } from './store.ts';

@@ -1,4 +1,4 @@
-import type { clientSecretRequest } from '@holdfast/protocol';
+import type { clientSecretRequest, legacySessionRequest } from '@holdfast/protocol';
 import { CLIENT_SECRET_TTL_DEFAULT_S } from '@holdfast/protocol';
 import type { z } from 'zod';
 import type { Principal } from '../auth/index.ts';
@@ -64,9 +64,14 @@ function assertKnown(known: KnownEvents, session: Json): void {
 
 /**
  * The seeds' `POST /sessions`: a secret and the session it will open. The answer holds the id of
- * that session, so that the client can upload recordings to it.
+ * that session, so that the client can upload recordings to it. Who the caller is, its credential
+ * says; `user_id` is only kept as the session's label.
  */
-export async function mintLegacySession(deps: SecretsDeps, principal: Principal, flat: Json) {
+export async function mintLegacySession(
+  deps: SecretsDeps,
+  principal: Principal,
+  { user_id: label = null, ...flat }: z.infer<typeof legacySessionRequest>,
+) {
   const { models, defaults } = deps;
   const { model: name, ...rest } = flat;
   const model = models.resolve(name === undefined ? models.defaultModel.id : String(name));
@@ -86,6 +91,7 @@ export async function mintLegacySession(deps: SecretsDeps, principal: Principal,
       model: model.id,
       config: session,
       secretId: secret.secretId,
+      label,
       locked: [],
       expiresInMs: ttlS * 1000,
     }),

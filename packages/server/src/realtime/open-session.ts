@@ -105,7 +105,8 @@ async function takeMinted(
   const secretId = principal.grant?.secretId;
   const minted = secretId === undefined ? undefined : await findMinted(trx, secretId);
   const id = sessionId ?? minted?.id;
-  if (secretId !== undefined) await deps.clientSecrets.consume(trx, secretId);
+  if (secretId !== undefined)
+    await deps.clientSecrets.consume(trx, secretId, deps.maxSessionMs / 1000);
   if (id === undefined) return undefined;
   const admission = {
     transport: request.transport,
@@ -171,6 +172,7 @@ export interface MintRequest {
   readonly config: Json;
   /** The client secret that will open it. */
   readonly secretId: string;
+  readonly label: string | null;
   readonly locked: readonly string[];
   readonly expiresInMs: number;
 }
@@ -194,6 +196,7 @@ export async function mintSession(
     model: request.model,
     voice: voiceOf(request.config),
     secretId: request.secretId,
+    label: request.label,
     basis: null,
     locked: request.locked,
     callId: null,

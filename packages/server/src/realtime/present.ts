@@ -14,6 +14,7 @@ export function presentSession(
     id: row.id,
     project_id: row.project_id,
     created_by: row.created_by,
+    label: row.label,
     state: row.state,
     transport: row.transport,
     protocol: row.protocol,

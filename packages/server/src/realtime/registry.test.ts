@@ -184,7 +184,7 @@ withDatabase(openDatabase => {
       const ann = person();
       const secretId = newId('sec');
       const minted = await mint(ann, secretId);
-      const grant = { secretId, model: 'gpt-realtime', session: {}, locked: [] };
+      const grant = { secretId, model: 'gpt-realtime', session: {}, locked: [], isOver: false };
       const secretCaller: Principal = { ...ann, kind: 'client_secret', grant };
       const { row } = await admit(secretCaller, { transport: 'webrtc' });
       expect(row).toMatchObject({ id: minted.id, holds_place: true, transport: 'webrtc' });
@@ -204,6 +204,7 @@ withDatabase(openDatabase => {
         model: 'gpt-realtime',
         config: {},
         secretId,
+        label: null,
         locked: [],
         expiresInMs: 60_000,
       }),

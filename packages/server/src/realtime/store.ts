@@ -16,6 +16,8 @@ export interface NewSession {
   readonly model: string;
   readonly voice: string | null;
   readonly secretId: string | null;
+  /** What the client calls its user; nothing is decided by it. */
+  readonly label?: string | null;
   /** Null where the session's right never ends, and for one that is only minted. */
   readonly basis: Basis | null;
   readonly locked: readonly string[];
@@ -43,6 +45,7 @@ export async function insert(trx: Trx, session: NewSession): Promise<SessionRow>
       model: session.model,
       voice: session.voice,
       secret_id: session.secretId,
+      label: session.label ?? null,
       basis: basisText(session.basis),
       locked: session.locked.join(','),
       call_id: session.callId,
@@ -278,11 +281,36 @@ export async function writeActivity(
     where s.id = v.id and s.replica = ${replica}`.execute(executor);
 }
 
+/** What this feature knows of sessions that have recordings. */
+export const recordedSessions = {
+  async secretOf(executor: Executor, id: string): Promise<string | null> {
+    const row = await tables(executor)
+      .selectFrom('sessions')
+      .select('secret_id')
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row?.secret_id ?? null;
+  },
+  async noteActivity(trx: Trx, id: string): Promise<void> {
+    await tables(trx)
+      .updateTable('sessions')
+      .set({ last_activity_at: sql<Date>`now()` })
+      .where('id', '=', id)
+      .execute();
+  },
+};
+
 /** Hides the session for good; the subject's row is the tombstone. */
 export async function setErased(trx: Trx, id: string): Promise<void> {
   await tables(trx)
     .updateTable('sessions')
-    .set({ erased_at: sql`now()`, voice: null, upstream_session_id: null, upstream_call_id: null })
+    .set({
+      erased_at: sql`now()`,
+      label: null,
+      voice: null,
+      upstream_session_id: null,
+      upstream_call_id: null,
+    })
     .where('id', '=', id)
     .execute();
 }

@@ -21,6 +21,7 @@ export interface SessionsTable extends UsageColumns {
   model: string;
   voice: string | null;
   secret_id: string | null;
+  label: string | null;
   /** Written as JSON text, read parsed. */
   basis: ColumnType<Basis | null, string | null, string | null>;
   locked: Generated<string>;

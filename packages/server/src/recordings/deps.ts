@@ -1,5 +1,5 @@
 import type { BlobStore } from '../platform/blobs/index.ts';
-import type { Database } from '../platform/database/index.ts';
+import type { Database, Executor, Trx } from '../platform/database/index.ts';
 import type { Leases } from '../platform/leases/index.ts';
 import type { Log } from '../platform/log/index.ts';
 import type { Sealer } from '../platform/secrets/index.ts';
@@ -7,6 +7,14 @@ import type { Telemetry } from '../platform/telemetry/index.ts';
 import type { AuditDeps } from '../work/index.ts';
 import type { MeasureAudio } from './measure.ts';
 import type { Spool } from './spool.ts';
+
+/** What this feature has to know and to tell of the sessions that it stores recordings of. */
+interface RecordedSessions {
+  /** The client secret that opened a session, or will; null: none. */
+  secretOf(executor: Executor, sessionId: string): Promise<string | null>;
+  /** Somebody has uploaded to the session. */
+  noteActivity(trx: Trx, sessionId: string): Promise<void>;
+}
 
 /** What the parts of this feature are built from. */
 export interface RecordingsDeps extends AuditDeps {
@@ -16,6 +24,7 @@ export interface RecordingsDeps extends AuditDeps {
   readonly sealer: Sealer;
   readonly spool: Spool;
   readonly measureAudio: MeasureAudio;
+  readonly sessions: RecordedSessions;
   readonly telemetry: Telemetry;
   /** Names the process in the log where no person acts. */
   readonly leases: Pick<Leases, 'replica'>;

@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type MeasuredAudio, measuredAudio } from '@holdfast/protocol';
+import { measuredAudio } from '@holdfast/protocol';
 import { z } from 'zod';
 import { HoldfastError, parseJson } from '../kernel/index.ts';
 import { type ConfinedLimits, createConfined } from '../platform/isolation/index.ts';
@@ -23,11 +23,13 @@ const LIBRARY = /^.*\/node_modules\/mediabunny\//.exec(
 )![0];
 
 /**
- * Parses the container of a finished file and measures its audio. Throws `unprocessable` naming
- * `audio_file` when it is no accepted container, holds no audio, or lacks its end, and when parsing
- * it takes more time or memory than is allowed; `unavailable` when the machine is too busy.
+ * Parses the container of a finished file and measures the audio that is there. Throws
+ * `unprocessable` naming `audio_file` when it is no accepted container or holds no audio, and when
+ * parsing it takes more time or memory than is allowed; `unavailable` when the machine is too busy.
  */
-export type MeasureAudio = (path: string) => Promise<MeasuredAudio>;
+export type MeasureAudio = (path: string) => Promise<Measurement>;
+
+type Measurement = z.infer<typeof measurement>;
 
 export interface MeasureOptions {
   readonly parsersMax: number;
@@ -68,17 +70,31 @@ const STOPPED = {
   itself: 'cannot be parsed.',
 } as const;
 
-const report = z.union([
-  z.object({ fault: z.string().max(200) }),
-  z.object({ measured: measuredAudio.extend({ container: z.literal(CONTAINER_NAMES) }) }),
-]);
+const EDITS_MAX = 4;
+const EDIT_MAX_BYTES = 32;
+const place = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+const measurement = z.object({
+  measured: measuredAudio.extend({ container: z.literal(CONTAINER_NAMES) }),
+  /** What the recorder could not know when it wrote the header, in the order of the file. */
+  edits: z
+    .array(
+      z.object({
+        at: place,
+        remove: place.max(EDIT_MAX_BYTES),
+        insert: z.hex().max(2 * EDIT_MAX_BYTES),
+      }),
+    )
+    .max(EDITS_MAX),
+});
+const report = z.union([z.object({ fault: z.string().max(200) }), measurement]);
 
 /** A parser that a hostile file controls may print anything. */
-function measuredOf(output: string): MeasuredAudio {
+function measuredOf(output: string): Measurement {
   const { data } = report.safeParse(parseJson(output));
   if (data === undefined) throw notAudio(STOPPED.itself);
   if ('fault' in data) throw notAudio(data.fault);
-  return data.measured;
+  return data;
 }
 
 function busy(): HoldfastError {

@@ -12,6 +12,7 @@ export function presentRecording(
     audio_type: row.audio_type,
     size_bytes: row.size_bytes,
     content_type: row.content_type,
+    ...presentDigests(row),
     metadata: { ...(row.metadata as Partial<RecordingMetadata>), ...privateMetadata },
     measured: presentMeasured(row),
     created_at: row.created_at.toISOString(),
@@ -26,5 +27,15 @@ export function presentMeasured(row: RecordingRow): MeasuredAudio {
     duration_s: row.duration_s,
     sample_rate: row.sample_rate,
     channels: row.channels,
+    header_duration_s: row.header_duration_s,
+    truncated: row.truncated,
+  };
+}
+
+/** Of the stored bytes, and of the sent ones. */
+export function presentDigests(row: RecordingRow) {
+  return {
+    sha256: row.stored_sha256 ?? row.sha256,
+    sent_sha256: row.sent_sha256 ?? row.sha256,
   };
 }

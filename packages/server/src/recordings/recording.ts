@@ -1,4 +1,4 @@
-import type { AudioType, MeasuredAudio, RecordingMetadata } from '@holdfast/protocol';
+import type { AudioType, RecordingMetadata } from '@holdfast/protocol';
 import { HoldfastError } from '../kernel/index.ts';
 
 /**
@@ -14,7 +14,7 @@ import { HoldfastError } from '../kernel/index.ts';
  */
 export type RecordingState = 'pending' | 'complete' | 'deleting';
 
-/** The containers that are accepted, by the word clients use in `metadata.format`. */
+/** The containers that are accepted. Matroska is stored as the WebM that browsers call it. */
 export const CONTAINERS = {
   webm: { contentType: 'audio/webm', extension: 'webm' },
   ogg: { contentType: 'audio/ogg', extension: 'ogg' },
@@ -23,67 +23,28 @@ export const CONTAINERS = {
 } as const;
 export type Container = keyof typeof CONTAINERS;
 
-const FORMAT_ALIASES: ReadonlyMap<string, Container> = new Map([
-  ['webm', 'webm'],
-  ['ogg', 'ogg'],
-  ['oga', 'ogg'],
-  ['opus', 'ogg'],
-  ['mp4', 'mp4'],
-  ['m4a', 'mp4'],
-  ['x-m4a', 'mp4'],
-  ['wav', 'wav'],
-  ['wave', 'wav'],
-  ['x-wav', 'wav'],
-]);
-
-/** A declared duration may be off by this much, or by 5 % of the measured one if that is more. */
-const DURATION_TOLERANCE_S = 2;
-const DURATION_TOLERANCE_SHARE = 0.05;
-
-/** `webm`, `audio/webm` and `audio/webm;codecs=opus` all name the same container. */
-export function declaredContainer(format: string): Container | undefined {
-  const bare = format
-    .toLowerCase()
-    .split(';')[0]!
-    .trim()
-    .replace(/^(audio|video)\//, '');
-  return FORMAT_ALIASES.get(bare);
+/** Throws a 422 that names the field where what was declared contradicts itself. */
+export function checkDeclaration(declared: RecordingMetadata): void {
+  if (Date.parse(declared.timestamp_end) > Date.parse(declared.timestamp_start)) return;
+  const detail = 'metadata.timestamp_end must be after timestamp_start.';
+  throw new HoldfastError('unprocessable', detail, { field: 'metadata.timestamp_end' });
 }
 
-/** Compares what was declared with what was measured; throws a 422 that names the field. */
-export function checkDeclaration(declared: RecordingMetadata, measured: MeasuredAudio): void {
-  const container = declaredContainer(declared.format);
-  if (container === undefined) {
-    throw new HoldfastError('unprocessable', 'metadata.format names no accepted container.', {
-      field: 'metadata.format',
-      allowed: Object.keys(CONTAINERS),
-    });
-  }
-  if (container !== measured.container) {
-    throw new HoldfastError(
-      'unprocessable',
-      `metadata.format is ${container}, but the file is ${measured.container}.`,
-      { field: 'metadata.format', allowed: [measured.container] },
-    );
-  }
-  const tolerance = Math.max(DURATION_TOLERANCE_S, measured.duration_s * DURATION_TOLERANCE_SHARE);
-  if (Math.abs(declared.duration - measured.duration_s) > tolerance) {
-    throw new HoldfastError(
-      'unprocessable',
-      `metadata.duration is ${declared.duration} s, but the audio lasts ` +
-        `${measured.duration_s.toFixed(2)} s.`,
-      { field: 'metadata.duration' },
-    );
-  }
-  if (Date.parse(declared.timestamp_end) <= Date.parse(declared.timestamp_start)) {
-    throw new HoldfastError(
-      'unprocessable',
-      'metadata.timestamp_end must be after timestamp_start.',
-      {
-        field: 'metadata.timestamp_end',
-      },
-    );
-  }
+/**
+ * What was declared, but for what is private, as a blob store keeps it: names of lower-case ASCII
+ * letters, digits and underlines, and texts of printable ASCII, in which all else is
+ * percent-encoded.
+ */
+export function blobMetadata(open: Readonly<Record<string, unknown>>): Record<string, string> {
+  const named = Object.entries(open).map(([name, value]) => {
+    const plain = name.toLowerCase().replace(/[^a-z0-9_]/g, '_');
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    return [
+      plain.replace(/^(?=[0-9]|$)/, '_'),
+      text.replace(/[^ -$&-~]+|^ | $/g, encodeURIComponent),
+    ];
+  });
+  return Object.fromEntries(named);
 }
 
 /** The one blob layout: `{audio_type}/{yyyy}/{mm}/{dd}/{session_id}/{audio_id}.{ext}`, UTC. */

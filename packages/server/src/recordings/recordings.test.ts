@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import type { Recording, RecordingList } from '@holdfast/protocol';
@@ -8,6 +9,7 @@ import type { BlobStore } from '../platform/blobs/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import { withDatabase } from '../platform/database/testing.ts';
 import { createRecordingSweep } from './index.ts';
+import { RECORDINGS_BY_SECRET_MAX } from './service.ts';
 import {
   declared,
   fixture,
@@ -75,6 +77,8 @@ withDatabase(open => {
   const blobs = async () => (await Array.fromAsync(host.blobs.list(''))).length;
   const spooled = async () => (await host.spool.list()).length;
 
+  const idOf = async (answer: Response) => ((await answer.json()) as { audio_id: string }).audio_id;
+
   /** Neither row nor blob nor spool file may be left of what is refused. */
   async function refused(answer: Response, status: number, field?: string): Promise<void> {
     const body = (await answer.json()) as { field?: string };
@@ -99,25 +103,48 @@ withDatabase(open => {
     it('what is not audio', async () => {
       await refused(await upload(session, { file: 'not audio at all' }), 422, 'audio_file');
     });
-    it('a truncated file', async () => {
-      const cut = (await fixture('wav')).subarray(0, 20_000);
-      const metadata = declared({ format: 'wav' });
-      await refused(await upload(session, { file: cut, metadata }), 422, 'audio_file');
-      const short = (await fixture('webm')).subarray(0, 2_000);
-      await refused(await upload(session, { file: short }), 422, 'audio_file');
+    it('what is cut so early that it holds no audio', async () => {
+      const cut = (await fixture('wav')).subarray(0, 44);
+      await refused(await upload(session, { file: cut }), 422, 'audio_file');
+      const index = (await fixture('mp4')).subarray(0, 600);
+      await refused(await upload(session, { file: index }), 422, 'audio_file');
     });
     it('a file of 671 bytes that announces four billion samples', async () => {
       const metadata = declared({ format: 'mp4' });
       const file = fragmentedMp4(0xff_ff_ff_ff);
       await refused(await upload(session, { file, metadata }), 422, 'audio_file');
     });
-    it('another container than declared', async () => {
-      const metadata = declared({ format: 'ogg' });
-      await refused(await upload(session, { metadata }), 422, 'metadata.format');
+    it('fields of its sender’s own that are too many, too large or cannot be stored', async () => {
+      const field = (n: number) => [`field_${n}`, n];
+      const many = Object.fromEntries(Array.from({ length: 33 }, (_, n) => field(n)));
+      await refused(await upload(session, { metadata: declared(many) }), 422, 'metadata');
+      const large = declared({ note: 'あ'.repeat(700) });
+      await refused(await upload(session, { metadata: large }), 422, 'metadata');
+      const name = 'n'.repeat(65);
+      const long = declared({ [name]: 1 });
+      await refused(
+        await upload(session, { metadata: long }),
+        422,
+        `metadata.${name.slice(0, 64)}`,
+      );
+      for (const text of ['\0', '\ud800', '\\\0']) {
+        const metadata = declared({ note: { deep: [text] } });
+        await refused(await upload(session, { metadata }), 422, 'metadata.note');
+      }
     });
-    it('a duration that is not true', async () => {
-      const metadata = declared({ duration: 5.2 });
-      await refused(await upload(session, { metadata }), 422, 'metadata.duration');
+    it('more from a client secret than a session may hold of it', async () => {
+      const full = await host.newSession('ann');
+      host.secrets.set(full, 'sec_full');
+      const id = await idOf(await upload(full));
+      await sql`insert into recordings select (r).* from (
+          select jsonb_populate_record(recordings, jsonb_build_object(
+            'id', id || n, 'blob_key', blob_key || n, 'sha256', n)) as r
+          from recordings, generate_series(2, ${RECORDINGS_BY_SECRET_MAX}) n where id = ${id}
+        ) copies`.execute(database.db);
+      await refused(await upload(full, { caller: 'secret:sec_full' }), 409);
+      await sql`delete from recordings where session_id = ${full}`.execute(database.db);
+      for await (const key of host.blobs.list(''))
+        if (key.includes(full)) await host.blobs.delete(key);
     });
     it('metadata that is no JSON, or incomplete', async () => {
       await refused(await upload(session, { metadata: '{' }), 400, 'metadata');
@@ -155,6 +182,13 @@ withDatabase(open => {
       expect(new Set(texts.map(text => (text as { detail: string }).detail)).size).toBe(1);
       await refused(await upload(session, { session: '../up' }), 400, 'session-id');
       expect((await upload(session, { caller: 'Viewer:ann' })).status).toBe(403);
+      // A client secret that opened another session, and a session that none has opened.
+      const other = await host.newSession('ann');
+      host.secrets.set(other, 'sec_1');
+      for (const caller of ['secret:sec_1', 'secret:sec_1:other']) {
+        expect((await upload(session, { caller })).status).toBe(404);
+      }
+      expect((await upload(other, { caller: 'secret:sec_2' })).status).toBe(404);
     });
     it('what is not multipart', async () => {
       const answer = await fetch(`${host.url}/audio/upload`, {
@@ -187,12 +221,83 @@ withDatabase(open => {
       const answer = await upload(session, { file, metadata: declared({ format }) });
       expect(answer.status).toBe(201);
       const body = (await answer.json()) as Record<string, string | number>;
+      const digest = createHash('sha256').update(file).digest('hex');
       expect(body).toMatchObject({ session_id: session, size_bytes: file.length });
+      expect(body).toMatchObject({ sha256: digest, sent_sha256: digest });
       const key = `user_speech/2026/11/22/${session}/${body.audio_id}.${format}`;
       expect(String(body.blob_url)).toContain(key);
       const audio = await get(`/v1/recordings/${body.audio_id}/audio`);
       expect(Buffer.from(await audio.arrayBuffer()).equals(file)).toBe(true);
       expect(audio.headers.get('content-type')).toBe(`audio/${format}`);
+      expect(audio.headers.get('etag')).toBe(`"${digest}"`);
+    });
+
+    it('is what its bytes are, whatever its label says', async () => {
+      const session = await host.newSession('ann');
+      const metadata = declared({ format: 'audio/mp4', duration: 5.8 });
+      const answer = await upload(session, { metadata, name: 'speech.mp3' });
+      const { audio_id, blob_url } = (await answer.json()) as Record<string, string>;
+      expect(blob_url).toMatch(/\.webm$/);
+      const one = (await (await get(`/v1/recordings/${audio_id}`)).json()) as Recording;
+      expect(one).toMatchObject({
+        content_type: 'audio/webm',
+        metadata: { format: 'audio/mp4', duration: 5.8 },
+        measured: { container: 'webm', duration_s: expect.closeTo(3, 1), truncated: false },
+      });
+    });
+
+    it('of a file that lacks its end is taken, and marked', async () => {
+      const session = await host.newSession('ann');
+      const file = (await fixture('wav')).subarray(0, 20_044);
+      const answer = await upload(session, { file, metadata: declared({ format: 'wav' }) });
+      expect(answer.status).toBe(201);
+      expect(await answer.json()).toMatchObject({
+        metadata: {
+          duration: 3,
+          measured: { duration_s: 1.25, header_duration_s: 3, truncated: true },
+        },
+      });
+    });
+
+    it('of a stream has its sizes written, and keeps both digests', async () => {
+      const session = await host.newSession('ann');
+      const file = Buffer.from(await fixture('wav'));
+      const whole = Buffer.from(file);
+      const data = file.indexOf('data') + 4;
+      file.writeUInt32LE(0xff_ff_ff_ff, 4);
+      file.writeUInt32LE(0xff_ff_ff_ff, data);
+      const [sent, stored] = [file, whole].map(bytes =>
+        createHash('sha256').update(bytes).digest('hex'),
+      );
+      const answer = await upload(session, { file });
+      const body = (await answer.json()) as Record<string, string>;
+      expect(body).toMatchObject({ sha256: stored, sent_sha256: sent, size_bytes: file.length });
+      const audio = await get(`/v1/recordings/${body.audio_id}/audio`);
+      expect(audio.headers.get('etag')).toBe(`"${stored}"`);
+      expect(Buffer.from(await audio.arrayBuffer()).equals(whole)).toBe(true);
+      expect(await idOf(await upload(session, { file }))).toBe(body.audio_id);
+      await expect.poll(spooled).toBe(0);
+    });
+
+    it('keeps fields that are not known, and they stand on the blob', async () => {
+      const session = await host.newSession('ann');
+      const own = { 'call-id': 'c/1', 話者: '田中', scores: [0.5], speaker_type: 'user' };
+      const metadata = declared({ ...own, transcription: 'not on the blob' });
+      const answer = await upload(session, { metadata });
+      const body = (await answer.json()) as { audio_id: string; metadata: unknown };
+      expect(body.metadata).toMatchObject(own);
+      const one = (await (await get(`/v1/recordings/${body.audio_id}`)).json()) as Recording;
+      expect(one.metadata).toMatchObject(own);
+      const key = `user_speech/2026/11/22/${session}/${body.audio_id}.webm`;
+      const stored = (await host.blobs.head(key))!.metadata!;
+      expect(stored).toMatchObject({ call_id: 'c/1', scores: '[0.5]', language: 'ja-JP' });
+      expect(JSON.stringify(stored)).not.toContain('not on the blob');
+    });
+
+    it('moves on what the session last did', async () => {
+      const session = await host.newSession('ann');
+      await upload(session);
+      expect(host.active.filter(id => id === session)).toHaveLength(1);
     });
 
     it('is recorded in the session’s log, with the measured values', async () => {
@@ -214,15 +319,36 @@ withDatabase(open => {
       });
     });
 
-    it('that is sent again is the same recording', async () => {
+    it('that is sent again is the same recording, whatever the order of its fields', async () => {
       const session = await host.newSession('ann');
-      const first = (await (await upload(session)).json()) as { audio_id: string };
-      const second = (await (await upload(session)).json()) as { audio_id: string };
-      expect(second.audio_id).toBe(first.audio_id);
+      const metadata = declared({ transcription: 'once' });
+      const first = await idOf(await upload(session, { metadata }));
+      const again = Object.fromEntries(Object.entries(metadata).toReversed());
+      expect(await idOf(await upload(session, { metadata: again }))).toBe(first);
       const list = (await (
         await get(`/v1/sessions/${session}/recordings`)
       ).json()) as RecordingList;
       expect(list.summary.total_files).toBe(1);
+    });
+
+    it('of the same bytes of which something else is said is another recording', async () => {
+      const session = await host.newSession('ann');
+      const facts = [{}, { language: 'en' }, { call: 1 }, { call: 2 }];
+      const said = [...facts, { transcription: 'one' }, { transcription: 'two' }].map(declared);
+      const ids: string[] = [];
+      for (const metadata of said) ids.push(await idOf(await upload(session, { metadata })));
+      expect(new Set(ids).size).toBe(said.length);
+      for (const [n, metadata] of said.entries()) {
+        expect(await idOf(await upload(session, { metadata }))).toBe(ids[n]);
+      }
+      const list = (await (
+        await get(`/v1/sessions/${session}/recordings`)
+      ).json()) as RecordingList;
+      expect(list.audio_files.map(file => file.metadata.transcription)).toEqual([
+        ...facts.map(() => undefined),
+        'one',
+        'two',
+      ]);
     });
 
     it('keeps the transcription encrypted', async () => {
@@ -263,6 +389,51 @@ withDatabase(open => {
       }
       expect((await get(`/v1/recordings/${id}`, { 'x-caller': 'Viewer:ann' })).status).toBe(403);
       expect((await get(`/v1/recordings/${id}`, { 'x-caller': 'Admin:eve' })).status).toBe(200);
+    });
+
+    it('is open to the client secret that opened its session, but for its deletion', async () => {
+      const [mine, other] = [await host.newSession('ann'), await host.newSession('ann')];
+      host.secrets.set(mine, 'sec_mine');
+      host.secrets.set(other, 'sec_other');
+      const caller = 'secret:sec_mine';
+      const sent = await upload(mine, { caller });
+      expect(sent.status).toBe(201);
+      const own = await idOf(sent);
+      const foreign = await idOf(await upload(other));
+      const status = async (path: string) => (await get(path, { 'x-caller': caller })).status;
+      for (const path of [
+        `/v1/sessions/${other}/recordings`,
+        `/v1/sessions/${session}/recordings`,
+        `/v1/recordings/${foreign}`,
+        `/v1/recordings/${foreign}/audio`,
+        `/v1/recordings/${id}/audio`,
+      ]) {
+        expect([path, await status(path)]).toEqual([path, 404]);
+      }
+      const headers = { 'x-caller': caller };
+      const deleted = await fetch(`${host.url}/v1/recordings/${own}`, {
+        method: 'DELETE',
+        headers,
+      });
+      expect(deleted.status).toBe(403);
+      for (const path of [
+        `/v1/sessions/${mine}/recordings`,
+        `/v1/recordings/${own}`,
+        `/v1/recordings/${own}/audio`,
+      ]) {
+        expect([path, await status(path)]).toEqual([path, 200]);
+      }
+    });
+
+    it('is played by a link, which is noted as an access', async () => {
+      const mine = await host.newSession('ann');
+      const { audio_id, sas_url } = (await (await upload(mine)).json()) as Record<string, string>;
+      const seen = async () =>
+        ((await (await get(`/v1/recordings/${audio_id}`)).json()) as Recording).last_accessed;
+      expect(await seen()).toBeNull();
+      const { pathname, search } = new URL(sas_url!);
+      expect((await get(pathname + search)).status).toBe(200);
+      expect(await seen()).not.toBeNull();
     });
 
     it('is played in ranges, each noted as an access', async () => {

@@ -14,7 +14,7 @@ import { HoldfastError, isId } from '../kernel/index.ts';
 import { type BlobStore, parseByteRange } from '../platform/blobs/index.ts';
 import { type App, type Caller, callerOf, idParams } from '../work/index.ts';
 import { MULTIPART_LIMITS, readUploadForm } from './multipart.ts';
-import { presentMeasured } from './present.ts';
+import { presentDigests, presentMeasured } from './present.ts';
 import { type Recordings, SIGNED_URL_TTL_S } from './service.ts';
 import type { RecordingRow } from './store.ts';
 
@@ -99,7 +99,10 @@ function addReading(app: App, recordings: Recordings): void {
   );
   app.get(
     '/v1/recordings/:id/audio',
-    { config, schema: { tags: TAGS, summary: 'The audio, with range requests', params: idParams } },
+    {
+      config: { ...config, embeddable: true },
+      schema: { tags: TAGS, summary: 'The audio, with range requests', params: idParams },
+    },
     async (request, reply) => sendAudio(recordings, request, request.params.id, reply),
   );
 }
@@ -119,7 +122,8 @@ async function upload(recordings: Recordings, request: FastifyRequest): Promise<
   }
   const session = await recordings.uploadTarget(callerOf(request), sessionId);
   const { uploads } = recordings;
-  const admitted = uploads.admit(request.principal.id);
+  const { grant, id: owner } = request.principal;
+  const admitted = uploads.admit(grant?.secretId ?? owner);
   try {
     const form = await readUploadForm(request.parts(), part =>
       uploads.receive(admitted.id, part.file),
@@ -142,6 +146,7 @@ async function presentUpload(blobs: BlobStore, row: RecordingRow) {
     blob_url: blobs.url(row.blob_key),
     sas_url: await blobs.signedUrl(row.blob_key, SIGNED_URL_TTL_S),
     size_bytes: row.size_bytes,
+    ...presentDigests(row),
     metadata: { ...row.metadata, measured: presentMeasured(row) },
     uploaded_at: (row.completed_at ?? row.created_at).toISOString(),
   };

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { AudioType, Recording, RecordingMetadata } from '@holdfast/protocol';
+import type { AudioType, Recording } from '@holdfast/protocol';
 import { notFound } from '../auth/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
 import type { ByteRange } from '../platform/blobs/index.ts';
@@ -7,11 +7,14 @@ import type { Executor, Trx } from '../platform/database/index.ts';
 import type { Subject } from '../platform/log/index.ts';
 import { authorizeTarget, type Caller } from '../work/index.ts';
 import type { RecordingsDeps } from './deps.ts';
-import { presentRecording } from './present.ts';
+import { presentDigests, presentRecording } from './present.ts';
+import { openPrivate } from './private.ts';
 import { hide, hideAgain, purge, purgeRow, retire } from './removal.ts';
 import * as store from './store.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
+/** A client secret uploads no more to a session that has so many recordings. */
+export const RECORDINGS_BY_SECRET_MAX = 100;
 /** How long a signed playback link stays readable. */
 export const SIGNED_URL_TTL_S = 3600;
 
@@ -36,6 +39,11 @@ export interface Recordings {
     query: { sessionId: string; audioType?: AudioType | undefined; limit: number; offset: number },
   ): Promise<SessionRecordings>;
   get(caller: Caller, id: string): Promise<Recording>;
+  /**
+   * Notes an access to a blob by its link; one that is no complete recording is left alone. Never
+   * rejects.
+   */
+  noteRead(blobKey: string): Promise<void>;
   /** Opens the audio and notes the access; the caller consumes or destroys the body. */
   play(
     caller: Caller,
@@ -69,11 +77,23 @@ export function createRecordings(deps: RecordingsDeps): Recordings {
   return {
     uploadMaxBytes: deps.uploadMaxBytes,
     uploads: createUploads(deps),
-    uploadTarget: (caller, sessionId) => accessSession(deps, 'recordings.write', caller, sessionId),
+    async uploadTarget(caller, sessionId) {
+      const session = await accessSession(deps, 'recordings.write', caller, sessionId);
+      if (caller.principal.kind === 'client_secret') await checkRoom(deps, sessionId);
+      return session;
+    },
     list: (caller, query) => list(deps, caller, query),
     get: async (caller, id) => {
       const row = await accessRecording(deps, 'recordings.read', caller, id);
       return presentRecording(row, await openPrivate(deps, row));
+    },
+    async noteRead(blobKey) {
+      try {
+        await store.touch(deps.database.db, { blob_key: blobKey });
+      } catch (error) {
+        // The link alone permits the reading, with or without a database.
+        deps.telemetry.log.warn('recording.read_not_noted', { error });
+      }
     },
     play: (caller, id, range) => play(deps, caller, id, range),
     async delete(caller, id) {
@@ -99,8 +119,15 @@ async function accessSession(
   sessionId: string,
 ): Promise<Subject> {
   const session = await findSession(deps, sessionId);
-  await authorizeTarget(deps, caller, session, { policy, target: sessionId });
+  const target = await targetOf(deps, caller, session);
+  await authorizeTarget(deps, caller, target, { policy, target: sessionId });
   return session;
+}
+
+/** The session as the policies see it: a client secret owns what it opened itself. */
+async function targetOf(deps: RecordingsDeps, { principal }: Caller, session: Subject) {
+  if (principal.kind !== 'client_secret') return session;
+  return { ...session, secretId: await deps.sessions.secretOf(deps.database.db, session.id) };
 }
 
 /** The same for one complete recording. */
@@ -113,24 +140,24 @@ async function accessRecording(
   const row = await store.find(deps.database.db, id);
   if (row === undefined || row.state !== 'complete') throw notFound();
   const session = await findSession(deps, row.session_id);
-  await authorizeTarget(deps, caller, session, { policy, target: id });
+  const target = await targetOf(deps, caller, session);
+  await authorizeTarget(deps, caller, target, { policy, target: id });
   return row;
+}
+
+/** Browsers are given client secrets, which may get lost. */
+async function checkRoom(deps: RecordingsDeps, sessionId: string): Promise<void> {
+  const totals = await sumBySession(deps.database.db, [sessionId]);
+  if ((totals.get(sessionId)?.count ?? 0) < RECORDINGS_BY_SECRET_MAX) return;
+  const most = RECORDINGS_BY_SECRET_MAX;
+  const detail = `A client secret may upload to a session until it has ${most} recordings.`;
+  throw new HoldfastError('conflict', detail);
 }
 
 async function findSession(deps: RecordingsDeps, sessionId: string): Promise<Subject> {
   const subject = await deps.log.subject(deps.database.db, sessionId);
   if (subject === null || subject.kind !== 'session' || subject.erasedAt !== null) throw notFound();
   return subject;
-}
-
-async function openPrivate(
-  deps: RecordingsDeps,
-  row: store.RecordingRow,
-): Promise<Partial<RecordingMetadata>> {
-  if (row.private_key_id === null || row.private_data === null) return {};
-  const sealed = { keyId: row.private_key_id, ciphertext: row.private_data };
-  const plain = await deps.sealer.open(deps.database.db, row.session_id, sealed);
-  return (plain ?? {}) as Partial<RecordingMetadata>;
 }
 
 async function list(
@@ -163,7 +190,7 @@ async function play(
   const blob = await deps.blobs.get(row.blob_key, range);
   if (blob === null) throw await faultOfMissing(deps, id);
   try {
-    await store.touch(deps.database.db, id);
+    await store.touch(deps.database.db, { id });
   } catch (error) {
     // The body holds a file or a connection until it is consumed or destroyed.
     blob.body.destroy();
@@ -174,7 +201,7 @@ async function play(
     sizeBytes: row.size_bytes,
     fileName: row.blob_key.slice(row.blob_key.lastIndexOf('/') + 1),
     range,
-    etag: `"${row.sha256}"`,
+    etag: `"${presentDigests(row).sha256}"`,
     body: blob.body,
   };
 }

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { Transform } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HoldfastError } from '../kernel/index.ts';
 
@@ -16,11 +15,21 @@ import { HoldfastError } from '../kernel/index.ts';
 export interface Spool {
   /** Streams into the file and answers size and hash. Removes the file when anything fails. */
   write(id: string, body: Readable, limits: SpoolLimits): Promise<SpooledFile>;
+  /** Makes small changes to the file, given in its order; answers its size and hash then. */
+  edit(id: string, edits: readonly SpoolEdit[]): Promise<SpooledFile>;
   path(id: string): string;
   read(id: string): Readable;
   remove(id: string): Promise<void>;
   /** Ids of all files, with the time of their last change in milliseconds since the epoch. */
   list(): Promise<{ id: string; changedMs: number }[]>;
+}
+
+interface SpoolEdit {
+  readonly at: number;
+  /** So many bytes at `at` are replaced. */
+  readonly remove: number;
+  /** In hexadecimal. */
+  readonly insert: string;
 }
 
 interface SpoolLimits {
@@ -43,6 +52,7 @@ export async function openSpool(dir: string): Promise<Spool> {
     read: id => createReadStream(path(id)),
     remove: id => rm(path(id), { force: true }),
     write: (id, body, limits) => writeFile(path(id), body, limits),
+    edit: (id, edits) => editFile(path(id), edits),
     list: async () => {
       const names = await readdir(dir);
       const files = await Promise.all(
@@ -85,17 +95,54 @@ async function writeFile(
         field: 'audio_file',
       });
     }
-    const code = (error as NodeJS.ErrnoException | undefined)?.code;
-    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
-    throw new HoldfastError(
-      'storage_full',
-      'There is no room to store the recording now. Keep it and send it again later.',
-      { cause: error, retryAfterS: 60 },
-    );
+    throw toSpoolError(error);
   } finally {
     clearTimeout(timer);
   }
   return { sizeBytes, sha256: hash.digest('hex') };
+}
+
+function toSpoolError(error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  return new HoldfastError(
+    'storage_full',
+    'There is no room to store the recording now. Keep it and send it again later.',
+    { cause: error, retryAfterS: 60 },
+  );
+}
+
+/** Writes a changed copy in its place; what a crash leaves of the copy is found by its age. */
+async function editFile(path: string, edits: readonly SpoolEdit[]): Promise<SpooledFile> {
+  const copy = `${path}.edited`;
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  const meter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sizeBytes += chunk.length;
+      hash.update(chunk);
+      done(null, chunk);
+    },
+  });
+  try {
+    const file = createWriteStream(copy, { flags: 'wx', mode: 0o600 });
+    await pipeline(Readable.from(edited(path, edits), { objectMode: false }), meter, file);
+    await rename(copy, path);
+  } catch (error) {
+    await rm(copy, { force: true });
+    throw toSpoolError(error);
+  }
+  return { sizeBytes, sha256: hash.digest('hex') };
+}
+
+async function* edited(path: string, edits: readonly SpoolEdit[]): AsyncGenerator<Buffer> {
+  let at = 0;
+  for (const edit of edits) {
+    if (edit.at > at) yield* createReadStream(path, { start: at, end: edit.at - 1 });
+    yield Buffer.from(edit.insert, 'hex');
+    at = Math.max(at, edit.at + edit.remove);
+  }
+  yield* createReadStream(path, { start: at });
 }
 
 export function tooLarge(maxBytes: number): HoldfastError {

@@ -11,7 +11,11 @@ interface RecordingsTable {
   blob_key: string;
   content_type: string;
   size_bytes: number;
+  /** Tells an upload from others: its bytes and what was said of them. See `uploadKey`. */
   sha256: string;
+  /** Null in rows from before: both were `sha256`. */
+  stored_sha256: string | null;
+  sent_sha256: string | null;
   metadata: ColumnType<Record<string, unknown>, string, string>;
   private_key_id: string | null;
   private_data: Uint8Array | null;
@@ -20,6 +24,8 @@ interface RecordingsTable {
   duration_s: number;
   sample_rate: number;
   channels: number;
+  header_duration_s: number | null;
+  truncated: Generated<boolean>;
   uploaded_by: string;
   created_at: Generated<Date>;
   completed_at: Date | null;
@@ -40,7 +46,10 @@ export interface NewRecording {
   readonly blobKey: string;
   readonly contentType: string;
   readonly sizeBytes: number;
-  readonly sha256: string;
+  /** See `uploadKey`. */
+  readonly key: string;
+  readonly storedSha256: string;
+  readonly sentSha256: string;
   readonly metadata: Record<string, unknown>;
   readonly private: { keyId: string; ciphertext: Uint8Array } | null;
   readonly measured: MeasuredAudio;
@@ -50,8 +59,8 @@ export interface NewRecording {
 const tables = (executor: Executor) => executor.withTables<Tables>();
 
 /**
- * Inserts a pending row, or returns the existing row of the same bytes: a retried upload continues
- * the first one.
+ * Inserts a pending row, or returns the existing row of the same upload: one that is tried again
+ * continues the first one.
  */
 export async function insertPending(
   executor: Executor,
@@ -68,7 +77,9 @@ export async function insertPending(
       blob_key: recording.blobKey,
       content_type: recording.contentType,
       size_bytes: recording.sizeBytes,
-      sha256: recording.sha256,
+      sha256: recording.key,
+      stored_sha256: recording.storedSha256,
+      sent_sha256: recording.sentSha256,
       metadata: JSON.stringify(recording.metadata),
       private_key_id: recording.private?.keyId ?? null,
       private_data: recording.private?.ciphertext ?? null,
@@ -77,6 +88,8 @@ export async function insertPending(
       duration_s: measured.duration_s,
       sample_rate: measured.sample_rate,
       channels: measured.channels,
+      header_duration_s: measured.header_duration_s,
+      truncated: measured.truncated,
       uploaded_by: recording.uploadedBy,
     })
     .onConflict(conflict => conflict.columns(['session_id', 'audio_type', 'sha256']).doNothing())
@@ -88,7 +101,7 @@ export async function insertPending(
     .selectAll()
     .where('session_id', '=', recording.sessionId)
     .where('audio_type', '=', recording.audioType)
-    .where('sha256', '=', recording.sha256)
+    .where('sha256', '=', recording.key)
     .executeTakeFirstOrThrow();
   return { row, inserted: false };
 }
@@ -163,11 +176,15 @@ export function totals(executor: Executor, sessionIds: readonly string[]): Promi
 }
 
 /** Notes an access, at most once a minute so that playback does not write for every range. */
-export async function touch(executor: Executor, id: string): Promise<void> {
+export async function touch(
+  executor: Executor,
+  recording: { id: string } | { blob_key: string },
+): Promise<void> {
   await tables(executor)
     .updateTable('recordings')
     .set({ last_accessed: sql<Date>`now()` })
-    .where('id', '=', id)
+    .where(eb => eb.and(recording))
+    .where('state', '=', 'complete')
     .where(eb =>
       eb.or([
         eb('last_accessed', 'is', null),

@@ -92,6 +92,17 @@ export function fragmentedMp4(sampleCount: number): Buffer {
   ]);
 }
 
+/** A WebM that names so many places of parts which it does not have; a parser notes each. */
+export function seekingWebm(placeCount: number): Buffer {
+  const head = Buffer.from('1a45dfa387428284' + '7765626d' + '1853806701ffffffffffffff', 'hex');
+  const size = Buffer.alloc(8);
+  const place = Buffer.from('4dbb8853ab81ec53ac8100', 'hex');
+  size.writeBigUInt64BE(BigInt(placeCount * place.length));
+  size[0] = 1;
+  const places = Buffer.alloc(placeCount * place.length, place);
+  return Buffer.concat([head, Buffer.from('114d9b74', 'hex'), size, places]);
+}
+
 /** An MP4 whose boxes lie in one another, `depth` deep. */
 export function nestedMp4(depth: number): Buffer {
   const heads: Buffer[] = [];

@@ -9,7 +9,7 @@ import type { RecordingMetadata, Role } from '@holdfast/protocol';
 import type { AuditRecord, Principal } from '../auth/index.ts';
 import { createHttpServer, type Guard } from '../http/index.ts';
 import { newId } from '../kernel/index.ts';
-import { type BlobStore, openFilesystemBlobs } from '../platform/blobs/index.ts';
+import { type BlobStore, blobRoutes, openFilesystemBlobs } from '../platform/blobs/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import { createProcessDoorbell } from '../platform/doorbell/testing.ts';
 import { createLog, type Log } from '../platform/log/index.ts';
@@ -40,6 +40,10 @@ export interface RecordingHost {
   readonly spool: Spool;
   readonly recordings: Recordings;
   readonly telemetry: RecordedTelemetry;
+  /** Which client secret opened a session. */
+  readonly secrets: Map<string, string>;
+  /** Sessions that were told of uploads. */
+  readonly active: string[];
   /** What went to the audit log. */
   readonly audited: AuditRecord[];
   /** Set to make the audit log refuse. */
@@ -58,13 +62,12 @@ export async function openRecordingHost(
   const telemetry = await recordTelemetry();
   const sealer = createSealer({ database, masterKeys: randomMasterKey() });
   const log = createLog({ database, sealer, doorbell: createProcessDoorbell() });
-  const blobs = wrap(
-    await openFilesystemBlobs({
-      dir: join(dir, 'blobs'),
-      baseUrl: () => 'http://localhost',
-      signingKey: new Uint8Array(32),
-    }),
-  );
+  const files = await openFilesystemBlobs({
+    dir: join(dir, 'blobs'),
+    baseUrl: () => 'http://localhost',
+    signingKey: new Uint8Array(32),
+  });
+  const blobs = wrap(files);
   const spool = await openSpool(join(dir, 'spool'));
   const ports = { database, log, blobs, sealer, spool, telemetry };
   const measureAudio = createMeasureAudio({ ...PARSERS, log: telemetry.log });
@@ -72,6 +75,10 @@ export async function openRecordingHost(
   const recordings = createRecordings({
     ...ports,
     measureAudio,
+    sessions: {
+      secretOf: async (_executor, id) => host.secrets.get(id) ?? null,
+      noteActivity: async (_trx, id) => void host.active.push(id),
+    },
     audit: {
       record: async record => {
         if (host.auditFails) throw new Error('no audit log');
@@ -88,10 +95,13 @@ export async function openRecordingHost(
     corsOrigins: [],
   });
   await server.app.register(recordingRoutes(recordings, blobs));
+  await server.app.register(blobRoutes(files, recordings.noteRead));
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   const host: RecordingHost = {
     ...ports,
     recordings,
+    secrets: new Map(),
+    active: [],
     audited,
     auditFails: false,
     url: `http://127.0.0.1:${port}`,
@@ -120,6 +130,7 @@ export async function sendUpload(host: RecordingHost, session: string): Promise<
   return fetch(`${host.url}/audio/upload`, { method: 'POST', headers, body: form });
 }
 
+/** `x-caller`: `role:id:project`, and for the holder of a client secret `secret:sec_…`. */
 const callerGuard: Guard<Principal> = {
   checkRoute: () => {},
   refused: () => {},
@@ -127,7 +138,11 @@ const callerGuard: Guard<Principal> = {
     const [role = 'Developer', id = 'ann', projectId = PROJECT] = String(
       request.headers['x-caller'] ?? 'Developer:ann',
     ).split(':');
-    return { kind: 'user', id, name: id, projectId, role: role as Role };
+    if (role !== 'secret') {
+      return { kind: 'user', id, name: id, projectId, role: role as Role };
+    }
+    const grant = { secretId: id, model: 'm', session: {}, locked: [], isOver: false };
+    return { kind: 'client_secret', id: 'ann', name: 'ann', projectId, role: 'Developer', grant };
   },
 };
 

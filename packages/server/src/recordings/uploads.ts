@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { ErrorCode, RecordingMetadata } from '@holdfast/protocol';
 import type { Principal } from '../auth/index.ts';
@@ -5,7 +6,8 @@ import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
 import type { Subject } from '../platform/log/index.ts';
 import type { RecordingsDeps } from './deps.ts';
 import { createInstruments } from './instruments.ts';
-import { blobKey, CONTAINERS, type Container, checkDeclaration } from './recording.ts';
+import { openPrivate } from './private.ts';
+import { blobKey, blobMetadata, CONTAINERS, checkDeclaration } from './recording.ts';
 import type { SpooledFile } from './spool.ts';
 import * as store from './store.ts';
 
@@ -20,6 +22,9 @@ export const BLOB_WRITE_TIMEOUT_MS = 15 * 60_000;
 /** How long an upload that found the storage full waits for room. */
 const STORAGE_FULL_KEEP_S = 24 * 3600;
 
+/** How often the same bytes and metadata may come with another transcription. */
+const VERSIONS_MAX = 20;
+
 /** When to send bytes again that another upload is writing, or that are being deleted. */
 const BUSY_RETRY_S = 5;
 
@@ -27,7 +32,7 @@ const BUSY_RETRY_S = 5;
  * An upload goes: `receive` (bytes to the spool) → `finish` (measure, check, pending row, blob,
  * complete row and log event). Until the pending row nothing has to be undone but the spool file.
  *
- * A pending row whose upload failed stays: the same bytes sent again complete it, and the sweep
+ * A pending row whose upload failed stays: the same upload sent again completes it, and the sweep
  * gives it up otherwise. One upload writes at a time: within a process `Live` records which, and
  * the others get `conflict` with a time to try again. Writers of two replicas write the same
  * bytes under the same key: either the later one finds the row complete, or the blob store refuses
@@ -132,35 +137,58 @@ async function insertPending(
   deps: RecordingsDeps,
   upload: FinishUpload,
 ): Promise<store.RecordingRow> {
-  const measured = await deps.measureAudio(deps.spool.path(upload.id));
-  checkDeclaration(upload.metadata, measured);
-  const container = measured.container as Container;
+  checkDeclaration(upload.metadata);
+  const { measured, edits } = await deps.measureAudio(deps.spool.path(upload.id));
+  const stored = edits.length === 0 ? upload.file : await deps.spool.edit(upload.id, edits);
+  const { container } = measured;
   const { transcription, ...open } = upload.metadata;
-  const { row } = await deps.database.transaction(async trx =>
-    store.insertPending(trx, {
-      id: upload.id,
-      sessionId: upload.session.id,
-      audioType: upload.metadata.audio_type,
-      blobKey: blobKey({
+  for (let version = 0; version < VERSIONS_MAX; version++) {
+    const row = await deps.database.transaction(async trx => {
+      const found = await store.insertPending(trx, {
         id: upload.id,
         sessionId: upload.session.id,
         audioType: upload.metadata.audio_type,
-        startedAt: new Date(upload.metadata.timestamp_start),
-        container,
-      }),
-      contentType: CONTAINERS[container].contentType,
-      sizeBytes: upload.file.sizeBytes,
-      sha256: upload.file.sha256,
-      metadata: open,
-      private:
-        transcription === undefined
-          ? null
-          : await deps.sealer.seal(trx, upload.session.id, { transcription }),
-      measured,
-      uploadedBy: upload.principal.id,
-    }),
-  );
-  return row;
+        blobKey: blobKey({
+          id: upload.id,
+          sessionId: upload.session.id,
+          audioType: upload.metadata.audio_type,
+          startedAt: new Date(upload.metadata.timestamp_start),
+          container,
+        }),
+        contentType: CONTAINERS[container].contentType,
+        sizeBytes: stored.sizeBytes,
+        key: uploadKey(upload.file.sha256, open, version),
+        storedSha256: stored.sha256,
+        sentSha256: upload.file.sha256,
+        metadata: open,
+        private:
+          transcription === undefined
+            ? null
+            : await deps.sealer.seal(trx, upload.session.id, { transcription }),
+        measured,
+        uploadedBy: upload.principal.id,
+      });
+      if (found.inserted) return found.row;
+      const { transcription: before } = await openPrivate(deps, found.row, trx);
+      return before === transcription ? found.row : undefined;
+    });
+    if (row !== undefined) return row;
+  }
+  const detail = `These bytes were sent with ${VERSIONS_MAX} other transcriptions already.`;
+  throw new HoldfastError('conflict', detail);
+}
+
+/**
+ * What makes an upload another one: its bytes, and what is said of them. What is private is no part
+ * of it, because a digest could be guessed from: texts are compared, and `version` counts them.
+ */
+function uploadKey(sha256: string, open: Readonly<Record<string, unknown>>, version: number) {
+  const said = JSON.stringify([
+    sha256,
+    version,
+    Object.entries(open).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  ]);
+  return createHash('sha256').update(said).digest('hex');
 }
 
 interface BlobWrite {
@@ -178,7 +206,9 @@ async function writeBlob(context: Context, { row, spoolId, startedMs }: BlobWrit
   try {
     await deps.blobs.put(row.blob_key, deps.spool.read(spoolId), {
       contentType: row.content_type,
-      maxBytes: deps.uploadMaxBytes,
+      metadata: blobMetadata(row.metadata),
+      // Some more than were sent, where a duration was written.
+      maxBytes: row.size_bytes,
       signal: AbortSignal.timeout(BLOB_WRITE_TIMEOUT_MS),
     });
     const written = await complete(deps, row);
@@ -210,6 +240,7 @@ async function complete(deps: RecordingsDeps, pending: store.RecordingRow): Prom
     .transaction(async trx => {
       const row = await store.markComplete(trx, pending.id);
       if (row === undefined) return undefined;
+      await deps.sessions.noteActivity(trx, row.session_id);
       await deps.log.append(trx, {
         subject: row.session_id,
         actor: row.uploaded_by,

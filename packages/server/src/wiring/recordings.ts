@@ -4,6 +4,7 @@ import type { Auth } from '../auth/index.ts';
 import type { Platform } from '../compose.ts';
 import type { Config } from '../config/index.ts';
 import { blobRoutes } from '../platform/blobs/index.ts';
+import { recordedSessions } from '../realtime/index.ts';
 import {
   createMeasureAudio,
   createRecordingSweep,
@@ -36,6 +37,7 @@ export async function openRecordings(
     ...platform,
     spool,
     measureAudio,
+    sessions: recordedSessions,
     uploadMaxBytes,
     audit,
   });
@@ -54,7 +56,10 @@ export async function openRecordings(
     recordings,
     components: [erasures, ...(sweeps ? [sweep] : [])],
     routes: roles.includes('api')
-      ? [recordingRoutes(recordings, blobs), ...('verify' in blobs ? [blobRoutes(blobs)] : [])]
+      ? [
+          recordingRoutes(recordings, blobs),
+          ...('verify' in blobs ? [blobRoutes(blobs, recordings.noteRead)] : []),
+        ]
       : [],
   };
 }

@@ -14,6 +14,7 @@ import {
   type ByteRange,
   checkKey,
   checkPrefix,
+  metadataPart,
   type PutOptions,
   SizeLimit,
 } from './blob-store.ts';
@@ -79,7 +80,8 @@ class AzureStore implements BlobStore {
     try {
       const limit = new SizeLimit(options.maxBytes);
       await this.#upload(this.#blob(key), body, limit, options);
-      return { key, sizeBytes: limit.sizeBytes, contentType: options.contentType };
+      const { contentType, metadata } = options;
+      return { key, sizeBytes: limit.sizeBytes, contentType, ...metadataPart(metadata) };
     } catch (error) {
       throw toBlobError(error);
     } finally {
@@ -105,6 +107,7 @@ class AzureStore implements BlobStore {
     const flow = pipeline(body, limit, { signal }).catch(fail);
     const upload = blob.uploadStream(limit, BLOCK_BYTES, BLOCKS_AT_ONCE, {
       blobHTTPHeaders: { blobContentType: options.contentType },
+      ...metadataPart(options.metadata),
       abortSignal: signal,
     });
     await Promise.all([flow, upload.catch(fail)]);
@@ -132,6 +135,7 @@ class AzureStore implements BlobStore {
         key,
         sizeBytes: total === undefined ? (answer.contentLength ?? 0) : Number(total),
         contentType: answer.contentType ?? '',
+        ...metadataPart(answer.metadata),
       };
       // The emulator answers a range just behind the end with nothing instead of 416.
       if (range && range.start >= info.sizeBytes) {
@@ -147,8 +151,9 @@ class AzureStore implements BlobStore {
 
   async head(key: string): Promise<BlobInfo | null> {
     try {
-      const { contentLength = 0, contentType = '' } = await this.#blob(key).getProperties();
-      return { key, sizeBytes: contentLength, contentType };
+      const found = await this.#blob(key).getProperties();
+      const { contentLength = 0, contentType = '', metadata } = found;
+      return { key, sizeBytes: contentLength, contentType, ...metadataPart(metadata) };
     } catch (error) {
       if (isMissing(error)) return null;
       throw toBlobError(error);

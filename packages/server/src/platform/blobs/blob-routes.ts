@@ -14,14 +14,17 @@ const params = z.object({ '*': z.string().max(1024) });
 /**
  * `GET /blobs/<key>?expires=…&signature=…`: what signed links of the filesystem adapter point to.
  * The link is the permission: no other credential is needed. Only the holder of a genuine link
- * learns whether the blob exists.
+ * learns whether the blob exists. `onRead` is told of each use of one.
  */
-export function blobRoutes(store: FilesystemBlobs): FastifyPluginAsync {
+export function blobRoutes(
+  store: FilesystemBlobs,
+  onRead: (key: string) => Promise<void> = async () => {},
+): FastifyPluginAsync {
   return async plain => {
     plain.withTypeProvider<ZodTypeProvider>().get(
       '/blobs/*',
       {
-        config: { policy: 'public.blobs' },
+        config: { policy: 'public.blobs', embeddable: true },
         schema: {
           tags: ['recordings'],
           summary: 'A blob, through a signed link',
@@ -35,6 +38,7 @@ export function blobRoutes(store: FilesystemBlobs): FastifyPluginAsync {
         if (!store.verify(key, expires, signature)) {
           throw new HoldfastError('forbidden', 'The link is not valid or has expired.');
         }
+        await onRead(key);
         return sendBlob(store, key, request.headers.range, reply);
       },
     );

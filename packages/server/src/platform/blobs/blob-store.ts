@@ -8,15 +8,24 @@ import { HoldfastError } from '../../kernel/index.ts';
  */
 export interface PutOptions {
   readonly contentType: string;
+  /**
+   * Stands beside the blob: names of `[a-z_][a-z0-9_]*`, texts of printable ASCII without spaces at
+   * their ends, 8 KiB together (Azure's limit).
+   */
+  readonly metadata?: BlobMetadata;
   /** More bytes than this abort the write with `payload_too_large`; nothing remains. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
 }
 
+export type BlobMetadata = Readonly<Record<string, string>>;
+
 export interface BlobInfo {
   readonly key: string;
   readonly sizeBytes: number;
   readonly contentType: string;
+  /** Absent where none was put. */
+  readonly metadata?: BlobMetadata;
 }
 
 export interface ByteRange {
@@ -78,6 +87,11 @@ export function checkPrefix(prefix: string): void {
   if (!PREFIX.test(prefix) || prefix.startsWith('/') || climbs || prefix.length > KEY_MAX_CHARS) {
     throw new HoldfastError('invalid_request', 'Not a valid blob prefix.', { field: 'prefix' });
   }
+}
+
+/** As it stands in a `BlobInfo`. */
+export function metadataPart(metadata: BlobMetadata | undefined): Pick<BlobInfo, 'metadata'> {
+  return metadata === undefined || Object.keys(metadata).length === 0 ? {} : { metadata };
 }
 
 /** Passes bytes on, counts them, and fails with `payload_too_large` at the first one too many. */

@@ -106,6 +106,28 @@ describe.each(Object.entries(adapters))('%s blobs', (name, open) => {
     expect((await buffer(blob!.body)).toString()).toBe('hello');
   });
 
+  it('gives back the metadata put beside a blob, until another replaces it', async () => {
+    const metadata = {
+      call_id: 'c/1',
+      _2nd: '%20a b',
+      scores: '{"of":[1]}',
+      most: 'x'.repeat(7000),
+    };
+    const body = () => Readable.from([Buffer.from('hello')]);
+    const put = await store.put('with/metadata', body(), { ...WEBM, metadata });
+    expect(put.metadata).toEqual(metadata);
+    expect((await store.head('with/metadata'))!.metadata).toEqual(metadata);
+    const found = await store.get('with/metadata');
+    found!.body.destroy();
+    expect(found!.info.metadata).toEqual(metadata);
+    await store.put('with/metadata', body(), WEBM);
+    expect((await store.head('with/metadata'))!.metadata).toBeUndefined();
+    await store.put('with/metadata', body(), { ...WEBM, metadata });
+    await store.delete('with/metadata');
+    await store.put('with/metadata', body(), WEBM);
+    expect((await store.head('with/metadata'))!.metadata).toBeUndefined();
+  });
+
   it('keeps an empty blob', async () => {
     expect((await put('empty/blob', '')).sizeBytes).toBe(0);
     expect(await read('empty/blob')).toBe('');

@@ -20,6 +20,7 @@ import {
   type ByteRange,
   checkKey,
   checkPrefix,
+  metadataPart,
   type PutOptions,
   SizeLimit,
 } from './blob-store.ts';
@@ -45,9 +46,10 @@ export interface FilesystemBlobs extends BlobStore {
 export const TEMP_MAX_AGE_MS = 24 * 3600 * 1000;
 
 /**
- * Blobs as files. Three folders: `tmp/` for what is being written, `blobs/` for the finished bytes,
- * `types/` for their media types. A blob is written to `tmp/`, synced, and renamed into `blobs/`;
- * its type is in place before that, so every visible blob has a type.
+ * Blobs as files. Four folders: `tmp/` for what is being written, `blobs/` for the finished bytes,
+ * `types/` for their media types, `metadata/` for what else is known of them, as JSON. A blob is
+ * written to `tmp/`, synced, and renamed into `blobs/`; its type and metadata are in place before
+ * that, so every visible blob has them.
  */
 export async function openFilesystemBlobs(
   options: FilesystemBlobsOptions,
@@ -69,7 +71,7 @@ class FilesystemStore implements FilesystemBlobs {
   }
 
   async open(): Promise<void> {
-    for (const part of ['tmp', 'blobs', 'types']) {
+    for (const part of ['tmp', 'blobs', 'types', 'metadata']) {
       await mkdir(join(this.#options.dir, part), { recursive: true, mode: 0o700 });
     }
     await removeStale(join(this.#options.dir, 'tmp'), TEMP_MAX_AGE_MS);
@@ -80,9 +82,13 @@ class FilesystemStore implements FilesystemBlobs {
     try {
       checkKey(key);
       const sizeBytes = await writeSynced(temp, body, options);
-      await this.#placeType(key, options.contentType);
+      const { contentType, metadata } = options;
+      await this.#place('types', key, contentType);
+      const part = metadataPart(metadata);
+      if (part.metadata) await this.#place('metadata', key, JSON.stringify(metadata));
+      else await this.#unlink('metadata', key);
       await moveDurably(temp, this.#path('blobs', key));
-      return { key, sizeBytes, contentType: options.contentType };
+      return { key, sizeBytes, contentType, ...part };
     } catch (error) {
       body.destroy();
       await rm(temp, { force: true });
@@ -90,11 +96,11 @@ class FilesystemStore implements FilesystemBlobs {
     }
   }
 
-  async #placeType(key: string, contentType: string): Promise<void> {
+  async #place(part: string, key: string, text: string): Promise<void> {
     const temp = join(this.#options.dir, 'tmp', randomUUID());
     try {
-      await writeFile(temp, contentType, { flag: 'wx', mode: 0o600, flush: true });
-      await moveDurably(temp, this.#path('types', key));
+      await writeFile(temp, text, { flag: 'wx', mode: 0o600, flush: true });
+      await moveDurably(temp, this.#path(part, key));
     } catch (error) {
       await rm(temp, { force: true });
       throw error;
@@ -130,7 +136,8 @@ class FilesystemStore implements FilesystemBlobs {
       const stat = await handle.stat();
       if (stat.isFile()) {
         const contentType = await readFile(this.#path('types', key), 'utf8');
-        return { handle, info: { key, sizeBytes: stat.size, contentType } };
+        const metadata = await this.#metadata(key);
+        return { handle, info: { key, sizeBytes: stat.size, contentType, ...metadata } };
       }
     } catch (error) {
       if (!isCode(error, 'ENOENT', 'ENOTDIR')) throw toBlobError(error);
@@ -139,10 +146,20 @@ class FilesystemStore implements FilesystemBlobs {
     return null;
   }
 
+  async #metadata(key: string): Promise<Pick<BlobInfo, 'metadata'>> {
+    try {
+      return metadataPart(JSON.parse(await readFile(this.#path('metadata', key), 'utf8')));
+    } catch (error) {
+      if (isCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) return {};
+      throw error;
+    }
+  }
+
   async delete(key: string): Promise<boolean> {
     checkKey(key);
     const existed = await this.#unlink('blobs', key);
     await this.#unlink('types', key);
+    await this.#unlink('metadata', key);
     return existed;
   }
 

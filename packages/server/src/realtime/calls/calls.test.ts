@@ -102,7 +102,7 @@ describe('offers that are none', () => {
     ['not SDP', () => post('hello'), 400],
     ['SDP without audio', () => post('v=0\r\nm=video 9 X 0\r\n'), 400],
     ['over the limit', () => post(`v=0\r\nm=audio ${'x'.repeat(70_000)}`), 413],
-    ['of another type', () => post('v=0', { 'content-type': 'text/html' }), 415],
+    ['of another type', () => post('v=0', { 'content-type': 'audio/sdp' }), 415],
     ['a form without sdp', () => post(form({ session: '{}' }), {}), 400],
     [
       'a form with a broken session',
@@ -331,13 +331,24 @@ describe("the seeds' way", () => {
       await bench.host.request('/sessions', {
         method: 'POST',
         headers: { ...json, 'api-key': 'dummy_key' },
-        body: JSON.stringify({ model: 'gpt-4o-realtime-preview', voice: 'alloy' }),
+        body: JSON.stringify({
+          model: 'gpt-4o-realtime-preview',
+          voice: 'alloy',
+          user_id: 'admin@contoso.example',
+        }),
       })
     ).json()) as { id: string; client_secret: { value: string } };
+    // A label, whoever it names: the session is the caller's.
+    const session = await (await bench.host.request(`/v1/sessions/${minted.id}`)).json();
+    expect(session).toMatchObject({ label: 'admin@contoso.example', state: 'created' });
+    expect(JSON.stringify(session.created_by)).not.toContain('contoso');
     const client = new WebRtcClient();
     const response = await bench.host.request('/realtime?model=gpt-4o-realtime-preview', {
       method: 'POST',
-      headers: { ...sdpType, authorization: `Bearer ${minted.client_secret.value}` },
+      headers: {
+        'content-type': 'text/plain;charset=UTF-8',
+        authorization: `Bearer ${minted.client_secret.value}`,
+      },
       body: await client.offer(),
     });
     expect(response.status).toBe(200);

@@ -39,13 +39,18 @@ export async function addCallRoutes(app: App, calls: Calls, secrets: SecretsDeps
   }
 }
 
-/** Session descriptions are text; their own bound is far below that of JSON. */
+/**
+ * Session descriptions are text, and clients call them any kind of it: a browser's `fetch` names
+ * `text/plain` by itself. Their own bound is far below that of JSON.
+ */
 export function addSdpParser(app: App): void {
-  app.addContentTypeParser(
-    'application/sdp',
-    { parseAs: 'string', bodyLimit: SDP_MAX_BYTES },
-    (_request, body, done) => done(null, body),
-  );
+  for (const type of ['application/sdp', /^text\//]) {
+    app.addContentTypeParser(
+      type,
+      { parseAs: 'string', bodyLimit: SDP_MAX_BYTES },
+      (_request, body, done) => done(null, body),
+    );
+  }
 }
 
 function addMint(app: App, base: string, secrets: SecretsDeps): void {
@@ -71,7 +76,7 @@ function addCreate(app: App, base: string, calls: Calls): void {
       schema: {
         tags: TAGS,
         summary: 'Place a WebRTC call: SDP offer in, SDP answer out',
-        consumes: ['application/sdp', 'multipart/form-data'],
+        consumes: ['application/sdp', 'text/plain', 'multipart/form-data'],
         querystring: callQuery,
       },
     },

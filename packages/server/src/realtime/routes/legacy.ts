@@ -36,7 +36,7 @@ export function addLegacyRoutes(app: App, calls: Calls, secrets: SecretsDeps): v
         schema: {
           tags: TAGS,
           summary: 'Place a WebRTC call',
-          consumes: ['application/sdp'],
+          consumes: ['application/sdp', 'text/plain'],
           querystring: z.looseObject({ model: z.string().max(200).optional() }),
         },
       },
