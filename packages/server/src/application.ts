@@ -77,7 +77,8 @@ export async function assemble(
     if (config.telemetry.metricsPort === null) {
       await http.app.register(metricsRoutes(openMetrics(config, platform)));
     }
-    for (const { routes = [], upgrades = [] } of features) {
+    for (const { routes = [], upgrades = [], absent = [] } of features) {
+      http.absent.push(...absent);
       for (const route of routes) await http.app.register(route);
       for (const upgrade of upgrades) http.upgrades.add(upgrade);
     }

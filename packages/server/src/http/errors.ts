@@ -3,6 +3,7 @@ import { HoldfastError } from '../kernel/index.ts';
 import type { Logger } from '../platform/telemetry/index.ts';
 import { errorAnswer } from './error-body.ts';
 import { faultOf } from './fault.ts';
+import { nearestTo } from './nearest-routes.ts';
 import { patternOf } from './observe.ts';
 import type { ErrorShape, RouteInfo, RouteTable } from './route.ts';
 import { isNavigation, type StaticSite, sendSite } from './static-site.ts';
@@ -12,6 +13,8 @@ export interface ErrorHandling {
   readonly table: RouteTable;
   /** Whether a path belongs to a WebSocket route. */
   readonly isUpgradePath: (path: string) => boolean;
+  /** Every route and upgrade, and what is known not to be offered. */
+  readonly known: () => Parameters<typeof nearestTo>[2];
   /** Called for each error response. */
   readonly onAnswered: (request: FastifyRequest, error: HoldfastError) => void;
   readonly site?: StaticSite | undefined;
@@ -24,28 +27,27 @@ export function addErrorHandling(app: FastifyInstance, handling: ErrorHandling):
     const { site } = handling;
     if (site !== undefined && isNavigation(request, site)) return sendSite(site, reply);
     const path = request.url.split('?', 1)[0] ?? '';
-    const routes = handling.table.at(path);
-    return answer(request, reply, {
-      error: unmatched(handling, request.method, path, routes),
-      shape: routes[0]?.errors ?? 'problem',
-      allow: routes.map(route => route.method),
-    });
+    const here = handling.table.at(path);
+    const nearest = nearestTo(path, request.headers, handling.known());
+    const error = misused(handling, { method: request.method, path, here }) ?? nearest.error;
+    const shape = here[0]?.errors ?? nearest.shape;
+    return answer(request, reply, { error, shape, allow: here.map(route => route.method) });
   });
 }
 
-function unmatched(
+/** What is wrong with a request of a path that there is; undefined where there is none. */
+function misused(
   handling: ErrorHandling,
-  method: string,
-  path: string,
-  routes: readonly RouteInfo[],
-): HoldfastError {
+  asked: { method: string; path: string; here: readonly RouteInfo[] },
+): HoldfastError | undefined {
+  const { method, path, here } = asked;
   if (method === 'GET' && handling.isUpgradePath(path)) {
     return new HoldfastError('upgrade_required', 'This route speaks WebSocket.');
   }
-  if (routes.length > 0 && !routes.some(route => route.method === method)) {
+  if (here.length > 0 && !here.some(route => route.method === method)) {
     return new HoldfastError('method_not_allowed', 'This method is not accepted here.');
   }
-  return new HoldfastError('not_found', 'No such route.');
+  return undefined;
 }
 
 export function answerError(

@@ -19,6 +19,7 @@ export {
   type MetricsSource,
   metricsRoutes,
 } from './metrics-endpoint.ts';
+export type { Absent } from './nearest-routes.ts';
 export type { ErrorShape, RouteInfo } from './route.ts';
 export { createHttpServer, type HttpServer } from './server.ts';
 export { openSse, SSE_LIMITS, type SseLimits, type SseStream } from './sse.ts';

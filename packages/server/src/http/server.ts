@@ -14,6 +14,7 @@ import {
   type HttpLimits,
   PATH_PARAM_MAX_CHARS,
 } from './limits.ts';
+import type { Absent } from './nearest-routes.ts';
 import { answerParserError, createNodeServer, type TlsFiles } from './node-server.ts';
 import {
   createRequestMetrics,
@@ -50,6 +51,8 @@ export interface HttpServer<P> {
   readonly upgrades: UpgradeRouter<P>;
   /** Every route and upgrade registered so far. */
   routes(): RouteInfo[];
+  /** What is not offered, to be added to before `listen`. */
+  readonly absent: Absent[];
   /** Resolves when requests are accepted; port 0 takes a free one. */
   listen(address: { host: string; port: number }): Promise<{ host: string; port: number }>;
   /**
@@ -69,10 +72,14 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
     guard.refused(guardedRequest(request, trust), error);
   const app = createApp(options, { limits, metrics, onAnswered });
   const table = watchRoutes(app, guard);
+  const routes = () => [...table.routes(), ...upgrades.routes()];
+  const absent: Absent[] = [];
+  const known = () => ({ routes: routes(), absent });
   addErrorHandling(app, {
     log: telemetry.log,
     table,
     isUpgradePath: path => upgrades.matches(path),
+    known,
     onAnswered,
     site: options.site,
   });
@@ -80,11 +87,12 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
   await addHooks(app, options, { limits, metrics, trust, closing });
   await addOpenapi(app, options.api);
   if (options.site) await addStaticSite(app, options.site);
-  upgrades.attach(app.server, { guard, telemetry, metrics, limits, trust });
+  upgrades.attach(app.server, { guard, telemetry, metrics, limits, trust, known });
   return {
     app,
     upgrades,
-    routes: () => [...table.routes(), ...upgrades.routes()],
+    routes,
+    absent,
     async listen(address) {
       await app.listen(address);
       return { host: address.host, port: (app.server.address() as AddressInfo).port };

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Principal } from '../auth/index.ts';
-import type { HealthCheck, UpgradeRoute } from '../http/index.ts';
+import type { Absent, HealthCheck, UpgradeRoute } from '../http/index.ts';
 import type { Component } from '../kernel/index.ts';
 
 /**
@@ -12,5 +12,7 @@ export interface Feature {
   readonly components?: readonly Component[];
   readonly routes?: readonly FastifyPluginAsync[];
   readonly upgrades?: readonly UpgradeRoute<Principal>[];
+  /** What clients may look for here in vain. */
+  readonly absent?: readonly Absent[];
   readonly health?: readonly HealthCheck[];
 }

@@ -6,6 +6,7 @@ import type { Models, VoiceAccounts } from '../models/index.ts';
 import {
   createRealtime,
   loadSessionDefaults,
+  NOT_OFFERED,
   SEED_DEFAULTS,
   SESSION_KIND,
 } from '../realtime/index.ts';
@@ -57,5 +58,6 @@ export async function openRealtime(
       ...(isGateway ? [realtime.gatewayRoutes] : []),
     ],
     upgrades: isGateway ? realtime.upgrades : [],
+    absent: NOT_OFFERED,
   };
 }

@@ -85,7 +85,8 @@ describe('refused upgrades', () => {
   it('point plain HTTP requests to WebSocket', async () => {
     const { server } = await start();
     const answer = await server.http.app.inject('/echo/a');
-    expect([answer.statusCode, answer.json().code]).toEqual([426, 'upgrade_required']);
+    expect(answer.statusCode).toBe(426);
+    expect(answer.json()).toMatchObject({ error: { code: 'upgrade_required' } });
     const post = await server.http.app.inject({ method: 'POST', url: '/echo/a' });
     expect(post.statusCode).toBe(404);
   });

@@ -6,6 +6,7 @@ import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { ProxyTrust } from '../client-address.ts';
 import type { Guard, GuardedRequest } from '../guard.ts';
 import { type HttpLimits, PATH_PARAM_MAX_CHARS } from '../limits.ts';
+import { type Nearest, nearestTo } from '../nearest-routes.ts';
 import { type RequestMetrics, requestIdOf } from '../observe.ts';
 import { checkOneHost } from '../one-host.ts';
 import type { RouteConfig, RouteInfo } from '../route.ts';
@@ -44,6 +45,8 @@ export interface UpgradeHooks<P> {
   readonly metrics: RequestMetrics;
   readonly limits: HttpLimits;
   readonly trust: ProxyTrust;
+  /** Every route and upgrade of the server, and what is known not to be offered. */
+  readonly known: () => Parameters<typeof nearestTo>[2];
 }
 
 /** The state of one upgrade from its request to its handler or its refusal. */
@@ -55,6 +58,8 @@ interface Attempt<P> {
   readonly bytesBefore: number;
   readonly startedAt: number;
   route?: UpgradeRoute<P> | undefined;
+  /** Where no route matches. */
+  nearest?: Nearest;
   guarded?: GuardedRequest;
   /** The handler owns the socket. */
   handed: boolean;
@@ -165,6 +170,9 @@ export class UpgradeRouter<P = unknown> {
     if (url === null) throw new HoldfastError('invalid_request', 'The URL is not well formed.');
     const found = this.#find(url.pathname);
     attempt.route = found?.route;
+    if (found === undefined) {
+      attempt.nearest = nearestTo(url.pathname, request.headers, this.#set.known());
+    }
     attempt.guarded = guardedUpgrade(attempt, url, trust);
     const fault = checkHandshake(request);
     if (fault) throw fault;
@@ -177,7 +185,7 @@ export class UpgradeRouter<P = unknown> {
         const text = 'Authentication took too long.';
         throw new HoldfastError('unavailable', text, { retryAfterS: 5 });
       });
-      if (found === undefined) throw new HoldfastError('not_found', 'No such route.');
+      if (found === undefined) throw attempt.nearest!.error;
       return {
         request,
         socket,
@@ -206,7 +214,7 @@ export class UpgradeRouter<P = unknown> {
   #refuse(attempt: Attempt<P>, error: HoldfastError): void {
     if (attempt.refused) return;
     attempt.refused = true;
-    const { socket, route } = attempt;
+    const { socket, route, nearest } = attempt;
     this.#report(attempt, error.status, error);
     if (attempt.guarded) this.#set.guard.refused(attempt.guarded, error);
     if (bytesWritten(socket) !== attempt.bytesBefore) {
@@ -214,7 +222,7 @@ export class UpgradeRouter<P = unknown> {
       return;
     }
     refuseUpgrade(socket, error, {
-      shape: route?.config.errors ?? 'problem',
+      shape: route?.config.errors ?? nearest?.shape ?? 'problem',
       requestId: attempt.requestId,
       headers: attempt.answerHeaders,
       lingerMs: this.#set.limits.refusalLingerMs,
