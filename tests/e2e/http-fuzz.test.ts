@@ -36,6 +36,8 @@ beforeAll(async () => {
   site = await makeSite();
   server = await startInspectedServer({
     HOLDFAST_CONSOLE_DIR: site.folder,
+    // One for each route that opens a session.
+    HOLDFAST_MAX_ACTIVE_SESSIONS: '50',
     // No worker: the runs that requests start stay queued.
     HOLDFAST_ROLES: 'api,gateway',
   });

@@ -3,12 +3,33 @@ import type { Node } from '../tidy/syntax.ts';
 import { nameOf, type Scope, Typings } from './typings.ts';
 
 /**
- * What a stock client can send, read from the typings of `openai`: for each type of event the paths
- * of its fields. `known-event.ts` documents their form and reads them.
+ * What a stock client can send, read from the typings of `openai`: for each type of session and
+ * event the paths of its fields. `known-event.ts` documents their form and reads them.
  */
-const ROOTS = ['RealtimeClientEvent', 'ResponseCreateEventWithReferencesParam'];
-/** Would turn a voice session into another kind of session. */
-const LEFT_OUT = new Set(['RealtimeTranscriptionSessionCreateRequest']);
+interface Listing {
+  readonly roots: readonly string[];
+  /** Would turn a session into one of another type. */
+  readonly leftOut?: string;
+}
+
+export const LISTINGS = {
+  'client-events.json': {
+    roots: ['RealtimeClientEvent', 'ResponseCreateEventWithReferencesParam'],
+    leftOut: 'RealtimeTranscriptionSessionCreateRequest',
+  },
+  // What a transcription has no use for is not on its list: it would ask a model to speak.
+  'transcription-events.json': {
+    roots: [
+      'SessionUpdateEvent',
+      'InputAudioBufferAppendEvent',
+      'InputAudioBufferClearEvent',
+      'InputAudioBufferCommitEvent',
+    ],
+    leftOut: 'RealtimeSessionCreateRequest',
+  },
+  'translation-events.json': { roots: ['RealtimeTranslationClientEvent'] },
+} as const satisfies Record<string, Listing>;
+
 /** Their values decide how the fields beside them are read, so they are part of the list. */
 const TELLING = /(^|\.)(type|role)$/;
 /** The width at which Biome breaks lines. */
@@ -23,13 +44,13 @@ interface Place {
 }
 type Places = Map<string, Place>;
 
-/** The JSON text of `client-events.json`. */
-export function renderClientEvents(): string {
+/** The JSON text of one listing. */
+export function renderClientEvents(listing: Listing): string {
   const file = createRequire(import.meta.url)
     .resolve('openai/resources/realtime/realtime')
     .replace(/\.m?js$/, '.d.ts');
-  const walk = new Walk(file);
-  for (const root of ROOTS) walk.root(root);
+  const walk = new Walk(file, listing.leftOut);
+  for (const root of listing.roots) walk.root(root);
   const events = [...walk.events].sort(([a], [b]) => (a < b ? -1 : 1));
   const entries = events.map(([type, places]) => renderEvent(type, places));
   return `{\n${entries.join(',\n')}\n}\n`;
@@ -55,9 +76,11 @@ class Walk {
   readonly events = new Map<string, Places>();
   readonly #typings = new Typings();
   readonly #scope: Scope;
+  readonly #leftOut: string | undefined;
   #places: Places = new Map();
 
-  constructor(file: string) {
+  constructor(file: string, leftOut: string | undefined) {
+    this.#leftOut = leftOut;
     this.#scope = this.#typings.file(file);
   }
 
@@ -147,7 +170,7 @@ class Walk {
     if (name === 'Array') {
       const [element] = (node.typeArguments as { params: Node[] }).params;
       this.#type(element!, scope, `${path}[]`);
-    } else if (!LEFT_OUT.has(name)) {
+    } else if (name !== this.#leftOut) {
       const { node: declared, scope: there } = this.#typings.resolve(reference, scope);
       this.#declared(declared, there, path);
     }

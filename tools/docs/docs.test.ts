@@ -9,7 +9,7 @@ import { METRICS } from '../../packages/server/src/platform/telemetry/index.ts';
 import { sessionDefaultsFile } from '../../packages/server/src/realtime/defaults.ts';
 import { parseAgentProfiles } from '../../packages/server/src/runs/agents/profiles.ts';
 import { type ApiRoute, describeApi } from './api.ts';
-import { renderClientEvents } from './client-events.ts';
+import { LISTINGS, renderClientEvents } from './client-events.ts';
 import { generatePages } from './pages.ts';
 import { boundsText, propertyRows, typeText } from './schema-text.ts';
 
@@ -55,7 +55,10 @@ describe('generated pages', () => {
 });
 
 describe('the events of stock clients', () => {
-  const events = JSON.parse(renderClientEvents()) as Record<string, string[]>;
+  const events = JSON.parse(renderClientEvents(LISTINGS['client-events.json'])) as Record<
+    string,
+    string[]
+  >;
 
   it('are those that the typings name, with the values that decide how fields are read', () => {
     expect(Object.keys(events)).toEqual([

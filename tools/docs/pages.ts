@@ -1,7 +1,7 @@
 import { renderEnvExample, renderReference } from '../../packages/server/src/config/index.ts';
 import { METRICS } from '../../packages/server/src/platform/telemetry/index.ts';
 import { describeApi } from './api.ts';
-import { renderClientEvents } from './client-events.ts';
+import { LISTINGS, renderClientEvents } from './client-events.ts';
 import { renderErrors } from './errors-page.ts';
 import { renderEvents } from './events-page.ts';
 import { renderApi } from './http-api-page.ts';
@@ -17,7 +17,10 @@ export async function generatePages(): Promise<Map<string, string>> {
     ['docs/reference/events.md', renderEvents()],
     ['docs/reference/http-api.md', renderApi(await describeApi())],
     ['docs/reference/metrics.md', renderMetrics(METRICS)],
-    ['packages/server/src/realtime/client-events.json', renderClientEvents()],
+    ...Object.entries(LISTINGS).map(([name, listing]): [string, string] => [
+      `packages/server/src/realtime/${name}`,
+      renderClientEvents(listing),
+    ]),
     ...renderOperatorSchemas().map(([name, text]): [string, string] => [
       `docs/reference/schemas/${name}`,
       text,

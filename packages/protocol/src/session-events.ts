@@ -28,14 +28,19 @@ const replica = z.string().describe('The server process that held the session.')
 /** What the log of a voice session may contain. No event carries audio. */
 export const SESSION_EVENTS = {
   'session.created': define('session', 'The session was registered.', {
-    public: { model: z.string(), voice: z.string().nullable(), transport: z.string() },
+    public: {
+      type: z.string().default('realtime').describe('`realtime`, `transcription`, `translation`.'),
+      model: z.string(),
+      voice: z.string().nullable(),
+      transport: z.string(),
+    },
     private: { instructions: z.string().optional() },
   }),
   'session.connected': define('session', 'A client is connected and the upstream is open.', {
     public: {
       replica,
       revision: z.string(),
-      transport: z.enum(['websocket', 'webrtc']),
+      transport: z.enum(['websocket', 'webrtc', 'sip']),
       protocol: z.enum(['ga', 'preview']),
     },
   }),

@@ -13,6 +13,10 @@ export const SESSION_STATES = [
 export const sessionState = z.enum(SESSION_STATES);
 export type SessionState = z.infer<typeof sessionState>;
 
+/** What a session is for. */
+export const sessionType = z.enum(['realtime', 'transcription', 'translation']);
+export type SessionType = z.infer<typeof sessionType>;
+
 const tokens = z.number().int();
 
 export const sessionUsage = z.object({
@@ -52,7 +56,8 @@ export const session = z.object({
   label: z.string().nullable().describe('What its client calls its user; decides nothing.'),
   created_by: z.string(),
   state: sessionState,
-  transport: z.enum(['websocket', 'webrtc']),
+  type: sessionType,
+  transport: z.enum(['websocket', 'webrtc', 'sip']),
   protocol: z.enum(['ga', 'preview']),
   model: z.string(),
   voice: z.string().nullable(),
@@ -98,3 +103,16 @@ export const holdfastSessionEvent = z.object({
   }),
 });
 export type HoldfastSessionEvent = z.infer<typeof holdfastSessionEvent>;
+
+/** Our event for a client whose event was applied but for some fields. Its session goes on. */
+export const holdfastWarningEvent = z.object({
+  type: z.literal('holdfast.warning'),
+  event_id: z.string(),
+  warning: z.object({
+    code: z.literal('field_not_applied'),
+    message: z.string(),
+    params: z.array(z.string()).describe('Paths of the fields.'),
+    event_id: z.string().nullable().describe("The client's own id of its event."),
+  }),
+});
+export type HoldfastWarningEvent = z.infer<typeof holdfastWarningEvent>;

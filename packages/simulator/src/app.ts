@@ -8,7 +8,7 @@ import type { Clock } from './clock.ts';
 import type { FaultBook } from './faults/rules.ts';
 import { type Credential, requireKey } from './http/auth.ts';
 import { HttpError } from './http/respond.ts';
-import { type RequestInfo, SessionRecord } from './inspect/record.ts';
+import { type RecordOptions, type RequestInfo, SessionRecord } from './inspect/record.ts';
 import type { Registry } from './inspect/registry.ts';
 import type { Random } from './random.ts';
 import {
@@ -21,8 +21,10 @@ import { ProtocolError } from './session/errors.ts';
 import type { MediaOutput } from './session/host.ts';
 import { RealtimeSession } from './session/session.ts';
 import type { Settings } from './settings.ts';
+import type { SipCalls } from './sip/sip-calls.ts';
 import type { TextCounters } from './text/counters.ts';
 import type { TextProtocol } from './text/protocol.ts';
+import { TranslationSession, type TranslationUpdate } from './translation/session.ts';
 import type { Calls } from './webrtc/calls.ts';
 
 export interface App {
@@ -35,6 +37,7 @@ export interface App {
   readonly faults: FaultBook;
   readonly secrets: ClientSecrets;
   readonly calls: Calls;
+  readonly sipCalls: SipCalls;
   readonly textCounters: TextCounters;
   /** Of its own for each simulator: it keeps what later requests refer to. */
   readonly responses: TextProtocol;
@@ -53,7 +56,9 @@ export function authorize(app: App, credential: Credential | undefined): ClientS
 }
 
 export interface NewSession {
-  transport: 'websocket' | 'webrtc';
+  transport: RecordOptions['transport'];
+  /** Default: what the requests ask for, or a conversation. */
+  type?: SessionConfig['type'];
   model: string | undefined;
   /** What the session starts with: the client secret's part, then the call's own. */
   requests: (SessionRequest | undefined)[];
@@ -68,12 +73,15 @@ export interface NewSession {
 export function createSession(app: App, options: NewSession): RealtimeSession {
   if (app.registry.full) throw new HttpError(429, 'Too many sessions are open.');
   const { behaviour, transport, callId } = options;
-  const model = requireModel(options);
+  const type =
+    options.type ?? options.requests.findLast(request => request !== undefined)?.type ?? 'realtime';
+  // A transcription's model is part of its configuration.
+  const model = type === 'transcription' ? type : requireModel(options);
   const random = app.random.fork(app.random.id('session'));
   const nowMs = app.clock.nowMs();
   const id = random.id('sess');
   const expiresAtS = Math.ceil((nowMs + behaviour.sessionLifetimeMs) / 1000);
-  const config = configFor(options, defaultConfig(id, model, expiresAtS));
+  const config = configFor(options, defaultConfig(id, model, expiresAtS, type));
   const recordOptions = { id, transport, model, request: options.request, nowMs };
   const record = new SessionRecord({ ...recordOptions, ...(callId ? { callId } : {}) });
   const { media, disconnect } = options;
@@ -90,7 +98,31 @@ export function createSession(app: App, options: NewSession): RealtimeSession {
   return session;
 }
 
-function requireModel({ model, requests, behaviour }: NewSession): string {
+export interface NewTranslation {
+  model: string | undefined;
+  request: TranslationUpdate | undefined;
+  info: RequestInfo;
+  behaviour: Behaviour;
+  disconnect(code: number, reason: string): void;
+}
+
+/** Throws `HttpError` when there is no such model or no room. */
+export function createTranslation(app: App, options: NewTranslation): TranslationSession {
+  if (app.registry.full) throw new HttpError(429, 'Too many sessions are open.');
+  const { behaviour, request, info, disconnect } = options;
+  const model = requireModel({ model: options.model, requests: [], behaviour });
+  const random = app.random.fork(app.random.id('session'));
+  const nowMs = app.clock.nowMs();
+  const id = random.id('sess');
+  const record = new SessionRecord({ id, transport: 'websocket', model, request: info, nowMs });
+  const expiresAtS = Math.ceil((nowMs + behaviour.sessionLifetimeMs) / 1000);
+  const parts = { id, model, expiresAtS, behaviour, random, record, request, disconnect };
+  app.registry.add(record);
+  return new TranslationSession(parts);
+}
+
+function requireModel(asked: Pick<NewSession, 'model' | 'requests' | 'behaviour'>): string {
+  const { model, requests, behaviour } = asked;
   const name = model ?? requests.findLast(request => request?.model !== undefined)?.model;
   if (name === undefined || name === '') {
     throw new HttpError(400, 'You must provide a model parameter.', { code: 'missing_model' });

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { MAX_CLIENT_SECRETS } from './limits.ts';
 import type { Random } from './random.ts';
 import type { SessionRequest } from './session/config.ts';
+import type { TranslationRequest } from './translation/session.ts';
 
 const DEFAULT_TTL_S = 600;
 const SECRET_LENGTH = 32;
@@ -25,7 +26,12 @@ export interface ClientSecret {
   /** Seconds since the Unix epoch. */
   expiresAtS: number;
   session: SessionRequest | undefined;
+  /** Of a secret for translations. */
+  translation: TranslationRequest | undefined;
 }
+
+/** What a secret is for. */
+export type SecretContent = Partial<Pick<ClientSecret, 'session' | 'translation'>>;
 
 export class ClientSecrets {
   readonly #secrets = new Map<string, ClientSecret>();
@@ -35,9 +41,11 @@ export class ClientSecrets {
     this.#random = random;
   }
 
-  create(session: SessionRequest | undefined, ttlS: number, nowMs: number): ClientSecret {
+  create(content: SecretContent, ttlS: number, nowMs: number): ClientSecret {
     const value = this.#random.id('ek', SECRET_LENGTH);
-    const secret = { value, expiresAtS: Math.floor(nowMs / 1000) + ttlS, session };
+    const { session, translation } = content;
+    const expiresAtS = Math.floor(nowMs / 1000) + ttlS;
+    const secret = { value, expiresAtS, session, translation };
     this.#secrets.set(value, secret);
     for (const oldest of this.#secrets.keys()) {
       if (this.#secrets.size <= MAX_CLIENT_SECRETS) break;

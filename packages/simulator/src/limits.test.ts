@@ -27,13 +27,13 @@ function makeRecord(id: string): SessionRecord {
 describe('client secrets', () => {
   it('expire, and the oldest falls out', () => {
     const secrets = new ClientSecrets(new Random('x'));
-    const first = secrets.create(undefined, 60, 0);
+    const first = secrets.create({}, 60, 0);
     expect(secrets.find(first.value, 59_999)).toBe(first);
     expect(secrets.find(first.value, 60_000)).toBeUndefined();
-    const oldest = secrets.create(undefined, 60, 0);
-    for (let count = 1; count < MAX_CLIENT_SECRETS; count++) secrets.create(undefined, 60, 0);
+    const oldest = secrets.create({}, 60, 0);
+    for (let count = 1; count < MAX_CLIENT_SECRETS; count++) secrets.create({}, 60, 0);
     expect(secrets.find(oldest.value, 0)).toBe(oldest);
-    secrets.create(undefined, 60, 0);
+    secrets.create({}, 60, 0);
     expect(secrets.find(oldest.value, 0)).toBeUndefined();
   });
 });

@@ -15,6 +15,7 @@ import { Registry } from './inspect/registry.ts';
 import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import { Random } from './random.ts';
 import { parseSettings, type Settings, type SettingsInput } from './settings.ts';
+import { SipCalls } from './sip/sip-calls.ts';
 import { TextCounters } from './text/counters.ts';
 import { createResponsesProtocol } from './text/responses.ts';
 import { Calls } from './webrtc/calls.ts';
@@ -38,6 +39,7 @@ function createApp(settings: Settings, clock: Clock): App {
     faults: new FaultBook(settings.faults),
     secrets: new ClientSecrets(random.fork('secrets')),
     calls: new Calls(),
+    sipCalls: new SipCalls(),
     textCounters: new TextCounters(),
     responses: createResponsesProtocol(),
   };

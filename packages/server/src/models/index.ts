@@ -39,7 +39,7 @@ export { createModels, type Models } from './models.ts';
 export { createProviderKeys } from './provider-keys/provider-keys.ts';
 export { providerKeyRoutes } from './provider-keys/routes.ts';
 export { modelsRoutes } from './routes.ts';
-export type { Upstream } from './upstream.ts';
+export type { SocketTarget, Upstream } from './upstream.ts';
 export {
   createVoiceAccounts,
   type VoiceAccount,

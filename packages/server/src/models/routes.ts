@@ -24,39 +24,43 @@ const modelQuery = z.object({
   protocol: z.enum(PROTOCOLS).default('realtime').describe('Only models with this protocol.'),
 });
 
-/** `GET /v1/models` in OpenAI's list shape. `created` is always 0. */
+const PATHS = ['/v1/models', '/openai/v1/models'];
+
+/** `GET /v1/models`, and Azure's, in OpenAI's list shape. `created` is always 0. */
 export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
   return async app => {
-    app.get(
-      '/v1/models',
-      {
-        config: { policy: 'models.list', errors: 'openai' },
-        schema: {
-          tags: ['models'],
-          summary: 'List the models that may be requested',
-          querystring: modelQuery,
-          response: { 200: modelList },
+    for (const path of PATHS) {
+      app.get(
+        path,
+        {
+          config: { policy: 'models.list', errors: 'openai' },
+          schema: {
+            tags: ['models'],
+            summary: 'List the models that may be requested',
+            querystring: modelQuery,
+            response: { 200: modelList },
+          },
         },
-      },
-      async request => {
-        const listed = models.list.filter(model =>
-          model.protocols.includes(request.query.protocol),
-        );
-        return {
-          object: 'list' as const,
-          data: listed.map(model => ({
-            id: model.id,
-            object: 'model' as const,
-            created: 0,
-            owned_by: 'holdfast',
-            holdfast: {
-              aliases: model.aliases,
-              protocols: model.protocols,
-              default: model.id === models.defaultModel.id,
-            },
-          })),
-        };
-      },
-    );
+        async request => {
+          const listed = models.list.filter(model =>
+            model.protocols.includes(request.query.protocol),
+          );
+          return {
+            object: 'list' as const,
+            data: listed.map(model => ({
+              id: model.id,
+              object: 'model' as const,
+              created: 0,
+              owned_by: 'holdfast',
+              holdfast: {
+                aliases: model.aliases,
+                protocols: model.protocols,
+                default: model.id === models.defaultModel.id,
+              },
+            })),
+          };
+        },
+      );
+    }
   };
 }

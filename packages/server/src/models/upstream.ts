@@ -3,20 +3,23 @@ import type { Endpoint, Model } from './catalogue.ts';
 
 /**
  * Addresses and credentials of one model's upstream, in the GA Realtime protocol.
- * Sources: openai-openapi `openapi.yaml` (calls, hangup); Azure's "Realtime API via WebSockets":
- * the GA path takes no `api-version`.
+ * Sources: openai-openapi `openapi.yaml` (calls, hangup); `openai` 7.57 `realtime/internal-base`
+ * (intent) and `realtime/translations/ws`; Azure's "Realtime API via WebSockets": the GA path takes
+ * no `api-version`.
  */
 export interface Upstream {
   readonly provider: Endpoint['provider'];
   /** The model's name at the provider. */
   readonly deployment: string;
-  /** A new session, or the sideband of a call when the provider's call id is given. */
-  wsUrl(target?: { callId: string }): string;
+  /** A new session of that type (default: realtime), or the sideband of the provider's call. */
+  wsUrl(target?: SocketTarget): string;
   readonly callsUrl: string;
   hangupUrl(callId: string): string;
   /** Credentials only. Throws `upstream_rejected` when none are available. */
   headers(): Promise<Record<string, string>>;
 }
+
+export type SocketTarget = 'realtime' | 'transcription' | 'translation' | { callId: string };
 
 export interface UpstreamCredentials {
   /** The secret of that name, or undefined when there is none. */
@@ -57,10 +60,12 @@ export function createUpstream(
     provider: endpoint.provider,
     deployment,
     callsUrl,
-    wsUrl(target) {
-      const url = new URL(`${base}/realtime`);
+    wsUrl(target = 'realtime') {
+      const path = target === 'translation' ? '/realtime/translations' : '/realtime';
+      const url = new URL(base + path);
       url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-      if (target) url.searchParams.set('call_id', target.callId);
+      if (typeof target === 'object') url.searchParams.set('call_id', target.callId);
+      else if (target === 'transcription') url.searchParams.set('intent', target);
       else url.searchParams.set('model', deployment);
       return url.href;
     },

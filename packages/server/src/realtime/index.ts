@@ -21,4 +21,5 @@ export {
 } from './defaults.ts';
 export { createRealtime, type Realtime, type RealtimeDeps } from './feature.ts';
 export { SESSION_KIND } from './kind.ts';
+export { NOT_OFFERED } from './routes/not-offered.ts';
 export { recordedSessions } from './store.ts';

@@ -1,9 +1,13 @@
+import type { SessionType } from '@holdfast/protocol';
 import clientEvents from './client-events.json' with { type: 'json' };
 import { isObject } from './preview/session.ts';
+import transcriptionEvents from './transcription-events.json' with { type: 'json' };
+import translationEvents from './translation-events.json' with { type: 'json' };
 
 /**
  * Which events and fields a client of a locked session may send: those of the stock clients, read
- * from their typings into `client-events.json` (`npm run docs`), and those that the operator adds
+ * from their typings into `client-events.json` and its neighbours for other types of sessions
+ * (`npm run docs`), and those that the operator adds
  * (`HOLDFAST_LOCKED_ALSO_ALLOWED`). Names are compared exactly. An upstream that folds case, trims
  * or translates names therefore never gets one that it could read as another.
  *
@@ -23,37 +27,52 @@ interface Place {
 const SHOWN_CHARS = 100;
 
 export class KnownEvents {
-  readonly #events = new Map<string, Place>();
+  readonly #byType: Readonly<Record<SessionType, Events>>;
 
-  /** Each addition is the type of an event, or `type:path`. */
+  /** Each addition, for all types of sessions, is the type of an event, or `type:path`. */
   constructor(additions: readonly string[] = []) {
-    for (const [type, paths] of Object.entries(clientEvents)) {
-      for (const path of paths) this.#add(type, path);
-    }
-    for (const addition of additions) {
-      const [type = '', path = 'event_id'] = addition.split(/:(.*)/s, 2);
-      this.#add(type, path);
-    }
-  }
-
-  #add(type: string, path: string): void {
-    let event = this.#events.get(type);
-    if (event === undefined) {
-      event = emptyPlace();
-      this.#events.set(type, event);
-      addPath(event, `type=${type}`);
-      addPath(event, 'event_id');
-    }
-    addPath(event, path);
+    this.#byType = {
+      realtime: eventsOf(clientEvents, additions),
+      transcription: eventsOf(transcriptionEvents, additions),
+      translation: eventsOf(translationEvents, additions),
+    };
   }
 
   /** The first part of `event` that is not known, by its path; undefined when all are. */
-  unknownPart(event: unknown): string | undefined {
+  unknownPart(event: unknown, sessionType: SessionType = 'realtime'): string | undefined {
     if (!isObject(event)) return 'type';
     const { type } = event;
-    const place = typeof type === 'string' ? this.#events.get(type) : undefined;
+    const place = typeof type === 'string' ? this.#byType[sessionType].get(type) : undefined;
     return place === undefined ? 'type' : unknownAt(place, event, '');
   }
+}
+
+type Events = Map<string, Place>;
+
+function eventsOf(
+  listed: Readonly<Record<string, readonly string[]>>,
+  additions: readonly string[],
+): Events {
+  const events: Events = new Map();
+  for (const [type, paths] of Object.entries(listed)) {
+    for (const path of paths) addEvent(events, type, path);
+  }
+  for (const addition of additions) {
+    const [type = '', path = 'event_id'] = addition.split(/:(.*)/s, 2);
+    addEvent(events, type, path);
+  }
+  return events;
+}
+
+function addEvent(events: Events, type: string, path: string): void {
+  let event = events.get(type);
+  if (event === undefined) {
+    event = emptyPlace();
+    events.set(type, event);
+    addPath(event, `type=${type}`);
+    addPath(event, 'event_id');
+  }
+  addPath(event, path);
 }
 
 function emptyPlace(): Place {

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { SessionType } from '@holdfast/protocol';
 import type { KnownEvents } from './known-event.ts';
 import { isObject, type Json } from './preview/session.ts';
 import { errorEvent, type FilterVerdict } from './relay/index.ts';
+import { typeOf } from './session-type.ts';
 
 /**
  * The configuration of a session: what is sent upstream before the client's first event, and which
@@ -18,27 +20,52 @@ import { errorEvent, type FilterVerdict } from './relay/index.ts';
 const LOCKABLE = ['instructions', 'tools', 'voice', 'model', 'turn_detection', 'all'] as const;
 type Lockable = (typeof LOCKABLE)[number];
 
-/** Where each lockable part stands in a GA session or response object. */
-const PATHS: Readonly<Record<Exclude<Lockable, 'all'>, readonly (readonly string[])[]>> = {
-  instructions: [['instructions'], ['prompt']],
-  tools: [['tools'], ['tool_choice'], ['prompt']],
-  voice: [['audio', 'output', 'voice'], ['voice']],
-  model: [['model']],
-  turn_detection: [['audio', 'input', 'turn_detection'], ['turn_detection']],
+type Paths = Readonly<Partial<Record<Lockable, readonly (readonly string[])[]>>>;
+
+/** Where each lockable part stands in a GA session or response object, by the session's type. */
+const PATHS: Readonly<Record<SessionType, Paths>> = {
+  realtime: {
+    instructions: [['instructions'], ['prompt']],
+    tools: [['tools'], ['tool_choice'], ['prompt']],
+    voice: [['audio', 'output', 'voice'], ['voice']],
+    model: [['model']],
+    turn_detection: [['audio', 'input', 'turn_detection'], ['turn_detection']],
+  },
+  transcription: {
+    // With its prompt, which instructs.
+    model: [['model'], ['audio', 'input', 'transcription']],
+    turn_detection: [['audio', 'input', 'turn_detection'], ['turn_detection']],
+  },
+  translation: { model: [['model']] },
 };
+
+/** The parts that a session of that type has; `all` is everything. */
+export function lockableIn(type: SessionType): readonly string[] {
+  return [...Object.keys(PATHS[type]), 'all'];
+}
+
+function pathsOf({ config }: Locks, part: string): readonly (readonly string[])[] {
+  return PATHS[typeOf(config)][part as Lockable] ?? [];
+}
 
 /** What a response may still set when everything is locked. */
 const HARMLESS_IN_RESPONSE: ReadonlySet<string> = new Set(['conversation', 'metadata', 'input']);
 
 /** The first event to the upstream, or null where there is nothing to configure. */
 export function configurationEvent(config: Json, eventId: string): string | null {
-  const { model: _model, ...session } = config;
-  if (Object.keys(session).every(key => key === 'type')) return null;
-  return JSON.stringify({
+  const { model: _model, type: _type, ...session } = config;
+  if (Object.keys(session).length === 0) return null;
+  return JSON.stringify({ ...updateTo(config), event_id: eventId });
+}
+
+/** The client event that sets a configuration. A translation's session has no type in it. */
+export function updateTo(config: Json): Json {
+  const { model: _model, type: _type, ...session } = config;
+  const type = typeOf(config);
+  return {
     type: 'session.update',
-    event_id: eventId,
-    session: { ...session, type: 'realtime' },
-  });
+    session: type === 'translation' ? session : { ...session, type },
+  };
 }
 
 /** What is fixed for a session (GA shape), and which of its parts stay so. */
@@ -55,7 +82,7 @@ export function lockFilter(
   if (locks.locked.length === 0) return undefined;
   return text => {
     const event = JSON.parse(text) as unknown;
-    const unknown = known.unknownPart(event);
+    const unknown = known.unknownPart(event, typeOf(locks.config));
     if (unknown !== undefined) {
       const message =
         `${unknown} is not known. While parts of a session are locked, only the events and ` +
@@ -110,12 +137,9 @@ function isLocked({ locked }: Locks, part: Lockable): boolean {
   return locked.includes(part) || locked.includes('all');
 }
 
-function changed(
-  name: 'session' | 'response',
-  value: unknown,
-  { config, locked }: Locks,
-): string | undefined {
+function changed(name: 'session' | 'response', value: unknown, locks: Locks): string | undefined {
   if (!isObject(value)) return undefined;
+  const { config, locked } = locks;
   if (locked.includes('all')) {
     const key = Object.keys(value).find(
       key =>
@@ -125,7 +149,7 @@ function changed(
     return key === undefined ? undefined : `${name}.${key}`;
   }
   for (const part of locked) {
-    for (const path of PATHS[part as keyof typeof PATHS] ?? []) {
+    for (const path of pathsOf(locks, part)) {
       const blocked = blockedAt(value, path);
       if (blocked !== undefined) return `${name}.${blocked}`;
       const wanted = at(value, path);
@@ -163,11 +187,12 @@ function blockedAt(value: unknown, path: readonly string[]): string | undefined 
  * add to it), one that was left open what it held in `first`.
  */
 export function lockBroken(
-  { config, locked }: Locks,
+  locks: Locks,
   { first, now }: { readonly first: Json; readonly now: Json },
 ): boolean {
+  const { config, locked } = locks;
   const parts = locked.includes('all') ? LOCKABLE : locked;
-  const paths = parts.flatMap(part => PATHS[part as keyof typeof PATHS] ?? []);
+  const paths = parts.flatMap(part => pathsOf(locks, part));
   return paths.some(path => {
     if (path[0] === 'model') return false;
     const fixed = at(config, path);

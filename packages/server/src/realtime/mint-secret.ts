@@ -1,14 +1,30 @@
-import type { clientSecretRequest, legacySessionRequest } from '@holdfast/protocol';
-import { CLIENT_SECRET_TTL_DEFAULT_S } from '@holdfast/protocol';
+import {
+  type betaSessionRequest,
+  CLIENT_SECRET_TTL_DEFAULT_S,
+  type clientSecretRequest,
+  type legacySessionRequest,
+  realtimeSessionConfig,
+  type SessionType,
+  type translationSecretRequest,
+} from '@holdfast/protocol';
 import type { z } from 'zod';
 import type { Principal } from '../auth/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
 import type { Models } from '../models/index.ts';
 import { type SessionDefaults, withDefaults } from './defaults.ts';
 import type { KnownEvents } from './known-event.ts';
+import { lockableIn, updateTo } from './locked-config.ts';
 import { type AdmissionDeps, mintSession } from './open-session.ts';
 import type { Json } from './preview/session.ts';
-import { sessionToGa, sessionToPreview, Untranslatable } from './preview/session.ts';
+import {
+  sessionToGa,
+  sessionToPreview,
+  transcriptionToGa,
+  transcriptionToPreview,
+  Untranslatable,
+} from './preview/session.ts';
+import { leftOutMessage } from './preview/translate.ts';
+import { typeOf } from './session-type.ts';
 
 export interface SecretsDeps extends AdmissionDeps {
   readonly models: Models;
@@ -16,7 +32,9 @@ export interface SecretsDeps extends AdmissionDeps {
   readonly knownEvents: KnownEvents;
 }
 
-type ClientSecretRequest = z.infer<typeof clientSecretRequest>;
+type ClientSecretRequest = z.infer<typeof clientSecretRequest | typeof translationSecretRequest>;
+
+type BetaSessionRequest = z.infer<typeof betaSessionRequest>;
 
 /** `POST /v1/realtime/client_secrets`: a token narrowed to a model and a configuration. */
 export async function mintSecret(
@@ -25,11 +43,19 @@ export async function mintSecret(
   request: ClientSecretRequest,
 ) {
   const { models, defaults } = deps;
-  const asked = request.session ?? { type: 'realtime' as const };
-  const model = models.resolve(asked.model ?? models.defaultModel.id);
-  const session = { ...withDefaults(asked, defaults), model: model.id };
+  const asked: Json = request.session ?? {};
+  const type = typeOf(asked);
+  const named = type === 'transcription' ? undefined : (asked.model as string | undefined);
+  const model = models.resolve(named ?? models.defaultModel.id);
+  const session: Json =
+    type === 'realtime'
+      ? { ...withDefaults(asked, defaults), model: model.id }
+      : { ...asked, ...(type === 'translation' && { model: model.id }) };
   const locked = request.holdfast?.locked ?? [];
-  if (locked.length > 0) assertKnown(deps.knownEvents, session);
+  if (locked.length > 0) {
+    assertLockable(type, locked);
+    assertKnown(deps.knownEvents, session);
+  }
   const secret = await deps.clientSecrets.mint(principal, {
     model: model.id,
     session,
@@ -43,7 +69,7 @@ export async function mintSecret(
     expires_at,
     session: {
       ...session,
-      object: 'realtime.session',
+      ...(type !== 'translation' && { object: OBJECTS[type] }),
       // No session exists yet, but the provider's clients expect an id here.
       id: secret.secretId.replace(/^sec_/, 'sess_'),
       expires_at,
@@ -51,9 +77,25 @@ export async function mintSecret(
   };
 }
 
+const OBJECTS = {
+  realtime: 'realtime.session',
+  transcription: 'realtime.transcription_session',
+} as const;
+
+/** A lock on a part that the session does not have would hold nothing. */
+function assertLockable(type: SessionType, locked: readonly string[]): void {
+  const allowed = lockableIn(type);
+  const missing = locked.find(part => !allowed.includes(part));
+  if (missing === undefined) return;
+  throw new HoldfastError('invalid_request', `A ${type} session has no ${missing} to lock.`, {
+    field: 'holdfast.locked',
+    allowed,
+  });
+}
+
 /** A misspelt field would lock nothing, so that its lock would hold something else. */
 function assertKnown(known: KnownEvents, session: Json): void {
-  const part = known.unknownPart({ type: 'session.update', session });
+  const part = known.unknownPart(updateTo(session), typeOf(session));
   if (part === undefined) return;
   throw new HoldfastError(
     'invalid_request',
@@ -74,8 +116,9 @@ export async function mintLegacySession(
 ) {
   const { models, defaults } = deps;
   const { model: name, ...rest } = flat;
+  const leftOut: string[] = [];
   const model = models.resolve(name === undefined ? models.defaultModel.id : String(name));
-  const session = { ...withDefaults(gaOf(rest), defaults), model: model.id };
+  const session = { ...withDefaults(gaOf(rest, leftOut), defaults), model: model.id };
   const ttlS = CLIENT_SECRET_TTL_DEFAULT_S;
   const secret = await deps.clientSecrets.mint(principal, {
     model: model.id,
@@ -102,18 +145,46 @@ export async function mintLegacySession(
   return {
     ...sessionToPreview({ ...session, id: row.id, expires_at }),
     client_secret: { value: secret.value, expires_at },
+    ...warningOf(leftOut),
   };
 }
 
-function gaOf(flat: Json): Json {
+/** What beta clients mint with: the flat shape in and out, and no session of ours yet. */
+export async function mintBetaSession(
+  deps: SecretsDeps,
+  principal: Principal,
+  type: 'realtime' | 'transcription',
+  { client_secret, ...flat }: BetaSessionRequest,
+) {
+  const leftOut: string[] = [];
+  const session = realtimeSessionConfig.parse(gaOf(flat, leftOut, type));
+  const { expires_after } = client_secret ?? {};
+  const minted = await mintSecret(deps, principal, { session, expires_after });
+  const toPreview = type === 'transcription' ? transcriptionToPreview : sessionToPreview;
+  return {
+    ...toPreview(minted.session),
+    client_secret: { value: minted.value, expires_at: minted.expires_at },
+    ...warningOf(leftOut),
+  };
+}
+
+function gaOf(flat: Json, leftOut: string[], type: SessionType = 'realtime'): Json {
   try {
-    return sessionToGa(flat);
+    if (type === 'transcription') return transcriptionToGa(flat, leftOut);
+    return sessionToGa(flat, 'session', leftOut);
   } catch (error) {
     if (!(error instanceof Untranslatable)) throw error;
     throw new HoldfastError('invalid_request', error.message, {
       field: error.param.replace(/^session\./, ''),
     });
   }
+}
+
+/** What a minted session says of fields that it does not have. */
+function warningOf(leftOut: readonly string[]): Json {
+  if (leftOut.length === 0) return {};
+  const names = leftOut.map(name => name.replace(/^session\./, ''));
+  return { holdfast: { warning: leftOutMessage(names) } };
 }
 
 const epochS = (date: Date) => Math.floor(date.getTime() / 1000);

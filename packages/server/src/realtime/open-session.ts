@@ -8,6 +8,7 @@ import { voiceOf } from './log-events.ts';
 import { transcriptionModelOf } from './meter.ts';
 import type { Json } from './preview/session.ts';
 import { findMinted } from './queries.ts';
+import { typeOf } from './session-type.ts';
 import * as store from './store.ts';
 import type { Protocol, SessionRow, Transport } from './tables.ts';
 import type { TransitionDeps } from './transitions.ts';
@@ -135,6 +136,7 @@ async function register(
     id,
     projectId,
     createdBy: principal.id,
+    type: typeOf(request.config),
     transport,
     protocol: request.protocol,
     model: request.model,
@@ -157,7 +159,12 @@ function created(row: SessionRow, request: Pick<OpenRequest, 'principal' | 'conf
     events: [
       {
         type: 'session.created' as const,
-        data: { model: row.model, voice: row.voice, transport: row.transport },
+        data: {
+          type: row.type,
+          model: row.model,
+          voice: row.voice,
+          transport: row.transport,
+        },
         ...(typeof instructions === 'string' && {
           private: { instructions: boundedText(instructions) },
         }),
@@ -191,6 +198,7 @@ export async function mintSession(
     id,
     projectId,
     createdBy: principal.id,
+    type: typeOf(request.config),
     transport: 'webrtc',
     protocol: 'ga',
     model: request.model,

@@ -16,6 +16,7 @@ export function presentSession(
     created_by: row.created_by,
     label: row.label,
     state: row.state,
+    type: row.type,
     transport: row.transport,
     protocol: row.protocol,
     model: row.model,

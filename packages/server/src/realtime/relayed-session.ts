@@ -8,7 +8,7 @@ import { closeCodeOf, eventOf, failureFields } from './errors.ts';
 import { createLeasedSession, type LeasedSession } from './leased-session.ts';
 import { configurationEvent, lockFilter } from './locked-config.ts';
 import type { Json } from './preview/session.ts';
-import { previewHooks } from './preview/translate.ts';
+import { eitherHooks, previewHooks } from './preview/translate.ts';
 import type { RegisteredSession, StopReason } from './registry.ts';
 import {
   errorEvent,
@@ -18,6 +18,7 @@ import {
   rejectSession,
 } from './relay/index.ts';
 import { judgeEnd, type SessionInput } from './session.ts';
+import { typeOf } from './session-type.ts';
 import type { Protocol, SessionRow } from './tables.ts';
 import { connectSession } from './transitions.ts';
 import { dial } from './upstream.ts';
@@ -44,6 +45,8 @@ export interface RelayedSessionOptions {
   readonly upstream: Upstream;
   readonly model: string;
   readonly protocol: Protocol;
+  /** As in `SocketRequest`. */
+  readonly orPreview: boolean;
   readonly config: Json;
   readonly locked: readonly string[];
 }
@@ -151,9 +154,10 @@ export class RelayedSession implements RegisteredSession {
 
   async #dial(): Promise<RelayPeer> {
     const startedMs = performance.now();
-    const { upstream, lease, protocol, requestId } = this.#options;
+    const { upstream, lease, protocol, requestId, config } = this.#options;
     const { peer, upstreamRequestId } = await dial({
       upstream,
+      target: typeOf(config),
       requestId,
       timeoutMs: this.#deps.dialTimeoutMs,
       signal: this.#dialling.signal,
@@ -178,7 +182,7 @@ export class RelayedSession implements RegisteredSession {
 
   async #relayBetween(client: RelayPeer, upstream: RelayPeer): Promise<void> {
     const { tap } = this.leased;
-    const { config, locked, protocol } = this.#options;
+    const { config, locked } = this.#options;
     const { ticker, relayLimits, knownEvents } = this.#deps;
     const filter = lockFilter({ config, locked }, knownEvents);
     const relay = new Relay({
@@ -187,7 +191,7 @@ export class RelayedSession implements RegisteredSession {
       ticker,
       guard: {
         ...(filter && { filterClientMessage: filter }),
-        ...(protocol === 'preview' && previewHooks(event => void this.#relay?.inject(event))),
+        ...this.#translation(),
       },
       ...(relayLimits && { limits: relayLimits }),
       onServerEvent: text => tap.server(text),
@@ -217,6 +221,13 @@ export class RelayedSession implements RegisteredSession {
       upstream_bytes: upstreamToClient.bytes,
       upstream_messages: upstreamToClient.messages,
     });
+  }
+
+  #translation() {
+    const { protocol, orPreview } = this.#options;
+    const tell = (event: string) => void this.#relay?.inject(event);
+    if (protocol === 'preview') return previewHooks(tell);
+    return orPreview ? eitherHooks(tell) : {};
   }
 
   #report(outcome: RelayOutcome): void {

@@ -388,10 +388,17 @@ describe('the preview protocol', () => {
     expect(
       types.filter(type => /output_audio|conversation\.item\.(added|done)/.test(type)),
     ).toEqual([]);
-    client.send({ type: 'session.update', event_id: 'e9', session: { temperature: 1.2 } });
-    expect(await client.event('error')).toMatchObject({
-      error: { param: 'session.temperature', event_id: 'e9' },
+    const session = { temperature: 1.2, instructions: 'Be brief.' };
+    client.send({ type: 'session.update', event_id: 'e9', session });
+    expect(await client.event('holdfast.warning')).toMatchObject({
+      warning: { params: ['session.temperature'], event_id: 'e9' },
     });
+    await eventually(() =>
+      client.events.some(
+        event => (event.session as { instructions?: string })?.instructions === 'Be brief.',
+      ),
+    );
+    expect(types).not.toContain('error');
     const id = await sessionIdOf(client);
     client.socket.close(1000);
     await bench.settled(id, 'ended');

@@ -7,13 +7,19 @@ import { openSession } from './open-session.ts';
 import type { Json } from './preview/session.ts';
 import { acceptUpgrade } from './relay/index.ts';
 import { RelayedSession } from './relayed-session.ts';
+import { configOf, typeOf } from './session-type.ts';
 import type { Protocol } from './tables.ts';
 
 export interface SocketRequest {
   readonly protocol: Protocol;
+  /** The client may turn out to speak preview: a route whose clients cannot say so. */
+  readonly orPreview?: boolean;
   /** As the client named it; null for the model of the client secret. */
   readonly model: string | null;
-  /** Sent upstream before the client's first event (GA shape); empty: nothing is sent. */
+  /**
+   * Sent upstream before the client's first event (GA shape); without more than its `type`, which
+   * is the session's, nothing is sent.
+   */
   readonly config: Json;
   /** The minted session that the client's URL names, if it names one. */
   readonly sessionId?: string;
@@ -31,9 +37,9 @@ export async function openSocket(
 ): Promise<void> {
   const { principal } = upgrade;
   deps.registry.assertAdmitting();
-  const model = modelFor(deps.models, principal, request.model);
-  const config = principal.grant?.session ?? request.config;
-  const { protocol, sessionId } = request;
+  const config = configOf(principal, request.config);
+  const model = modelOf(deps.models, principal, { name: request.model, config });
+  const { protocol, orPreview = false, sessionId } = request;
   const opened = await openSession(deps, {
     principal,
     model: model.id,
@@ -43,21 +49,36 @@ export async function openSocket(
     ...(sessionId !== undefined && { sessionId }),
   });
   const session = new RelayedSession(deps, {
-    client: acceptUpgrade(upgrade),
+    client: acceptUpgrade({ ...upgrade, speaksBeta: protocol === 'preview' }),
     requestId: upgrade.requestId,
     lease: opened.lease,
     row: opened.row,
     upstream: deps.models.upstream(model, principal.projectId),
     model: model.id,
     protocol,
+    orPreview,
     config,
     locked: principal.grant?.locked ?? [],
   });
   deps.registry.add(session, principal);
 }
 
+/**
+ * The model of a session. Transcriptions name theirs in their configuration, and may do so later:
+ * they run where the default model does.
+ */
+export function modelOf(
+  models: Models,
+  principal: Principal,
+  session: { readonly name: string | null; readonly config: Json },
+) {
+  const { name, config } = session;
+  if (typeOf(config) !== 'transcription') return modelFor(models, principal, name);
+  return models.resolve(principal.grant?.model ?? models.defaultModel.id);
+}
+
 /** The model a caller gets. A client secret is for one model; naming another is refused. */
-export function modelFor(models: Models, principal: Principal, name: string | null) {
+function modelFor(models: Models, principal: Principal, name: string | null) {
   const granted = principal.grant?.model;
   const model = models.resolve(name ?? granted);
   if (granted !== undefined && models.resolve(granted).id !== model.id) {

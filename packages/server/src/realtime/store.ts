@@ -1,4 +1,4 @@
-import type { SessionState } from '@holdfast/protocol';
+import type { SessionState, SessionType } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { Basis } from '../auth/index.ts';
 import type { Executor, Trx } from '../platform/database/index.ts';
@@ -11,6 +11,7 @@ export interface NewSession {
   readonly id: string;
   readonly projectId: string;
   readonly createdBy: string;
+  readonly type: SessionType;
   readonly transport: Transport;
   readonly protocol: Protocol;
   readonly model: string;
@@ -39,6 +40,7 @@ export async function insert(trx: Trx, session: NewSession): Promise<SessionRow>
       project_id: session.projectId,
       created_by: session.createdBy,
       state: 'created',
+      type: session.type,
       holds_place: session.replica !== null,
       transport: session.transport,
       protocol: session.protocol,

@@ -1,11 +1,11 @@
-import type { SessionState, SessionUsage } from '@holdfast/protocol';
+import type { SessionState, SessionType, SessionUsage } from '@holdfast/protocol';
 import type { ColumnType, Generated, Selectable } from 'kysely';
 import type { Basis } from '../auth/index.ts';
 import type { Executor } from '../platform/database/index.ts';
 
 /** An order to the replica that holds a session. */
 export type Control = 'end' | 'erase';
-export type Transport = 'websocket' | 'webrtc';
+export type Transport = 'websocket' | 'webrtc' | 'sip';
 export type Protocol = 'ga' | 'preview';
 
 type UsageColumns = { [K in keyof SessionUsage]: Generated<number> };
@@ -15,6 +15,7 @@ export interface SessionsTable extends UsageColumns {
   project_id: string;
   created_by: string;
   state: SessionState;
+  type: Generated<SessionType>;
   holds_place: boolean;
   transport: Transport;
   protocol: Protocol;

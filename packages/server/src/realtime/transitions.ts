@@ -7,7 +7,7 @@ import type { Telemetry } from '../platform/telemetry/index.ts';
 import type { RealtimeMetrics } from './metrics.ts';
 import { isFinal, nextState, type SessionInput } from './session.ts';
 import * as store from './store.ts';
-import type { Control, Protocol, SessionRow } from './tables.ts';
+import type { Control, Protocol, SessionRow, Transport } from './tables.ts';
 
 /**
  * Takes sessions through their states: one transaction each, that locks the row, asks the state
@@ -117,7 +117,7 @@ function finalEvent(row: store.RowAfter, reason: string): NewEvent {
 
 export interface Connection {
   readonly lease: Lease;
-  readonly transport: 'websocket' | 'webrtc';
+  readonly transport: Transport;
   readonly protocol: Protocol;
   /** Set when the session is taken over: no log has what happened meanwhile. */
   readonly gap?: { readonly reason: 'drain' | 'replica_lost'; readonly since: Date | null };

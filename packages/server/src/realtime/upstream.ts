@@ -1,5 +1,5 @@
 import { HoldfastError, unlessAborted, within } from '../kernel/index.ts';
-import type { Upstream } from '../models/index.ts';
+import type { SocketTarget, Upstream } from '../models/index.ts';
 import {
   UpstreamFault,
   upstreamStatusError,
@@ -10,8 +10,8 @@ import { type DialFailure, dialUpstream, type RelayPeer } from './relay/index.ts
 
 export interface DialRequest {
   readonly upstream: Upstream;
-  /** The provider's id, to attach to a call instead of opening a session. */
-  readonly callId?: string;
+  /** The session to open (default: a conversation), or the call to attach to. */
+  readonly target?: SocketTarget;
   /** For credentials and handshake together. */
   readonly timeoutMs: number;
   /** Ours; sent along so that both sides' logs can be compared. */
@@ -59,11 +59,11 @@ export async function upstreamHeaders(
 
 /** Connects to the upstream; throws the `HoldfastError` for the caller. */
 export async function dial(request: DialRequest): Promise<Dialled> {
-  const { upstream, callId, timeoutMs, signal, requestId } = request;
+  const { upstream, target, timeoutMs, signal, requestId } = request;
   const startedMs = performance.now();
   const credentials = await upstreamHeaders(upstream, { timeoutMs, ...(signal && { signal }) });
   const result = await dialUpstream({
-    url: new URL(callId === undefined ? upstream.wsUrl() : upstream.wsUrl({ callId })),
+    url: new URL(upstream.wsUrl(target)),
     headers: { ...credentials, [REQUEST_ID_HEADER]: requestId },
     timeoutMs: Math.max(1, timeoutMs - (performance.now() - startedMs)),
     ...(signal && { signal }),

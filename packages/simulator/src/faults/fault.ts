@@ -7,9 +7,18 @@
 import type { Socket } from 'node:net';
 import { z } from 'zod';
 import type { Behaviour } from '../behaviour.ts';
-import type { RealtimeSession } from '../session/session.ts';
 
-const ROUTES = ['websocket', 'sideband', 'client_secrets', 'calls', 'hangup', 'text'] as const;
+const ROUTES = [
+  'websocket',
+  'sideband',
+  'client_secrets',
+  'calls',
+  'accept',
+  'reject',
+  'refer',
+  'hangup',
+  'text',
+] as const;
 export type Route = (typeof ROUTES)[number];
 
 /** Fields of every rule. */
@@ -54,7 +63,11 @@ export interface Refusal {
 
 /** An open session, with what faults may do to its connection. */
 export interface FaultTarget {
-  readonly session: RealtimeSession;
+  readonly session: {
+    /** Sends an `error` event that no client event caused. */
+    fail(error: { type: string; code: string; message: string }): void;
+    expire(): void;
+  };
   /** Runs `action` once when the trigger comes true, if the session is still open then. */
   when(trigger: Trigger, action: () => void): void;
   after(delayMs: number, action: () => void): void;

@@ -1,14 +1,18 @@
 /**
  * WebRTC signalling: `POST …/calls` takes an SDP offer (bare, or in a form beside the session's
  * configuration) and answers with the SDP answer and the call's address; `POST …/hangup` ends it.
+ * Calls by telephone (`sip/`) are accepted, rejected and referred by their id.
  */
 import type { IncomingMessage } from 'node:http';
+import { z } from 'zod';
 import { authorize } from '../app.ts';
 import { shapeBehaviour } from '../faults/rules.ts';
+import { toProtocolError } from '../session/client-events.ts';
 import { parseSessionRequest, type SessionRequest } from '../session/config.ts';
+import { acceptCall } from '../sip/open-sip-call.ts';
 import { openCall } from '../webrtc/open-call.ts';
 import { credentialOf, requestInfo } from './auth.ts';
-import { parseJson, readBody, readForm } from './body.ts';
+import { parseJson, readBody, readForm, readJson } from './body.ts';
 import { HttpError } from './respond.ts';
 import type { RouteContext } from './route.ts';
 
@@ -63,6 +67,49 @@ export async function createCall(context: RouteContext): Promise<void> {
     location: `${url.pathname}/${call.id}`,
   });
   response.end(answerSdp);
+}
+
+export async function accept(context: RouteContext): Promise<void> {
+  const { app, request, response, url, params } = context;
+  const credential = credentialOf(request, url);
+  authorize(app, credential);
+  const session = parseSessionRequest(await readJson(request));
+  const info = requestInfo(request, url, credential);
+  acceptCall(app, { id: params[0] ?? '', session, request: info });
+  response.writeHead(200).end();
+}
+
+const rejection = z.strictObject({ status_code: z.number().int().min(400).max(699).default(603) });
+const referral = z.strictObject({ target_uri: z.string().min(1).max(1_000) });
+
+export async function reject(context: RouteContext): Promise<void> {
+  const { app, request, response, url, params } = context;
+  authorize(app, credentialOf(request, url));
+  const [id = ''] = params;
+  app.sipCalls.requireRinging(id);
+  const { status_code } = checked(rejection, await readJson(request));
+  app.sipCalls.set(id, { state: 'rejected', status_code });
+  response.writeHead(200).end();
+}
+
+export async function refer(context: RouteContext): Promise<void> {
+  const { app, request, response, url, params } = context;
+  authorize(app, credentialOf(request, url));
+  const [id = ''] = params;
+  const call = app.calls.find(id);
+  if (call === undefined || app.sipCalls.view(id)?.state !== 'open') {
+    throw new HttpError(404, 'No such call.', { code: 'call_id_not_found' });
+  }
+  const { target_uri } = checked(referral, await readJson(request));
+  app.sipCalls.set(id, { state: 'referred', target_uri });
+  call.end('referred');
+  response.writeHead(200).end();
+}
+
+function checked<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw toProtocolError(result.error.issues[0]!);
 }
 
 export async function hangUp({ app, request, response, url, params }: RouteContext): Promise<void> {

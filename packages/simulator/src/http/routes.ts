@@ -13,11 +13,13 @@ import {
   defaultConfig,
   parseSessionRequest,
   type SessionRequest,
+  shownConfig,
 } from '../session/config.ts';
 import { TEXT_ROUTES } from '../text/routes.ts';
+import { translationRequest } from '../translation/session.ts';
 import { credentialOf } from './auth.ts';
 import { readJson } from './body.ts';
-import { createCall, hangUp } from './calls.ts';
+import { accept, createCall, hangUp, refer, reject } from './calls.ts';
 import { HttpError, sendJson, sendRefusal } from './respond.ts';
 import type { RouteContext } from './route.ts';
 
@@ -34,7 +36,15 @@ const ROUTES: RouteEntry[] = [
     pattern: new RegExp(`${BASE}/client_secrets$`),
     handle: createClientSecret,
   },
+  {
+    name: 'client_secrets',
+    pattern: new RegExp(`${BASE}/translations/client_secrets$`),
+    handle: createTranslationSecret,
+  },
   { name: 'calls', pattern: new RegExp(`${BASE}/calls$`), handle: createCall },
+  { name: 'accept', pattern: new RegExp(`${BASE}/calls/([^/]+)/accept$`), handle: accept },
+  { name: 'reject', pattern: new RegExp(`${BASE}/calls/([^/]+)/reject$`), handle: reject },
+  { name: 'refer', pattern: new RegExp(`${BASE}/calls/([^/]+)/refer$`), handle: refer },
   { name: 'hangup', pattern: new RegExp(`${BASE}/calls/([^/]+)/hangup$`), handle: hangUp },
   ...TEXT_ROUTES.map(route => ({ name: 'text' as const, ...route })),
 ];
@@ -91,12 +101,31 @@ async function createClientSecret({ app, request, response, url }: RouteContext)
   const { session: given, expires_after } = result.data;
   const session: SessionRequest | undefined =
     given === undefined ? undefined : parseSessionRequest(given);
-  const secret = app.secrets.create(session, expires_after.seconds, app.clock.nowMs());
-  const config = defaultConfig(app.random.id('sess'), session?.model ?? DEFAULT_MODEL, 0);
-  const effective = applyRequest(config, session ?? { type: 'realtime' });
+  const secret = app.secrets.create({ session }, expires_after.seconds, app.clock.nowMs());
+  const asked = session ?? { type: 'realtime' as const };
+  const { type, model = DEFAULT_MODEL } = asked;
+  const config = defaultConfig(app.random.id('sess'), model, secret.expiresAtS, type);
   sendJson(response, 200, {
     value: secret.value,
     expires_at: secret.expiresAtS,
-    session: { ...effective, expires_at: secret.expiresAtS },
+    session: shownConfig(applyRequest(config, asked)),
+  });
+}
+
+async function createTranslationSecret(context: RouteContext): Promise<void> {
+  const { app, request, response, url } = context;
+  authorize(app, credentialOf(request, url));
+  const result = clientSecretRequest
+    .extend({ session: translationRequest })
+    .safeParse(await readJson(request));
+  if (!result.success) throw toProtocolError(result.error.issues[0]!);
+  const { session: translation, expires_after } = result.data;
+  const secret = app.secrets.create({ translation }, expires_after.seconds, app.clock.nowMs());
+  const { model, audio = {} } = translation;
+  const id = app.random.id('sess');
+  sendJson(response, 200, {
+    value: secret.value,
+    expires_at: secret.expiresAtS,
+    session: { id, type: 'translation', model, audio, expires_at: secret.expiresAtS },
   });
 }

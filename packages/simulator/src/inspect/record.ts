@@ -91,7 +91,7 @@ class Envelope {
 
 export interface RecordOptions {
   id: string;
-  transport: 'websocket' | 'webrtc';
+  transport: 'websocket' | 'webrtc' | 'sip';
   model: string;
   callId?: string;
   request: RequestInfo;

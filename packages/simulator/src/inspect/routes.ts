@@ -9,6 +9,7 @@ import { behaviourSchema } from '../behaviour.ts';
 import { befallSession, faultRule } from '../faults/rules.ts';
 import { readJson } from '../http/body.ts';
 import { HttpError, sendJson } from '../http/respond.ts';
+import { announce } from '../sip/open-sip-call.ts';
 
 export const INSPECT_PREFIX = '/_simulator/';
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
@@ -30,6 +31,7 @@ export async function inspect(app: App, request: IncomingMessage, response: Serv
   if (segments[0] === 'sessions') return sessions(context);
   if (segments[0] === 'text') return sendJson(response, 200, app.textCounters.view());
   if (segments[0] === 'faults') return faults(context);
+  if (segments[0] === 'sip') return sip(context);
   if (segments[0] === 'settings') return settings(context);
   throw new HttpError(404, 'Not found.');
 }
@@ -70,6 +72,27 @@ async function faults(context: Context): Promise<void> {
     else if (!app.faults.remove(id)) throw new HttpError(404, 'No such fault.');
   }
   sendJson(response, 200, { data: app.faults.list() });
+}
+
+const incoming = z.strictObject({
+  webhook_url: z.url().optional(),
+  webhook_secret: z.string().min(1).optional(),
+});
+
+/** Rings: `POST sip` makes a call come in and announces it; `GET sip/{id}` shows what became. */
+async function sip(context: Context): Promise<void> {
+  const { app, request, response, segments } = context;
+  const [, id] = segments;
+  if (id !== undefined) {
+    const call = app.sipCalls.view(id);
+    if (call === undefined) throw new HttpError(404, 'No such call.');
+    return sendJson(response, 200, { call_id: id, ...call });
+  }
+  const { webhook_url: url, webhook_secret: secret = '' } = await readChecked(request, incoming);
+  const call_id = app.random.id('rtc');
+  app.sipCalls.ring(call_id);
+  const status = url === undefined ? null : await announce(app, { id: call_id, url, secret });
+  sendJson(response, 201, { call_id, webhook_status: status });
 }
 
 async function settings({ app, request, response }: Context): Promise<void> {

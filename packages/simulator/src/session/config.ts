@@ -48,7 +48,7 @@ const transcription = z.strictObject({
   delay: z.enum(['minimal', 'low', 'medium', 'high', 'xhigh']).optional(),
 });
 
-const noiseReduction = z.strictObject({
+export const noiseReduction = z.strictObject({
   type: z.enum(['near_field', 'far_field']),
   strength: z.number().optional(),
 });
@@ -109,12 +109,23 @@ const sessionRequest = z.strictObject({
     .strictObject({ input: audioInput.optional(), output: audioOutput.optional() })
     .optional(),
 });
-export type SessionRequest = z.infer<typeof sessionRequest>;
+
+/** The same for a session that only transcribes. */
+const transcriptionRequest = z.strictObject({
+  type: z.literal('transcription'),
+  object: z.string().optional(),
+  id: z.string().optional(),
+  include: z.array(z.string().max(100)).max(10).nullish(),
+  audio: z.strictObject({ input: audioInput.optional() }).optional(),
+});
+export type SessionRequest = Omit<z.infer<typeof sessionRequest>, 'type'> & {
+  type: 'realtime' | 'transcription';
+};
 
 /** The effective configuration, as `session.created` and `session.updated` show it. */
 export interface SessionConfig {
-  type: 'realtime';
-  object: 'realtime.session';
+  type: 'realtime' | 'transcription';
+  object: 'realtime.session' | 'realtime.transcription_session';
   id: string;
   model: string;
   output_modalities: ('text' | 'audio')[];
@@ -141,10 +152,15 @@ export interface SessionConfig {
   include: string[] | null;
 }
 
-export function defaultConfig(id: string, model: string, expiresAtS: number): SessionConfig {
+export function defaultConfig(
+  id: string,
+  model: string,
+  expiresAtS: number,
+  type: SessionConfig['type'] = 'realtime',
+): SessionConfig {
   return {
-    type: 'realtime',
-    object: 'realtime.session',
+    type,
+    object: type === 'realtime' ? 'realtime.session' : 'realtime.transcription_session',
     id,
     model,
     output_modalities: ['audio'],
@@ -175,7 +191,9 @@ export function defaultConfig(id: string, model: string, expiresAtS: number): Se
 
 /** Checks a `session` object; throws `ProtocolError` whose parameter starts with `prefix`. */
 export function parseSessionRequest(value: unknown, prefix = 'session'): SessionRequest {
-  const result = sessionRequest.safeParse(value);
+  const { type } = (value ?? {}) as { type?: unknown };
+  const schema = type === 'transcription' ? transcriptionRequest : sessionRequest;
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw toProtocolError(result.error.issues[0] as z.core.$ZodIssue, prefix);
 }
@@ -192,6 +210,13 @@ export function applyRequest(
   request: SessionRequest,
   hasSpoken = false,
 ): SessionConfig {
+  if (request.type !== config.type) {
+    throw new ProtocolError(
+      'invalid_parameter',
+      `Passing a ${request.type} session update event to a ${config.type} session is not allowed.`,
+      'session.type',
+    );
+  }
   if (request.model !== undefined && request.model !== config.model) {
     throw new ProtocolError(
       'cannot_update_model',
@@ -215,6 +240,13 @@ export function applyRequest(
       output: { ...config.audio.output, ...present(audio?.output) },
     } as SessionConfig['audio'],
   };
+}
+
+/** A configuration as the API shows it: a transcription has an input and nothing that speaks. */
+export function shownConfig(config: SessionConfig): SessionConfig {
+  if (config.type === 'realtime') return config;
+  const { type, object, id, expires_at, include, audio } = config;
+  return { type, object, id, expires_at, include, audio: { input: audio.input } } as SessionConfig;
 }
 
 export function voiceName(value: z.infer<typeof voice>): string {

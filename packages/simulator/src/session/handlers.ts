@@ -55,7 +55,15 @@ const HANDLERS: Handlers = {
   'output_audio_buffer.clear': session => session.clearOutput(),
 };
 
+/** What a session that only transcribes takes. */
+const OF_TRANSCRIPTION =
+  /^(?:session\.update|input_audio_buffer\.\w+|conversation\.item\.retrieve)$/;
+
 export function handle(session: EventHost, event: ClientEvent): void {
+  if (session.config.type === 'transcription' && !OF_TRANSCRIPTION.test(event.type)) {
+    const message = `'${event.type}' is not allowed in a transcription session.`;
+    throw new ProtocolError('invalid_event', message, 'type');
+  }
   const handler = HANDLERS[event.type] as (session: EventHost, event: ClientEvent) => void;
   handler(session, event);
 }

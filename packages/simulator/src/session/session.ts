@@ -16,7 +16,7 @@ import type { SessionRecord } from '../inspect/record.ts';
 import type { Random } from '../random.ts';
 import { APPEND, decodeAudio, plainAppend } from './append.ts';
 import { parseClientEvent, type ResponseParams } from './client-events.ts';
-import type { SessionConfig } from './config.ts';
+import { type SessionConfig, shownConfig } from './config.ts';
 import { Conversation } from './conversation.ts';
 import { ProtocolError } from './errors.ts';
 import { type EventHost, handle } from './handlers.ts';
@@ -78,7 +78,7 @@ export class RealtimeSession implements EventHost {
   greet(only?: EventSink): void {
     if (only !== undefined && !this.#greeted) return;
     this.#greeted = true;
-    this.#sinks.emit({ type: 'session.created', session: this.config }, only);
+    this.#sinks.emit({ type: 'session.created', session: shownConfig(this.config) }, only);
   }
 
   attach(sink: EventSink): void {
@@ -181,7 +181,7 @@ export class RealtimeSession implements EventHost {
     const { format } = config.audio.input;
     if (format.type !== this.#decoder.format) this.#decoder = new AudioDecoder(format.type);
     this.turns.configure();
-    this.emit({ type: 'session.updated', session: config });
+    this.emit({ type: 'session.updated', session: shownConfig(config) });
   }
 
   createResponse(params: ResponseParams): void {
@@ -223,7 +223,7 @@ export class RealtimeSession implements EventHost {
   }
 
   respond(): void {
-    this.#responses.respond();
+    if (this.config.type === 'realtime') this.#responses.respond();
   }
 
   heardNext(): string | undefined {

@@ -19,6 +19,7 @@ import { Triggers } from '../faults/triggers.ts';
 import { CALL_SETUP_TIMEOUT_MS } from '../limits.ts';
 import type { RealtimeSession } from '../session/session.ts';
 import type { WebSocketConnection } from '../websocket/connection.ts';
+import type { LiveCall } from './calls.ts';
 import { ChannelSink } from './channel.ts';
 import { skipHandshakeRecords } from './dtls-records.ts';
 import { InboundAudio } from './inbound.ts';
@@ -37,7 +38,7 @@ export interface CallOptions {
   onEnd(call: Call, reason: string): void;
 }
 
-export class Call implements FaultTarget {
+export class Call implements FaultTarget, LiveCall {
   readonly id: string;
   readonly session: RealtimeSession;
   readonly sidebands = new Set<WebSocketConnection>();

@@ -7,28 +7,37 @@
  */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import type { Behaviour } from '../behaviour.ts';
 import type { Clock } from '../clock.ts';
 import type { FaultTarget, Trigger } from '../faults/fault.ts';
 import { Triggers } from '../faults/triggers.ts';
-import type { CloseInfo } from '../inspect/record.ts';
-import type { RealtimeSession } from '../session/session.ts';
+import type { CloseInfo, SessionRecord } from '../inspect/record.ts';
 import type { EventSink } from '../session/sinks.ts';
 
 const MAX_REASON_BYTES = 123;
 const FAULTY_PEER_GRACE_MS = 2_000;
 
+/** What a connection carries: a session of any type. */
+export type CarriedSession = FaultTarget['session'] & {
+  readonly behaviour: Behaviour;
+  readonly record: SessionRecord;
+  attach(sink: EventSink): void;
+  detach(sink: EventSink): void;
+  receive(message: Buffer): void;
+};
+
 export interface ConnectionOptions {
   ws: WebSocket;
   socket: Socket;
   clock: Clock;
-  session: RealtimeSession;
+  session: CarriedSession;
   takesAudio: boolean;
   /** Called once, after the socket has closed. */
   onClose(close: CloseInfo): void;
 }
 
 export class WebSocketConnection implements EventSink, FaultTarget {
-  readonly session: RealtimeSession;
+  readonly session: CarriedSession;
   readonly takesAudio: boolean;
   readonly #ws: WebSocket;
   readonly #socket: Socket;

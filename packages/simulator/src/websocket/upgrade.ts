@@ -5,18 +5,21 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { type App, authorize, createSession } from '../app.ts';
+import { type App, authorize, createSession, createTranslation } from '../app.ts';
 import type { ClientSecret } from '../client-secrets.ts';
 import { befallRequest, befallSession, type FaultRule, shapeBehaviour } from '../faults/rules.ts';
 import { credentialOf, requestInfo } from '../http/auth.ts';
 import { HttpError, refuseUpgrade } from '../http/respond.ts';
 import type { CloseInfo } from '../inspect/record.ts';
 import { MAX_MESSAGE_BYTES, MAX_SIDEBANDS } from '../limits.ts';
-import type { Call } from '../webrtc/call.ts';
-import { WebSocketConnection } from './connection.ts';
+import type { LiveCall } from '../webrtc/calls.ts';
+import { type CarriedSession, WebSocketConnection } from './connection.ts';
 
-const REALTIME_PATH = /^\/(?:openai\/)?v1\/realtime$/;
+const REALTIME_PATH = /^\/(?:openai\/)?v1\/realtime(\/translations)?$/;
 const SUBPROTOCOL = 'realtime';
+
+type Disconnect = (code: number, reason: string) => void;
+type OpenableSession = CarriedSession & { open(): void; close(): void };
 
 interface Upgrade {
   request: IncomingMessage;
@@ -68,11 +71,12 @@ export class Upgrades {
     if (await befallRequest(upgrade.rules, { socket, refuse })) return;
     const secret = authorize(this.#app, credentialOf(request, url));
     checkQuery(url);
-    if (callId === null) this.#openSession(upgrade, model, secret);
+    if (url.pathname.endsWith('/translations')) this.#openTranslation(upgrade, secret);
+    else if (callId === null) this.#openSession(upgrade, model, secret);
     else this.#openSideband(upgrade, this.#findCall(callId));
   }
 
-  #findCall(callId: string): Call {
+  #findCall(callId: string): LiveCall {
     const call = this.#app.calls.find(callId);
     if (call === undefined) {
       throw new HttpError(404, 'No session found for this call.', { code: 'call_id_not_found' });
@@ -84,15 +88,39 @@ export class Upgrades {
   #openSession(upgrade: Upgrade, model: string | undefined, secret: ClientSecret | undefined) {
     const app = this.#app;
     const { request, url, rules } = upgrade;
+    this.#carry(upgrade, disconnect =>
+      createSession(app, {
+        transport: 'websocket',
+        ...(url.searchParams.has('intent') && { type: 'transcription' as const }),
+        model,
+        requests: [secret?.session],
+        request: requestInfo(request, url, credentialOf(request, url)),
+        behaviour: shapeBehaviour(rules, app.behaviour),
+        disconnect,
+      }),
+    );
+  }
+
+  #openTranslation(upgrade: Upgrade, secret: ClientSecret | undefined) {
+    const app = this.#app;
+    const { request, url, rules } = upgrade;
+    this.#carry(upgrade, disconnect =>
+      createTranslation(app, {
+        model: url.searchParams.get('model') ?? secret?.translation?.model,
+        request: secret?.translation,
+        info: requestInfo(request, url, credentialOf(request, url)),
+        behaviour: shapeBehaviour(rules, app.behaviour),
+        disconnect,
+      }),
+    );
+  }
+
+  /** Makes a session, and a connection that owns it. */
+  #carry(upgrade: Upgrade, make: (disconnect: Disconnect) => OpenableSession): void {
+    const app = this.#app;
+    const { rules } = upgrade;
     let connection: WebSocketConnection | undefined;
-    const session = createSession(app, {
-      transport: 'websocket',
-      model,
-      requests: [secret?.session],
-      request: requestInfo(request, url, credentialOf(request, url)),
-      behaviour: shapeBehaviour(rules, app.behaviour),
-      disconnect: (code, reason) => connection?.close(code, reason),
-    });
+    const session = make((code, reason) => connection?.close(code, reason));
     const { record } = session;
     const end = (close: CloseInfo) => {
       session.close();
@@ -118,7 +146,7 @@ export class Upgrades {
     });
   }
 
-  #openSideband(upgrade: Upgrade, call: Call): void {
+  #openSideband(upgrade: Upgrade, call: LiveCall): void {
     const { session } = call;
     this.#accept(upgrade, ws => {
       session.record.sidebands += 1;
@@ -154,9 +182,9 @@ function checkQuery(url: URL): void {
   }
   const targets = ['model', 'call_id', 'intent'].filter(name => searchParams.has(name));
   if (targets.length > 1) {
-    throw new HttpError(400, "Pass exactly one of 'model' and 'call_id'.");
+    throw new HttpError(400, "Pass exactly one of 'model', 'call_id' and 'intent'.");
   }
-  if (targets[0] === 'intent') {
-    throw new HttpError(400, 'Transcription sessions are not simulated.');
+  if (targets[0] === 'intent' && searchParams.get('intent') !== 'transcription') {
+    throw new HttpError(400, "Invalid value for 'intent'.", { code: 'invalid_intent' });
   }
 }

@@ -24,6 +24,16 @@ const GA_SESSION: Json = {
 
 /** Right bodies by the end of the path. */
 const DOCUMENTS: Readonly<Record<string, Json>> = {
+  '/translations/client_secrets': {
+    expires_after: { anchor: 'created_at', seconds: 600 },
+    session: { model: 'gpt-realtime', audio: { output: { language: 'fr' } } },
+    holdfast: { max_sessions: 2, locked: ['model'] },
+  },
+  '/transcription_sessions': {
+    input_audio_format: 'pcm16',
+    input_audio_transcription: { model: 'whisper-1' },
+    turn_detection: { type: 'server_vad', threshold: 0.5 },
+  },
   '/client_secrets': {
     expires_after: { anchor: 'created_at', seconds: 600 },
     session: GA_SESSION,
@@ -101,7 +111,7 @@ function documentOf({ url }: RouteInfo, known: Known): Json | undefined {
 }
 
 const takesBody = ({ method }: RouteInfo) => ['POST', 'PUT', 'PATCH'].includes(method);
-const takesOffer = ({ url }: RouteInfo) => /\/calls$|^\/realtime\/?$/.test(url);
+const takesOffer = ({ url }: RouteInfo) => /\/calls$|\/realtime\/?$/.test(url);
 const json = (value: Json): Content => ({
   headers: JSON_TYPE,
   body: Buffer.from(JSON.stringify(value)),

@@ -5,7 +5,7 @@ import type { FuzzAnswer } from './client.ts';
 import type { FuzzRequest } from './requests.ts';
 
 /** Routes on which the model is asked before the answer. */
-const ASKS_UPSTREAM = /\/calls(\/:id\/hangup)?$|^POST \/realtime\/?$|^POST \/model\//;
+const ASKS_UPSTREAM = /\/calls(\/:id\/\w+)?$|^POST .*\/realtime\/?$|^POST \/model\//;
 const UPSTREAM_CODES = new Set([
   'upstream_unreachable',
   'upstream_rejected',

@@ -3,7 +3,9 @@ import type { Upgrade } from '../../http/index.ts';
 import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
 import type { SocketDeps } from '../deps.ts';
 import { closeCodeOf, eventOf, failureFields } from '../errors.ts';
+import { previewHooks } from '../preview/translate.ts';
 import { acceptUpgrade, Relay, rejectSession } from '../relay/index.ts';
+import type { Protocol } from '../tables.ts';
 import { dial } from '../upstream.ts';
 import type { Calls } from './service.ts';
 
@@ -15,23 +17,25 @@ import type { Calls } from './service.ts';
 export async function openClientSideband(
   deps: SocketDeps & { readonly calls: Calls },
   upgrade: Upgrade<Principal>,
-  callId: string,
+  target: { readonly callId: string; readonly protocol: Protocol },
 ): Promise<void> {
   const { registry, models, ticker, telemetry } = deps;
   registry.assertAdmitting();
-  const row = await deps.calls.forSideband(upgrade, callId);
+  const speaksBeta = target.protocol === 'preview';
+  const row = await deps.calls.forSideband(upgrade, target.callId);
   const log = telemetry.log.child({ session_id: row.id, request_id: upgrade.requestId });
-  const client = acceptUpgrade(upgrade);
+  const client = acceptUpgrade({ ...upgrade, speaksBeta });
   log.info('client.connected', { transport: 'sideband' });
   try {
     const { peer } = await dial({
       upstream: models.upstream(models.resolve(row.model), row.project_id),
-      callId: row.upstream_call_id!,
+      target: { callId: row.upstream_call_id! },
       requestId: upgrade.requestId,
       timeoutMs: deps.dialTimeoutMs,
     });
-    const relay = new Relay({
+    const relay: Relay = new Relay({
       client,
+      ...(speaksBeta && { guard: previewHooks(event => void relay.inject(event)) }),
       upstream: peer,
       ticker,
       ...(deps.relayLimits && { limits: deps.relayLimits }),

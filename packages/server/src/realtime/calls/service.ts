@@ -9,7 +9,8 @@ import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
 import type { SessionRegistry } from '../registry.ts';
 import { isFinal } from '../session.ts';
-import { modelFor } from '../socket.ts';
+import { configOf, typeOf } from '../session-type.ts';
+import { modelOf } from '../socket.ts';
 import * as store from '../store.ts';
 import type { SessionRow } from '../tables.ts';
 import { connectSession, transition } from '../transitions.ts';
@@ -80,9 +81,16 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
   const { registry, models, telemetry } = deps;
   const { principal, requestId } = caller;
   registry.assertAdmitting();
-  const model = modelFor(models, principal, offer.model);
+  const config = configOf(principal, offer.config);
+  if (typeOf(config) === 'translation') {
+    throw new HoldfastError(
+      'invalid_request',
+      'Translations are offered over WebSocket only, at /v1/realtime/translations.',
+      { field: 'type' },
+    );
+  }
+  const model = modelOf(models, principal, { name: offer.model, config });
   const upstream = models.upstream(model, principal.projectId);
-  const config = principal.grant?.session ?? offer.config;
   const locked = principal.grant?.locked ?? [];
   if (locked.length > 0 && offersMoreThanAudio(offer.sdp)) {
     throw new HoldfastError(

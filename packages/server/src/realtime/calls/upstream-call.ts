@@ -7,6 +7,7 @@ import {
   upstreamUnreachable,
 } from '../errors.ts';
 import type { Json } from '../preview/session.ts';
+import { typeOf } from '../session-type.ts';
 import { REQUEST_ID_HEADER, upstreamHeaders } from '../upstream.ts';
 
 /**
@@ -42,7 +43,10 @@ export async function createUpstreamCall(
   offer: CallOffer,
 ): Promise<CallAnswer> {
   const form = new FormData();
-  const session = { ...offer.session, type: 'realtime', model: upstream.deployment };
+  const type = typeOf(offer.session);
+  // A transcription's model is part of its configuration.
+  const model = type === 'transcription' ? undefined : upstream.deployment;
+  const session = { ...offer.session, type, model };
   form.set('sdp', new Blob([offer.sdp], { type: 'application/sdp' }));
   form.set('session', new Blob([JSON.stringify(session)], { type: 'application/json' }));
   const url = new URL(upstream.callsUrl);

@@ -6,6 +6,9 @@ import {
   modalitiesToPreview,
   sessionToGa,
   sessionToPreview,
+  shapeOf,
+  transcriptionToGa,
+  transcriptionToPreview,
   Untranslatable,
 } from './session.ts';
 
@@ -16,6 +19,7 @@ import {
  */
 const CLIENT_EVENTS: ReadonlySet<string> = new Set([
   'session.update',
+  'transcription_session.update',
   'response.create',
   'response.cancel',
   'conversation.item.create',
@@ -28,17 +32,26 @@ const CLIENT_EVENTS: ReadonlySet<string> = new Set([
   'output_audio_buffer.clear',
 ]);
 
-/** Preview client event → GA. Throws `Untranslatable`, which names what cannot be said in GA. */
-export function clientEventToGa(event: Json): Json {
+/**
+ * Preview client event → GA. A session that is written in GA's shape already stays as it is. What
+ * GA has no field for is left out and named in `leftOut`. Throws `Untranslatable` for values that
+ * the preview does not allow and for events that it does not have.
+ */
+export function clientEventToGa(event: Json, leftOut: string[] = []): Json {
   const { type } = event;
   if (typeof type !== 'string' || !CLIENT_EVENTS.has(type)) {
     throw new Untranslatable('type', `The event ${String(type)} is not supported.`);
   }
   if (type === 'session.update' && isObject(event.session)) {
-    return { ...event, session: sessionToGa(event.session) };
+    if (shapeOf(event.session) === 'ga') return event;
+    return { ...event, session: sessionToGa(event.session, 'session', leftOut) };
+  }
+  if (type === 'transcription_session.update' && isObject(event.session)) {
+    const session = transcriptionToGa(event.session, leftOut);
+    return { ...event, type: 'session.update', session };
   }
   if (type === 'response.create' && isObject(event.response)) {
-    const response = sessionToGa(event.response, 'response');
+    const response = sessionToGa(event.response, 'response', leftOut);
     if (Array.isArray(response.input)) response.input = response.input.map(itemToGa);
     return { ...event, response };
   }
@@ -101,6 +114,10 @@ export function serverEventToPreview(event: Json): Json | null {
     return 'item' in renamed ? { ...renamed, item: itemToPreview(event.item) } : renamed;
   }
   if (!KNOWN.has(type)) return null;
+  if (isObject(event.session) && event.session.type === 'transcription') {
+    const session = transcriptionToPreview(event.session);
+    return { ...event, type: `transcription_${type}`, session };
+  }
   const translated = { ...event };
   if (isObject(event.session) && type.startsWith('session.')) {
     translated.session = sessionToPreview(event.session);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { clientEventToGa, serverEventToPreview } from './events.ts';
-import { type Json, sessionToGa, sessionToPreview, Untranslatable } from './session.ts';
-import { previewHooks } from './translate.ts';
+import { type Json, sessionToGa, sessionToPreview, shapeOf, Untranslatable } from './session.ts';
+import { eitherHooks, previewHooks } from './translate.ts';
 
 function paramOf(work: () => unknown): string {
   try {
@@ -63,13 +63,31 @@ describe('session, preview → GA', () => {
   });
 
   it.each([
-    [{ temperature: 1.1 }, 'session.temperature'],
+    [{ temperature: 1.1, instructions: 'i' }, ['session.temperature']],
+    [{ audio: {}, logprobs: true, instructions: 'i' }, ['session.audio', 'session.logprobs']],
+    [{ temperature: 0.8, id: 'sess_1', instructions: 'i' }, []],
+  ])('applies the rest of %j', (flat, names) => {
+    const leftOut: string[] = [];
+    expect(sessionToGa(flat, 'session', leftOut)).toEqual({ type: 'realtime', instructions: 'i' });
+    expect(leftOut).toEqual(names);
+  });
+
+  it.each([
+    [{ type: 'realtime' }, 'ga'],
+    [{ output_modalities: ['text'] }, 'ga'],
+    [{ modalities: ['text'] }, 'preview'],
+    [{ voice: 'alloy', instructions: 'i' }, 'preview'],
+    [{ instructions: 'i', tools: [] }, undefined],
+    [{}, undefined],
+  ])('%j is written in %s', (session, shape) => {
+    expect(shapeOf(session as Json)).toBe(shape);
+  });
+
+  it.each([
     [{ modalities: ['video'] }, 'session.modalities'],
     [{ modalities: [] }, 'session.modalities'],
     [{ output_audio_format: 'opus' }, 'session.output_audio_format'],
     [{ input_audio_format: 'constructor' }, 'session.input_audio_format'],
-    [{ audio: {} }, 'session.audio'],
-    [{ logprobs: true }, 'session.logprobs'],
   ])('refuses %j by name', (flat, param) => {
     expect(paramOf(() => sessionToGa(flat as Json))).toBe(param);
   });
@@ -172,12 +190,10 @@ describe('client events', () => {
   );
 
   it.each([
-    [{ type: 'transcription_session.update' }, 'type'],
     [{ type: 'nonsense' }, 'type'],
     [{}, 'type'],
-    [{ type: 'session.update', session: { temperature: 2 } }, 'session.temperature'],
-    [{ type: 'response.create', response: { temperature: 2 } }, 'response.temperature'],
-    [{ type: 'response.create', response: { turn_detection: null } }, 'response.turn_detection'],
+    [{ type: 'session.update', session: { modalities: [] } }, 'session.modalities'],
+    [{ type: 'response.create', response: { modalities: [] } }, 'response.modalities'],
   ])('refuses %j by name', (event, param) => {
     expect(paramOf(() => clientEventToGa(event as Json))).toBe(param);
   });
@@ -262,6 +278,49 @@ describe('server events', () => {
   });
 });
 
+function listened(make = previewHooks) {
+  const told: Json[] = [];
+  return { told, hooks: make(event => told.push(JSON.parse(event) as Json)) };
+}
+
+describe('hooks where the client does not say what it speaks', () => {
+  const audio = '{"type":"response.output_audio.delta","delta":"AAAA"}';
+  const update = (session: Json) => JSON.stringify({ type: 'session.update', session });
+
+  it('are GA until an update that only the preview has', () => {
+    const { hooks, told } = listened(eitherHooks);
+    const ga = update({ type: 'realtime', instructions: 'i' });
+    expect(hooks.rewriteClientMessage(ga)).toEqual([ga]);
+    expect(hooks.rewriteServerMessage(audio)).toEqual([audio]);
+    const [text = ''] = hooks.rewriteClientMessage(update({ voice: 'alloy', temperature: 1 }));
+    expect(JSON.parse(text)).toEqual({
+      type: 'session.update',
+      session: { type: 'realtime', audio: { output: { voice: 'alloy' } } },
+    });
+    expect(told).toMatchObject([{ type: 'holdfast.warning' }]);
+    expect(hooks.rewriteServerMessage(audio)).toEqual([
+      '{"type":"response.audio.delta","delta":"AAAA"}',
+    ]);
+  });
+
+  it('give an update that fits both its type, and stay GA', () => {
+    const { hooks } = listened(eitherHooks);
+    expect(hooks.rewriteClientMessage(update({ instructions: 'i' }))).toEqual([
+      update({ type: 'realtime', instructions: 'i' }),
+    ]);
+    expect(hooks.rewriteServerMessage(audio)).toEqual([audio]);
+  });
+
+  it.each([
+    'not json session.update',
+    '{"type":"session.update"}',
+    '{"type":"session.update","session":null}',
+    '{"type":"response.create","response":{"instructions":"session.update"}}',
+  ])('pass %s on as it is', text => {
+    expect(listened(eitherHooks).hooks.rewriteClientMessage(text)).toEqual([text]);
+  });
+});
+
 describe('hooks', () => {
   it('rename audio without parsing it', () => {
     const { rewriteServerMessage } = previewHooks(() => {});
@@ -273,13 +332,47 @@ describe('hooks', () => {
   });
 
   it('refuse by name, with an error event for the client', () => {
-    const refused: Json[] = [];
-    const hooks = previewHooks(event => refused.push(JSON.parse(event) as Json));
-    const text = '{"type":"session.update","event_id":"e1","session":{"temperature":2}}';
+    const { hooks, told } = listened();
+    const text = '{"type":"session.update","event_id":"e1","session":{"modalities":["smell"]}}';
     expect(hooks.rewriteClientMessage(text)).toEqual([]);
-    expect(refused).toMatchObject([
-      { type: 'error', error: { param: 'session.temperature', event_id: 'e1' } },
+    expect(told).toMatchObject([
+      { type: 'error', error: { param: 'session.modalities', event_id: 'e1' } },
     ]);
+  });
+
+  it.each([
+    ['session.update', 'session'],
+    ['response.create', 'response'],
+  ])('apply the rest of a %s and warn of what GA has not', (type, part) => {
+    const { hooks, told } = listened();
+    const own = { instructions: 'i', tools: [], temperature: 1.1 };
+    const [text = ''] = hooks.rewriteClientMessage(
+      JSON.stringify({ type, event_id: 'e1', [part]: own }),
+    );
+    const { temperature: _, ...rest } = own;
+    expect(JSON.parse(text)).toMatchObject({ type, event_id: 'e1', [part]: rest });
+    expect(text).not.toContain('temperature');
+    const params = [`${part}.temperature`];
+    expect(told).toMatchObject([
+      { type: 'holdfast.warning', warning: { code: 'field_not_applied', params, event_id: 'e1' } },
+    ]);
+  });
+
+  it('name a bounded number of fields, each cut', () => {
+    const { hooks, told } = listened();
+    const names = Array.from({ length: 50 }, (_, n) => `x${n}${'y'.repeat(500)}`);
+    const session = Object.fromEntries(names.map(name => [name, 1]));
+    hooks.rewriteClientMessage(JSON.stringify({ type: 'session.update', session }));
+    const { params } = told[0]!.warning as { params: string[] };
+    expect(params).toHaveLength(20);
+    expect(Math.max(...params.map(name => name.length))).toBe(100);
+  });
+
+  it('leave a session alone that is written in GA already', () => {
+    const { hooks, told } = listened();
+    const text = JSON.stringify({ type: 'session.update', session: { type: 'realtime' } });
+    expect(hooks.rewriteClientMessage(text)).toEqual([text]);
+    expect(told).toEqual([]);
   });
 
   it.each(['not json', '[1]', '"x"', '7'])('pass %s on, for the upstream to answer', text => {

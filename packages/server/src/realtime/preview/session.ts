@@ -5,7 +5,7 @@
  */
 export type Json = Record<string, unknown>;
 
-/** A preview field that GA has no place for; the error for the client names it. */
+/** A value that preview clients may not give; the error for the client names its field. */
 export class Untranslatable extends Error {
   readonly param: string;
 
@@ -16,7 +16,7 @@ export class Untranslatable extends Error {
   }
 }
 
-/** What preview clients send when they mean "as usual"; GA has no such field, so it is dropped. */
+/** What preview clients send when they mean "as usual"; GA has no such field. */
 const PREVIEW_TEMPERATURE = 0.8;
 
 const FORMATS: Readonly<Record<string, Json>> = {
@@ -47,9 +47,36 @@ export function entry<T>(table: Readonly<Record<string, T>>, key: unknown): T | 
   return typeof key === 'string' && Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
-/** Flat → nested. `path` names the object in error texts: `session` or `response`. */
+/** Keys that only the preview's session object has. */
+const FLAT_ONLY: ReadonlySet<string> = new Set([
+  ...Object.keys(INPUT),
+  'modalities',
+  'voice',
+  'input_audio_format',
+  'output_audio_format',
+  'max_response_output_tokens',
+  'temperature',
+]);
+/** Keys that only GA's has; `type` says so by itself. */
+const NESTED_ONLY = ['type', 'audio', 'output_modalities', 'max_output_tokens', 'truncation'];
+
+/** Which protocol a client's session object is written in; undefined where it fits both. */
+export function shapeOf(session: Json): 'ga' | 'preview' | undefined {
+  const keys = Object.keys(session);
+  if (keys.some(key => NESTED_ONLY.includes(key))) return 'ga';
+  return keys.some(key => FLAT_ONLY.has(key)) ? 'preview' : undefined;
+}
+
+/**
+ * Flat → nested. `path` names the object in error texts: `session` or `response`. Fields that GA
+ * has no place for are left out, and their paths added to `leftOut`.
+ */
 // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one flat list of fields.
-export function sessionToGa(flat: Json, path: 'session' | 'response' = 'session'): Json {
+export function sessionToGa(
+  flat: Json,
+  path: 'session' | 'response' = 'session',
+  leftOut: string[] = [],
+): Json {
   const nested: Json = {};
   const input: Json = {};
   const output: Json = {};
@@ -66,12 +93,7 @@ export function sessionToGa(flat: Json, path: 'session' | 'response' = 'session'
       nested.max_output_tokens = value;
     } else if (path === 'response' && ['conversation', 'metadata', 'input'].includes(key)) {
       nested[key] = value;
-    } else if (!dropped(key, value)) {
-      throw new Untranslatable(
-        at,
-        `${at} is not supported: the model's protocol has no such field.`,
-      );
-    }
+    } else if (!configuresNothing(key, value)) leftOut.push(at);
   }
   const audio: Json = {};
   if (Object.keys(input).length > 0) audio.input = input;
@@ -80,8 +102,26 @@ export function sessionToGa(flat: Json, path: 'session' | 'response' = 'session'
   return path === 'session' ? { type: 'realtime', ...nested } : nested;
 }
 
-/** Fields that clients echo back from `session.created` and that configure nothing. */
-function dropped(key: string, value: unknown): boolean {
+/** The beta's transcription session (flat) → nested. Its modalities configure nothing. */
+export function transcriptionToGa(flat: Json, leftOut: string[] = []): Json {
+  const { modalities: _modalities, ...fields } = flat;
+  return { ...sessionToGa(fields, 'session', leftOut), type: 'transcription' };
+}
+
+/** Nested → flat, of a transcription session. */
+export function transcriptionToPreview(nested: Json): Json {
+  const flat = sessionToPreview(nested);
+  const names = ['id', 'expires_at', 'input_audio_format', 'turn_detection'];
+  const shared = ['input_audio_transcription', 'input_audio_noise_reduction'];
+  return {
+    object: 'realtime.transcription_session',
+    ...Object.fromEntries([...names, ...shared].map(name => [name, flat[name]])),
+    ...(nested.include !== undefined && { include: nested.include }),
+  };
+}
+
+/** What clients echo back from `session.created`, and a temperature that means "as usual". */
+function configuresNothing(key: string, value: unknown): boolean {
   if (key === 'temperature') return value === PREVIEW_TEMPERATURE || value === null;
   return ['id', 'object', 'expires_at', 'client_secret'].includes(key);
 }

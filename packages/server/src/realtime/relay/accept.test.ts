@@ -10,16 +10,20 @@ import { listen, rawClient, until, within } from './testbed.ts';
 describe('selectProtocol', () => {
   it('never echoes a key', () => {
     const key = 'openai-insecure-api-key.sk-secret';
-    expect(selectProtocol(key)).toBeUndefined();
-    expect(selectProtocol('openai-ephemeral-token.ek_secret, ek_secret')).toBeUndefined();
-    expect(selectProtocol(`${key}, realtime`)).toBe('realtime');
-    expect(selectProtocol(`realtime,${key},openai-beta.realtime-v1`)).toBe('realtime');
-    expect(selectProtocol(`${key}, openai-beta.realtime-v1`)).toBe('openai-beta.realtime-v1');
+    const beta = 'openai-beta.realtime-v1';
+    for (const speaksBeta of [true, false]) {
+      const select = (header: string) => selectProtocol(header, speaksBeta);
+      expect(select(key)).toBeUndefined();
+      expect(select('openai-ephemeral-token.ek_secret, ek_secret')).toBeUndefined();
+      expect(select(`${key}, realtime`)).toBe('realtime');
+      expect(select(`realtime,${key},${beta}`)).toBe('realtime');
+      expect(select(`${key}, ${beta}`)).toBe(speaksBeta ? beta : undefined);
+    }
   });
 
   it('chooses nothing where nothing known is offered', () => {
     for (const offered of [undefined, '', ',', 'chat', 'Realtime', 'realtime x', 'realtime\n']) {
-      expect(selectProtocol(offered)).toBe(offered === 'realtime\n' ? 'realtime' : undefined);
+      expect(selectProtocol(offered, true)).toBe(offered === 'realtime\n' ? 'realtime' : undefined);
     }
   });
 });

@@ -2,9 +2,8 @@
  * The server's half of the opening handshake (RFC 6455 §4.2). Extensions are always declined.
  *
  * Subprotocols: browsers cannot set headers, so clients of the Realtime API offer their key as a
- * subprotocol beside a real one, and a browser fails if none is chosen. Chosen is the first of
- * `realtime` and `openai-beta.realtime-v1` that is offered. Nothing else is ever echoed: it could
- * be a key.
+ * subprotocol beside a real one, and a browser fails if none is chosen. Chosen is `realtime`, or
+ * the beta's where that is what will be spoken. Nothing else is ever echoed: it could be a key.
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -17,7 +16,8 @@ import type { RelayPeer } from './side.ts';
 const HANDSHAKE_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const KNOWN_PROTOCOLS = ['realtime', 'openai-beta.realtime-v1'];
+const PROTOCOL = 'realtime';
+const BETA_PROTOCOL = 'openai-beta.realtime-v1';
 const MAX_PROTOCOLS = 16;
 
 /** Why an upgrade request is no WebSocket handshake, as the HTTP answer to give. */
@@ -56,16 +56,27 @@ function offeredProtocols(header: string | undefined): string[] {
   return offered.filter(name => TOKEN.test(name));
 }
 
+/** Whether the client offers the beta's subprotocol. */
+export function offersBeta(request: IncomingMessage): boolean {
+  return offeredProtocols(request.headers['sec-websocket-protocol']).includes(BETA_PROTOCOL);
+}
+
 /** The subprotocol to echo, or `undefined` for none. */
-export function selectProtocol(header: string | undefined): string | undefined {
+export function selectProtocol(
+  header: string | undefined,
+  speaksBeta: boolean,
+): string | undefined {
+  const spoken = speaksBeta ? [PROTOCOL, BETA_PROTOCOL] : [PROTOCOL];
   const offered = offeredProtocols(header);
-  return KNOWN_PROTOCOLS.find(name => offered.includes(name));
+  return spoken.find(name => offered.includes(name));
 }
 
 export interface AcceptOptions {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   readonly head: Buffer;
+  /** The client is answered in the beta's protocol. */
+  readonly speaksBeta?: boolean;
   /** Further headers of the 101; names and values must be fit for a header. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -75,14 +86,14 @@ export interface AcceptOptions {
  * socket's HTTP listeners and time-outs are gone; it is not read until the relay starts.
  */
 export function acceptUpgrade(options: AcceptOptions): RelayPeer {
-  const { request, socket, head } = options;
+  const { request, socket, head, speaksBeta = false } = options;
   const lines = [
     'HTTP/1.1 101 Switching Protocols',
     'Upgrade: websocket',
     'Connection: Upgrade',
     `Sec-WebSocket-Accept: ${acceptKey(request.headers['sec-websocket-key'] ?? '')}`,
   ];
-  const protocol = selectProtocol(request.headers['sec-websocket-protocol']);
+  const protocol = selectProtocol(request.headers['sec-websocket-protocol'], speaksBeta);
   if (protocol !== undefined) lines.push(`Sec-WebSocket-Protocol: ${protocol}`);
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     lines.push(`${name}: ${value}`);

@@ -14,7 +14,7 @@ export const AUDIO = 1;
 export const OTHER = 2;
 type Kind = typeof UNDECIDED | typeof AUDIO | typeof OTHER;
 
-/** Recognises one type of audio message. */
+/** Recognises messages that carry audio. */
 export interface Classifier {
   /** `[start, end)` of `bytes` is the beginning of a message, masked with `mask` (0: not). */
   readonly classify: (bytes: Buffer, start: number, end: number, mask: number) => Kind;
@@ -26,29 +26,34 @@ const LEAD = 9;
 /** Finds the type where providers and SDKs put it, without parsing the message. */
 export const EVENT_TYPE = /^\s*\{\s*(?:"event_id"\s*:\s*"[^"\\]*"\s*,\s*)?"type"\s*:\s*"([^"\\]*)"/;
 
-function audioClassifier(type: string): Classifier {
-  const canonical = Buffer.from(`{"type":"${type}"`, 'latin1');
-  const canonicalText = canonical.toString('latin1');
+/** The most frequent type first. */
+function audioClassifier(...types: readonly string[]): Classifier {
+  const canonicals = types.map(type => Buffer.from(`{"type":"${type}"`, 'latin1'));
+  const canonicalTexts = canonicals.map(canonical => canonical.toString('latin1'));
 
   function classifyText(text: string): Kind {
-    if (text.startsWith(canonicalText)) return AUDIO;
+    if (canonicalTexts.some(canonical => text.startsWith(canonical))) return AUDIO;
     const match = EVENT_TYPE.exec(text.slice(0, maxTypePrefixBytes));
-    if (match !== null) return match[1] === type ? AUDIO : OTHER;
+    if (match !== null) return types.includes(match[1]!) ? AUDIO : OTHER;
     return text.length < maxTypePrefixBytes ? UNDECIDED : OTHER;
   }
 
   function classify(bytes: Buffer, start: number, end: number, mask: number): Kind {
-    if (end - start >= canonical.length) {
+    let differs = true;
+    for (const canonical of canonicals) {
+      const length = Math.min(canonical.length, end - start);
       let i = 0;
       while (
-        i < canonical.length &&
+        i < length &&
         (bytes[start + i]! ^ ((mask >>> ((i & 3) << 3)) & 0xff)) === canonical[i]
       ) {
         i++;
       }
       if (i === canonical.length) return AUDIO;
-      if (i >= LEAD) return OTHER;
+      // Up to its end it may be this type yet.
+      differs &&= i >= LEAD && i < length;
     }
+    if (differs) return OTHER;
     return classifyText(
       unmaskedText(bytes, start, Math.min(end, start + maxTypePrefixBytes), mask),
     );
@@ -72,7 +77,13 @@ function unmaskedText(bytes: Buffer, start: number, end: number, mask: number): 
   return text;
 }
 
-/** Audio from the upstream, GA protocol. */
-export const serverAudio = audioClassifier('response.output_audio.delta');
+/** Audio from the upstream, GA protocol; of a conversation, and of a translation. */
+export const serverAudio = audioClassifier(
+  'response.output_audio.delta',
+  'session.output_audio.delta',
+);
 /** Audio from the client; GA and preview protocol name it alike. */
-export const clientAudio = audioClassifier('input_audio_buffer.append');
+export const clientAudio = audioClassifier(
+  'input_audio_buffer.append',
+  'session.input_audio_buffer.append',
+);

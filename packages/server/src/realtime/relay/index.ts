@@ -18,6 +18,7 @@
 export {
   acceptUpgrade,
   handshakeFault,
+  offersBeta,
 } from './accept.ts';
 
 export { EVENT_TYPE } from './classify.ts';

@@ -1,5 +1,10 @@
 import multipart from '@fastify/multipart';
-import { clientSecretRequest, realtimeSessionConfig } from '@holdfast/protocol';
+import {
+  betaSessionRequest,
+  clientSecretRequest,
+  realtimeSessionConfig,
+  translationSecretRequest,
+} from '@holdfast/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { faultOf } from '../../http/index.ts';
@@ -7,7 +12,7 @@ import { assertShallow, HoldfastError, parseJson } from '../../kernel/index.ts';
 import { type App, callerOf } from '../../work/index.ts';
 import type { Calls } from '../calls/service.ts';
 import { SDP_MAX_BYTES } from '../calls/upstream-call.ts';
-import { mintSecret, type SecretsDeps } from '../mint-secret.ts';
+import { mintBetaSession, mintSecret, type SecretsDeps } from '../mint-secret.ts';
 import type { Json } from '../preview/session.ts';
 
 /**
@@ -34,6 +39,7 @@ export async function addCallRoutes(app: App, calls: Calls, secrets: SecretsDeps
   addSdpParser(app);
   for (const base of BASES) {
     addMint(app, base, secrets);
+    addBetaMints(app, base, secrets);
     addCreate(app, base, calls);
     addHangUp(app, base, calls);
   }
@@ -66,32 +72,66 @@ function addMint(app: App, base: string, secrets: SecretsDeps): void {
     },
     async request => mintSecret(secrets, request.principal, request.body ?? {}),
   );
+  app.post(
+    `${base}/translations/client_secrets`,
+    {
+      config: { policy: 'realtime.mint', errors: 'openai' },
+      schema: {
+        tags: TAGS,
+        summary: 'A short-lived token for one browser, for a translation',
+        body: translationSecretRequest,
+      },
+    },
+    async request => mintSecret(secrets, request.principal, request.body),
+  );
+}
+
+/** What beta clients mint with, in their flat shape. */
+function addBetaMints(app: App, base: string, secrets: SecretsDeps): void {
+  const paths = { sessions: 'realtime', transcription_sessions: 'transcription' } as const;
+  for (const [path, type] of Object.entries(paths)) {
+    app.post(
+      `${base}/${path}`,
+      {
+        config: { policy: 'realtime.mint', errors: 'openai' },
+        schema: {
+          tags: TAGS,
+          summary: `A short-lived token for a beta client's ${type} session`,
+          body: betaSessionRequest.nullish(),
+        },
+      },
+      async request => mintBetaSession(secrets, request.principal, type, request.body ?? {}),
+    );
+  }
 }
 
 function addCreate(app: App, base: string, calls: Calls): void {
-  app.post(
-    `${base}/calls`,
-    {
-      config: { policy: 'realtime.connect', errors: 'openai' },
-      schema: {
-        tags: TAGS,
-        summary: 'Place a WebRTC call: SDP offer in, SDP answer out',
-        consumes: ['application/sdp', 'text/plain', 'multipart/form-data'],
-        querystring: callQuery,
+  // Beta clients post their offer to the base itself.
+  for (const path of [`${base}/calls`, base]) {
+    app.post(
+      path,
+      {
+        config: { policy: 'realtime.connect', errors: 'openai' },
+        schema: {
+          tags: TAGS,
+          summary: 'Place a WebRTC call: SDP offer in, SDP answer out',
+          consumes: ['application/sdp', 'text/plain', 'multipart/form-data'],
+          querystring: callQuery,
+        },
       },
-    },
-    async (request, reply) => {
-      const { sdp, config } = await readOffer(request);
-      const named = request.query.model ?? config.model;
-      const model = typeof named === 'string' ? named : null;
-      const placed = await calls.create(callerOf(request), { sdp, model, config });
-      sdpAnswer(reply, placed.sessionId);
-      return reply
-        .status(201)
-        .header('location', `${base}/calls/${placed.callId}`)
-        .send(placed.sdp);
-    },
-  );
+      async (request, reply) => {
+        const { sdp, config } = await readOffer(request);
+        const named = request.query.model ?? config.model;
+        const model = typeof named === 'string' ? named : null;
+        const placed = await calls.create(callerOf(request), { sdp, model, config });
+        sdpAnswer(reply, placed.sessionId);
+        return reply
+          .status(201)
+          .header('location', `${base}/calls/${placed.callId}`)
+          .send(placed.sdp);
+      },
+    );
+  }
 }
 
 /** The browser's media goes to the provider; our session's id tells it where to upload to. */

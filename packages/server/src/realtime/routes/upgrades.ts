@@ -1,3 +1,4 @@
+import type { SessionType } from '@holdfast/protocol';
 import { type Audit, authorize, type Principal } from '../../auth/index.ts';
 import type { Upgrade, UpgradeRoute } from '../../http/index.ts';
 import { HoldfastError, isId } from '../../kernel/index.ts';
@@ -7,7 +8,10 @@ import type { Calls } from '../calls/service.ts';
 import { type SessionDefaults, withDefaults } from '../defaults.ts';
 import type { SocketDeps } from '../deps.ts';
 import { find } from '../queries.ts';
+import { offersBeta } from '../relay/index.ts';
+import { typeOf } from '../session-type.ts';
 import { openSocket } from '../socket.ts';
+import type { Protocol } from '../tables.ts';
 
 /**
  * The WebSocket routes: the provider's GA paths, its preview path, and the seeds'.
@@ -28,6 +32,11 @@ export function realtimeUpgrades(deps: UpgradeDeps): Route[] {
   return [
     { path: '/v1/realtime', config, handle: upgrade => ga(deps, upgrade) },
     { path: '/openai/v1/realtime', config, handle: upgrade => ga(deps, upgrade) },
+    ...['/v1/realtime/translations', '/openai/v1/realtime/translations'].map(path => ({
+      path,
+      config,
+      handle: (upgrade: Upgrade<Principal>) => translation(deps, upgrade),
+    })),
     { path: '/openai/realtime', config, handle: upgrade => preview(deps, upgrade) },
     {
       path: '/ws',
@@ -42,25 +51,51 @@ export function realtimeUpgrades(deps: UpgradeDeps): Route[] {
   ];
 }
 
+/** What the client says it speaks: beta clients send a header, in browsers a subprotocol. */
+function spokenBy({ request }: Upgrade<Principal>): Protocol {
+  const header = String(request.headers['openai-beta'] ?? '');
+  const names = header.split(',').map(name => name.trim());
+  return names.includes('realtime=v1') || offersBeta(request) ? 'preview' : 'ga';
+}
+
+/** A client secret for transcription opens that without being told so again. */
+function typeAsked({ url, principal }: Upgrade<Principal>): SessionType {
+  const intent = url.searchParams.get('intent');
+  if (intent === null) {
+    const granted = typeOf(principal.grant?.session ?? {});
+    const silent = granted === 'transcription' && !url.searchParams.has('model');
+    return silent ? granted : 'realtime';
+  }
+  if (intent === 'transcription') return intent;
+  throw new HoldfastError('invalid_request', 'There is no such intent.', {
+    field: 'intent',
+    allowed: ['transcription'],
+  });
+}
+
 async function ga(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
   const { searchParams } = upgrade.url;
   refuseResume(searchParams);
-  const callId = searchParams.get('call_id');
-  if (searchParams.has('intent')) {
-    throw new HoldfastError('invalid_request', 'The parameter intent is not supported.', {
-      field: 'intent',
+  const given = ['model', 'intent', 'call_id'].filter(name => searchParams.has(name));
+  if (given.length > 1) {
+    throw new HoldfastError('invalid_request', `Give one of ${given.join(' and ')}, not both.`, {
+      field: given.at(-1)!,
     });
   }
+  const callId = searchParams.get('call_id');
   if (callId === null) {
     const model = searchParams.get('model');
-    return openSocket(deps, upgrade, { protocol: 'ga', model, config: {} });
+    const config = { type: typeAsked(upgrade) };
+    return openSocket(deps, upgrade, { protocol: spokenBy(upgrade), model, config });
   }
-  if (searchParams.has('model')) {
-    throw new HoldfastError('invalid_request', 'Give model or call_id, not both.', {
-      field: 'call_id',
-    });
-  }
-  return openClientSideband(deps, upgrade, callId);
+  return openClientSideband(deps, upgrade, { callId, protocol: spokenBy(upgrade) });
+}
+
+async function translation(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
+  const { searchParams } = upgrade.url;
+  refuseResume(searchParams);
+  const model = searchParams.get('model');
+  return openSocket(deps, upgrade, { protocol: 'ga', model, config: { type: 'translation' } });
 }
 
 /** Azure's preview path names a deployment; `model` is what OpenAI's preview clients sent. */
@@ -68,7 +103,8 @@ async function preview(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<
   const { searchParams } = upgrade.url;
   refuseResume(searchParams);
   const model = searchParams.get('deployment') ?? searchParams.get('model');
-  return openSocket(deps, upgrade, { protocol: 'preview', model, config: {} });
+  const config = { type: typeAsked(upgrade) };
+  return openSocket(deps, upgrade, { protocol: 'preview', model, config });
 }
 
 /** The seed's bridge: one model, no parameters, the operator's defaults. */
@@ -78,7 +114,8 @@ async function bridge(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<v
   const granted = upgrade.principal.grant?.model;
   const model = searchParams.get('model') ?? granted ?? deps.models.defaultModel.id;
   return openSocket(deps, upgrade, {
-    protocol: 'ga',
+    protocol: spokenBy(upgrade),
+    orPreview: true,
     model,
     config: withDefaults({}, deps.defaults),
   });
@@ -105,7 +142,13 @@ async function mintedSession(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Pr
   const caller = { principal, requestId };
   await recordAdmin(deps.audit, standing, { caller, action: 'sessions.open', target: sessionId });
   const opener = { ...upgrade, principal: { ...principal, id: created_by, grant } };
-  return openSocket(deps, opener, { protocol: 'ga', model, config: {}, sessionId });
+  return openSocket(deps, opener, {
+    protocol: spokenBy(upgrade),
+    orPreview: true,
+    model,
+    config: {},
+    sessionId,
+  });
 }
 
 function refuseResume(query: URLSearchParams): void {

@@ -16,7 +16,8 @@ const WAIT_MS = 10_000;
 export interface ConnectOptions {
   readonly caller?: string;
   readonly bearer?: string;
-  readonly protocols?: string[];
+  readonly protocols?: readonly string[];
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Connects; rejects with the status when the handshake is refused. */
@@ -24,9 +25,10 @@ export async function connectClient(
   url: string,
   options: ConnectOptions = {},
 ): Promise<TestClient> {
-  const socket = new WebSocket(url, options.protocols ?? [], {
+  const socket = new WebSocket(url, [...(options.protocols ?? [])], {
     perMessageDeflate: false,
     headers: {
+      ...options.headers,
       ...(options.caller !== undefined && { 'x-caller': options.caller }),
       ...(options.bearer !== undefined && { authorization: `Bearer ${options.bearer}` }),
     },

@@ -15,7 +15,13 @@ import {
   recordTelemetry,
 } from '../../platform/log/testing.ts';
 import { createSealer } from '../../platform/secrets/index.ts';
-import { createRealtime, type Realtime, type RealtimeDeps, SEED_DEFAULTS } from '../index.ts';
+import {
+  createRealtime,
+  NOT_OFFERED,
+  type Realtime,
+  type RealtimeDeps,
+  SEED_DEFAULTS,
+} from '../index.ts';
 
 /**
  * For tests: the feature behind a real HTTP server, on a real database and log. The header
@@ -83,6 +89,7 @@ export async function openRealtimeHost(
   await server.app.register(realtime.sessionRoutes);
   await server.app.register(realtime.gatewayRoutes);
   for (const upgrade of realtime.upgrades) server.upgrades.add(upgrade);
+  server.absent.push(...NOT_OFFERED);
   for (const component of realtime.components) await component.start?.();
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${port}`;
