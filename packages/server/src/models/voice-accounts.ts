@@ -17,8 +17,9 @@ import {
  *
  * A provider answers a user by itself, so no response can be refused before it begins. Each open
  * session has its next response reserved instead, when it opens and at the end of each turn; where
- * that is refused, the session ends. A budget is exceeded by one response of each open session at
- * most, and by that only where a response read more than the one before has left to it.
+ * that is refused, the session ends. Where a budget applies, the client's events wait until it is
+ * known. So a budget is exceeded by one response of each open session at most: by what it read
+ * beyond what the one before had left to it, or because the provider began it by itself meanwhile.
  */
 interface VoiceSession {
   readonly id: string;
@@ -58,6 +59,8 @@ export interface VoiceAccount {
   addUnreported(): void;
   /** Settles what was added, and reserves. Returns at once; never throws. */
   turn(next: Turn): void;
+  /** While a budget has not yet allowed or refused a turn. Never rejects. */
+  readonly reserving: Promise<void> | undefined;
   /** Settles what was added, after the turns before. Never rejects. */
   close(): Promise<void>;
 }
@@ -115,6 +118,8 @@ class Account implements VoiceAccount {
   #unpriced: string | undefined;
   #next: Turn | undefined;
   #working: Promise<void> | undefined;
+  /** Some budget applied to the latest reservation, as far as is known. */
+  #limited = true;
   /** What could not be reserved, though a response may be under way. */
   #refusedUsd = 0;
   /** No more is reserved: it was refused, or the session is over. */
@@ -159,6 +164,10 @@ class Account implements VoiceAccount {
     });
   }
 
+  get reserving(): Promise<void> | undefined {
+    return this.#limited ? this.#working : undefined;
+  }
+
   async close(): Promise<void> {
     this.#over = true;
     await this.#working;
@@ -197,7 +206,7 @@ class Account implements VoiceAccount {
   async #reserve(turn: Turn): Promise<void> {
     const request = requestOf(this.#deps, this.#session, { turn, unpriced: this.#unpriced });
     try {
-      await reserve(this.#deps.database, request);
+      this.#limited = (await reserve(this.#deps.database, request)).isLimited;
     } catch (error) {
       const refusal = error instanceof HoldfastError && REFUSALS.includes(error.code);
       if (!refusal) {

@@ -33,6 +33,8 @@ export interface LeasedSessionOptions {
   readonly onError?: (error: Json) => void;
   /** Its next response is more than a budget allows; what is under way may end. Called once. */
   readonly onOverBudget: (error: HoldfastError) => void;
+  /** Whether the next response may be is known when the promise resolves. */
+  readonly onReserving?: (reserving: Promise<void>) => void;
 }
 
 export interface LeasedSessionDeps extends TransitionDeps {
@@ -121,7 +123,7 @@ function createTap(
       deps.telemetry.log.warn('session.facts_lost', { session_id: id, error });
     });
   };
-  const { onConfiguration, onError } = options;
+  const { onConfiguration, onError, onReserving } = options;
   return new SessionTap(
     {
       record: event => void journal.push(event),
@@ -137,6 +139,7 @@ function createTap(
       onUnread: () => deps.metrics.unread.add(1),
       ...(onConfiguration && { onConfiguration }),
       ...(onError && { onError }),
+      ...(onReserving && { onReserving }),
     },
     account,
     totalsOf(options.row),

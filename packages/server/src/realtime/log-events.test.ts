@@ -132,7 +132,13 @@ describe('the tap', () => {
       voices: [] as string[],
       unread: [] as string[],
     };
-    const account = { model: 'm', add: () => 0, addUnreported() {}, turn() {} };
+    const account = {
+      model: 'm',
+      add: () => 0,
+      addUnreported() {},
+      turn() {},
+      reserving: undefined,
+    };
     const tap = new SessionTap(
       {
         record: event => void seen.recorded.push(event.type),

@@ -13,7 +13,7 @@ export interface SessionTotals {
   readonly unreported: number;
 }
 
-export type MeterAccount = Pick<VoiceAccount, 'model' | 'add' | 'addUnreported' | 'turn'>;
+export type MeterAccount = Omit<VoiceAccount, 'close'>;
 
 /** Responses under way that are told apart; more at once count as this many. */
 const OPEN_MAX = 64;
@@ -31,14 +31,21 @@ export class Meter {
   costUsd: number;
   unreported: number;
   readonly #account: MeterAccount;
+  readonly #onReserving: ((reserving: Promise<void>) => void) | undefined;
   readonly #unpriced: Set<string>;
   readonly #open = new Set<string>();
   #maxOutputTokens: number | undefined;
   #transcriptionModel: string | undefined;
   #inputTokens = 0;
 
-  constructor(account: MeterAccount, before?: SessionTotals) {
+  /** `onReserving`: whether the next response may be is known when the promise resolves. */
+  constructor(
+    account: MeterAccount,
+    before?: SessionTotals,
+    onReserving?: (reserving: Promise<void>) => void,
+  ) {
     this.#account = account;
+    this.#onReserving = onReserving;
     this.usage = before?.usage ?? noUsage();
     this.costUsd = before?.costUsd ?? 0;
     this.unreported = before?.unreported ?? 0;
@@ -119,6 +126,8 @@ export class Meter {
       maxOutputTokens: this.#maxOutputTokens,
       responses: Math.max(1, this.#open.size),
     });
+    const { reserving } = this.#account;
+    if (reserving !== undefined) this.#onReserving?.(reserving);
   }
 }
 

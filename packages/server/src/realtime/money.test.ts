@@ -1,5 +1,6 @@
 /** What sessions cost, as the API shows it, and how budgets end them. */
 import { createHash } from 'node:crypto';
+import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { createBudgets, createModels, defaultCatalogue, parseCatalogue } from '../models/index.ts';
 import { sessionIdOf, useBench } from './testing/bench.ts';
@@ -244,6 +245,77 @@ describe('a budget', () => {
     expect(ended.cost).toMatchObject({ unreported: 1 });
     expect(await spentUsd()).toBeCloseTo(RESPONSE_USD, 10);
   });
+
+  const SESSIONS = 50;
+
+  /**
+   * Each of 50 owners opens a session and goes on until it is refused or closed; with a limit on
+   * the output, which lets all of them open, all begin at once.
+   */
+  async function race(project: string, max_output_tokens?: number) {
+    const open = new Set<number>();
+    await sql`insert into projects (id, name) values (${project}, 'Race')`.execute(
+      bench.database.db,
+    );
+    const rounds = Array.from({ length: SESSIONS }, async (_, index) => {
+      const caller = callerIn(project, `owner${index}`);
+      const secret = await bench.host.request('/v1/realtime/client_secrets', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ session: { type: 'realtime', max_output_tokens } }),
+        caller,
+      });
+      expect(secret.status).toBe(200);
+      const { value } = (await secret.json()) as { value: string };
+      const client = await connectClient(bench.host.wsUrl + path, { bearer: value }).catch(
+        (error: unknown) => {
+          if (error instanceof Refusal && error.status === 403) return undefined;
+          throw error;
+        },
+      );
+      if (client === undefined) return 0;
+      let done = 0;
+      client.socket.on('message', data => {
+        if (JSON.parse(String(data)).type !== 'response.done') return;
+        done += 1;
+        say(client);
+      });
+      await sessionIdOf(client);
+      open.add(index);
+      if (max_output_tokens !== undefined) await eventually(() => open.size === SESSIONS);
+      say(client);
+      expect((await client.closed).code).toBe(1008);
+      return done;
+    });
+    return Promise.all(rounds);
+  }
+
+  it('is not exceeded by 50 sessions that race, where responses keep to their limits', async () => {
+    await turns(1_000);
+    const project = newProject();
+    const limitUsd = 10 * RESPONSE_USD;
+    const { spentUsd } = await budget(project, 'project_month', limitUsd);
+    const done = await race(project);
+    await eventually(() => bench.host.realtime.registry.size === 0);
+    const spent = await spentUsd();
+    expect(done.filter(count => count > 0).length).toBeGreaterThan(5);
+    expect(spent).toBeLessThanOrEqual(limitUsd);
+    expect(spent).toBeGreaterThan(limitUsd / 2);
+  }, 60_000);
+
+  it('is exceeded by one response of each open session at most, whatever they read', async () => {
+    await turns(1_000);
+    const project = newProject();
+    // Each reserves 100 tokens of output and uses five times as much.
+    const limitUsd = 0.5;
+    const { spentUsd } = await budget(project, 'project_month', limitUsd);
+    const done = await race(project, 100);
+    await eventually(() => bench.host.realtime.registry.size === 0);
+    expect(done.filter(count => count > 0)).toHaveLength(SESSIONS);
+    const spent = await spentUsd();
+    expect(spent).toBeGreaterThan(limitUsd);
+    expect(spent).toBeLessThanOrEqual(limitUsd + SESSIONS * TURN_USD);
+  }, 60_000);
 });
 
 describe('a project’s own key', () => {

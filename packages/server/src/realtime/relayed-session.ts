@@ -110,6 +110,10 @@ export class RelayedSession implements RegisteredSession {
         this.#relay?.inject(eventOf(error));
         this.stop('budget');
       },
+      onReserving: reserving => {
+        this.#relay?.hold();
+        void reserving.then(() => this.#relay?.resume());
+      },
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
       onCreated: () => this.#introduce(),
       ...(options.locked.length > 0 && { onError: error => this.#watchConfiguration(error) }),

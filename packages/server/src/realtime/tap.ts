@@ -23,6 +23,8 @@ export interface TapListener {
   onVoice?(voice: string): void;
   /** An event could not be read, so that neither log nor usage have it. */
   onUnread?(): void;
+  /** Whether the next response may be is known when the promise resolves. */
+  onReserving?(reserving: Promise<void>): void;
 }
 
 interface UpstreamSession {
@@ -44,7 +46,7 @@ export class SessionTap {
 
   constructor(listener: TapListener, account: MeterAccount, before?: SessionTotals) {
     this.#listener = listener;
-    this.meter = new Meter(account, before);
+    this.meter = new Meter(account, before, reserving => listener.onReserving?.(reserving));
   }
 
   server(text: string): void {

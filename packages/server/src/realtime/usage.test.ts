@@ -4,8 +4,13 @@
  * 16), for audio 32 (0.40, 64), for images 5 (0.50).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../kernel/index.ts';
-import { createModels, createVoiceAccounts, defaultCatalogue } from '../models/index.ts';
+import { type Clock, systemClock } from '../kernel/index.ts';
+import {
+  createModels,
+  createVoiceAccounts,
+  defaultCatalogue,
+  parseCatalogue,
+} from '../models/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import { type RecordedTelemetry, recordTelemetry } from '../platform/log/testing.ts';
 import { Meter } from './meter.ts';
@@ -29,17 +34,21 @@ const transcribedBy = (model: string) => ({
   session: { audio: { input: { transcription: { model } } } },
 });
 
-function metered(model: string, events: readonly Json[]) {
-  const models = createModels({
-    catalogue: defaultCatalogue({ provider: 'openai', auth: 'none' }),
-    credentials: { secret: async () => undefined },
-  });
+function metered(
+  model: string,
+  events: readonly Json[],
+  {
+    clock = systemClock as Clock,
+    catalogue = defaultCatalogue({ provider: 'openai', auth: 'none' }),
+  } = {},
+) {
+  const models = createModels({ catalogue, credentials: { secret: async () => undefined } });
   const database = {} as Database;
-  const accounts = createVoiceAccounts({ database, telemetry, clock: systemClock, models });
+  const accounts = createVoiceAccounts({ database, telemetry, clock, models });
   const session = { id: 's', projectId: 'p', owner: 'o', model };
   const account = accounts.hold(session, () => {});
   const add = account.add.bind(account);
-  const meter = new Meter({ model, add, addUnreported() {}, turn() {} });
+  const meter = new Meter({ model, add, addUnreported() {}, turn() {}, reserving: undefined });
   const costs = events.map(event => meter.read(event)?.costUsd ?? null);
   return { meter, costs };
 }
@@ -203,6 +212,46 @@ describe('golden usages', () => {
     const { costs, meter } = metered(model, events);
     expect(costs.at(-1)).toBeNull();
     expect(meter.totals).toMatchObject({ costUsd: 0, unpriced: [unpriced] });
+  });
+});
+
+describe('prices of the operator’s file', () => {
+  const usage = spoke({
+    audio_tokens: 300,
+    image_tokens: 200,
+    cached_tokens: 330,
+    cached_tokens_details: { text_tokens: 30, audio_tokens: 200, image_tokens: 100 },
+  });
+
+  it.each([
+    // 20 × 1 + 30 × 1 + 100 × 10 + 200 × 10 + 100 × 3 + 100 × 3 + 250 × 20: cached as fresh
+    ['the last day of the old one', '2026-11-14T23:59:59Z', 0.00865],
+    // 20 × 2 + 30 × 0.5 + 100 × 20 + 200 × 0.1 + 100 × 6 + 100 × 0.2 + 250 × 40
+    ['the first of the new one', '2026-11-15T00:00:00Z', 0.012695],
+  ])('count within a month from their day on, %s', (_, at, usd) => {
+    const catalogue = parseCatalogue({
+      default: 'mine',
+      endpoints: { e: { provider: 'openai', auth: 'none' } },
+      models: [
+        {
+          id: 'mine',
+          endpoint: 'e',
+          prices: [
+            {
+              from: '2026-01-01',
+              ...{ input_text: 1, input_audio: 10, input_image: 3, output_audio: 20 },
+            },
+            {
+              from: '2026-11-15',
+              ...{ input_text: 2, input_audio: 20, input_image: 6, output_audio: 40 },
+              ...{ cached_input: 0.5, cached_input_audio: 0.1, cached_input_image: 0.2 },
+            },
+          ],
+        },
+      ],
+    });
+    const clock = { ...systemClock, nowMs: () => Date.parse(at) };
+    expect(metered('mine', [done(usage)], { clock, catalogue }).costs[0]).toBeCloseTo(usd, 10);
   });
 });
 

@@ -16,6 +16,8 @@ import { type BudgetRow, tables } from '../tables.ts';
 export interface Reservation {
   readonly id: string;
   readonly reservedUsd: number;
+  /** Some budget applies. */
+  readonly isLimited: boolean;
 }
 
 export interface ReserveRequest {
@@ -58,7 +60,8 @@ export async function reserve(database: Database, request: ReserveRequest): Prom
 /** The same within a transaction, which holds the budgets that apply until it ends. */
 export async function reserveIn(trx: Trx, request: ReserveRequest): Promise<Reservation> {
   const { caller, model, usd, sessionId } = request;
-  for (const budget of await lockBudgets(trx, caller)) {
+  const budgets = await lockBudgets(trx, caller);
+  for (const budget of budgets) {
     if (usd === null) throw unpriced(request, budget);
     const spentUsd = await spentOf(trx, budget, caller, 'reserved');
     if (spentUsd + usd > budget.limit_usd + EPSILON_USD) {
@@ -79,7 +82,7 @@ export async function reserveIn(trx: Trx, request: ReserveRequest): Promise<Rese
       reserved_usd: reservedUsd,
     })
     .execute();
-  return { id, reservedUsd };
+  return { id, reservedUsd, isLimited: budgets.length > 0 };
 }
 
 export interface Charge {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { WebRtcClient } from '../../../../simulator/src/testing/webrtc-client.ts';
+import { createBudgets } from '../../models/index.ts';
 import { useBench } from '../testing/bench.ts';
 import { connectClient, eventually, type Refusal } from '../testing/client.ts';
 import { openRealtimeHost, type RealtimeHost } from '../testing/host.ts';
@@ -172,6 +173,36 @@ describe('a call', () => {
     await client.closed;
     await eventually(() => bench.host.realtime.registry.size === 0);
     await client.close();
+  });
+
+  it('costs what its sideband reports, and is hung up where a budget is used up', async () => {
+    const { database, simulator } = bench;
+    const { put, remove } = createBudgets({ database, audit: { record: async () => {} } });
+    const root = { kind: 'user', id: 'root', name: 'root', projectId: 'default' } as const;
+    const admin = { ...root, role: 'Admin' } as const;
+    // For the first response, which may be 4,096 tokens at 64 dollars a million, and little else.
+    const { id } = await put(admin, { scope: 'owner', owner: 'ann', limit_usd: 0.27 }, 'req_test');
+    // 500 × 32 + 250 × 64 for a million.
+    const usage = {
+      input_tokens: 500,
+      input_token_details: { audio_tokens: 500 },
+      output_tokens: 250,
+      output_token_details: { audio_tokens: 250 },
+    };
+    await simulator.behave({ script: [{ say: 'Yes.', usage }] });
+    try {
+      const { client, sessionId } = await place({ form: { type: 'realtime' } });
+      ask(client, 'Hello there');
+      expect(await bench.settled(sessionId, 'ended')).toMatchObject({
+        close_reason: 'budget_exceeded',
+        cost: { usd: expect.closeTo(0.032, 10), unreported: 0 },
+      });
+      await client.closed;
+      await client.close();
+    } finally {
+      await simulator.behave({ script: [] });
+      await remove(admin, id, 'req_test');
+    }
   });
 
   it('ends when the provider says that the browser is gone', async () => {

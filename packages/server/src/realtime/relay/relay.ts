@@ -78,6 +78,8 @@ export class Relay implements Ticking, SideEvents {
   readonly #clientPump: Pump;
   readonly #upstreamPump: Pump;
   readonly #pace: Pace;
+  /** By `hold`. */
+  #held = false;
   #outcome: RelayOutcome | null = null;
   #deadlineMs = 0;
   #resolveClosed!: (outcome: RelayOutcome) => void;
@@ -127,6 +129,17 @@ export class Relay implements Ticking, SideEvents {
   /** The same towards the upstream. */
   injectUpstream(text: string): boolean {
     return this.#count(this.#upstream.outlet.inject(text));
+  }
+
+  /** Reads nothing from the client until `resume`. */
+  hold(): void {
+    this.#held = true;
+    if (this.#outcome === null) this.#client.holdBack();
+  }
+
+  resume(): void {
+    this.#held = false;
+    if (!this.#pace.spent) this.#client.goOn();
   }
 
   #count(sent: boolean): boolean {
@@ -275,7 +288,7 @@ export class Relay implements Ticking, SideEvents {
       return;
     }
     this.#pace.refill(nowMs);
-    if (!this.#pace.spent) this.#client.goOn();
+    if (!this.#pace.spent && !this.#held) this.#client.goOn();
     this.#check(this.#client, this.#upstream, nowMs);
     if (this.#outcome === null) this.#check(this.#upstream, this.#client, nowMs);
     this.counters.lastActivityMs = Math.max(this.#client.heardAtMs, this.#upstream.heardAtMs);
