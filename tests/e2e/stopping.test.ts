@@ -1,7 +1,10 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { EventEnvelope, Session } from '@holdfast/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { loadConfig } from '../../packages/server/src/config/index.ts';
 import { type Server, type Stack, startStack } from './harness/stacks.ts';
 
 async function connect(server: Server): Promise<{ socket: WebSocket; id: string }> {
@@ -46,6 +49,42 @@ describe('stopping', () => {
     const lost = data.find(event => event.type === 'session.disconnected');
     expect(lost?.data).toMatchObject({ reason: 'drain' });
     expect(server.process.lines.some(line => line.includes('"signal.received"'))).toBe(true);
+  });
+
+  it('ends in time with its log, whoever hangs: a client, a collector', async () => {
+    const collector = createServer(() => {});
+    collector.listen(0, '127.0.0.1');
+    await once(collector, 'listening');
+    const { port } = collector.address() as AddressInfo;
+    try {
+      const server = await stack.addServer({
+        HOLDFAST_SHUTDOWN_GRACE: '1',
+        HOLDFAST_SHUTDOWN_CLOSING: '4',
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+        HOLDFAST_TRACE_SAMPLE_RATIO: '1',
+      });
+      const { socket, id } = await connect(server);
+      // It takes no close frame, and answers none.
+      socket.pause();
+      const startedMs = performance.now();
+      expect(await server.process.stop()).toBe(0);
+      expect(performance.now() - startedMs).toBeLessThan(5_500);
+      const lines = server.process.lines.join('\n');
+      for (const event of ['bridge.completed', 'session.disconnected', 'lifecycle.state']) {
+        expect(lines).toContain(`"event":"${event}"`);
+      }
+      expect((await session(id)).close_reason).toBe('drain');
+      socket.terminate();
+    } finally {
+      collector.closeAllConnections();
+      collector.close();
+    }
+  });
+
+  it('fits a grace period of 30 seconds by default', () => {
+    const { server } = loadConfig({ OPENAI_API_KEY: 'k' }, {});
+    const { shutdownAcceptMs, shutdownGraceMs, shutdownClosingMs } = server;
+    expect(shutdownAcceptMs + shutdownGraceMs + shutdownClosingMs).toBeLessThan(30_000);
   });
 
   it('a killed replica’s sessions are given up by another, and their places are free', async () => {

@@ -47,8 +47,11 @@ export function planStart(environment: Variables, dotenv: Variables): Plan {
   if (simulate) added.HOLDFAST_LAUNCHER_SIMULATED = 'true';
   if (adminToken !== null) added.HOLDFAST_ADMIN_LINK_TOKEN = adminToken;
   // A server that a person starts has no load balancer in front, so it need not wait for one.
-  if (sources.HOLDFAST_SHUTDOWN_ACCEPT === 'default') added.HOLDFAST_SHUTDOWN_ACCEPT = '0';
-  if (sources.LOG_FORMAT === 'default' && process.stdout.isTTY) added.LOG_FORMAT = 'text';
+  const isPerson = process.stdout.isTTY;
+  if (isPerson && sources.HOLDFAST_SHUTDOWN_ACCEPT === 'default') {
+    added.HOLDFAST_SHUTDOWN_ACCEPT = '0';
+  }
+  if (isPerson && sources.LOG_FORMAT === 'default') added.LOG_FORMAT = 'text';
   return {
     simulate,
     simulated: {

@@ -66,6 +66,15 @@ describe('plan', () => {
     expect(planStart(oidc, {}).adminToken).toBeNull();
   });
 
+  it('honours the documented time to accept work, but for a person at a terminal', () => {
+    const asService = withTty(false, () => planStart({}, {}));
+    expect(asService.added).not.toHaveProperty('HOLDFAST_SHUTDOWN_ACCEPT');
+    expect(asService.drainMs).toBe(20_000);
+    const asPerson = withTty(true, () => planStart({}, {}));
+    expect(asPerson.added.HOLDFAST_SHUTDOWN_ACCEPT).toBe('0');
+    expect(asPerson.drainMs).toBe(15_000);
+  });
+
   it('replaces no setting', () => {
     const plan = planStart({}, { HOLDFAST_SHUTDOWN_ACCEPT: '7' });
     expect(plan.added).not.toHaveProperty('HOLDFAST_SHUTDOWN_ACCEPT');
@@ -303,3 +312,13 @@ describe('npm start', () => {
     expect(started.output()).toContain('HOLDFAST_PORT: no such setting');
   }, 60_000);
 });
+
+function withTty<T>(isTTY: boolean, work: () => T): T {
+  const before = process.stdout.isTTY;
+  process.stdout.isTTY = isTTY;
+  try {
+    return work();
+  } finally {
+    process.stdout.isTTY = before;
+  }
+}

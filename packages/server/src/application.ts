@@ -29,8 +29,8 @@ export interface Application {
   start(): Promise<void>;
   /** Drains and stops; in a hurry it waits for no session, also when it is draining already. */
   stop(options: { hurry: boolean }): void;
-  /** Resolves when everything has stopped. */
-  readonly stopped: Promise<void>;
+  /** Resolves when everything has stopped, to the time that is left for closing the ports. */
+  readonly stopped: Promise<number>;
 }
 
 /** The ports stay the caller's to close, after `stopped`. */
@@ -83,8 +83,8 @@ export async function assemble(
       for (const upgrade of upgrades) http.upgrades.add(upgrade);
     }
   }
-  const { promise: stopped, resolve, reject } = Promise.withResolvers<void>();
-  const { shutdownAcceptMs, shutdownGraceMs } = config.server;
+  const { promise: stopped, resolve, reject } = Promise.withResolvers<number>();
+  const { shutdownAcceptMs, shutdownGraceMs, shutdownClosingMs: closingMs } = config.server;
   return {
     http,
     auth,
@@ -93,7 +93,7 @@ export async function assemble(
     stop: ({ hurry }) => {
       if (hurry) lifecycle.hurry();
       const drainMs = shutdownAcceptMs + shutdownGraceMs;
-      lifecycle.stop({ drainMs }).then(resolve, reject);
+      lifecycle.stop({ drainMs, closingMs }).then(resolve, reject);
     },
   };
 }

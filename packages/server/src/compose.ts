@@ -68,7 +68,8 @@ export interface Platform {
   readonly blobs: BlobStore | FilesystemBlobs;
   /** Where this process is reached; the listening port is known only later. */
   readonly address: { baseUrl: string };
-  close(): Promise<void>;
+  /** In at most `timeoutMs`; a part that takes longer is left. */
+  close(timeoutMs?: number): Promise<void>;
 }
 
 /** Remembers an open part, to close it. */
@@ -82,15 +83,16 @@ export async function openPlatform(config: Config, environment: Variables): Prom
   const replica = newId('rep');
   const address = { baseUrl: config.server.publicUrl ?? '' };
   const telemetry = await openTelemetry(config, replica);
-  const opened = [{ name: 'telemetry', close: () => telemetry.close() }];
+  const opened = [{ name: 'telemetry', close: (timeoutMs: number) => telemetry.close(timeoutMs) }];
   const keep: Keep = (name, part) => {
     opened.push({ name, close: () => part.close() });
     return part;
   };
-  const close = () =>
-    closeAll(opened.splice(0).toReversed(), (part, error) => {
+  const close = (timeoutMs?: number) => {
+    const report = (part: string, error: unknown) =>
       telemetry.log.error('platform.not_closed', { part, error });
-    });
+    return closeAll(opened.splice(0).toReversed(), report, timeoutMs);
+  };
   try {
     const secrets = openSecrets(config, environment);
     let url = config.database.url?.reveal();

@@ -43,8 +43,7 @@ async function main(): Promise<void> {
     application.stop({ hurry: false });
   });
   await application.start();
-  await application.stopped;
-  await platform.close();
+  await platform.close(await application.stopped);
 }
 
 /** Listens from the start of the process: the launcher may be gone before anything is open. */

@@ -57,6 +57,7 @@ export class LocalStart {
         HOLDFAST_DATA_DIR: dataDir,
         HOLDFAST_RATE_LIMIT_PER_MINUTE: '1000000',
         HOLDFAST_RATE_LIMIT_BURST: '1000000',
+        HOLDFAST_SHUTDOWN_ACCEPT: '0',
         [MARK]: dataDir,
         ...env,
       },

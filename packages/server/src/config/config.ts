@@ -107,6 +107,7 @@ function serverConfig(v: Values) {
     revision: v.CONTAINER_APP_REVISION,
     shutdownAcceptMs: v.HOLDFAST_SHUTDOWN_ACCEPT * S,
     shutdownGraceMs: v.HOLDFAST_SHUTDOWN_GRACE * S,
+    shutdownClosingMs: v.HOLDFAST_SHUTDOWN_CLOSING * S,
     healthIntervalMs: v.HOLDFAST_HEALTH_INTERVAL * S,
     rateLimit: {
       perMinute: v.HOLDFAST_RATE_LIMIT_PER_MINUTE,

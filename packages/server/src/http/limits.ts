@@ -41,7 +41,7 @@ export const HTTP_LIMITS: HttpLimits = {
 /** The default bound of a JSON body; routes that take more declare it. */
 export const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Requests still running when the server closes are cut off after this time. */
-export const CLOSE_GRACE_MS = 5_000;
+export const CLOSE_GRACE_MS = 3_000;
 /** A health answer is at most this old. */
 export const HEALTH_CACHE_MS = 5_000;
 /** A check that takes longer counts as failed. */

@@ -8,10 +8,10 @@ import { endsWithin, unlessAborted } from './bounded.ts';
  * Components start in the order given and stop in reverse. `drain` runs first, on all components
  * at once, while they all still work: readiness has already turned false, so that a load balancer
  * stops sending work, and each component finishes or hands over what it holds. A drain that
- * outlasts its deadline is cut off; `stop` still runs, and one that takes longer than `STOP_MAX_MS`
- * is abandoned; when all together take longer than `STOPS_MAX_MS`, those that are left are not
- * stopped at all. A stop during the start gives the start up. Both phases run once, however often
- * they are requested.
+ * outlasts its deadline is cut off, and the closing time begins: what drains still close, the
+ * stops and the ports share it, so that a process ends before whoever asked it to kills it. A stop
+ * that takes more than half of what is left for stops is abandoned. A stop during the start gives
+ * the start up. Both phases run once, however often they are requested.
  */
 export type LifecycleState = 'starting' | 'ready' | 'draining' | 'stopped';
 
@@ -24,24 +24,31 @@ export interface Component {
   stop?(): Promise<void>;
 }
 
-/** The time a drain may take after its deadline, for last messages and closing handshakes. */
-export const DRAIN_CLOSING_MS = 5_000;
-/** The time one component's stop may take: the service it waits for may never answer. */
-export const STOP_MAX_MS = 10_000;
-/** The time that all stops may take together: what ends this process waits no longer. */
-export const STOPS_MAX_MS = 20_000;
+/** Until when, of the closing time, drains may send last messages and shake hands. */
+const DRAINS_SHARE = 0.5;
+/** Until when, of the closing time, components may stop; the rest is for the ports. */
+const STOPS_SHARE = 0.8;
 /** The time that the close of one port may take: the service it waits for may never answer. */
 export const CLOSE_MAX_MS = 10_000;
+
+export interface StopTimes {
+  readonly drainMs: number;
+  /** From the end of the drain, however it ended, until the last port is closed. */
+  readonly closingMs: number;
+}
 
 export interface LifecycleEvents {
   onState?(state: LifecycleState): void;
   onError?(component: string, phase: 'start' | 'drain' | 'stop', error: unknown): void;
 }
 
+/** Nobody waits for the end of a start that failed but its supervisor, for a while. */
+const FAILED_START_CLOSING_MS = 20_000;
+
 export class Lifecycle {
   #state: LifecycleState = 'starting';
   readonly #started: Component[] = [];
-  #stopping: Promise<void> | undefined;
+  #stopping: Promise<number> | undefined;
   readonly #hurry = new AbortController();
   readonly #givenUp = new AbortController();
   /** The start that is under way. */
@@ -73,7 +80,7 @@ export class Lifecycle {
         await unlessAborted(signal, () => started);
       } catch (error) {
         this.#events.onError?.(component.name, 'start', error);
-        await this.stop({ drainMs: 0 });
+        await this.stop({ drainMs: 0, closingMs: FAILED_START_CLOSING_MS });
         throw error;
       }
     }
@@ -85,21 +92,23 @@ export class Lifecycle {
     this.#hurry.abort();
   }
 
-  /** Drains until `drainMs` are over, closes what is left, stops everything. Idempotent. */
-  stop(options: { drainMs: number }): Promise<void> {
-    this.#stopping ??= this.#stop(options.drainMs);
+  /**
+   * Drains until `drainMs` are over, closes what is left, stops everything. Idempotent. Answers
+   * what is left of the closing time, for the ports.
+   */
+  stop(times: StopTimes): Promise<number> {
+    this.#stopping ??= this.#stop(times);
     return this.#stopping;
   }
 
-  async #stop(drainMs: number): Promise<void> {
+  async #stop({ drainMs, closingMs }: StopTimes): Promise<number> {
     this.#givenUp.abort();
     this.#enter('draining');
-    await this.#drain(drainMs);
-    const deadlineMs = performance.now() + STOPS_MAX_MS;
+    const closingSinceMs = await this.#drain(drainMs, closingMs * DRAINS_SHARE);
+    const stopsUntilMs = closingSinceMs + closingMs * STOPS_SHARE;
     for (const component of this.#started.toReversed()) {
       try {
-        const timeoutMs = Math.min(STOP_MAX_MS, Math.ceil(deadlineMs - performance.now()));
-        if (timeoutMs <= 0) throw new Error(`Left: all stops took ${STOPS_MAX_MS} ms.`);
+        const timeoutMs = Math.max(1, Math.ceil((stopsUntilMs - performance.now()) / 2));
         if (!(await endsWithin(this.#stopOne(component), timeoutMs))) {
           throw new Error(`Did not stop within ${timeoutMs} ms.`);
         }
@@ -108,6 +117,7 @@ export class Lifecycle {
       }
     }
     this.#enter('stopped');
+    return Math.max(0, closingSinceMs + closingMs - performance.now());
   }
 
   /** A start that was given up goes on, and must not open something behind the stop. */
@@ -116,7 +126,8 @@ export class Lifecycle {
     await component.stop?.();
   }
 
-  async #drain(drainMs: number): Promise<void> {
+  /** Answers when the closing time began. */
+  async #drain(drainMs: number, closingMs: number): Promise<number> {
     const deadline = new AbortController();
     const signal = AbortSignal.any([deadline.signal, this.#hurry.signal]);
     const timer = setTimeout(() => deadline.abort(), drainMs);
@@ -130,7 +141,9 @@ export class Lifecycle {
     const drained = Promise.all(drains);
     await unlessAborted(signal, () => drained);
     clearTimeout(timer);
-    if (signal.aborted) await endsWithin(drained, DRAIN_CLOSING_MS);
+    const closingSinceMs = performance.now();
+    if (signal.aborted) await endsWithin(drained, closingMs);
+    return closingSinceMs;
   }
 
   #enter(state: LifecycleState): void {
@@ -141,22 +154,28 @@ export class Lifecycle {
 
 export interface Closable {
   readonly name: string;
-  close(): Promise<void>;
+  /** In less than `timeoutMs`, where it can choose; it is left after that. */
+  close(timeoutMs: number): Promise<void>;
 }
 
 /**
- * Closes all, one after the other. A part that fails, or takes longer than `CLOSE_MAX_MS`, is
- * reported by its name and left; in the end such failures are thrown together.
+ * Closes all, one after the other. A part that fails, or takes longer than `CLOSE_MAX_MS` or half
+ * of what is left of `timeoutMs`, is reported by its name and left; in the end such failures are
+ * thrown together.
  */
 export async function closeAll(
   parts: readonly Closable[],
   onFailure: (name: string, error: unknown) => void,
+  timeoutMs = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   const failures: unknown[] = [];
+  const untilMs = performance.now() + timeoutMs;
   for (const part of parts) {
     try {
-      if (await endsWithin(part.close(), CLOSE_MAX_MS)) continue;
-      throw new Error(`${part.name} did not close within ${CLOSE_MAX_MS} ms.`);
+      const leftMs = Math.max(1, Math.ceil((untilMs - performance.now()) / 2));
+      const partMs = Math.min(CLOSE_MAX_MS, leftMs);
+      if (await endsWithin(part.close(partMs), partMs)) continue;
+      throw new Error(`${part.name} did not close within ${partMs} ms.`);
     } catch (error) {
       failures.push(error);
       onFailure(part.name, error);

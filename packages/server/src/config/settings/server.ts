@@ -60,8 +60,14 @@ export const serverSettings = {
     description:
       'Seconds for which new work is still accepted after SIGTERM, until load balancers notice.',
   }),
-  HOLDFAST_SHUTDOWN_GRACE: setting(integer(0, 3600), '25', {
-    description: 'Seconds that running sessions may take to finish after SIGTERM.',
+  HOLDFAST_SHUTDOWN_GRACE: setting(integer(0, 3600), '15', {
+    description:
+      'Seconds that running sessions may take to finish after that, before they are closed.',
+  }),
+  HOLDFAST_SHUTDOWN_CLOSING: setting(integer(2, 120), '9', {
+    description:
+      'Seconds for closing what is left after that: handshakes, last writes, telemetry. The ' +
+      'three together must be less than the grace period of whatever sends SIGTERM, often 30 s.',
   }),
   CONTAINER_APP_REVISION: setting(text, 'local', {
     description: 'Name of the deployed revision; Azure Container Apps sets it.',

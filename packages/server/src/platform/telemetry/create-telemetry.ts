@@ -39,7 +39,7 @@ export interface TelemetryOptions {
   readonly destination?: DestinationStream;
 }
 
-const CLOSE_TIMEOUT_MS = 5_000;
+const CLOSE_TIMEOUT_MS = 6_000;
 const EXPORT_FAULT_INTERVAL_MS = 60_000;
 
 /** Log, metrics and traces of one process. The caller closes it last. */
@@ -82,10 +82,14 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
     meter,
     tracer: tracers.getTracer('holdfast'),
     prometheus: () => scrape.text(),
-    async close() {
+    async close(timeoutMs = CLOSE_TIMEOUT_MS) {
       stopObserving();
+      // Before anything is waited for: a collector that hangs must not cost the log's last lines.
+      flushLog();
       const closing = [tracers.shutdown(), lines.shutdown(), meters.shutdown()];
-      await endsWithin(Promise.allSettled(closing), CLOSE_TIMEOUT_MS);
+      // Less than it may take, so that nobody has to leave it.
+      const flushMs = (Math.min(timeoutMs, CLOSE_TIMEOUT_MS) * 5) / 6;
+      await endsWithin(Promise.allSettled(closing), flushMs);
       flushLog();
     },
   };

@@ -24,6 +24,6 @@ export interface Telemetry {
   readonly tracer: Tracer;
   /** The Prometheus text exposition. */
   prometheus(): Promise<string>;
-  /** Flushes exporters, bounded in time. */
-  close(): Promise<void>;
+  /** Flushes exporters, for five sixths of `timeoutMs` at most; default 5 s. */
+  close(timeoutMs?: number): Promise<void>;
 }

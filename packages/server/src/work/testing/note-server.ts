@@ -15,5 +15,4 @@ const features = [identity, shared, notes];
 const application = await assemble(config, platform, { auth: identity.auth, features });
 process.on('SIGTERM', () => application.stop({ hurry: true }));
 await application.start();
-await application.stopped;
-await platform.close();
+await platform.close(await application.stopped);
