@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   upgrade_required: { status: 426, title: 'WebSocket upgrade required' },
   rate_limited: { status: 429, title: 'Too many requests' },
   session_limit: { status: 429, title: 'Too many active sessions' },
+  upstream_refused: { status: 424, title: 'The model refused the request' },
   upstream_rate_limited: { status: 429, title: 'The model is rate limited' },
   internal: { status: 500, title: 'Internal error' },
   upstream_unreachable: { status: 502, title: 'The model cannot be reached' },
@@ -48,6 +49,7 @@ export const problem = z.object({
   request_id: z.string(),
   field: z.string().optional(),
   allowed: z.array(z.string()).optional(),
+  upstream_code: z.string().optional().describe("The model provider's own code."),
 });
 export type Problem = z.infer<typeof problem>;
 

@@ -24,6 +24,15 @@ const costUsd = z.number().nullable().default(null).describe('Null: unknown.');
 export type UsageCounts = z.infer<typeof usage>;
 
 const replica = z.string().describe('The server process that held the session.');
+const closeCode = z
+  .number()
+  .int()
+  .nullable()
+  .default(null)
+  .describe('Of the close frame that ended the connection; 1006: there was none.');
+const closeText = z.string().optional().describe('The reason in that close frame.');
+const errorType = z.string().nullable().default(null);
+const errorCode = z.string().nullable().default(null);
 
 /** What the log of a voice session may contain. No event carries audio. */
 export const SESSION_EVENTS = {
@@ -59,7 +68,8 @@ export const SESSION_EVENTS = {
     private: { instructions: z.string().optional() },
   }),
   'session.disconnected': define('session', 'The client is gone; the place is kept for a while.', {
-    public: { replica, close_code: z.number().int().nullable(), reason: z.string() },
+    public: { replica, close_code: closeCode, reason: z.string() },
+    private: { close_text: closeText },
   }),
   'session.gap': define('session', 'Another process took over; events in between may be missing.', {
     public: {
@@ -70,14 +80,22 @@ export const SESSION_EVENTS = {
         .describe('When the former holder last received anything from client or model.'),
     },
   }),
-  'session.ended': define('session', 'The client or a user ended the session.', {
-    public: { reason: z.string(), duration_s: z.number() },
+  'session.ended': define('session', 'The client, a user or the model ended the session.', {
+    public: { reason: z.string(), duration_s: z.number(), close_code: closeCode },
+    private: { close_text: closeText },
   }),
   'session.expired': define('session', 'The session ran out of time.', {
-    public: { reason: z.string(), duration_s: z.number() },
+    public: { reason: z.string(), duration_s: z.number(), close_code: closeCode },
+    private: { close_text: closeText },
   }),
-  'session.failed': define('session', 'The session broke.', {
-    public: { reason: z.string(), duration_s: z.number() },
+  'session.failed': define('session', 'The session never worked.', {
+    public: {
+      reason: z.string(),
+      duration_s: z.number(),
+      close_code: closeCode,
+      upstream_code: z.string().nullable().default(null).describe("The model provider's own code."),
+    },
+    private: { close_text: closeText },
   }),
   'speech.started': define('session', 'The model heard the user begin to speak.', {
     public: { audio_start_ms: z.number().nullable(), item_id: z.string().nullable() },
@@ -96,6 +114,10 @@ export const SESSION_EVENTS = {
     public: { item_id: z.string(), usage_seconds: z.number().nullable(), cost_usd: costUsd },
     private: { text: z.string() },
   }),
+  'transcript.failed': define('session', 'What the user said could not be transcribed.', {
+    public: { item_id: z.string(), error_type: errorType, error_code: errorCode },
+    private: { message: z.string().optional() },
+  }),
   'transcript.assistant': define('session', 'What the model said.', {
     public: { item_id: z.string(), response_id: z.string().nullable() },
     private: { text: z.string() },
@@ -108,14 +130,20 @@ export const SESSION_EVENTS = {
     public: { call_id: z.string() },
     private: { output: z.string() },
   }),
-  'response.done': define('session', 'The model finished, or was stopped.', {
+  'tool.failed': define('session', 'A tool that the provider calls itself (MCP) did not work.', {
+    public: { item_id: z.string(), what: z.enum(['call', 'list']) },
+  }),
+  'response.done': define('session', 'The model finished, failed, or was stopped.', {
     public: {
       response_id: z.string(),
       status: z.string(),
       status_reason: z.string().nullable(),
+      error_type: errorType,
+      error_code: errorCode,
       usage: usage.nullable(),
       cost_usd: costUsd,
     },
+    private: { error_message: z.string().optional() },
   }),
   'rate_limits.updated': define('session', 'What the provider still allows.', {
     public: {

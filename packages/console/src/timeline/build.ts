@@ -69,6 +69,8 @@ const FINALS: ReadonlySet<string> = new Set([
 const ERRORS = new Set([
   'session.failed',
   'upstream.error',
+  'transcript.failed',
+  'tool.failed',
   'journal.dropped',
   'run.failed',
   'agent.retrying',

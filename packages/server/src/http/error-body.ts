@@ -9,6 +9,9 @@ export interface ErrorAnswer {
   readonly body: string;
 }
 
+/** 5xx that stay until an operator acts; OpenAI's clients ask again after any other 5xx. */
+const UNTIL_MENDED: ReadonlySet<HoldfastError['code']> = new Set(['upstream_rejected']);
+
 /** The one place where an error becomes an HTTP answer, in whichever shape. */
 export function errorAnswer(
   error: HoldfastError,
@@ -19,6 +22,7 @@ export function errorAnswer(
   if (error.retryAfterS !== undefined) {
     headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterS)));
   }
+  if (UNTIL_MENDED.has(error.code)) headers['x-should-retry'] = 'false';
   if (error.status === 401) headers['www-authenticate'] = 'Bearer';
   headers['content-type'] =
     shape === 'problem'
@@ -48,6 +52,7 @@ export function problemBody(error: HoldfastError, requestId: string): Problem {
     request_id: requestId,
     ...(error.field === undefined ? {} : { field: cut(error.field) }),
     ...(error.allowed === undefined ? {} : { allowed: [...error.allowed] }),
+    ...(error.upstreamCode === undefined ? {} : { upstream_code: error.upstreamCode }),
   };
 }
 
@@ -65,7 +70,7 @@ export function openaiErrorBody(error: HoldfastError): OpenaiError {
     error: {
       message: messageOf(error),
       type: error.code === 'budget_exceeded' ? error.code : openaiType(error.status),
-      code: OPENAI_CODES[error.code] ?? error.code,
+      code: error.upstreamCode ?? OPENAI_CODES[error.code] ?? error.code,
       param: error.field === undefined ? null : cut(error.field),
     },
   };

@@ -60,6 +60,7 @@ export function answerError(
     ? new HoldfastError('invalid_request', 'The request ended early.', { cause: thrown })
     : faultOf(thrown);
   if (error.status >= 500) {
+    request.trace?.fail(error.cause ?? error);
     handling.log.error('http.failed', {
       request_id: request.id,
       route: patternOf(request),

@@ -1,8 +1,19 @@
 import type { IncomingMessage } from 'node:http';
-import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { newId } from '../kernel/index.ts';
-import { incomingContext, type Telemetry } from '../platform/telemetry/index.ts';
+import {
+  incomingContext,
+  startTrace,
+  type Telemetry,
+  type Trace,
+} from '../platform/telemetry/index.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The request's span; probes of health and metrics have none. */
+    trace?: Trace | undefined;
+  }
+}
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
@@ -30,38 +41,34 @@ const CLIENT_GONE = 499;
 
 /**
  * One span, one access log line and two metrics per request, all by route pattern. They are made
- * when the response is out or its connection gone: Fastify's own hook misses the latter.
+ * when the response is out or its connection gone: Fastify's own hook misses the latter. What is
+ * polled all day has no span.
  */
 export function observeRequests(
   app: FastifyInstance,
   telemetry: Telemetry,
   metrics: RequestMetrics,
 ): void {
+  app.decorateRequest('trace', undefined);
   app.addHook('onRequest', async (request, reply) => {
     const startedAt = performance.now();
     const route = patternOf(request);
-    const span = telemetry.tracer.startSpan(
-      `${request.method} ${route}`,
-      {
-        kind: SpanKind.SERVER,
-        attributes: { 'http.request.method': request.method, 'http.route': route },
-      },
-      incomingContext(request.headers),
-    );
+    const quiet = request.routeOptions.config.quiet === true;
+    const trace = quiet ? undefined : traceOf(request, route, telemetry);
+    request.trace = trace;
     let done = false;
     const end = () => {
       if (done) return;
       done = true;
       const status = reply.raw.writableEnded ? reply.raw.statusCode : CLIENT_GONE;
       const seconds = (performance.now() - startedAt) / 1000;
-      span.setAttribute('http.response.status_code', status);
-      if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
-      span.end();
+      trace?.set({ 'http.response.status_code': status });
+      trace?.end();
       metrics.count(request.method, route, status);
       metrics.duration(request.method, route, seconds);
-      const quiet = request.routeOptions.config.quiet === true;
       telemetry.log[quiet ? 'debug' : 'info']('http.answered', {
         request_id: request.id,
+        ...(trace && { trace_id: trace.traceId }),
         method: request.method,
         route,
         status,
@@ -69,6 +76,14 @@ export function observeRequests(
       });
     };
     reply.raw.once('finish', end).once('close', end);
+  });
+}
+
+function traceOf(request: FastifyRequest, route: string, { tracer }: Telemetry): Trace {
+  const { method, headers } = request;
+  return startTrace(tracer, `${method} ${route}`, {
+    parent: incomingContext(headers),
+    attributes: { 'http.request.method': method, 'http.route': route },
   });
 }
 

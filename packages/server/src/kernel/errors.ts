@@ -7,6 +7,8 @@ export interface ErrorOptions {
   allowed?: readonly string[];
   /** Seconds after which a retry may succeed; sent as `Retry-After`. */
   retryAfterS?: number;
+  /** A model provider's own code for what it refused; shown to the caller. */
+  upstreamCode?: string | undefined;
   /** The underlying failure. Logged, never shown. */
   cause?: unknown;
 }
@@ -22,6 +24,7 @@ export class HoldfastError extends Error {
   readonly field: string | undefined;
   readonly allowed: readonly string[] | undefined;
   readonly retryAfterS: number | undefined;
+  readonly upstreamCode: string | undefined;
 
   constructor(code: ErrorCode, detail: string, options: ErrorOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
@@ -30,6 +33,7 @@ export class HoldfastError extends Error {
     this.field = options.field;
     this.allowed = options.allowed;
     this.retryAfterS = options.retryAfterS;
+    this.upstreamCode = options.upstreamCode;
   }
 
   /** The HTTP status of this error's code. */

@@ -1,14 +1,23 @@
 /**
  * Errors as a realtime client sees them: an `error` event, and a close code that may stand in a
  * close frame.
+ *
+ * An upstream is dialled after the client's handshake was answered, and what it says is told inside
+ * of the WebSocket, as OpenAI itself does (docs/adr/0015): a browser cannot read a refused upgrade,
+ * and the stock clients do not. The close code then tells whether connecting again may help.
  */
 import type { ErrorCode } from '@holdfast/protocol';
 import { openaiErrorBody } from '../http/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
-import { errorEvent } from './relay/index.ts';
+import { type ProviderWords, readWords } from './provider-words.ts';
+import { errorEvent, type RefusedAnswer } from './relay/index.ts';
 
+/** Nothing changes until somebody mends something. OpenAI's own code for it; not retried. */
+const PERMANENT = 4000;
 /** Close codes for failures before a session worked. 1013: the same may succeed later. */
 const CLOSE_CODES: Partial<Record<ErrorCode, number>> = {
+  upstream_refused: PERMANENT,
+  upstream_rejected: PERMANENT,
   upstream_rate_limited: 1013,
   session_limit: 1013,
   draining: 1012,
@@ -21,22 +30,77 @@ export function closeCodeOf(error: HoldfastError): number {
 /** The same error object as over HTTP, in the event of the protocol. */
 export function eventOf(error: HoldfastError): string {
   const { message, type, code, param } = openaiErrorBody(error).error;
-  return errorEvent({ type, code: code ?? error.code, message, param });
+  const { retryAfterS } = error;
+  return errorEvent({ type, code: code ?? error.code, message, param, retryAfterS });
 }
 
-/** What an upstream's HTTP status means to our caller. Its own text stays in the log. */
-export function upstreamStatusError(status: number, cause: unknown): HoldfastError {
-  if (status === 401 || status === 403) {
-    return new HoldfastError('upstream_rejected', 'The model refused our credentials.', { cause });
-  }
-  if (status === 429) {
-    return new HoldfastError('upstream_rate_limited', 'The model is rate limited. Try later.', {
-      cause,
-      retryAfterS: 5,
-    });
-  }
-  if (status === 408 || status === 504) return upstreamTimeout(cause);
-  return new HoldfastError('upstream_error', 'The model failed.', { cause });
+/** Where a provider says no time, the time after which a rate limit may be over. */
+const RATE_LIMIT_RETRY_S = 5;
+/** 429 also means that an account is used up, which no waiting changes. */
+const USED_UP = /quota|billing|insufficient|hard_limit/i;
+/** Codes of a 403 that is about who we are, not about what was asked for. */
+const ABOUT_CREDENTIALS = /key|auth|credential|token|permission|^40[13]$/i;
+
+/** A provider's refusal, and what to keep out of its words: see `readWords`. */
+export interface Refused {
+  readonly what: string;
+  readonly answer: RefusedAnswer;
+  readonly secrets: readonly string[];
+  /** The provider's id of the request, for the log. */
+  readonly requestId?: string | undefined;
+  /** The caller's own words were sent, so that a 400 is about them. */
+  readonly isCallers?: boolean;
+}
+
+/** What an upstream's refusal means to our caller, in the provider's words. */
+export function refusalError(refused: Refused): HoldfastError {
+  const { what, answer, secrets, requestId, isCallers = false } = refused;
+  const words = readWords(answer, secrets, Date.now());
+  const cause = new UpstreamFault(`${what} answered ${answer.status}`, { requestId, words });
+  const kind = kindOf(words, isCallers);
+  const retryAfterS =
+    kind === 'upstream_rate_limited'
+      ? (words.retryAfterS ?? RATE_LIMIT_RETRY_S)
+      : words.retryAfterS;
+  const isCode = kind !== 'upstream_rejected' && words.code !== null;
+  return new HoldfastError(kind, detailOf(kind, words), {
+    cause,
+    ...(isCode && { upstreamCode: words.code }),
+    ...(kind === 'invalid_request' && words.param !== null && { field: words.param }),
+    ...(retryAfterS !== null && kind !== 'upstream_refused' && { retryAfterS }),
+  });
+}
+
+type RefusalKind = keyof typeof TEXTS;
+
+const TEXTS = {
+  invalid_request: 'The model refused the request',
+  upstream_refused: 'The model refused the request',
+  upstream_rejected: 'The model refused our credentials',
+  upstream_rate_limited: 'The model is rate limited',
+  upstream_timeout: 'The model did not answer in time',
+  upstream_error: 'The model failed',
+};
+
+function kindOf(words: ProviderWords, isCallers: boolean): RefusalKind {
+  const { status } = words;
+  const code = words.code ?? '';
+  if (status === 401) return 'upstream_rejected';
+  if (status === 403 && (code === '' || ABOUT_CREDENTIALS.test(code))) return 'upstream_rejected';
+  if (status === 429) return USED_UP.test(code) ? 'upstream_refused' : 'upstream_rate_limited';
+  if (status === 408 || status === 504) return 'upstream_timeout';
+  if (status >= 500 || status < 400) return 'upstream_error';
+  return isCallers && (status === 400 || status === 422) ? 'invalid_request' : 'upstream_refused';
+}
+
+function detailOf(kind: RefusalKind, words: ProviderWords): string {
+  const { message, code, retryAfterS } = words;
+  // The code of refused credentials would read as if the caller's own were meant.
+  const ending = code === null || kind === 'upstream_rejected' ? '' : ` (${code})`;
+  const said =
+    message === null ? `${TEXTS[kind]}${ending}.` : `${TEXTS[kind]}: ${message}${ending}`;
+  if (retryAfterS === null || kind === 'upstream_refused') return said;
+  return `${said} Try again in ${Math.max(1, Math.ceil(retryAfterS))} s.`;
 }
 
 /** The cause of an error that came from an upstream, with only what may be logged. */
@@ -44,21 +108,35 @@ export class UpstreamFault extends Error {
   override readonly name: string = 'UpstreamFault';
   /** The upstream's id of our request; for our log only. */
   readonly requestId: string | undefined;
+  /** What a provider that answered has said. */
+  readonly words: ProviderWords | undefined;
 
-  constructor(message: string, requestId?: string) {
-    super(requestId === undefined ? message : `${message}, request ${requestId}`);
+  constructor(
+    message: string,
+    facts: { requestId?: string | undefined; words?: ProviderWords; cause?: unknown } = {},
+  ) {
+    const { requestId, words, cause } = facts;
+    super(requestId === undefined ? message : `${message}, request ${requestId}`, { cause });
     this.requestId = requestId;
+    this.words = words;
   }
 }
 
 /** The log's fields for a connection or call that failed. */
 export function failureFields(error: HoldfastError): Record<string, unknown> {
   const { code, cause } = error;
-  const requestId = cause instanceof UpstreamFault ? cause.requestId : undefined;
+  return { code, error: cause, ...(cause instanceof UpstreamFault && faultFields(cause)) };
+}
+
+function faultFields({ requestId, words }: UpstreamFault): Record<string, unknown> {
   return {
-    code,
-    error: cause,
     ...(requestId !== undefined && { upstream_request_id: requestId }),
+    ...(words !== undefined && {
+      upstream_status: words.status,
+      upstream_code: words.code,
+      upstream_message: words.message,
+      upstream_retry_after_s: words.retryAfterS,
+    }),
   };
 }
 

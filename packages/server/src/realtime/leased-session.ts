@@ -1,15 +1,21 @@
 import { HoldfastError } from '../kernel/index.ts';
 import type { VoiceAccount, VoiceAccounts } from '../models/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
-import { createJournal, type Journal, type JournalLoss } from '../platform/log/index.ts';
+import {
+  createJournal,
+  type Journal,
+  type JournalLoss,
+  type NewEvent,
+} from '../platform/log/index.ts';
 import { persist } from '../work/index.ts';
+import { troubleIn } from './log-events.ts';
 import { totalsOf } from './present.ts';
 import type { Json } from './preview/session.ts';
 import { isFinal, type SessionInput } from './session.ts';
 import * as store from './store.ts';
 import type { SessionRow } from './tables.ts';
 import { SessionTap } from './tap.ts';
-import { type TransitionDeps, transition } from './transitions.ts';
+import { type Close, type TransitionDeps, transition } from './transitions.ts';
 
 /**
  * What this process keeps for a session that it holds, however it is connected: the lease, the
@@ -47,10 +53,7 @@ export interface LeasedSession {
   readonly journal: Journal;
   readonly tap: SessionTap;
   /** Transitions the session and gives up the lease. Never rejects; called once. */
-  release(
-    input: Exclude<SessionInput, { type: 'connect' }>,
-    closeCode: number | null,
-  ): Promise<void>;
+  release(input: Exclude<SessionInput, { type: 'connect' }>, close: Close): Promise<void>;
   /**
    * Gives up the lease of a call that goes on without us. False when a request has ended it and
    * this process has not read that order yet: then this process still has to hang the call up.
@@ -93,10 +96,10 @@ export function createLeasedSession(
     lease,
     journal,
     tap,
-    release(input, closeCode) {
+    release(input, close) {
       tap.meter.end();
       return letGo(async () => {
-        await transition(deps, id, input, { actor, closeCode, lease });
+        await transition(deps, id, input, { actor, close, lease });
       });
     },
     async handOver() {
@@ -108,6 +111,22 @@ export function createLeasedSession(
       });
       return goesOn;
     },
+  };
+}
+
+/** Lines about one session; a provider that fails without end is counted on. */
+const TROUBLE_LINES_MAX = 100;
+
+/** Tells operators what the provider reports as gone wrong. */
+function troubleReport({ telemetry, metrics }: TransitionDeps, id: string) {
+  let left = TROUBLE_LINES_MAX;
+  return (event: NewEvent): void => {
+    const trouble = troubleIn(event);
+    if (trouble === null) return;
+    metrics.upstreamTroubles.add(1, { event: event.type });
+    left -= 1;
+    if (left < 0) return;
+    telemetry.log.warn('upstream.trouble', { session_id: id, log_event: event.type, ...trouble });
   };
 }
 
@@ -124,9 +143,13 @@ function createTap(
     });
   };
   const { onConfiguration, onError, onReserving } = options;
+  const report = troubleReport(deps, id);
   return new SessionTap(
     {
-      record: event => void journal.push(event),
+      record: event => {
+        journal.push(event);
+        report(event);
+      },
       onCreated: upstream => {
         note({
           upstreamSessionId: upstream.id,

@@ -59,6 +59,21 @@ const SERVER_EVENTS: Json[] = [
     },
   },
   {
+    type: 'response.done',
+    response: {
+      id: 'r',
+      status: 'failed',
+      status_details: { type: 'failed', error: { type: 'server_error', code: 'c', message: 'm' } },
+    },
+  },
+  {
+    type: 'conversation.item.input_audio_transcription.failed',
+    item_id: 'i',
+    error: { type: 'server_error', code: null, message: 'words', param: null },
+  },
+  { type: 'response.mcp_call.failed', item_id: 'i', output_index: 0 },
+  { type: 'mcp_list_tools.failed', item_id: 'i' },
+  {
     type: 'rate_limits.updated',
     rate_limits: [{ name: 'tokens', limit: 9, remaining: 3, reset_seconds: 1.5 }],
   },

@@ -65,6 +65,16 @@ const SERVER: Readonly<Record<string, (event: Json, costed?: Costed) => NewEvent
       private: { text: boundedText(event.transcript) },
     };
   },
+  'conversation.item.input_audio_transcription.failed': event => {
+    const error = isObject(event.error) ? event.error : {};
+    return {
+      type: 'transcript.failed',
+      data: { item_id: word(event.item_id), ...errorWords(error) },
+      ...messageOf(error, 'message'),
+    };
+  },
+  'response.mcp_call.failed': event => toolFailed(event, 'call'),
+  'mcp_list_tools.failed': event => toolFailed(event, 'list'),
   'response.output_audio_transcript.done': event => transcript(event, event.transcript),
   'response.output_text.done': event => transcript(event, event.text),
   'response.function_call_arguments.done': event => ({
@@ -128,17 +138,35 @@ function sessionUpdated(session: Json): NewEvent {
 
 function responseDone(response: Json, costed: Costed | undefined): NewEvent {
   const details = isObject(response.status_details) ? response.status_details : {};
+  const error = isObject(details.error) ? details.error : {};
   return {
     type: 'response.done',
     data: {
       response_id: word(response.id),
       status: word(response.status),
       status_reason: wordOrNull(details.reason ?? details.type),
+      ...errorWords(error),
       usage: costed === undefined ? null : countsOf(costed.reported.used),
       cost_usd: costed?.costUsd ?? null,
     },
+    ...messageOf(error, 'error_message'),
   };
 }
+
+const errorWords = (error: Json) => ({
+  error_type: wordOrNull(error.type),
+  error_code: wordOrNull(error.code),
+});
+
+/** Providers' messages may quote the conversation. */
+function messageOf({ message }: Json, name: 'message' | 'error_message') {
+  return typeof message === 'string' ? { private: { [name]: boundedText(message) } } : {};
+}
+
+const toolFailed = (event: Json, what: 'call' | 'list'): NewEvent => ({
+  type: 'tool.failed',
+  data: { item_id: word(event.item_id), what },
+});
 
 function rateLimit(limit: Json) {
   return {
@@ -152,8 +180,31 @@ function upstreamError(error: Json): NewEvent {
   return {
     type: 'upstream.error',
     data: { error_type: word(error.type), error_code: wordOrNull(error.code) },
-    ...(typeof error.message === 'string' && { private: { message: boundedText(error.message) } }),
+    ...messageOf(error, 'message'),
   };
+}
+
+/** What an operator should see of a log event that tells what went wrong; null for all others. */
+export function troubleIn({ type, data }: NewEvent): Record<string, unknown> | null {
+  const { status, status_reason, error_type, error_code, limits } = data;
+  switch (type) {
+    case 'upstream.error':
+    case 'transcript.failed':
+      return { error_type, error_code };
+    case 'tool.failed':
+      return { what: data.what };
+    case 'response.done':
+      if (status !== 'failed' && status !== 'incomplete') return null;
+      return { status, status_reason, error_type, error_code };
+    case 'rate_limits.updated': {
+      const exhausted = (limits as ReturnType<typeof rateLimit>[]).filter(
+        limit => limit.remaining <= 0,
+      );
+      return exhausted.length > 0 ? { exhausted } : null;
+    }
+    default:
+      return null;
+  }
 }
 
 /** The voice a GA session object names. */

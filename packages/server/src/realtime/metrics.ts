@@ -8,6 +8,8 @@ export interface RealtimeMetrics {
   readonly perOwner: Histogram;
   readonly upstreamErrors: Counter;
   readonly unread: Counter;
+  readonly upstreamRetries: Counter;
+  readonly upstreamTroubles: Counter;
 }
 
 export function createMetrics(meter: Meter): RealtimeMetrics {
@@ -24,6 +26,12 @@ export function createMetrics(meter: Meter): RealtimeMetrics {
       description: 'Upstreams that could not be used or were lost.',
     }),
     unread: meter.createCounter('holdfast_upstream_events_unread_total'),
+    upstreamRetries: meter.createCounter('holdfast_upstream_retries_total', {
+      description: 'How often an upstream was asked again, by what it had answered.',
+    }),
+    upstreamTroubles: meter.createCounter('holdfast_upstream_troubles_total', {
+      description: 'What upstreams reported as gone wrong within sessions.',
+    }),
   };
 }
 

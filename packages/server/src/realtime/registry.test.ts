@@ -228,7 +228,7 @@ withDatabase(openDatabase => {
       const { lease } = await connected(person());
       const id = lease.subject;
       const input = { type: 'lose' as const, reason: 'client_lost' as const };
-      await transition(bench.deps, id, input, { actor, lease, closeCode: 1006 });
+      await transition(bench.deps, id, input, { actor, lease, close: { code: 1006 } });
       expect(await types(id)).toEqual([
         'session.created',
         'session.connected',

@@ -21,7 +21,7 @@ import { judgeEnd, type SessionInput } from './session.ts';
 import { typeOf } from './session-type.ts';
 import type { Protocol, SessionRow } from './tables.ts';
 import { connectSession } from './transitions.ts';
-import { dial } from './upstream.ts';
+import { dial, reportAgain } from './upstream.ts';
 
 /**
  * One session over a WebSocket, from the accepted handshake to the released lease.
@@ -165,6 +165,7 @@ export class RelayedSession implements RegisteredSession {
       requestId,
       timeoutMs: this.#deps.dialTimeoutMs,
       signal: this.#dialling.signal,
+      onAgain: again => reportAgain(this.#deps, this.#log, again),
     });
     this.#log.info('upstream.connected', {
       upstream_request_id: upstreamRequestId,
@@ -217,7 +218,9 @@ export class RelayedSession implements RegisteredSession {
         ? STOPS[this.#stopped ?? 'end'].ending
         : judgeEnd({ ...outcome, upstreamExpired: tap.upstreamExpired });
     const code = outcome.initiator === 'upstream' ? outcome.upstreamCode : outcome.clientCode;
-    await this.leased.release(ending, code);
+    // Any other reason is a word of ours.
+    const text = outcome.cause === 'close' ? outcome.reason : '';
+    await this.leased.release(ending, { code, text });
     const { clientToUpstream, upstreamToClient } = relay.counters;
     this.#log.info('bridge.completed', {
       client_bytes: clientToUpstream.bytes,
@@ -241,6 +244,8 @@ export class RelayedSession implements RegisteredSession {
       cause,
       close_code: outcome.clientCode,
       upstream_close_code: outcome.upstreamCode,
+      // What a client writes there may be what somebody said.
+      ...(initiator === 'upstream' && { close_text: outcome.reason }),
     });
     if (initiator === 'upstream' && cause !== 'close') {
       this.#deps.metrics.upstreamErrors.add(1, { reason: `upstream_${cause}` });
@@ -271,7 +276,11 @@ export class RelayedSession implements RegisteredSession {
     const ending: Ending =
       stopped !== undefined && stopped !== 'drain'
         ? STOPS[stopped].ending
-        : { type: 'fail', reason: clientGone ? 'client_lost' : (stopped ?? error.code) };
+        : {
+            type: 'fail',
+            reason: clientGone ? 'client_lost' : (stopped ?? error.code),
+            upstreamCode: error.upstreamCode,
+          };
     if (stopped === undefined && !clientGone) {
       this.#deps.metrics.upstreamErrors.add(1, { reason: error.code });
       this.#log.error('bridge.failed', failureFields(error));
@@ -280,6 +289,6 @@ export class RelayedSession implements RegisteredSession {
     const reason = stopped ?? error.code;
     await rejectSession({ client, events, code, reason });
     this.#log.info('client.disconnected', { by: 'server', close_code: code });
-    await this.leased.release(ending, code);
+    await this.leased.release(ending, { code });
   }
 }

@@ -42,12 +42,16 @@ describe('what a close means', () => {
       ...change,
     });
 
-  it.each([1000, 1001, 1005])("takes the client's %d for a farewell", clientCode => {
-    expect(end({ clientCode })).toEqual({ type: 'end', reason: 'client_closed' });
-  });
+  it.each([1000, 1001, 1005, 3000, 4000, 4999])(
+    "takes the client's %d for a farewell",
+    clientCode => {
+      expect(end({ clientCode })).toEqual({ type: 'end', reason: 'client_closed' });
+    },
+  );
 
   it.each([
-    ['another code', { clientCode: 4000 }, 'client_lost'],
+    ['another code', { clientCode: 1011 }, 'client_lost'],
+    ['a private code on a lost socket', { cause: 'lost', clientCode: 4000 }, 'client_lost'],
     ['a going away without a close frame', { cause: 'lost', clientCode: 1006 }, 'client_lost'],
     ['a lost socket whatever the code says', { cause: 'lost', clientCode: 1000 }, 'client_lost'],
     ['silence', { cause: 'silent', clientCode: 1006 }, 'client_lost'],
@@ -61,6 +65,7 @@ describe('what a close means', () => {
     ['its error event', { upstreamExpired: true, upstreamCode: 1001 }],
     ['its error event and a lost socket', { upstreamExpired: true, cause: 'lost' }],
     ['the words of its close', { upstreamCode: 1001, reason: 'session_expired' }],
+    ['the words of a private close', { upstreamCode: 3000, reason: 'x.session_expired' }],
     [
       'other words of its close',
       { upstreamCode: 1001, reason: 'Your session hit the maximum duration of 60 minutes.' },
@@ -77,6 +82,11 @@ describe('what a close means', () => {
   ])("takes the upstream's %s for a loss", (_, change) => {
     const lost = { initiator: 'upstream' as const, ...change };
     expect(end(lost)).toEqual({ type: 'lose', reason: 'upstream_lost' });
+  });
+
+  it.each([1008, 3000, 4000, 4999])("takes the upstream's %d for a refusal", upstreamCode => {
+    const refused = { initiator: 'upstream' as const, upstreamCode };
+    expect(end(refused)).toEqual({ type: 'end', reason: 'upstream_refused' });
   });
 
   it("takes the upstream's 1000 for an end", () => {

@@ -22,7 +22,7 @@ export type SessionInput =
   | { readonly type: 'lose'; readonly reason: LossReason }
   | { readonly type: 'end'; readonly reason: EndReason }
   | { readonly type: 'expire'; readonly reason: ExpiryReason }
-  | { readonly type: 'fail'; readonly reason: string };
+  | { readonly type: 'fail'; readonly reason: string; readonly upstreamCode?: string | undefined };
 
 /** Why a connection was lost. Any of these keeps the place for the reconnect window. */
 type LossReason =
@@ -35,6 +35,7 @@ type LossReason =
 type EndReason =
   | 'client_closed'
   | 'upstream_closed'
+  | 'upstream_refused'
   | 'end_requested'
   | 'deleted'
   | 'locked_configuration'
@@ -71,6 +72,10 @@ export function nextState(state: SessionState, input: SessionInput): SessionStat
   }
 }
 
+/** Codes of applications (RFC 6455 §7.4.2): one has closed, and knew why. */
+const isPrivate = (code: number) => code >= 3000 && code <= 4999;
+/** A policy's refusal, for instance of a region or a model: the next connection meets it, too. */
+const POLICY_VIOLATION = 1008;
 /** 1005 stands for a close frame without a code, which is what `close()` of a browser sends. */
 const NORMAL_CLOSES: ReadonlySet<number> = new Set([1000, 1001, 1005]);
 const EXPIRY_WORDS = /expired|maximum duration/i;
@@ -88,12 +93,14 @@ export interface RelayEnd {
 
 /**
  * The input that follows from how the client or the upstream ended the connection. The client's
- * 1000, 1001 or empty close frame is a normal close, and so is the upstream's 1000; the upstream's
- * 1001 about the session's time is expiry; all else is a loss.
+ * 1000, 1001 or empty close frame is a normal close, and so is the upstream's 1000; what a client
+ * closes with a private code is closed on purpose, too. An upstream's 1001 or private code about
+ * the session's time is expiry, its other private codes and 1008 are a refusal; all else is a loss.
  */
 export function judgeEnd(end: RelayEnd): Exclude<SessionInput, { type: 'connect' }> {
   if (end.initiator === 'client') {
-    if (end.cause === 'close' && NORMAL_CLOSES.has(end.clientCode)) {
+    const isMeant = NORMAL_CLOSES.has(end.clientCode) || isPrivate(end.clientCode);
+    if (end.cause === 'close' && isMeant) {
       return { type: 'end', reason: 'client_closed' };
     }
     if (end.cause === 'stalled') return { type: 'lose', reason: 'client_stalled' };
@@ -103,7 +110,12 @@ export function judgeEnd(end: RelayEnd): Exclude<SessionInput, { type: 'connect'
   if (end.cause === 'close' && end.upstreamCode === 1000) {
     return { type: 'end', reason: 'upstream_closed' };
   }
-  const namesExpiry = end.upstreamCode === 1001 && EXPIRY_WORDS.test(end.reason);
+  const { upstreamCode, reason } = end;
+  const namesExpiry =
+    (upstreamCode === 1001 || isPrivate(upstreamCode)) && EXPIRY_WORDS.test(reason);
   if (end.upstreamExpired || namesExpiry) return { type: 'expire', reason: 'upstream_expired' };
+  if (end.cause === 'close' && (isPrivate(upstreamCode) || upstreamCode === POLICY_VIOLATION)) {
+    return { type: 'end', reason: 'upstream_refused' };
+  }
   return { type: 'lose', reason: 'upstream_lost' };
 }

@@ -25,10 +25,17 @@ export interface TransitionDeps {
   readonly revision: string;
 }
 
+/** How the connection ended; the code is null where no WebSocket was closed. */
+export interface Close {
+  readonly code: number | null;
+  /** The reason in the close frame. */
+  readonly text?: string;
+}
+
 export interface TransitionOptions {
   /** Who acts: a principal, or `replica:<id>`. */
   readonly actor: string;
-  readonly closeCode?: number | null;
+  readonly close?: Close;
   /** Fences the transition; given up with it. */
   readonly lease?: Lease;
   /** The order for the replica that holds the session. */
@@ -86,12 +93,13 @@ async function write(
   const { input, options } = move;
   const to = nextState(row.state, input);
   if (to === null) return null;
-  const closeCode = options.closeCode ?? null;
+  const { close = { code: null } } = options;
+  const closeCode = close.code;
   const control = options.control ?? null;
   if (to !== 'disconnected') {
     const end = { state: to, reason: input.reason, closeCode, control };
     const after = await store.setFinal(trx, row.id, end);
-    return { after, events: [finalEvent(after, input.reason)] };
+    return { after, events: [finalEvent(after, input, close)] };
   }
   // A drain leaves its sessions to be taken up elsewhere; they expire by the sweep.
   const windowMs = deps.reconnectWindowMs;
@@ -102,17 +110,39 @@ async function write(
     {
       type: 'session.disconnected',
       data: { replica, close_code: closeCode, reason: input.reason },
+      ...closeText(close),
     },
   ];
   if (windowMs > 0 || input.reason === 'drain') return { after: lost, events };
   const end = { state: 'expired' as const, reason: 'window_over', closeCode, control };
   const after = await store.setFinal(trx, row.id, end);
-  return { after, events: [...events, finalEvent(after, 'window_over')] };
+  return {
+    after,
+    events: [
+      ...events,
+      finalEvent(after, { type: 'expire', reason: 'window_over' }, { code: null }),
+    ],
+  };
 }
 
-function finalEvent(row: store.RowAfter, reason: string): NewEvent {
+function finalEvent(
+  row: store.RowAfter,
+  input: Exclude<SessionInput, { type: 'connect' }>,
+  close: Close,
+): NewEvent {
   const type = `session.${row.state}` as 'session.ended' | 'session.expired' | 'session.failed';
-  return { type, data: { reason, duration_s: row.lived_s } };
+  const data = {
+    reason: input.reason,
+    duration_s: row.lived_s,
+    close_code: close.code,
+    ...(input.type === 'fail' && { upstream_code: input.upstreamCode ?? null }),
+  };
+  return { type, data, ...closeText(close) };
+}
+
+/** Whoever closes may write anything there, also what was said. */
+function closeText({ text = '' }: Close) {
+  return text === '' ? {} : { private: { close_text: text } };
 }
 
 export interface Connection {

@@ -8,7 +8,7 @@ import { openRealtimeHost } from './testing/host.ts';
 import { dial, upstreamHeaders } from './upstream.ts';
 
 /** Each failure of an upstream: what the client is told, and what becomes of the session. */
-const bench = useBench({ dialTimeoutMs: 1_500 });
+const bench = useBench({ dialTimeoutMs: 2_000 });
 const path = '/v1/realtime?model=gpt-realtime';
 
 afterEach(() => bench.simulator.clearFaults());
@@ -32,25 +32,102 @@ async function lastSession(host = bench.host) {
 
 describe('an upstream that cannot be had', () => {
   it.each([
-    [401, 'upstream_rejected', 1011],
-    [403, 'upstream_rejected', 1011],
-    [404, 'upstream_error', 1011],
+    [401, 'upstream_rejected', 4000],
+    [403, 'upstream_refused', 4000],
+    [404, 'upstream_refused', 4000],
     [429, 'upstream_rate_limited', 1013],
     [500, 'upstream_error', 1011],
     [503, 'upstream_error', 1011],
     [504, 'upstream_timeout', 1011],
   ])('%d: an error event, a legal close, a failed session', async (status, code, closeCode) => {
-    const message = 'words of the provider';
-    await bench.simulator.fault({ fault: 'refuse', status, message, times: 1 });
+    const words = { code: 'word_of_theirs', message: 'words of the provider' };
+    await bench.simulator.fault({ fault: 'refuse', status, ...words });
     const failure = await failing();
-    const shown = status === 429 ? 'rate_limit_exceeded' : code;
+    // Refused credentials are ours, not the caller's: only their message is told.
+    const shown = status === 401 ? code : words.code;
     expect(failure).toMatchObject({ error: { code: shown }, code: closeCode, reason: code });
-    expect(JSON.stringify(failure.events)).not.toContain(message);
+    expect((failure.error as { message?: string }).message).toContain(words.message);
     expect(await lastSession()).toMatchObject({ state: 'failed', close_reason: code });
   });
 
+  it.each([
+    [
+      'a deployment that is missing, on Azure',
+      404,
+      { body: '{"error":{"code":"DeploymentNotFound","message":"No such deployment."}}' },
+      [
+        'DeploymentNotFound',
+        'The model refused the request: No such deployment. (DeploymentNotFound)',
+      ],
+    ],
+    [
+      'an account that is used up',
+      429,
+      { code: 'insufficient_quota', message: 'You exceeded your current quota.' },
+      [
+        'insufficient_quota',
+        'The model refused the request: You exceeded your current quota. (insufficient_quota)',
+      ],
+    ],
+    [
+      'a content policy',
+      400,
+      { code: 'content_filter', message: 'Filtered.' },
+      ['content_filter', 'The model refused the request: Filtered. (content_filter)'],
+    ],
+  ])('%s looks permanent, once', async (_, status, refusal, [code, message]) => {
+    await bench.simulator.fault({ fault: 'refuse', status, ...refusal });
+    expect(await failing()).toMatchObject({ error: { code, message }, code: 4000 });
+    const failure = bench.host.telemetry.lines('bridge.failed').at(-1);
+    expect(failure).toMatchObject({ upstream_status: status, upstream_code: code });
+    const { id } = await lastSession();
+    const events = await bench.host.request(`/v1/sessions/${id}/events`);
+    expect(await events.json()).toMatchObject({
+      data: [{}, { type: 'session.failed', data: { upstream_code: code, close_code: 4000 } }],
+    });
+  });
+
+  it('says for how long it is rate limited, to the client and in the log', async () => {
+    const code = 'rate_limit_exceeded';
+    await bench.simulator.fault({ fault: 'refuse', status: 429, code, retry_after_s: 120 });
+    const failure = await failing();
+    expect(failure).toMatchObject({ code: 1013, error: { code, retry_after_s: 120 } });
+    expect(failure.error).toMatchObject({
+      message: expect.stringContaining('Try again in 120 s.'),
+    });
+    const logged = bench.host.telemetry.lines('bridge.failed').at(-1);
+    expect(logged).toMatchObject({ upstream_retry_after_s: 120 });
+  });
+
+  it.each([
+    ['fails twice', { fault: 'refuse', status: 503, times: 2 }],
+    ['is reset twice', { fault: 'reset_before_open', times: 2 }],
+    ['asks to wait a second', { fault: 'refuse', status: 429, retry_after_s: 1, times: 1 }],
+  ])('that %s is asked again, and the client notices nothing', async (_, fault) => {
+    await bench.simulator.fault(fault);
+    const before = bench.host.telemetry.lines('upstream.asked_again').length;
+    const client = await connectClient(bench.host.wsUrl + path);
+    await client.event('session.created');
+    expect(client.events.map(event => event.type)).not.toContain('error');
+    const again = bench.host.telemetry.lines('upstream.asked_again').slice(before);
+    expect(again).toHaveLength(fault.times);
+    expect(await bench.host.telemetry.metric('holdfast_upstream_retries_total')).toBeGreaterThan(0);
+    client.socket.close(1000);
+    await client.closed;
+  });
+
+  it('never repeats a secret that the provider echoes', async () => {
+    const message =
+      'Incorrect key sk-proj-abcdefghijklmnop of org-AbCdEf123456 at 10.0.3.7 for resource.';
+    await bench.simulator.fault({ fault: 'refuse', status: 401, message });
+    const { error } = await failing();
+    expect(error).toMatchObject({
+      message: 'The model refused our credentials: Incorrect key *** of *** at *** for resource.',
+    });
+  });
+
   it("keeps the upstream's request id for the log", async () => {
-    await bench.simulator.fault({ fault: 'refuse', status: 503, times: 1 });
+    await bench.simulator.fault({ fault: 'refuse', status: 404 });
     const failure = await failing();
     expect(JSON.stringify(failure.events)).not.toContain('req_');
     const failures = bench.host.telemetry
@@ -62,8 +139,8 @@ describe('an upstream that cannot be had', () => {
   });
 
   it.each([
-    ['hangs', { fault: 'hang', times: 1 }, 'upstream_timeout'],
-    ['dies before it opens', { fault: 'reset_before_open', times: 1 }, 'upstream_unreachable'],
+    ['hangs', { fault: 'hang' }, 'upstream_timeout'],
+    ['dies before it opens', { fault: 'reset_before_open' }, 'upstream_unreachable'],
   ])('%s', async (_, fault, code) => {
     await bench.simulator.fault(fault);
     expect(await failing()).toMatchObject({ error: { code }, code: 1011 });
@@ -96,8 +173,8 @@ describe('an upstream that cannot be had', () => {
   });
 
   it('frees the place at once', async () => {
+    await bench.simulator.fault({ fault: 'refuse', status: 404 });
     for (let i = 0; i < 7; i++) {
-      await bench.simulator.fault({ fault: 'refuse', status: 503, times: 1 });
       await failing();
       await lastSession();
     }
@@ -177,14 +254,59 @@ describe('an upstream that fails later', () => {
   });
 
   it.each([
-    [1011, 1011],
-    [4001, 4001],
-    [1006, 1011],
-    [999, 1011],
-  ])('closes with %d: the client gets %d', async (code, clientCode) => {
-    await bench.simulator.fault({ fault: 'close', code, after_ms: 300, times: 1 });
-    const { client } = await opened();
-    expect((await client.closed).code).toBe(clientCode);
+    [1011, 1011, 'expired', 'upstream_lost'],
+    [1006, 1011, 'expired', 'upstream_lost'],
+    [999, 1011, 'expired', 'upstream_lost'],
+    [3000, 3000, 'ended', 'upstream_refused'],
+    [4001, 4001, 'ended', 'upstream_refused'],
+    [1008, 1008, 'ended', 'upstream_refused'],
+  ] as const)('closes with %d: the client gets %d, and it is filed', async (...expected) => {
+    const [code, clientCode, state, reason] = expected;
+    const said = 'invalid_request_error.invalid_intent';
+    await bench.simulator.fault({ fault: 'close', code, reason: said, after_ms: 300, times: 1 });
+    const { client, id } = await opened();
+    expect(await client.closed).toEqual({ code: clientCode, reason: said });
+    expect(await bench.settled(id, state)).toMatchObject({ close_reason: reason });
+    const events = await bench.host.request(`/v1/sessions/${id}/events`);
+    const { data } = (await events.json()) as { data: { data: object }[] };
+    // A code that may not be sent is filed as the one that was sent in its place.
+    const filed = { reason, close_code: clientCode, close_text: said };
+    expect(data.map(event => event.data)).toContainEqual(expect.objectContaining(filed));
+  });
+
+  it.each([
+    [
+      { type: 'conversation.item.input_audio_transcription.failed', item_id: 'i' },
+      'transcript.failed',
+      { item_id: 'i', error_code: 'model_not_found' },
+    ],
+    [
+      { type: 'response.done', response: { id: 'r', status: 'failed' } },
+      'response.done',
+      { status: 'failed', error_code: 'model_not_found' },
+    ],
+    [{ type: 'error' }, 'upstream.error', { error_code: 'model_not_found' }],
+  ])('reports $type: in the log of the session and of the server', async (event, type, data) => {
+    const error = { type: 'invalid_request_error', code: 'model_not_found', message: 'Not yours.' };
+    const text = JSON.stringify(
+      'response' in event
+        ? { ...event, response: { ...event.response, status_details: { type: 'failed', error } } }
+        : { ...event, error },
+    );
+    await bench.simulator.fault({ fault: 'text', text, after_ms: 100, times: 1 });
+    const { client, id } = await opened();
+    await client.event(event.type);
+    client.socket.close(1000);
+    await bench.settled(id, 'ended');
+    const { data: events } = (await (
+      await bench.host.request(`/v1/sessions/${id}/events`)
+    ).json()) as { data: { type: string; data: object }[] };
+    const logged = events.find(one => one.type === type);
+    expect(logged?.data).toMatchObject(data);
+    expect(JSON.stringify(logged)).toContain(error.message);
+    const line = bench.host.telemetry.lines('upstream.trouble').at(-1);
+    expect(line).toMatchObject({ session_id: id, log_event: type, error_code: error.code });
+    expect(JSON.stringify(line)).not.toContain(error.message);
   });
 });
 
@@ -193,7 +315,9 @@ describe('a client', () => {
     ['1000', 1000, 'ended', 'client_closed'],
     ['1001', 1001, 'ended', 'client_closed'],
     ['no code', undefined, 'ended', 'client_closed'],
-    ['another code', 4000, 'expired', 'client_lost'],
+    ['a private code', 4000, 'ended', 'client_closed'],
+    ['another private code', 3001, 'ended', 'client_closed'],
+    ['an error of its own', 1011, 'expired', 'client_lost'],
   ])('that closes with %s', async (_, code, state, reason) => {
     const client = await connectClient(bench.host.wsUrl + path);
     const id = await sessionIdOf(client);

@@ -8,12 +8,15 @@ import {
 } from '../auth/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { Log } from '../platform/log/index.ts';
+import type { Trace } from '../platform/telemetry/index.ts';
 import type { IdempotencyKey } from './idempotency-store.ts';
 
 /** The caller and the request, which the audit log names when an Admin acts on another's work. */
 export interface Caller {
   readonly principal: Principal;
   readonly requestId: string;
+  /** The request's span. */
+  readonly trace?: Trace | undefined;
   readonly idempotency?: IdempotencyKey | undefined;
 }
 

@@ -16,10 +16,14 @@ export type App = FastifyInstance<
 
 export const idParams = z.object({ id: z.string().max(64) });
 
-type Asked = Pick<FastifyRequest, 'principal' | 'id' | 'headers' | 'method' | 'url' | 'body'>;
+type Asked = Pick<
+  FastifyRequest,
+  'principal' | 'id' | 'trace' | 'headers' | 'method' | 'url' | 'body'
+>;
 
-export function callerOf(request: Pick<Asked, 'principal' | 'id'>): Caller {
-  return { principal: request.principal, requestId: request.id };
+export function callerOf(request: Pick<Asked, 'principal' | 'id' | 'trace'>): Caller {
+  const { principal, id: requestId, trace } = request;
+  return { principal, requestId, trace };
 }
 
 /** The caller of a POST that creates or changes something, with its `Idempotency-Key`. */

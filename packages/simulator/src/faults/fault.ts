@@ -58,6 +58,9 @@ export interface Refusal {
   type: string;
   code: string | null;
   message: string;
+  param?: string;
+  /** Sent in place of the error object. */
+  body?: string;
   headers?: Record<string, string>;
 }
 

@@ -18,17 +18,23 @@ export const refuse = defineFault({
     fault: z.literal('refuse'),
     ...ruleFields,
     status: z.number().int().min(400).max(599),
+    type: z.string().max(200).optional(),
     code: z.string().max(200).optional(),
     message: z.string().max(1_000).optional(),
+    param: z.string().max(200).optional(),
+    /** In place of the error object, as it is: other providers and proxies have other shapes. */
+    body: z.string().max(100_000).optional(),
     retry_after_s: z.number().int().min(0).max(86_400).optional(),
   }),
-  onRequest({ status, code, message, retry_after_s }, request) {
+  onRequest({ status, type, code, message, param, body, retry_after_s }, request) {
     const usual = DEFAULTS[status] ?? SERVER_ERROR;
     request.refuse({
       status,
-      type: usual.type,
+      type: type ?? usual.type,
       code: code ?? usual.code,
       message: message ?? usual.message,
+      ...(param === undefined ? {} : { param }),
+      ...(body === undefined ? {} : { body }),
       ...(retry_after_s === undefined ? {} : { headers: { 'retry-after': `${retry_after_s}` } }),
     });
     return true;

@@ -17,10 +17,10 @@ export class HttpError extends Error {
   }
 }
 
-/** OpenAI's error object. */
+/** OpenAI's error object, or what was given in its place. */
 export function errorBody(refusal: Refusal): string {
-  const { message, type, code } = refusal;
-  return JSON.stringify({ error: { message, type, param: null, code } });
+  const { message, type, code, param = null, body } = refusal;
+  return body ?? JSON.stringify({ error: { message, type, param, code } });
 }
 
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {

@@ -17,7 +17,7 @@ const APPENDED_ONCE = 'events_append_id_ordinal_subject_key';
 export async function append(trx: Trx, sealer: Sealer, request: AppendRequest): Promise<number[]> {
   const events = checkRequest(request);
   const sealed = await seal(trx, sealer, request.subject, events);
-  const last = await insert(trx, request, rowsOf(events, sealed));
+  const last = await insert(trx, request, rowsOf(request, events, sealed));
   if (last !== undefined) return events.map((_, at) => last - events.length + at + 1);
   return await explain(trx, request, events);
 }
@@ -63,12 +63,16 @@ interface Rows {
 }
 
 /** `data` stays text in the JSON: as JSON within JSON, PostgreSQL would refuse `\\u0000`. */
-function rowsOf(events: readonly CheckedEvent[], sealed: readonly (Sealed | undefined)[]): Rows {
+function rowsOf(
+  request: AppendRequest,
+  events: readonly CheckedEvent[],
+  sealed: readonly (Sealed | undefined)[],
+): Rows {
   const ciphertexts: Uint8Array[] = [];
   // As PostgreSQL counts.
   let next = 1;
   const rows = events.map(({ type, v, kind, traceId, data }, ordinal) => {
-    const row = { ordinal, type, v, kind, trace_id: traceId, data };
+    const row = { ordinal, type, v, kind, trace_id: traceId ?? request.traceId, data };
     const secret = sealed[ordinal];
     if (secret === undefined) return row;
     ciphertexts.push(secret.ciphertext);
@@ -107,7 +111,9 @@ async function insert(trx: Trx, request: AppendRequest, rows: Rows): Promise<num
         data, private_key_id, private_data)
       select ${subject}, head.last_seq - ${events.length} + given.ordinal + 1, ${appendId}::uuid,
         given.ordinal, given.type, given.v, ${actor}, ${request.attempt ?? null}::integer,
-        given.trace_id, given.data::json, given.private_key_id,
+        coalesce(given.trace_id,
+          (select trace_id from events where subject = ${subject} and seq = 1)),
+        given.data::json, given.private_key_id,
         substring(${rows.sealed}::bytea
           from given.private_from for given.private_to - given.private_from)
       from head cross join given

@@ -44,6 +44,8 @@ export interface JournalOptions {
   /** The lease's fencing token. */
   readonly fence: number;
   readonly attempt?: number;
+  /** Of all its events. */
+  readonly traceId?: string | undefined;
   /** How long events gather; default `JOURNAL_FLUSH_MS`, at most `JOURNAL_FLUSH_MAX_MS`. */
   readonly flushMs?: number;
   /** Default `JOURNAL_MAX_EVENTS`. */
@@ -197,6 +199,7 @@ class BufferedJournal implements Journal {
         actor: this.#options.actor,
         fence: this.#options.fence,
         attempt: this.#options.attempt,
+        traceId: this.#options.traceId,
         appendId: this.#batch.appendId,
         events: this.#batch.entries.map(entry => entry.event),
       });

@@ -7,10 +7,13 @@ import { forEachPostgres } from '../database/testing.ts';
 import { APPEND_MAX_EVENTS, type AppendRequest, type Log, type NewEvent } from './log.ts';
 import { openTestLog, type TestLog } from './testing.ts';
 
-const ended: NewEvent = { type: 'session.ended', data: { reason: 'client', duration_s: 1 } };
+const ended: NewEvent = {
+  type: 'session.ended',
+  data: { reason: 'client', duration_s: 1, close_code: null },
+};
 
 function spoke(text: string): NewEvent {
-  const data = { item_id: 'item_1', usage_seconds: null };
+  const data = { item_id: 'item_1', usage_seconds: null, cost_usd: null };
   return { type: 'transcript.user', data, private: { text } };
 }
 
@@ -149,9 +152,19 @@ forEachPostgres((_, open) => {
   it('keeps what JSON allows and SQL text does not', async () => {
     const subject = await newSession();
     const reason = 'nul \0, half a pair \ud800, 日本語';
-    const odd: NewEvent = { type: 'session.ended', data: { reason, duration_s: 0.1 } };
-    await log.appendNow(request(subject, { events: [odd] }));
-    expect((await readAll(database, log, subject))[0]?.data).toEqual({ reason, duration_s: 0.1 });
+    const data = { reason, duration_s: 0.1, close_code: null };
+    await log.appendNow(request(subject, { events: [{ type: 'session.ended', data }] }));
+    expect((await readAll(database, log, subject))[0]?.data).toEqual(data);
+  });
+
+  it('gives an event the trace of its append, else that of the first event', async () => {
+    const subject = await newSession();
+    const [first, own] = ['a'.repeat(32), 'b'.repeat(32)];
+    await log.appendNow(request(subject, { traceId: first }));
+    await log.appendNow(request(subject));
+    await log.appendNow(request(subject, { traceId: own, events: [ended, ended] }));
+    const traces = (await readAll(database, log, subject)).map(event => event.trace_id);
+    expect(traces).toEqual([first, first, own, own]);
   });
 
   it('answers envelopes, and leaves private fields out unless asked', async () => {
@@ -164,7 +177,7 @@ forEachPostgres((_, open) => {
     const spoken = { ...common, seq: 1, type: 'transcript.user', trace_id: traceId };
     const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/);
     const last = { ...common, seq: 2, type: 'session.ended', trace_id: null, data: ended.data, at };
-    const data = { item_id: 'item_1', usage_seconds: null };
+    const data = { item_id: 'item_1', usage_seconds: null, cost_usd: null };
     const redacted = await readAll(database, log, subject, false);
     expect(redacted).toEqual([{ ...spoken, at, data, redacted: true }, last]);
     const whole = await readAll(database, log, subject);

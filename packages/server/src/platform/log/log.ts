@@ -47,6 +47,8 @@ export interface AppendRequest {
   readonly appendId: string;
   /** Checked here, unless a journal has done so as it took them. */
   readonly events: readonly (NewEvent | CheckedEvent)[];
+  /** Of events that name none; default: that of the subject's first event. */
+  readonly traceId?: string | undefined;
   /** The driver's fencing token; left out for control events. A stale one throws `conflict`. */
   readonly fence?: number;
   readonly attempt?: number;

@@ -58,6 +58,8 @@ export function createLossyDoorbell(): Doorbell {
 export interface RecordedTelemetry extends Telemetry {
   /** Names of the log events so far, in order. */
   events(): string[];
+  /** The log lines of that name so far. */
+  lines(event: string): Record<string, unknown>[];
   /** Everything that was logged, as text. */
   text(): string;
   /** The sum of a metric's series, or undefined when it has none. */
@@ -82,6 +84,10 @@ export async function recordTelemetry(): Promise<RecordedTelemetry> {
   return {
     ...telemetry,
     events: () => lines.map(line => (JSON.parse(line) as { event: string }).event),
+    lines: event =>
+      lines
+        .map(line => JSON.parse(line) as Record<string, unknown>)
+        .filter(line => line.event === event),
     text: () => lines.join(''),
     async metric(name) {
       const values = (await telemetry.prometheus())

@@ -8,7 +8,9 @@
  *
  * Contexts are passed by hand (`incomingContext`); there is no AsyncLocalStorage.
  */
+export { boundText } from './bound-fields.ts';
 export { createTelemetry, incomingContext, type TelemetryOptions } from './create-telemetry.ts';
 export { METRICS, type MetricDeclaration } from './metrics.ts';
 export { mergeMetrics } from './prometheus.ts';
 export type { Logger, Telemetry } from './telemetry.ts';
+export { startTrace, type Trace } from './trace.ts';

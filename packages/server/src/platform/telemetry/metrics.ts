@@ -84,6 +84,14 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
   holdfast_upstream_errors_total: counter('Upstreams that could not be used or were lost.', [
     'reason',
   ]),
+  holdfast_upstream_retries_total: counter(
+    'How often an upstream was asked again, by what it had answered.',
+    ['reason'],
+  ),
+  holdfast_upstream_troubles_total: counter(
+    'What upstreams reported as gone wrong within sessions; event is its name in the log.',
+    ['event'],
+  ),
   holdfast_recording_bytes_total: counter('Bytes of recordings stored.', ['audio_type']),
   holdfast_uploads_active: gauge('Uploads that are being received.'),
   holdfast_storage_full_total: counter('Writes refused because storage is full.'),

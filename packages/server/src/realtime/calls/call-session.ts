@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Upstream } from '../../models/index.ts';
 import type { Lease } from '../../platform/leases/index.ts';
 import type { Logger } from '../../platform/telemetry/index.ts';
+import { failureFields } from '../errors.ts';
 import {
   createLeasedSession,
   type LeasedSession,
@@ -120,7 +121,7 @@ export class CallSession implements RegisteredSession {
     if (stopped === 'lost') return this.leased.journal.close();
     ending = stopped === undefined ? ending! : STOPS[stopped];
     if (stopped !== undefined || ending.type === 'lose') await this.#hangUp();
-    await this.leased.release(ending, end?.code ?? null);
+    await this.leased.release(ending, { code: end?.code ?? null, text: end?.reason ?? '' });
   }
 
   /** One attachment, from the handshake to its end. */
@@ -154,11 +155,12 @@ export class CallSession implements RegisteredSession {
 
   /** What the end of an attachment means; undefined: attach again. */
   #judge(end: SidebandEnd): Ending | undefined {
-    const { kind, status, code, reason } = end;
+    const { kind, status, refusal, code, reason } = end;
     const { attachAttempts, stableAfterMs } = this.#limits;
     const lastedMs = this.#openedAtMs === undefined ? -1 : performance.now() - this.#openedAtMs;
     if (lastedMs >= stableAfterMs) this.#attempts = 0;
-    this.#log.info('sideband.closed', { kind, status, close_code: code });
+    const words = refusal && failureFields(refusal);
+    this.#log.info('sideband.closed', { kind, status, close_code: code, ...words });
     if (this.#lockBroken) return STOPS.locked;
     const gone = kind === 'refused' && (status === 404 || status === 410);
     if (gone && (this.#first !== undefined || this.#attempts >= attachAttempts)) {

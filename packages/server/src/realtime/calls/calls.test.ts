@@ -133,14 +133,27 @@ describe('offers that are none', () => {
   });
 
   it.each([
-    [401, 502],
-    [429, 429],
-    [500, 503],
-  ])('an upstream that answers %d: %d, and the place is free', async (status, expected) => {
-    await bench.simulator.fault({ fault: 'refuse', status, times: 1, routes: ['calls'] });
-    const response = await post('v=0\nm=audio 9\n');
-    expect(response.status).toBe(expected);
-    if (status === 429) expect(response.headers.get('retry-after')).not.toBeNull();
+    [400, { code: 'content_filter', param: 'session.instructions' }, 400, 'content_filter'],
+    [401, {}, 502, 'upstream_rejected'],
+    [404, { code: 'DeploymentNotFound' }, 424, 'DeploymentNotFound'],
+    [429, { code: 'insufficient_quota' }, 424, 'insufficient_quota'],
+    [429, { retry_after_s: 120 }, 429, 'rate_limit_exceeded'],
+    [500, {}, 503, 'upstream_error'],
+  ])('an upstream that answers %d %o: %d, and the place is free', async (...expected) => {
+    const [status, refusal, answered, code] = expected;
+    const rule = refusal as { param?: string; retry_after_s?: number };
+    const words = { message: 'Words of theirs.', ...rule };
+    await bench.simulator.fault({ fault: 'refuse', status, ...words, routes: ['calls'] });
+    const response = await post('v=0\nm=audio 9\n').finally(() => bench.simulator.clearFaults());
+    expect(response.status).toBe(answered);
+    const { error } = (await response.json()) as { error: object };
+    const message = expect.stringContaining('Words of theirs.');
+    expect(error).toMatchObject({ code, message, param: rule.param ?? null });
+    if (status === 429) {
+      expect(response.headers.get('retry-after')).toBe(rule.retry_after_s ? '120' : null);
+    }
+    // The stock client asks again after any 5xx that does not say this.
+    if (status === 401) expect(response.headers.get('x-should-retry')).toBe('false');
     const list = await bench.host.request('/v1/sessions?limit=1');
     expect(await list.json()).toMatchObject({ data: [{ state: 'failed', transport: 'webrtc' }] });
   });

@@ -6,7 +6,7 @@ import { closeCodeOf, eventOf, failureFields } from '../errors.ts';
 import { previewHooks } from '../preview/translate.ts';
 import { acceptUpgrade, Relay, rejectSession } from '../relay/index.ts';
 import type { Protocol } from '../tables.ts';
-import { dial } from '../upstream.ts';
+import { dial, reportAgain } from '../upstream.ts';
 import type { Calls } from './service.ts';
 
 /**
@@ -32,6 +32,7 @@ export async function openClientSideband(
       target: { callId: row.upstream_call_id! },
       requestId: upgrade.requestId,
       timeoutMs: deps.dialTimeoutMs,
+      onAgain: again => reportAgain(deps, log, again),
     });
     const relay: Relay = new Relay({
       client,

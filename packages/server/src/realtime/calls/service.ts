@@ -3,6 +3,7 @@ import { HoldfastError, newId, toHoldfastError } from '../../kernel/index.ts';
 import type { Models, Upstream } from '../../models/index.ts';
 import type { Lease } from '../../platform/leases/index.ts';
 import { authorizeRow, type Caller, recordAdmin, targetOf } from '../../work/index.ts';
+import type { Again } from '../ask-again.ts';
 import { failureFields } from '../errors.ts';
 import { type AdmissionDeps, openSession } from '../open-session.ts';
 import type { Json } from '../preview/session.ts';
@@ -14,6 +15,7 @@ import { modelOf } from '../socket.ts';
 import * as store from '../store.ts';
 import type { SessionRow } from '../tables.ts';
 import { connectSession, transition } from '../transitions.ts';
+import { reportAgain } from '../upstream.ts';
 import { CallSession } from './call-session.ts';
 import { hangUpOrphan, isOrphan } from './hang-up.ts';
 import type { CallLimits } from './limits.ts';
@@ -111,7 +113,9 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
   try {
     const filtered = locked.length > 0;
     const { sdp } = offer;
-    const request = { sdp, session: config, filtered, requestId };
+    const log = telemetry.log.child({ session_id: row.id, request_id: requestId });
+    const onAgain = (again: Again) => reportAgain(deps, log, again);
+    const request = { sdp, session: config, filtered, requestId, onAgain };
     const answer = await createUpstreamCall(upstream, request);
     placed = answer.callId;
     await store.setUpstream(deps.database.db, row.id, { upstreamCallId: placed });
@@ -120,8 +124,7 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
     const limits = deps.callLimits ?? {};
     const held = { lease, row, upstream, callId: placed, requestId, config, locked, limits };
     registry.add(new CallSession(deps, { ...held, takenOver: false }), principal);
-    const facts = { session_id: row.id, request_id: requestId, transport: 'webrtc' };
-    telemetry.log.info('client.connected', facts);
+    log.info('client.connected', { transport: 'webrtc' });
     return { sdp: answer.sdp, callId: row.call_id!, sessionId: row.id };
   } catch (thrown) {
     if (placed !== '') await hangUpUpstream(upstream, placed, requestId).catch(() => {});
@@ -150,7 +153,8 @@ async function fail(
   const session_id = lease.subject;
   log.error('bridge.failed', { session_id, ...failureFields(error) });
   deps.metrics.upstreamErrors.add(1, { reason: error.code });
-  const input = { type: 'fail' as const, reason: error.code };
+  const { code: reason, upstreamCode } = error;
+  const input = { type: 'fail' as const, reason, upstreamCode };
   const actor = `replica:${lease.replica}`;
   const { id, project_id: projectId, created_by: owner, model } = row;
   await deps.accounts.hold({ id, projectId, owner, model }, () => {}).close();

@@ -1,7 +1,9 @@
 import { WebSocket } from 'ws';
+import type { HoldfastError } from '../../kernel/index.ts';
 import type { Upstream } from '../../models/index.ts';
-import { EVENT_TYPE } from '../relay/index.ts';
-import { REQUEST_ID_HEADER, upstreamHeaders } from '../upstream.ts';
+import { refusalError } from '../errors.ts';
+import { EVENT_TYPE, readRefusal } from '../relay/index.ts';
+import { REQUEST_ID_HEADER, secretsOf, upstreamHeaders } from '../upstream.ts';
 
 /**
  * One attachment to a call's sideband at the provider: a WebSocket on which the provider reports
@@ -24,6 +26,8 @@ export interface SidebandEnd {
   /** `refused`: it never opened, with the HTTP status if there was one. */
   readonly kind: 'refused' | 'closed';
   readonly status: number | undefined;
+  /** What the provider said when it refused. */
+  readonly refusal?: HoldfastError | undefined;
   readonly code: number;
   readonly reason: string;
 }
@@ -66,7 +70,7 @@ export async function attachSideband(
     perMessageDeflate: false,
     followRedirects: false,
   });
-  let status: number | undefined;
+  let refusal: { status: number; error: HoldfastError } | undefined;
   let opened = false;
   socket.on('open', () => {
     opened = true;
@@ -78,16 +82,24 @@ export async function attachSideband(
     const type = EVENT_TYPE.exec(beginning)?.[1];
     if (type === undefined || !AUDIO_TYPES.has(type)) events.onText(String(data));
   });
-  socket.on('unexpected-response', (request, response) => {
-    status = response.statusCode;
-    response.resume();
+  socket.on('unexpected-response', async (request, response) => {
+    const answer = await readRefusal(response);
+    const secrets = secretsOf(credentials, new URL(upstream.wsUrl({ callId })));
+    const error = refusalError({ what: 'sideband', answer, secrets });
+    refusal = { status: answer.status, error };
     request.destroy();
     // Without this event the socket waits for a response that has already come.
     socket.emit('close', 1006, Buffer.alloc(0));
   });
   socket.on('error', () => {});
   socket.once('close', (code, reason) => {
-    events.onEnd({ kind: opened ? 'closed' : 'refused', status, code, reason: reason.toString() });
+    events.onEnd({
+      kind: opened ? 'closed' : 'refused',
+      status: refusal?.status,
+      refusal: refusal?.error,
+      code,
+      reason: reason.toString(),
+    });
   });
   keepAlive(socket);
   return { close: () => socket.close(1000) };

@@ -1,14 +1,10 @@
 import { HoldfastError } from '../../kernel/index.ts';
 import type { Upstream } from '../../models/index.ts';
-import {
-  UpstreamFault,
-  upstreamStatusError,
-  upstreamTimeout,
-  upstreamUnreachable,
-} from '../errors.ts';
+import { type Again, askAgain } from '../ask-again.ts';
+import { refusalError, UpstreamFault, upstreamTimeout, upstreamUnreachable } from '../errors.ts';
 import type { Json } from '../preview/session.ts';
 import { typeOf } from '../session-type.ts';
-import { REQUEST_ID_HEADER, upstreamHeaders } from '../upstream.ts';
+import { REQUEST_ID_HEADER, secretsOf, upstreamHeaders } from '../upstream.ts';
 
 /**
  * The provider's REST side of a WebRTC call. Media flows between the browser and the provider; only
@@ -35,12 +31,34 @@ export interface CallOffer {
   readonly filtered: boolean;
   /** Ours. */
   readonly requestId: string;
+  /** Before each further attempt. */
+  readonly onAgain?: (again: Again) => void;
 }
 
-/** Throws the `HoldfastError` for the caller. */
-export async function createUpstreamCall(
+/**
+ * Places the offer, again where the provider has said that it did not take it, or was never
+ * reached: an answer that is lost may stand for a call that goes on. Throws the `HoldfastError`
+ * for the caller.
+ */
+export function createUpstreamCall(upstream: Upstream, offer: CallOffer): Promise<CallAnswer> {
+  return askAgain(leftMs => placeOnce(upstream, offer, leftMs), {
+    timeoutMs: CALL_TIMEOUT_MS,
+    isSafe: wasNotTaken,
+    onAgain: offer.onAgain,
+  });
+}
+
+const NOT_TAKEN: ReadonlySet<number> = new Set([429, 503]);
+
+function wasNotTaken({ code, cause }: HoldfastError): boolean {
+  if (code === 'upstream_refused' || !(cause instanceof UpstreamFault)) return false;
+  return cause.words === undefined ? isUnsent(cause.cause) : NOT_TAKEN.has(cause.words.status);
+}
+
+async function placeOnce(
   upstream: Upstream,
   offer: CallOffer,
+  timeoutMs: number,
 ): Promise<CallAnswer> {
   const form = new FormData();
   const type = typeOf(offer.session);
@@ -51,12 +69,11 @@ export async function createUpstreamCall(
   form.set('session', new Blob([JSON.stringify(session)], { type: 'application/json' }));
   const url = new URL(upstream.callsUrl);
   if (offer.filtered && upstream.provider === 'azure') url.searchParams.set('webrtcfilter', 'on');
-  const response = await post(upstream, url, {
-    body: form,
-    timeoutMs: CALL_TIMEOUT_MS,
-    requestId: offer.requestId,
-  });
-  if (response.status !== 201 && response.status !== 200) throw await refusal(response);
+  const { requestId } = offer;
+  const { response, secrets } = await post(upstream, url, { body: form, timeoutMs, requestId });
+  if (response.status !== 201 && response.status !== 200) {
+    throw refusalError({ ...(await refusalOf(response, 'offer', secrets)), isCallers: true });
+  }
   const [path = ''] = (response.headers.get('location') ?? '').split('?', 1);
   const callId = path.slice(path.lastIndexOf('/') + 1);
   const sdp = await boundedText(response);
@@ -77,45 +94,57 @@ export async function hangUpUpstream(
   requestId: string,
 ): Promise<void> {
   const url = new URL(upstream.hangupUrl(callId));
-  const response = await post(upstream, url, { timeoutMs: HANGUP_TIMEOUT_MS, requestId });
-  await response.body?.cancel();
-  if (response.ok || response.status === 404 || response.status === 410) return;
-  const cause = new UpstreamFault(`hang-up answered ${response.status}`, requestIdOf(response));
-  throw upstreamStatusError(response.status, cause);
+  const timeoutMs = HANGUP_TIMEOUT_MS;
+  const { response, secrets } = await post(upstream, url, { timeoutMs, requestId });
+  if (response.ok || response.status === 404 || response.status === 410) {
+    return response.body?.cancel();
+  }
+  throw refusalError(await refusalOf(response, 'hang-up', secrets));
 }
 
 async function post(
   upstream: Upstream,
   url: URL,
   request: { body?: FormData; timeoutMs: number; requestId: string },
-): Promise<Response> {
+): Promise<{ response: Response; secrets: string[] }> {
   const { timeoutMs, requestId } = request;
   const signal = AbortSignal.timeout(timeoutMs);
   const credentials = await upstreamHeaders(upstream, { timeoutMs });
   const headers = { ...credentials, [REQUEST_ID_HEADER]: requestId };
   try {
-    return await fetch(url, {
+    const response = await fetch(url, {
       method: 'POST',
       headers,
       signal,
       redirect: 'error',
       ...(request.body && { body: request.body }),
     });
-  } catch (cause) {
+    return { response, secrets: secretsOf(credentials, url) };
+  } catch (error) {
+    const cause = new UpstreamFault('no answer', { cause: error });
     throw signal.aborted ? upstreamTimeout(cause) : upstreamUnreachable(cause);
   }
 }
 
-async function refusal(response: Response): Promise<HoldfastError> {
-  await response.body?.cancel();
-  const cause = new UpstreamFault(`offer answered ${response.status}`, requestIdOf(response));
-  if (response.status === 400 || response.status === 422) {
-    return new HoldfastError('invalid_request', 'The model refused this offer.', {
-      field: 'sdp',
-      cause,
-    });
-  }
-  return upstreamStatusError(response.status, cause);
+/** System errors after which nothing of a request has been sent. */
+const UNSENT: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+function isUnsent(error: unknown): boolean {
+  return UNSENT.has((error as { cause?: { code?: unknown } } | undefined)?.cause?.code);
+}
+
+async function refusalOf(response: Response, what: string, secrets: readonly string[]) {
+  const { status, headers } = response;
+  const body = await boundedText(response).catch(() => '');
+  const answer = { status, headers: Object.fromEntries(headers), body };
+  return { what, answer, secrets, requestId: requestIdOf(response) };
 }
 
 const REQUEST_ID_MAX_CHARS = 128;

@@ -143,12 +143,28 @@ describe('dialUpstream', () => {
       expect(await failure(await serve(server))).toEqual({
         kind: 'refused',
         detail: `status ${status}`,
-        status,
-        retryAfter: '7',
+        answer: {
+          status,
+          headers: expect.objectContaining({ 'retry-after': '7' }),
+          body: 'internal details',
+        },
         requestId: 'apim_1',
       });
     });
   }
+
+  it.each([
+    ['its first 16 KiB', 'x'.repeat(50_000), 16 * 1024],
+    ['what came of it in a second', null, 4],
+  ])('reads of a refusal %s', async (_, body, length) => {
+    const server = createServer((_request, response) => {
+      response.writeHead(503);
+      if (body === null) response.write('slow');
+      else response.end(body);
+    });
+    const { answer } = await failure(await serve(server), { timeoutMs: 5_000 });
+    expect(answer?.body).toHaveLength(length);
+  });
 
   it('reports an upstream that cannot be reached', async () => {
     const server = createServer();

@@ -7,7 +7,12 @@
  * subprotocol is offered.
  */
 import { randomBytes } from 'node:crypto';
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
 
 import { isIP, connect as netConnect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -39,16 +44,22 @@ export interface DialOptions {
  */
 type DialFailureKind = 'unreachable' | 'refused' | 'timeout' | 'died' | 'malformed' | 'aborted';
 
+/** What an upstream answered over HTTP in place of a WebSocket. */
+export interface RefusedAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Its beginning, up to `REFUSAL_MAX_BYTES`; shorter where the rest was slow to come. */
+  readonly body: string;
+}
+
 export interface DialFailure {
   readonly kind: DialFailureKind;
   /** A short word for logs, without addresses or credentials. */
   readonly detail: string;
   /** Of `refused`. */
-  readonly status?: number;
-  /** Of `refused`: its Retry-After header as it came. */
-  readonly retryAfter?: string;
+  readonly answer?: RefusedAnswer;
   /** The upstream's id for the request, for our log only. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
 }
 
 export type DialResult =
@@ -75,8 +86,8 @@ export function dialUpstream(options: DialOptions): Promise<DialResult> {
     const timer = setTimeout(() => fail({ kind: 'timeout', detail: 'timeout' }), options.timeoutMs);
     request.on('error', error => fail(lost(error, link.connected)));
     request.on('response', response => {
-      response.resume();
-      fail(refused(response));
+      clearTimeout(timer);
+      void readRefusal(response).then(answer => fail(refused(answer, requestId(response))));
     });
     request.on('upgrade', (response, socket, head) => {
       const fault = responseFault(response, key);
@@ -152,15 +163,32 @@ function lost(error: Error & { code?: string }, connected: boolean): DialFailure
   return { kind: connected ? 'died' : 'unreachable', detail: error.code ?? 'error' };
 }
 
-function refused(response: IncomingMessage): DialFailure {
-  const retryAfter = response.headers['retry-after'];
-  return {
-    kind: 'refused',
-    detail: `status ${response.statusCode}`,
-    status: response.statusCode!,
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-    requestId: requestId(response),
-  };
+const REFUSAL_MAX_BYTES = 16 * 1024;
+/** The time for the body alone, after its head. */
+const REFUSAL_BODY_TIMEOUT_MS = 1_000;
+
+/** Reads why a WebSocket was refused, within bounds, and ends the response. Never rejects. */
+export async function readRefusal(response: IncomingMessage): Promise<RefusedAnswer> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  const timer = setTimeout(() => response.destroy(), REFUSAL_BODY_TIMEOUT_MS);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      sizeBytes += chunk.length;
+      if (sizeBytes >= REFUSAL_MAX_BYTES) break;
+    }
+  } catch {
+    // What came before the loss is what there is to read.
+  } finally {
+    clearTimeout(timer);
+  }
+  const body = Buffer.concat(chunks).toString('utf8', 0, REFUSAL_MAX_BYTES);
+  return { status: response.statusCode!, headers: response.headers, body };
+}
+
+function refused(answer: RefusedAnswer, requestId: string | undefined): DialFailure {
+  return { kind: 'refused', detail: `status ${answer.status}`, answer, requestId };
 }
 
 const REQUEST_ID_HEADERS = ['x-request-id', 'apim-request-id', 'x-ms-request-id'];

@@ -26,6 +26,8 @@ export type { RelayCounters } from './counters.ts';
 export {
   type DialFailure,
   dialUpstream,
+  type RefusedAnswer,
+  readRefusal,
 } from './dial.ts';
 
 export type { RelayLimits } from './limits.ts';

@@ -56,11 +56,13 @@ interface ErrorEvent {
   readonly param?: string | null;
   /** The client's event at fault, if it gave it an id. */
   readonly eventId?: unknown;
+  /** When the same may succeed. No field of the protocol; clients pass it on or ignore it. */
+  readonly retryAfterS?: number | undefined;
 }
 
 /** The text of an `error` event that we send in place of the upstream. */
 export function errorEvent(error: ErrorEvent): string {
-  const { type, code, message, param = null, eventId } = error;
+  const { type, code, message, param = null, eventId, retryAfterS } = error;
   return JSON.stringify({
     type: 'error',
     event_id: newId('evt'),
@@ -70,6 +72,7 @@ export function errorEvent(error: ErrorEvent): string {
       message,
       param,
       event_id: typeof eventId === 'string' ? eventId.slice(0, EVENT_ID_MAX_CHARS) : null,
+      ...(retryAfterS !== undefined && { retry_after_s: retryAfterS }),
     },
   });
 }
