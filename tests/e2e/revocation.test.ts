@@ -3,9 +3,11 @@
  * it and whichever process revoked the right.
  */
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import type { Session } from '@holdfast/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { UPLOAD_TYPE, uploadBody } from './harness/owned-things.ts';
 import { signIn } from './harness/runs.ts';
 import { type Server, type Stack, startStack } from './harness/stacks.ts';
 import { offerCall } from './harness/webrtc.ts';
@@ -145,6 +147,93 @@ describe('a key that is revoked at another process', () => {
     const again = await fetch(`${there.url}/v1/stream?${subjects}&ticket=${ticket.ticket}`);
     expect(again.status).toBe(401);
     expect((await state(other.id)).state).toBe('connected');
+  });
+});
+
+interface Withheld {
+  readonly route: string;
+  /** Sends the body; answers the status. */
+  send(): Promise<number>;
+}
+
+const PARTS = 'parts';
+const part = (name: string, value: string) =>
+  `--${PARTS}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+
+/** Sends the headers of a request alone; resolves when the server waits for the body. */
+async function withhold(
+  key: string,
+  route: string,
+  what: { type?: string; body?: string | Buffer; headers?: Record<string, string> } = {},
+): Promise<Withheld> {
+  const { type = 'application/json', body = '{}', headers } = what;
+  const [method, path] = route.split(' ') as [string, string];
+  const sent = request(`${there.url}${path}`, {
+    method,
+    headers: {
+      ...bearer(key),
+      'content-type': type,
+      ...headers,
+      'content-length': Buffer.byteLength(body),
+      expect: '100-continue',
+    },
+  });
+  const answered = once(sent, 'response').then(([answer]: IncomingMessage[]) => {
+    answer!.resume();
+    return answer!.statusCode!;
+  });
+  sent.flushHeaders();
+  await once(sent, 'continue');
+  // Asked later, so when this is answered the guard has let in what was sent before.
+  await (await fetch(`${there.url}/v1/me`, { headers: bearer(key) })).text();
+  const send = async () => {
+    sent.end(body);
+    return answered;
+  };
+  return { route, send };
+}
+
+/** Every write that a credential is needed for, as the server describes itself. */
+async function writes(): Promise<string[]> {
+  const { paths } = (await (await fetch(`${here.url}/openapi.json`)).json()) as {
+    paths: Record<string, object>;
+  };
+  const routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
+  );
+  return (
+    routes
+      .filter(route => !/^(GET|HEAD|OPTIONS) /.test(route))
+      // Sign-in, and what is refused unread unless it is a form.
+      .filter(route => !/ (\/auth\/|\/audio\/upload$)/.test(route))
+      .map(route => route.replaceAll(/\{\w+\}/g, 'gemini-2.5-pro:generateContent'))
+  );
+}
+
+describe('a write whose body comes after its key was revoked at another process', () => {
+  it('is refused on every route, whatever reads the body', async () => {
+    const { id, key } = await newKey('Admin');
+    const session = await speak(key);
+    const withheld: Withheld[] = [];
+    for (const route of await writes()) withheld.push(await withhold(key, route));
+    const form = `multipart/form-data; boundary=${PARTS}`;
+    const end = `--${PARTS}--\r\n`;
+    const upload = { headers: { 'session-id': session.id, ...UPLOAD_TYPE } };
+    withheld.push(
+      await withhold(key, 'POST /audio/upload', { ...upload, body: await uploadBody() }),
+    );
+    for (const base of ['/v1/realtime', '/openai/v1/realtime']) {
+      const body = part('sdp', 'v=0\r\nm=audio 9') + end;
+      const sdp = { type: 'application/sdp', body: 'v=0\r\nm=audio 9' };
+      for (const what of [{ type: form, body }, sdp]) {
+        withheld.push(await withhold(key, `POST ${base}/calls?model=gpt-realtime`, what));
+      }
+    }
+    expect(withheld.length).toBeGreaterThan(40);
+    await revoke(id);
+    const answers = withheld.map(async ({ route, send }) => [route, await send()]);
+    const acted = (await Promise.all(answers)).filter(([, status]) => status !== 401);
+    expect(acted).toEqual([]);
   });
 });
 

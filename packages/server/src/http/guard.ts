@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { HoldfastError } from '../kernel/index.ts';
 import type { ProxyTrust } from './client-address.ts';
@@ -44,8 +45,10 @@ export interface Guard<P = unknown> {
 export function addAuthentication(app: FastifyInstance, guard: Guard, trust: ProxyTrust): void {
   app.decorateRequest('principal');
   app.decorateRequest('reauthenticate');
+  app.decorateRequest('bodyIsLate', true);
   app.addHook('onRequest', async (request, reply) => {
     const guarded = guardedRequest(request, trust);
+    const bodyIsLate = await isBodyLate(request);
     const principal = await guard.authenticate({
       ...guarded,
       setHeader: (name, value) => reply.header(name, value),
@@ -53,7 +56,12 @@ export function addAuthentication(app: FastifyInstance, guard: Guard, trust: Pro
     const reauthenticate = async () => {
       Object.assign(request, { principal: await guard.authenticate({ ...guarded, again: true }) });
     };
-    Object.assign(request, { principal, reauthenticate });
+    Object.assign(request, { principal, reauthenticate, bodyIsLate });
+  });
+  // A body may be withheld for minutes, in which the rights that let its headers in may have ended.
+  app.addHook('preValidation', async request => {
+    const { principal } = request as { principal?: unknown };
+    if (principal !== undefined && request.bodyIsLate) await request.reauthenticate();
   });
   // What only some may see is kept nowhere on its way.
   app.addHook('onSend', async (request, reply) => {
@@ -63,11 +71,21 @@ export function addAuthentication(app: FastifyInstance, guard: Guard, trust: Pro
   });
 }
 
+/** Whether a body is still to come, once what came with the headers has been read. */
+async function isBodyLate({ method, raw }: FastifyRequest): Promise<boolean> {
+  if (method === 'GET' || method === 'HEAD') return false;
+  await nextTurn();
+  return raw.complete !== true;
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
+    /** The body, or a part of it, was not here when the guard looked at the request. */
+    bodyIsLate: boolean;
     /**
-     * For long-lived responses, and bodies that come late: asks the guard again, as if the request
-     * arrived now but without counting it, and replaces the principal. Throws as the guard does.
+     * For long-lived responses, and handlers that read the body themselves, once they have it: asks
+     * the guard again, as if the request arrived now but without counting it, and replaces the
+     * principal. Throws as the guard does.
      */
     reauthenticate(): Promise<void>;
   }

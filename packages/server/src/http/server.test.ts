@@ -1,10 +1,12 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { HoldfastError, JSON_LIMITS } from '../kernel/index.ts';
 import { problemBody } from './error-body.ts';
+import type { Guard } from './guard.ts';
 import { BODY_LIMIT_BYTES, DETAIL_MAX_CHARS } from './limits.ts';
 import { createTestServer, eventually, exchange, type TestServer } from './testing.ts';
 
@@ -77,6 +79,41 @@ describe('refusals', () => {
     expect(refused.map(error => error.code)).toEqual(['unauthenticated']);
     const passed = await http.app.inject({ url: '/things/1', headers: { 'x-pass': 'me' } });
     expect(passed.json()).toEqual({ principal: 'me' });
+  });
+
+  it('asks the guard again once a late body is here, and only then', async () => {
+    const looks: string[] = [];
+    let isOver = false;
+    const guard: Guard<string> = {
+      checkRoute: () => {},
+      refused: () => {},
+      async authenticate({ again }) {
+        looks.push(again ? 'again' : 'first');
+        if (isOver) throw new HoldfastError('unauthenticated', 'No.');
+        return 'me';
+      },
+    };
+    server = await createTestServer({ guard });
+    let acts = 0;
+    server.http.app.post('/acts', { config: { policy: 'closed' } }, async () => ({ acts: ++acts }));
+    const port = await server.listen();
+    const body = '{"name":"x"}';
+    const head =
+      'POST /acts HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n' +
+      `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+    expect(await exchange(port, head + body)).toMatch(/^HTTP\/1.1 200 /);
+    expect(looks).toEqual(['first']);
+    const late = async () => {
+      const socket = connect(port, '127.0.0.1', () => void socket.write(head));
+      const before = looks.length;
+      await eventually(() => looks.length > before);
+      isOver = true;
+      socket.end(body);
+      return text(socket);
+    };
+    expect(await late()).toMatch(/^HTTP\/1.1 401 /);
+    expect(looks).toEqual(['first', 'first', 'again']);
+    expect(acts).toBe(1);
   });
 
   it('answers an unknown failure without its cause, and logs it', async () => {

@@ -128,6 +128,7 @@ async function upload(recordings: Recordings, request: FastifyRequest): Promise<
     const form = await readUploadForm(request.parts(), part =>
       uploads.receive(admitted.id, part.file),
     );
+    await request.reauthenticate();
     return await uploads.finish({
       id: admitted.id,
       session,

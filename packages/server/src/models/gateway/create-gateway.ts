@@ -24,8 +24,14 @@ export interface ModelGatewayDeps {
 
 /** The gateway, and what its HTTP routes need. */
 export interface RoutedModelGateway extends ModelGateway {
-  /** `caller` undefined: the run of the request's token. Never throws. */
-  serve(exchange: Exchange, caller: ModelCaller | undefined): Promise<void>;
+  /**
+   * `identify` answers the caller, or undefined: the run of the request's token; it is asked again
+   * once a late body is here. Never throws.
+   */
+  serve(
+    exchange: Exchange,
+    identify: (again: boolean) => Promise<ModelCaller | undefined>,
+  ): Promise<void>;
 }
 
 const BASE = 'http://gateway';
@@ -46,8 +52,8 @@ export function createModelGateway(deps: ModelGatewayDeps): RoutedModelGateway {
     issueRunToken,
     revokeRunTokens,
     watch: (runId, listener) => watchers.add(runId, listener),
-    serve: (exchange, caller) =>
-      serve(all, exchange, async () => caller ?? (await fromToken(exchange))),
+    serve: (exchange, identify) =>
+      serve(all, exchange, async (_, again) => (await identify(again)) ?? fromToken(exchange)),
     handle(request, response, { runId }) {
       const requestId = newId('req');
       response.setHeader('x-request-id', requestId);

@@ -33,19 +33,20 @@ export function modelGatewayRoutes(gateway: RoutedModelGateway): FastifyPluginAs
           for (const [name, value] of Object.entries(reply.getHeaders())) {
             if (value !== undefined) reply.raw.setHeader(name, value);
           }
-          const { principal, raw } = request;
-          const caller = principal && {
-            projectId: principal.projectId,
-            owner: principal.id,
-            runId: null,
+          const identify = async (again: boolean) => {
+            if (again && request.principal) await request.reauthenticate();
+            const { principal } = request;
+            return (
+              principal && { projectId: principal.projectId, owner: principal.id, runId: null }
+            );
           };
           const exchange = {
-            request: raw,
+            request: request.raw,
             response: reply.raw,
             requestId: request.id,
             url: new URL(request.url, 'http://gateway'),
           };
-          await gateway.serve(exchange, caller);
+          await gateway.serve(exchange, identify);
         },
       });
     }

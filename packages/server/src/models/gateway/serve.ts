@@ -30,8 +30,8 @@ export interface Exchange {
   readonly url: URL;
 }
 
-/** Authenticates the caller; throws the error to answer otherwise. */
-export type Identify = (exchange: Exchange) => Promise<ModelCaller>;
+/** Authenticates the caller; `again`: once a late body is here. Throws the error to answer. */
+export type Identify = (exchange: Exchange, again: boolean) => Promise<ModelCaller>;
 
 /** Answers the request in every case. Never throws. */
 export async function serve(deps: ServeDeps, exchange: Exchange, identify: Identify) {
@@ -39,11 +39,14 @@ export async function serve(deps: ServeDeps, exchange: Exchange, identify: Ident
     const { request, url } = exchange;
     const route = matchRoute(request.method ?? '', url.pathname);
     if (route === undefined) throw new HoldfastError('not_found', 'No such route.');
-    const caller = await identify(exchange);
+    const caller = await identify(exchange, false);
     if (route.kind === 'list') return sendModels(deps, exchange);
     const leave = deps.callLimiter.enter(caller.runId ?? `${caller.projectId} ${caller.owner}`);
     try {
-      await call(deps, exchange, route, caller);
+      const bodyIsLate = !request.complete;
+      const bytes = await readBody(request, deps.limits.maxBodyBytes);
+      if (bodyIsLate) await identify(exchange, true);
+      await call(deps, exchange, { route, caller, bytes });
     } finally {
       leave();
     }
@@ -55,11 +58,14 @@ export async function serve(deps: ServeDeps, exchange: Exchange, identify: Ident
 async function call(
   deps: ServeDeps,
   exchange: Exchange,
-  route: ModelCallRoute,
-  caller: ModelCaller,
+  asked: {
+    readonly route: ModelCallRoute;
+    readonly caller: ModelCaller;
+    readonly bytes: Buffer;
+  },
 ): Promise<void> {
+  const { route, caller, bytes } = asked;
   const startedAt = performance.now();
-  const bytes = await readBody(exchange.request, deps.limits.maxBodyBytes);
   const prepared = await prepare(deps.models, route, bytes);
   await deps.hostedTools.check(caller.projectId, prepared.hosted);
   const upstream = deps.models.textUpstream(prepared.model);

@@ -164,6 +164,7 @@ async function readOffer(request: FastifyRequest): Promise<{ sdp: string; config
   } catch (error) {
     throw faultOf(error);
   }
+  await request.reauthenticate();
   return { sdp: offerOf(parts.sdp), config: sessionOf(parts.session) };
 }
 
@@ -189,7 +190,9 @@ export function offerOf(value: unknown): string {
 /** A part of type `application/json` comes parsed, any other as text. */
 function sessionOf(part: unknown): Json {
   if (part === undefined) return {};
-  const value = typeof part === 'string' ? parseJson(part, 'session', 'session') : part;
-  assertShallow(value, 'session');
-  return realtimeSessionConfig.parse(value);
+  if (typeof part === 'string') {
+    return realtimeSessionConfig.parse(parseJson(part, 'session', 'session'));
+  }
+  assertShallow(part, 'session');
+  return realtimeSessionConfig.parse(part);
 }
