@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Trx } from '../platform/database/index.ts';
+import { keptOf } from './queries.ts';
 import { DURATION_S, type LockedRun } from './store.ts';
 import { of, RUN_COLUMNS, type RunRow, tables } from './tables.ts';
 
@@ -91,7 +92,7 @@ export async function setRunning(
 export type ContinuedRun = Pick<
   RunRow,
   'id' | 'agent' | 'base_commit' | 'head_commit' | 'agent_session_id' | 'checkpoint'
->;
+> & { readonly erased: boolean };
 
 export async function findContinued(trx: Trx, id: string): Promise<ContinuedRun | null> {
   const row = await tables(trx)
@@ -99,5 +100,6 @@ export async function findContinued(trx: Trx, id: string): Promise<ContinuedRun 
     .select(['id', 'agent', 'base_commit', 'head_commit', 'agent_session_id', 'checkpoint'])
     .where('id', '=', id)
     .executeTakeFirst();
-  return row ?? null;
+  if (row === undefined) return null;
+  return { ...row, erased: (await keptOf(trx, [id])).size === 0 };
 }

@@ -128,10 +128,13 @@ async function checkContinued(
       field: 'continues',
     });
   }
-  if (isFinal(run.status)) return;
-  throw new HoldfastError('conflict', 'The run to continue has not ended.', {
-    field: 'continues',
-  });
+  if (!isFinal(run.status)) {
+    throw new HoldfastError('conflict', 'The run to continue has not ended.', {
+      field: 'continues',
+    });
+  }
+  if ((await queries.keptOf(deps.database.db, [id])).has(id)) return;
+  throw new HoldfastError('gone', 'The run to continue was erased.', { field: 'continues' });
 }
 
 /** The same work once more, as a new run; its base is resolved anew. */

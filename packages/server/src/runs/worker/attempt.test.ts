@@ -133,6 +133,19 @@ describe('an attempt', () => {
     expect(JSON.stringify(await bench.events(id))).toContain('more disk than it may');
   });
 
+  it('ends by disk_limit at what its snapshots keep, though the clone stays small', async () => {
+    const limits = { diskMaxBytes: 10 * MIB, diskIntervalMs: 100 };
+    const bench = await openBench(host, { limits });
+    bench.agent.script = `rm -rf .git
+      while :; do head -c 4000000 /dev/urandom > new.txt; echo tool; sleep 0.2; done`;
+    const id = await bench.begin();
+    expect(await bench.ended(id)).toMatchObject({
+      status: 'failed',
+      reason: 'disk_limit',
+      files_changed: [{ path: 'new.txt' }],
+    });
+  });
+
   it('ends by file_limit at empty files, and keeps the work', async () => {
     const bench = await openBench(host, { limits: { filesMax: 2_000, diskIntervalMs: 100 } });
     bench.agent.script = `trap "" INT TERM; echo kept > new.txt; mkdir ignored; cd ignored

@@ -52,7 +52,7 @@ export const defaultWorkerLimits = {
   hardTimeMs: 60 * MINUTE_MS,
   /** An agent without any event for so long counts as hanging. */
   silenceMs: 10 * MINUTE_MS,
-  /** Clone and homes of a run, measured at intervals. */
+  /** Clone, homes and git objects of a run, measured at intervals. */
   diskMaxBytes: 10 * GIB,
   /** Files, folders and links there. */
   filesMax: 300_000,

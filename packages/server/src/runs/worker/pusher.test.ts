@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openTestDatabase } from '../../platform/database/testing.ts';
+import { eraseRun } from '../store.ts';
 import { openRunsHost, type RunsHost } from '../testing/host.ts';
 import { commitFiles, personGit } from '../workspace/testing.ts';
 import { PUSH_TRIES_MAX, type PusherDeps, pushRun } from './pusher.ts';
@@ -115,6 +116,26 @@ describe('a push', () => {
     expect(await outcomes()).toEqual(['intended', 'already_there']);
     await tryPush();
     expect(await outcomes()).toEqual(['intended', 'already_there']);
+  });
+
+  it('ends where the run is erased while it waits, and the remote gets nothing', async () => {
+    await bench.worker.stop();
+    const { body } = await push();
+    const { workspaces: real } = bench.deps;
+    const erase = () =>
+      host.database.transaction(async trx => {
+        await eraseRun(trx, id);
+        await host.log.erase(trx, id);
+      });
+    const workspaces = {
+      readCheckpoint: key => real.readCheckpoint(key),
+      adopt: (...args) => real.adopt(...args),
+      ciChanges: (...args) => real.ciChanges(...args),
+      push: (...args) => erase().then(() => real.push(...args)),
+    } satisfies Partial<typeof real>;
+    await tryPush({ workspaces: workspaces as unknown as typeof real });
+    expect(there(body.branch)).toBe('');
+    expect((await push()).status).toBe(410);
   });
 
   it('is tried again after a passing failure, but not for ever', async () => {

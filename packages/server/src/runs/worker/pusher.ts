@@ -1,4 +1,4 @@
-import { newUuidV7, toHoldfastError } from '../../kernel/index.ts';
+import { HoldfastError, newUuidV7, toHoldfastError } from '../../kernel/index.ts';
 import type { Job } from '../../platform/queue/index.ts';
 import { type PushableRun, type PushOutcome, pushable } from '../push-branch.ts';
 import * as queries from '../queries.ts';
@@ -42,7 +42,12 @@ export async function pushRun(deps: PusherDeps, runId: string, job: Job): Promis
       const message = refusalOf(ciChanges);
       return await finish(deps, run, { outcome: 'failed', message, ciChanges });
     }
-    const { outcome } = await deps.workspaces.push(source, run);
+    const { outcome } = await deps.workspaces.push(source, run, async () => {
+      // The run may have been erased meanwhile: fetching and waiting for a lock take minutes.
+      if (!(await queries.isPushIntended(db, runId))) {
+        throw new HoldfastError('gone', 'The run was erased, or its push has ended.');
+      }
+    });
     await finish(deps, run, { outcome });
   } catch (thrown) {
     const error = toHoldfastError(thrown);

@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../kernel/index.ts';
 import type { NewEvent } from '../../platform/log/index.ts';
 import type { Agent, AgentContext } from '../agents/agent.ts';
 import { attemptOver, type ClaimedRun } from '../claimed-run.ts';
@@ -133,9 +134,9 @@ export class RunEnvironment {
    * called or the environment is closed.
    */
   watch(onOver: (excess: DiskExcess | 'memory_limit') => void): () => void {
-    const { dir, homeDir, testHomeDir } = this.workspace;
+    const { dir, homeDir, testHomeDir, objectsDir } = this.workspace;
     const { limits } = this.#deps;
-    const disk = new DiskWatch([dir, homeDir, testHomeDir], limits, onOver);
+    const disk = new DiskWatch([dir, homeDir, testHomeDir, objectsDir], limits, onOver);
     const memory = new MemoryWatch(
       () => this.#processes,
       limits,
@@ -194,6 +195,8 @@ async function openWorkspace({ workspaces }: WorkerDeps, run: ClaimedRun): Promi
   const request: WorkspaceRequest = { runId: run.id, repository, baseRef, baseCommit };
   const saved = run.checkpoint ?? continues?.checkpoint;
   if (saved == null) {
+    // Its objects may still be here, until this worker tidies its disk.
+    if (continues?.erased) throw new HoldfastError('gone', 'The run to continue was erased.');
     if (continues?.head_commit == null) return workspaces.prepare(request);
     // Checkpoints of ended runs are not kept for ever; their objects may still be on this worker.
     const { id: runId, head_commit: commit } = continues;

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { BudgetNotice, ModelCall } from '../../models/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
+import { eraseRun } from '../store.ts';
 import { driverWith, openRunsHost, type RunsHost } from '../testing/host.ts';
 import { openModelSocket } from './sockets.ts';
 import { cloneOf, openBench, processesWith, waitFor } from './testing.ts';
@@ -233,6 +234,28 @@ describe('a worker', () => {
     other.agent.script = 'test -e first.txt && echo done Found.';
     await host.runs.driver.wakeLost();
     expect(await other.ended(next)).toMatchObject({ status: 'succeeded', summary: 'Found.' });
+  });
+
+  it('starts nothing from work that was erased, though its objects are still here', async () => {
+    const bench = await openBench(host);
+    bench.agent.script = 'echo secret > first.txt; echo done Done.';
+    const id = await bench.begin();
+    const { task_id } = await bench.ended(id);
+    await bench.worker.stop();
+    const body = { agents: ['builtin'], instruction: 'More.', continues: id };
+    const follow = () => bench.post(`/v1/tasks/${task_id}/runs`, body);
+    const { body: started } = await follow();
+    await host.database.transaction(async trx => {
+      await eraseRun(trx, id);
+      await host.log.erase(trx, id);
+    });
+    expect(await follow()).toMatchObject({ status: 410, body: { field: 'continues' } });
+    const { workspaces, sandbox } = bench.world;
+    const other = await openBench(host, { ports: { workspaces, sandbox } });
+    other.agent.script = 'cat first.txt; echo done Found.';
+    const [{ id: next }] = started.runs as [{ id: string }];
+    expect(await other.ended(next)).toMatchObject({ status: 'failed', reason: 'workspace' });
+    expect(other.agent.contexts).toEqual([]);
   });
 
   it('writes the cost of models before the run ends', async () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/index.ts';
 import { keptOutput } from '../sandbox/group-process.ts';
@@ -12,6 +12,8 @@ const COMMIT = /^[0-9a-f]{40}$/;
 const LEFTOVER = /\.lock$|^tmp_|^quarantine-/;
 /** Longer than any operation on a repository takes. */
 export const LEFTOVER_AGE_MS = 20 * 60_000;
+/** Every fetch and every snapshot adds a pack, and each slows later commands a little. */
+export const PACKS_MAX = 50;
 const USED_FILE = 'holdfast-used';
 
 /**
@@ -120,6 +122,11 @@ export class BareRepository {
     for (const folder of await foldersBelow(join(this.dir, 'refs'))) {
       await removeOlder(folder, isLeft, LEFTOVER_AGE_MS);
     }
+  }
+
+  protected async hasManyPacks(): Promise<boolean> {
+    const names = await readdir(join(this.objectsDir, 'pack')).catch(() => []);
+    return names.filter(name => name.endsWith('.pack')).length > PACKS_MAX;
   }
 
   /** Records that it is used now. */

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
 import { putSealed } from '../../platform/blobs/index.ts';
-import { LEFTOVER_AGE_MS } from './bare-repository.ts';
+import { LEFTOVER_AGE_MS, PACKS_MAX } from './bare-repository.ts';
 import { sizeOf } from './disk.ts';
 import { type Checkpoint, createWorkspaces, type Workspace } from './index.ts';
-import { PACKS_MAX } from './mirror.ts';
 import { agentDoes, commitFiles, createWorld, keeping, snapshotOf, type World } from './testing.ts';
 
 let world: World;
@@ -100,6 +99,20 @@ describe('a checkpoint', () => {
     expect(
       (await keys()).filter(key => key.startsWith(`workspaces/${workspace.runId}/3/`)),
     ).toEqual(expect.arrayContaining([expect.stringMatching(/manifest\.json$/)]));
+  });
+
+  it('leaves nothing that can be read beside the home, where its process is killed', async () => {
+    const word = 'a word that only the agent knows';
+    await agentDoes(world, workspace, `echo "${word}" > "$HOME/said"`);
+    // The process ends here.
+    await workspace.keepHome();
+    const folder = join(world.dir, 'runs', workspace.runId);
+    const [left, ...others] = readdirSync(folder).filter(name => name.startsWith('home-'));
+    expect(others).toEqual([]);
+    const bytes = readFileSync(join(folder, left!));
+    expect(bytes.length).toBeGreaterThan(100);
+    expect(() => gunzipSync(bytes)).toThrow('incorrect header check');
+    expect(bytes.includes(word)).toBe(false);
   });
 
   it('of an outdated snapshot is refused', async () => {

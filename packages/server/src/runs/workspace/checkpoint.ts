@@ -59,7 +59,7 @@ export async function saveCheckpoint(
   const folder = `workspaces/${runId}/${number}/${randomBytes(6).toString('hex')}`;
   const pack = await savePack(deps, { subject: runId, folder }, { ...work, baseCommit });
   const place = { subject: runId, key: `${folder}/home.tar.gz` };
-  const home = await putSealed(deps, place, createReadStream(taken.home.file), {
+  const home = await putSealed(deps, place, taken.home.read(), {
     contentType: 'application/gzip',
     maxBytes: deps.limits.homeMaxBytes,
   });
@@ -100,13 +100,17 @@ async function savePack(
   return putSealed(deps, place, body, { contentType: 'application/x-git-pack', maxBytes });
 }
 
-/** Packs the run's home into a file in `folder`; the script inside keeps links as links. */
+/**
+ * Packs the run's home into a sealed file in `folder`, which a crash leaves there; the script
+ * inside keeps links as links.
+ */
 export async function keepHome(
-  { sandbox, limits }: CloneDeps,
+  { sandbox, sealer, limits }: CloneDeps,
   mounts: SandboxMounts,
-  folder: string,
+  { runId, folder }: { readonly runId: string; readonly folder: string },
 ): Promise<KeptHome> {
-  const file = join(folder, `home-${randomBytes(6).toString('hex')}.tar.gz`);
+  const name = `home-${randomBytes(6).toString('hex')}.tar.gz.sealed`;
+  const file = join(folder, name);
   const drop = () => rm(file, { force: true });
   const request = {
     sandbox,
@@ -121,6 +125,7 @@ export async function keepHome(
       pipeline(
         limited(output, limits.homeMaxBytes),
         createGzip({ level: 1 }),
+        plain => sealer.sealStream(runId, name, plain),
         createWriteStream(file, { flags: 'wx', mode: 0o600 }),
       ),
     );
@@ -128,7 +133,9 @@ export async function keepHome(
     await drop();
     throw error;
   }
-  return { file, drop };
+  const read = () =>
+    Readable.from(sealer.openStream(name, createReadStream(file)), { objectMode: false });
+  return { read, drop };
 }
 
 /** Restores the home. An agent could change the archive, so it is unpacked inside the sandbox. */

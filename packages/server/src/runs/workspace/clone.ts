@@ -34,6 +34,7 @@ export class Clone implements Workspace {
   readonly testHomeDir: string;
   readonly baseCommit: string;
   readonly branch: string;
+  readonly objectsDir: string;
   readonly readOnlyPaths: readonly string[];
   readonly #deps: CloneDeps;
   readonly #folder: string;
@@ -50,6 +51,7 @@ export class Clone implements Workspace {
     this.testHomeDir = join(folder, 'test-home');
     this.baseCommit = baseCommit;
     this.branch = `holdfast/${runId}`;
+    this.objectsDir = deps.objects.dir;
     this.readOnlyPaths = [deps.objects.mirror.objectsDir, deps.objects.objectsDir];
   }
 
@@ -149,7 +151,7 @@ export class Clone implements Workspace {
   }
 
   keepHome(): Promise<KeptHome> {
-    return keepHome(this.#deps, this.mounts, this.#folder);
+    return keepHome(this.#deps, this.mounts, { runId: this.runId, folder: this.#folder });
   }
 
   async saveCheckpoint(number: number, snapshot: Snapshot, home: KeptHome): Promise<Checkpoint> {

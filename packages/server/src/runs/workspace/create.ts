@@ -235,9 +235,13 @@ class GitWorkspaces implements Workspaces {
     return ciChanges(objects, work);
   }
 
-  async push(source: RepositorySource, work: RunWork & { readonly branch: string }) {
+  async push(
+    source: RepositorySource,
+    work: RunWork & { readonly branch: string },
+    confirm: () => Promise<void>,
+  ) {
     const { branch, commit } = work;
-    const request = { remote: await this.#remote(source), branch, commit };
+    const request = { remote: await this.#remote(source), branch, commit, confirm };
     const objects = await this.#objects(source, work.id, work.base);
     const lock = this.#layout.lock(source.id);
     return this.#locks.run(lock, () => push(objects, request, this.#limits));

@@ -15,6 +15,7 @@ import { RunObjects } from './run-objects.ts';
 import { readSnapshot } from './snapshot.ts';
 import {
   agentDoes,
+  confirmed,
   createWorld,
   makeRepository,
   objectsGit,
@@ -89,7 +90,8 @@ describe('hostile configuration', () => {
     expect(await text(await workspace.patch(snapshot.commit))).toContain('+changed');
     const manifest = await workspace.saveCheckpoint(1, snapshot, await workspace.keepHome());
     const { runId: id, branch, baseCommit: base } = workspace;
-    await world.workspaces.push(world.source, { id, branch, base, commit: snapshot.commit });
+    const work = { id, branch, base, commit: snapshot.commit };
+    await world.workspaces.push(world.source, work, confirmed);
     const request = { runId: workspace.runId, repository: world.source };
     const restored = await world.workspaces.restore(
       { ...request, baseRef: null, baseCommit: null },

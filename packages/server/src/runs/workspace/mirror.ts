@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/index.ts';
 import { BareRepository } from './bare-repository.ts';
 import { removeTree, sizeOf } from './disk.ts';
@@ -8,8 +6,6 @@ import { listRemote, type Remote, talk } from './remote.ts';
 
 /** How often a fetch's growth is measured. */
 const GROWTH_CHECK_MS = 500;
-/** Every fetch adds a pack, and every pack slows later commands a little. */
-export const PACKS_MAX = 50;
 /** Where the commits that runs start from are kept reachable. */
 const BASES = 'refs/holdfast/bases/';
 
@@ -86,8 +82,7 @@ export class Mirror extends BareRepository {
    * uses this mirror.
    */
   async repack(): Promise<void> {
-    const names = await readdir(join(this.objectsDir, 'pack')).catch(() => []);
-    if (names.filter(name => name.endsWith('.pack')).length <= PACKS_MAX) return;
+    if (!(await this.hasManyPacks())) return;
     await this.git(['repack', '-a', '-d', '-q'], { timeoutMs: this.limits.fetchTimeoutMs });
   }
 

@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { newId } from '../../kernel/index.ts';
+import { HoldfastError, newId } from '../../kernel/index.ts';
 import type { Workspace } from './index.ts';
 import {
   agentDoes,
   commitFiles,
+  confirmed,
   createWorld,
   personGit,
   snapshotOf,
@@ -23,13 +24,10 @@ async function work(text: string): Promise<string> {
   return (await snapshotOf(world, workspace)).commit;
 }
 
-const push = (commit: string, branch = workspace.branch) =>
-  world.workspaces.push(world.source, {
-    id: workspace.runId,
-    base: workspace.baseCommit,
-    commit,
-    branch,
-  });
+const push = (commit: string, branch = workspace.branch, confirm = confirmed) => {
+  const { runId: id, baseCommit: base } = workspace;
+  return world.workspaces.push(world.source, { id, base, commit, branch }, confirm);
+};
 const remote = () =>
   personGit(
     world.origin,
@@ -39,6 +37,14 @@ const remote = () =>
   );
 
 describe('a push', () => {
+  it('that is forbidden while it waits for the repository leaves the remote as it is', async () => {
+    const commit = await work('one');
+    const gone = new HoldfastError('gone', 'erased');
+    const pushing = push(commit, workspace.branch, () => Promise.reject(gone));
+    await expect(pushing).rejects.toMatchObject({ code: 'gone' });
+    expect(remote()).toBe('');
+  });
+
   it('that races with a push of others is refused, and removes none of their commits', async () => {
     const commit = await work('one');
     await push(commit);
@@ -101,9 +107,8 @@ describe('a push', () => {
     const { commit } = await snapshotOf(world, clone);
     const { runId: id, baseCommit: base } = clone;
     const { branch } = workspace;
-    expect(await other.push(world.source, { id, base, commit, branch })).toEqual({
-      outcome: 'pushed',
-    });
+    const pushed = await other.push(world.source, { id, base, commit, branch }, confirmed);
+    expect(pushed).toEqual({ outcome: 'pushed' });
     expect(remote()).toBe(commit);
   });
 });

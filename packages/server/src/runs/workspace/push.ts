@@ -11,6 +11,8 @@ interface PushRequest {
   readonly remote: Remote;
   readonly branch: string;
   readonly commit: string;
+  /** Throws where it must not be pushed any more. */
+  readonly confirm: () => Promise<void>;
 }
 
 /**
@@ -34,6 +36,7 @@ export async function push(
     return { outcome: 'already_there' };
   }
   if (there !== null && !(await mayReplace(objects, request, there))) throw moved(branch);
+  await request.confirm();
   await send(objects, request, { expected: there, limits });
   await remember(objects, request);
   return { outcome: 'pushed' };

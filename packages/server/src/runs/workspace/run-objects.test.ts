@@ -1,12 +1,22 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../kernel/index.ts';
-import { LEFTOVER_AGE_MS } from './bare-repository.ts';
+import { LEFTOVER_AGE_MS, PACKS_MAX } from './bare-repository.ts';
 import type { Workspace } from './index.ts';
 import {
   agentDoes,
   commitFiles,
+  confirmed,
   createWorld,
   keeping,
   objectsGit,
@@ -133,6 +143,32 @@ describe('the objects of a run', () => {
     expect(onDisk()).toEqual([]);
   });
 
+  it('become one pack of many once the run has ended, also without the mirror', async () => {
+    const { commit, made } = await secretWork();
+    const packs = () =>
+      readdirSync(join(first.objectsDir, 'objects/pack')).filter(name => name.endsWith('.pack'));
+    const sample = packs()[0]!.replace('.pack', '');
+    for (let n = 0; n <= PACKS_MAX; n++) {
+      // Any name will do: the same objects once more.
+      const name = `pack-${createHash('sha1').update(`${n}`).digest('hex')}`;
+      for (const kind of ['pack', 'idx']) {
+        const folder = join(first.objectsDir, 'objects/pack');
+        cpSync(join(folder, `${sample}.${kind}`), join(folder, `${name}.${kind}`));
+      }
+    }
+    await world.workspaces.tidy(keeping(async () => true));
+    expect(packs().length).toBeGreaterThan(PACKS_MAX);
+    await first.remove();
+    rmSync(join(world.dir, 'mirrors', `${world.source.id}.mirror`), { recursive: true });
+    await world.workspaces.tidy(keeping(async () => false));
+    expect(packs()).toHaveLength(1);
+    expect(onDisk()).toEqual(expect.arrayContaining(made));
+    const { runId: id, branch, baseCommit: base } = first;
+    const work = { id, branch, base, commit };
+    const pushed = await world.workspaces.push(world.source, work, confirmed);
+    expect(pushed).toEqual({ outcome: 'pushed' });
+  });
+
   it('can be pushed after the remote dropped their base and the mirror was tidied', async () => {
     personGit(world.origin, 'checkout', '-q', '-b', 'side');
     const base = commitFiles(world.origin, { 'side.txt': 'x\n' });
@@ -146,7 +182,8 @@ describe('the objects of a run', () => {
     await world.workspaces.tidy(keeping(async () => false));
     personGit(mirror, 'repack', '-a', '-d', '-q');
     const { runId: id, branch } = first;
-    const pushed = await world.workspaces.push(world.source, { id, branch, base, commit });
+    const work = { id, branch, base, commit };
+    const pushed = await world.workspaces.push(world.source, work, confirmed);
     expect(pushed).toEqual({ outcome: 'pushed' });
   });
 });

@@ -29,4 +29,17 @@ export class RunObjects extends BareRepository {
     }
     await this.touch();
   }
+
+  /**
+   * Makes one pack of many, and loses no object: they are taken as they stand in the packs, whether
+   * or not something leads to them or the mirror is there. Needs the lock, and that no clone leans
+   * on them.
+   */
+  async repack(): Promise<void> {
+    if (!(await this.hasManyPacks())) return;
+    for (const step of [['write'], ['repack', '--batch-size=0'], ['expire']]) {
+      const args = ['multi-pack-index', ...step, '--no-progress'];
+      await this.git(args, { timeoutMs: this.limits.fetchTimeoutMs });
+    }
+  }
 }

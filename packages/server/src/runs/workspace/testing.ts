@@ -137,6 +137,9 @@ export function objectsGit(world: World, { runId }: Workspace, ...args: string[]
   return personGit(join(world.dir, 'objects', world.source.id, runId), ...args);
 }
 
+/** For a push that nothing forbids meanwhile. */
+export const confirmed = async () => {};
+
 /** For tidying: none of the runs is erased, but those that are named. */
 export function keeping(isLive: KeptRuns['isLive'], ...erased: string[]): KeptRuns {
   return { isLive, keptOf: async ids => new Set(ids.filter(id => !erased.includes(id))) };

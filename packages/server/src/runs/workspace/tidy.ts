@@ -4,6 +4,7 @@ import { removeTree, sizeOf } from './disk.ts';
 import type { Layout } from './layout.ts';
 import { Mirror } from './mirror.ts';
 import type { Locks } from './mirror-lock.ts';
+import { RunObjects } from './run-objects.ts';
 import type { KeptRuns, WorkspaceLimits } from './workspace.ts';
 
 interface TidyDeps {
@@ -53,13 +54,15 @@ async function cleanRepository(
   await locks.run(layout.lock(repositoryId), async () => {
     const runIds = await layout.runsOn(repositoryId);
     const kept = await runs.keptOf(runIds);
+    const inUse = new Set(await layout.runs());
+    const mirror = new Mirror(layout.mirror(repositoryId), limits);
     const clean = async (runId: string) => {
-      const objects = new BareRepository(layout.objects(repositoryId, runId), limits);
-      if (kept.has(runId)) await objects.sweep();
-      else await removeTree(objects.dir);
+      const objects = new RunObjects(layout.objects(repositoryId, runId), limits, mirror);
+      if (!kept.has(runId)) return removeTree(objects.dir);
+      await objects.sweep();
+      if (!inUse.has(runId)) await objects.repack();
     };
     await eachOf(runIds, clean, onFailure);
-    const mirror = new Mirror(layout.mirror(repositoryId), limits);
     if (!(await mirror.exists())) return;
     await mirror.sweep();
     await mirror.keepBasesOf(kept);

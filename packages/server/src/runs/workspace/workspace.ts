@@ -93,9 +93,10 @@ export interface Checkpoint extends SavedWork {
   readonly manifestKey: string;
 }
 
-/** An archive on this machine. */
+/** An archive on this machine, sealed with the key of its run. */
 export interface KeptHome {
-  readonly file: string;
+  /** The archive, opened; the caller consumes or destroys it. */
+  read(): Readable;
   drop(): Promise<void>;
 }
 
@@ -108,6 +109,8 @@ export interface Workspace {
   readonly baseCommit: string;
   /** `holdfast/<run id>`; unique to the run, in its clone and on the remote. */
   readonly branch: string;
+  /** The run's objects, to which every snapshot adds. */
+  readonly objectsDir: string;
   /** Host paths that git needs read-only inside: the mirror's objects, and the run's. */
   readonly readOnlyPaths: readonly string[];
   /** Takes the present state into the run's objects. */
@@ -153,15 +156,17 @@ export interface Workspaces {
   ciChanges(source: RepositorySource, work: RunWork): Promise<CiChanges>;
   /**
    * Pushes the work as `branch` with `--force-with-lease` against what the remote has. Answers
-   * `already_there` when the remote's branch is that commit.
+   * `already_there` when the remote's branch is that commit. `confirm` throws where it must not be
+   * pushed any more; it is asked once nothing is left to wait for.
    */
   push(
     source: RepositorySource,
     work: RunWork & { readonly branch: string },
+    confirm: () => Promise<void>,
   ): Promise<{ outcome: 'pushed' | 'already_there' }>;
   /**
    * Removes workspaces of runs that are not live, objects of erased runs, and what is over the disk
-   * bound.
+   * bound; packs the objects of runs that have ended.
    */
   tidy(runs: KeptRuns): Promise<void>;
 }
