@@ -7,7 +7,7 @@ import { Session } from 'node:inspector';
 import { workerData } from 'node:worker_threads';
 import pg from 'pg';
 import { HEARTBEAT_INTERVAL_MS } from './leases.ts';
-import { BEAT_AT_NS, LOOP_TICK_MS, type LoopGuardData, TURNS } from './loop-guard.ts';
+import { BEAT_AT_NS, INSPECTED, LOOP_TICK_MS, type LoopGuardData, TURNS } from './loop-guard.ts';
 
 const { url, replica, stuckMs, shared } = workerData as LoopGuardData;
 const BEAT_TICKS = HEARTBEAT_INTERVAL_MS / LOOP_TICK_MS;
@@ -67,12 +67,27 @@ function drop(): void {
   broken?.end().catch(() => undefined);
 }
 
+function say(line: string): void {
+  writeSync(STDERR, `${line}\n`);
+}
+
+function kill(): void {
+  if (process.pid !== 1) return void process.kill(process.pid, 'SIGKILL');
+  say(
+    'This is process 1 of its container, which cannot kill itself. It holds no lease any more: ' +
+      'restart the container, and start it with an init process (docker run --init).',
+  );
+}
+
 /** An inspector's session interrupts even an endless loop; `process.exit` here ends the thread. */
 function endProcess(): void {
   clearInterval(timer);
   const seconds = Math.round(stuckMs / 1_000);
-  writeSync(STDERR, `The main loop has not answered for ${seconds} s; the process ends.\n`);
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), EXIT_MAX_MS);
+  say(`The main loop has not answered for ${seconds} s; the process ends.`);
+  if (Atomics.load(shared, INSPECTED) === 1n) {
+    say('Its inspector is open: a break in a debugger counts as no answer.');
+  }
+  setTimeout(kill, EXIT_MAX_MS);
   const session = new Session();
   session.connectToMainThread();
   session.post('Runtime.evaluate', { expression: 'process.exit(1)' });
