@@ -10,6 +10,13 @@ export const me = z.object({
   project_id: z.string(),
   role,
   mode: z.enum(['local', 'oidc']),
+  sign_in_ends_at: z
+    .string()
+    .nullable()
+    .describe(
+      'When this console sign-in, with the calls that are open on it, ends, because the identity ' +
+        'provider gives no refresh token; null: it is renewed, or this is none.',
+    ),
 });
 export type Me = z.infer<typeof me>;
 

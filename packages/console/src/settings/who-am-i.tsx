@@ -6,8 +6,10 @@ import { useTranslation } from 'react-i18next';
 import { forgetPageSecret } from '../app/page-secret.ts';
 import { client } from '../app/services.ts';
 import { nameOf } from '../shell/server-texts.ts';
+import { SignInEnd } from '../shell/sign-in-end.tsx';
 import layout from '../ui/layout.module.css';
 import { Section } from '../ui/page.tsx';
+import typography from '../ui/typography.module.css';
 import { useNotify } from '../ui/use-notify.tsx';
 
 /** The account that the server sees, and which server answers. */
@@ -57,6 +59,7 @@ export function WhoAmI(props: { me: Me | undefined; server: ConsoleInfo | undefi
         <dt>{t('who.server')}</dt>
         <dd>{server ? `${server.replica} · ${server.revision}` : '—'}</dd>
       </dl>
+      <SignInEnd className={typography.soft} />
     </Section>
   );
 }

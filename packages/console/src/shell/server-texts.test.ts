@@ -20,6 +20,7 @@ it('names the local user in Japanese, and other users as the server does', () =>
     project_id: 'default',
     role: 'Developer',
     mode: 'local',
+    sign_in_ends_at: null,
   };
   expect(nameOf(me, t)).toBe('ローカルユーザー');
   expect(nameOf({ ...me, kind: 'user' }, t)).toBe('ローカルユーザー');

@@ -5,6 +5,7 @@ import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { consoleQuery, modelsQuery } from '../app/queries.ts';
 import { usePreferences } from '../preferences/preferences.ts';
+import { SignInEnd } from '../shell/sign-in-end.tsx';
 import { Icon } from '../ui/icons.tsx';
 import layout from '../ui/layout.module.css';
 import { useNow } from '../ui/use-now.ts';
@@ -33,6 +34,7 @@ export function Controls({ view, active }: { view: VoiceView; active: boolean })
         {t(`state.${state}`)}
       </p>
       <p className={styles.hint}>{t(view.microphone ? `hint.${state}` : 'hint.typed')}</p>
+      <SignInEnd className={styles.hint} />
       <Button
         size="xl"
         fullWidth

@@ -1,14 +1,20 @@
 import type { Role } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import type { Database, Executor } from '../platform/database/index.ts';
+import { tables } from './tables.ts';
 
 type Roles = Readonly<Record<string, Role>>;
 
 /** What an identity provider claimed of a person. */
-interface Claimed {
+export interface Claimed {
   readonly principalId: string;
   /** Where the claims came from; only those of one source are compared. */
   readonly source: string;
+  /**
+   * What revisions before called the source, which was several: rights that name it go with the
+   * newest claims of any.
+   */
+  readonly formerSource?: string;
   readonly roles: Roles;
   /** When the provider made them, in seconds since the epoch. */
   readonly issuedAtS: number;
@@ -30,7 +36,7 @@ const NOTE_INTERVAL_S = 60;
 /** `changed` is called once someone's roles have changed. */
 export function createClaimedRoles({ db }: Database, changed: () => void): ClaimedRoles {
   return {
-    async note({ principalId, source, roles, issuedAtS }) {
+    async note({ principalId, source, formerSource, roles, issuedAtS }) {
       const { known, knownAtS, endedAtS } = await find(db, principalId, source);
       if (endedAtS >= issuedAtS) return undefined;
       if (known !== null && knownAtS > issuedAtS) return known;
@@ -39,14 +45,27 @@ export function createClaimedRoles({ db }: Database, changed: () => void): Claim
       await sql`
         insert into claimed_roles (principal_id, source, roles, claimed_at)
         values (${principalId}, ${source}, ${JSON.stringify(roles)}::jsonb,
-          to_timestamp(${issuedAtS}))
+          ${seconds(issuedAtS)})
         on conflict (principal_id, source)
         do update set roles = excluded.roles, claimed_at = excluded.claimed_at
         where claimed_roles.claimed_at <= excluded.claimed_at`.execute(db);
+      if (formerSource !== undefined) {
+        await tables(db)
+          .updateTable('claimed_roles')
+          .set({ roles: sql`${JSON.stringify(roles)}::jsonb`, claimed_at: seconds(issuedAtS) })
+          .where('principal_id', '=', principalId)
+          .where('source', '=', formerSource)
+          .where('claimed_at', '<=', seconds(issuedAtS))
+          .execute();
+      }
       if (differ) changed();
       return roles;
     },
   };
+}
+
+function seconds(epochS: number) {
+  return sql<Date>`to_timestamp(${epochS})`;
 }
 
 interface Known {

@@ -3,10 +3,12 @@ import { type Selectable, sql } from 'kysely';
 import { HoldfastError, newId } from '../kernel/index.ts';
 import type { Database, Executor } from '../platform/database/index.ts';
 import type { Sealer } from '../platform/secrets/index.ts';
+import type { Logger } from '../platform/telemetry/index.ts';
 import type { Person } from './person.ts';
 import type { Basis } from './principal.ts';
 import { secondsFromNow } from './projects.ts';
-import { REFRESH_SEAL, type Renewal } from './renewal.ts';
+import { REFRESH_SEAL } from './refresh-tokens.ts';
+import type { Renewal } from './renewal.ts';
 import { hashSecret, isSecretShaped, newSecret, sameHash } from './secrets.ts';
 import { type ConsoleSessionRow, tables } from './tables.ts';
 
@@ -47,6 +49,8 @@ export interface ConsoleSessions {
   find(token: string, pageSecret?: string): Promise<SignedIn | undefined>;
   /** Reads the roles of those sessions again that are due, without waiting for it. */
   renewDue(ids: readonly string[]): Promise<void>;
+  /** When the session ends because its roles cannot be read again; null: it does not for that. */
+  endsAt(id: string): Promise<Date | null>;
   /** Ends the session, and with it what was opened by it. */
   end(token: string): Promise<void>;
   /** Deletes those that have ended; answers how many. */
@@ -71,13 +75,29 @@ export interface ConsoleSessionsDeps {
   readonly renewal: Renewal | null;
   /** Called once a session has ended. */
   readonly changed: () => void;
+  readonly log: Pick<Logger, 'warn'>;
 }
 
 export function createConsoleSessions(deps: ConsoleSessionsDeps): ConsoleSessions {
-  const { database, sealer, renewal, changed } = deps;
+  const { database, sealer, renewal, changed, log } = deps;
+  let hasWarned = false;
+
+  /** Once: who signs in is told each time, by the console. */
+  function warnOfShortSignIns(renewing: Renewal): void {
+    if (hasWarned) return;
+    hasWarned = true;
+    log.warn('console.no_refresh_token', {
+      sign_in_ends_after_s: renewing.rolesHoldS,
+      note:
+        'The identity provider gives no refresh token. Console sign-ins end after this time, ' +
+        'and calls that are open on them are cut. Allow the client offline_access there.',
+    });
+  }
+
   return {
     async start(person, previous, { refreshToken, sid } = {}) {
       const [token, pageSecret] = [newSecret(), newSecret()];
+      if (renewal !== null && refreshToken === undefined) warnOfShortSignIns(renewal);
       await database.transaction(async trx => {
         if (previous !== undefined) await end(trx, previous);
         const sealed =
@@ -114,6 +134,15 @@ export function createConsoleSessions(deps: ConsoleSessionsDeps): ConsoleSession
         .where('roles_until', '<=', sql<Date>`now()`)
         .execute();
       for (const { id } of due) renewal.renew(id).catch(() => {});
+    },
+    async endsAt(id) {
+      const row = await tables(database.db)
+        .selectFrom('console_sessions')
+        .select('roles_until')
+        .where('id', '=', id)
+        .where('refresh_data', 'is', null)
+        .executeTakeFirst();
+      return row?.roles_until ?? null;
     },
     async end(token) {
       await end(database.db, token);

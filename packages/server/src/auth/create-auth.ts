@@ -14,6 +14,7 @@ import { type ConsoleSessions, createConsoleSessions } from './console-sessions.
 import { type Cookies, createCookies } from './cookies.ts';
 import type { Identity } from './identity.ts';
 import { type AdminLinks, createAdminLinks } from './local/admin-link.ts';
+import { endLocalRights } from './local/end-local-rights.ts';
 import { createLocalIdentity } from './local/identity.ts';
 import type { ClaimNames } from './oidc/claims.ts';
 import { type ClaimReading, createOidcIdentity, personFromSignIn } from './oidc/identity.ts';
@@ -119,7 +120,7 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
           rolesHoldS: oidc.options.rolesHoldS,
           changed,
         });
-  const sessions = createConsoleSessions({ database, sealer, renewal, changed });
+  const sessions = createConsoleSessions({ database, sealer, renewal, changed, log });
   const logout =
     oidc === null ? undefined : createBackChannelLogout({ database, ...oidc, changed });
   const shared = { sessions, cookieName: cookies.sessionName };
@@ -145,7 +146,10 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
     oidc: oidc && logout ? { ...oidc, claimed, projects, logout } : null,
     mintAdminLink: () => `/auth/local?token=${links.mint()}`,
     component: createSweeper({
-      ensureProjects: () => projects.ensure(options.projects),
+      async prepare() {
+        await projects.ensure(options.projects);
+        if (oidc !== null) await endLocalRights({ database, audit, log });
+      },
       audit,
       logout,
       clientSecrets,

@@ -4,6 +4,7 @@ import type { Sealer } from '../platform/secrets/index.ts';
 import type { Logger } from '../platform/telemetry/index.ts';
 import type { Person } from './person.ts';
 import { secondsFromNow } from './projects.ts';
+import { REFRESH_SEAL, RefreshTokens } from './refresh-tokens.ts';
 import { tables } from './tables.ts';
 
 /**
@@ -32,7 +33,8 @@ type Renewed = 'renewed' | 'over' | 'busy' | 'away';
 
 /**
  * Reads the roles of signed-in people again. A refresh token may be good for one use, so of all
- * processes one at a time uses it, and each keeps what it gets in return.
+ * processes one at a time uses it, and each keeps what it gets in return. What a process that is
+ * killed just then has got is lost: the sign-in ends when its roles are due.
  */
 export interface Renewal {
   readonly rolesHoldS: number;
@@ -40,8 +42,6 @@ export interface Renewal {
   renew(sessionId: string): Promise<Renewed>;
 }
 
-/** All refresh tokens are sealed with one key: they are deleted with their session. */
-export const REFRESH_SEAL = 'console-sessions';
 /** Longer than the issuer may take to answer. */
 const RENEWING_S = 15;
 /** After the issuer did not answer. */
@@ -49,9 +49,12 @@ const AWAY_PAUSE_S = 5;
 
 export function createRenewal(deps: RenewalDeps): Renewal {
   const { database, sealer, log } = deps;
+  const tokens = new RefreshTokens(database, sealer);
   const running = new Map<string, Promise<Renewed>>();
 
   async function renew(id: string): Promise<Renewed> {
+    // Before anyone presents the one that is used up.
+    await tokens.settle(id);
     const claimed = await claim(database, id);
     if (claimed === undefined) return (await isPaused(database, id)) ? 'away' : 'busy';
     const token = await sealer.open(database.db, REFRESH_SEAL, claimed);
@@ -59,7 +62,9 @@ export function createRenewal(deps: RenewalDeps): Renewal {
     try {
       read =
         typeof token === 'string'
-          ? await deps.readAgain(token, next => keepToken(id, next))
+          ? await deps.readAgain(token, next =>
+              tokens.keep(id, { token: next, after: claimed.ciphertext }),
+            )
           : undefined;
     } catch (error) {
       log.warn('console.roles_not_read', { session: id, error });
@@ -87,17 +92,6 @@ export function createRenewal(deps: RenewalDeps): Renewal {
       .execute();
     deps.changed();
     return 'renewed';
-  }
-
-  async function keepToken(id: string, token: string): Promise<void> {
-    await database.transaction(async trx => {
-      const sealed = await sealer.seal(trx, REFRESH_SEAL, token);
-      await tables(trx)
-        .updateTable('console_sessions')
-        .set({ refresh_key_id: sealed.keyId, refresh_data: sealed.ciphertext })
-        .where('id', '=', id)
-        .execute();
-    });
   }
 
   return {

@@ -33,8 +33,17 @@ export function authRoutes(auth: Auth, info: Omit<ConsoleInfo, 'mode'>): Fastify
         },
       },
       async request => {
-        const { id, name, kind, projectId, role } = request.principal;
-        return { id, name, kind, project_id: projectId, role, mode: auth.mode };
+        const { id, name, kind, projectId, role, basis } = request.principal;
+        const endsAt = basis?.kind === 'console' ? await auth.sessions.endsAt(basis.id) : null;
+        return {
+          id,
+          name,
+          kind,
+          project_id: projectId,
+          role,
+          mode: auth.mode,
+          sign_in_ends_at: endsAt?.toISOString() ?? null,
+        };
       },
     );
     app.get(

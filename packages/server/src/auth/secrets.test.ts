@@ -41,7 +41,8 @@ withDatabase(open => {
       createSealer({ database, masterKeys: randomMasterKey() }),
     );
     const sealer = createSealer({ database, masterKeys: randomMasterKey() });
-    sessions = createConsoleSessions({ database, sealer, renewal: null, changed: () => {} });
+    const rest = { renewal: null, changed: () => {}, log: telemetry.log };
+    sessions = createConsoleSessions({ database, sealer, ...rest });
     await createProjects(database).ensure(['sales']);
   });
   const run = (text: string) => sql.raw(text).execute(database.db);

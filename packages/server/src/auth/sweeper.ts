@@ -19,8 +19,8 @@ export interface Sweeper extends Component {
  * replicas may do so at once; nothing that is swept was valid any more.
  */
 export function createSweeper(deps: {
-  /** Makes the projects of the settings. */
-  ensureProjects: () => Promise<void>;
+  /** Done once, before anything is served. */
+  prepare: () => Promise<void>;
   audit: Audit;
   clientSecrets: ClientSecrets;
   streamTickets: Pick<StreamTickets, 'sweep'>;
@@ -48,7 +48,7 @@ export function createSweeper(deps: {
     name: 'auth',
     sweep,
     async start() {
-      await deps.ensureProjects();
+      await deps.prepare();
       const round = () => {
         running = (running ?? Promise.resolve()).then(sweep);
       };

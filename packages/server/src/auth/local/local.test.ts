@@ -228,6 +228,7 @@ describe('local mode', () => {
         project_id: 'default',
         role: 'Developer',
         mode: 'local',
+        sign_in_ends_at: null,
       });
     }
   });

@@ -208,6 +208,7 @@ describe('bearer tokens', () => {
       project_id: 'default',
       role: 'Admin',
       mode: 'oidc',
+      sign_in_ends_at: null,
     });
   });
 

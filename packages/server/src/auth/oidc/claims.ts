@@ -55,6 +55,12 @@ export function clientFromClaims({ azp, appid, client_id: clientId }: Claims): s
   return typeof client === 'string' ? client.slice(0, NAME_MAX_CHARS) : '';
 }
 
+/** Which of the audiences that are accepted a token was made for. */
+export function audienceFromClaims({ aud }: Claims, accepted: readonly string[]): string {
+  const named = accepted.filter(one => [aud].flat().includes(one));
+  return named.toSorted().join(' ');
+}
+
 /** When the provider made the claims; 0 where it does not say. */
 export function issuedAtOf({ iat }: Claims): number {
   return typeof iat === 'number' && Number.isFinite(iat) ? iat : 0;

@@ -1,6 +1,6 @@
 import type { Role } from '@holdfast/protocol';
 import type { GuardedRequest } from '../../http/index.ts';
-import { type ClaimedRoles, SIGN_IN } from '../claimed-roles.ts';
+import { type Claimed, type ClaimedRoles, SIGN_IN } from '../claimed-roles.ts';
 import { credentialsOf, isJwtShaped } from '../credentials.ts';
 import type { Identity } from '../identity.ts';
 import type { Person } from '../person.ts';
@@ -10,6 +10,7 @@ import { type SignedInDeps, signedInBy } from '../signed-in.ts';
 import { noProject } from '../unauthenticated.ts';
 import { verifyBearer } from './bearer.ts';
 import {
+  audienceFromClaims,
   type ClaimNames,
   type Claims,
   clientFromClaims,
@@ -54,20 +55,20 @@ export async function personFromSignIn(
   claims: Claims,
   reading: ClaimReading,
 ): Promise<Person | undefined> {
-  return personFromClaims(claims, SIGN_IN, reading);
+  return personFromClaims(claims, { source: SIGN_IN }, reading);
 }
 
 /** The roles are those of the newest claims from the same source. */
 async function personFromClaims(
   claims: Claims,
-  source: string,
+  from: Pick<Claimed, 'source' | 'formerSource'>,
   { claimNames, claimed, projects }: ClaimReading,
 ): Promise<Person | undefined> {
   const id = subjectFromClaims(claims, claimNames);
   if (id === undefined) return undefined;
   const issuedAtS = issuedAtOf(claims);
   const roles = rolesFromClaims(claims, claimNames);
-  const held = await claimed.note({ principalId: id, source, roles, issuedAtS });
+  const held = await claimed.note({ ...from, principalId: id, roles, issuedAtS });
   if (held === undefined) return undefined;
   const existing = await projects.existing(Object.keys(held));
   const there = Object.entries(held).filter(([project]) => existing.has(project));
@@ -81,9 +82,10 @@ async function personByToken(
   if (!isJwtShaped(token)) return undefined;
   const claims = await verifyBearer(deps.provider, deps.options, token);
   if (claims === undefined) return undefined;
-  // One client's tokens may carry fewer roles than another's.
-  const source = `token:${clientFromClaims(claims)}`;
-  const person = await personFromClaims(claims, source, deps);
+  // Tokens for another client or audience may carry fewer roles.
+  const formerSource = `token:${clientFromClaims(claims)}`;
+  const source = `${formerSource} ${audienceFromClaims(claims, deps.options.audiences)}`;
+  const person = await personFromClaims(claims, { source, formerSource }, deps);
   if (person === undefined) return undefined;
   const { id } = person;
   const basis = { kind: 'token', id, source, issuedAtS: issuedAtOf(claims) } as const;

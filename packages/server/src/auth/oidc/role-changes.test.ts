@@ -1,7 +1,18 @@
 /** Roles from claims hold for minutes: what an identity provider takes away is gone then. */
 import type { Role } from '@holdfast/protocol';
 import { sql } from 'kysely';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  onTestFinished,
+  vi,
+} from 'vitest';
+import type { Database } from '../../platform/database/index.ts';
 import { cookieOf, pageOf, type TestAuth } from '../testing/index.ts';
 import { AUDIENCE, type OidcWorld, openOidcWorld } from './testing.ts';
 
@@ -69,8 +80,12 @@ describe('the roles of a sign-in', () => {
       return grant === 'refresh_token' ? { status: 200, body: without } : undefined;
     };
     const page = await signIn();
+    expect((await me(page)).json()).toMatchObject({ role: 'Admin', sign_in_ends_at: null });
     await sql`update console_sessions set refresh_data = null`.execute(world.database.db);
-    expect((await me(page)).json().role).toBe('Admin');
+    const { role, sign_in_ends_at: endsAt } = (await me(page)).json();
+    expect(role).toBe('Admin');
+    expect(Date.parse(endsAt) - Date.now()).toBeGreaterThan(500_000);
+    expect(Date.parse(endsAt) - Date.now()).toBeLessThan(610_000);
     await due('1 second');
     expect((await me(page)).statusCode).toBe(401);
     expect(grants).not.toContain('refresh_token');
@@ -78,6 +93,20 @@ describe('the roles of a sign-in', () => {
     await due('1 second');
     // An answer without an ID token does not say what the roles are.
     expect((await me(other)).statusCode).toBe(401);
+  });
+
+  it('end soon without a refresh token, which is said in the log, once', async () => {
+    const drop = (response: { body: unknown }) =>
+      Object.assign(response.body as object, { refresh_token: undefined });
+    world.issuer.service.on('beforeResponse', drop);
+    onTestFinished(() => void world.issuer.service.off('beforeResponse', drop));
+    for (const page of [await signIn(), await signIn()]) {
+      expect((await me(page)).json().sign_in_ends_at).toMatch(/^20/);
+    }
+    const warned = test.lines().filter(({ event }) => event === 'console.no_refresh_token');
+    expect(warned).toMatchObject([
+      { level: 'warn', sign_in_ends_after_s: 600, note: expect.stringContaining('offline_access') },
+    ]);
   });
 
   it('are what the provider says now, once they are due', async () => {
@@ -158,6 +187,39 @@ describe('the roles of a sign-in', () => {
     expect(presented).toEqual([expect.stringMatching(/.{8}/), 'next']);
   });
 
+  it('are read with the next token, also when the database was away as it came', async () => {
+    const page = await signIn();
+    world.claims = { roles: ['Viewer'] };
+    const presented: unknown[] = [];
+    let away = false;
+    const note = (response: { body: unknown }, { body }: { body: Record<string, unknown> }) => {
+      presented.push(body.refresh_token);
+      Object.assign(response.body as object, { refresh_token: 'next' });
+      away = presented.length === 1;
+    };
+    world.issuer.service.on('beforeResponse', note);
+    onTestFinished(() => void world.issuer.service.off('beforeResponse', note));
+    const { database: real } = world;
+    const transaction: Database['transaction'] = (...args) =>
+      away ? Promise.reject(new Error('away')) : real.transaction(...args);
+    const database: Database = Object.assign(Object.create(real), { transaction });
+    const flaky = await world.start({}, {}, { database });
+    onTestFinished(() => flaky.close());
+    await due('1 second');
+    const ask = () => flaky.app.inject({ url: '/v1/me', headers: { host: HOST, ...page } });
+    expect((await ask()).json().role).toBe('Admin');
+    away = false;
+    await vi.waitFor(
+      async () => {
+        await sql`update console_sessions set renewing_until = null`.execute(world.database.db);
+        expect((await ask()).json().role).toBe('Viewer');
+      },
+      { timeout: 5_000, interval: 50 },
+    );
+    expect(presented[0]).not.toBe('next');
+    expect(new Set(presented.slice(1))).toEqual(new Set(['next']));
+  });
+
   it('stand at once while the provider is not asked again', async () => {
     const page = await signIn();
     answerOf = grant =>
@@ -231,6 +293,27 @@ describe('the roles of tokens', () => {
     const narrow = await by(token(nowS(), { roles: [], azp: 'narrow' }));
     expect(narrow.statusCode).toBe(403);
     expect((await by(wide)).json().role).toBe('Admin');
+  });
+
+  it('are compared for one audience only, and rights from before go with the newest', async () => {
+    const two = await world.start({ audiences: [AUDIENCE, 'api://other'] });
+    onTestFinished(() => two.close());
+    const ask = async (aud: string | string[], agoS: number, role: string) => {
+      const text = token(nowS() - agoS, { sub: 'aud', roles: [role], azp: 'app', aud });
+      world.claims = {};
+      const headers = { host: HOST, authorization: `Bearer ${await text}` };
+      return (await two.app.inject({ url: '/v1/me', headers })).json().role;
+    };
+    await sql`insert into claimed_roles (principal_id, source, roles, claimed_at)
+      values ('user:aud', 'token:app', '{"default":"Admin"}', now() - interval '1 day')`.execute(
+      world.database.db,
+    );
+    expect(await ask(AUDIENCE, 60, 'Admin')).toBe('Admin');
+    expect(await ask('api://other', 30, 'Viewer')).toBe('Viewer');
+    expect(await ask(AUDIENCE, 60, 'Admin')).toBe('Admin');
+    const { rows } = await sql<{ roles: object }>`
+      select roles from claimed_roles where source = 'token:app'`.execute(world.database.db);
+    expect(rows[0]?.roles).toEqual({ default: 'Viewer' });
   });
 
   it('end what is open by a token when a newer one gives less', async () => {

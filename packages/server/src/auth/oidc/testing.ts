@@ -18,6 +18,7 @@ export interface OidcWorld {
   start(
     oidc?: Partial<NonNullable<AuthOptions['oidc']>>,
     options?: Partial<AuthOptions>,
+    ports?: Parameters<typeof openTestAuth>[2],
   ): Promise<TestAuth>;
   close(): Promise<void>;
 }
@@ -32,18 +33,22 @@ export async function openOidcWorld(): Promise<OidcWorld> {
     issuer,
     database,
     claims: {},
-    start: (oidc, options) =>
-      openTestAuth(database, {
-        oidc: {
-          issuer: issuer.issuer.url ?? '',
-          clientId: CLIENT,
-          audiences: [AUDIENCE],
-          scopes: 'openid profile',
-          rolesHoldS: 600,
-          ...oidc,
+    start: (oidc, options, ports) =>
+      openTestAuth(
+        database,
+        {
+          oidc: {
+            issuer: issuer.issuer.url ?? '',
+            clientId: CLIENT,
+            audiences: [AUDIENCE],
+            scopes: 'openid profile',
+            rolesHoldS: 600,
+            ...oidc,
+          },
+          ...options,
         },
-        ...options,
-      }),
+        ports,
+      ),
     async close() {
       await issuer.stop();
       await database.close();

@@ -21,12 +21,14 @@ export const identitySettings = {
   HOLDFAST_OIDC_SCOPES: setting(text, 'openid profile email offline_access', {
     description:
       'Scopes asked for at console sign-in, separated by spaces; `offline_access` only where the ' +
-      'issuer names it among its scopes.',
+      'issuer names it among its scopes. Without the refresh token that it brings, sign-ins and ' +
+      'calls in the console end after `HOLDFAST_OIDC_ROLES_MINUTES`.',
   }),
   HOLDFAST_OIDC_ROLES_MINUTES: setting(integer(1, 60), '10', {
     description:
       'How long roles of a console sign-in hold before they are read again with the refresh ' +
-      'token. Where the issuer gives none, the sign-in ends then.',
+      'token. **Where the issuer gives none, the sign-in ends then, and a call that is open in ' +
+      'the console is cut.**',
   }),
   HOLDFAST_OIDC_ROLES_CLAIM: setting(list, 'roles', {
     description:
