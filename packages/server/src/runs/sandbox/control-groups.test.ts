@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { ControlGroups, ownControlGroups } from './control-groups.ts';
 import { isolatedSandbox, mountsFor, temporaryFolder } from './testing.ts';
 
@@ -31,6 +31,21 @@ it('bounds the memory of a command where the machine allows, and tells that it d
   expect(await take(400)).toEqual(much);
 });
 
+it('gives a command a quarter of the weight for disks where the machine has such weights', () => {
+  const group = ownControlGroups()?.create(LIMITS);
+  onTestFinished(() => group?.remove());
+  const root = '/sys/fs/cgroup/blkio';
+  const mark = `holdfast-run-${process.pid}-`;
+  const folders = existsSync(root) ? readdirSync(root, { recursive: true, encoding: 'utf8' }) : [];
+  const files = folders
+    .filter(name => name.includes(mark) && name.endsWith('/blkio.bfq.weight'))
+    .map(name => readFileSync(join(root, name), 'utf8'));
+  expect(files).toEqual(files.map(() => '25\n'));
+  // Root with such a hierarchy can give weights where the kernel has them at all.
+  const hasWeights = folders.some(name => name.endsWith('/blkio.bfq.weight'));
+  if (process.getuid?.() === 0 && hasWeights) expect(files.length).toBeGreaterThan(0);
+});
+
 describe('on a tree of files like the kernel’s', () => {
   async function tree(files: Readonly<Record<string, string>>): Promise<string> {
     const root = await temporaryFolder();
@@ -49,7 +64,7 @@ describe('on a tree of files like the kernel’s', () => {
   };
 
   it('makes groups of version 1 in each hierarchy, below our own group', async () => {
-    const kinds = ['memory', 'pids', 'cpu'];
+    const kinds = ['memory', 'pids', 'cpu', 'blkio'];
     const files = kinds.map(kind => [`${kind}/svc/cgroup.procs`, '1\n']);
     const root = await tree(Object.fromEntries(files));
     const cgroup = kinds.map((kind, n) => `${n}:${kind}:/outer/svc`).join('\n');
@@ -64,6 +79,7 @@ describe('on a tree of files like the kernel’s', () => {
     });
     expect(made(`${root}/pids/svc`)).toMatchObject({ 'pids.max': '100' });
     expect(made(`${root}/cpu/svc`)).toMatchObject({ 'cpu.shares': '256' });
+    expect(made(`${root}/blkio/svc`)).toMatchObject({ 'blkio.bfq.weight': '25' });
     expect(group.ranOutOfMemory).toBe(false);
   });
 
@@ -83,7 +99,7 @@ describe('on a tree of files like the kernel’s', () => {
     const { root, groups } = await version2({});
     groups.create(LIMITS).add(77);
     expect(readFileSync(join(root, 'svc/cgroup.subtree_control'), 'utf8')).toBe(
-      '+cpu +memory +pids',
+      '+cpu +memory +pids +io',
     );
     expect(made(`${root}/svc`)).toEqual({
       'memory.max': String(256 * MIB),
@@ -91,8 +107,18 @@ describe('on a tree of files like the kernel’s', () => {
       'memory.oom.group': '1',
       'pids.max': '100',
       'cpu.weight': '25',
+      'io.weight': '25',
+      'io.bfq.weight': '25',
       'cgroup.procs': '77',
     });
+  });
+
+  it('makes groups of version 2 without weights for disks where these cannot be', async () => {
+    const { root, groups } = await version2({ 'svc/cgroup.controllers': 'cpu memory pids\n' });
+    expect(groups.isEmpty).toBe(false);
+    expect(readFileSync(join(root, 'svc/cgroup.subtree_control'), 'utf8')).toBe(
+      '+cpu +memory +pids',
+    );
   });
 
   it('makes none of version 2 where the parent has processes or lacks a controller', async () => {

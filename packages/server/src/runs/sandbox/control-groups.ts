@@ -30,9 +30,13 @@ const PREFIX = 'holdfast-run-';
 const REMOVE_RETRY_MS = 20;
 const REMOVE_TRIES = 250;
 
+/** A quarter of what another group gets, while both want more of the disks than there is. */
+const DISK_WEIGHT = 25;
+
 /**
  * Version 1 has a hierarchy for each kind of limit. Of the processors a command gets a quarter of
- * what another group gets, while both want more than there is.
+ * what another group gets, while both want more than there is; of disks too, where their scheduler
+ * is BFQ, the only one that knows of weights in this version.
  */
 const VERSION_1: Readonly<Record<string, Omit<Hierarchy, 'dir'>>> = {
   memory: {
@@ -41,6 +45,7 @@ const VERSION_1: Readonly<Record<string, Omit<Hierarchy, 'dir'>>> = {
   },
   pids: { settings: ({ processesMax }) => [['pids.max', processesMax]] },
   cpu: { settings: () => [['cpu.shares', 256]] },
+  blkio: { settings: () => [['blkio.bfq.weight', DISK_WEIGHT]] },
 };
 
 const VERSION_2: Omit<Hierarchy, 'dir'> = {
@@ -50,11 +55,16 @@ const VERSION_2: Omit<Hierarchy, 'dir'> = {
     ['memory.oom.group', 1],
     ['pids.max', processesMax],
     ['cpu.weight', 25],
+    ['io.weight', DISK_WEIGHT],
+    ['io.bfq.weight', DISK_WEIGHT],
   ],
   events: 'memory.events',
 };
-/** Older kernels lack these; the other settings hold without them. */
-const OPTIONAL = ['memory.oom.group', 'memory.swap.max'];
+/** Not every kernel has these; the other settings hold without them. */
+const OPTIONAL = [
+  ...['memory.oom.group', 'memory.swap.max'],
+  ...['blkio.bfq.weight', 'io.weight', 'io.bfq.weight'],
+];
 
 /** Those that this process may make; undefined: none. */
 export function ownControlGroups(): ControlGroups | undefined {
@@ -154,8 +164,9 @@ function version2(path: string, mountinfo: string): Hierarchy[] {
   const controllers = textOf(join(dir, 'cgroup.controllers')).trim().split(' ');
   const isWhole = ['cpu', 'memory', 'pids'].every(name => controllers.includes(name));
   if (!isWhole || textOf(join(dir, 'cgroup.procs')) !== '') return [];
+  const wanted = ['cpu', 'memory', 'pids', ...(controllers.includes('io') ? ['io'] : [])];
   try {
-    writeFileSync(join(dir, 'cgroup.subtree_control'), '+cpu +memory +pids');
+    writeFileSync(join(dir, 'cgroup.subtree_control'), wanted.map(name => `+${name}`).join(' '));
   } catch {
     return [];
   }
