@@ -1,8 +1,8 @@
 /**
- * Tries all probes, as the user of this process, and prints what became of them as JSON: with
- * `sandbox` inside of one, with `open` those that have a control in one that does not isolate.
+ * Tries all probes, as the user of this process, and prints what became of them as JSON: inside of
+ * bubblewrap or gVisor, with `open` those that have a control in a sandbox that does not isolate.
  *
- *   node main.ts <sandbox|open> <an empty folder>
+ *   node main.ts <bubblewrap|gvisor|open> <an empty folder>
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -42,8 +42,12 @@ const undo: (() => void)[] = [];
 
 writeFileSync(join(folder, 'secret.txt'), secret, { mode: 0o644 });
 chmodSync(folder, 0o755);
-const bwrap = mode === 'open' ? '/no/such/bwrap' : plantingBubblewrap();
-const sandbox = await createSandbox({ dir: join(folder, 'sandbox'), bwrap });
+const sandbox = await createSandbox({
+  dir: join(folder, 'sandbox'),
+  runtime: mode === 'gvisor' ? 'gvisor' : 'bubblewrap',
+  bwrap: mode === 'open' ? '/no/such/bwrap' : planting('bwrap'),
+  runsc: planting('runsc'),
+});
 try {
   const facts = await prepare();
   const probes = [...PROBES].filter(([, { control }]) => mode !== 'open' || control);
@@ -64,11 +68,11 @@ function read(line: string): Outcome {
   return { name, outcome: Number(code) === LATE_CODE ? 'late' : 'held' };
 }
 
-/** Bubblewrap, started by something that left a folder and a file open. */
-function plantingBubblewrap(): string {
-  const file = join(folder, 'bwrap');
+/** A program, started by something that left a folder and a file open. */
+function planting(program: 'bwrap' | 'runsc'): string {
+  const file = join(folder, program);
   const planted = `exec 8<'${folder}/secret.txt' 9<'${folder}'`;
-  writeFileSync(file, `#!/bin/sh\n${planted}\nexec bwrap "$@"\n`, { mode: 0o755 });
+  writeFileSync(file, `#!/bin/sh\n${planted}\nexec ${program} "$@"\n`, { mode: 0o755 });
   return file;
 }
 
@@ -108,6 +112,8 @@ async function startOther() {
   const child = sandbox.spawn({ command, env: { SECRET: secret }, mounts: other });
   undo.push(() => child.kill('SIGKILL'));
   await once(child.stdout, 'data');
+  // Of what runs in gVisor the machine shows the kernel only.
+  if (mode === 'gvisor') return { otherWorkspace: other.workspace, otherPid: child.pid };
   for (;;) {
     const otherPid = readdirSync('/proc').find(pid => isSleeping(pid, mark));
     if (otherPid !== undefined) return { otherWorkspace: other.workspace, otherPid: +otherPid };

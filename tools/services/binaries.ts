@@ -1,8 +1,8 @@
 /**
  * Finds the programs that tests need and that npm cannot bring: PostgreSQL 15, Redis, Chromium,
- * OpenSSL, bubblewrap, git. What is missing is installed with apt-get where that is possible (root
- * on Debian), once, with one line printed; elsewhere the caller gets one line on how to get
- * it.
+ * OpenSSL, bubblewrap, gVisor, git. What is missing is installed with apt-get where that is
+ * possible (root on Debian), once, with one line printed; elsewhere the caller gets one line on
+ * how to get it.
  * Nothing is ever skipped: a test without its service is a failed test.
  */
 import { execFile } from 'node:child_process';
@@ -55,6 +55,11 @@ export async function findPostgresBinary(name: string, version: number): Promise
 /** Bubblewrap, which isolates agents. */
 export async function findBubblewrap(): Promise<string> {
   return findBinary({ names: ['bwrap'], aptPackage: 'bubblewrap' });
+}
+
+/** gVisor, which isolates them by a kernel of its own. */
+export async function findGvisor(): Promise<string> {
+  return findBinary({ names: ['runsc'], aptPackage: 'runsc' });
 }
 
 function locate(request: BinaryRequest): string | undefined {

@@ -183,6 +183,7 @@ function runsConfig(v: Values) {
     memoryMaxBytes: v.HOLDFAST_RUNS_MEMORY_MAX_BYTES,
     logMaxEvents: v.HOLDFAST_RUNS_LOG_MAX_EVENTS,
     logMaxBytes: v.HOLDFAST_RUNS_LOG_MAX_BYTES,
+    sandboxRuntime: v.HOLDFAST_SANDBOX_RUNTIME,
     withoutSandbox: v.HOLDFAST_RUNS_WITHOUT_SANDBOX,
     workspacesMaxBytes: v.HOLDFAST_WORKSPACES_MAX_BYTES,
     retentionDays: v.HOLDFAST_RETENTION_RUNS_DAYS ?? null,

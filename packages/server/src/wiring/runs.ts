@@ -50,6 +50,7 @@ export async function openRuns(
 ): Promise<Feature> {
   const dir = resolve(config.server.dataDir, 'runs');
   const sandbox = await createSandbox({
+    runtime: config.runs.sandboxRuntime,
     dir: join(dir, 'sandbox'),
     fileMaxBytes: config.runs.diskMaxBytes,
     memoryMaxBytes: config.runs.memoryMaxBytes,
@@ -139,11 +140,15 @@ interface Parts {
 
 /**
  * Agents without a sandbox read what the server reads: allowed in local mode, where all data is
- * the one user's, or where a setting allows it.
+ * the one user's, or where a setting allows it. Whoever demands gVisor gets nothing less.
  */
 export function mayWork({ config, platform, others, sandbox }: Parts): boolean {
   if (sandbox.isolated) return true;
   const { log } = platform.telemetry;
+  if (config.runs.sandboxRuntime === 'gvisor') {
+    log.error('runs.refused', { note: sandbox.note, setting: 'HOLDFAST_SANDBOX_RUNTIME' });
+    return false;
+  }
   const allowed = others.auth.mode === 'local' || config.runs.withoutSandbox;
   if (allowed) log.warn('runs.not_isolated', { note: sandbox.note });
   else log.error('runs.refused', { note: sandbox.note, setting: 'HOLDFAST_RUNS_WITHOUT_SANDBOX' });

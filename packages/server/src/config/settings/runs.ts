@@ -1,4 +1,4 @@
-import { flag, hostPatterns, integer, list, text } from '../kinds.ts';
+import { choice, flag, hostPatterns, integer, list, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
 const MIB = 1024 ** 2;
@@ -58,6 +58,16 @@ export const runSettings = {
   HOLDFAST_RUNS_LOG_MAX_BYTES: setting(integer(MIB, 16 * GIB), String(256 * MIB), {
     description: 'Bytes of these events. A run that has more is ended and its work is kept.',
   }),
+  HOLDFAST_SANDBOX_RUNTIME: setting(
+    choice(['bubblewrap', 'gvisor'], { runsc: 'gvisor' }),
+    'bubblewrap',
+    {
+      description:
+        'What isolates agents: bubblewrap, or gVisor (`runsc` on the PATH), slower, with a ' +
+        'kernel of its own for each command. With `gvisor` a worker takes no runs where that ' +
+        'does not work, in local mode too.',
+    },
+  ),
   HOLDFAST_RUNS_WITHOUT_SANDBOX: setting(flag, 'false', {
     description:
       'Run agents although this machine cannot isolate them (bubblewrap is missing or ' +

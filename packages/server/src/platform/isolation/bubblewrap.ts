@@ -42,21 +42,40 @@ export function dropUser(account: Account): string[] {
   ];
 }
 
-/** The system's programs and libraries, and the Node that runs us. */
-export function programMounts(): string[] {
-  return [
-    ...['--ro-bind', '/usr', '/usr'],
-    ...SYSTEM_FOLDERS.flatMap(systemFolder),
-    ...[...ancestors(NODE_INSIDE), '--ro-bind', process.execPath, NODE_INSIDE],
-  ];
+/** Folders and files that a sandbox shows, and links that it makes. */
+export interface Programs {
+  readonly mounts: readonly { readonly outside: string; readonly inside: string }[];
+  readonly links: readonly { readonly target: string; readonly inside: string }[];
 }
 
-/** A link stays a link, so that `/bin/sh` is one file by both of its names. */
-function systemFolder(path: string): string[] {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return [];
-  if (stat.isSymbolicLink()) return ['--symlink', readlinkSync(path), path];
-  return ['--ro-bind', path, path];
+/** The system's programs and libraries, and the Node that runs us. */
+export function programs(): Programs {
+  const folders = SYSTEM_FOLDERS.flatMap(path => {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    return stat === undefined ? [] : [{ path, isLink: stat.isSymbolicLink() }];
+  });
+  const real = ['/usr', ...folders.filter(({ isLink }) => !isLink).map(({ path }) => path)];
+  return {
+    mounts: [
+      ...real.map(path => ({ outside: path, inside: path })),
+      { outside: process.execPath, inside: NODE_INSIDE },
+    ],
+    // A link stays a link, so that `/bin/sh` is one file by both of its names.
+    links: folders
+      .filter(({ isLink }) => isLink)
+      .map(({ path }) => ({ target: readlinkSync(path), inside: path })),
+  };
+}
+
+export function programMounts(): string[] {
+  const { mounts, links } = programs();
+  return [
+    ...mounts.flatMap(({ outside, inside }) => [
+      ...ancestors(inside),
+      ...['--ro-bind', outside, inside],
+    ]),
+    ...links.flatMap(({ target, inside }) => ['--symlink', target, inside]),
+  ];
 }
 
 /** Bubblewrap makes missing parents for root only; these can be entered by every user inside. */

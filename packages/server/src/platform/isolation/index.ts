@@ -10,6 +10,7 @@ export {
   NODE_INSIDE,
   namespaces,
   programMounts,
+  programs,
 } from './bubblewrap.ts';
 export {
   type ConfinedLimits,

@@ -3,10 +3,11 @@
  * gives the processes inside a loopback that leads to the sockets mounted for them, starts the
  * command in a process group of its own, passes signals to that group, and reports how it ended.
  *
- * File descriptor 3 is the line to the server, one JSON value a line: first `BridgeOrder` comes in,
- * then `{"signal": "SIGINT"}` any number of times; out goes one `BridgeReport`. Orders never come
- * in an argument or in the environment of this process, where other processes could read them. When
- * the line is cut, the server is gone and everything here ends.
+ * The line to the server is file descriptor 3, or the Unix socket that the argument names. One JSON
+ * value a line: first `BridgeOrder` comes in, then `{"signal": "SIGINT"}` any number of times; out
+ * goes one `BridgeReport`. Orders never come in an argument or in the environment of this process,
+ * where other processes could read them. When the line is cut, the server is gone and everything
+ * here ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
@@ -33,9 +34,15 @@ const CLOSE_ON_EXEC = 0o2_000_000;
 /** A shell's exit code for an unknown command. */
 const NOT_FOUND_CODE = 127;
 
-closeInherited();
-const control = new Socket({ fd: CONTROL_FD, readable: true, writable: true });
+const control = openLine(process.argv[2]);
 const lines = createInterface({ input: control })[Symbol.asyncIterator]();
+
+/** With a socket nothing was inherited but input, output and errors. */
+function openLine(path: string | undefined): Socket {
+  if (path !== undefined) return connect(path);
+  closeInherited();
+  return new Socket({ fd: CONTROL_FD, readable: true, writable: true });
+}
 
 /**
  * Others inside can open what this process has open. Bubblewrap passes on whatever it was started

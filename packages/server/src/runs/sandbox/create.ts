@@ -3,11 +3,13 @@ import { chownSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findOnPath } from '../../platform/isolation/index.ts';
-import type { BubblewrapSettings } from './bubblewrap.ts';
+import { createBubblewrapSandbox } from './bubblewrap-sandbox.ts';
 import { ownControlGroups } from './control-groups.ts';
 import { openEnvironment } from './environment.ts';
 import { GroupProcess } from './group-process.ts';
-import { createIsolatedSandbox } from './isolated.ts';
+import { makeRoot } from './gvisor.ts';
+import { createGvisorSandbox } from './gvisor-sandbox.ts';
+import type { IsolationSettings } from './inside.ts';
 import { EMPTY_FILE, EMPTY_FOLDER } from './proc.ts';
 import type { Sandbox } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
@@ -21,7 +23,12 @@ const FILE_MAX_BYTES = 10 * 1024 ** 3;
 const PROBE_TIMEOUT_MS = 15_000;
 const PROBE_OUTPUT_MAX_CHARS = 500;
 
+/** Programs that can isolate. */
+type SandboxRuntime = 'bubblewrap' | 'gvisor';
+
 export interface SandboxOptions {
+  /** Default: bubblewrap. Where it does not work, no other takes its place. */
+  readonly runtime?: SandboxRuntime;
   /** A folder of the server's for the sandbox's own files. Made when absent. */
   readonly dir: string;
   /** Host paths that every command may read, besides those of its mounts. */
@@ -37,25 +44,39 @@ export interface SandboxOptions {
   readonly background?: boolean;
   /** The bubblewrap to use; default: the first `bwrap` on the PATH. */
   readonly bwrap?: string;
+  /** The gVisor to use; default: the first `runsc` on the PATH. */
+  readonly runsc?: string;
 }
 
-type SandboxProbe =
-  | { readonly works: true; readonly settings: BubblewrapSettings }
-  | { readonly works: false; readonly why: string };
+/** A sandbox that worked when it was tried, or why there is none. */
+type Tried = { readonly sandbox: Sandbox } | { readonly why: string };
 
 /**
- * A sandbox that isolates where `probeSandbox` succeeds; otherwise one that does not, with a `note`
- * for operators. Never throws for lack of isolation: the caller decides whether that is acceptable.
+ * A sandbox that isolates where the runtime works here; otherwise one that does not, with a `note`
+ * for operators: for bubblewrap, commands run without isolation; for gVisor, which is only used
+ * where it is demanded, none is started. Never throws for lack of isolation.
  */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const probe = await probeSandbox(options);
-  if (probe.works) return createIsolatedSandbox(probe.settings);
+  const isGvisor = options.runtime === 'gvisor';
+  const tried = await (isGvisor ? tryGvisor : tryBubblewrap)(options);
+  if ('sandbox' in tried) return tried.sandbox;
+  if (isGvisor)
+    return createNoSandbox(`No run is started: gVisor does not work here: ${tried.why}`);
   return createOpenSandbox(
     'Not isolated: agents run as the user of this server, and can read and change whatever that ' +
       'user can, secrets included, and reach its network. To isolate them, run the server on ' +
       'Linux with bubblewrap (apt-get install bubblewrap) and user namespaces. What failed: ' +
-      probe.why,
+      tried.why,
   );
+}
+
+function createNoSandbox(note: string): Sandbox {
+  return {
+    ...createOpenSandbox(note),
+    spawn: () => {
+      throw new Error(note);
+    },
+  };
 }
 
 /**
@@ -82,20 +103,36 @@ function createOpenSandbox(note: string): Sandbox {
   };
 }
 
-/** Runs `true` inside, with exactly the flags and the bridge that commands will have. */
-async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
-  if (process.platform !== 'linux') return { works: false, why: 'it needs Linux' };
+async function tryBubblewrap(options: SandboxOptions): Promise<Tried> {
+  if (process.platform !== 'linux') return { why: 'it needs Linux' };
   const bwrap = options.bwrap ?? findOnPath('bwrap');
-  if (bwrap === undefined) return { works: false, why: 'bubblewrap (bwrap) is not installed' };
+  if (bwrap === undefined) return { why: 'bubblewrap (bwrap) is not installed' };
   const seccomp = seccompFilter(process.arch);
-  if (seccomp === undefined)
-    return { works: false, why: `it has no filter of system calls for ${process.arch}` };
+  if (seccomp === undefined) return { why: `it has no filter of system calls for ${process.arch}` };
+  return tryOut(options, settings => createBubblewrapSandbox({ ...settings, bwrap, seccomp }));
+}
+
+async function tryGvisor(options: SandboxOptions): Promise<Tried> {
+  if (process.platform !== 'linux') return { why: 'it needs Linux' };
+  const runsc = options.runsc ?? findOnPath('runsc');
+  if (runsc === undefined) return { why: 'gVisor (runsc) is not installed' };
+  const rootDir = join(options.dir, 'root');
+  return tryOut(options, settings => {
+    makeRoot(rootDir);
+    return createGvisorSandbox({ ...settings, runsc, rootDir });
+  });
+}
+
+/** Runs `true` inside, with exactly the flags and the bridge that commands will have. */
+async function tryOut(
+  options: SandboxOptions,
+  create: (settings: IsolationSettings) => Sandbox,
+): Promise<Tried> {
   const ids = process.getuid?.() === 0 ? findIdRange(...idMaps()) : undefined;
   if (process.getuid?.() === 0 && ids === undefined) {
-    return { works: false, why: `root has no users to give to runs here: ${idMaps().join()}` };
+    return { why: `root has no users to give to runs here: ${idMaps().join()}` };
   }
-  const settings: BubblewrapSettings = {
-    bwrap,
+  const sandbox = create({
     ids,
     tmpMaxBytes: options.tmpMaxBytes ?? TMP_MAX_BYTES,
     resources: {
@@ -106,18 +143,16 @@ async function probeSandbox(options: SandboxOptions): Promise<SandboxProbe> {
     },
     groups: options.memoryMaxBytes === undefined ? undefined : ownControlGroups(),
     background: options.background ?? false,
-    seccomp,
     etcDir: await writeSystemFiles(options.dir),
     readOnly: options.readOnly ?? [],
-  };
-  const why = await tryOut(settings, options.dir);
-  return why === undefined ? { works: true, settings } : { works: false, why };
+  });
+  const why = await faultOf(sandbox, options.dir);
+  return why === undefined ? { sandbox } : { why };
 }
 
-async function tryOut(settings: BubblewrapSettings, dir: string): Promise<string | undefined> {
+async function faultOf(sandbox: Sandbox, dir: string): Promise<string | undefined> {
   const folder = await mkdtemp(join(dir, 'probe-'));
   try {
-    const sandbox = createIsolatedSandbox(settings);
     const owner = sandbox.ownerOf('probe');
     const [workspace, home] = [join(folder, 'workspace'), join(folder, 'home')];
     for (const path of [workspace, home]) {
@@ -134,7 +169,7 @@ async function tryOut(settings: BubblewrapSettings, dir: string): Promise<string
     });
     const { code, signal } = await child.exited;
     clearTimeout(timer);
-    return code === 0 ? undefined : output.trim() || `bubblewrap ended with ${signal ?? code}`;
+    return code === 0 ? undefined : output.trim() || `it ended with ${signal ?? code}`;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -16,6 +16,7 @@ interface GroupProcessOptions {
   readonly signal?: (signal: NodeJS.Signals) => boolean;
   /** Holds the process and what it starts; removed with their end. */
   readonly group?: ControlGroup | undefined;
+  readonly memoryBytes?: (() => number) | undefined;
 }
 
 /** A shell's exit code for an unknown command. */
@@ -29,6 +30,7 @@ export class GroupProcess implements SandboxedProcess {
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly exited: Promise<Ending>;
+  readonly memoryBytes?: () => number;
   readonly #options: GroupProcessOptions;
   readonly #output: readonly Socket[];
   #ended = false;
@@ -37,6 +39,7 @@ export class GroupProcess implements SandboxedProcess {
     if (!child.stdin || !child.stdout || !child.stderr) throw new Error('a child without pipes');
     this.#options = options;
     this.pid = child.pid ?? 0;
+    if (options.memoryBytes) this.memoryBytes = options.memoryBytes;
     this.stdin = child.stdin;
     this.#output = [child.stdout, child.stderr] as Socket[];
     this.stdout = keptOutput(child.stdout);

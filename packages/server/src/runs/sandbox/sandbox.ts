@@ -49,6 +49,8 @@ export interface SandboxedProcess {
   readonly stderr: Readable;
   /** Whether the kernel ended a process inside because all took more memory than they may. */
   readonly ranOutOfMemory: boolean;
+  /** Memory of everything inside; undefined: what its processes on this machine have. */
+  memoryBytes?(): number;
   /** Signals the whole group; a group that is gone is no error. */
   kill(signal: NodeJS.Signals): void;
   /** Resolves when the process has ended and its output is closed. Never rejects. */

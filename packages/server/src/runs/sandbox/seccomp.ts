@@ -33,11 +33,11 @@ const ARCHITECTURES: Readonly<Record<string, { readonly audit: number; readonly 
 };
 
 /** NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
-const CLONE_NEW = 0x7e02_0000;
+export const CLONE_NEW = 0x7e02_0000;
 /** In the flags of `clone` this bit belongs to a signal. */
-const CLONE_NEWTIME = 0x80;
+export const CLONE_NEWTIME = 0x80;
 /** Fake input into a terminal, and the console's own commands. */
-const TERMINAL_REQUESTS = [0x5412, 0x541c];
+export const TERMINAL_REQUESTS = [0x5412, 0x541c];
 /** Linux, 32 bits, without random addresses (as sanitizers ask for), and the question. */
 const PERSONALITIES = [0, 0x8, 0x4_0000, 0xffff_ffff];
 const AF_UNIX = 1;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { findBubblewrap } from '../../../../../tools/services/binaries.ts';
+import { findBubblewrap, findGvisor } from '../../../../../tools/services/binaries.ts';
 import { removeTree } from '../workspace/disk.ts';
 import { createSandbox, type SandboxOptions } from './create.ts';
 import type { Sandbox, SandboxMounts } from './sandbox.ts';
@@ -56,8 +56,11 @@ export async function isolatedSandbox(
   folder: string,
   options: Partial<SandboxOptions> = {},
 ): Promise<Sandbox> {
-  const bwrap = await findBubblewrap();
-  const sandbox = await createSandbox({ dir: join(folder, 'sandbox'), bwrap, ...options });
+  const program =
+    options.runtime === 'gvisor'
+      ? { runsc: await findGvisor() }
+      : { bwrap: await findBubblewrap() };
+  const sandbox = await createSandbox({ dir: join(folder, 'sandbox'), ...program, ...options });
   if (!sandbox.isolated) throw new Error(`no isolation on this machine: ${sandbox.note}`);
   return sandbox;
 }

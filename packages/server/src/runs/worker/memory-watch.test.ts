@@ -51,6 +51,25 @@ it('calls onOver once, above the bound and not before', async () => {
   expect(calls).toBe(1);
 });
 
+it('counts what a sandbox measures itself instead of its processes', async () => {
+  let insideBytes = 200 * MIB;
+  const process = { ...(await parentOf(200)), memoryBytes: () => insideBytes };
+  let calls = 0;
+  const limits = { memoryMaxBytes: 300 * MIB, memoryIntervalMs: 10 };
+  const watch = new MemoryWatch(
+    () => [process],
+    limits,
+    () => {
+      calls += 1;
+    },
+  );
+  onTestFinished(() => watch.stop());
+  await delay(SOME_LOOKS_MS);
+  expect(calls).toBe(0);
+  insideBytes = 301 * MIB;
+  await expect.poll(() => calls).toBe(1);
+});
+
 it('calls onOver where the kernel has ended a process of the run', async () => {
   const ended = { pid: 0, ranOutOfMemory: true } as Partial<SandboxedProcess> as SandboxedProcess;
   const { promise, resolve } = Promise.withResolvers<void>();
