@@ -1,6 +1,6 @@
-import type { Budget, HostedTools, ProviderKey } from '@holdfast/protocol';
+import type { Budget, HostedTools, Limit, LimitList, ProviderKey } from '@holdfast/protocol';
 import type { Http } from './http.ts';
-import type { NewBudget, NewProviderKey } from './types.ts';
+import type { NewBudget, NewLimit, NewProviderKey } from './types.ts';
 
 interface Options {
   signal?: AbortSignal | undefined;
@@ -16,6 +16,16 @@ export function budgetRoutes(http: Http) {
     /** Removes the limit. Admins only. */
     remove: (id: string, { signal }: Options = {}) =>
       remove(http, `/v1/budgets/${encodeURIComponent(id)}`, signal),
+  };
+}
+
+/** How much keys and the project may do at once. */
+export function limitRoutes(http: Http) {
+  return {
+    list: ({ signal }: Options = {}) => http.json<LimitList>('/v1/limits', { signal }),
+    /** What is left out is as the settings say. Admins only. */
+    set: (json: NewLimit, { signal }: Options = {}) =>
+      http.json<Limit>('/v1/limits', { method: 'PUT', json, signal }),
   };
 }
 

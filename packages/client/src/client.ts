@@ -1,6 +1,6 @@
 import type { ApiKey, Health, Me, Recording, RecordingList, Session } from '@holdfast/protocol';
 import { ApiError } from './api-error.ts';
-import { budgetRoutes, hostedToolsRoutes, providerKeyRoutes } from './budgets.ts';
+import { budgetRoutes, hostedToolsRoutes, limitRoutes, providerKeyRoutes } from './budgets.ts';
 import { Http, type HttpOptions } from './http.ts';
 import { repoRoutes, runRoutes, taskRoutes, workRoutes } from './runs.ts';
 import type {
@@ -49,6 +49,7 @@ export function createClient(options: ClientOptions = {}) {
     },
     calls: callRoutes(http),
     apiKeys: keyRoutes(http),
+    limits: limitRoutes(http),
     audit: (query: PageQuery = {}, { signal }: Options = {}) =>
       http.json<Page<AuditEntry>>('/v1/audit', { query: { ...query }, signal }),
     recordings: recordingRoutes(http, options.sendUpload),

@@ -7,6 +7,7 @@ import type {
   createdApiKey,
   EventEnvelope,
   newBudget,
+  newLimit,
   newMessage,
   newProviderKey,
   RunStatus,
@@ -32,6 +33,7 @@ export type RunArtifact = Output<typeof artifact>;
 export type StartedRuns = Output<typeof startedRuns>;
 export type StreamTicket = Output<typeof streamTicket>;
 export type NewBudget = Input<typeof newBudget>;
+export type NewLimit = Input<typeof newLimit>;
 export type NewMessage = Input<typeof newMessage>;
 export type NewProviderKey = Input<typeof newProviderKey>;
 export type RepoPatch = Input<typeof repoPatch>;

@@ -10,6 +10,7 @@ export * from './errors.ts';
 export * from './events.ts';
 export * from './health.ts';
 export * from './hosted-tools.ts';
+export * from './limits.ts';
 export * from './realtime.ts';
 export * from './recordings.ts';
 export * from './roles.ts';

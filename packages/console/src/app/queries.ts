@@ -73,6 +73,11 @@ export const apiKeysQuery = queryOptions({
   queryFn: ({ signal }) => client.apiKeys.list({ limit: 100 }, { signal }),
 });
 
+export const limitsQuery = queryOptions({
+  queryKey: ['limits'],
+  queryFn: ({ signal }) => client.limits.list({ signal }),
+});
+
 export const auditQuery = infiniteQueryOptions({
   queryKey: ['audit'],
   queryFn: ({ pageParam, signal }) => client.audit({ limit: 25, cursor: pageParam }, { signal }),

@@ -5,7 +5,7 @@ import typography from '../ui/typography.module.css';
 /** Explains how to get the rights to manage this, where the reader lacks them. */
 export function AdminHint(props: {
   me: Me;
-  of: 'keys' | 'providerKeys' | 'budgets' | 'hostedTools';
+  of: 'keys' | 'providerKeys' | 'budgets' | 'hostedTools' | 'limits';
 }) {
   const { t } = useTranslation('settings');
   const { me, of } = props;

@@ -7,6 +7,7 @@ import { ApiKeys } from './api-keys.tsx';
 import { Audit } from './audit.tsx';
 import { Budgets } from './budget-section.tsx';
 import { HostedToolsSection } from './hosted-tools.tsx';
+import { LimitsSection } from './limits-section.tsx';
 import { Preferences } from './preferences-section.tsx';
 import { ProviderKeys } from './provider-keys.tsx';
 import { WhoAmI } from './who-am-i.tsx';
@@ -28,6 +29,7 @@ export function SettingsPage() {
         <ProviderKeys me={me} />
         <HostedToolsSection me={me} />
         <ApiKeys me={me} />
+        <LimitsSection me={me} />
         {admin && <Audit />}
       </div>
     </Page>

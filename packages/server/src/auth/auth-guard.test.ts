@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, handshake } from '../http/testing.ts';
 import type { Database } from '../platform/database/index.ts';
 import { openTestDatabase } from '../platform/database/testing.ts';
-import { openTestAuth, principal, type TestAuth } from './testing/index.ts';
+import { limitsOf, openTestAuth, principal, type TestAuth } from './testing/index.ts';
 
 let database: Database;
 let test: TestAuth;
@@ -38,7 +38,7 @@ describe('the guard', () => {
   });
 
   it('limits writes and upgrades of each principal, and names when to retry', async () => {
-    test = await openTestAuth(database, { rateLimit: { perMinute: 6, burst: 2 } });
+    test = await openTestAuth(database, { limits: limitsOf({ perMinute: 6, burst: 2 }) });
     const { app, http } = test;
     app.post('/write', { config: { policy: 'me.read' } }, async () => ({}));
     const one = await keyOf(test, 'Developer');
@@ -65,7 +65,7 @@ describe('the guard', () => {
   });
 
   it('counts no request again that it looks at again', async () => {
-    test = await openTestAuth(database, { rateLimit: { perMinute: 1, burst: 1 } });
+    test = await openTestAuth(database, { limits: limitsOf({ perMinute: 1, burst: 1 }) });
     test.app.post('/long', { config: { policy: 'runs.write' } }, async request => {
       for (let look = 0; look < 3; look += 1) await request.reauthenticate();
       return request.principal;
@@ -76,7 +76,7 @@ describe('the guard', () => {
   });
 
   it('limits reads of each principal, and failures by address', async () => {
-    test = await openTestAuth(database, { rateLimit: { perMinute: 1, burst: 1 } });
+    test = await openTestAuth(database, { limits: limitsOf({ perMinute: 1, burst: 1 }) });
     const { app } = test;
     const one = await keyOf(test, 'Viewer');
     const other = await keyOf(test, 'Viewer');

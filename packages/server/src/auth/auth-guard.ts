@@ -1,12 +1,13 @@
 import type { Guard, GuardedRequest } from '../http/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
-import type { BucketSize, RateLimiter } from '../platform/limits/index.ts';
+import type { BucketSize, RateDecision, RateLimiter } from '../platform/limits/index.ts';
 import type { ApiKeys } from './api-keys.ts';
 import { type Audit, STRANGER } from './audit.ts';
 import { authorize, Denial } from './authorize.ts';
 import type { ClientSecrets } from './client-secrets.ts';
 import { credentialsOf, isOurs, runTokenOf } from './credentials.ts';
 import type { Identity } from './identity.ts';
+import type { Limits } from './limits.ts';
 import { isUnsafe } from './origin.ts';
 import { findPolicy } from './policies.ts';
 import type { Principal } from './principal.ts';
@@ -21,6 +22,8 @@ export interface AuthGuardDeps {
   readonly streamTickets: Pick<StreamTickets, 'verify'>;
   readonly audit: Audit;
   readonly limiter: RateLimiter;
+  readonly limits: Pick<Limits, 'of'>;
+  /** Of one person, and as a multiple of failures from one address. */
   readonly rateLimit: BucketSize;
 }
 
@@ -140,25 +143,48 @@ async function verifyOurs(
   return principal;
 }
 
-/** A client secret has a bucket of its own: its holder must not use up its creator's. */
+/**
+ * A client secret has a bucket of its own, of a person's size: its holder must not use up its
+ * creator's. Where the project has a limit, it counts what all its callers do.
+ */
 async function limit(
   deps: AuthGuardDeps,
   request: GuardedRequest,
   principal: Principal,
 ): Promise<void> {
-  const who = principal.grant?.secretId ?? principal.id;
-  if (!isUnsafe(request)) {
-    const size = times(deps.rateLimit, READS_PER_WRITE);
-    const read = await deps.limiter.take(`reads:${who}`, size);
-    if (!read.allowed) throw tooMany(read.retryAfterS);
-    return;
+  const secretId = principal.grant?.secretId;
+  const who = secretId ?? principal.id;
+  const { name, own, project } = await deps.limits.of(principal);
+  const rate = secretId === undefined ? own.rate : deps.rateLimit;
+  const owner = secretId === undefined ? name : 'this client secret';
+  const isRead = !isUnsafe(request);
+  const kind = isRead ? 'reads' : 'principal';
+  const sizeOf = (size: BucketSize) => (isRead ? times(size, READS_PER_WRITE) : size);
+  const decision = await deps.limiter.take(`${kind}:${who}`, sizeOf(rate));
+  if (!isRead) {
+    request.setHeader('x-ratelimit-limit', String(rate.perMinute));
+    request.setHeader('x-ratelimit-remaining', String(decision.remaining));
   }
-  const decision = await deps.limiter.take(`principal:${who}`, deps.rateLimit);
-  request.setHeader('x-ratelimit-limit', String(deps.rateLimit.perMinute));
-  request.setHeader('x-ratelimit-remaining', String(decision.remaining));
-  if (!decision.allowed) throw tooMany(decision.retryAfterS);
+  if (!decision.allowed) throw overLimit(owner, sizeOf(rate), decision);
+  if (project.rate === null) return;
+  const shared = sizeOf(project.rate);
+  const ofAll = await deps.limiter.take(`${kind}:project:${principal.projectId}`, shared);
+  if (!ofAll.allowed) throw overLimit('this project', shared, ofAll);
+}
+
+/** Says which limit it is, and when the next request is possible. */
+function overLimit(
+  owner: string,
+  { perMinute, burst }: BucketSize,
+  { retryAfterS }: RateDecision,
+): HoldfastError {
+  const text =
+    `Too many requests: ${owner} may send ${perMinute} a minute, ${burst} of them at once. ` +
+    `The next one is possible in ${retryAfterS} s.`;
+  return new HoldfastError('rate_limited', text, { retryAfterS });
 }
 
 function tooMany(retryAfterS: number): HoldfastError {
-  return new HoldfastError('rate_limited', 'Too many requests. Try again later.', { retryAfterS });
+  const text = `Too many requests from this address. The next one is possible in ${retryAfterS} s.`;
+  return new HoldfastError('rate_limited', text, { retryAfterS });
 }

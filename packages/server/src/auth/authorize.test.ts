@@ -16,6 +16,8 @@ const TABLE: Record<Exclude<PolicyId, `public.${string}`>, Record<Role | 'secret
   'models.list': { Viewer: 'yyn', Developer: 'yyn', Admin: 'yyn', secret: 'yyn' },
   'keys.manage': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
   'audit.read': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
+  'limits.read': { Viewer: 'yyn', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
+  'limits.manage': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
   'realtime.mint': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
   'realtime.connect': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'yyn' },
   'realtime.control': { Viewer: 'fff', Developer: 'ynn', Admin: 'yAn', secret: 'ynn' },
@@ -119,6 +121,22 @@ describe('the policy table', () => {
     expect(judge('realtime.control', secret, { ...own, secretId: 'sec_2' })).toBe('n');
     expect(judge('realtime.control', secret, { ...own, secretId: null })).toBe('n');
     expect(judge('realtime.control', secret, own)).toBe('n');
+  });
+
+  it('leaves an expired client secret what it opened, and nothing new', () => {
+    const over = { ...secret, grant: { ...secret.grant!, isOver: true } };
+    const own = { projectId: 'default', createdBy: secret.id, secretId: 'sec_1' };
+    const open = Object.keys(TABLE).filter(id => TABLE[id as 'me.read'].secret === 'ynn');
+    expect(open.toSorted()).toEqual(['realtime.control', 'recordings.read', 'recordings.write']);
+    for (const policy of open) {
+      expect(judge(policy, over, own)).toBe('y');
+      expect(judge(policy, over, { ...own, secretId: 'sec_2' })).toBe('n');
+    }
+    for (const policy of ['realtime.connect', 'models.list'] as const) {
+      expect(() => authorize(policy, over)).toThrow(
+        expect.objectContaining({ code: 'unauthenticated' }),
+      );
+    }
   });
 
   it('throws on an unknown row instead of letting through', () => {

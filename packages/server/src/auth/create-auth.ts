@@ -2,7 +2,7 @@ import type { Guard, HealthCheck } from '../http/index.ts';
 import type { Clock, Component } from '../kernel/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { Doorbell } from '../platform/doorbell/index.ts';
-import type { BucketSize, RateLimiter } from '../platform/limits/index.ts';
+import type { RateLimiter } from '../platform/limits/index.ts';
 import type { Sealer } from '../platform/secrets/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
 import { type ApiKeys, createApiKeys } from './api-keys.ts';
@@ -13,6 +13,7 @@ import { type ClientSecrets, createClientSecrets } from './client-secrets.ts';
 import { type ConsoleSessions, createConsoleSessions } from './console-sessions.ts';
 import { type Cookies, createCookies } from './cookies.ts';
 import type { Identity } from './identity.ts';
+import { createLimits, type LimitDefaults, type Limits } from './limits.ts';
 import { type AdminLinks, createAdminLinks } from './local/admin-link.ts';
 import { endLocalRights } from './local/end-local-rights.ts';
 import { createLocalIdentity } from './local/identity.ts';
@@ -49,7 +50,7 @@ export interface AuthOptions {
   readonly publicUrl: string | null;
   readonly tls: boolean;
   readonly corsOrigins: readonly string[];
-  readonly rateLimit: BucketSize;
+  readonly limits: LimitDefaults;
   /** How long a new API key may live; null: for ever. */
   readonly keyMaxDays: number | null;
   /** Besides `default`; made when the component starts. */
@@ -62,6 +63,7 @@ export interface Auth {
   /** For `createHttpServer`. */
   readonly guard: Guard<Principal>;
   readonly apiKeys: ApiKeys;
+  readonly limits: Limits;
   readonly clientSecrets: ClientSecrets;
   readonly streamTickets: StreamTickets;
   readonly audit: Audit;
@@ -129,11 +131,13 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
       ? createLocalIdentity({ ...shared, rules: { ...origins, hosts } })
       : createOidcIdentity({ ...shared, ...oidc, claimed, projects, rules: origins });
   const links = createAdminLinks(clock, options.adminLinkToken ?? undefined);
-  const { rateLimit } = options;
+  const limits = createLimits({ database, audit, clock, defaults: options.limits });
+  const rateLimit = options.limits.person.rate;
   const secrets = { apiKeys, clientSecrets, streamTickets };
   return {
     mode: identity.mode,
-    guard: createAuthGuard({ ...secrets, identity, audit, limiter, rateLimit }),
+    guard: createAuthGuard({ ...secrets, identity, audit, limiter, limits, rateLimit }),
+    limits,
     ...secrets,
     audit,
     sessions,

@@ -18,6 +18,7 @@ export type { ClientSecrets } from './client-secrets.ts';
 export type { StartedSession } from './console-sessions.ts';
 export { type Auth, createAuth } from './create-auth.ts';
 export { runTokenOf } from './credentials.ts';
+export type { Allowances, Limits } from './limits.ts';
 export { findPolicy, POLICIES, type Policy, roleIncludes } from './policies.ts';
 export type { Basis, Principal, Rights } from './principal.ts';
 export { authRoutes } from './routes.ts';

@@ -47,6 +47,8 @@ export const POLICIES = {
   'models.list': { role: 'Viewer', clientSecret: true, scopes: SCOPES },
   'keys.manage': { role: 'Admin' },
   'audit.read': { role: 'Admin' },
+  'limits.read': { role: 'Viewer', scopes: SCOPES },
+  'limits.manage': { role: 'Admin' },
   'realtime.mint': { role: 'Developer', scopes: VOICE },
   'realtime.connect': { role: 'Developer', clientSecret: true, scopes: VOICE },
   'realtime.control': { ...OPENED, scopes: VOICE },

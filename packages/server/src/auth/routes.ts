@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { addApiKeyRoutes } from './api-key-routes.ts';
 import type { Auth } from './create-auth.ts';
+import { addLimitRoutes } from './limit-routes.ts';
 
 /** The facts that the console needs before its first page. */
 const consoleInfo = z.object({
@@ -19,7 +20,7 @@ export type ConsoleInfo = z.infer<typeof consoleInfo>;
 
 const TAGS = ['access'];
 
-/** Who am I, what is this server, the audit log, API keys. */
+/** Who am I, what is this server, the audit log, API keys, limits. */
 export function authRoutes(auth: Auth, info: Omit<ConsoleInfo, 'mode'>): FastifyPluginAsyncZod {
   return async app => {
     app.get(
@@ -68,5 +69,6 @@ export function authRoutes(auth: Auth, info: Omit<ConsoleInfo, 'mode'>): Fastify
       async request => auth.audit.list(request.principal.projectId, request.query),
     );
     addApiKeyRoutes(app, auth.apiKeys);
+    addLimitRoutes(app, auth.limits);
   };
 }

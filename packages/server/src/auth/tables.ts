@@ -103,7 +103,20 @@ export type TicketPrincipal = {
   scopes?: readonly Scope[];
 };
 
+export type LimitRow = {
+  /** `project:<id>`, or the id of an API key. */
+  subject: string;
+  project_id: string;
+  /** Null: as the settings say. */
+  max_sessions: number | null;
+  requests_per_minute: number | null;
+  request_burst: number | null;
+  updated_by: string;
+  updated_at: Generated<Date>;
+};
+
 type Tables = {
+  limits: LimitRow;
   projects: ProjectRow;
   api_keys: ApiKeyRow;
   client_secrets: ClientSecretRow;

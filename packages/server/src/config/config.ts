@@ -33,9 +33,9 @@ function nested(v: Values) {
       /** Null: keys may live for ever. */
       keyMaxDays: v.HOLDFAST_API_KEY_MAX_DAYS ?? null,
     },
+    limits: limitsConfig(v),
     upstreams: upstreamsConfig(v),
     sessions: {
-      maxActivePerOwner: v.HOLDFAST_MAX_ACTIVE_SESSIONS,
       clientBytesPerSecond: v.HOLDFAST_CLIENT_BYTES_PER_SECOND,
       reconnectWindowMs: v.HOLDFAST_RECONNECT_WINDOW * S,
       defaultsFile: v.HOLDFAST_SESSION_DEFAULTS_FILE ?? null,
@@ -88,6 +88,36 @@ function nested(v: Values) {
   };
 }
 
+/** How much at once; what Admins set for a key or a project goes before it. */
+function limitsConfig(v: Values) {
+  const maxSessions = v.HOLDFAST_MAX_ACTIVE_SESSIONS;
+  const perMinute = v.HOLDFAST_RATE_LIMIT_PER_MINUTE;
+  const burst = v.HOLDFAST_RATE_LIMIT_BURST;
+  const projectPerMinute = v.HOLDFAST_PROJECT_RATE_LIMIT_PER_MINUTE;
+  return {
+    person: { maxSessions, rate: { perMinute, burst } },
+    /** A back end is never held tighter than a person. */
+    key: {
+      maxSessions: Math.max(maxSessions, v.HOLDFAST_KEY_MAX_ACTIVE_SESSIONS),
+      rate: {
+        perMinute: Math.max(perMinute, v.HOLDFAST_KEY_RATE_LIMIT_PER_MINUTE),
+        burst: Math.max(burst, v.HOLDFAST_KEY_RATE_LIMIT_BURST),
+      },
+    },
+    /** Null: not limited. */
+    project: {
+      maxSessions: v.HOLDFAST_PROJECT_MAX_ACTIVE_SESSIONS ?? null,
+      rate:
+        projectPerMinute === undefined
+          ? null
+          : {
+              perMinute: projectPerMinute,
+              burst: v.HOLDFAST_PROJECT_RATE_LIMIT_BURST ?? projectPerMinute,
+            },
+    },
+  };
+}
+
 function serverConfig(v: Values) {
   const certFile = v.HOLDFAST_TLS_CERT;
   const keyFile = v.HOLDFAST_TLS_KEY;
@@ -109,10 +139,6 @@ function serverConfig(v: Values) {
     shutdownGraceMs: v.HOLDFAST_SHUTDOWN_GRACE * S,
     shutdownClosingMs: v.HOLDFAST_SHUTDOWN_CLOSING * S,
     healthIntervalMs: v.HOLDFAST_HEALTH_INTERVAL * S,
-    rateLimit: {
-      perMinute: v.HOLDFAST_RATE_LIMIT_PER_MINUTE,
-      burst: v.HOLDFAST_RATE_LIMIT_BURST,
-    },
   };
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { Audit, ClientSecrets, Principal, Watch } from '../auth/index.ts';
+import type { Audit, ClientSecrets, Limits, Principal, Watch } from '../auth/index.ts';
 import type { UpgradeRoute } from '../http/index.ts';
 import type { Component } from '../kernel/index.ts';
 import type { Models, VoiceAccounts } from '../models/index.ts';
@@ -45,8 +45,7 @@ export interface RealtimeDeps {
   /** Events and fields that may pass in locked sessions besides those of the stock clients. */
   readonly lockedAlsoAllowed?: readonly string[];
   readonly revision: string;
-  /** Places per owner. */
-  readonly maxActiveSessions: number;
+  readonly limits: Pick<Limits, 'of'>;
   /** The longest a session may last; default one hour. */
   readonly maxSessionMs?: number;
   /** How long a lost session keeps its place; 0 until sessions can be resumed. */

@@ -2,12 +2,13 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
+import { fixedLimits } from '../auth/testing/index.ts';
 import { createBudgets, createModels, defaultCatalogue, parseCatalogue } from '../models/index.ts';
 import { sessionIdOf, useBench } from './testing/bench.ts';
 import { connectClient, eventually, Refusal, type TestClient } from './testing/client.ts';
 import { openRealtimeHost } from './testing/host.ts';
 
-const bench = useBench({ maxActiveSessions: 100 });
+const bench = useBench({ limits: fixedLimits({ maxSessions: 100 }) });
 const path = '/v1/realtime?model=gpt-realtime';
 
 /** $0.0322 at the list prices of gpt-realtime; see `usage.test.ts`. */

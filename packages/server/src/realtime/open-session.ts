@@ -1,4 +1,4 @@
-import type { ClientSecrets, Principal } from '../auth/index.ts';
+import type { Allowances, ClientSecrets, Limits, Principal } from '../auth/index.ts';
 import { HoldfastError, newId, newUuidV7 } from '../kernel/index.ts';
 import type { VoiceAccounts } from '../models/index.ts';
 import type { Trx } from '../platform/database/index.ts';
@@ -20,8 +20,7 @@ import type { TransitionDeps } from './transitions.ts';
  * other.
  */
 export interface AdmissionDeps extends TransitionDeps {
-  /** Places per owner. */
-  readonly maxActiveSessions: number;
+  readonly limits: Pick<Limits, 'of'>;
   /** The longest a session may last. */
   readonly maxSessionMs: number;
   readonly clientSecrets: Pick<ClientSecrets, 'mint' | 'consume' | 'grantOf'>;
@@ -52,16 +51,10 @@ export async function openSession(deps: AdmissionDeps, request: OpenRequest): Pr
   const { principal } = request;
   const id = newId('ses');
   const appendId = newUuidV7();
+  // Before the transaction, which holds a connection already.
+  const allowances = await deps.limits.of(principal);
   const opened = await deps.database.transaction(async trx => {
-    await store.lockOwner(trx, principal.id);
-    const places = await store.countPlaces(trx, principal.id);
-    if (places >= deps.maxActiveSessions) {
-      throw new HoldfastError(
-        'session_limit',
-        `At most ${deps.maxActiveSessions} sessions may be active at once. End one, or wait.`,
-        { retryAfterS: LIMIT_RETRY_AFTER_S },
-      );
-    }
+    const places = await countFree(trx, principal, allowances);
     const minted = await takeMinted(deps, trx, request);
     const row = minted ?? (await register(deps, trx, { id, request }));
     const lease = await deps.leases.acquire(trx, row.id);
@@ -76,6 +69,37 @@ export async function openSession(deps: AdmissionDeps, request: OpenRequest): Pr
   if (opened.fresh) deps.metrics.created.add(1, { model: request.model });
   deps.log.ring(opened.row.id);
   return opened;
+}
+
+/** How many places the owner has taken; throws `session_limit` where none is left for it. */
+async function countFree(
+  trx: Trx,
+  { id, projectId }: Principal,
+  { name, own, project }: Allowances,
+): Promise<number> {
+  const owner = { created_by: id };
+  await store.lockPlaces(trx, owner);
+  const places = await store.countPlaces(trx, owner);
+  if (places >= own.maxSessions) throw await noPlace(trx, owner, { name, max: own.maxSessions });
+  if (project.maxSessions === null) return places;
+  const all = { project_id: projectId };
+  await store.lockPlaces(trx, all);
+  if ((await store.countPlaces(trx, all)) >= project.maxSessions) {
+    throw await noPlace(trx, all, { name: 'this project', max: project.maxSessions });
+  }
+  return places;
+}
+
+/** Says which limit it is, and when a place will be free. */
+async function noPlace(
+  trx: Trx,
+  of: store.PlaceHolder,
+  { name, max }: { name: string; max: number },
+): Promise<HoldfastError> {
+  const free = await store.placeFreeAt(trx, of);
+  const when = free === null ? '' : ` A place is free at ${free.toISOString()} at the latest.`;
+  const text = `At most ${max} sessions of ${name} may be active at once. End one, or wait.${when}`;
+  return new HoldfastError('session_limit', text, { retryAfterS: LIMIT_RETRY_AFTER_S });
 }
 
 /** Refuses a session whose first response is more than a budget allows. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Principal } from '../auth/index.ts';
+import { fixedLimits } from '../auth/testing/index.ts';
 import { newId, systemClock } from '../kernel/index.ts';
 import { createModels, createVoiceAccounts, defaultCatalogue } from '../models/index.ts';
 import type { Database } from '../platform/database/index.ts';
@@ -56,7 +57,7 @@ async function open(database: Database): Promise<Bench> {
     metrics: createMetrics(telemetry.meter),
     reconnectWindowMs: 0,
     revision: 'r1',
-    maxActiveSessions: 5,
+    limits: fixedLimits({ maxSessions: 5 }),
     maxSessionMs: 3_600_000,
     clientSecrets: {
       mint: () => Promise.reject(new Error('not here')),
@@ -160,7 +161,7 @@ withDatabase(openDatabase => {
     it('does not count what was only minted', async () => {
       const ann = person();
       for (let i = 0; i < 7; i++) await mint(ann);
-      expect(await store.countPlaces(database.db, ann.id)).toBe(0);
+      expect(await store.countPlaces(database.db, { created_by: ann.id })).toBe(0);
       for (let i = 0; i < 5; i++) await admit(ann);
     });
 
@@ -175,9 +176,9 @@ withDatabase(openDatabase => {
         { actor, lease },
       );
       expect(await state(lease.subject)).toBe('disconnected');
-      expect(await store.countPlaces(database.db, ann.id)).toBe(1);
+      expect(await store.countPlaces(database.db, { created_by: ann.id })).toBe(1);
       await shift(lease.subject, 'reconnect_until', -1);
-      expect(await store.countPlaces(database.db, ann.id)).toBe(0);
+      expect(await store.countPlaces(database.db, { created_by: ann.id })).toBe(0);
     });
 
     it('admits the session that was minted with a secret, once', async () => {
@@ -441,7 +442,7 @@ withDatabase(openDatabase => {
       const admin = person('Admin');
       const ended = await bench.sessions.end(caller(admin), lease.subject);
       expect(ended).toMatchObject({ state: 'ended', close_reason: 'end_requested' });
-      expect(await store.countPlaces(database.db, ann.id)).toBe(0);
+      expect(await store.countPlaces(database.db, { created_by: ann.id })).toBe(0);
       expect(bench.rung).toContain(bench.leases.replica);
       expect(bench.audited).toContainEqual(
         expect.objectContaining({ action: 'sessions.end', target: lease.subject }),
@@ -460,7 +461,7 @@ withDatabase(openDatabase => {
       await expect(bench.sessions.get(caller(ann), lease.subject)).rejects.toMatchObject({
         code: 'not_found',
       });
-      expect(await store.countPlaces(database.db, ann.id)).toBe(0);
+      expect(await store.countPlaces(database.db, { created_by: ann.id })).toBe(0);
       expect(bench.erased).toContain(lease.subject);
       const late = bench.deps.log.appendNow({
         subject: lease.subject,
@@ -499,11 +500,28 @@ withDatabase(openDatabase => {
     });
   });
 
+  it('never admits more to a project than it may have, whoever asks', async () => {
+    const limits = fixedLimits({ maxSessions: 5, ofProject: 3 });
+    const project = `p${newId('ses')}`;
+    const callers = Array.from({ length: 6 }, () => ({ ...person(), projectId: project }));
+    const answers = await Promise.allSettled(
+      callers.map(principal => openSession({ ...bench.deps, limits }, request(principal))),
+    );
+    const refused = answers.filter(answer => answer.status === 'rejected');
+    expect(refused).toHaveLength(3);
+    for (const { reason } of refused) {
+      expect(reason).toMatchObject({ code: 'session_limit' });
+      expect(reason.detail).toMatch(
+        /^At most 3 sessions of this project may be active.* free at 20\d\d-.*Z at the late/,
+      );
+    }
+  });
+
   it('never admits the sixth, however many race', async () => {
     const ann = person();
     const answers = await Promise.allSettled(Array.from({ length: 12 }, () => admit(ann)));
     const admitted = answers.filter(answer => answer.status === 'fulfilled');
     expect(admitted).toHaveLength(5);
-    expect(await store.countPlaces(database.db, ann.id)).toBe(5);
+    expect(await store.countPlaces(database.db, { created_by: ann.id })).toBe(5);
   });
 });

@@ -96,27 +96,42 @@ export async function admit(
     .executeTakeFirst();
 }
 
+/** Whose places are counted: those of an owner, or of all owners in a project. */
+export type PlaceHolder = { readonly created_by: string } | { readonly project_id: string };
+
 /**
- * Serialises admissions of one owner until the transaction ends: without this, two replicas could
- * both count four sessions and admit a fifth and a sixth.
+ * Serialises the admissions that count the same places until the transaction ends: without this,
+ * two replicas could both count four sessions and admit a fifth and a sixth.
  */
-export async function lockOwner(trx: Trx, owner: string): Promise<void> {
-  const name = `session-places:${owner}`;
+export async function lockPlaces(trx: Trx, of: PlaceHolder): Promise<void> {
+  const name = `session-places:${'created_by' in of ? of.created_by : `project:${of.project_id}`}`;
   await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(trx);
 }
 
-/** Places the owner holds. One whose reconnect window is over is free even before the sweep. */
-export async function countPlaces(executor: Executor, owner: string): Promise<number> {
-  const row = await tables(executor)
+function taken(executor: Executor, of: PlaceHolder) {
+  return tables(executor)
     .selectFrom('sessions')
-    .select(eb => eb.fn.countAll<number>().as('places'))
-    .where('created_by', '=', owner)
+    .where(eb => eb.and(of))
     .where('holds_place', '=', true)
     .where(eb =>
       eb.or([eb('reconnect_until', 'is', null), eb('reconnect_until', '>', sql<Date>`now()`)]),
-    )
+    );
+}
+
+/** Places that are taken. One whose reconnect window is over is free even before the sweep. */
+export async function countPlaces(executor: Executor, of: PlaceHolder): Promise<number> {
+  const row = await taken(executor, of)
+    .select(eb => eb.fn.countAll<number>().as('places'))
     .executeTakeFirstOrThrow();
   return row.places;
+}
+
+/** When the first of the taken places becomes free by itself; null where none is taken. */
+export async function placeFreeAt(executor: Executor, of: PlaceHolder): Promise<Date | null> {
+  const row = await taken(executor, of)
+    .select(sql<Date | null>`min(coalesce(reconnect_until, expires_at))`.as('free_at'))
+    .executeTakeFirstOrThrow();
+  return row.free_at;
 }
 
 export async function lock(trx: Trx, id: string): Promise<SessionRow | undefined> {

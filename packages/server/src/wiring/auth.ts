@@ -26,7 +26,7 @@ export function openAuth(config: Config, platform: Platform): Feature & { readon
       publicUrl: server.publicUrl,
       tls: server.tls !== null,
       corsOrigins: server.corsOrigins,
-      rateLimit: server.rateLimit,
+      limits: config.limits,
       projects: identity.projects,
       keyMaxDays: identity.keyMaxDays,
     },

@@ -28,8 +28,7 @@ export async function openRealtime(
   },
 ): Promise<Feature> {
   const { auth, work, models, accounts, recordings } = others;
-  const { defaultsFile, lockedAlsoAllowed, maxActivePerOwner, reconnectWindowMs, retentionDays } =
-    config.sessions;
+  const { defaultsFile, lockedAlsoAllowed, reconnectWindowMs, retentionDays } = config.sessions;
   const { clientBytesPerSecond } = config.sessions;
   const { roles, revision, shutdownAcceptMs } = config.server;
   work.kinds.add(SESSION_KIND);
@@ -44,7 +43,7 @@ export async function openRealtime(
     defaults: defaultsFile === null ? SEED_DEFAULTS : await loadSessionDefaults(defaultsFile),
     lockedAlsoAllowed,
     revision,
-    maxActiveSessions: maxActivePerOwner,
+    limits: auth.limits,
     relayLimits: { clientBytesPerSecond },
     reconnectWindowMs,
     retentionMs: retentionDays === null ? null : retentionDays * DAY_MS,

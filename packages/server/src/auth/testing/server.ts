@@ -6,10 +6,11 @@ import { type CapturedTelemetry, captureTelemetry } from '../../http/testing.ts'
 import { systemClock } from '../../kernel/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import { createProcessDoorbell } from '../../platform/doorbell/testing.ts';
-import { createProcessRateLimiter } from '../../platform/limits/index.ts';
+import { type BucketSize, createProcessRateLimiter } from '../../platform/limits/index.ts';
 import { randomMasterKey } from '../../platform/log/testing.ts';
 import { createSealer } from '../../platform/secrets/index.ts';
 import { type Auth, type AuthDeps, type AuthOptions, createAuth } from '../create-auth.ts';
+import type { LimitDefaults, Limits } from '../limits.ts';
 import type { Principal } from '../principal.ts';
 import { authRoutes } from '../routes.ts';
 import { signInRoutes } from '../sign-in-routes.ts';
@@ -27,6 +28,17 @@ export const FROZEN = { nowMs: () => 0, monotonicMs: () => 0 };
 const MASTER_KEY = randomMasterKey();
 /** Plenty, so that only tests of the limit meet it. */
 const NO_LIMIT = { perMinute: 1_000_000, burst: 1_000_000 };
+/** Limits that are the same for every owner. */
+export function fixedLimits(own: { maxSessions: number; ofProject?: number }): Pick<Limits, 'of'> {
+  const project = { maxSessions: own.ofProject ?? null, rate: null };
+  return { of: async () => ({ name: 'you', own: { ...own, rate: NO_LIMIT }, project }) };
+}
+
+/** The same for people and keys, and none for projects. */
+export function limitsOf(rate: BucketSize, maxSessions = 5): LimitDefaults {
+  const one = { maxSessions, rate };
+  return { person: one, key: one, project: { maxSessions: null, rate: null } };
+}
 
 /** The database stays the caller's. */
 export async function openTestAuth(
@@ -53,7 +65,7 @@ export async function openTestAuth(
       publicUrl: null,
       tls: false,
       corsOrigins: [],
-      rateLimit: NO_LIMIT,
+      limits: limitsOf(NO_LIMIT),
       projects: [],
       keyMaxDays: null,
       ...options,

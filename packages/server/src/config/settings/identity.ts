@@ -71,4 +71,20 @@ export const identitySettings = {
   HOLDFAST_RATE_LIMIT_BURST: setting(integer(1, 1_000_000), '10', {
     description: 'How many of them may come at once.',
   }),
+  HOLDFAST_KEY_RATE_LIMIT_PER_MINUTE: setting(integer(1, 1_000_000), '600', {
+    description:
+      'The same for each API key, where an Admin has not set another limit; never less than a ' +
+      'person has.',
+  }),
+  HOLDFAST_KEY_RATE_LIMIT_BURST: setting(integer(1, 1_000_000), '100', {
+    description: 'How many of them may come at once; never less than of a person.',
+  }),
+  HOLDFAST_PROJECT_RATE_LIMIT_PER_MINUTE: optional(integer(1, 1_000_000), {
+    description:
+      'The same for all callers of a project together, where an Admin has not set another limit. ' +
+      'Unset: not limited.',
+  }),
+  HOLDFAST_PROJECT_RATE_LIMIT_BURST: optional(integer(1, 1_000_000), {
+    description: 'How many of them may come at once. Unset: as many as in a minute.',
+  }),
 };

@@ -6,7 +6,17 @@ const MIB = 1024 * 1024;
 /** Voice sessions and their recordings. */
 export const sessionSettings = {
   HOLDFAST_MAX_ACTIVE_SESSIONS: setting(integer(1, 100_000), '5', {
-    description: 'Active sessions that one owner may have at the same time.',
+    description: 'Active sessions that one person may have at the same time.',
+  }),
+  HOLDFAST_KEY_MAX_ACTIVE_SESSIONS: setting(integer(1, 100_000), '100', {
+    description:
+      'The same for each API key, where an Admin has not set another limit; never less than a ' +
+      'person has.',
+  }),
+  HOLDFAST_PROJECT_MAX_ACTIVE_SESSIONS: optional(integer(1, 100_000), {
+    description:
+      'The same for all callers of a project together, where an Admin has not set another limit. ' +
+      'Unset: not limited.',
   }),
   HOLDFAST_CLIENT_BYTES_PER_SECOND: setting(integer(64 * 1024, 1024 * MIB), String(MIB), {
     description:

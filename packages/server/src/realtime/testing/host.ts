@@ -1,5 +1,6 @@
 import type { Role } from '@holdfast/protocol';
 import { type Auth, createAuth, type Principal } from '../../auth/index.ts';
+import { fixedLimits, limitsOf } from '../../auth/testing/index.ts';
 import { createHttpServer, type Guard } from '../../http/index.ts';
 import { HoldfastError, systemClock } from '../../kernel/index.ts';
 import { createModels, createVoiceAccounts, defaultCatalogue } from '../../models/index.ts';
@@ -73,7 +74,7 @@ export async function openRealtimeHost(
     audit: { record: async record => void audited.push({ ...record }) },
     defaults: SEED_DEFAULTS,
     revision: 'test',
-    maxActiveSessions: 5,
+    limits: fixedLimits({ maxSessions: 5 }),
     reconnectWindowMs: 0,
     retentionMs: null,
     drainAcceptMs: 0,
@@ -137,7 +138,7 @@ function openAuth(ports: Awaited<ReturnType<typeof openPorts>>): Auth {
       publicUrl: null,
       tls: false,
       corsOrigins: [],
-      rateLimit: { perMinute: 60, burst: 10 },
+      limits: limitsOf({ perMinute: 60, burst: 10 }),
       projects: [],
       keyMaxDays: null,
     },

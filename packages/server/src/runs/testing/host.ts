@@ -8,6 +8,7 @@ import {
   type Principal,
   type StreamTickets,
 } from '../../auth/index.ts';
+import { limitsOf } from '../../auth/testing/index.ts';
 import { createHttpServer, type Guard } from '../../http/index.ts';
 import { HoldfastError, systemClock } from '../../kernel/index.ts';
 import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.ts';
@@ -253,7 +254,7 @@ function openAuth(ports: Awaited<ReturnType<typeof openPorts>>) {
       publicUrl: null,
       tls: false,
       corsOrigins: [],
-      rateLimit: { perMinute: 60, burst: 10 },
+      limits: limitsOf({ perMinute: 60, burst: 10 }),
       projects: [],
       keyMaxDays: null,
     },
