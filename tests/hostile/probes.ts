@@ -84,7 +84,7 @@ const writes: Record<string, Probe> = {
   'to programs': probe('touch /usr/bin/hostile || touch /bin/hostile'),
   'to libraries': probe('touch /usr/lib/hostile || touch /lib/hostile'),
   'to settings': probe('touch /etc/hostile || echo x >> /etc/passwd || echo x >> /etc/hosts'),
-  'to the bridge': probe('echo x >> /opt/holdfast/bridge.ts || mv /opt/holdfast/bridge.ts /tmp'),
+  'to the bridge': probe('echo x >> /opt/holdfast/bridge.mjs || mv /opt/holdfast/bridge.mjs /tmp'),
   'to Node': probe('touch "$(command -v node)"'),
   'to settings of the kernel': probe(
     'echo x > /proc/sys/kernel/core_pattern || echo x > /proc/sys/vm/overcommit_memory',

@@ -1,11 +1,26 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
-import type { BridgeOrder, BridgeReport } from './bridge.ts';
 import type { ControlGroup } from './control-groups.ts';
 import { GroupProcess } from './group-process.ts';
 import type { SandboxedProcess } from './sandbox.ts';
 
 const REPORT_MAX_CHARS = 100;
+
+/** What the bridge is to do. */
+export interface BridgeOrder {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Where the command starts. Perhaps only the user that it runs as can enter it. */
+  readonly cwd: string;
+  /** Ports of the sandbox's loopback and the Unix sockets inside that they lead to. */
+  readonly ports: readonly { readonly port: number; readonly socket: string }[];
+}
+
+/** How the command ended. */
+export interface BridgeReport {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
 
 interface Bridged {
   readonly control: Duplex;

@@ -2,7 +2,7 @@ import { chownSync, lstatSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NODE_INSIDE } from '../../platform/isolation/index.ts';
-import type { BridgeOrder } from './bridge.ts';
+import type { BridgeOrder } from './bridged-process.ts';
 import type { ControlGroups } from './control-groups.ts';
 import { isolatedEnvironment } from './environment.ts';
 import {
@@ -20,14 +20,10 @@ import { type IdRange, isInRange } from './user-ids.ts';
 
 export const GATEWAY_SOCKET_INSIDE = '/run/holdfast/gateway.sock';
 export const PROXY_SOCKET_INSIDE = '/run/holdfast/proxy.sock';
-export const BRIDGE_INSIDE = '/opt/holdfast/bridge.ts';
-export const BRIDGE = fileURLToPath(new URL('./bridge.ts', import.meta.url));
+export const BRIDGE_INSIDE = '/opt/holdfast/bridge.mjs';
+export const BRIDGE = fileURLToPath(new URL('./bridge.mjs', import.meta.url));
 /** The first program inside. */
-export const BRIDGE_COMMAND = [
-  NODE_INSIDE,
-  '--disable-warning=ExperimentalWarning',
-  BRIDGE_INSIDE,
-] as const;
+export const BRIDGE_COMMAND = [NODE_INSIDE, BRIDGE_INSIDE] as const;
 
 /**
  * The parts of `/etc` that programs need. Names come from generated files, and there is no

@@ -91,7 +91,7 @@ describe('secrets', () => {
 
   it('in the names of folders are on no command line inside', async () => {
     const { stdout } = await sh(sandbox, mounts, 'cat /proc/*/cmdline | tr "\\0" "\\n"');
-    expect(stdout).toContain('/opt/holdfast/bridge.ts');
+    expect(stdout).toContain('/opt/holdfast/bridge.mjs');
     expect(stdout).not.toContain(folder);
     expect(stdout).not.toContain(process.execPath);
   });

@@ -1,32 +1,21 @@
+// @ts-check
 /**
- * The first program inside a sandbox, run by Node there: it has nothing but Node's own modules. It
+ * The first program inside a sandbox, run by Node there: it has nothing but Node's own modules, and
+ * is JavaScript because every command starts it: to strip types takes longer than all the rest. It
  * gives the processes inside a loopback that leads to the sockets mounted for them, starts the
  * command in a process group of its own, passes signals to that group, and reports how it ended.
  *
  * The line to the server is file descriptor 3, or the Unix socket that the argument names. One JSON
- * value a line: first `BridgeOrder` comes in, then `{"signal": "SIGINT"}` any number of times; out
+ * value a line: first `BridgeOrder` (`bridged-process.ts`) comes in, then `{"signal": "SIGINT"}` any number of times; out
  * goes one `BridgeReport`. Orders never come in an argument or in the environment of this process,
  * where other processes could read them. When the line is cut, the server is gone and everything
  * here ends.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer, Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-
-export interface BridgeOrder {
-  readonly command: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  /** Where the command starts. Perhaps only the user that it runs as can enter it. */
-  readonly cwd: string;
-  /** Ports of the sandbox's loopback and the Unix sockets inside that they lead to. */
-  readonly ports: readonly { readonly port: number; readonly socket: string }[];
-}
-
-export interface BridgeReport {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
 
 const CONTROL_FD = 3;
 /** `O_CLOEXEC`, which Node's own constants lack. */
@@ -37,8 +26,11 @@ const NOT_FOUND_CODE = 127;
 const control = openLine(process.argv[2]);
 const lines = createInterface({ input: control })[Symbol.asyncIterator]();
 
-/** With a socket nothing was inherited but input, output and errors. */
-function openLine(path: string | undefined): Socket {
+/**
+ * With a socket nothing was inherited but input, output and errors.
+ * @param {string | undefined} path
+ */
+function openLine(path) {
   if (path !== undefined) return connect(path);
   closeInherited();
   return new Socket({ fd: CONTROL_FD, readable: true, writable: true });
@@ -48,7 +40,7 @@ function openLine(path: string | undefined): Socket {
  * Others inside can open what this process has open. Bubblewrap passes on whatever it was started
  * with; of what Node opens itself there are only pipes, nameless files of the kernel and /dev/null.
  */
-function closeInherited(): void {
+function closeInherited() {
   for (const fd of readdirSync('/proc/self/fd').map(Number)) {
     if (fd <= CONTROL_FD) continue;
     try {
@@ -56,21 +48,29 @@ function closeInherited(): void {
         readlinkSync(`/proc/self/fd/${fd}`),
       );
       const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
-      const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)![1]!, 8);
+      const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '0', 8);
       if (!isNode || (flags & CLOSE_ON_EXEC) === 0) closeSync(fd);
     } catch (error) {
       // The folder that was being read is closed by now.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error;
     }
   }
 }
 
-function isOrder(value: unknown): value is BridgeOrder {
+/**
+ * @param {unknown} value
+ * @returns {value is import('./bridged-process.ts').BridgeOrder}
+ */
+function isOrder(value) {
   return typeof value === 'object' && value !== null && 'command' in value;
 }
 
-/** Passes bytes both ways; when one side fails, the other is closed. */
-async function listen(port: number, socket: string): Promise<void> {
+/**
+ * Passes bytes both ways; when one side fails, the other is closed.
+ * @param {number} port
+ * @param {string} socket
+ */
+async function listen(port, socket) {
   const server = createServer({ allowHalfOpen: true }, near => {
     const far = connect({ path: socket, allowHalfOpen: true });
     near.on('error', () => far.destroy()).on('close', () => far.destroy());
@@ -78,13 +78,15 @@ async function listen(port: number, socket: string): Promise<void> {
     near.pipe(far);
     far.pipe(near);
   });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', reject).listen(port, '127.0.0.1', resolve);
-  await promise;
+  await once(server.listen(port, '127.0.0.1'), 'listening');
   server.on('error', () => {});
 }
 
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+/**
+ * @param {import('node:child_process').ChildProcess} child
+ * @param {NodeJS.Signals} signal
+ */
+function signalGroup(child, signal) {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, signal);
@@ -93,11 +95,16 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-function end(report: BridgeReport, exitCode: number): void {
+/**
+ * @param {import('./bridged-process.ts').BridgeReport} report
+ * @param {number} exitCode
+ */
+function end(report, exitCode) {
   control.end(`${JSON.stringify(report)}\n`, () => process.exit(exitCode));
 }
 
-function start(order: BridgeOrder): ChildProcess {
+/** @param {import('./bridged-process.ts').BridgeOrder} order */
+function start(order) {
   const [program = '', ...args] = order.command;
   const child = spawn(program, args, {
     env: { ...order.env },
@@ -114,7 +121,7 @@ function start(order: BridgeOrder): ChildProcess {
 }
 
 /** When memory runs out, the kernel kills the processes inside before the server. */
-function offerMemory(): void {
+function offerMemory() {
   try {
     writeFileSync('/proc/self/oom_score_adj', '1000');
   } catch {
@@ -122,16 +129,16 @@ function offerMemory(): void {
   }
 }
 
-async function main(): Promise<void> {
+async function main() {
   offerMemory();
   const first = await lines.next();
-  const order: unknown = first.done ? undefined : JSON.parse(first.value);
+  /** @type {unknown} */
+  const order = first.done ? undefined : JSON.parse(first.value);
   if (!isOrder(order)) process.exit(1);
   for (const { port, socket } of order.ports) await listen(port, socket);
   const child = start(order);
   for await (const line of { [Symbol.asyncIterator]: () => lines }) {
-    const { signal } = JSON.parse(line) as { signal: NodeJS.Signals };
-    signalGroup(child, signal);
+    signalGroup(child, JSON.parse(line).signal);
   }
   signalGroup(child, 'SIGKILL');
   process.exit(1);
