@@ -78,6 +78,16 @@ describe('without a valid credential', () => {
     expect(await world.upstreamSessions()).toBe(before);
   });
 
+  it('health and metrics are read all the same, and name nobody', async () => {
+    const owner = world.caller('Developer in default').principal;
+    const session = await world.things.of('session', owner);
+    for (const path of ['/health', '/metrics']) {
+      const { status, body } = await world.ask('GET', path);
+      expect([path, status]).toEqual([path, 200]);
+      for (const name of [owner.id, owner.projectId, session]) expect(body).not.toContain(name);
+    }
+  });
+
   it.each([
     ['a subprotocol', (key: string) => ['', { 'sec-websocket-protocol': subprotocol(key) }]],
     ['a query value', (key: string) => [`&api-key=${key}`, {}]],
@@ -101,6 +111,21 @@ describe('the policy table', () => {
     const used = new Set(routes().map(route => route.policy));
     expect([...used].filter(policy => findPolicy(policy) === undefined)).toEqual([]);
     expect(Object.keys(POLICIES).filter(policy => !used.has(policy))).toEqual([]);
+  });
+
+  it('lets strangers in where it is meant to, and nowhere else', () => {
+    // The console's own files are as many as its build has.
+    const open = routes().filter(
+      ({ method, policy }) =>
+        findPolicy(policy)?.public && policy !== 'public.console' && method !== 'HEAD',
+    );
+    expect(open.map(({ method, url }) => `${method} ${url}`).toSorted()).toEqual([
+      ...['GET /auth/callback', 'GET /auth/local', 'GET /auth/login', 'GET /blobs/*'],
+      ...['GET /health', 'GET /health/', 'GET /livez', 'GET /metrics', 'GET /openapi.json'],
+      ...['GET /readyz', 'OPTIONS *', 'POST /auth/backchannel-logout', 'POST /auth/logout'],
+    ]);
+    const files = routes().filter(({ policy }) => policy === 'public.console');
+    expect(new Set(files.map(({ method }) => method))).toEqual(new Set(['GET', 'HEAD']));
   });
 
   it('decides access: every route × caller × owner × project', async () => {

@@ -151,6 +151,11 @@ it('data without keys, or with older ones, are refused until the lost is erased'
     where subject = ${ids.kept} and private_key_id is not null limit 1`;
   await key.execute(database.db);
   await expect(startOn()).rejects.toThrow(/without its data keys/);
+  // Whatever is older has nothing to show of it.
+  await sql`insert into subjects (id, kind, project_id, created_by, created_at)
+    select 'ses_' || lpad(n::text, 32, '0'), 'session', 'default', 'local', now() - interval '1 day'
+    from generate_series(1, 100) as n`.execute(database.db);
+  await expect(startOn()).rejects.toThrow(/without its data keys/);
   await sql`delete from subject_keys`.execute(database.db);
   const blocks = (await readFile(GUIDE, 'utf8')).matchAll(/```sql\n([\s\S]*?)```/g);
   const [count = '', remedy = ''] = Array.from(blocks, ([, block]) => block!);

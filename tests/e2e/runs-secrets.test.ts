@@ -14,6 +14,8 @@ import { type Stack, startStack } from './harness/stacks.ts';
 
 const TELLING_AGENT = fileURLToPath(new URL('./harness/telling-agent.ts', import.meta.url));
 const TELLING = 'telling';
+const DISK_MAX_BYTES = 3 * 1024 ** 3;
+const FILES_MAX = 10_000;
 
 let folder: string;
 let stack: Stack;
@@ -31,7 +33,11 @@ async function start(name: 'embedded' | 'production'): Promise<void> {
     read_only_paths: [TELLING_AGENT],
   };
   writeFileSync(agentsFile, JSON.stringify({ agents: [agent] }));
-  stack = await startStack(name, { server: { HOLDFAST_AGENTS_FILE: agentsFile } });
+  const limits = {
+    HOLDFAST_RUNS_DISK_MAX_BYTES: String(DISK_MAX_BYTES),
+    HOLDFAST_RUNS_FILES_MAX: String(FILES_MAX),
+  };
+  stack = await startStack(name, { server: { HOLDFAST_AGENTS_FILE: agentsFile, ...limits } });
   api = new RunsApi(stack.url);
 }
 
@@ -113,6 +119,18 @@ describe('on the production stack', () => {
     expect(reached).toBe(0);
     expect(existsSync(join(folder, 'written'))).toBe(false);
     expect(globSync(`${stack.servers[0]!.dataDir}/**/written-by-agent`)).toEqual([]);
+  });
+
+  it('has the limits that settings name, and runs when nothing else wants to', async () => {
+    const commands = [
+      'ulimit -f; chrt --pid $$',
+      `mkdir many; cd many; seq ${FILES_MAX} | xargs touch; sleep 600`,
+    ];
+    const run = await api.working(`${directives(commands)}\nTake much.`);
+    const said = outputs(await api.follow(run.id));
+    // A shell counts blocks of 512 bytes.
+    expect(said[0]).toMatch(new RegExp(`^${DISK_MAX_BYTES / 512}\\n.*SCHED_IDLE`));
+    expect(await api.run(run.id)).toMatchObject({ status: 'failed', reason: 'file_limit' });
   });
 
   it('takes the token of a run that has ended for nothing', async () => {

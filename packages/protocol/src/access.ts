@@ -20,7 +20,8 @@ export const me = z.object({
 });
 export type Me = z.infer<typeof me>;
 
-export const apiKeyRequest = z.object({
+/** A misspelt limit would make a key without it. */
+export const apiKeyRequest = z.strictObject({
   name: z.string().trim().min(1).max(100),
   role: role.default('Developer'),
   expires_in_days: z.number().int().min(1).max(730).optional(),

@@ -26,7 +26,7 @@ export type RealtimeSessionConfig = z.infer<typeof realtimeSessionConfig>;
 const OWN_NAMES = /^(holdfast|locked|max_sessions)$/i;
 
 const expiresAfter = z
-  .object({
+  .strictObject({
     anchor: z.literal('created_at').default('created_at'),
     seconds: z
       .number()

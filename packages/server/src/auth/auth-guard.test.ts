@@ -92,6 +92,29 @@ describe('the guard', () => {
     expect(await read(other.headers)).toBe(200);
   });
 
+  it('limits and records wrong tokens of runs by address, and limits what a run asks', async () => {
+    const options = { limits: limitsOf({ perMinute: 1, burst: 1 }) };
+    const runs = new Map(['one', 'other'].map(run => [`rt_${run.padEnd(43, 'x')}`, run]));
+    test = await openTestAuth(database, options, { runOfToken: async token => runs.get(token) });
+    test.app.get('/model', { config: { policy: 'models.call' } }, async () => ({}));
+    const ask = async (token: string) => {
+      const sent = { ...headers, authorization: `Bearer ${token}` };
+      return (await test.app.inject({ url: '/model', headers: sent })).statusCode;
+    };
+    const times = async (count: number, token: string) => {
+      const statuses: number[] = [];
+      for (let n = 0; n < count; n += 1) statuses.push(await ask(token));
+      return statuses;
+    };
+    expect(await times(12, `rt_${'w'.repeat(43)}`)).toEqual([...Array(10).fill(401), 429, 429]);
+    const [one, other] = runs.keys();
+    expect(await times(102, one!)).toEqual([...Array(100).fill(200), 429, 429]);
+    expect(await ask(other!)).toBe(200);
+    await test.auth.audit.flush();
+    const { data } = await test.auth.audit.list('default', { limit: 100 });
+    expect(data.filter(({ action }) => action === 'models.call')).toHaveLength(10);
+  });
+
   it('limits sign-in by address', async () => {
     test = await openTestAuth(database);
     const statuses = new Set<number>();
@@ -190,6 +213,9 @@ describe('routes', () => {
       { name: ' ' },
       { name: 'x', role: 'Owner' },
       { name: 'x', expires_in_days: 0 },
+      { name: 'x', scope: ['read'] },
+      { name: 'x', Scopes: ['read'] },
+      { name: 'x', expires_in: 1 },
     ]) {
       expect((await post(wrong)).statusCode).toBe(400);
     }

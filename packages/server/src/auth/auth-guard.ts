@@ -20,6 +20,8 @@ export interface AuthGuardDeps {
   readonly apiKeys: ApiKeys;
   readonly clientSecrets: ClientSecrets;
   readonly streamTickets: Pick<StreamTickets, 'verify'>;
+  /** The run whose token this is; absent: no token of a run is let in. */
+  readonly runOfToken?: ((token: string) => Promise<string | undefined>) | undefined;
   readonly audit: Audit;
   readonly limiter: RateLimiter;
   readonly limits: Pick<Limits, 'of'>;
@@ -59,14 +61,20 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
         const limit = ADDRESS_LIMITS[request.policy ?? ''];
         if (limit !== undefined) {
           const bucket = `${request.policy}:${request.clientAddress ?? 'unknown'}`;
-          const decision = await deps.limiter.take(bucket, limit);
-          if (!decision.allowed) throw tooMany(decision.retryAfterS);
+          await take(deps, bucket, limit);
         }
         return undefined;
       }
-      if (policy.runToken && runTokenOf(request.headers, request.query)) return undefined;
-      const check = request.again ? principalOf : known;
-      const principal = await check(deps, request, policy.ticket === true);
+      const token = policy.runToken ? runTokenOf(request.headers, request.query) : undefined;
+      if (token !== undefined) {
+        const run = await counted(deps, request, () => runOf(deps, token));
+        if (!request.again)
+          await take(deps, `reads:${run}`, times(deps.rateLimit, READS_PER_WRITE));
+        return undefined;
+      }
+      const principal = await counted(deps, request, () =>
+        principalOf(deps, request, policy.ticket === true),
+      );
       if (!request.again) await limit(deps, request, principal);
       authorize(request.policy, principal);
       return principal;
@@ -87,47 +95,63 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
   };
 }
 
-/** The same; failures count against the address that they come from. */
-async function known(
+/** Checks a credential; failures count against the address that they come from. */
+async function counted<T>(
   deps: AuthGuardDeps,
   request: GuardedRequest,
-  takesTicket: boolean,
-): Promise<Principal> {
+  check: () => Promise<T>,
+): Promise<T> {
   try {
-    return await principalOf(deps, request, takesTicket);
+    return await check();
   } catch (error) {
+    if (request.again) throw error;
     if (!(error instanceof HoldfastError) || error.code !== 'unauthenticated') throw error;
     const bucket = `failures:${request.clientAddress ?? 'unknown'}`;
-    const size = times(deps.rateLimit, FAILURES_PER_WRITE);
-    const decision = await deps.limiter.take(bucket, size);
-    throw decision.allowed ? error : tooMany(decision.retryAfterS);
+    await take(deps, bucket, times(deps.rateLimit, FAILURES_PER_WRITE));
+    throw error;
   }
+}
+
+async function take({ limiter }: AuthGuardDeps, bucket: string, size: BucketSize): Promise<void> {
+  const decision = await limiter.take(bucket, size);
+  if (!decision.allowed) throw tooMany(decision.retryAfterS);
 }
 
 function times({ perMinute, burst }: BucketSize, factor: number): BucketSize {
   return { perMinute: perMinute * factor, burst: burst * factor };
 }
 
-/** Throws `unavailable` for faults of the database, which must not look like wrong credentials. */
 async function principalOf(
   deps: AuthGuardDeps,
   request: GuardedRequest,
   takesTicket: boolean,
 ): Promise<Principal> {
-  let principal: Principal | undefined;
-  try {
+  const principal = await checked(async () => {
     const ticket = takesTicket ? request.query.get('ticket') : null;
     const ours = credentialsOf(request).find(credential => isOurs(credential.value));
-    if (ticket !== null) principal = await deps.streamTickets.verify(ticket);
-    else if (ours !== undefined) principal = await verifyOurs(deps, ours.value, request);
-    else principal = await deps.identity.authenticate(request);
+    if (ticket !== null) return deps.streamTickets.verify(ticket);
+    if (ours !== undefined) return verifyOurs(deps, ours.value, request);
+    return deps.identity.authenticate(request);
+  });
+  if (principal === undefined) throw unauthenticated();
+  return principal;
+}
+
+async function runOf({ runOfToken }: AuthGuardDeps, token: string): Promise<string> {
+  const run = await checked(async () => runOfToken?.(token));
+  if (run === undefined) throw unauthenticated();
+  return run;
+}
+
+/** Throws `unavailable` for faults of the database, which must not look like wrong credentials. */
+async function checked<T>(check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
   } catch (cause) {
     if (cause instanceof HoldfastError && cause.code !== 'unavailable') throw cause;
     const text = 'Credentials cannot be checked right now.';
     throw new HoldfastError('unavailable', text, { cause, retryAfterS: 5 });
   }
-  if (principal === undefined) throw unauthenticated();
-  return principal;
 }
 
 async function verifyOurs(

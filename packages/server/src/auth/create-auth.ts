@@ -37,6 +37,8 @@ export interface AuthDeps {
   readonly limiter: RateLimiter;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+  /** As `AuthGuardDeps` has it. */
+  readonly runOfToken?: (token: string) => Promise<string | undefined>;
 }
 
 export interface AuthOptions {
@@ -136,7 +138,15 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
   const secrets = { apiKeys, clientSecrets, streamTickets };
   return {
     mode: identity.mode,
-    guard: createAuthGuard({ ...secrets, identity, audit, limiter, limits, rateLimit }),
+    guard: createAuthGuard({
+      ...secrets,
+      identity,
+      runOfToken: deps.runOfToken,
+      audit,
+      limiter,
+      limits,
+      rateLimit,
+    }),
     limits,
     ...secrets,
     audit,

@@ -32,6 +32,7 @@ export {
 export type { BudgetNotice, ModelCall, ModelGateway } from './gateway/gateway.ts';
 export type { GatewayLimits } from './gateway/limits.ts';
 export { modelGatewayRoutes } from './gateway/routes.ts';
+export { runOfToken } from './gateway/run-tokens.ts';
 export { upstreamHealth } from './health.ts';
 export { createHostedTools } from './hosted-tools/hosted-tools.ts';
 export { hostedToolsRoutes } from './hosted-tools/routes.ts';

@@ -10,7 +10,7 @@ import type { Telemetry } from '../platform/telemetry/index.ts';
 import { CONTAINERS, type Container } from './recording.ts';
 
 /** Only a hostile file takes longer: 100 MB are parsed in less than a second. */
-const CPU_MAX_S = 20;
+export const PARSER_CPU_MAX_S = 20;
 /** Longer than that shows a busy machine, not a fault of the file. */
 const TIMEOUT_MS = 60_000;
 const BUSY_RETRY_S = 30;
@@ -42,7 +42,7 @@ export function createMeasureAudio(options: MeasureOptions): MeasureAudio {
   const limits: ConfinedLimits = {
     runsMax: options.parsersMax,
     heapMaxBytes: options.parserMemoryBytes,
-    cpuMaxS: CPU_MAX_S,
+    cpuMaxS: PARSER_CPU_MAX_S,
     timeoutMs: TIMEOUT_MS,
   };
   const readOnly = [dirname(MAIN), MANIFEST, LIBRARY];

@@ -3,14 +3,16 @@ import { type Auth, authRoutes, createAuth, signInRoutes } from '../auth/index.t
 import type { Platform } from '../compose.ts';
 import type { Config } from '../config/index.ts';
 import { systemClock } from '../kernel/index.ts';
+import { runOfToken } from '../models/index.ts';
 import type { Feature } from './feature.ts';
 import { VERSION } from './http.ts';
 
 export function openAuth(config: Config, platform: Platform): Feature & { readonly auth: Auth } {
   const { identity, server } = config;
   const { oidc } = identity;
+  const { db } = platform.database;
   const auth = createAuth(
-    { ...platform, clock: systemClock },
+    { ...platform, clock: systemClock, runOfToken: token => runOfToken(db, token) },
     {
       oidc: oidc && {
         issuer: oidc.issuer,

@@ -34,7 +34,7 @@ import type { Feature } from './feature.ts';
 const BUILTIN_MODEL = 'gpt-5.1-codex';
 const LOCAL_USER = 'local';
 const DEFAULT_PROJECT = 'default';
-const UPKEEP_INTERVAL_MS = 10 * 60_000;
+export const UPKEEP_INTERVAL_MS = 10 * 60_000;
 
 interface Others {
   readonly auth: Auth;

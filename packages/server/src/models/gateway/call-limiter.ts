@@ -3,33 +3,69 @@ import type { GatewayLimits } from './limits.ts';
 
 const RETRY_AFTER_S = 5;
 
-/** Bounds concurrent calls, because each holds its body and an upstream connection. */
-export class CallLimiter {
-  readonly #limits: Pick<GatewayLimits, 'maxCalls' | 'maxCallsPerCaller'>;
-  readonly #byCaller = new Map<string, number>();
-  #calls = 0;
+type CallLimits = Pick<
+  GatewayLimits,
+  'maxCalls' | 'maxCallsPerCaller' | 'maxHeldBytes' | 'maxHeldBytesPerCaller'
+>;
 
-  constructor(limits: Pick<GatewayLimits, 'maxCalls' | 'maxCallsPerCaller'>) {
+/** A call among others. */
+export interface CallPlace {
+  /** Counts bytes of its body, until it leaves. Throws when there is no room for them. */
+  hold(sizeBytes: number): void;
+  /** To be called once, when the call is over. */
+  leave(): void;
+}
+
+interface Use {
+  calls: number;
+  heldBytes: number;
+}
+
+/** Bounds concurrent calls and their bodies, because each holds its body to its end. */
+export class CallLimiter {
+  readonly #limits: CallLimits;
+  readonly #byCaller = new Map<string, Use>();
+  readonly #all: Use = { calls: 0, heldBytes: 0 };
+
+  constructor(limits: CallLimits) {
     this.#limits = limits;
   }
 
-  /** Throws when there is no room; the result is to be called once, when the call is over. */
-  enter(caller: string): () => void {
-    const own = this.#byCaller.get(caller) ?? 0;
-    const retry = { retryAfterS: RETRY_AFTER_S };
-    if (own >= this.#limits.maxCallsPerCaller) {
-      throw new HoldfastError('rate_limited', 'Too many calls at once.', retry);
-    }
-    if (this.#calls >= this.#limits.maxCalls) {
-      throw new HoldfastError('unavailable', 'The model gateway is busy.', retry);
-    }
-    this.#calls += 1;
-    this.#byCaller.set(caller, own + 1);
-    return () => {
-      this.#calls -= 1;
-      const left = (this.#byCaller.get(caller) ?? 1) - 1;
-      if (left > 0) this.#byCaller.set(caller, left);
-      else this.#byCaller.delete(caller);
+  /** Throws when there is no room. */
+  enter(caller: string): CallPlace {
+    const { maxCalls, maxCallsPerCaller, maxHeldBytes, maxHeldBytesPerCaller } = this.#limits;
+    const all = this.#all;
+    const own = this.#byCaller.get(caller) ?? { calls: 0, heldBytes: 0 };
+    if (own.calls >= maxCallsPerCaller) throw tooMuch('Too many calls at once.');
+    if (all.calls >= maxCalls) throw busy();
+    this.#byCaller.set(caller, own);
+    let held = 0;
+    for (const use of [own, all]) use.calls += 1;
+    return {
+      hold: sizeBytes => {
+        if (own.heldBytes + sizeBytes > maxHeldBytesPerCaller) {
+          throw tooMuch(`The bodies of calls at once may have ${maxHeldBytesPerCaller} bytes.`);
+        }
+        if (all.heldBytes + sizeBytes > maxHeldBytes) throw busy();
+        held += sizeBytes;
+        for (const use of [own, all]) use.heldBytes += sizeBytes;
+      },
+      leave: () => {
+        for (const use of [own, all]) {
+          use.calls -= 1;
+          use.heldBytes -= held;
+        }
+        if (own.calls === 0) this.#byCaller.delete(caller);
+      },
     };
   }
+}
+
+function tooMuch(text: string): HoldfastError {
+  return new HoldfastError('rate_limited', text, { retryAfterS: RETRY_AFTER_S });
+}
+
+function busy(): HoldfastError {
+  const text = 'The model gateway is busy.';
+  return new HoldfastError('unavailable', text, { retryAfterS: RETRY_AFTER_S });
 }

@@ -16,6 +16,7 @@ const LIMITS = {
   headerTimeoutMs: 300,
   idleTimeoutMs: 300,
   maxCallsPerCaller: 2,
+  maxHeldBytesPerCaller: 2 * MAX_BODY_BYTES - 1_000,
 };
 let database: Database;
 let upstream: ScriptedUpstream;
@@ -237,6 +238,21 @@ describe('bounds', () => {
       await expect.poll(async () => (await reservation())?.settled_usd ?? null).not.toBeNull();
       expect(await settledInFull()).toBe(!isRead);
     }
+  });
+
+  it('so many bytes of bodies of one caller at once', async () => {
+    const held: ServerResponse[] = [];
+    upstream.answer = response => void held.push(response);
+    const long = { input: 'x'.repeat(MAX_BODY_BYTES - 200) };
+    const waiting = ask(long);
+    await expect.poll(() => held.length).toBe(1);
+    const answer = await ask(long);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '5']);
+    expect(await answer.text()).toContain('bodies of calls at once');
+    held[0]!.end(usedTokens(1, 1));
+    expect((await waiting).status).toBe(200);
+    upstream.answer = response => response.end(usedTokens(1, 1));
+    expect((await ask(long)).status).toBe(200);
   });
 
   it('so many calls of one caller at once', async () => {

@@ -16,6 +16,10 @@ export interface GatewayLimits {
   readonly maxCallsPerCaller: number;
   /** Calls of this process at once; further ones are answered 503. */
   readonly maxCalls: number;
+  /** Bytes of bodies of one caller's calls at once; further ones are answered 429. */
+  readonly maxHeldBytesPerCaller: number;
+  /** The same of this process; further ones are answered 503. */
+  readonly maxHeldBytes: number;
 }
 
 export const GATEWAY_LIMITS: GatewayLimits = {
@@ -27,6 +31,8 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   totalTimeoutMs: 3_600_000,
   maxCallsPerCaller: 32,
   maxCalls: 512,
+  maxHeldBytesPerCaller: 64 * 1024 * 1024,
+  maxHeldBytes: 512 * 1024 * 1024,
 };
 
 /** Upstreams' error texts are cut here. */

@@ -5,6 +5,7 @@ import type { Model } from '../catalogue.ts';
 import type { Models } from '../models.ts';
 import type { WorstCase } from '../prices.ts';
 import type { TextProtocol } from '../text-upstream.ts';
+import type { CallPlace } from './call-limiter.ts';
 import type { ModelCallRoute } from './paths.ts';
 import { type ReadRequest, readRequest } from './requests/index.ts';
 
@@ -26,11 +27,16 @@ export interface PreparedCall {
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * Throws `payload_too_large`, and `invalid_request` for JSON beyond `JSON_LIMITS`; of that nothing
- * is kept, but it is read to its end, so that the caller reads the answer. A body whose
+ * Throws `payload_too_large`; `invalid_request` for JSON beyond `JSON_LIMITS`, and what `place`
+ * throws where it has no room: of those nothing is kept, but they are read to their end, so that
+ * the caller reads the answer. A body whose
  * `content-length` is too large is not read at all.
  */
-export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export async function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  place: Pick<CallPlace, 'hold'>,
+): Promise<Buffer> {
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
   const scanner = new JsonScanner('The body');
@@ -43,6 +49,7 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
       if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
       if (fault !== undefined) continue;
       try {
+        place.hold(part.length);
         scanner.push(part);
         parts.push(part);
       } catch (error) {

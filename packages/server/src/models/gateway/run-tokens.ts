@@ -60,3 +60,8 @@ export async function verifyRunToken(
     .executeTakeFirst();
   return row && { runId: row.run_id, projectId: row.project_id, owner: row.owner };
 }
+
+/** The id of the run behind a token, or undefined for every token that does not work (any more). */
+export async function runOfToken(executor: Executor, token: string): Promise<string | undefined> {
+  return (await verifyRunToken(executor, token))?.runId;
+}

@@ -41,14 +41,14 @@ export async function serve(deps: ServeDeps, exchange: Exchange, identify: Ident
     if (route === undefined) throw new HoldfastError('not_found', 'No such route.');
     const caller = await identify(exchange, false);
     if (route.kind === 'list') return sendModels(deps, exchange);
-    const leave = deps.callLimiter.enter(caller.runId ?? `${caller.projectId} ${caller.owner}`);
+    const place = deps.callLimiter.enter(caller.runId ?? `${caller.projectId} ${caller.owner}`);
     try {
       const bodyIsLate = !request.complete;
-      const bytes = await readBody(request, deps.limits.maxBodyBytes);
+      const bytes = await readBody(request, deps.limits.maxBodyBytes, place);
       if (bodyIsLate) await identify(exchange, true);
       await call(deps, exchange, { route, caller, bytes });
     } finally {
-      leave();
+      place.leave();
     }
   } catch (error) {
     refuse(deps, exchange, error);

@@ -15,11 +15,14 @@ import type { Sandbox } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
 import { findIdRange } from './user-ids.ts';
 
-/** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
-const TMP_MAX_BYTES = 1024 ** 3;
-const PROCESSES_MAX = 4_096;
-const OPEN_FILES_MAX = 65_536;
-const FILE_MAX_BYTES = 10 * 1024 ** 3;
+/** Limits where the options name no others. */
+export const SANDBOX_DEFAULTS = {
+  /** The size of `/tmp` and of `/dev/shm` inside, each. They are memory. */
+  tmpMaxBytes: 1024 ** 3,
+  processesMax: 4_096,
+  openFilesMax: 65_536,
+  fileMaxBytes: 10 * 1024 ** 3,
+};
 const PROBE_TIMEOUT_MS = 15_000;
 const PROBE_OUTPUT_MAX_CHARS = 500;
 
@@ -38,6 +41,8 @@ export interface SandboxOptions {
   readonly fileMaxBytes?: number;
   /** Processes and threads of one run. */
   readonly processesMax?: number;
+  /** Open files of one process. */
+  readonly openFilesMax?: number;
   /** Memory of all processes of a command. Left out: no control groups. */
   readonly memoryMaxBytes?: number;
   /** Whether everything inside runs only when nothing else wants to. */
@@ -134,11 +139,11 @@ async function tryOut(
   }
   const sandbox = create({
     ids,
-    tmpMaxBytes: options.tmpMaxBytes ?? TMP_MAX_BYTES,
+    tmpMaxBytes: options.tmpMaxBytes ?? SANDBOX_DEFAULTS.tmpMaxBytes,
     resources: {
-      processesMax: options.processesMax ?? PROCESSES_MAX,
-      openFilesMax: OPEN_FILES_MAX,
-      fileMaxBytes: options.fileMaxBytes ?? FILE_MAX_BYTES,
+      processesMax: options.processesMax ?? SANDBOX_DEFAULTS.processesMax,
+      openFilesMax: options.openFilesMax ?? SANDBOX_DEFAULTS.openFilesMax,
+      fileMaxBytes: options.fileMaxBytes ?? SANDBOX_DEFAULTS.fileMaxBytes,
       memoryMaxBytes: options.memoryMaxBytes ?? Number.POSITIVE_INFINITY,
     },
     groups: options.memoryMaxBytes === undefined ? undefined : ownControlGroups(),

@@ -9,7 +9,7 @@ export const LARGE_FILE_BYTES = 32 * 1024 ** 2;
  * Memory of one git process. An agent chooses the objects that git reads: a few bytes of deltas can
  * claim to become gigabytes. What git maps from packs does not count.
  */
-const GIT_MEMORY_MAX_BYTES = 1024 ** 3;
+export const GIT_MEMORY_MAX_BYTES = 1024 ** 3;
 /** A shell, because Node cannot set limits of a child; git takes its place. */
 const LIMITED = ['-c', 'ulimit -d "$0" && exec git "$@"', String(GIT_MEMORY_MAX_BYTES / 1024)];
 
