@@ -150,6 +150,19 @@ describe('measureAudio', () => {
     expect(double).toMatchObject({ duration_s: 4, header_duration_s: 8, truncated: true });
   });
 
+  it('takes no audio for a chunk, and no header for a missing end', async () => {
+    // Four letters and a size that fits, where a chunk could be; there are only samples.
+    const bytes = waveWith(0, 0);
+    bytes.write('fact', 44, 'latin1');
+    bytes.writeUInt32LE(1000, 48);
+    expect(await measure(bytes)).toMatchObject({ duration_s: 4, header_duration_s: null });
+    const whole = files.wav().length - 44;
+    const counted = await measure(waveWith(whole + 44, whole + 44));
+    expect(counted).toMatchObject({ duration_s: 4, truncated: false });
+    const list = Buffer.concat([files.wav(), Buffer.from('LIST\x04\0\0\0INFO', 'latin1')]);
+    expect(await measure(list)).toMatchObject({ duration_s: 4, header_duration_s: 4 });
+  });
+
   it('keeps a duration that the header promises beside what is there', async () => {
     const bytes = Buffer.from(files.webm());
     const at = bytes.indexOf(Buffer.from([0x44, 0x89, 0x88])) + 3;

@@ -4,7 +4,7 @@ import { type Edit, type Extent, Fault } from './extent.ts';
 /**
  * WAV, judged by the bytes that are there. Programs that write to a pipe cannot know the sizes that
  * the header wants: they leave 0, all ones, or about the most that fits, and some write a wrong
- * size. A size that leads neither to another chunk nor to the end of the file is not followed.
+ * size. A size from whose end no chunks lead to the end of the file is not followed.
  */
 export interface Wave {
   readonly codec: string;
@@ -18,6 +18,11 @@ const CHUNK_HEAD_BYTES = 8;
 /** ffmpeg leaves all ones, arecord 0x80000000, espeak and sox slightly less than 0x7fffffff. */
 const OPEN_SIZE = 0x7f_ff_00_00;
 const UINT32_MAX = 0xff_ff_ff_ff;
+/** Some writers count parts of the header, too. */
+const HEAD_SLACK_BYTES = 64;
+/** So many chunks may follow the audio. */
+const FOLLOWING_MAX = 1000;
+const CHUNK_ID = /^[\x20-\x7e]{4}$/;
 const FORMAT_MIN_BYTES = 16;
 const EXTENSIBLE = 0xfffe;
 const SUBFORMAT_AT = 24;
@@ -95,7 +100,7 @@ function readData(bytes: Bytes, chunk: { at: number; sizeBytes: number }, walk: 
   const isLong = chunk.sizeBytes === UINT32_MAX && walk.longSize !== undefined;
   const saidBytes = isLong ? walk.longSize! : chunk.sizeBytes;
   const padded = body + saidBytes + (saidBytes & 1);
-  const end = [padded, body + saidBytes].find(one => isEndOrChunk(bytes, one));
+  const end = [padded, body + saidBytes].find(one => leadsToEnd(bytes, one));
   const isFollowed = saidBytes <= restBytes && end !== undefined;
   const isOpen = !isFollowed && (saidBytes === 0 || (!isLong && saidBytes >= OPEN_SIZE));
   const heldBytes = isFollowed ? saidBytes : restBytes;
@@ -104,21 +109,29 @@ function readData(bytes: Bytes, chunk: { at: number; sizeBytes: number }, walk: 
   walk.durationS += secondsOf(heldBytes);
   if (isOpen) walk.headerDurationS = null;
   else if (walk.headerDurationS !== null) walk.headerDurationS += secondsOf(saidBytes);
-  walk.isCut ||= !isOpen && saidBytes > restBytes;
+  walk.isCut ||= !isOpen && saidBytes > restBytes + HEAD_SLACK_BYTES;
   if (isOpen && heldBytes <= UINT32_MAX - body) {
     walk.edits.push(size(4, bytes.sizeBytes - 8), size(chunk.at + 4, heldBytes));
   }
   return isFollowed ? end : bytes.sizeBytes;
 }
 
-/** What follows is nothing, padding, or looks like a chunk that fits. */
-function isEndOrChunk(bytes: Bytes, at: number): boolean {
-  if (at >= bytes.sizeBytes || isWave(bytes, at)) return true;
-  const head = bytes.peek(at, CHUNK_HEAD_BYTES);
-  if (head.length < CHUNK_HEAD_BYTES || !/^[\x20-\x7e]{4}$/.test(head.toString('latin1', 0, 4))) {
-    return head.every(byte => byte === 0) && head.length < CHUNK_HEAD_BYTES;
+/**
+ * Whether chunk after chunk leads from here to the end of the file, or to a recording that was
+ * joined. Audio may look like the head of a chunk, but not like a row of them that ends there.
+ */
+function leadsToEnd(bytes: Bytes, from: number): boolean {
+  let at = from;
+  for (let chunks = 0; chunks < FOLLOWING_MAX; chunks++) {
+    if (at === bytes.sizeBytes || at === bytes.sizeBytes + 1 || isWave(bytes, at)) return true;
+    const head = bytes.peek(at, CHUNK_HEAD_BYTES);
+    if (head.length < CHUNK_HEAD_BYTES || !CHUNK_ID.test(head.toString('latin1', 0, 4))) {
+      return false;
+    }
+    const sizeBytes = head.readUInt32LE(4);
+    at += CHUNK_HEAD_BYTES + sizeBytes + (sizeBytes & 1);
   }
-  return at + CHUNK_HEAD_BYTES + head.readUInt32LE(4) <= bytes.sizeBytes;
+  return false;
 }
 
 function readFormat(body: Buffer): Format {
