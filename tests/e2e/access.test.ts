@@ -1,3 +1,4 @@
+import type { Session } from '@holdfast/protocol';
 /**
  * Access to the application as it is composed: every route and upgrade it registers,
  * walked by every kind of caller, against the policy table.
@@ -8,7 +9,7 @@ import { type WalkStep, walk, wrongSteps } from '../../packages/server/src/auth/
 import type { RouteInfo } from '../../packages/server/src/http/index.ts';
 import { newId } from '../../packages/server/src/kernel/index.ts';
 import { type AccessWorld, startAccessWorld } from './harness/access-world.ts';
-import { uploadBody } from './harness/owned-things.ts';
+import { UPLOAD_TYPE, uploadBody } from './harness/owned-things.ts';
 import { offerCall } from './harness/webrtc.ts';
 
 let world: AccessWorld;
@@ -268,6 +269,52 @@ describe('things of other users', () => {
     }
     expect(texts[0]).toEqual(texts[1]);
     expect(texts[0]!.status).toBe(403);
+  });
+
+  it('the key of a session has that session’s recordings, and nothing else', async () => {
+    const creator = world.caller('Developer in default').headers;
+    const open = async () => {
+      const { body } = await world.ask('POST', '/sessions', creator);
+      const { id, client_secret } = JSON.parse(body) as {
+        id: string;
+        client_secret: { value: string };
+      };
+      return { id, headers: { authorization: `Bearer ${client_secret.value}` } };
+    };
+    const [mine, other] = [await open(), await open()];
+    const upload = async (session: string, headers: Record<string, string>) => {
+      const body = await uploadBody();
+      const named = { ...headers, ...UPLOAD_TYPE, 'session-id': session };
+      return world.ask('POST', '/audio/upload', named, body);
+    };
+    const foreign = await upload(other.id, creator);
+    const foreignId = (JSON.parse(foreign.body) as { audio_id: string }).audio_id;
+    expect((await upload(other.id, mine.headers)).status).toBe(404);
+    for (const [method, path, status] of [
+      ['GET', `/v1/sessions/${other.id}/recordings`, 404],
+      ['GET', `/v1/recordings/${foreignId}/audio`, 404],
+      ['GET', `/v1/sessions/${mine.id}`, 403],
+      ['GET', '/v1/sessions', 403],
+      ['GET', '/v1/limits', 403],
+      ['POST', '/sessions', 403],
+    ] as const) {
+      expect([path, (await world.ask(method, path, mine.headers)).status]).toEqual([path, status]);
+    }
+    const shown = async () =>
+      JSON.parse((await world.ask('GET', `/v1/sessions/${mine.id}`, creator)).body) as Session;
+    expect((await shown()).last_activity_at).toBeNull();
+    const sent = await upload(mine.id, mine.headers);
+    expect(sent.status).toBe(201);
+    const id = (JSON.parse(sent.body) as { audio_id: string }).audio_id;
+    expect((await shown()).last_activity_at).not.toBeNull();
+    for (const path of [
+      `/v1/sessions/${mine.id}/recordings`,
+      `/v1/recordings/${id}`,
+      `/v1/recordings/${id}/audio`,
+    ]) {
+      expect([path, (await world.ask('GET', path, mine.headers)).status]).toEqual([path, 200]);
+    }
+    expect((await world.ask('DELETE', `/v1/recordings/${id}`, mine.headers)).status).toBe(403);
   });
 
   it('a client secret ends the call that it placed, and no other of its creator', async () => {

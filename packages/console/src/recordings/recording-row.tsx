@@ -52,6 +52,7 @@ export function RecordingRow(props: {
           <span className={`${typography.num} ${typography.soft}`}>
             {formats.clock(positionMs / 1000)} / {formats.clock(lengthMs / 1000)} ·{' '}
             {formats.bytes(recording.size_bytes)} · {recording.measured.container}
+            {recording.measured.truncated && ` · ${t('truncated')}`}
           </span>
         </div>
         <Outline recording={recording} positionMs={positionMs} onSeek={ms => player.seek(id, ms)} />

@@ -20,6 +20,7 @@ export function SessionFacts({ session }: { session: Session }) {
     [t('column.started'), <When key="started" at={session.created_at} />],
     [t('column.length'), <Length key="length" seconds={lengthOf(session, now)} />],
     [t('column.owner'), session.created_by],
+    ...(session.label === null ? [] : [[t('label'), session.label] as [string, string]]),
     [t('transport'), ui(`transport.${session.transport}`)],
     [t('voice'), session.voice ?? '—'],
   ];

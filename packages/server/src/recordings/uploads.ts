@@ -88,9 +88,10 @@ export function createUploads(deps: RecordingsDeps): Uploads {
     admit(owner) {
       const own = [...live.active.values()].filter(one => one === owner);
       if (live.active.size >= UPLOADS_MAX || own.length >= UPLOADS_PER_OWNER_MAX) {
-        throw new HoldfastError('rate_limited', 'Too many uploads at once; try again shortly.', {
-          retryAfterS: 5,
-        });
+        const text =
+          `Too many uploads: ${UPLOADS_PER_OWNER_MAX} of one caller and ${UPLOADS_MAX} in all ` +
+          `may be under way at once. Send it again in ${BUSY_RETRY_S} s.`;
+        throw new HoldfastError('rate_limited', text, { retryAfterS: BUSY_RETRY_S });
       }
       const id = newId('rec');
       live.active.set(id, owner);
