@@ -10,18 +10,27 @@ const ROWS = [
   'responses',
   'input_tokens',
   'input_audio_tokens',
+  'input_image_tokens',
   'cached_tokens',
   'output_tokens',
   'output_audio_tokens',
   'total_tokens',
+  'transcription_input_tokens',
+  'transcription_output_tokens',
 ] as const;
 /** Parts of the row above them. */
-const PARTS = new Set<string>(['input_audio_tokens', 'cached_tokens', 'output_audio_tokens']);
+const PARTS = new Set<string>([
+  'input_audio_tokens',
+  'input_image_tokens',
+  'cached_tokens',
+  'output_audio_tokens',
+]);
 
-/** What the model counted for a session. */
+/** What a session has used and cost so far. */
 export function UsageTable({ session }: { session: Session }) {
   const { t } = useTranslation('sessions');
   const formats = useFormats();
+  const { cost } = session;
   return (
     <Section title={t('usage.title')} id="usage">
       <table className={`${tables.table} ${styles.usage}`}>
@@ -40,8 +49,24 @@ export function UsageTable({ session }: { session: Session }) {
               {formats.clock(session.usage.transcription_seconds)}
             </td>
           </tr>
+          <tr>
+            <th scope="row">{t('usage.cost')}</th>
+            <td className={`${tables.right} ${typography.num}`}>
+              {cost.usd === null ? t('usage.unknown') : formats.usd(cost.usd)}
+            </td>
+          </tr>
         </tbody>
       </table>
+      {cost.unpriced.length > 0 && (
+        <p className={`${typography.soft} ${typography.small}`}>
+          {t('usage.unpriced', { models: cost.unpriced.join(', ') })}
+        </p>
+      )}
+      {cost.unreported > 0 && (
+        <p className={`${typography.soft} ${typography.small}`}>
+          {t('usage.unreported', { count: cost.unreported })}
+        </p>
+      )}
     </Section>
   );
 }

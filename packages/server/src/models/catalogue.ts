@@ -46,7 +46,7 @@ const alias = z
 
 const rate = z.number().min(0).optional();
 
-const price = z.strictObject({
+export const price = z.strictObject({
   from: z.iso.date().describe('First day (UTC) on which this price holds.'),
   checked: z.iso.date().optional().describe("When it was last compared with the provider's list."),
   currency: z.string().length(3).default('USD'),

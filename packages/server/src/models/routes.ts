@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { PROTOCOLS } from './catalogue.ts';
+import type { Clock } from '../kernel/index.ts';
+import { PROTOCOLS, price } from './catalogue.ts';
 import type { Models } from './models.ts';
+import { currentPrice, dayOf } from './prices.ts';
 
 const modelList = z.object({
   object: z.literal('list'),
@@ -15,6 +17,9 @@ const modelList = z.object({
         aliases: z.array(z.string()),
         protocols: z.array(z.string()),
         default: z.boolean(),
+        price: price
+          .nullable()
+          .describe('In US dollars, today; null: unknown. `checked` says how old a list it is of.'),
       }),
     }),
   ),
@@ -27,7 +32,7 @@ const modelQuery = z.object({
 const PATHS = ['/v1/models', '/openai/v1/models'];
 
 /** `GET /v1/models`, and Azure's, in OpenAI's list shape. `created` is always 0. */
-export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
+export function modelsRoutes(models: Models, clock: Clock): FastifyPluginAsyncZod {
   return async app => {
     for (const path of PATHS) {
       app.get(
@@ -45,6 +50,7 @@ export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
           const listed = models.list.filter(model =>
             model.protocols.includes(request.query.protocol),
           );
+          const today = dayOf(clock.nowMs());
           return {
             object: 'list' as const,
             data: listed.map(model => ({
@@ -56,6 +62,7 @@ export function modelsRoutes(models: Models): FastifyPluginAsyncZod {
                 aliases: model.aliases,
                 protocols: model.protocols,
                 default: model.id === models.defaultModel.id,
+                price: currentPrice(model.prices, today) ?? null,
               },
             })),
           };

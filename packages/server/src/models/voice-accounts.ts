@@ -1,3 +1,4 @@
+import type { SessionType } from '@holdfast/protocol';
 import { type Clock, HoldfastError } from '../kernel/index.ts';
 import type { Database, Trx } from '../platform/database/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
@@ -25,11 +26,14 @@ interface VoiceSession {
   readonly id: string;
   readonly projectId: string;
   readonly owner: string;
-  /** The catalogue's id. */
+  /** The catalogue's id. A transcription is priced by the model that its configuration names. */
   readonly model: string;
+  readonly type: SessionType;
 }
 
 interface Turn extends NextResponse {
+  /** The model that transcribes the user, as far as it is known. */
+  readonly transcriptionModel: string | undefined;
   /** Responses that are under way, or may begin: each is reserved. */
   readonly responses: number;
 }
@@ -44,11 +48,7 @@ export interface VoiceAccounts {
   hold(session: VoiceSession, onRefused: (error: HoldfastError) => void): VoiceAccount;
 }
 
-interface FirstResponse {
-  readonly maxOutputTokens: number | undefined;
-  /** The model that will transcribe the user, as far as it is known. */
-  readonly transcriptionModel: string | undefined;
-}
+type FirstResponse = Pick<Turn, 'maxOutputTokens' | 'transcriptionModel'>;
 
 export interface VoiceAccount {
   /** The session's, not that of its transcription. */
@@ -75,7 +75,7 @@ export interface VoiceAccountsDeps {
 export function createVoiceAccounts(deps: VoiceAccountsDeps): VoiceAccounts {
   return {
     async open(trx, session, { maxOutputTokens, transcriptionModel }) {
-      const turn = { inputTokens: 0, maxOutputTokens, responses: 1 };
+      const turn = { inputTokens: 0, maxOutputTokens, transcriptionModel, responses: 1 };
       const unpriced =
         transcriptionModel !== undefined && priceOf(deps, transcriptionModel) === undefined
           ? transcriptionModel
@@ -94,14 +94,15 @@ function priceOf({ models, clock }: VoiceAccountsDeps, name: string) {
 /** `unpriced`: a model without a price was used, or will be. */
 function requestOf(
   deps: VoiceAccountsDeps,
-  { id, projectId, owner, model }: VoiceSession,
+  { id, projectId, owner, model, type }: VoiceSession,
   { turn, unpriced }: { turn: Turn; unpriced: string | undefined },
 ) {
-  const known = deps.models.voicePrices(model);
-  const each = known && nextResponseUsd(priceOf(deps, model), known, turn);
+  const by = type === 'transcription' ? (turn.transcriptionModel ?? model) : model;
+  const known = deps.models.voicePrices(by);
+  const each = known && nextResponseUsd(priceOf(deps, by), known, turn);
   const usd = unpriced !== undefined || each == null ? null : each * turn.responses;
   const caller = { projectId, owner, runId: null };
-  return { caller, model: unpriced ?? model, usd, sessionId: id };
+  return { caller, model: unpriced ?? by, usd, sessionId: id };
 }
 
 const REFUSALS: readonly string[] = ['budget_exceeded', 'invalid_request'];

@@ -9,6 +9,7 @@ import {
 } from '../platform/log/index.ts';
 import { persist } from '../work/index.ts';
 import { troubleIn } from './log-events.ts';
+import type { Meter } from './meter.ts';
 import { totalsOf } from './present.ts';
 import type { Json } from './preview/session.ts';
 import { isFinal, type SessionInput } from './session.ts';
@@ -59,6 +60,8 @@ export interface LeasedSession {
    * this process has not read that order yet: then this process still has to hang the call up.
    */
   handOver(): Promise<boolean>;
+  /** The lease is somebody else's: nothing more is written. */
+  drop(): void;
 }
 
 export function createLeasedSession(
@@ -71,12 +74,14 @@ export function createLeasedSession(
   const actor = `replica:${leases.replica}`;
   const { fence } = lease;
   const journal = createJournal({ log, subject: id, actor, fence, telemetry, onLost });
-  const { project_id: projectId, created_by: owner, model } = row;
-  const account = deps.accounts.hold({ id, projectId, owner, model }, onOverBudget);
+  const account = deps.accounts.hold(moneyOf(row), onOverBudget);
   const tap = createTap(deps, { id, journal, account }, options);
+  const time = row.type === 'translation' ? countTime(tap.meter) : undefined;
   const letGo = async (work: () => Promise<void>) => {
     await journal.flush(FLUSH_ON_RELEASE_MS);
     journal.close();
+    time?.count();
+    time?.stop();
     await account.close();
     try {
       await persist(async () => {
@@ -111,6 +116,10 @@ export function createLeasedSession(
       });
       return goesOn;
     },
+    drop() {
+      journal.close();
+      time?.stop();
+    },
   };
 }
 
@@ -128,6 +137,27 @@ function troubleReport({ telemetry, metrics }: TransitionDeps, id: string) {
     if (left < 0) return;
     telemetry.log.warn('upstream.trouble', { session_id: id, log_event: event.type, ...trouble });
   };
+}
+
+/** How often the time of a session that is billed by time is counted. */
+const TIME_INTERVAL_MS = 15_000;
+
+/** Counts the time from now on. */
+function countTime(meter: Meter): { count(): void; stop(): void } {
+  let countedMs = performance.now();
+  const count = () => {
+    const nowMs = performance.now();
+    meter.elapse((nowMs - countedMs) / 1000);
+    countedMs = nowMs;
+  };
+  const timer = setInterval(count, TIME_INTERVAL_MS);
+  timer.unref();
+  return { count, stop: () => clearInterval(timer) };
+}
+
+/** Whose money a session costs. */
+export function moneyOf({ id, project_id, created_by, model, type }: SessionRow) {
+  return { id, projectId: project_id, owner: created_by, model, type };
 }
 
 /** What the tap learns goes to the journal, to the row, and to the session itself. */

@@ -1,8 +1,8 @@
 import type { SessionUsage } from '@holdfast/protocol';
-import type { VoiceAccount } from '../models/index.ts';
+import type { VoiceAccount, VoiceUsage } from '../models/index.ts';
 import type { Costed } from './log-events.ts';
 import { isObject, type Json } from './preview/session.ts';
-import { addUsage, noUsage, reportedUsage } from './usage.ts';
+import { addUsage, NOTHING, noUsage, reportedUsage } from './usage.ts';
 
 /** What a session has used and cost so far; it goes on from there when another process takes it. */
 export interface SessionTotals {
@@ -70,16 +70,27 @@ export class Meter {
     const { by, used } = reported;
     const transcriber =
       by === 'transcription' ? (this.#transcriptionModel ?? 'transcription') : undefined;
-    const { model } = this.#account;
-    const costUsd = this.#account.add(used, transcriber);
-    if (costUsd !== null) this.costUsd += costUsd;
-    else if (this.#unpriced.size < UNPRICED_MAX) this.#unpriced.add(transcriber ?? model);
+    const costUsd = this.#add(used, transcriber);
     if (by === 'model') {
       const { input, output } = used;
       this.#inputTokens = input.text + input.audio + input.image + output.text + output.audio;
     }
     this.#turn();
     return { reported, costUsd };
+  }
+
+  /** So much time of a session that is billed by time, for no event reports it. */
+  elapse(seconds: number): void {
+    this.#add({ input: NOTHING, cached: NOTHING, output: NOTHING, seconds });
+    this.#turn();
+  }
+
+  #add(used: VoiceUsage, transcriber?: string): number | null {
+    const { model } = this.#account;
+    const costUsd = this.#account.add(used, transcriber);
+    if (costUsd !== null) this.costUsd += costUsd;
+    else if (this.#unpriced.size < UNPRICED_MAX) this.#unpriced.add(transcriber ?? model);
+    return costUsd;
   }
 
   /** Another process has held the session: what it had reserved and not settled was spent. */
@@ -124,6 +135,7 @@ export class Meter {
     this.#account.turn({
       inputTokens: this.#inputTokens,
       maxOutputTokens: this.#maxOutputTokens,
+      transcriptionModel: this.#transcriptionModel,
       responses: Math.max(1, this.#open.size),
     });
     const { reserving } = this.#account;

@@ -129,6 +129,67 @@ describe('the cost of a session', () => {
     expect(await bench.logged(id)).toContain('response.done');
   });
 
+  it('of a transcription is that of the model that writes it', async () => {
+    await bench.simulator.behave({ script: [{ heard: 'Good morning' }] });
+    const project = newProject();
+    // A transcription may write 2,000 tokens at 10 dollars a million: far less than an answer.
+    const { spentUsd } = await budget(project, 'project_month', 0.03);
+    const caller = callerIn(project);
+    const client = await connectClient(`${bench.host.wsUrl}/v1/realtime?intent=transcription`, {
+      caller,
+    }).catch((error: unknown) => error);
+    expect(client).toBeInstanceOf(Refusal);
+    expect(await spentUsd()).toBe(0);
+    const secret = await bench.host.request('/v1/realtime/client_secrets', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        session: {
+          type: 'transcription',
+          audio: { input: { transcription: { model: 'gpt-4o-transcribe' }, turn_detection: null } },
+        },
+      }),
+    });
+    const { value } = (await secret.json()) as { value: string };
+    const writer = await connectClient(`${bench.host.wsUrl}/v1/realtime`, { bearer: value });
+    const id = await sessionIdOf(writer);
+    const audio = Buffer.alloc(48_000).toString('base64');
+    writer.send({ type: 'input_audio_buffer.append', audio });
+    writer.send({ type: 'input_audio_buffer.commit' });
+    await writer.event('conversation.item.input_audio_transcription.completed');
+    writer.socket.close(1000);
+    const { usage, cost } = await bench.settled(id, 'ended');
+    // One second: 10 tokens at 2.50; what is written at 10.
+    expect(usage.transcription_input_tokens).toBe(10);
+    expect(cost.usd).toBeCloseTo((10 * 2.5 + usage.transcription_output_tokens * 10) / 1e6, 10);
+  });
+
+  it('of a translation is that of its time', async () => {
+    const { url } = bench.simulator;
+    const catalogue = parseCatalogue({
+      default: 'gpt-realtime',
+      endpoints: { e: { provider: 'compatible', url, auth: 'none' } },
+      models: [
+        { id: 'gpt-realtime', endpoint: 'e', prices: [{ from: '2025-01-01', per_minute: 60 }] },
+      ],
+    });
+    const models = createModels({ catalogue, credentials: { secret: async () => undefined } });
+    const host = await openRealtimeHost(bench.database, { upstreamUrl: url, models });
+    try {
+      const client = await connectClient(
+        `${host.wsUrl}/v1/realtime/translations?model=gpt-realtime`,
+      );
+      const id = await sessionIdOf(client);
+      client.socket.close(1000);
+      const { cost, duration_s } = await bench.settled(id, 'ended');
+      expect(cost.unpriced).toEqual([]);
+      expect(cost.usd).toBeGreaterThan(0);
+      expect(cost.usd).toBeLessThan(duration_s! + 1);
+    } finally {
+      await host.close();
+    }
+  });
+
   it('is not known without a price, and says so; only a budget refuses that', async () => {
     const { url } = bench.simulator;
     const catalogue = parseCatalogue({

@@ -4,6 +4,7 @@ import type { VoiceAccounts } from '../models/index.ts';
 import type { Trx } from '../platform/database/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import { boundedText } from '../work/index.ts';
+import { moneyOf } from './leased-session.ts';
 import { voiceOf } from './log-events.ts';
 import { transcriptionModelOf } from './meter.ts';
 import type { Json } from './preview/session.ts';
@@ -108,16 +109,11 @@ async function reserveFirst(
   trx: Trx,
   { row, request }: { row: SessionRow; request: OpenRequest },
 ): Promise<void> {
-  const { id, project_id: projectId, created_by: owner, model } = row;
   const { max_output_tokens } = request.config;
-  await deps.accounts.open(
-    trx,
-    { id, projectId, owner, model },
-    {
-      maxOutputTokens: typeof max_output_tokens === 'number' ? max_output_tokens : undefined,
-      transcriptionModel: transcriptionModelOf(request.config),
-    },
-  );
+  await deps.accounts.open(trx, moneyOf(row), {
+    maxOutputTokens: typeof max_output_tokens === 'number' ? max_output_tokens : undefined,
+    transcriptionModel: transcriptionModelOf(request.config),
+  });
 }
 
 /** The session that was minted for this client, with its place; undefined where there is none. */

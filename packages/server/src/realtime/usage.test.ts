@@ -45,7 +45,7 @@ function metered(
   const models = createModels({ catalogue, credentials: { secret: async () => undefined } });
   const database = {} as Database;
   const accounts = createVoiceAccounts({ database, telemetry, clock, models });
-  const session = { id: 's', projectId: 'p', owner: 'o', model };
+  const session = { id: 's', projectId: 'p', owner: 'o', model, type: 'realtime' } as const;
   const account = accounts.hold(session, () => {});
   const add = account.add.bind(account);
   const meter = new Meter({ model, add, addUnreported() {}, turn() {}, reserving: undefined });

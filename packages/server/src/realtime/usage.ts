@@ -14,7 +14,7 @@ export interface ReportedUsage {
 }
 
 const TRANSCRIBED = 'conversation.item.input_audio_transcription.completed';
-const NOTHING: Modalities = { text: 0, audio: 0, image: 0 };
+export const NOTHING: Modalities = { text: 0, audio: 0, image: 0 };
 
 /** Undefined where the event reports nothing. */
 export function reportedUsage(event: Json): ReportedUsage | undefined {

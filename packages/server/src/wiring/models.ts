@@ -68,7 +68,7 @@ export async function openModels(
       ...(roles.includes('api')
         ? [budgetRoutes(budgets), hostedToolsRoutes(hostedTools), providerKeyRoutes(providerKeys)]
         : []),
-      modelsRoutes(models),
+      modelsRoutes(models, systemClock),
       ...(isGateway ? [modelGatewayRoutes(gateway)] : []),
     ],
     health: isGateway

@@ -118,7 +118,7 @@ export class CallSession implements RegisteredSession {
       if (!(await this.leased.handOver())) await this.#hangUp();
       return;
     }
-    if (stopped === 'lost') return this.leased.journal.close();
+    if (stopped === 'lost') return this.leased.drop();
     ending = stopped === undefined ? ending! : STOPS[stopped];
     if (stopped !== undefined || ending.type === 'lose') await this.#hangUp();
     await this.leased.release(ending, { code: end?.code ?? null, text: end?.reason ?? '' });

@@ -5,6 +5,7 @@ import type { Lease } from '../../platform/leases/index.ts';
 import { authorizeRow, type Caller, recordAdmin, targetOf } from '../../work/index.ts';
 import type { Again } from '../ask-again.ts';
 import { failureFields } from '../errors.ts';
+import { moneyOf } from '../leased-session.ts';
 import { type AdmissionDeps, openSession } from '../open-session.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
@@ -156,8 +157,7 @@ async function fail(
   const { code: reason, upstreamCode } = error;
   const input = { type: 'fail' as const, reason, upstreamCode };
   const actor = `replica:${lease.replica}`;
-  const { id, project_id: projectId, created_by: owner, model } = row;
-  await deps.accounts.hold({ id, projectId, owner, model }, () => {}).close();
+  await deps.accounts.hold(moneyOf(row), () => {}).close();
   await transition(deps, session_id, input, { actor, lease }).catch((failure: unknown) => {
     log.warn('session.release_failed', { session_id, error: failure });
   });
