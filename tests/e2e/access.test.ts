@@ -39,6 +39,12 @@ function routes(): RouteInfo[] {
 
 /** The owner of a thing is checked only once the request is valid. */
 const PAYLOADS: Readonly<Record<string, object>> = {
+  ...Object.fromEntries(
+    ['/v1/realtime', '/openai/v1/realtime'].flatMap(base => [
+      [`POST ${base}/calls/:id/accept`, { type: 'realtime', model: 'gpt-realtime' }],
+      [`POST ${base}/calls/:id/refer`, { target_uri: 'tel:+15550123' }],
+    ]),
+  ),
   'PATCH /v1/repos/:id': { name: 'another' },
   'PATCH /v1/tasks/:id': { title: 'Another' },
   'POST /v1/tasks/:id/messages': { instruction: 'And this.' },

@@ -25,6 +25,13 @@ const BATCH = 200;
 const SHOWN_FAULTS = 20;
 /** These need an identity provider, or answer by redirect to one. */
 const CLOSED_HERE = ['GET /auth/login', 'GET /auth/callback', 'POST /auth/backchannel-logout'];
+/** No telephone call comes in here, and no webhook secret is set. */
+const NOTHING_RINGS = [
+  ...['/v1/realtime', '/openai/v1/realtime'].flatMap(base =>
+    ['accept', 'refer', 'reject'].map(verb => `POST ${base}/calls/:id/${verb}`),
+  ),
+  'POST /v1/realtime/webhook',
+];
 /** Its runs never worked, so there is no branch to push. */
 const NOTHING_TO_PUSH = 'POST /v1/runs/:id/push';
 
@@ -104,7 +111,7 @@ describe('every HTTP route', () => {
     expect(Object.fromEntries(faults)).toEqual({});
     const refused = [...statuses].filter(([, counts]) => [...counts.keys()].some(s => s >= 400));
     expect(refused.map(([route]) => route).toSorted()).toEqual(
-      [...CLOSED_HERE, NOTHING_TO_PUSH, 'GET /auth/local'].toSorted(),
+      [...CLOSED_HERE, ...NOTHING_RINGS, NOTHING_TO_PUSH, 'GET /auth/local'].toSorted(),
     );
   });
 

@@ -40,6 +40,7 @@ function nested(v: Values) {
       reconnectWindowMs: v.HOLDFAST_RECONNECT_WINDOW * S,
       defaultsFile: v.HOLDFAST_SESSION_DEFAULTS_FILE ?? null,
       lockedAlsoAllowed: v.HOLDFAST_LOCKED_ALSO_ALLOWED,
+      webhookForwardUrl: v.HOLDFAST_WEBHOOK_FORWARD_URL ?? null,
       /** Null: kept. */
       retentionDays: v.HOLDFAST_RETENTION_SESSIONS_DAYS ?? null,
     },

@@ -112,7 +112,7 @@ describe('upstream', () => {
     const upstream = models.upstream(models.defaultModel);
     expect(upstream.wsUrl()).toBe('wss://res.openai.azure.com/openai/v1/realtime?model=voice');
     expect(upstream.callsUrl).toBe('https://res.openai.azure.com/openai/v1/realtime/calls');
-    expect(upstream.hangupUrl('rtc_a/b')).toBe(`${upstream.callsUrl}/rtc_a%2Fb/hangup`);
+    expect(upstream.callUrl('rtc_a/b', 'hangup')).toBe(`${upstream.callsUrl}/rtc_a%2Fb/hangup`);
     expect(await upstream.headers()).toEqual({ 'api-key': 'k-123' });
   });
 

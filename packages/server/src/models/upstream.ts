@@ -14,7 +14,8 @@ export interface Upstream {
   /** A new session of that type (default: realtime), or the sideband of the provider's call. */
   wsUrl(target?: SocketTarget): string;
   readonly callsUrl: string;
-  hangupUrl(callId: string): string;
+  /** Of a command to a call. */
+  callUrl(callId: string, verb: 'accept' | 'reject' | 'refer' | 'hangup'): string;
   /** Credentials only. Throws `upstream_rejected` when none are available. */
   headers(): Promise<Record<string, string>>;
 }
@@ -69,7 +70,7 @@ export function createUpstream(
       else url.searchParams.set('model', deployment);
       return url.href;
     },
-    hangupUrl: callId => `${callsUrl}/${encodeURIComponent(callId)}/hangup`,
+    callUrl: (callId, verb) => `${callsUrl}/${encodeURIComponent(callId)}/${verb}`,
     async headers() {
       const { provider } = endpoint;
       const own = projectId && (await credentials.ownKey?.(projectId, keyProviderOf(endpoint)));

@@ -23,8 +23,10 @@ import { type RelayLimits, RelayTicker } from './relay/index.ts';
 import { addCallRoutes } from './routes/calls.ts';
 import { addLegacyRoutes } from './routes/legacy.ts';
 import { addSessionRoutes } from './routes/sessions.ts';
+import { addSipRoutes, addWebhookRoute } from './routes/sip.ts';
 import { realtimeUpgrades } from './routes/upgrades.ts';
 import { createSessions, type Sessions } from './service.ts';
+import { createSipCalls, type SipCalls, type SipSettings } from './sip/sip-calls.ts';
 import { SessionSweep } from './sweep.ts';
 import type { SessionRow } from './tables.ts';
 
@@ -58,6 +60,8 @@ export interface RealtimeDeps {
   readonly drainGraceMs?: number;
   /** How long an upstream may take to open; default 10 s. */
   readonly dialTimeoutMs?: number;
+  /** Telephone calls; unset: taken as the provider sends them. */
+  readonly sip?: SipSettings;
   readonly relayLimits?: Partial<RelayLimits>;
   readonly callLimits?: Partial<CallLimits>;
 }
@@ -113,6 +117,8 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
   const sessions = createSessions(common);
   const withRegistry = { ...common, registry };
   const calls = createCalls(withRegistry);
+  const { sip = { secret: async () => undefined, forwardTo: null } } = deps;
+  const sipCalls = createSipCalls({ ...withRegistry, sip });
   const { takeOver } = calls;
   const { retentionMs } = deps;
   const sweep = new SessionSweep({ deps: common, registry, sessions, takeOver, retentionMs });
@@ -126,13 +132,20 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     sessionRoutes: async plain => {
       addSessionRoutes(plain.withTypeProvider<ZodTypeProvider>(), sessions);
     },
-    gatewayRoutes: gatewayRoutes(calls, common),
+    gatewayRoutes: gatewayRoutes({ calls, sipCalls }, common),
   };
 }
 
 /** Each in a scope of its own: both take SDP bodies, only one takes forms. */
-function gatewayRoutes(calls: Calls, secrets: SecretsDeps): FastifyPluginAsync {
+function gatewayRoutes(
+  { calls, sipCalls }: { calls: Calls; sipCalls: SipCalls },
+  secrets: SecretsDeps,
+): FastifyPluginAsync {
   return async app => {
+    addSipRoutes(app.withTypeProvider<ZodTypeProvider>(), sipCalls);
+    await app.register(async scope => {
+      addWebhookRoute(scope.withTypeProvider<ZodTypeProvider>(), sipCalls);
+    });
     await app.register(async scope => {
       await addCallRoutes(scope.withTypeProvider<ZodTypeProvider>(), calls, secrets);
     });

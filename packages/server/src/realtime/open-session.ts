@@ -36,6 +36,8 @@ export interface OpenRequest {
   readonly protocol: Protocol;
   /** What is known of the configuration (GA shape). */
   readonly config: Json;
+  /** The provider's id of a telephone call. */
+  readonly callId?: string;
   /** Set where the client names the minted session it wants to use. */
   readonly sessionId?: string;
 }
@@ -164,7 +166,7 @@ async function register(
     secretId: principal.grant?.secretId ?? null,
     basis: principal.basis ?? null,
     locked: principal.grant?.locked ?? [],
-    callId: transport === 'webrtc' ? newId('rtc') : null,
+    callId: transport === 'webrtc' ? newId('rtc') : (request.callId ?? null),
     expiresInMs: deps.maxSessionMs,
     replica: deps.leases.replica,
     revision: deps.revision,

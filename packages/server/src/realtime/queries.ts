@@ -156,7 +156,7 @@ export async function orphanedCalls(executor: Executor, limit: number): Promise<
   const rows = await tables(executor)
     .selectFrom('sessions')
     .select('id')
-    .where('transport', '=', 'webrtc')
+    .where('transport', '!=', 'websocket')
     .where('state', '=', 'connected')
     .where('replica', 'is', null)
     .limit(limit)

@@ -332,6 +332,32 @@ export async function setErased(trx: Trx, id: string): Promise<void> {
     .execute();
 }
 
+/** How long an announced call is remembered; the provider lets it ring for less. */
+const ANNOUNCED_FOR = sql`interval '1 day'`;
+
+export async function announceCall(executor: Executor, callId: string): Promise<void> {
+  await sql`delete from incoming_calls where announced_at < now() - ${ANNOUNCED_FOR}`.execute(
+    executor,
+  );
+  await sql`insert into incoming_calls (call_id) values (${callId})
+    on conflict (call_id) do nothing`.execute(executor);
+}
+
+export async function isAnnounced(executor: Executor, callId: string): Promise<boolean> {
+  const { rows } = await sql`select 1 from incoming_calls
+    where call_id = ${callId} and announced_at > now() - ${ANNOUNCED_FOR}`.execute(executor);
+  return rows.length > 0;
+}
+
+/** Takes the call from a session that never had it. */
+export async function forgetCall(executor: Executor, id: string): Promise<void> {
+  await tables(executor)
+    .updateTable('sessions')
+    .set({ call_id: null })
+    .where('id', '=', id)
+    .execute();
+}
+
 export async function clearControl(executor: Executor, id: string): Promise<void> {
   await tables(executor)
     .updateTable('sessions')

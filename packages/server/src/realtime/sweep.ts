@@ -96,7 +96,7 @@ export class SessionSweep implements Component {
     const options = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
     for (const row of await queries.overdue(deps.database.db, options)) {
       // Another replica takes the call over first, and then hangs it up.
-      const call = row.transport === 'webrtc' && row.state === 'connected';
+      const call = row.transport !== 'websocket' && row.state === 'connected';
       if (call && (this.#draining || row.replica === null)) continue;
       const reason = !row.holds_place
         ? 'never_connected'
@@ -134,12 +134,17 @@ export class SessionSweep implements Component {
   async #adopt(id: string): Promise<void> {
     const { deps, takeOver } = this.#options;
     const row = await queries.find(deps.database.db, id);
-    if (row?.transport === 'webrtc' && row.state === 'connected') {
+    if (row !== undefined && row.transport !== 'websocket' && row.state === 'connected') {
       if (!this.#draining) await takeOver(id);
       return;
     }
     // Its replica had an order to end the call, and died before it did.
-    if (row?.transport === 'webrtc' && isFinal(row.state) && row.control !== null) {
+    if (
+      row !== undefined &&
+      row.transport !== 'websocket' &&
+      isFinal(row.state) &&
+      row.control !== null
+    ) {
       await hangUpPersistently(deps.telemetry.log, () => deps.hangUpOrphan(row));
     }
     const lease = await deps.database

@@ -351,7 +351,7 @@ const unanswering: Upstream = {
   deployment: 'm',
   wsUrl: () => 'ws://127.0.0.1:9/',
   callsUrl: 'http://127.0.0.1:9/',
-  hangupUrl: () => 'http://127.0.0.1:9/',
+  callUrl: () => 'http://127.0.0.1:9/',
   headers: () => new Promise(() => {}),
 };
 

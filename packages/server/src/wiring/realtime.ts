@@ -42,6 +42,10 @@ export async function openRealtime(
     watch: auth.watch,
     defaults: defaultsFile === null ? SEED_DEFAULTS : await loadSessionDefaults(defaultsFile),
     lockedAlsoAllowed,
+    sip: {
+      secret: () => platform.secrets.get('OPENAI_WEBHOOK_SECRET'),
+      forwardTo: config.sessions.webhookForwardUrl,
+    },
     revision,
     limits: auth.limits,
     relayLimits: { clientBytesPerSecond },

@@ -29,6 +29,9 @@ const DOCUMENTS: Readonly<Record<string, Json>> = {
     session: { model: 'gpt-realtime', audio: { output: { language: 'fr' } } },
     holdfast: { max_sessions: 2, locked: ['model'] },
   },
+  '/accept': { type: 'realtime', model: 'gpt-realtime', instructions: 'Be kind.' },
+  '/reject': { status_code: 486 },
+  '/refer': { target_uri: 'tel:+15550123' },
   '/transcription_sessions': {
     input_audio_format: 'pcm16',
     input_audio_transcription: { model: 'whisper-1' },

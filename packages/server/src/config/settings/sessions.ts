@@ -1,4 +1,4 @@
-import { eventParts, integer, text } from '../kinds.ts';
+import { eventParts, httpUrl, integer, secret, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
 const MIB = 1024 * 1024;
@@ -37,6 +37,15 @@ export const sessionSettings = {
       'the stock clients. A field ends with `=*` where any JSON may stand, with `=a|b` where ' +
       'these strings may.',
     example: 'session.update:session.audio.input.echo_cancellation.type',
+  }),
+  OPENAI_WEBHOOK_SECRET: optional(secret(), {
+    description:
+      "Signing secret of the provider's webhook to `/v1/realtime/webhook`. With it, only " +
+      'telephone calls that a signed webhook announced can be accepted.',
+  }),
+  HOLDFAST_WEBHOOK_FORWARD_URL: optional(httpUrl, {
+    description: 'Back end that verified webhooks are passed on to, as they came.',
+    example: 'https://backend.example/webhooks',
   }),
   HOLDFAST_UPLOAD_MAX_BYTES: setting(integer(1024, 10_240 * MIB), String(100 * MIB), {
     description: 'Largest recording that is accepted, in bytes.',

@@ -19,7 +19,7 @@ export interface HangUpDeps {
 
 /** Whether a call goes on at the provider without a replica that holds its sideband. */
 export function isOrphan(row: Pick<SessionRow, 'transport' | 'state' | 'replica'>): boolean {
-  return row.transport === 'webrtc' && !isFinal(row.state) && row.replica === null;
+  return row.transport !== 'websocket' && !isFinal(row.state) && row.replica === null;
 }
 
 /**

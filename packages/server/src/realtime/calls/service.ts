@@ -17,7 +17,7 @@ import * as store from '../store.ts';
 import type { SessionRow } from '../tables.ts';
 import { connectSession, transition } from '../transitions.ts';
 import { reportAgain } from '../upstream.ts';
-import { CallSession } from './call-session.ts';
+import { CallSession, type CallSessionOptions } from './call-session.ts';
 import { hangUpOrphan, isOrphan } from './hang-up.ts';
 import type { CallLimits } from './limits.ts';
 import { createUpstreamCall, hangUpUpstream } from './upstream-call.ts';
@@ -119,18 +119,30 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
     const request = { sdp, session: config, filtered, requestId, onAgain };
     const answer = await createUpstreamCall(upstream, request);
     placed = answer.callId;
-    await store.setUpstream(deps.database.db, row.id, { upstreamCallId: placed });
-    const connected = await connectSession(deps, { lease, transport: 'webrtc', protocol: 'ga' });
-    if (!connected) throw new HoldfastError('gone', 'The session was ended.');
-    const limits = deps.callLimits ?? {};
-    const held = { lease, row, upstream, callId: placed, requestId, config, locked, limits };
-    registry.add(new CallSession(deps, { ...held, takenOver: false }), principal);
-    log.info('client.connected', { transport: 'webrtc' });
+    await hold(deps, caller, { lease, row, upstream, callId: placed, config, locked });
     return { sdp: answer.sdp, callId: row.call_id!, sessionId: row.id };
   } catch (thrown) {
     if (placed !== '') await hangUpUpstream(upstream, placed, requestId).catch(() => {});
     throw await fail(deps, { lease, row }, thrown);
   }
+}
+
+/** Connects the session of a call that is placed, and holds its sideband from here on. */
+export async function hold(
+  deps: CallsDeps,
+  { principal, requestId }: Caller,
+  call: Omit<CallSessionOptions, 'requestId' | 'limits' | 'takenOver'>,
+): Promise<void> {
+  const { lease, row, callId } = call;
+  const { transport } = row;
+  await store.setUpstream(deps.database.db, row.id, { upstreamCallId: callId });
+  const connected = await connectSession(deps, { lease, transport, protocol: 'ga' });
+  if (!connected) throw new HoldfastError('gone', 'The session was ended.');
+  const limits = deps.callLimits ?? {};
+  const session = new CallSession(deps, { ...call, requestId, limits, takenOver: false });
+  deps.registry.add(session, principal);
+  const facts = { session_id: row.id, request_id: requestId, transport };
+  deps.telemetry.log.info('client.connected', facts);
 }
 
 /**
@@ -144,7 +156,7 @@ export function offersMoreThanAudio(sdp: string): boolean {
 }
 
 /** Fails the session of a call that could not be placed; returns the error for the caller. */
-async function fail(
+export async function fail(
   deps: CallsDeps,
   { lease, row }: { lease: Lease; row: SessionRow },
   thrown: unknown,
@@ -198,7 +210,7 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
   }
   const holds = await connectSession(deps, {
     lease,
-    transport: 'webrtc',
+    transport: row.transport,
     protocol: 'ga',
     gap: {
       reason: row.replica === null ? 'drain' : 'replica_lost',

@@ -93,7 +93,7 @@ export async function hangUpUpstream(
   callId: string,
   requestId: string,
 ): Promise<void> {
-  const url = new URL(upstream.hangupUrl(callId));
+  const url = new URL(upstream.callUrl(callId, 'hangup'));
   const timeoutMs = HANGUP_TIMEOUT_MS;
   const { response, secrets } = await post(upstream, url, { timeoutMs, requestId });
   if (response.ok || response.status === 404 || response.status === 410) {
@@ -102,15 +102,40 @@ export async function hangUpUpstream(
   throw refusalError(await refusalOf(response, 'hang-up', secrets));
 }
 
+export interface CallCommand {
+  /** The provider's. */
+  readonly callId: string;
+  readonly verb: 'accept' | 'reject' | 'refer';
+  readonly body: Json;
+  /** Ours. */
+  readonly requestId: string;
+}
+
+/** What a back end does with a telephone call. Throws the `HoldfastError` for the caller. */
+export async function commandUpstream(upstream: Upstream, command: CallCommand): Promise<void> {
+  const { callId, verb, body, requestId } = command;
+  const url = new URL(upstream.callUrl(callId, verb));
+  const request = { body: JSON.stringify(body), timeoutMs: CALL_TIMEOUT_MS, requestId };
+  const { response, secrets } = await post(upstream, url, request);
+  if (!response.ok) {
+    throw refusalError({ ...(await refusalOf(response, verb, secrets)), isCallers: true });
+  }
+  await response.body?.cancel();
+}
+
 async function post(
   upstream: Upstream,
   url: URL,
-  request: { body?: FormData; timeoutMs: number; requestId: string },
+  request: { body?: FormData | string; timeoutMs: number; requestId: string },
 ): Promise<{ response: Response; secrets: string[] }> {
   const { timeoutMs, requestId } = request;
   const signal = AbortSignal.timeout(timeoutMs);
   const credentials = await upstreamHeaders(upstream, { timeoutMs });
-  const headers = { ...credentials, [REQUEST_ID_HEADER]: requestId };
+  const headers = {
+    ...credentials,
+    [REQUEST_ID_HEADER]: requestId,
+    ...(typeof request.body === 'string' && { 'content-type': 'application/json' }),
+  };
   try {
     const response = await fetch(url, {
       method: 'POST',

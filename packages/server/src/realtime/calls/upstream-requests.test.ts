@@ -46,7 +46,7 @@ it('an id of ours, beside the credentials', async () => {
     deployment: 'm',
     wsUrl: () => `ws://${origin}/sideband`,
     callsUrl: `http://${origin}/calls`,
-    hangupUrl: () => `http://${origin}/hangup`,
+    callUrl: () => `http://${origin}/hangup`,
     headers: async () => ({ 'api-key': 'k' }),
   };
   const offer = { sdp: 'v=0', session: {}, filtered: false, requestId: 'req_1' };
