@@ -14,9 +14,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Issuer, startIssuer } from '../e2e/harness/issuer.ts';
 import { type Stack, startStack } from '../e2e/harness/stacks.ts';
-import { type Attack, agentCatalogue, CALLERS, startAttack } from './siege/attack.ts';
+import { type Attack, CALLERS, startAttack } from './siege/attack.ts';
 import { addSample } from './siege/sample.ts';
 import { makeKeys, makeRun, missingFromAudit } from './siege/victims.ts';
+import { agentCatalogue } from './stalls/attacks.ts';
 import { TalkingSession } from './stalls/talking-session.ts';
 
 const MINUTES = Number(process.env.HOSTILE_MINUTES ?? 1 / 3);

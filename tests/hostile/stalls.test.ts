@@ -7,11 +7,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { Random } from '../../packages/server/src/realtime/relay/fuzz-streams.ts';
 import { RunsApi } from '../e2e/harness/runs.ts';
+import { agentCatalogue, createSession, readRun, startActs, uploadFile } from './stalls/attacks.ts';
 import { hostileJson } from './stalls/json.ts';
 import { hostileMedia } from './stalls/media.ts';
 import { TalkingSession } from './stalls/talking-session.ts';
@@ -29,9 +29,6 @@ const FILES = 5;
 const KINDS = 2;
 const ACTS = ['dear-lines', 'many-lines', 'tree', 'gateway'];
 
-const HOSTILE_AGENT = fileURLToPath(new URL('./stalls/hostile-agent.ts', import.meta.url));
-const HOSTILE = 'hostile';
-
 console.log(`stalls: SEED=${SEED} HOSTILE_ROUNDS=${ROUNDS}`);
 const random = new Random(SEED);
 
@@ -46,15 +43,7 @@ let worst: { longestMs: number; during: string };
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-hostile-'));
   const agents = join(folder, 'agents.json');
-  const agent = {
-    name: HOSTILE,
-    title: 'Hostile',
-    command: process.execPath,
-    args: ['--disable-warning=ExperimentalWarning', HOSTILE_AGENT],
-    env: { RUN_TOKEN: '{token}', GATEWAY: '{gateway}' },
-    read_only_paths: [HOSTILE_AGENT],
-  };
-  await writeFile(agents, JSON.stringify({ agents: [agent] }));
+  await writeFile(agents, JSON.stringify(agentCatalogue));
   server = await startWatchedServer({
     HOLDFAST_AGENTS_FILE: agents,
     HOLDFAST_MAX_ACTIVE_SESSIONS: '1000',
@@ -93,23 +82,7 @@ async function during<T>(what: string, attack: () => Promise<T>): Promise<T> {
 }
 
 async function upload(file: { format: string; bytes: Buffer }): Promise<number> {
-  const { id } = (await (await fetch(`${url}/sessions`, { method: 'POST' })).json()) as {
-    id: string;
-  };
-  const form = new FormData();
-  form.append('audio_file', new Blob([new Uint8Array(file.bytes)]), `a.${file.format}`);
-  const metadata = {
-    audio_type: 'user_speech',
-    format: file.format,
-    duration: 3,
-    timestamp_start: '2026-11-22T10:00:00Z',
-    timestamp_end: '2026-11-22T10:00:03Z',
-  };
-  form.append('metadata', JSON.stringify(metadata));
-  const headers = { 'session-id': id };
-  const answer = await fetch(`${url}/audio/upload`, { method: 'POST', headers, body: form });
-  await answer.arrayBuffer();
-  return answer.status;
+  return uploadFile(url, file, { 'session-id': await createSession(url) });
 }
 
 async function post(path: string, body: string): Promise<number> {
@@ -122,14 +95,9 @@ async function post(path: string, body: string): Promise<number> {
 /** Runs the hostile agent to its end, and reads what it left. */
 async function perform(acts: readonly string[]): Promise<void> {
   const api = new RunsApi(url);
-  const { id: repo_id } = await api.sample();
-  const instruction = acts.map(act => `act:${act}`).join(' ');
-  const task = await api.post('/v1/tasks', { repo_id, title: 'Harm', instruction });
-  const [run] = await api.start(task.id, [HOSTILE]);
-  await api.follow(run!.id);
-  for (const path of ['patch', 'diff', 'logs', 'events?limit=1000']) {
-    await (await api.request(`/v1/runs/${run!.id}/${path}`)).arrayBuffer();
-  }
+  const id = await startActs(api, acts);
+  await api.follow(id);
+  await readRun(api, id);
 }
 
 /** Sends one event in a session of its own, and waits until it was handled or the session ended. */

@@ -2,22 +2,7 @@ import { execFile } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-const AGENT = fileURLToPath(new URL('../stalls/hostile-agent.ts', import.meta.url));
 const ATTACKERS = fileURLToPath(new URL('./attackers.ts', import.meta.url));
-
-/** The server's catalogue of agents, with the hostile one. */
-export const agentCatalogue = {
-  agents: [
-    {
-      name: 'hostile',
-      title: 'Hostile',
-      command: process.execPath,
-      args: ['--disable-warning=ExperimentalWarning', AGENT],
-      env: { RUN_TOKEN: '{token}', GATEWAY: '{gateway}' },
-      read_only_paths: [AGENT],
-    },
-  ],
-};
 
 /** Hostile callers; limits are for each, so that one would leave the others nothing. */
 export const CALLERS = ['agent', 'uploader', 'client'] as const;

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { Random } from '../../../packages/server/src/realtime/relay/fuzz-streams.ts';
 import { RunsApi } from '../../e2e/harness/runs.ts';
+import { createSession, readRun, startActs, uploadFile } from '../stalls/attacks.ts';
 import { hostileJson } from '../stalls/json.ts';
 import { hostileMedia } from '../stalls/media.ts';
 import type { Attack, Attacked } from './attack.ts';
@@ -54,39 +55,18 @@ class Attackers {
 
   async #makeRun(over: AbortSignal): Promise<void> {
     const api = new RunsApi(this.#url, this.#headers.agent);
-    const { id: repo_id } = await api.sample();
-    const instruction = `act:${ACTS[this.#done.runs % ACTS.length]}`;
-    const task = await api.post('/v1/tasks', { repo_id, title: 'Harm', instruction });
-    const [run] = await api.start(task.id, ['hostile']);
+    const id = await startActs(api, [ACTS[this.#done.runs % ACTS.length]!]);
     this.#done.runs++;
-    await Promise.race([api.follow(run!.id), aborted(over)]);
-    for (const path of ['patch', 'diff', 'logs', 'events?limit=1000']) {
-      await (await api.request(`/v1/runs/${run!.id}/${path}`)).arrayBuffer();
-    }
+    await Promise.race([api.follow(id), aborted(over)]);
+    await readRun(api, id);
   }
 
   async #upload(): Promise<void> {
     const headers = this.#headers.uploader;
-    const session = await fetch(`${this.#url}/sessions`, { method: 'POST', headers });
-    const { id = 'none' } = (await session.json()) as { id?: string };
+    const id = await createSession(this.#url, headers);
     for (const file of hostileMedia(this.#random, FILES)) {
-      const form = new FormData();
-      form.append('audio_file', new Blob([new Uint8Array(file.bytes)]), `a.${file.format}`);
-      const metadata = {
-        audio_type: 'user_speech',
-        format: file.format,
-        duration: 3,
-        timestamp_start: '2026-11-22T10:00:00Z',
-        timestamp_end: '2026-11-22T10:00:03Z',
-      };
-      form.append('metadata', JSON.stringify(metadata));
-      const answer = await fetch(`${this.#url}/audio/upload`, {
-        method: 'POST',
-        headers: { ...headers, 'session-id': id },
-        body: form,
-      });
-      await answer.arrayBuffer();
-      if ([201, 422].includes(answer.status)) this.#done.uploads++;
+      const status = await uploadFile(this.#url, file, { ...headers, 'session-id': id });
+      if ([201, 422].includes(status)) this.#done.uploads++;
     }
   }
 

@@ -1,8 +1,6 @@
 import {
   agentList,
   artifactPage,
-  eventEnvelope,
-  eventListQuery,
   listQuery,
   run,
   runPage,
@@ -10,7 +8,14 @@ import {
   startedRuns,
 } from '@holdfast/protocol';
 import { z } from 'zod';
-import { type App, callerOf, creatorOf, IDEMPOTENT, idParams } from '../work/index.ts';
+import {
+  type App,
+  addEventsRoute,
+  callerOf,
+  creatorOf,
+  IDEMPOTENT,
+  idParams,
+} from '../work/index.ts';
 import { STREAM_DESCRIPTION, streamOne, streamQuery } from '../work/stream/index.ts';
 import type { RunsDeps } from './deps.ts';
 import { legacyGreeting, legacyView } from './legacy-view.ts';
@@ -18,7 +23,8 @@ import { findRunStatus } from './queries.ts';
 import { RUN_KIND } from './run.ts';
 import type { RunsService } from './service.ts';
 
-const TAGS = ['runs'];
+const TAG = 'runs';
+const TAGS = [TAG];
 const runListQuery = listQuery.extend({ status: runStatus.optional() });
 const runStreamQuery = streamQuery.extend({
   format: z.enum(['holdfast', 'dursor']).default('holdfast'),
@@ -46,33 +52,15 @@ export function addRunRoutes(app: App, runs: RunsService): void {
     },
     async request => runs.get(callerOf(request), request.params.id),
   );
-  addEvents(app, runs);
+  addEventsRoute(app, {
+    path: '/v1/runs/:id',
+    policy: 'runs.read',
+    tag: TAG,
+    whose: "A run's",
+    read: (...asked) => runs.events(...asked),
+  });
   addControls(app, runs);
   addResults(app, runs);
-}
-
-function addEvents(app: App, runs: RunsService): void {
-  app.get(
-    '/v1/runs/:id/events',
-    {
-      config: { policy: 'runs.read' },
-      schema: {
-        tags: TAGS,
-        summary: "A run's log, oldest first",
-        description: 'Private fields are shown to the creator and to Admins.',
-        params: idParams,
-        querystring: eventListQuery,
-        response: {
-          200: z.object({ data: z.array(eventEnvelope), next_cursor: z.string().nullable() }),
-        },
-      },
-    },
-    async request => {
-      const data = await runs.events(callerOf(request), request.params.id, request.query);
-      // A log may still grow, so a page with events always has a cursor.
-      return { data, next_cursor: data.length === 0 ? null : String(data.at(-1)!.seq) };
-    },
-  );
 }
 
 const CONTROL = { policy: 'runs.control' };

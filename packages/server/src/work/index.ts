@@ -16,6 +16,7 @@ export {
 export { boundedText, cutToJsonBytes, TEXT_MAX_BYTES } from './bounded-text.ts';
 export { createWork, type Work } from './create-work.ts';
 export { eraseAgain } from './erase-again.ts';
+export { addEventsRoute } from './event-routes.ts';
 export { appendFenced, fencedWrite, persist } from './fenced-write.ts';
 export { withIdempotency } from './idempotency.ts';
 export type { Kind } from './kinds.ts';

@@ -2,8 +2,8 @@
 import type { Role } from '@holdfast/protocol';
 import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { cookieOf, pageOf, type TestAuth } from '../testing/index.ts';
-import { AUDIENCE, type OidcWorld, openOidcWorld } from './testing.ts';
+import type { pageOf, TestAuth } from '../testing/index.ts';
+import { AUDIENCE, type OidcWorld, openOidcWorld, signInAt } from './testing.ts';
 
 const HOST = 'localhost:8080';
 const CLIENT = 'console-client';
@@ -25,16 +25,9 @@ type Page = ReturnType<typeof pageOf>;
 
 async function signIn(sid: string | undefined, sub = 'johndoe'): Promise<Page> {
   world.claims = { roles: ['Developer'], sid, sub };
-  const headers = { host: HOST };
-  const begun = await test.app.inject({ url: '/auth/login', headers });
-  const authorize = await fetch(String(begun.headers.location), { redirect: 'manual' });
-  const callback = new URL(authorize.headers.get('location')!);
-  const cookie = `holdfast_signin=${cookieOf(begun, 'holdfast_signin')}`;
-  const url = callback.pathname + callback.search;
-  const answer = await test.app.inject({ url, headers: { ...headers, cookie } });
+  const page = await signInAt(test);
   world.claims = {};
-  expect(answer.statusCode).toBe(303);
-  return pageOf(answer, 'holdfast_session');
+  return page;
 }
 
 const status = async (headers: Record<string, string>) =>

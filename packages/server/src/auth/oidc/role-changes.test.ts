@@ -13,10 +13,9 @@ import {
   vi,
 } from 'vitest';
 import type { Database } from '../../platform/database/index.ts';
-import { cookieOf, pageOf, type TestAuth } from '../testing/index.ts';
-import { AUDIENCE, type OidcWorld, openOidcWorld } from './testing.ts';
+import type { TestAuth } from '../testing/index.ts';
+import { AUDIENCE, type OidcWorld, openOidcWorld, signInAt } from './testing.ts';
 
-const SESSION = 'holdfast_session';
 const HOST = 'localhost:8080';
 
 let world: OidcWorld;
@@ -43,17 +42,7 @@ beforeEach(async () => {
 });
 afterEach(() => test.close());
 
-async function signIn(): Promise<ReturnType<typeof pageOf>> {
-  const headers = { host: HOST };
-  const begun = await test.app.inject({ url: '/auth/login', headers });
-  const authorize = await fetch(String(begun.headers.location), { redirect: 'manual' });
-  const callback = new URL(authorize.headers.get('location')!);
-  const cookie = `holdfast_signin=${cookieOf(begun, 'holdfast_signin')}`;
-  const url = callback.pathname + callback.search;
-  const answer = await test.app.inject({ url, headers: { ...headers, cookie } });
-  expect(answer.statusCode).toBe(303);
-  return pageOf(answer, SESSION);
-}
+const signIn = () => signInAt(test);
 
 const me = (headers: Record<string, string>) =>
   test.app.inject({ url: '/v1/me', headers: { host: HOST, ...headers } });

@@ -4,10 +4,26 @@ import type { Database } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import type { AuthOptions } from '../create-auth.ts';
 import { createProjects } from '../projects.ts';
-import { openTestAuth, type TestAuth } from '../testing/index.ts';
+import { cookieOf, openTestAuth, pageOf, type TestAuth } from '../testing/index.ts';
 
 const CLIENT = 'console-client';
 export const AUDIENCE = 'api://holdfast';
+
+const HOST = 'localhost:8080';
+
+/** Goes to the issuer and back as a browser does; answers what our pages send from then on. */
+export async function signInAt({ app, auth }: TestAuth): Promise<ReturnType<typeof pageOf>> {
+  const headers = { host: HOST };
+  const { sessionName, signInName } = auth.cookies;
+  const begun = await app.inject({ url: '/auth/login', headers });
+  const authorize = await fetch(String(begun.headers.location), { redirect: 'manual' });
+  const callback = new URL(authorize.headers.get('location')!);
+  const cookie = `${signInName}=${cookieOf(begun, signInName)}`;
+  const url = callback.pathname + callback.search;
+  const answer = await app.inject({ url, headers: { ...headers, cookie } });
+  if (answer.statusCode !== 303) throw new Error(`No sign-in: ${answer.body}`);
+  return pageOf(answer, sessionName);
+}
 
 export interface OidcWorld {
   readonly issuer: OAuth2Server;

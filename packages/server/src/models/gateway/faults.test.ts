@@ -3,11 +3,10 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { sql } from 'kysely';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Database } from '../../platform/database/index.ts';
-import { openTestDatabase } from '../../platform/database/testing.ts';
-import { CATALOGUE_KEY, type GatewayHost, openGatewayHost } from '../testing/host.ts';
-import { openScriptedUpstream, type ScriptedUpstream, usedTokens } from '../testing/upstream.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { CATALOGUE_KEY, openGatewayHost } from '../testing/host.ts';
+import { openScriptedUpstream, usedTokens } from '../testing/upstream.ts';
+import { useGateway } from '../testing/world.ts';
 
 const MAX_BODY_BYTES = 2_000;
 const LIMITS = {
@@ -18,30 +17,15 @@ const LIMITS = {
   maxCallsPerCaller: 2,
   maxHeldBytesPerCaller: 2 * MAX_BODY_BYTES - 1_000,
 };
-let database: Database;
-let upstream: ScriptedUpstream;
-let host: GatewayHost;
 let run: { id: string; token: string };
 
-beforeAll(async () => {
-  database = await openTestDatabase();
-  upstream = await openScriptedUpstream();
-  host = await openGatewayHost(database, { upstreamUrl: upstream.url, limits: LIMITS });
-});
+const world = useGateway(LIMITS);
 beforeEach(async () => {
-  run = await host.newRun();
-});
-afterEach(() => {
-  upstream.seen.length = 0;
-});
-afterAll(async () => {
-  await host.close();
-  await upstream.close();
-  await database.close();
+  run = await world.host.newRun();
 });
 
 const ask = (rest: Record<string, unknown> = {}, init: RequestInit = {}) =>
-  host.request('/model/openai/v1/responses', {
+  world.host.request('/model/openai/v1/responses', {
     method: 'POST',
     headers: { authorization: `Bearer ${run.token}` },
     body: JSON.stringify({ model: 'coder', input: 'x', max_output_tokens: 100, ...rest }),
@@ -51,7 +35,7 @@ const ask = (rest: Record<string, unknown> = {}, init: RequestInit = {}) =>
 async function reservation() {
   const { rows } = await sql<{ reserved_usd: number; settled_usd: number | null }>`
     select reserved_usd, settled_usd from reservations where run_id = ${run.id}
-  `.execute(database.db);
+  `.execute(world.database.db);
   return rows[0];
 }
 
@@ -62,10 +46,10 @@ async function settledInFull(): Promise<boolean> {
 }
 
 const refuse = (status: number, text: string, headers = {}) => {
-  upstream.answer = response => response.writeHead(status, headers).end(text);
+  world.upstream.answer = response => response.writeHead(status, headers).end(text);
 };
 const stream = (work: (response: ServerResponse) => void) => {
-  upstream.answer = response => {
+  world.upstream.answer = response => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write('data: {}\n\n', () => work(response));
   };
@@ -96,7 +80,7 @@ describe('an upstream that refuses', () => {
   it('a redirect is not followed', async () => {
     refuse(302, '', { location: 'http://169.254.169.254/' });
     expect((await ask()).status).toBe(503);
-    expect(upstream.seen).toHaveLength(1);
+    expect(world.upstream.seen).toHaveLength(1);
   });
 });
 
@@ -104,7 +88,7 @@ describe('an upstream that is lost', () => {
   it('unreachable: 502 in the protocol’s shape, and costs nothing', async () => {
     const gone = await openScriptedUpstream();
     await gone.close();
-    const other = await openGatewayHost(database, { upstreamUrl: gone.url });
+    const other = await openGatewayHost(world.database, { upstreamUrl: gone.url });
     try {
       const { id, token } = await other.newRun();
       run = { id, token };
@@ -129,7 +113,7 @@ describe('an upstream that is lost', () => {
     const { port } = mute.address() as AddressInfo;
     const limits = { connectTimeoutMs: 200 };
     const upstreamUrl = `https://127.0.0.1:${port}`;
-    const other = await openGatewayHost(database, { upstreamUrl, limits });
+    const other = await openGatewayHost(world.database, { upstreamUrl, limits });
     try {
       run = await other.newRun();
       const answer = await other.overSocket(run.id, '/model/openai/v1/responses', {
@@ -146,7 +130,10 @@ describe('an upstream that is lost', () => {
 
   it('that drips for ever: cut off when its whole time is over', async () => {
     const limits = { totalTimeoutMs: 500 };
-    const other = await openGatewayHost(database, { upstreamUrl: upstream.url, limits });
+    const other = await openGatewayHost(world.database, {
+      upstreamUrl: world.upstream.url,
+      limits,
+    });
     let drip: NodeJS.Timeout | undefined;
     stream(response => {
       drip = setInterval(() => response.write(': drip\n\n'), 50);
@@ -168,7 +155,7 @@ describe('an upstream that is lost', () => {
   });
 
   it('silent: 504 when its time is over, and costs the reservation', async () => {
-    upstream.answer = () => {};
+    world.upstream.answer = () => {};
     const answer = await ask();
     expect(answer.status).toBe(504);
     await expect.poll(settledInFull).toBe(true);
@@ -212,7 +199,7 @@ describe('bounds', () => {
   };
 
   it('a body at the limit passes, one byte more is 413', async () => {
-    upstream.answer = response => response.end(usedTokens(1, 1));
+    world.upstream.answer = response => response.end(usedTokens(1, 1));
     expect((await ask({}, { body: bodyOf(MAX_BODY_BYTES) })).status).toBe(200);
     const answer = await ask({}, { body: bodyOf(MAX_BODY_BYTES + 1) });
     expect(answer.status).toBe(413);
@@ -230,7 +217,7 @@ describe('bounds', () => {
       [1_000, true],
       [1_001, false],
     ] as const) {
-      run = await host.newRun();
+      run = await world.host.newRun();
       const padding = chars - `data:${usedTokens(1, 1)}`.length;
       const data = `data:${usedTokens(1, 1)}${' '.repeat(padding)}\n\n`;
       stream(response => response.end(data));
@@ -242,7 +229,7 @@ describe('bounds', () => {
 
   it('so many bytes of bodies of one caller at once', async () => {
     const held: ServerResponse[] = [];
-    upstream.answer = response => void held.push(response);
+    world.upstream.answer = response => void held.push(response);
     const long = { input: 'x'.repeat(MAX_BODY_BYTES - 200) };
     const waiting = ask(long);
     await expect.poll(() => held.length).toBe(1);
@@ -251,13 +238,13 @@ describe('bounds', () => {
     expect(await answer.text()).toContain('bodies of calls at once');
     held[0]!.end(usedTokens(1, 1));
     expect((await waiting).status).toBe(200);
-    upstream.answer = response => response.end(usedTokens(1, 1));
+    world.upstream.answer = response => response.end(usedTokens(1, 1));
     expect((await ask(long)).status).toBe(200);
   });
 
   it('so many calls of one caller at once', async () => {
     const held: ServerResponse[] = [];
-    upstream.answer = response => void held.push(response);
+    world.upstream.answer = response => void held.push(response);
     const leaving = new AbortController();
     const waiting = [1, 2].map(() => ask({}, { signal: leaving.signal }).catch(() => {}));
     await expect.poll(() => held.length).toBe(2);
@@ -267,7 +254,7 @@ describe('bounds', () => {
     leaving.abort();
     await Promise.all(waiting);
     await Promise.all(held.map(one => one.destroyed || once(one, 'close')));
-    upstream.answer = response => response.end(usedTokens(1, 1));
+    world.upstream.answer = response => response.end(usedTokens(1, 1));
     await expect.poll(async () => (await ask()).status).toBe(200);
   });
 });

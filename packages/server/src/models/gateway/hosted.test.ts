@@ -1,34 +1,11 @@
 /** What a provider would do itself, and what a request could smuggle: refused before it is sent. */
 import { HOSTED_TOOLS, type HostedTool } from '@holdfast/protocol';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Database } from '../../platform/database/index.ts';
-import { openTestDatabase } from '../../platform/database/testing.ts';
-import { type GatewayHost, openGatewayHost } from '../testing/host.ts';
-import { openScriptedUpstream, type ScriptedUpstream, usedTokens } from '../testing/upstream.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { useGateway } from '../testing/world.ts';
 
-let database: Database;
-let upstream: ScriptedUpstream;
-let host: GatewayHost;
-
-beforeAll(async () => {
-  database = await openTestDatabase();
-  upstream = await openScriptedUpstream();
-  host = await openGatewayHost(database, { upstreamUrl: upstream.url });
-});
-beforeEach(async () => {
-  upstream.seen.length = 0;
-  upstream.answer = response => {
-    response.setHeader('content-type', 'application/json');
-    response.end(usedTokens(10, 5));
-  };
-  await sql`delete from hosted_tools`.execute(database.db);
-});
-afterAll(async () => {
-  await host.close();
-  await upstream.close();
-  await database.close();
-});
+const world = useGateway();
+beforeEach(() => sql`delete from hosted_tools`.execute(world.database.db));
 
 const RESPONSES = '/model/openai/v1/responses';
 const CHAT = '/model/openai/v1/chat/completions';
@@ -51,8 +28,8 @@ const URL_ELSEWHERE = 'https://elsewhere.example/?stolen=secret';
 const DATA = 'data:image/png;base64,iVBORw0KGgo=';
 
 async function send(path: Path, text: string, headers: Record<string, string> = {}) {
-  const run = await host.newRun();
-  return host.request(path, {
+  const run = await world.host.newRun();
+  return world.host.request(path, {
     method: 'POST',
     body: text,
     headers: { authorization: `Bearer ${run.token}`, ...headers },
@@ -67,7 +44,7 @@ function textOf(path: Path, body: object): string {
 const ask = (path: Path, body: object) => send(path, textOf(path, body));
 
 async function allow(...allowed: HostedTool[]) {
-  const answer = await host.request('/v1/hosted-tools', {
+  const answer = await world.host.request('/v1/hosted-tools', {
     method: 'PUT',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ allowed }),
@@ -179,17 +156,17 @@ describe('what a provider does itself', () => {
       await allow(...others);
       const answer = await ask(path, body);
       expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining(tool)]);
-      expect(upstream.seen).toEqual([]);
+      expect(world.upstream.seen).toEqual([]);
       await allow(tool);
       expect((await ask(path, body)).status).toBe(200);
-      expect(JSON.parse(upstream.seen[0]!.body)).toMatchObject(body);
+      expect(JSON.parse(world.upstream.seen[0]!.body)).toMatchObject(body);
     },
   );
 
   it('is logged where it is refused, with the field that asked for it', async () => {
     const answer = await ask(RESPONSES, tools({ type: 'web_search' }));
     const id = answer.headers.get('x-request-id')!;
-    const line = host.telemetry
+    const line = world.host.telemetry
       .text()
       .split('\n')
       .find(one => one.includes(id));
@@ -199,7 +176,7 @@ describe('what a provider does itself', () => {
   it('is refused where the budget could not count it', async () => {
     await allow('web_search', 'remote_files');
     const put = { scope: 'project_month', limit_usd: 1_000 };
-    const made = await host.request('/v1/budgets', {
+    const made = await world.host.request('/v1/budgets', {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(put),
@@ -212,31 +189,34 @@ describe('what a provider does itself', () => {
         400,
         expect.stringMatching(/web_search costs is not known.*Do without web_search/),
       ]);
-      expect(upstream.seen).toEqual([]);
+      expect(world.upstream.seen).toEqual([]);
       const image = inputs({ type: 'input_image', image_url: URL_ELSEWHERE });
       expect((await ask(RESPONSES, image)).status).toBe(200);
     } finally {
-      await host.request(`/v1/budgets/${id}`, { method: 'DELETE', caller: 'Admin:user:root' });
+      await world.host.request(`/v1/budgets/${id}`, {
+        method: 'DELETE',
+        caller: 'Admin:user:root',
+      });
     }
   });
 
   it('is allowed by Admins, for their project, by known names, and recorded', async () => {
     const put = (body: object, caller: string) =>
-      host.request('/v1/hosted-tools', {
+      world.host.request('/v1/hosted-tools', {
         method: 'PUT',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
         caller,
       });
     const read = async (caller: string) =>
-      (await host.request('/v1/hosted-tools', { caller })).json();
+      (await world.host.request('/v1/hosted-tools', { caller })).json();
     expect((await put({ allowed: ['mcp'] }, 'Developer:user:dev')).status).toBe(403);
     expect((await put({ allowed: ['everything'] }, 'Admin:user:root')).status).toBe(400);
     expect(await read('Viewer:user:vic')).toEqual({ allowed: [] });
     await put({ allowed: ['web_search', 'mcp', 'mcp'] }, 'Admin:user:root');
     expect(await read('Viewer:user:vic')).toEqual({ allowed: ['mcp', 'web_search'] });
     expect(await read('Viewer:user:vic:elsewhere')).toEqual({ allowed: [] });
-    expect(host.audited.at(-1)).toMatchObject({
+    expect(world.host.audited.at(-1)).toMatchObject({
       principal: 'user:root',
       projectId: 'default',
       action: 'hosted_tools.set',
@@ -244,7 +224,7 @@ describe('what a provider does itself', () => {
     });
     await put({ allowed: [] }, 'Admin:user:root');
     expect(await read('Viewer:user:vic')).toEqual({ allowed: [] });
-    expect(host.audited.at(-1)).toMatchObject({ target: 'none' });
+    expect(world.host.audited.at(-1)).toMatchObject({ target: 'none' });
   });
 });
 
@@ -259,13 +239,13 @@ describe('what the gateway would not understand', () => {
     ['a prototype', '{"model":"coder","__proto__":{"tools":[{"type":"mcp"}]}}'],
   ])('%s is seen through', async (_, text) => {
     expect((await send(RESPONSES, text)).status).toBe(400);
-    expect(upstream.seen).toEqual([]);
+    expect(world.upstream.seen).toEqual([]);
   });
 
   it('never reaches a provider that reads the first of two keys', async () => {
     const text = '{"model":"coder","tools":[{"type":"mcp"}],"tools":[],"input":"a","input":"b"}';
     expect((await send(RESPONSES, text)).status).toBe(200);
-    expect(upstream.seen[0]!.body).toBe('{"model":"deployed-coder","input":"b","tools":[]}');
+    expect(world.upstream.seen[0]!.body).toBe('{"model":"deployed-coder","input":"b","tools":[]}');
   });
 
   it('is named once and briefly, however much of it there is', async () => {
@@ -302,7 +282,7 @@ describe('what passes', () => {
     [GEMINI, parts({ functionCall: { name: 'f', args: { fileUri: URL_ELSEWHERE } } })],
   ] satisfies [Path, object][])('%s: the data of the caller itself, %j', async (path, body) => {
     expect((await ask(path, body)).status).toBe(200);
-    expect(JSON.parse(upstream.seen[0]!.body)).toMatchObject(body);
+    expect(JSON.parse(world.upstream.seen[0]!.body)).toMatchObject(body);
   });
 });
 
@@ -310,7 +290,7 @@ describe('headers', () => {
   const named = async (headers: Record<string, string>, body: object = {}) => {
     const answer = await send(MESSAGES, textOf(MESSAGES, body), headers);
     expect(answer.status).toBe(200);
-    return { seen: upstream.seen.at(-1)!, answer };
+    return { seen: world.upstream.seen.at(-1)!, answer };
   };
 
   it('of beta features are sent if known, and the rest is counted', async () => {
@@ -361,12 +341,12 @@ describe('headers', () => {
   });
 
   it('aside, queries have known values', async () => {
-    const run = await host.newRun();
-    await host.request(`${MESSAGES}?beta=false&alt=media&api-version=2025-01-01%26x`, {
+    const run = await world.host.newRun();
+    await world.host.request(`${MESSAGES}?beta=false&alt=media&api-version=2025-01-01%26x`, {
       method: 'POST',
       body: textOf(MESSAGES, {}),
       headers: { authorization: `Bearer ${run.token}` },
     });
-    expect(upstream.seen[0]!.path).toBe('/v1/messages');
+    expect(world.upstream.seen[0]!.path).toBe('/v1/messages');
   });
 });

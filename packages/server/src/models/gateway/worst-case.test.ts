@@ -1,29 +1,10 @@
 /** What a call reserves: never less than it can cost, in whatever way its limit is written. */
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Database } from '../../platform/database/index.ts';
-import { openTestDatabase } from '../../platform/database/testing.ts';
-import { type GatewayHost, openGatewayHost } from '../testing/host.ts';
-import { openScriptedUpstream, type ScriptedUpstream, usedTokens } from '../testing/upstream.ts';
+import { describe, expect, it } from 'vitest';
+import { usedTokens } from '../testing/upstream.ts';
+import { useGateway } from '../testing/world.ts';
 
-let database: Database;
-let upstream: ScriptedUpstream;
-let host: GatewayHost;
-
-beforeAll(async () => {
-  database = await openTestDatabase();
-  upstream = await openScriptedUpstream();
-  host = await openGatewayHost(database, { upstreamUrl: upstream.url });
-});
-beforeEach(() => {
-  upstream.seen.length = 0;
-  upstream.answer = response => response.end(usedTokens(1, 1));
-});
-afterAll(async () => {
-  await host.close();
-  await upstream.close();
-  await database.close();
-});
+const world = useGateway();
 
 const RESPONSES = '/model/openai/v1/responses';
 const CHAT = '/model/openai/v1/chat/completions';
@@ -42,15 +23,17 @@ let limitHeader: string | null;
 
 /** Status, and the reservation in tokens of output, besides `inputTokens` and the body's bytes. */
 async function reserved(path: string, body: string, inputTokens = 0) {
-  const run = await host.newRun();
+  const run = await world.host.newRun();
   const headers = { authorization: `Bearer ${run.token}` };
-  const answer = await host.request(path, { method: 'POST', body, headers });
+  const answer = await world.host.request(path, { method: 'POST', body, headers });
   const text = await answer.text();
   limitHeader = answer.headers.get('holdfast-output-limit');
   const { rows } = await sql<{ usd: number }>`
-    select reserved_usd as usd from reservations where run_id = ${run.id}`.execute(database.db);
+    select reserved_usd as usd from reservations where run_id = ${run.id}`.execute(
+    world.database.db,
+  );
   if (answer.status !== 200) return { status: answer.status, text, calls: rows.length };
-  const bytes = Buffer.byteLength(upstream.seen.at(-1)!.body);
+  const bytes = Buffer.byteLength(world.upstream.seen.at(-1)!.body);
   const input = Math.min(bytes + inputTokens, CONTEXT_TOKENS);
   const tokens = Math.round((rows[0]!.usd - input * INPUT_USD) / OUTPUT_USD);
   return { status: 200, tokens };
@@ -154,7 +137,7 @@ describe('output is reserved as', () => {
         { status: 400, text: expect.stringContaining(name), calls: 0 },
       ]);
     }
-    expect(upstream.seen).toEqual([]);
+    expect(world.upstream.seen).toEqual([]);
   });
 
   it.each(['maxOutputTokens', 'candidateCount'])(
@@ -164,7 +147,7 @@ describe('output is reserved as', () => {
         const answer = await reserved(GEMINI, `{"generationConfig":{"${name}":${value}}}`);
         expect(answer).toMatchObject({ status: 400, calls: 0 });
       }
-      expect(upstream.seen).toEqual([]);
+      expect(world.upstream.seen).toEqual([]);
     },
   );
 });
@@ -182,7 +165,7 @@ describe('a limit above the model’s most', () => {
     [GEMINI, '{"generationConfig":{"topK":1,"maxOutputTokens":10001}}', 'maxOutputTokens'],
   ])('%s %s is sent as that, which the answer tells', async (path, body, name) => {
     expect(await reserved(path, body)).toEqual({ status: 200, tokens: MODEL_MAX_TOKENS });
-    const sent = JSON.parse(upstream.seen[0]!.body);
+    const sent = JSON.parse(world.upstream.seen[0]!.body);
     const given = JSON.parse(body);
     const [was, is] =
       path === GEMINI ? [given.generationConfig, sent.generationConfig] : [given, sent];
@@ -294,7 +277,7 @@ describe('input is reserved as', () => {
 });
 
 it('a call that cost more than it reserved is logged', async () => {
-  upstream.answer = response => response.end(usedTokens(1, MODEL_MAX_TOKENS));
+  world.upstream.answer = response => response.end(usedTokens(1, MODEL_MAX_TOKENS));
   await reserved(RESPONSES, '{"model":"coder","max_output_tokens":7}');
-  await expect.poll(() => host.telemetry.text()).toContain('model.over_reservation');
+  await expect.poll(() => world.host.telemetry.text()).toContain('model.over_reservation');
 });

@@ -1,35 +1,19 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import type { Database } from '../../platform/database/index.ts';
-import { openTestDatabase } from '../../platform/database/testing.ts';
-import { CATALOGUE_KEY, type GatewayHost, openGatewayHost } from '../testing/host.ts';
-import { openScriptedUpstream, type ScriptedUpstream, usedTokens } from '../testing/upstream.ts';
+import { beforeEach, expect, it } from 'vitest';
+import { CATALOGUE_KEY } from '../testing/host.ts';
+import { useGateway } from '../testing/world.ts';
 
 const KEY = 'sk-ant-of-the-project-9876';
-let database: Database;
-let upstream: ScriptedUpstream;
-let host: GatewayHost;
 let projects = 0;
 let project: string;
 
-beforeAll(async () => {
-  database = await openTestDatabase();
-  upstream = await openScriptedUpstream();
-  host = await openGatewayHost(database, { upstreamUrl: upstream.url });
-});
+const world = useGateway();
 beforeEach(() => {
   project = `p${projects++}`;
-  upstream.seen.length = 0;
-  upstream.answer = response => response.end(usedTokens(1, 1));
-});
-afterAll(async () => {
-  await host.close();
-  await upstream.close();
-  await database.close();
 });
 
 const call = (method: string, path = '', body?: object, role = 'Admin') =>
-  host.request(`/v1/provider-keys${path}`, {
+  world.host.request(`/v1/provider-keys${path}`, {
     method,
     caller: `${role}:user:root:${project}`,
     headers: { 'content-type': 'application/json' },
@@ -42,14 +26,14 @@ const add = async (key = KEY) => {
 };
 /** The key with which a call of this project reached the provider. */
 const sentKey = async (of = project) => {
-  const { token } = await host.newRun('user:ann', of);
-  const answer = await host.request('/model/anthropic/v1/messages', {
+  const { token } = await world.host.newRun('user:ann', of);
+  const answer = await world.host.request('/model/anthropic/v1/messages', {
     method: 'POST',
     headers: { 'x-api-key': token },
     body: JSON.stringify({ model: 'claude', max_tokens: 5 }),
   });
   expect(answer.status).toBe(200);
-  return upstream.seen.at(-1)!.headers['x-api-key'];
+  return world.upstream.seen.at(-1)!.headers['x-api-key'];
 };
 
 it('is for Admins', async () => {
@@ -98,11 +82,17 @@ it('is never shown, logged, audited or stored as it is', async () => {
   await sentKey();
   const { rows } = await sql<{ text: string }>`
     select provider_keys::text as text from provider_keys where id = ${added.id}
-  `.execute(database.db);
+  `.execute(world.database.db);
   const list = await (await call('GET')).text();
-  const audited = JSON.stringify(host.audited);
+  const audited = JSON.stringify(world.host.audited);
   expect(audited).toContain(added.id);
-  for (const text of [JSON.stringify(added), list, rows[0]!.text, audited, host.telemetry.text()]) {
+  for (const text of [
+    JSON.stringify(added),
+    list,
+    rows[0]!.text,
+    audited,
+    world.host.telemetry.text(),
+  ]) {
     expect(text).not.toContain(KEY);
   }
   const hex = Buffer.from(KEY).toString('hex');

@@ -1,15 +1,10 @@
-import {
-  eventEnvelope,
-  eventListQuery,
-  session,
-  sessionListQuery,
-  sessionPage,
-} from '@holdfast/protocol';
-import { z } from 'zod';
-import { type App, callerOf, idParams } from '../../work/index.ts';
+import { session, sessionListQuery, sessionPage } from '@holdfast/protocol';
+
+import { type App, addEventsRoute, callerOf, idParams } from '../../work/index.ts';
 import type { Sessions } from '../service.ts';
 
-const TAGS = ['sessions'];
+const TAG = 'sessions';
+const TAGS = [TAG];
 
 /** The native routes of the registry. */
 export function addSessionRoutes(app: App, sessions: Sessions): void {
@@ -37,34 +32,14 @@ export function addSessionRoutes(app: App, sessions: Sessions): void {
     },
     async request => sessions.get(callerOf(request), request.params.id),
   );
-  addEvents(app, sessions);
+  addEventsRoute(app, {
+    path: '/v1/sessions/:id',
+    policy: 'sessions.read',
+    tag: TAG,
+    whose: "A session's",
+    read: (...asked) => sessions.events(...asked),
+  });
   addControls(app, sessions);
-}
-
-function addEvents(app: App, sessions: Sessions): void {
-  app.get(
-    '/v1/sessions/:id/events',
-    {
-      config: { policy: 'sessions.read' },
-      schema: {
-        tags: TAGS,
-        summary: "A session's log, oldest first",
-        description: 'Private fields are shown to the creator and to Admins. Never any audio.',
-        params: idParams,
-        querystring: eventListQuery,
-        response: {
-          200: z.object({ data: z.array(eventEnvelope), next_cursor: z.string().nullable() }),
-        },
-      },
-    },
-    async request => {
-      const { after, limit } = request.query;
-      const page = { after, limit };
-      const data = await sessions.events(callerOf(request), request.params.id, page);
-      // A log may still grow, so the place to go on from is always given once there are events.
-      return { data, next_cursor: data.length === 0 ? null : String(data.at(-1)!.seq) };
-    },
-  );
 }
 
 function addControls(app: App, sessions: Sessions): void {

@@ -2,6 +2,7 @@ import { afterAll } from 'vitest';
 import {
   forEachPostgres,
   type OpenDatabase,
+  openTestDatabase,
   withDatabase,
 } from '../../platform/database/testing.ts';
 import { openRunsHost, type RunsHost, type RunsHostOptions } from './host.ts';
@@ -16,6 +17,17 @@ export function withRunsHost(suite: (open: OpenHost) => void): void {
 /** The same once per version of PostgreSQL: for what consists of SQL. */
 export function forEachRunsHost(suite: (open: OpenHost) => void): void {
   forEachPostgres((_version, open) => suite(hostsOn(open)));
+}
+
+/** One host on a database of its own; it closes both. */
+export async function openOwnRunsHost(): Promise<RunsHost> {
+  const database = await openTestDatabase();
+  const host = await openRunsHost(database);
+  const close = async () => {
+    await host.close();
+    await database.close();
+  };
+  return { ...host, close };
 }
 
 function hostsOn(openDatabase: OpenDatabase): OpenHost {

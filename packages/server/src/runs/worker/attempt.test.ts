@@ -5,8 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../kernel/index.ts';
 import { getSealed } from '../../platform/blobs/index.ts';
-import { openTestDatabase } from '../../platform/database/testing.ts';
-import { driverWith, openRunsHost, type RunsHost } from '../testing/host.ts';
+import { openOwnRunsHost } from '../testing/databases.ts';
+import { driverWith, type RunsHost } from '../testing/host.ts';
 import { createWorld } from '../workspace/testing.ts';
 import { type Bench, cloneOf, openBench, processesWith, waitFor } from './testing.ts';
 
@@ -24,12 +24,8 @@ async function textOf({ world }: Bench, key: string): Promise<string> {
 describe('an attempt', () => {
   let host: RunsHost;
   beforeAll(async () => {
-    const database = await openTestDatabase();
-    host = await openRunsHost(database);
-    return async () => {
-      await host.close();
-      await database.close();
-    };
+    host = await openOwnRunsHost();
+    return () => host.close();
   });
 
   it('does the work, tests it before and after, delivers it, and removes its files', async () => {

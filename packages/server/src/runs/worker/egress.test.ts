@@ -1,20 +1,16 @@
 /** What a sandbox reaches of the network: real bubblewrap, real clients, a server on loopback. */
 import { existsSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
-import { openTestDatabase } from '../../platform/database/testing.ts';
 import { createEgress, type Egress, type EgressProxy } from '../egress/index.ts';
 import { openTestHost } from '../egress/testing.ts';
-import { openRunsHost, type RunsHost } from '../testing/host.ts';
+import { openOwnRunsHost } from '../testing/databases.ts';
+import type { RunsHost } from '../testing/host.ts';
 import { openBench } from './testing.ts';
 
 let host: RunsHost;
 beforeAll(async () => {
-  const database = await openTestDatabase();
-  host = await openRunsHost(database);
-  return async () => {
-    await host.close();
-    await database.close();
-  };
+  host = await openOwnRunsHost();
+  return () => host.close();
 });
 
 /** `allowed.test` is this machine, and may be. */

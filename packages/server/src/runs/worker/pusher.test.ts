@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openTestDatabase } from '../../platform/database/testing.ts';
 import { eraseRun } from '../store.ts';
-import { openRunsHost, type RunsHost } from '../testing/host.ts';
+import { openOwnRunsHost } from '../testing/databases.ts';
+import type { RunsHost } from '../testing/host.ts';
 import { commitFiles, personGit } from '../workspace/testing.ts';
 import { PUSH_TRIES_MAX, type PusherDeps, pushRun } from './pusher.ts';
 import { type Bench, openBench, waitFor } from './testing.ts';
@@ -14,12 +14,8 @@ describe('a push', () => {
   let remote: string;
 
   beforeAll(async () => {
-    const database = await openTestDatabase();
-    host = await openRunsHost(database);
-    return async () => {
-      await host.close();
-      await database.close();
-    };
+    host = await openOwnRunsHost();
+    return () => host.close();
   });
 
   beforeEach(async () => {

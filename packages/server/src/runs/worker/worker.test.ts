@@ -4,9 +4,9 @@ import { text } from 'node:stream/consumers';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '../../kernel/index.ts';
 import type { BudgetNotice, ModelCall } from '../../models/index.ts';
-import { openTestDatabase } from '../../platform/database/testing.ts';
 import { eraseRun } from '../store.ts';
-import { driverWith, openRunsHost, type RunsHost } from '../testing/host.ts';
+import { openOwnRunsHost } from '../testing/databases.ts';
+import { driverWith, type RunsHost } from '../testing/host.ts';
 import { openModelSocket } from './sockets.ts';
 import { cloneOf, openBench, processesWith, waitFor } from './testing.ts';
 
@@ -19,12 +19,8 @@ const RESUMES = `[ -e new.txt ] && { echo done Resumed.; exit; }; ${HOLDS}`;
 describe('a worker', () => {
   let host: RunsHost;
   beforeAll(async () => {
-    const database = await openTestDatabase();
-    host = await openRunsHost(database);
-    return async () => {
-      await host.close();
-      await database.close();
-    };
+    host = await openOwnRunsHost();
+    return () => host.close();
   });
   const draining = () => AbortSignal.timeout(60_000);
 
