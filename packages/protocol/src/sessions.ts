@@ -45,7 +45,7 @@ export const sessionCost = z.object({
   unreported: z
     .number()
     .int()
-    .describe('Responses whose usage was never reported: not in `usd`, in full in budgets.'),
+    .describe('Responses and transcriptions whose usage was never reported: not in `usd`.'),
 });
 export type SessionCost = z.infer<typeof sessionCost>;
 

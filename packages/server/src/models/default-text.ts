@@ -2,7 +2,7 @@ import type { CatalogueInput } from './catalogue.ts';
 
 /**
  * The coding models of the catalogue that is built from settings, with list prices per million
- * tokens as they were when this was written (`from`). Names that the agents' command lines send by
+ * tokens as they were on the day `PRICES_CHECKED`. Names that the agents' command lines send by
  * default lead to the nearest of them; for exact models, write a `models.json`.
  */
 export interface DefaultTextSettings {
@@ -17,12 +17,13 @@ type ModelInput = CatalogueInput['models'][number];
 type Prices = readonly [input: number, cached: number, output: number, cacheWrite?: number];
 
 const PRICED_FROM = '2025-01-01';
+const PRICES_CHECKED = '2026-11-25';
 /** Input above which Anthropic and Google ask the prices of long contexts. */
 const LONG_TOKENS = 200_000;
 
 function prices(base: Prices, long?: Prices) {
   const rest = long && { long_context: { above_tokens: LONG_TOKENS, ...named(long) } };
-  return [{ from: PRICED_FROM, ...named(base), ...rest }];
+  return [{ from: PRICED_FROM, checked: PRICES_CHECKED, ...named(base), ...rest }];
 }
 
 function named([input_text, cached_input, output_text, cache_write]: Prices) {

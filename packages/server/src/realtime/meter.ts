@@ -2,7 +2,7 @@ import type { SessionUsage } from '@holdfast/protocol';
 import type { VoiceAccount, VoiceUsage } from '../models/index.ts';
 import type { Costed } from './log-events.ts';
 import { isObject, type Json } from './preview/session.ts';
-import { addUsage, NOTHING, noUsage, reportedUsage } from './usage.ts';
+import { addUsage, NOTHING, noUsage, reportedUsage, TRANSCRIBED } from './usage.ts';
 
 /** What a session has used and cost so far; it goes on from there when another process takes it. */
 export interface SessionTotals {
@@ -21,6 +21,7 @@ const UNPRICED_MAX = 8;
 const NAME_MAX_CHARS = 100;
 /** A response that ended so was not billed, if it reports no usage. */
 const UNBILLED = 'failed';
+const TRANSCRIPTION_FAILED = 'conversation.item.input_audio_transcription.failed';
 
 /**
  * Meters one session by its provider's events: usage by modality, cost, and which responses are
@@ -34,6 +35,9 @@ export class Meter {
   readonly #onReserving: ((reserving: Promise<void>) => void) | undefined;
   readonly #unpriced: Set<string>;
   readonly #open = new Set<string>();
+  /** Items that are being transcribed. */
+  readonly #heard = new Set<string>();
+  #isTranscription = false;
   #maxOutputTokens: number | undefined;
   #transcriptionModel: string | undefined;
   #inputTokens = 0;
@@ -63,6 +67,7 @@ export class Meter {
       this.#configure(event.session);
     }
     if (event.type === 'response.created') this.#begin(event.response);
+    this.#transcribe(event);
     const reported = reportedUsage(event);
     this.usage = addUsage(this.usage, event, reported);
     if (event.type === 'response.done') this.#finish(event.response, reported !== undefined);
@@ -101,15 +106,28 @@ export class Meter {
 
   /** The session ends: the usage of what is under way will not be reported. */
   end(): void {
-    if (this.#open.size === 0) return;
-    this.unreported += this.#open.size;
+    // Beside a conversation a transcription costs next to nothing of what is reserved for it.
+    const isCharged = this.#open.size > 0 || (this.#isTranscription && this.#heard.size > 0);
+    this.unreported += this.#open.size + this.#heard.size;
     this.#open.clear();
-    this.#account.addUnreported();
+    this.#heard.clear();
+    if (isCharged) this.#account.addUnreported();
+  }
+
+  /** Audio that was committed is transcribed, and reported as such or as failed. */
+  #transcribe({ type, item_id }: Json): void {
+    if (typeof item_id !== 'string') return;
+    const id = item_id.slice(0, NAME_MAX_CHARS);
+    if (type === 'input_audio_buffer.committed') {
+      const isHeard = this.#transcriptionModel !== undefined && this.#heard.size < OPEN_MAX;
+      if (isHeard) this.#heard.add(id);
+    } else if (type === TRANSCRIBED || type === TRANSCRIPTION_FAILED) this.#heard.delete(id);
   }
 
   #configure(session: unknown): void {
     if (!isObject(session)) return;
-    const { max_output_tokens } = session;
+    const { type, max_output_tokens } = session;
+    this.#isTranscription = type === 'transcription';
     this.#maxOutputTokens = typeof max_output_tokens === 'number' ? max_output_tokens : undefined;
     this.#transcriptionModel = transcriptionModelOf(session);
   }

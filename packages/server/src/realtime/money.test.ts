@@ -1,5 +1,6 @@
 /** What sessions cost, as the API shows it, and how budgets end them. */
 import { createHash } from 'node:crypto';
+import type { Session } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { fixedLimits } from '../auth/testing/index.ts';
@@ -42,6 +43,39 @@ function say(client: TestClient, text = 'Hello') {
   });
   client.send({ type: 'response.create' });
 }
+
+const TRANSCRIPTION = {
+  type: 'transcription',
+  audio: { input: { transcription: { model: 'gpt-4o-transcribe' }, turn_detection: null } },
+};
+/** Of silence. */
+const SECOND = Buffer.alloc(48_000).toString('base64');
+
+/** Client secrets are for projects that are stored. */
+async function storedProject(): Promise<string> {
+  const id = newProject();
+  await sql`insert into projects (id, name) values (${id}, 'Test')`.execute(bench.database.db);
+  return id;
+}
+
+async function mint(session: object, caller: string): Promise<string> {
+  const response = await bench.host.request('/v1/realtime/client_secrets', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ session }),
+    caller,
+  });
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { value: string }).value;
+}
+
+/** The session of another project, once it has ended. */
+const ended = (id: string, caller: string) =>
+  eventually(async () => {
+    const response = await bench.host.request(`/v1/sessions/${id}`, { caller });
+    const session = (await response.json()) as Session;
+    return session.state === 'ended' && session;
+  });
 
 const countOf = (client: TestClient, type: string) =>
   client.events.filter(event => event.type === type).length;
@@ -131,7 +165,7 @@ describe('the cost of a session', () => {
 
   it('of a transcription is that of the model that writes it', async () => {
     await bench.simulator.behave({ script: [{ heard: 'Good morning' }] });
-    const project = newProject();
+    const project = await storedProject();
     // A transcription may write 2,000 tokens at 10 dollars a million: far less than an answer.
     const { spentUsd } = await budget(project, 'project_month', 0.03);
     const caller = callerIn(project);
@@ -140,25 +174,14 @@ describe('the cost of a session', () => {
     }).catch((error: unknown) => error);
     expect(client).toBeInstanceOf(Refusal);
     expect(await spentUsd()).toBe(0);
-    const secret = await bench.host.request('/v1/realtime/client_secrets', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        session: {
-          type: 'transcription',
-          audio: { input: { transcription: { model: 'gpt-4o-transcribe' }, turn_detection: null } },
-        },
-      }),
-    });
-    const { value } = (await secret.json()) as { value: string };
+    const value = await mint(TRANSCRIPTION, caller);
     const writer = await connectClient(`${bench.host.wsUrl}/v1/realtime`, { bearer: value });
     const id = await sessionIdOf(writer);
-    const audio = Buffer.alloc(48_000).toString('base64');
-    writer.send({ type: 'input_audio_buffer.append', audio });
+    writer.send({ type: 'input_audio_buffer.append', audio: SECOND });
     writer.send({ type: 'input_audio_buffer.commit' });
     await writer.event('conversation.item.input_audio_transcription.completed');
     writer.socket.close(1000);
-    const { usage, cost } = await bench.settled(id, 'ended');
+    const { usage, cost } = await ended(id, caller);
     // One second: 10 tokens at 2.50; what is written at 10.
     expect(usage.transcription_input_tokens).toBe(10);
     expect(cost.usd).toBeCloseTo((10 * 2.5 + usage.transcription_output_tokens * 10) / 1e6, 10);
@@ -257,10 +280,7 @@ describe('a budget', () => {
       async () => Math.abs((await spentUsd()) - TURN_USD - RESPONSE_USD - 0.0256) < 1e-9,
     );
     client.socket.close(1000);
-    await eventually(async () => {
-      const session = await bench.host.request(`/v1/sessions/${id}`, { caller: callerIn(project) });
-      return ((await session.json()) as { state: string }).state === 'ended';
-    });
+    await ended(id, callerIn(project));
     expect(await spentUsd()).toBeCloseTo(TURN_USD, 10);
   });
 
@@ -281,12 +301,7 @@ describe('a budget', () => {
       type: 'error',
       error: { code: 'budget_exceeded', message: expect.stringContaining('Trying again will not') },
     });
-    const ended = await eventually(async () => {
-      const session = await bench.host.request(`/v1/sessions/${id}`, { caller: callerIn(project) });
-      const found = (await session.json()) as { state: string };
-      return found.state === 'ended' && found;
-    });
-    expect(ended).toMatchObject({ close_reason: 'budget_exceeded' });
+    expect(await ended(id, callerIn(project))).toMatchObject({ close_reason: 'budget_exceeded' });
     expect(await limits.spentUsd()).toBeCloseTo(2 * TURN_USD, 10);
   });
 
@@ -308,6 +323,35 @@ describe('a budget', () => {
     expect(await spentUsd()).toBeCloseTo(RESPONSE_USD, 10);
   });
 
+  it('counts speech in full that a transcription was left with', async () => {
+    await bench.simulator.behave({ transcriptionDelayMs: 60_000, script: [] });
+    const project = await storedProject();
+    const { spentUsd } = await budget(project, 'project_month', 1);
+    const value = await mint(TRANSCRIPTION, callerIn(project));
+    const client = await connectClient(`${bench.host.wsUrl}/v1/realtime`, { bearer: value });
+    client.send({ type: 'input_audio_buffer.append', audio: SECOND });
+    client.send({ type: 'input_audio_buffer.commit' });
+    await client.event('input_audio_buffer.committed');
+    client.socket.close(1000);
+    await eventually(() => bench.host.realtime.registry.size === 0);
+    // 2,000 tokens at 10 dollars a million.
+    expect(await spentUsd()).toBeCloseTo(0.02, 10);
+    await bench.simulator.behave({ transcriptionDelayMs: 0 });
+  });
+
+  it('is given back where the model refuses the session', async () => {
+    const project = newProject();
+    const { spentUsd } = await budget(project, 'project_month', 1);
+    await bench.simulator.fault({ fault: 'refuse', status: 500, times: 10 });
+    const client = await connectClient(bench.host.wsUrl + path, {
+      caller: callerIn(project),
+    }).catch(() => undefined);
+    await client?.closed;
+    await bench.simulator.clearFaults();
+    await eventually(() => bench.host.realtime.registry.size === 0);
+    expect(await spentUsd()).toBe(0);
+  });
+
   const SESSIONS = 50;
 
   /**
@@ -316,19 +360,9 @@ describe('a budget', () => {
    */
   async function race(project: string, max_output_tokens?: number) {
     const open = new Set<number>();
-    await sql`insert into projects (id, name) values (${project}, 'Race')`.execute(
-      bench.database.db,
-    );
     const rounds = Array.from({ length: SESSIONS }, async (_, index) => {
       const caller = callerIn(project, `owner${index}`);
-      const secret = await bench.host.request('/v1/realtime/client_secrets', {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ session: { type: 'realtime', max_output_tokens } }),
-        caller,
-      });
-      expect(secret.status).toBe(200);
-      const { value } = (await secret.json()) as { value: string };
+      const value = await mint({ type: 'realtime', max_output_tokens }, caller);
       const client = await connectClient(bench.host.wsUrl + path, { bearer: value }).catch(
         (error: unknown) => {
           if (error instanceof Refusal && error.status === 403) return undefined;
@@ -354,7 +388,7 @@ describe('a budget', () => {
 
   it('is not exceeded by 50 sessions that race, where responses keep to their limits', async () => {
     await turns(1_000);
-    const project = newProject();
+    const project = await storedProject();
     const limitUsd = 10 * RESPONSE_USD;
     const { spentUsd } = await budget(project, 'project_month', limitUsd);
     const done = await race(project);
@@ -367,7 +401,7 @@ describe('a budget', () => {
 
   it('is exceeded by one response of each open session at most, whatever they read', async () => {
     await turns(1_000);
-    const project = newProject();
+    const project = await storedProject();
     // Each reserves 100 tokens of output and uses five times as much.
     const limitUsd = 0.5;
     const { spentUsd } = await budget(project, 'project_month', limitUsd);

@@ -134,6 +134,26 @@ const GOLDEN: [what: string, model: string, usage: Json, usd: number][] = [
     0.00010864,
   ],
   [
+    // As somebody was billed: cached tokens are part of the input, in the first response too.
+    // 5 × 0.60 + 1,344 × 0.06 + 46 × 10 + 64 × 0.30 + 97 × 2.40 + 299 × 20
+    'text and audio, cached in part, as gpt-realtime-mini reports them',
+    'gpt-realtime-mini',
+    {
+      total_tokens: 1_855,
+      input_tokens: 1_459,
+      output_tokens: 396,
+      input_token_details: {
+        text_tokens: 1_349,
+        audio_tokens: 110,
+        image_tokens: 0,
+        cached_tokens: 1_408,
+        cached_tokens_details: { text_tokens: 1_344, audio_tokens: 64, image_tokens: 0 },
+      },
+      output_token_details: { text_tokens: 97, audio_tokens: 299 },
+    },
+    0.00677564,
+  ],
+  [
     // The same with thought beside it: 29 are out, whatever the details leave out.
     'thought beside the text',
     'gpt-realtime-2.1-mini',
@@ -304,6 +324,7 @@ describe('what a provider reports', () => {
 
 describe('responses whose usage is not reported', () => {
   const created = (id: string) => ({ type: 'response.created', response: { id } });
+  const committed = (item_id: string) => ({ type: 'input_audio_buffer.committed', item_id });
 
   it.each([
     ['a response without figures', [created('r'), done(null)], 1],
@@ -311,6 +332,19 @@ describe('responses whose usage is not reported', () => {
     ['one that failed', [created('r'), done(null, 'failed')], 0],
     ['two under way at the end', [created('a'), created('b'), created('a')], 2],
     ['one that ended', [created('r'), done(spoke({}))], 0],
+    ['speech that was not yet transcribed', [transcribedBy('whisper-1'), committed('i')], 1],
+    ['speech that nobody transcribes', [committed('i')], 0],
+    [
+      'speech that was transcribed',
+      [
+        transcribedBy('whisper-1'),
+        committed('i'),
+        transcribed({ type: 'duration', seconds: 1 }),
+        committed('j'),
+        { type: 'conversation.item.input_audio_transcription.failed', item_id: 'j' },
+      ],
+      0,
+    ],
   ])('%s', (_, events, unreported) => {
     const { meter } = metered('gpt-realtime', events);
     meter.end();

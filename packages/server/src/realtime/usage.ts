@@ -13,7 +13,7 @@ export interface ReportedUsage {
   readonly used: VoiceUsage;
 }
 
-const TRANSCRIBED = 'conversation.item.input_audio_transcription.completed';
+export const TRANSCRIBED = 'conversation.item.input_audio_transcription.completed';
 export const NOTHING: Modalities = { text: 0, audio: 0, image: 0 };
 
 /** Undefined where the event reports nothing. */

@@ -44,6 +44,7 @@ async function ask(host: RealtimeHost) {
     callId: response.headers.get('location')!.split('/').at(-1)!,
     sessionId: response.headers.get('holdfast-session')!,
     connected: client.accept(await response.text()),
+    client,
   };
 }
 
@@ -99,6 +100,43 @@ describe('an upstream that opens the sideband and drops it', () => {
     await bench.host.request(`/v1/sessions/${sessionId}/end`, { method: 'POST' });
     await bench.settled(sessionId, 'ended');
   });
+});
+
+it('costs what it has used on every process that held it', async () => {
+  // 500 × 32 + 250 × 64 for a million: $0.032.
+  const usage = {
+    input_tokens: 500,
+    input_token_details: { audio_tokens: 500 },
+    output_tokens: 250,
+    output_token_details: { audio_tokens: 250 },
+  };
+  await bench.simulator.behave({ script: [{ usage }, { usage }] });
+  const [first, second] = [await hostWith(), await hostWith()];
+  const { sessionId, client } = await place(first);
+  const costs = async (usd: number) => {
+    client.send({ type: 'response.create' });
+    await eventually(async () => {
+      await first.realtime.registry.writeActivity();
+      await second.realtime.registry.writeActivity();
+      return Math.abs((await bench.session(sessionId)).cost.usd! - usd) < 1e-9;
+    });
+  };
+  await client.events.next('session.created');
+  await costs(0.032);
+  await first.realtime.registry.stop();
+  await second.realtime.sweep.sweep();
+  await eventually(() => attachments(second, sessionId) === 1);
+  await costs(0.064);
+  await bench.host.request(`/v1/sessions/${sessionId}/end`, { method: 'POST' });
+  await bench.settled(sessionId, 'ended');
+  const usd = await eventually(async () => {
+    const { rows } = await sql<{ open: number; usd: number }>`
+      select count(*) filter (where settled_at is null)::int as open, sum(settled_usd) as usd
+      from reservations where session_id = ${sessionId}`.execute(bench.database.db);
+    return rows[0]?.open === 0 && rows[0].usd;
+  });
+  expect(usd).toBeCloseTo(0.064, 10);
+  await bench.simulator.behave({ script: [] });
 });
 
 describe('a call that nobody holds', () => {
