@@ -118,6 +118,20 @@ describe('a key that is revoked at another process', () => {
       await opened(subjects, bearer(key)),
       await opened(`${subjects}&ticket=${ticket.ticket}`, {}),
     ];
+    // The model never answers; the call would last for minutes.
+    const asked = fetch(`${there.url}/model/openai/v1/responses`, {
+      method: 'POST',
+      headers: { ...bearer(key), 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'gpt-5.1-codex',
+        input: '[[simulate: hang]]',
+        max_output_tokens: 20,
+      }),
+    });
+    const modelCall = asked.then(
+      answer => `answered ${answer.status}`,
+      () => 'cut',
+    );
     const call = await offerCall();
     const placed = await fetch(`${there.url}/v1/realtime/calls?model=gpt-realtime`, {
       method: 'POST',
@@ -130,6 +144,7 @@ describe('a key that is revoked at another process', () => {
     await revoke(id);
     const codes = await inTime(Promise.all([own.closed, bySecret.closed]));
     await inTime(Promise.all(streams.map(stream => stream.over)));
+    expect(await inTime(modelCall)).toBe('cut');
     expect(codes).toEqual([1008, 1008]);
     expect(own.events.at(-1)?.error?.code).toBe('access_revoked');
     await expect

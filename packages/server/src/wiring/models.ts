@@ -36,7 +36,7 @@ export interface ModelsFeature extends Feature {
 export async function openModels(
   config: Config,
   platform: Platform,
-  { audit }: Auth,
+  { audit, watch }: Auth,
 ): Promise<ModelsFeature> {
   const { roles, healthIntervalMs } = config.server;
   const providerKeys = createProviderKeys({ ...platform, audit });
@@ -69,7 +69,7 @@ export async function openModels(
         ? [budgetRoutes(budgets), hostedToolsRoutes(hostedTools), providerKeyRoutes(providerKeys)]
         : []),
       modelsRoutes(models, systemClock),
-      ...(isGateway ? [modelGatewayRoutes(gateway)] : []),
+      ...(isGateway ? [modelGatewayRoutes(gateway, watch)] : []),
     ],
     health: isGateway
       ? [upstreamHealth(models, { clock: systemClock, intervalMs: healthIntervalMs })]

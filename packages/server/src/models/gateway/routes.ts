@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
+import { roleIncludes, type Watch } from '../../auth/index.ts';
 import type { RoutedModelGateway } from './create-gateway.ts';
 import { GATEWAY_LIMITS } from './limits.ts';
 import { ROUTE_PATHS, shapeOf } from './paths.ts';
@@ -15,9 +16,13 @@ const SUMMARIES: Readonly<Record<string, string>> = {
 
 /**
  * The gateway on the HTTP server: for Developers, and for runs by their tokens. Bodies are neither
- * parsed nor buffered by the server; the gateway reads them within its own bound.
+ * parsed nor buffered by the server; the gateway reads them within its own bound. A call, which may
+ * last for an hour, ends with its caller's right.
  */
-export function modelGatewayRoutes(gateway: RoutedModelGateway): FastifyPluginAsync {
+export function modelGatewayRoutes(
+  gateway: RoutedModelGateway,
+  watch: Pick<Watch, 'follow'>,
+): FastifyPluginAsync {
   return async app => {
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -40,13 +45,20 @@ export function modelGatewayRoutes(gateway: RoutedModelGateway): FastifyPluginAs
               principal && { projectId: principal.projectId, owner: principal.id, runId: null }
             );
           };
+          const over = new AbortController();
+          const unfollow =
+            request.principal &&
+            watch.follow(request.principal, role => {
+              if (role === null || !roleIncludes(role, 'Developer')) over.abort();
+            });
           const exchange = {
+            over: over.signal,
             request: request.raw,
             response: reply.raw,
             requestId: request.id,
             url: new URL(request.url, 'http://gateway'),
           };
-          await gateway.serve(exchange, identify);
+          await gateway.serve(exchange, identify).finally(unfollow);
         },
       });
     }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { unauthenticated } from '../../auth/index.ts';
 import { errorAnswer } from '../../http/index.ts';
 import { HoldfastError, toHoldfastError } from '../../kernel/index.ts';
 import type { HostedToolsPolicy } from '../hosted-tools/hosted-tools.ts';
@@ -28,6 +29,8 @@ export interface Exchange {
   readonly response: ServerResponse;
   readonly requestId: string;
   readonly url: URL;
+  /** Aborted once the caller's right is over; absent: it lasts as long as the request. */
+  readonly over?: AbortSignal;
 }
 
 /** Authenticates the caller; `again`: once a late body is here. Throws the error to answer. */
@@ -46,6 +49,7 @@ export async function serve(deps: ServeDeps, exchange: Exchange, identify: Ident
       const bodyIsLate = !request.complete;
       const bytes = await readBody(request, deps.limits.maxBodyBytes, place);
       if (bodyIsLate) await identify(exchange, true);
+      endWithRight(exchange);
       await call(deps, exchange, { route, caller, bytes });
     } finally {
       place.leave();
@@ -53,6 +57,12 @@ export async function serve(deps: ServeDeps, exchange: Exchange, identify: Ident
   } catch (error) {
     refuse(deps, exchange, error);
   }
+}
+
+/** A call that is under way is cut; one that has not begun is refused. */
+function endWithRight({ over, response }: Exchange): void {
+  if (over?.aborted) throw unauthenticated();
+  over?.addEventListener('abort', () => response.destroy());
 }
 
 async function call(

@@ -129,7 +129,7 @@ export async function openGatewayHost(
     api: { title: 'test', version: '1' },
     corsOrigins: [],
   });
-  await server.app.register(modelGatewayRoutes(gateway));
+  await server.app.register(modelGatewayRoutes(gateway, { follow: () => () => {} }));
   await server.app.register(budgetRoutes(createBudgets({ database, audit })));
   await server.app.register(hostedToolsRoutes(hostedTools));
   await server.app.register(providerKeyRoutes(providerKeys));
