@@ -21,7 +21,7 @@ afterAll(async () => {
   await database.close();
 });
 
-it('puts what its sender said of a recording on the blob in Azure, but for the private part', async () => {
+it('puts what was said of a recording on its blob in Azure, but for the private part', async () => {
   const most = Object.fromEntries(
     Array.from({ length: 30 }, (_, n) => [`field_${n}`, 'x'.repeat(150)]),
   );

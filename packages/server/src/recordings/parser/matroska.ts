@@ -209,18 +209,17 @@ class Walk {
   #takeBlock({ body, sizeBytes }: Element): void {
     const end = body + (sizeBytes ?? 0);
     if (end > this.#bytes.sizeBytes) return;
-    const number = readSize(this.#bytes, body);
-    if (number === undefined) return;
-    const head = this.#bytes.peek(number.end, BLOCK_HEAD_BYTES);
-    if (head.length < BLOCK_HEAD_BYTES) return;
-    const time = head.readInt16BE(0);
-    const isLaced = (head[2]! & LACING) !== 0;
+    const head = this.#bytes.peek(body, SIZE_BYTES_MAX + BLOCK_HEAD_BYTES + 1);
+    const number = readSize(head, 0);
+    if (number === undefined || head.length < number.length + BLOCK_HEAD_BYTES) return;
     const track = this.#tracks.find(one => one.isAudio && one.number === number.value);
     if (track === undefined) return;
-    const data = number.end + BLOCK_HEAD_BYTES;
+    const time = head.readInt16BE(number.length);
+    const isLaced = (head[number.length + 2]! & LACING) !== 0;
+    const data = number.length + BLOCK_HEAD_BYTES;
     const startS = (this.#clusterTime + time) * this.#unitS;
-    const frames = isLaced ? (this.#bytes.peek(data, 1)[0] ?? 0) + 1 : 1;
-    const lastS = frameSeconds(this.#bytes, { at: data + (isLaced ? 1 : 0), end }, track);
+    const frames = isLaced ? (head[data] ?? 0) + 1 : 1;
+    const lastS = frameSeconds(this.#bytes, { at: body + data + (isLaced ? 1 : 0), end }, track);
     this.#timeline.add(startS, startS + frames * lastS);
     this.#block = { track, startS };
   }
@@ -307,30 +306,31 @@ function longSize(sizeBytes: number): Buffer {
 
 /** Undefined where no element begins, or the file ends within its head. */
 function readElement(bytes: Bytes, at: number): Element | undefined {
-  const first = bytes.peek(at, 1)[0];
-  if (first === undefined) return undefined;
-  const idBytes = Math.clz32(first) - 23;
-  if (idBytes > ID_BYTES_MAX) return undefined;
-  const head = bytes.peek(at, idBytes);
-  if (head.length < idBytes) return undefined;
-  const id = head.readUIntBE(0, idBytes);
-  const size = readSize(bytes, at + idBytes);
+  const head = bytes.peek(at, ID_BYTES_MAX + SIZE_BYTES_MAX);
+  const idBytes = lengthOf(head, 0);
+  if (idBytes === undefined || idBytes > ID_BYTES_MAX) return undefined;
+  const size = readSize(head, idBytes);
   if (size === undefined) return undefined;
-  return { id, at, body: size.end, sizeBytes: size.value };
+  const id = head.readUIntBE(0, idBytes);
+  return { id, at, body: at + idBytes + size.length, sizeBytes: size.value };
 }
 
-/** A number of variable length, null where all its bits are set, and where it ends. */
-function readSize(bytes: Bytes, at: number): { value: number | null; end: number } | undefined {
-  const first = bytes.peek(at, 1)[0];
-  if (first === undefined || first === 0) return undefined;
-  const length = Math.clz32(first) - 23;
-  const all = bytes.peek(at, length);
-  if (all.length < length) return undefined;
-  let value = first & (0xff >> length);
-  let isOpen = value === 0xff >> length;
-  for (let index = 1; index < length; index++) {
-    value = value * 256 + all[index]!;
-    isOpen &&= all[index] === 0xff;
+/** A number of variable length; null where all its bits are set. */
+function readSize(head: Buffer, at: number): { value: number | null; length: number } | undefined {
+  const length = lengthOf(head, at);
+  if (length === undefined || head.length < at + length) return undefined;
+  const most = 0xff >> length;
+  let value = head[at]! & most;
+  let isOpen = value === most;
+  for (let index = at + 1; index < at + length; index++) {
+    value = value * 256 + head[index]!;
+    isOpen &&= head[index] === 0xff;
   }
-  return { value: isOpen ? null : value, end: at + length };
+  return { value: isOpen ? null : value, length };
+}
+
+/** How many bytes a number has, by its first one. */
+function lengthOf(head: Buffer, at: number): number | undefined {
+  const first = head[at];
+  return first === undefined || first === 0 ? undefined : Math.clz32(first) - 23;
 }
