@@ -130,6 +130,7 @@ describe('the policy table', () => {
       ...['GET /auth/callback', 'GET /auth/local', 'GET /auth/login', 'GET /blobs/*'],
       ...['GET /health', 'GET /health/', 'GET /livez', 'GET /metrics', 'GET /openapi.json'],
       ...['GET /readyz', 'OPTIONS *', 'POST /auth/backchannel-logout', 'POST /auth/logout'],
+      'POST /v1/realtime/webhook',
     ]);
     const files = routes().filter(({ policy }) => policy === 'public.console');
     expect(new Set(files.map(({ method }) => method))).toEqual(new Set(['GET', 'HEAD']));

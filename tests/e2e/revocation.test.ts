@@ -219,8 +219,8 @@ async function writes(): Promise<string[]> {
   return (
     routes
       .filter(route => !/^(GET|HEAD|OPTIONS) /.test(route))
-      // Sign-in, and what is refused unread unless it is a form.
-      .filter(route => !/ (\/auth\/|\/audio\/upload$)/.test(route))
+      // Sign-in, what a provider signs, and what is refused unread unless it is a form.
+      .filter(route => !/ (\/auth\/|\/v1\/realtime\/webhook$|\/audio\/upload$)/.test(route))
       .map(route => route.replaceAll(/\{\w+\}/g, 'gemini-2.5-pro:generateContent'))
   );
 }
