@@ -17,6 +17,7 @@ import {
 import {
   type Database,
   migrate,
+  observePool,
   openEmbeddedDatabase,
   openPostgres,
 } from './platform/database/index.ts';
@@ -103,6 +104,7 @@ export async function openPlatform(config: Config, environment: Variables): Prom
       ({ url } = keep('embedded database', embedded));
     }
     const database = keep('database', await openDatabase(config, url, telemetry));
+    observePool(telemetry.meter, database);
     const { applied, unknown } = await migrate(database, MIGRATIONS_DIR);
     if (applied.length > 0) telemetry.log.info('database.migrated', { applied });
     // Migrations of a newer revision only add to what this one uses.

@@ -20,6 +20,8 @@ interface NewClientSecret {
   readonly session: Record<string, unknown>;
   /** Parts of it that the holder may not change. */
   readonly locked: readonly string[];
+  /** Of the end user it is for, as the provider is told. */
+  readonly safetyIdentifier?: string | undefined;
 }
 
 interface MintedClientSecret {
@@ -81,6 +83,7 @@ export function createClientSecrets(database: Database, sealer: Sealer): ClientS
             creator_name: by.name,
             model: request.model,
             locked: [...request.locked],
+            safety_identifier: request.safetyIdentifier ?? null,
             session_key_id: sealed.keyId,
             session_data: sealed.ciphertext,
             max_sessions: request.maxSessions,
@@ -179,6 +182,7 @@ async function load(
       model: row.model,
       session: session as Record<string, unknown>,
       locked: row.locked,
+      ...(row.safety_identifier !== null && { safetyIdentifier: row.safety_identifier }),
       isOver: row.is_over,
     },
   };

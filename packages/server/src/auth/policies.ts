@@ -7,15 +7,10 @@ import { ROLES, type Role, SCOPES, type Scope } from '@holdfast/protocol';
  * - `public` rows need no credential (the transport checks of local mode still apply).
  * - `role` is the least role in the caller's project; roles nest.
  * - `clientSecret` rows are open to the narrowed `ek_…` tokens too; all others are closed to them.
-<<<<<<< HEAD
  *   Those for `opened` are about what a token opened itself: they stay open for some time after it
  *   has expired, so that a session that outlasts it can be ended and its recordings be uploaded.
- * - `runToken` rows are open to tokens of agent runs (`rt_…`) too. Their handlers verify those: the
- *   guard passes a request that carries one without a principal.
-=======
  * - `runToken` rows are open to tokens of agent runs (`rt_…`) too. The guard passes a request with
  *   a valid one without a principal; its handler verifies whose it is.
->>>>>>> 8e2f27e (Count wrong tokens of runs, bound the bodies of model calls, refuse misspelt keys)
  * - `scopes`: a key with scopes needs one of these. Rows without are closed to such keys.
  * - `ticket` rows also take a stream ticket (`?ticket=`), for pages that cannot send headers.
  * - `owner` rows are about one resource, which only its creator and the project's Admins may

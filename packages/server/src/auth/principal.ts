@@ -50,6 +50,8 @@ export interface ClientSecretGrant {
   readonly isOver: boolean;
   /** Parts of the configuration the client may not change; empty: all free. */
   readonly locked: readonly string[];
+  /** Of the end user it was minted for, as the provider is told. */
+  readonly safetyIdentifier?: string;
 }
 
 declare module 'fastify' {

@@ -30,6 +30,7 @@ type ClientSecretRow = {
   creator_name: string;
   model: string;
   locked: string[];
+  safety_identifier: string | null;
   session_key_id: string;
   session_data: Uint8Array;
   max_sessions: number;

@@ -122,6 +122,11 @@ describe('health routes', () => {
     expect(await statuses()).toEqual([200, 200, 200]);
     state = 'draining';
     expect(await statuses()).toEqual([503, 200, 200]);
+    // Probes come all day, and say nothing that is worth a span.
+    await server.http.app.inject('/elsewhere');
+    const answered = server.lines().filter(line => line.event === 'http.answered');
+    const traced = answered.filter(line => line.trace_id !== undefined);
+    expect(traced.map(line => line.route)).toEqual(['unmatched']);
   });
 });
 

@@ -7,6 +7,7 @@ import {
   type JournalLoss,
   type NewEvent,
 } from '../platform/log/index.ts';
+import { type Trace, traceLog } from '../platform/telemetry/index.ts';
 import { persist } from '../work/index.ts';
 import { troubleIn } from './log-events.ts';
 import type { Meter } from './meter.ts';
@@ -31,6 +32,8 @@ const FLUSH_ON_RELEASE_MS = 5_000;
 
 export interface LeasedSessionOptions {
   readonly lease: Lease;
+  /** The session's span, which its holder ends. */
+  readonly trace: Trace;
   /** As it was when this process took it, with what was used before. */
   readonly row: SessionRow;
   /** The lease is gone, or the session was erased: stop at once. */
@@ -68,12 +71,13 @@ export function createLeasedSession(
   deps: LeasedSessionDeps,
   options: LeasedSessionOptions,
 ): LeasedSession {
-  const { lease, row, onLost, onOverBudget } = options;
+  const { lease, row, trace, onLost, onOverBudget } = options;
   const { database, log, leases, telemetry } = deps;
   const id = lease.subject;
   const actor = `replica:${leases.replica}`;
   const { fence } = lease;
-  const journal = createJournal({ log, subject: id, actor, fence, telemetry, onLost });
+  const { traceId } = trace;
+  const journal = createJournal({ log, subject: id, actor, fence, traceId, telemetry, onLost });
   const account = deps.accounts.hold(moneyOf(row), onOverBudget);
   const tap = createTap(deps, { id, journal, account }, options);
   const time = row.type === 'translation' ? countTime(tap.meter) : undefined;
@@ -103,8 +107,9 @@ export function createLeasedSession(
     tap,
     release(input, close) {
       tap.meter.end();
+      trace.event(`session.${input.type}`, { reason: input.reason, close_code: close.code });
       return letGo(async () => {
-        await transition(deps, id, input, { actor, close, lease });
+        await transition(deps, id, input, { actor, close, lease, traceId });
       });
     },
     async handOver() {
@@ -127,7 +132,8 @@ export function createLeasedSession(
 const TROUBLE_LINES_MAX = 100;
 
 /** Tells operators what the provider reports as gone wrong. */
-function troubleReport({ telemetry, metrics }: TransitionDeps, id: string) {
+function troubleReport({ telemetry, metrics }: TransitionDeps, id: string, trace: Trace) {
+  const log = traceLog(telemetry.log.child({ trace_id: trace.traceId }), trace);
   let left = TROUBLE_LINES_MAX;
   return (event: NewEvent): void => {
     const trouble = troubleIn(event);
@@ -135,7 +141,7 @@ function troubleReport({ telemetry, metrics }: TransitionDeps, id: string) {
     metrics.upstreamTroubles.add(1, { event: event.type });
     left -= 1;
     if (left < 0) return;
-    telemetry.log.warn('upstream.trouble', { session_id: id, log_event: event.type, ...trouble });
+    log.warn('upstream.trouble', { session_id: id, log_event: event.type, ...trouble });
   };
 }
 
@@ -173,7 +179,7 @@ function createTap(
     });
   };
   const { onConfiguration, onError, onReserving } = options;
-  const report = troubleReport(deps, id);
+  const report = troubleReport(deps, id, options.trace);
   return new SessionTap(
     {
       record: event => {

@@ -11,6 +11,7 @@ import type { z } from 'zod';
 import type { Principal } from '../auth/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
 import type { Models } from '../models/index.ts';
+import type { Trace } from '../platform/telemetry/index.ts';
 import { type SessionDefaults, withDefaults } from './defaults.ts';
 import type { KnownEvents } from './known-event.ts';
 import { lockableIn, updateTo } from './locked-config.ts';
@@ -32,16 +33,20 @@ export interface SecretsDeps extends AdmissionDeps {
   readonly knownEvents: KnownEvents;
 }
 
+/** Who mints, and for whom. */
+export interface Minter {
+  readonly principal: Principal;
+  /** Of the end user the secret is for. */
+  readonly safetyIdentifier?: string | undefined;
+  readonly trace?: Trace | undefined;
+}
+
 type ClientSecretRequest = z.infer<typeof clientSecretRequest | typeof translationSecretRequest>;
 
 type BetaSessionRequest = z.infer<typeof betaSessionRequest>;
 
 /** `POST /v1/realtime/client_secrets`: a token narrowed to a model and a configuration. */
-export async function mintSecret(
-  deps: SecretsDeps,
-  principal: Principal,
-  request: ClientSecretRequest,
-) {
+export async function mintSecret(deps: SecretsDeps, by: Minter, request: ClientSecretRequest) {
   const { models, defaults } = deps;
   const asked: Json = request.session ?? {};
   const type = typeOf(asked);
@@ -56,7 +61,8 @@ export async function mintSecret(
     assertLockable(type, locked);
     assertKnown(deps.knownEvents, session);
   }
-  const secret = await deps.clientSecrets.mint(principal, {
+  const secret = await deps.clientSecrets.mint(by.principal, {
+    safetyIdentifier: by.safetyIdentifier,
     model: model.id,
     session,
     locked,
@@ -111,7 +117,7 @@ function assertKnown(known: KnownEvents, session: Json): void {
  */
 export async function mintLegacySession(
   deps: SecretsDeps,
-  principal: Principal,
+  by: Minter,
   { user_id: label = null, ...flat }: z.infer<typeof legacySessionRequest>,
 ) {
   const { models, defaults } = deps;
@@ -120,7 +126,8 @@ export async function mintLegacySession(
   const model = models.resolve(name === undefined ? models.defaultModel.id : String(name));
   const session = { ...withDefaults(gaOf(rest, leftOut), defaults), model: model.id };
   const ttlS = CLIENT_SECRET_TTL_DEFAULT_S;
-  const secret = await deps.clientSecrets.mint(principal, {
+  const secret = await deps.clientSecrets.mint(by.principal, {
+    safetyIdentifier: by.safetyIdentifier,
     model: model.id,
     session,
     locked: [],
@@ -130,7 +137,8 @@ export async function mintLegacySession(
   // If this fails, the client never receives the secret, which then expires.
   const row = await deps.database.transaction(trx =>
     mintSession(deps, trx, {
-      principal,
+      principal: by.principal,
+      traceId: by.trace?.traceId,
       model: model.id,
       config: session,
       secretId: secret.secretId,
@@ -152,14 +160,14 @@ export async function mintLegacySession(
 /** What beta clients mint with: the flat shape in and out, and no session of ours yet. */
 export async function mintBetaSession(
   deps: SecretsDeps,
-  principal: Principal,
+  by: Minter,
   type: 'realtime' | 'transcription',
   { client_secret, ...flat }: BetaSessionRequest,
 ) {
   const leftOut: string[] = [];
   const session = realtimeSessionConfig.parse(gaOf(flat, leftOut, type));
   const { expires_after } = client_secret ?? {};
-  const minted = await mintSecret(deps, principal, { session, expires_after });
+  const minted = await mintSecret(deps, by, { session, expires_after });
   const toPreview = type === 'transcription' ? transcriptionToPreview : sessionToPreview;
   return {
     ...toPreview(minted.session),

@@ -40,6 +40,7 @@ export interface OpenRequest {
   readonly callId?: string;
   /** Set where the client names the minted session it wants to use. */
   readonly sessionId?: string;
+  readonly traceId?: string | undefined;
 }
 
 export interface Opened {
@@ -173,11 +174,12 @@ async function register(
   });
 }
 
-function created(row: SessionRow, request: Pick<OpenRequest, 'principal' | 'config'>) {
+function created(row: SessionRow, request: Pick<OpenRequest, 'principal' | 'config' | 'traceId'>) {
   const { instructions } = request.config;
   return {
     subject: row.id,
     actor: request.principal.id,
+    traceId: request.traceId,
     events: [
       {
         type: 'session.created' as const,
@@ -197,6 +199,7 @@ function created(row: SessionRow, request: Pick<OpenRequest, 'principal' | 'conf
 
 export interface MintRequest {
   readonly principal: Principal;
+  readonly traceId?: string | undefined;
   readonly model: string;
   readonly config: Json;
   /** The client secret that will open it. */

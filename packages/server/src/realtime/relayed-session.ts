@@ -2,11 +2,12 @@ import type { HoldfastSessionEvent } from '@holdfast/protocol';
 import { HoldfastError, newId, toHoldfastError } from '../kernel/index.ts';
 import type { Upstream } from '../models/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
-import type { Logger } from '../platform/telemetry/index.ts';
+import { type Logger, type Trace, traceLog } from '../platform/telemetry/index.ts';
 import type { SocketDeps } from './deps.ts';
 import { closeCodeOf, eventOf, failureFields } from './errors.ts';
 import { createLeasedSession, type LeasedSession } from './leased-session.ts';
 import { configurationEvent, lockFilter } from './locked-config.ts';
+import type { PassedOn } from './passed-on.ts';
 import type { Json } from './preview/session.ts';
 import { eitherHooks, previewHooks } from './preview/translate.ts';
 import type { RegisteredSession, StopReason } from './registry.ts';
@@ -40,6 +41,9 @@ export interface RelayedSessionOptions {
   /** The client's socket, its handshake answered; ours from here on. */
   readonly client: RelayPeer;
   readonly requestId: string;
+  /** The session's span; ended here. */
+  readonly trace: Trace;
+  readonly passedOn: PassedOn;
   readonly lease: Lease;
   readonly row: SessionRow;
   readonly upstream: Upstream;
@@ -96,15 +100,13 @@ export class RelayedSession implements RegisteredSession {
   constructor(deps: SocketDeps, options: RelayedSessionOptions) {
     this.#deps = deps;
     this.#options = options;
-    const { lease, row, model, protocol, requestId } = options;
-    this.#log = deps.telemetry.log.child({
-      session_id: lease.subject,
-      request_id: requestId,
-      model,
-      protocol,
-    });
+    const { lease, row, model, protocol, requestId, trace } = options;
+    const facts = { session_id: lease.subject, request_id: requestId, model, protocol };
+    const log = deps.telemetry.log.child({ ...facts, trace_id: trace.traceId });
+    this.#log = traceLog(log, trace);
     this.leased = createLeasedSession(deps, {
       lease,
+      trace,
       row,
       onOverBudget: error => {
         this.#relay?.inject(eventOf(error));
@@ -118,7 +120,7 @@ export class RelayedSession implements RegisteredSession {
       onCreated: () => this.#introduce(),
       ...(options.locked.length > 0 && { onError: error => this.#watchConfiguration(error) }),
     });
-    this.done = this.#run();
+    this.done = this.#run().finally(() => trace.end());
   }
 
   idleMs(): number {
@@ -158,11 +160,12 @@ export class RelayedSession implements RegisteredSession {
 
   async #dial(): Promise<RelayPeer> {
     const startedMs = performance.now();
-    const { upstream, lease, protocol, requestId, config } = this.#options;
+    const { upstream, lease, protocol, requestId, config, passedOn, trace } = this.#options;
     const { peer, upstreamRequestId } = await dial({
       upstream,
       target: typeOf(config),
       requestId,
+      passedOn,
       timeoutMs: this.#deps.dialTimeoutMs,
       signal: this.#dialling.signal,
       onAgain: again => reportAgain(this.#deps, this.#log, again),
@@ -175,6 +178,7 @@ export class RelayedSession implements RegisteredSession {
       lease,
       transport: this.transport,
       protocol,
+      traceId: trace.traceId,
     }).catch((error: unknown) => {
       peer.socket.destroy();
       throw error;

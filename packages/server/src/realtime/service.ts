@@ -137,7 +137,11 @@ async function end(deps: SessionsDeps, caller: Caller, id: string): Promise<Sess
     deps,
     id,
     { type: 'end', reason: 'end_requested' },
-    { actor: caller.principal.id, ...(row.replica !== null && { control: 'end' }) },
+    {
+      actor: caller.principal.id,
+      traceId: caller.trace?.traceId,
+      ...(row.replica !== null && { control: 'end' }),
+    },
   );
   if (row.replica !== null) deps.ringReplica(row.replica);
   return present(deps, (await queries.find(deps.database.db, id)) ?? row);

@@ -2,8 +2,10 @@ import type { Principal } from '../auth/index.ts';
 import type { Upgrade } from '../http/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
 import type { Models } from '../models/index.ts';
+import { incomingContext } from '../platform/telemetry/index.ts';
 import type { SocketDeps } from './deps.ts';
-import { openSession } from './open-session.ts';
+import { openTraced } from './open-traced.ts';
+import { passedOn, safetyIdentifierOf } from './passed-on.ts';
 import type { Json } from './preview/session.ts';
 import { acceptUpgrade } from './relay/index.ts';
 import { RelayedSession } from './relayed-session.ts';
@@ -40,17 +42,26 @@ export async function openSocket(
   const config = configOf(principal, request.config);
   const model = modelOf(deps.models, principal, { name: request.model, config });
   const { protocol, orPreview = false, sessionId } = request;
-  const opened = await openSession(deps, {
-    principal,
-    model: model.id,
-    transport: 'websocket',
-    protocol,
-    config,
-    ...(sessionId !== undefined && { sessionId }),
-  });
+  const { headers } = upgrade.request;
+  const safetyIdentifier = safetyIdentifierOf(principal, headers);
+  const opened = await openTraced(
+    deps,
+    {
+      principal,
+      model: model.id,
+      transport: 'websocket',
+      protocol,
+      config,
+      ...(sessionId !== undefined && { sessionId }),
+    },
+    { requestId: upgrade.requestId, parent: incomingContext(headers) },
+  );
+  const { trace } = opened;
   const session = new RelayedSession(deps, {
     client: acceptUpgrade({ ...upgrade, speaksBeta: protocol === 'preview' }),
     requestId: upgrade.requestId,
+    trace,
+    passedOn: passedOn(trace, safetyIdentifier),
     lease: opened.lease,
     row: opened.row,
     upstream: deps.models.upstream(model, principal.projectId),

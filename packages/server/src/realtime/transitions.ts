@@ -36,6 +36,7 @@ export interface TransitionOptions {
   /** Who acts: a principal, or `replica:<id>`. */
   readonly actor: string;
   readonly close?: Close;
+  readonly traceId?: string | undefined;
   /** Fences the transition; given up with it. */
   readonly lease?: Lease;
   /** The order for the replica that holds the session. */
@@ -66,6 +67,7 @@ export async function transition(
       actor: options.actor,
       appendId,
       events: step.events,
+      traceId: options.traceId,
       ...(options.lease && { fence: options.lease.fence }),
     });
     return { row: step.after, to: step.after.state, livedS: step.after.lived_s };
@@ -149,6 +151,7 @@ export interface Connection {
   readonly lease: Lease;
   readonly transport: Transport;
   readonly protocol: Protocol;
+  readonly traceId?: string | undefined;
   /** Set when the session is taken over: no log has what happened meanwhile. */
   readonly gap?: { readonly reason: 'drain' | 'replica_lost'; readonly since: Date | null };
 }
@@ -158,7 +161,7 @@ export async function connectSession(
   deps: TransitionDeps,
   connection: Connection,
 ): Promise<boolean> {
-  const { lease, transport, protocol, gap } = connection;
+  const { lease, transport, protocol, gap, traceId } = connection;
   const { replica } = deps.leases;
   const { revision } = deps;
   const appendId = newUuidV7();
@@ -170,6 +173,7 @@ export async function connectSession(
       subject: row.id,
       actor: `replica:${replica}`,
       appendId,
+      traceId,
       fence: lease.fence,
       events: [
         ...(gap

@@ -10,6 +10,7 @@ import {
   upstreamUnreachable,
 } from './errors.ts';
 import type { RealtimeMetrics } from './metrics.ts';
+import type { PassedOn } from './passed-on.ts';
 import { type DialFailure, dialUpstream, type RelayPeer } from './relay/index.ts';
 
 export interface DialRequest {
@@ -20,6 +21,7 @@ export interface DialRequest {
   readonly timeoutMs: number;
   /** Ours; sent along so that both sides' logs can be compared. */
   readonly requestId: string;
+  readonly passedOn?: PassedOn;
   readonly signal?: AbortSignal;
   /** Before each further attempt. */
   readonly onAgain?: (again: Again) => void;
@@ -75,13 +77,13 @@ const MAY_PASS: ReadonlySet<HoldfastError['code']> = new Set([
 ]);
 
 async function dialOnce(request: DialRequest, timeoutMs: number): Promise<Dialled> {
-  const { upstream, target, signal, requestId } = request;
+  const { upstream, target, signal, requestId, passedOn } = request;
   const startedMs = performance.now();
   const credentials = await upstreamHeaders(upstream, { timeoutMs, ...(signal && { signal }) });
   const url = new URL(upstream.wsUrl(target));
   const result = await dialUpstream({
     url,
-    headers: { ...credentials, [REQUEST_ID_HEADER]: requestId },
+    headers: { ...passedOn, ...credentials, [REQUEST_ID_HEADER]: requestId },
     timeoutMs: Math.max(1, timeoutMs - (performance.now() - startedMs)),
     ...(signal && { signal }),
   });

@@ -25,6 +25,8 @@ export interface Database {
   readonly db: Db;
   /** How many wait for a connection now; at `ACQUIRE_QUEUE_LIMIT` the next one is refused. */
   readonly waiting: number;
+  /** Connections of the pool; without that of LISTEN. */
+  readonly connections: { readonly inUse: number; readonly idle: number; readonly max: number };
   /**
    * Runs `work` in one transaction and commits when it resolves. Serialisation failures and
    * deadlocks (40001, 40P01) are retried a bounded number of times, so `work` must have no effect

@@ -14,4 +14,5 @@ export { EmbeddedDatabaseError } from './embedded/error.ts';
 export { openEmbeddedDatabase } from './embedded/open.ts';
 export { isUniqueViolation, SqlError } from './errors.ts';
 export { migrate } from './migrate.ts';
+export { observePool } from './pool-metrics.ts';
 export { openPostgres } from './postgres/open.ts';

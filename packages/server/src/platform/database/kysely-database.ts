@@ -63,6 +63,10 @@ export class KyselyDatabase implements Database {
     return this.#parts.source.waiting;
   }
 
+  get connections() {
+    return this.#parts.source.connections;
+  }
+
   async transaction<T>(
     work: (trx: Trx) => Promise<T>,
     options: TransactionOptions = {},

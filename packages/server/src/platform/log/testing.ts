@@ -66,7 +66,8 @@ export interface RecordedTelemetry extends Telemetry {
   metric(name: string): Promise<number | undefined>;
 }
 
-export async function recordTelemetry(): Promise<RecordedTelemetry> {
+/** With `otlpUrl` all spans go to the collector there. */
+export async function recordTelemetry(otlpUrl?: string): Promise<RecordedTelemetry> {
   const lines: string[] = [];
   const telemetry = await createTelemetry({
     level: 'debug',
@@ -74,7 +75,8 @@ export async function recordTelemetry(): Promise<RecordedTelemetry> {
     serviceName: 'test',
     revision: 'test',
     replica: 'rep_test',
-    sampleRatio: 0,
+    sampleRatio: otlpUrl === undefined ? 0 : 1,
+    otlp: otlpUrl === undefined ? null : { endpoint: otlpUrl },
     destination: {
       write(line: string) {
         lines.push(line);

@@ -52,6 +52,24 @@ describe('a connection to Redis', () => {
     await vi.waitFor(() => expect(telemetry.events()).toContain('redis.away'), WAIT);
   });
 
+  it('tells whether it is connected, and how full Redis is', async () => {
+    const own = await recordTelemetry();
+    const service = await start();
+    const other = open(service);
+    await whenReady(other);
+    await other.command(['CONFIG', 'SET', 'maxmemory', '5000000'], COMMAND_MS);
+    await whenReady(open(service, { telemetry: own }));
+    await vi.waitFor(async () => {
+      expect(await own.metric('redis_connection_status')).toBe(1);
+      expect(await own.metric('holdfast_redis_memory_bytes')).toBeGreaterThan(100_000);
+      expect(await own.metric('holdfast_redis_memory_max_bytes')).toBe(5_000_000);
+      expect(await own.metric('redis_connection_latency_ms_count')).toBeGreaterThan(0);
+    }, WAIT);
+    await service.stop();
+    await vi.waitFor(async () => expect(await own.metric('redis_connection_status')).toBe(0), WAIT);
+    await own.close();
+  });
+
   it('comes back after Redis does, with its subscriptions, and logs each change once', async () => {
     const service = await start();
     const before = telemetry.events().length;

@@ -18,6 +18,7 @@ import { createClient } from 'redis';
 import { HoldfastError, within } from '../../kernel/index.ts';
 import type { Telemetry } from '../telemetry/index.ts';
 import { type EntraOptions, entraCredentials } from './entra.ts';
+import { createRedisMetrics, type RedisMetrics } from './redis-metrics.ts';
 
 export interface RedisOptions {
   readonly host: string;
@@ -31,7 +32,7 @@ export interface RedisOptions {
   readonly ca?: string;
   /** Put before every key and channel, for a Redis that several deployments share. */
   readonly prefix?: string;
-  readonly telemetry?: Pick<Telemetry, 'log'>;
+  readonly telemetry?: Pick<Telemetry, 'log' | 'meter'>;
 }
 
 export interface Redis {
@@ -66,6 +67,7 @@ export function createRedis(options: RedisOptions): Redis {
 class MendingRedis implements Redis {
   readonly #options: RedisOptions;
   readonly #outside = AsyncLocalStorage.snapshot();
+  readonly #metrics: RedisMetrics | undefined;
   readonly #channels = new Map<string, Set<(message: string) => void>>();
   #client: Client;
   /** Channels that the present client has subscribed to. */
@@ -80,6 +82,8 @@ class MendingRedis implements Redis {
       throw new Error('Redis with Entra ID needs TLS: its password is a bearer token.');
     }
     this.#options = options;
+    const { telemetry } = options;
+    this.#metrics = telemetry && createRedisMetrics(telemetry.meter, () => this.ready);
     this.#client = this.#open();
     this.#watch();
   }
@@ -118,6 +122,7 @@ class MendingRedis implements Redis {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#metrics?.end();
     clearTimeout(this.#health);
     this.#channels.clear();
     this.#client.destroy();
@@ -135,6 +140,7 @@ class MendingRedis implements Redis {
         if (client !== this.#client) return;
         if (this.#away) this.#options.telemetry?.log.info('redis.recovered');
         this.#away = false;
+        void this.#measure();
         this.#subscribeAll();
       });
       client.connect().catch(() => {}); // The error event has reported it.
@@ -153,6 +159,7 @@ class MendingRedis implements Redis {
   #watch(): void {
     this.#health = setTimeout(async () => {
       if (this.#stale || !(await this.#answers())) this.#replace();
+      await this.#measure();
       this.#subscribeAll();
       if (!this.#closed) this.#watch();
     }, HEALTH_INTERVAL_MS);
@@ -170,6 +177,14 @@ class MendingRedis implements Redis {
       this.#onError(error);
       return !client.isReady;
     }
+  }
+
+  /** Asks how full it is; a server that refuses to say has no such metric. */
+  async #measure(): Promise<void> {
+    if (this.#metrics === undefined || !this.ready) return;
+    const startedMs = performance.now();
+    const info = await this.command(['INFO', 'memory'], HEALTH_TIMEOUT_MS).catch(() => null);
+    if (info !== null) this.#metrics.answered(String(info), performance.now() - startedMs);
   }
 
   #replace(): void {

@@ -13,4 +13,4 @@ export { createTelemetry, incomingContext, type TelemetryOptions } from './creat
 export { METRICS, type MetricDeclaration } from './metrics.ts';
 export { mergeMetrics } from './prometheus.ts';
 export type { Logger, Telemetry } from './telemetry.ts';
-export { startTrace, type Trace } from './trace.ts';
+export { startTrace, type Trace, traceLog } from './trace.ts';

@@ -18,6 +18,7 @@ export const SERIES_MAX_PER_METRIC = 1000;
 const REQUEST_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const PROCESSING_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const SESSION_S = [1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
+const PING_MS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 3000];
 const PER_OWNER = [1, 2, 3, 5, 10, 20, 50, 100];
 
 function counter(description: string, labels: readonly string[] = []): MetricDeclaration {
@@ -114,6 +115,18 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
   ),
   holdfast_rate_limiter_fallback: gauge(
     '1 while rate limits are counted per process: Redis is away.',
+  ),
+  holdfast_database_connections: gauge(
+    'Connections of the pool to the database; state is `in_use` or `idle`.',
+    ['state'],
+  ),
+  holdfast_database_connections_max: gauge('Connections that the pool may have.'),
+  holdfast_database_waiting: gauge('Requests that wait for a connection to the database.'),
+  redis_connection_status: gauge('1 while Redis is connected, else 0.'),
+  redis_connection_latency_ms: histogram('Time in which Redis answered, every 5 s.', PING_MS),
+  holdfast_redis_memory_bytes: gauge('Memory that Redis uses, as it says itself.'),
+  holdfast_redis_memory_max_bytes: gauge(
+    "Memory that Redis may use: its `maxmemory`, else its machine's.",
   ),
 
   process_cpu_seconds_total: counter('CPU time of the process, user and system.'),

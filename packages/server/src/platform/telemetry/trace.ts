@@ -9,7 +9,7 @@ import {
   trace as traceApi,
 } from '@opentelemetry/api';
 import { boundText } from './bound-fields.ts';
-import type { LogFields } from './telemetry.ts';
+import type { LogFields, Logger } from './telemetry.ts';
 
 /**
  * One span, handed on as a value: it may be as short as a request or as long as a session, and
@@ -54,6 +54,25 @@ export function startTrace(tracer: Tracer, name: string, options: TraceOptions =
       span.setStatus({ code: SpanStatusCode.ERROR, message: boundText(message) });
     },
     end: () => span.end(),
+  };
+}
+
+/** A logger whose lines are events of a span, too; an error in one of level `error` fails it. */
+export function traceLog(log: Logger, trace: Trace): Logger {
+  const also =
+    (level: 'info' | 'warn' | 'error' | 'alert') => (event: string, fields?: LogFields) => {
+      log[level](event, fields);
+      trace.event(event, fields);
+      const error = fields?.error;
+      if (error instanceof Error && (level === 'error' || level === 'alert')) trace.fail(error);
+    };
+  return {
+    debug: (event, fields) => log.debug(event, fields),
+    info: also('info'),
+    warn: also('warn'),
+    error: also('error'),
+    alert: also('alert'),
+    child: fields => traceLog(log.child(fields), trace),
   };
 }
 

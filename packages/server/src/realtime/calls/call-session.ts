@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Upstream } from '../../models/index.ts';
 import type { Lease } from '../../platform/leases/index.ts';
-import type { Logger } from '../../platform/telemetry/index.ts';
+import { type Logger, type Trace, traceLog } from '../../platform/telemetry/index.ts';
 import { failureFields } from '../errors.ts';
 import {
   createLeasedSession,
@@ -9,6 +9,7 @@ import {
   type LeasedSessionDeps,
 } from '../leased-session.ts';
 import { lockBroken } from '../locked-config.ts';
+import { passedOn } from '../passed-on.ts';
 import type { Json } from '../preview/session.ts';
 import type { RegisteredSession, StopReason } from '../registry.ts';
 import { judgeEnd, type SessionInput } from '../session.ts';
@@ -35,6 +36,8 @@ export interface CallSessionOptions {
   readonly callId: string;
   /** Ours, of the request that placed or took over the call; sent along upstream. */
   readonly requestId: string;
+  /** The call's span; ended here. */
+  readonly trace: Trace;
   readonly config: Json;
   readonly locked: readonly string[];
   readonly row: SessionRow;
@@ -76,12 +79,13 @@ export class CallSession implements RegisteredSession {
     this.#deps = deps;
     this.#options = options;
     this.#limits = { ...defaultCallLimits, ...options.limits };
-    this.#log = deps.telemetry.log.child({
-      session_id: options.lease.subject,
-      request_id: options.requestId,
-    });
+    const { lease, requestId, trace } = options;
+    const facts = { session_id: lease.subject, request_id: requestId, trace_id: trace.traceId };
+    this.#log = traceLog(deps.telemetry.log.child(facts), trace);
+    trace.set({ 'session.id': lease.subject });
     this.leased = createLeasedSession(deps, {
-      lease: options.lease,
+      lease,
+      trace,
       row: options.row,
       onOverBudget: error => {
         this.#log.warn('session.over_budget', { error });
@@ -91,7 +95,7 @@ export class CallSession implements RegisteredSession {
       onConfiguration: session => this.#watchLocks(session),
     });
     if (options.takenOver) this.leased.tap.meter.resume();
-    this.done = this.#run();
+    this.done = this.#run().finally(() => trace.end());
   }
 
   idleMs(): number {
@@ -132,7 +136,8 @@ export class CallSession implements RegisteredSession {
     this.#attempts += 1;
     this.#openedAtMs = undefined;
     try {
-      const target = { upstream, callId, requestId, signal };
+      const passed = passedOn(this.#options.trace);
+      const target = { upstream, callId, requestId, passedOn: passed, signal };
       this.#sideband = await attachSideband(target, {
         onOpen: () => {
           this.#openedAtMs = performance.now();

@@ -1,12 +1,14 @@
 import { type Audit, authorize, type Rights } from '../../auth/index.ts';
 import { HoldfastError, newId, toHoldfastError } from '../../kernel/index.ts';
 import type { Models, Upstream } from '../../models/index.ts';
-import type { Lease } from '../../platform/leases/index.ts';
+import { startTrace } from '../../platform/telemetry/index.ts';
 import { authorizeRow, type Caller, recordAdmin, targetOf } from '../../work/index.ts';
 import type { Again } from '../ask-again.ts';
 import { failureFields } from '../errors.ts';
 import { moneyOf } from '../leased-session.ts';
-import { type AdmissionDeps, openSession } from '../open-session.ts';
+import type { AdmissionDeps } from '../open-session.ts';
+import { openTraced, type TracedSession } from '../open-traced.ts';
+import { passedOn } from '../passed-on.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
 import type { SessionRegistry } from '../registry.ts';
@@ -42,6 +44,8 @@ interface Offer {
   readonly model: string | null;
   /** GA shape; ignored where a client secret has fixed it. */
   readonly config: Json;
+  /** Of the end user, as the provider is told. */
+  readonly safetyIdentifier?: string | undefined;
 }
 
 interface Placed {
@@ -81,7 +85,7 @@ async function forSideband(deps: CallsDeps, caller: Caller, callId: string): Pro
 }
 
 async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Placed> {
-  const { registry, models, telemetry } = deps;
+  const { registry, models } = deps;
   const { principal, requestId } = caller;
   registry.assertAdmitting();
   const config = configOf(principal, offer.config);
@@ -103,27 +107,26 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
       { field: 'sdp' },
     );
   }
-  const { lease, row } = await openSession(deps, {
-    principal,
-    model: model.id,
-    transport: 'webrtc',
-    protocol: 'ga',
-    config,
-  });
+  const opened = await openTraced(
+    deps,
+    { principal, model: model.id, transport: 'webrtc', protocol: 'ga', config },
+    { requestId, parent: caller.trace?.context },
+  );
+  const { row, trace, log } = opened;
   let placed = '';
   try {
     const filtered = locked.length > 0;
     const { sdp } = offer;
-    const log = telemetry.log.child({ session_id: row.id, request_id: requestId });
     const onAgain = (again: Again) => reportAgain(deps, log, again);
-    const request = { sdp, session: config, filtered, requestId, onAgain };
+    const passed = passedOn(trace, offer.safetyIdentifier);
+    const request = { sdp, session: config, filtered, requestId, passedOn: passed, onAgain };
     const answer = await createUpstreamCall(upstream, request);
     placed = answer.callId;
-    await hold(deps, caller, { lease, row, upstream, callId: placed, config, locked });
+    await hold(deps, caller, { ...opened, upstream, callId: placed, config, locked });
     return { sdp: answer.sdp, callId: row.call_id!, sessionId: row.id };
   } catch (thrown) {
     if (placed !== '') await hangUpUpstream(upstream, placed, requestId).catch(() => {});
-    throw await fail(deps, { lease, row }, thrown);
+    throw await fail(deps, opened, thrown);
   }
 }
 
@@ -131,18 +134,18 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
 export async function hold(
   deps: CallsDeps,
   { principal, requestId }: Caller,
-  call: Omit<CallSessionOptions, 'requestId' | 'limits' | 'takenOver'>,
+  call: TracedSession & Pick<CallSessionOptions, 'upstream' | 'callId' | 'config' | 'locked'>,
 ): Promise<void> {
-  const { lease, row, callId } = call;
+  const { lease, row, callId, trace, log } = call;
   const { transport } = row;
   await store.setUpstream(deps.database.db, row.id, { upstreamCallId: callId });
-  const connected = await connectSession(deps, { lease, transport, protocol: 'ga' });
+  const { traceId } = trace;
+  const connected = await connectSession(deps, { lease, transport, protocol: 'ga', traceId });
   if (!connected) throw new HoldfastError('gone', 'The session was ended.');
   const limits = deps.callLimits ?? {};
   const session = new CallSession(deps, { ...call, requestId, limits, takenOver: false });
   deps.registry.add(session, principal);
-  const facts = { session_id: row.id, request_id: requestId, transport };
-  deps.telemetry.log.info('client.connected', facts);
+  log.info('client.connected', { transport });
 }
 
 /**
@@ -158,21 +161,21 @@ export function offersMoreThanAudio(sdp: string): boolean {
 /** Fails the session of a call that could not be placed; returns the error for the caller. */
 export async function fail(
   deps: CallsDeps,
-  { lease, row }: { lease: Lease; row: SessionRow },
+  { lease, row, trace, log }: TracedSession,
   thrown: unknown,
 ): Promise<HoldfastError> {
   const error = toHoldfastError(thrown);
-  const { log } = deps.telemetry;
-  const session_id = lease.subject;
-  log.error('bridge.failed', { session_id, ...failureFields(error) });
+  log.error('bridge.failed', failureFields(error));
   deps.metrics.upstreamErrors.add(1, { reason: error.code });
   const { code: reason, upstreamCode } = error;
   const input = { type: 'fail' as const, reason, upstreamCode };
   const actor = `replica:${lease.replica}`;
   await deps.accounts.hold(moneyOf(row), () => {}).close();
-  await transition(deps, session_id, input, { actor, lease }).catch((failure: unknown) => {
-    log.warn('session.release_failed', { session_id, error: failure });
+  const options = { actor, lease, traceId: trace.traceId };
+  await transition(deps, lease.subject, input, options).catch((failure: unknown) => {
+    log.warn('session.release_failed', { error: failure });
   });
+  trace.end();
   return error;
 }
 
@@ -188,7 +191,11 @@ async function hangUp(deps: CallsDeps, caller: Caller, callId: string): Promise<
     deps,
     id,
     { type: 'end', reason: 'end_requested' },
-    { actor: caller.principal.id, ...(replica !== null && { control: 'end' }) },
+    {
+      actor: caller.principal.id,
+      traceId: caller.trace?.traceId,
+      ...(replica !== null && { control: 'end' }),
+    },
   );
   if (moved?.to !== null && replica !== null) deps.ringReplica(replica);
 }
@@ -208,16 +215,21 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
     await transition(deps, sessionId, input, { actor: `replica:${lease.replica}`, lease });
     return false;
   }
+  const trace = startTrace(telemetry.tracer, 'realtime.call', {
+    attributes: { 'gen_ai.request.model': row.model },
+  });
   const holds = await connectSession(deps, {
     lease,
     transport: row.transport,
     protocol: 'ga',
+    traceId: trace.traceId,
     gap: {
       reason: row.replica === null ? 'drain' : 'replica_lost',
       since: row.last_activity_at,
     },
   });
   if (!holds || callId === null) {
+    trace.end();
     await leases.release(database.db, lease);
     return false;
   }
@@ -226,7 +238,7 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
   // The configuration that was fixed is not stored, so the first one reported here must stay.
   const locked = row.locked === '' ? [] : row.locked.split(',');
   const limits = deps.callLimits ?? {};
-  const held = { lease, row, upstream, callId, requestId, config: {}, locked, limits };
+  const held = { lease, row, upstream, callId, requestId, trace, config: {}, locked, limits };
   const session = new CallSession(deps, { ...held, takenOver: true });
   deps.registry.add(session, openerOf(row));
   return true;

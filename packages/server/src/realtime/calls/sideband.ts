@@ -2,6 +2,7 @@ import { WebSocket } from 'ws';
 import type { HoldfastError } from '../../kernel/index.ts';
 import type { Upstream } from '../../models/index.ts';
 import { refusalError } from '../errors.ts';
+import type { PassedOn } from '../passed-on.ts';
 import { EVENT_TYPE, readRefusal } from '../relay/index.ts';
 import { REQUEST_ID_HEADER, secretsOf, upstreamHeaders } from '../upstream.ts';
 
@@ -50,6 +51,7 @@ export interface SidebandTarget {
   readonly callId: string;
   /** Ours. */
   readonly requestId: string;
+  readonly passedOn?: PassedOn;
   /** Ends the wait for credentials; an attachment that was made is ended by `close`. */
   readonly signal: AbortSignal;
 }
@@ -59,12 +61,12 @@ export async function attachSideband(
   target: SidebandTarget,
   events: SidebandEvents,
 ): Promise<Sideband> {
-  const { upstream, callId, requestId, signal } = target;
+  const { upstream, callId, requestId, passedOn, signal } = target;
   const startedMs = performance.now();
   const timeoutMs = ATTACH_TIMEOUT_MS;
   const credentials = await upstreamHeaders(upstream, { timeoutMs, signal });
   const socket = new WebSocket(upstream.wsUrl({ callId }), {
-    headers: { ...credentials, [REQUEST_ID_HEADER]: requestId },
+    headers: { ...passedOn, ...credentials, [REQUEST_ID_HEADER]: requestId },
     handshakeTimeout: Math.max(1, timeoutMs - (performance.now() - startedMs)),
     maxPayload: MESSAGE_MAX_BYTES,
     perMessageDeflate: false,

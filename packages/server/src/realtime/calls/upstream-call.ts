@@ -2,6 +2,7 @@ import { HoldfastError } from '../../kernel/index.ts';
 import type { Upstream } from '../../models/index.ts';
 import { type Again, askAgain } from '../ask-again.ts';
 import { refusalError, UpstreamFault, upstreamTimeout, upstreamUnreachable } from '../errors.ts';
+import type { PassedOn } from '../passed-on.ts';
 import type { Json } from '../preview/session.ts';
 import { typeOf } from '../session-type.ts';
 import { REQUEST_ID_HEADER, secretsOf, upstreamHeaders } from '../upstream.ts';
@@ -31,6 +32,7 @@ export interface CallOffer {
   readonly filtered: boolean;
   /** Ours. */
   readonly requestId: string;
+  readonly passedOn?: PassedOn;
   /** Before each further attempt. */
   readonly onAgain?: (again: Again) => void;
 }
@@ -69,8 +71,9 @@ async function placeOnce(
   form.set('session', new Blob([JSON.stringify(session)], { type: 'application/json' }));
   const url = new URL(upstream.callsUrl);
   if (offer.filtered && upstream.provider === 'azure') url.searchParams.set('webrtcfilter', 'on');
-  const { requestId } = offer;
-  const { response, secrets } = await post(upstream, url, { body: form, timeoutMs, requestId });
+  const { requestId, passedOn } = offer;
+  const sent = { body: form, timeoutMs, requestId, passedOn };
+  const { response, secrets } = await post(upstream, url, sent);
   if (response.status !== 201 && response.status !== 200) {
     throw refusalError({ ...(await refusalOf(response, 'offer', secrets)), isCallers: true });
   }
@@ -126,12 +129,18 @@ export async function commandUpstream(upstream: Upstream, command: CallCommand):
 async function post(
   upstream: Upstream,
   url: URL,
-  request: { body?: FormData | string; timeoutMs: number; requestId: string },
+  request: {
+    body?: FormData | string;
+    timeoutMs: number;
+    requestId: string;
+    passedOn?: PassedOn | undefined;
+  },
 ): Promise<{ response: Response; secrets: string[] }> {
   const { timeoutMs, requestId } = request;
   const signal = AbortSignal.timeout(timeoutMs);
   const credentials = await upstreamHeaders(upstream, { timeoutMs });
   const headers = {
+    ...request.passedOn,
     ...credentials,
     [REQUEST_ID_HEADER]: requestId,
     ...(typeof request.body === 'string' && { 'content-type': 'application/json' }),

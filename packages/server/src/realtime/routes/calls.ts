@@ -12,7 +12,8 @@ import { assertShallow, HoldfastError, parseJson } from '../../kernel/index.ts';
 import { type App, callerOf } from '../../work/index.ts';
 import type { Calls } from '../calls/service.ts';
 import { SDP_MAX_BYTES } from '../calls/upstream-call.ts';
-import { mintBetaSession, mintSecret, type SecretsDeps } from '../mint-secret.ts';
+import { type Minter, mintBetaSession, mintSecret, type SecretsDeps } from '../mint-secret.ts';
+import { givenSafetyIdentifier, safetyIdentifierOf } from '../passed-on.ts';
 import type { Json } from '../preview/session.ts';
 
 /**
@@ -70,7 +71,7 @@ function addMint(app: App, base: string, secrets: SecretsDeps): void {
         body: clientSecretRequest.nullish(),
       },
     },
-    async request => mintSecret(secrets, request.principal, request.body ?? {}),
+    async request => mintSecret(secrets, minterOf(request), request.body ?? {}),
   );
   app.post(
     `${base}/translations/client_secrets`,
@@ -82,7 +83,7 @@ function addMint(app: App, base: string, secrets: SecretsDeps): void {
         body: translationSecretRequest,
       },
     },
-    async request => mintSecret(secrets, request.principal, request.body),
+    async request => mintSecret(secrets, minterOf(request), request.body),
   );
 }
 
@@ -100,7 +101,7 @@ function addBetaMints(app: App, base: string, secrets: SecretsDeps): void {
           body: betaSessionRequest.nullish(),
         },
       },
-      async request => mintBetaSession(secrets, request.principal, type, request.body ?? {}),
+      async request => mintBetaSession(secrets, minterOf(request), type, request.body ?? {}),
     );
   }
 }
@@ -123,7 +124,9 @@ function addCreate(app: App, base: string, calls: Calls): void {
         const { sdp, config } = await readOffer(request);
         const named = request.query.model ?? config.model;
         const model = typeof named === 'string' ? named : null;
-        const placed = await calls.create(callerOf(request), { sdp, model, config });
+        const safetyIdentifier = safetyIdentifierOf(request.principal, request.headers);
+        const offer = { sdp, model, config, safetyIdentifier };
+        const placed = await calls.create(callerOf(request), offer);
         sdpAnswer(reply, placed.sessionId);
         return reply
           .status(201)
@@ -195,4 +198,9 @@ function sessionOf(part: unknown): Json {
   }
   assertShallow(part, 'session');
   return realtimeSessionConfig.parse(part);
+}
+
+/** The caller of a route that mints, and the end user whom its header names. */
+export function minterOf({ principal, headers, trace }: FastifyRequest): Minter {
+  return { principal, safetyIdentifier: givenSafetyIdentifier(headers), trace };
 }

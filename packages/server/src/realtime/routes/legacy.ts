@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { type App, callerOf } from '../../work/index.ts';
 import type { Calls } from '../calls/service.ts';
 import { mintLegacySession, type SecretsDeps } from '../mint-secret.ts';
-import { addSdpParser, offerOf, sdpAnswer } from './calls.ts';
+import { safetyIdentifierOf } from '../passed-on.ts';
+import { addSdpParser, minterOf, offerOf, sdpAnswer } from './calls.ts';
 
 /**
  * The seeds' REST routes, in the shapes their frontend knows: `POST /sessions` answers a flat
@@ -23,7 +24,7 @@ export function addLegacyRoutes(app: App, calls: Calls, secrets: SecretsDeps): v
         schema: { tags: TAGS, summary: 'Mint a session', body: legacySessionRequest.nullish() },
       },
       async (request, reply) => {
-        const minted = await mintLegacySession(secrets, request.principal, request.body ?? {});
+        const minted = await mintLegacySession(secrets, minterOf(request), request.body ?? {});
         return reply.status(201).send(minted);
       },
     );
@@ -43,7 +44,9 @@ export function addLegacyRoutes(app: App, calls: Calls, secrets: SecretsDeps): v
       async (request, reply) => {
         const sdp = offerOf(request.body);
         const model = request.query.model ?? null;
-        const placed = await calls.create(callerOf(request), { sdp, model, config: {} });
+        const safetyIdentifier = safetyIdentifierOf(request.principal, request.headers);
+        const offer = { sdp, model, config: {}, safetyIdentifier };
+        const placed = await calls.create(callerOf(request), offer);
         sdpAnswer(reply, placed.sessionId);
         return reply.status(200).send(placed.sdp);
       },

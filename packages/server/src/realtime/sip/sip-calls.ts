@@ -6,7 +6,7 @@ import { isUniqueViolation } from '../../platform/database/index.ts';
 import { authorizeRow, type Caller, targetOf } from '../../work/index.ts';
 import { type CallsDeps, fail, hold } from '../calls/service.ts';
 import { commandUpstream, hangUpUpstream } from '../calls/upstream-call.ts';
-import { type Opened, openSession } from '../open-session.ts';
+import { openTraced, type TracedSession } from '../open-traced.ts';
 import { isObject } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
 import { isFinal } from '../session.ts';
@@ -186,11 +186,12 @@ async function accept(
 /** Two back ends that accept one call at once: the row of the second cannot have its id. */
 async function open(
   deps: SipDeps,
-  { principal }: Caller,
+  { principal, requestId, trace }: Caller,
   call: { callId: string; model: string; config: RealtimeSessionConfig },
-): Promise<Opened> {
+): Promise<TracedSession> {
+  const request = { principal, transport: 'sip' as const, protocol: 'ga' as const, ...call };
   try {
-    return await openSession(deps, { principal, transport: 'sip', protocol: 'ga', ...call });
+    return await openTraced(deps, request, { requestId, parent: trace?.context });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw new HoldfastError('conflict', 'This call is taken already.', { cause: error });

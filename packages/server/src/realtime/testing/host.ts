@@ -47,6 +47,8 @@ export interface HostOptions extends Partial<RealtimeDeps> {
   /** The upstream's base address. */
   readonly upstreamUrl: string;
   readonly doorbell?: Doorbell;
+  /** A collector, for its spans. */
+  readonly otlpUrl?: string;
 }
 
 const CALLER = 'Developer:ann:default';
@@ -55,7 +57,8 @@ export async function openRealtimeHost(
   database: Database,
   options: HostOptions,
 ): Promise<RealtimeHost> {
-  const ports = await openPorts(database, options.doorbell ?? createProcessDoorbell());
+  const { doorbell = createProcessDoorbell(), otlpUrl } = options;
+  const ports = await openPorts(database, doorbell, otlpUrl);
   const { telemetry, leases, log } = ports;
   const { clientSecrets, watch } = openAuth(ports);
   const audited: Record<string, unknown>[] = [];
@@ -117,8 +120,8 @@ export async function openRealtimeHost(
   };
 }
 
-async function openPorts(database: Database, doorbell: Doorbell) {
-  const telemetry = await recordTelemetry();
+async function openPorts(database: Database, doorbell: Doorbell, otlpUrl?: string) {
+  const telemetry = await recordTelemetry(otlpUrl);
   const sealer = createSealer({ database, masterKeys: randomMasterKey() });
   const log = createLog({ database, sealer, doorbell });
   const leases = createLeases({ database, revision: 'test', roles: ['gateway'] });

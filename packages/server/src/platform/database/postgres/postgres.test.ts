@@ -253,6 +253,7 @@ describe('limits', () => {
     await until(async () => (await backends(name)).length === 2);
     await expect(database.ping(5_000)).rejects.toMatchObject({ code: 'unavailable' });
     expect((await backends(name)).length).toBe(2);
+    expect(database.connections).toEqual({ inUse: 2, idle: 0, max: 2 });
     release.resolve();
     await Promise.all(holders);
     await database.ping(5_000);

@@ -69,6 +69,11 @@ export class PostgresSource {
     return this.#pool.waitingCount;
   }
 
+  get connections(): { inUse: number; idle: number; max: number } {
+    const { totalCount, idleCount: idle, options } = this.#pool;
+    return { inUse: totalCount - idle, idle, max: options.max };
+  }
+
   async #connect(): Promise<pg.PoolClient> {
     try {
       return await this.#pool.connect();
