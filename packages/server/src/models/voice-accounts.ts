@@ -193,7 +193,7 @@ class Account implements VoiceAccount {
     const charge = { usd: this.#owedUsd, atLeastReserved: this.#unreported };
     this.#owedUsd = 0;
     this.#unreported = false;
-    await settleSoon(
+    const settled = await settleSoon(
       { db: database.db, telemetry },
       {
         ...charge,
@@ -202,6 +202,9 @@ class Account implements VoiceAccount {
         about: { session_id: id },
       },
     );
+    if (settled !== undefined) return;
+    this.#owedUsd += charge.usd;
+    this.#unreported ||= charge.atLeastReserved;
   }
 
   async #reserve(turn: Turn): Promise<void> {

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../kernel/index.ts';
+import { HoldfastError, within } from '../kernel/index.ts';
 import type { VoiceAccount, VoiceAccounts } from '../models/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import {
@@ -29,6 +29,7 @@ import { type Close, type TransitionDeps, transition } from './transitions.ts';
  * left behind then. The connection itself never waits for any of this.
  */
 const FLUSH_ON_RELEASE_MS = 5_000;
+const SETTLE_ON_RELEASE_MS = 5_000;
 
 export interface LeasedSessionOptions {
   readonly lease: Lease;
@@ -86,7 +87,8 @@ export function createLeasedSession(
     journal.close();
     time?.count();
     time?.stop();
-    await account.close();
+    // What is not written in time stays reserved, and counts in full.
+    await within(account.close(), SETTLE_ON_RELEASE_MS, () => {});
     try {
       await persist(async () => {
         await store.writeActivity(database.db, leases.replica, [

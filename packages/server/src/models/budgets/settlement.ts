@@ -21,12 +21,13 @@ const SETTLE_ATTEMPTS = 3;
 
 /**
  * Writes what a call or a voice session's turn cost, and counts it. Answers the charge. Never
- * throws: a settlement that cannot be written leaves the reservation, which counts in full.
+ * throws: a settlement that cannot be written leaves the reservation, which counts in full, and
+ * answers undefined.
  */
 export async function settleSoon(
   deps: { readonly db: Executor; readonly telemetry: Telemetry },
   settlement: Settlement,
-): Promise<number> {
+): Promise<number | undefined> {
   const { settle, model, about, atLeastReserved = false } = settlement;
   const { log, meter } = deps.telemetry;
   const unsettled = meter.createCounter('holdfast_model_unsettled_total');
@@ -47,7 +48,7 @@ export async function settleSoon(
       if (attempt < SETTLE_ATTEMPTS) continue;
       log.error('model.unsettled', { ...about, err });
       if (!atLeastReserved) unsettled.add(1);
-      return settlement.usd;
+      return undefined;
     }
   }
 }

@@ -65,12 +65,13 @@ async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outco
   const { caller, model, audience, reservation } = account;
   const { db } = deps.database;
   const { log } = deps.telemetry;
-  const usd = await settleSoon(
+  const charge = chargeOf(account, outcome);
+  const settled = await settleSoon(
     { db, telemetry: deps.telemetry },
     {
-      settle: (executor, charge) => settle(executor, reservation.id, charge),
+      settle: (executor, one) => settle(executor, reservation.id, one),
       model,
-      usd: chargeOf(account, outcome),
+      usd: charge,
       atLeastReserved: outcome.charge === 'reservation',
       about: { run_id: caller.runId },
     },
@@ -85,7 +86,7 @@ async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outco
     inputTokens: input,
     outputTokens: output,
     cachedTokens: cached,
-    costUsd: account.price === null ? null : usd,
+    costUsd: account.price === null ? null : (settled ?? charge),
     status: outcome.status,
   };
   audience.notify(listener => listener.onCall(call));

@@ -1,0 +1,111 @@
+/** The money of a session while the database is away, and after a refusal. */
+import { sql } from 'kysely';
+import { expect, it } from 'vitest';
+import { HoldfastError, systemClock } from '../kernel/index.ts';
+import {
+  createBudgets,
+  createModels,
+  createVoiceAccounts,
+  defaultCatalogue,
+} from '../models/index.ts';
+import type { Database } from '../platform/database/index.ts';
+import { sessionIdOf, useBench } from './testing/bench.ts';
+import { connectClient, eventually } from './testing/client.ts';
+
+const bench = useBench();
+const NOTHING = { text: 0, audio: 0, image: 0 };
+const SPOKEN = { input: NOTHING, cached: NOTHING, output: { text: 0, audio: 1_000 }, seconds: 0 };
+/** 1,000 tokens at 64 dollars a million. */
+const SPOKEN_USD = 0.064;
+const TURN = {
+  inputTokens: 0,
+  maxOutputTokens: 1_000,
+  transcriptionModel: undefined,
+  responses: 1,
+};
+
+let projects = 0;
+
+/** An account of a session that was open, on a database that can be taken away. */
+async function openAccount(limitUsd: number) {
+  const projectId = `faults${projects++}`;
+  const caller = `Developer:ann:${projectId}`;
+  const path = `${bench.host.wsUrl}/v1/realtime?model=gpt-realtime`;
+  const client = await connectClient(path, { caller });
+  const id = await sessionIdOf(client);
+  client.socket.close(1000);
+  await eventually(() => bench.host.realtime.registry.size === 0);
+  const budgets = createBudgets({
+    database: bench.database,
+    audit: { record: async () => {} },
+  });
+  const root = { kind: 'user', id: 'root', name: 'root', role: 'Admin', projectId } as const;
+  await budgets.put(root, { scope: 'project_month', limit_usd: limitUsd }, 'req_test');
+  const { database, host } = bench;
+  const state = { away: false };
+  const gone = () => new HoldfastError('unavailable', 'The database is away.');
+  const awayDb = new Proxy(database.db, {
+    get() {
+      throw gone();
+    },
+  });
+  const flaky = {
+    get db() {
+      return state.away ? awayDb : database.db;
+    },
+    async transaction(work: never) {
+      if (state.away) throw gone();
+      return database.transaction(work);
+    },
+  } as unknown as Database;
+  const accounts = createVoiceAccounts({
+    database: flaky,
+    telemetry: host.telemetry,
+    clock: systemClock,
+    models: createModels({
+      catalogue: defaultCatalogue({ provider: 'openai', auth: 'none' }),
+      credentials: { secret: async () => undefined },
+    }),
+  });
+  const refusals: string[] = [];
+  const session = { id, projectId, owner: 'ann', model: 'gpt-realtime', type: 'realtime' } as const;
+  const account = accounts.hold(session, error => void refusals.push(error.code));
+  const spentUsd = async () => (await budgets.list(root))[0]!.spent_usd!;
+  const turned = async () => {
+    account.turn(TURN);
+    await account.reserving;
+  };
+  return { id, account, state, refusals, spentUsd, turned };
+}
+
+it('settles what it owes once the database is back, and ends no session for it', async () => {
+  const { account, state, refusals, spentUsd, turned } = await openAccount(10);
+  await turned();
+  account.add(SPOKEN);
+  state.away = true;
+  await turned();
+  expect(refusals).toEqual([]);
+  state.away = false;
+  expect(await spentUsd()).toBeCloseTo(SPOKEN_USD, 10);
+  account.add(SPOKEN);
+  await turned();
+  expect(await spentUsd()).toBeCloseTo(3 * SPOKEN_USD, 10);
+  await account.close();
+  expect(await spentUsd()).toBeCloseTo(2 * SPOKEN_USD, 10);
+});
+
+it('settles also what was used after a refusal', async () => {
+  const { id, account, refusals, spentUsd, turned } = await openAccount(SPOKEN_USD);
+  await turned();
+  account.add(SPOKEN);
+  await turned();
+  await turned();
+  expect(refusals).toEqual(['budget_exceeded']);
+  account.add(SPOKEN);
+  await account.close();
+  expect(await spentUsd()).toBeCloseTo(2 * SPOKEN_USD, 10);
+  const { rows } = await sql<{ open: number }>`
+    select count(*)::int as open from reservations
+    where session_id = ${id} and settled_at is null`.execute(bench.database.db);
+  expect(rows[0]).toEqual({ open: 0 });
+});
