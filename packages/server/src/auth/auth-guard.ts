@@ -14,6 +14,7 @@ import type { Principal } from './principal.ts';
 import { API_KEY_PREFIX } from './secrets.ts';
 import type { StreamTickets } from './stream-tickets.ts';
 import { noProject, unauthenticated } from './unauthenticated.ts';
+import type { Watch } from './watch.ts';
 
 export interface AuthGuardDeps {
   readonly identity: Identity;
@@ -22,6 +23,7 @@ export interface AuthGuardDeps {
   readonly streamTickets: Pick<StreamTickets, 'verify'>;
   /** The run whose token this is; absent: no token of a run is let in. */
   readonly runOfToken?: ((token: string) => Promise<string | undefined>) | undefined;
+  readonly watch: Pick<Watch, 'follow'>;
   readonly audit: Audit;
   readonly limiter: RateLimiter;
   readonly limits: Pick<Limits, 'of'>;
@@ -79,6 +81,11 @@ export function createAuthGuard(deps: AuthGuardDeps): Guard<Principal> {
       authorize(request.policy, principal);
       return principal;
     },
+
+    follow: (principal, onOver) =>
+      deps.watch.follow(principal, role => {
+        if (role === null) onOver();
+      }),
 
     refused(request, error) {
       const denial = error.cause instanceof Denial ? error.cause : undefined;

@@ -132,6 +132,7 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
     oidc === null
       ? createLocalIdentity({ ...shared, rules: { ...origins, hosts } })
       : createOidcIdentity({ ...shared, ...oidc, claimed, projects, rules: origins });
+  const watch = createWatch({ ...deps, sessions, log });
   const links = createAdminLinks(clock, options.adminLinkToken ?? undefined);
   const limits = createLimits({ database, audit, clock, defaults: options.limits });
   const rateLimit = options.limits.person.rate;
@@ -142,6 +143,7 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
       ...secrets,
       identity,
       runOfToken: deps.runOfToken,
+      watch,
       audit,
       limiter,
       limits,
@@ -151,7 +153,7 @@ export function createAuth(deps: AuthDeps, options: AuthOptions): Auth {
     ...secrets,
     audit,
     sessions,
-    watch: createWatch({ ...deps, sessions, log }),
+    watch,
     cookies,
     origins,
     publicUrl: options.publicUrl,

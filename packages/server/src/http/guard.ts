@@ -37,6 +37,11 @@ export interface Guard<P = unknown> {
   checkRoute(route: { method: string; url: string; policy: string | undefined }): void;
   /** The caller, or undefined on public routes; throws the `HoldfastError` to answer. */
   authenticate(request: GuardedRequest): Promise<P | undefined>;
+  /**
+   * Calls `onOver` when the caller has no right any more; returns the function that ends the
+   * watching. Absent: rights do not end.
+   */
+  follow?(principal: P, onOver: () => void): () => void;
   /** Called for each error response, so that denials can be recorded. Never throws. */
   refused(request: GuardedRequest, error: HoldfastError): void;
 }
@@ -57,6 +62,10 @@ export function addAuthentication(app: FastifyInstance, guard: Guard, trust: Pro
       Object.assign(request, { principal: await guard.authenticate({ ...guarded, again: true }) });
     };
     Object.assign(request, { principal, reauthenticate, bodyIsLate });
+    if (bodyIsLate && principal !== undefined) {
+      const unfollow = guard.follow?.(principal, () => request.raw.destroy());
+      if (unfollow !== undefined) request.raw.once('close', unfollow);
+    }
   });
   // A body may be withheld for minutes, in which the rights that let its headers in may have ended.
   app.addHook('preValidation', async request => {
