@@ -1,4 +1,4 @@
-import { chownSync } from 'node:fs';
+import { chownSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,6 +63,20 @@ export async function isolatedSandbox(
   const sandbox = await createSandbox({ dir: join(folder, 'sandbox'), ...program, ...options });
   if (!sandbox.isolated) throw new Error(`no isolation on this machine: ${sandbox.note}`);
   return sandbox;
+}
+
+let shared: Promise<Sandbox> | undefined;
+
+/** The same for all tests of a file that need nothing else: to try one out takes its time. */
+export function sharedSandbox(): Promise<Sandbox> {
+  shared ??= openShared();
+  return shared;
+}
+
+async function openShared(): Promise<Sandbox> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-sandbox-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return isolatedSandbox(folder);
 }
 
 /** Clone and home for one run, owned by the user inside. */

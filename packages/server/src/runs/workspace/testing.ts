@@ -5,7 +5,7 @@ import { newId } from '../../kernel/index.ts';
 import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.ts';
 import { oneKeySealer } from '../../platform/secrets/testing.ts';
 import type { Sandbox } from '../sandbox/index.ts';
-import { type Ended, isolatedSandbox, sh, temporaryFolder } from '../sandbox/testing.ts';
+import { type Ended, sh, sharedSandbox, temporaryFolder } from '../sandbox/testing.ts';
 import type { BlobPorts } from './checkpoint.ts';
 import {
   createWorkspaces,
@@ -72,7 +72,7 @@ export const FILES = {
 /** A repository of four files, a sandbox that isolates, and a worker's workspaces. */
 export async function createWorld(options: Partial<WorkspacesOptions> = {}): Promise<World> {
   const folder = await temporaryFolder();
-  const sandbox = await isolatedSandbox(folder);
+  const sandbox = await sharedSandbox();
   const origin = join(folder, 'origin');
   makeRepository(origin, FILES);
   const blobs = await openFilesystemBlobs({
