@@ -7,7 +7,7 @@ const FIXTURE = new URL(
   '../../../packages/server/src/recordings/fixtures/tone.wav',
   import.meta.url,
 );
-const PAUSE_MS = 150;
+const PAUSE_MS = 400;
 const ANSWER_TIMEOUT_MS = 15_000;
 const METADATA = {
   audio_type: 'user_speech',
