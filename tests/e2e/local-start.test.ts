@@ -19,7 +19,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Health } from '@holdfast/protocol';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { type LocalOptions, LocalStart } from './harness/local.ts';
 import { RunsApi } from './harness/runs.ts';
@@ -107,9 +107,23 @@ describe('npm start', () => {
     expect(await readdir(join(aside, 'database'))).toEqual(['PG_VERSION']);
     await expectStops(local);
   });
+});
+
+describe('a start that runs', () => {
+  let folder: string;
+  let local: LocalStart;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'holdfast-local-'));
+    local = new LocalStart({ dataDir: join(folder, 'data') });
+    await local.url();
+  });
+  afterAll(async () => {
+    local.killAll();
+    await local.left();
+    await rm(folder, { recursive: true, force: true });
+  });
 
   it('keeps a worker beside the server, and reports in health when it is down', async () => {
-    const local = start({ dataDir: await newDataDir() });
     const url = await local.url();
     const health = async () => (await (await fetch(`${url}/health`)).json()) as Health;
     const state = async () => [(await health()).status, (await health()).checks.worker?.status];
@@ -129,11 +143,32 @@ describe('npm start', () => {
     local.signal('worker', 'SIGKILL');
     await local.printed(/The worker ended with code 137; starting it again in 0.5 s/);
     await expect.poll(state, { timeout: 30_000 }).toEqual(['healthy', 'healthy']);
+  });
+
+  it('refuses a second server on its folder in one line, from other namespaces too', async () => {
+    const elsewhere = ['unshare', ...(IS_ROOT ? [] : ['--user', '--map-root-user'])];
+    const prefixes = [[], [...elsewhere, '--pid', '--fork', '--mount-proc']];
+    for (const prefix of prefixes) {
+      const refused = new LocalStart({ dataDir: local.dataDir, prefix });
+      expect(await refused.ended).toBe(1);
+      expect(refused.output).toContain('another Holdfast server');
+      expect(refused.output).not.toContain('    at ');
+    }
+    await expectWorks(local);
     await expectStops(local);
   });
 });
 
 describe('its end', () => {
+  // Each start goes on from where the one before was ended.
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'holdfast-local-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  const startAgain = () =>
+    start({ dataDir: join(folder, 'data'), env: { HOLDFAST_SHUTDOWN_GRACE: '1' } });
+
   /** A voice session that talks until it is closed. */
   async function talk(url: string): Promise<{ closed: Promise<number> }> {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime`);
@@ -171,10 +206,7 @@ describe('its end', () => {
     ['launcher', 'SIGTERM'],
     ['launcher', 'SIGKILL'],
   ] as const)('%s by %s drains server and worker, then the database ends', async (part, signal) => {
-    const local = start({
-      dataDir: await newDataDir(),
-      env: { HOLDFAST_SHUTDOWN_GRACE: '1' },
-    });
+    const local = startAgain();
     const { closed } = await talk(await local.url());
     expect(local.signal(part, signal)).toBe(true);
     const inOrder = watchOrder(local);
@@ -185,30 +217,12 @@ describe('its end', () => {
   });
 
   it('of the server is passed on with its code, and ends the rest', async () => {
-    const local = start({ dataDir: await newDataDir() });
+    const local = startAgain();
     await local.url();
     expect(local.signal('server', 'SIGKILL')).toBe(true);
     expect(await local.ended).toBe(137);
     expect(local.output).toContain('The server ended with code 137; stopping everything.');
     expect(await local.left()).toEqual([]);
-  });
-});
-
-describe('a second server on the folder', () => {
-  it('is refused in one line, from other namespaces too', async () => {
-    const dataDir = await newDataDir();
-    const first = start({ dataDir });
-    await first.url();
-    const elsewhere = ['unshare', ...(IS_ROOT ? [] : ['--user', '--map-root-user'])];
-    const prefixes = [[], [...elsewhere, '--pid', '--fork', '--mount-proc']];
-    for (const prefix of prefixes) {
-      const refused = new LocalStart({ dataDir, prefix });
-      expect(await refused.ended).toBe(1);
-      expect(refused.output).toContain('another Holdfast server');
-      expect(refused.output).not.toContain('    at ');
-    }
-    await expectWorks(first);
-    await expectStops(first);
   });
 });
 

@@ -40,10 +40,12 @@ export class LocalStart {
   readonly child: ChildProcess;
   /** The exit code of npm, as a shell would report it; null where a signal ended it. */
   readonly ended: Promise<number | null>;
+  readonly #others: Others;
   #output = '';
 
   constructor({ dataDir, env = {}, prefix = [], root = ROOT }: LocalOptions) {
     this.dataDir = dataDir;
+    this.#others = othersThan(dataDir);
     const [program, ...args] = [...prefix, 'npm', 'start'];
     this.child = spawn(program!, args, {
       cwd: root,
@@ -97,7 +99,7 @@ export class LocalStart {
 
   /** Everything of it that is alive. */
   processes(): Found[] {
-    return processesOf(this.dataDir);
+    return processesOf(this.dataDir, this.#others);
   }
 
   /** Sends `signal` to each process of that name; answers whether there was one. */
@@ -132,25 +134,40 @@ export class LocalStart {
   }
 }
 
+/** Processes that are none of ours, by pid, with their start: looked into once, not each time. */
+type Others = ReadonlyMap<number, string>;
+
+function othersThan(dataDir: string): Others {
+  const ours = new Set(processesOf(dataDir, new Map()).map(({ pid }) => pid));
+  return new Map(
+    pids()
+      .filter(pid => !ours.has(pid))
+      .map(pid => [pid, startTimeOf(pid)]),
+  );
+}
+
 /** All processes that belong to the data folder, zombies left out. */
-function processesOf(dataDir: string): Found[] {
+function processesOf(dataDir: string, others: Others): Found[] {
   // Whatever matches may be killed: nothing less than a whole path of a folder made for one test.
   if (!/^\/.*holdfast-[\w-]+[A-Za-z0-9]{6}\//.test(dataDir))
     throw new Error(`not ours: ${dataDir}`);
   const isWithin = (text: string) => text === dataDir || text.startsWith(`${dataDir}/`);
-  return readdirSync('/proc')
-    .filter(entry => /^\d+$/.test(entry))
-    .flatMap(entry => {
-      const pid = Number(entry);
-      const commandLine = read(pid, 'cmdline');
-      const environment = read(pid, 'environ').split('\0');
-      const isOurs =
-        environment.includes(`${MARK}=${dataDir}`) ||
-        commandLine.split('\0').some(isWithin) ||
-        isWithin(workingFolder(pid));
-      if (!isOurs || commandLine === '') return [];
-      return [{ pid, startTime: startTimeOf(pid), name: nameOf(commandLine, environment) }];
-    });
+  return pids().flatMap(pid => {
+    const startTime = startTimeOf(pid);
+    if (others.get(pid) === startTime) return [];
+    const commandLine = read(pid, 'cmdline');
+    if (commandLine === '') return [];
+    const environment = read(pid, 'environ').split('\0');
+    const isOurs =
+      environment.includes(`${MARK}=${dataDir}`) ||
+      commandLine.split('\0').some(isWithin) ||
+      isWithin(workingFolder(pid));
+    return isOurs ? [{ pid, startTime, name: nameOf(commandLine, environment) }] : [];
+  });
+}
+
+function pids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger);
 }
 
 function nameOf(commandLine: string, environment: readonly string[]): string {
