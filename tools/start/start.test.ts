@@ -1,8 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ConfigError } from '../../packages/server/src/config/index.ts';
 import { METRICS } from '../../packages/server/src/platform/telemetry/index.ts';
@@ -238,7 +240,7 @@ describe('npm start', () => {
   async function start(settings: Record<string, string> = {}): Promise<Started> {
     const dir = await temporaryFolder();
     const env = { PORT: '0', HOLDFAST_DATA_DIR: dir, LOG_FORMAT: 'json', ...settings };
-    const launcher = spawn(process.execPath, [join(ROOT, 'tools/start.ts')], {
+    const launcher = spawn(process.execPath, [join(ROOT, 'tools/start.mjs')], {
       env: { ...cleanEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -297,6 +299,21 @@ describe('npm start', () => {
     expect(started.output()).not.toContain('ended unexpectedly');
     await expect(fetch(`${origin}/readyz`)).rejects.toThrow();
   }, 120_000);
+
+  it('keeps nothing in memory that strips types, at a first start neither', async () => {
+    await rm(join(ROOT, 'node_modules/.cache/launcher'), { recursive: true, force: true });
+    const probe = join(await temporaryFolder(), 'probe.cjs');
+    const isLoaded = "process.moduleLoadList.some(name => name.includes('amaro'))";
+    await writeFile(probe, `process.on('exit', () => console.log('loaded:', ${isLoaded}));`);
+    const ending = execFile(
+      process.execPath,
+      ['--require', probe, join(ROOT, 'tools/start.mjs')],
+      { env: { ...cleanEnvironment(), NODE_COMPILE_CACHE: undefined, PORT: 'refused' } },
+      () => {},
+    );
+    const [said, [code]] = await Promise.all([text(ending.stdout!), once(ending, 'exit')]);
+    expect([said, code]).toEqual(['loaded: false\n', 2]);
+  });
 
   it('passes the exit code of a server that cannot start', async () => {
     const started = await start({
