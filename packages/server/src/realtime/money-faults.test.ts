@@ -9,6 +9,7 @@ import {
   defaultCatalogue,
 } from '../models/index.ts';
 import type { Database } from '../platform/database/index.ts';
+import { Meter } from './meter.ts';
 import { sessionIdOf, useBench } from './testing/bench.ts';
 import { connectClient, eventually } from './testing/client.ts';
 
@@ -26,21 +27,28 @@ const TURN = {
 
 let projects = 0;
 
-/** An account of a session that was open, on a database that can be taken away. */
-async function openAccount(limitUsd: number) {
+/** A session in a project that has a budget once it is open. */
+async function openSession(limitUsd: number) {
   const projectId = `faults${projects++}`;
   const caller = `Developer:ann:${projectId}`;
   const path = `${bench.host.wsUrl}/v1/realtime?model=gpt-realtime`;
   const client = await connectClient(path, { caller });
   const id = await sessionIdOf(client);
-  client.socket.close(1000);
-  await eventually(() => bench.host.realtime.registry.size === 0);
   const budgets = createBudgets({
     database: bench.database,
     audit: { record: async () => {} },
   });
   const root = { kind: 'user', id: 'root', name: 'root', role: 'Admin', projectId } as const;
   await budgets.put(root, { scope: 'project_month', limit_usd: limitUsd }, 'req_test');
+  const spentUsd = async () => (await budgets.list(root))[0]!.spent_usd!;
+  return { id, projectId, caller, client, spentUsd };
+}
+
+/** An account of a session that was open, on a database that can be taken away. */
+async function openAccount(limitUsd: number) {
+  const { id, projectId, client, spentUsd } = await openSession(limitUsd);
+  client.socket.close(1000);
+  await eventually(() => bench.host.realtime.registry.size === 0);
   const { database, host } = bench;
   const state = { away: false };
   const gone = () => new HoldfastError('unavailable', 'The database is away.');
@@ -70,7 +78,6 @@ async function openAccount(limitUsd: number) {
   const refusals: string[] = [];
   const session = { id, projectId, owner: 'ann', model: 'gpt-realtime', type: 'realtime' } as const;
   const account = accounts.hold(session, error => void refusals.push(error.code));
-  const spentUsd = async () => (await budgets.list(root))[0]!.spent_usd!;
   const turned = async () => {
     account.turn(TURN);
     await account.reserving;
@@ -108,4 +115,49 @@ it('settles also what was used after a refusal', async () => {
     select count(*)::int as open from reservations
     where session_id = ${id} and settled_at is null`.execute(bench.database.db);
   expect(rows[0]).toEqual({ open: 0 });
+});
+
+it('ends a session whose transcription has no price, where a budget needs one', async () => {
+  const { client, caller } = await openSession(10);
+  const transcription = { model: 'my-whisper' };
+  client.send({
+    type: 'session.update',
+    session: { type: 'realtime', audio: { input: { transcription, turn_detection: null } } },
+  });
+  await client.event('session.updated');
+  const audio = Buffer.alloc(48_000).toString('base64');
+  client.send({ type: 'input_audio_buffer.append', audio });
+  client.send({ type: 'input_audio_buffer.commit' });
+  expect(await client.closed).toEqual({ code: 1008, reason: 'budget' });
+  expect(client.events.at(-1)).toMatchObject({
+    type: 'error',
+    error: { message: expect.stringContaining('my-whisper has no price in US dollars') },
+  });
+  await eventually(() => bench.host.realtime.registry.size === 0);
+  const list = await bench.host.request('/v1/sessions', { caller });
+  expect(await list.json()).toMatchObject({
+    data: [{ cost: { usd: null, unpriced: ['my-whisper'] }, close_reason: 'budget_exceeded' }],
+  });
+});
+
+it('reserves every response that is under way', () => {
+  const turns: number[] = [];
+  const meter = new Meter({
+    model: 'm',
+    reserving: undefined,
+    add: () => 0,
+    addUnreported() {},
+    turn: ({ responses }) => void turns.push(responses),
+  });
+  const begin = (id: string) => meter.read({ type: 'response.created', response: { id } });
+  const end = (id: string) =>
+    meter.read({ type: 'response.done', response: { id, usage: { output_tokens: 1 } } });
+  begin('a');
+  expect(turns).toEqual([]);
+  begin('b');
+  begin('c');
+  end('b');
+  end('a');
+  end('c');
+  expect(turns).toEqual([2, 3, 2, 1, 1]);
 });
