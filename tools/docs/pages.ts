@@ -7,6 +7,7 @@ import { renderEvents } from './events-page.ts';
 import { renderApi } from './http-api-page.ts';
 import { renderMetrics } from './metrics-page.ts';
 import { renderOperatorSchemas } from './operator-schemas.ts';
+import { renderPrices } from './prices-page.ts';
 
 /** Every generated file: its path in the repository and its text. */
 export async function generatePages(): Promise<Map<string, string>> {
@@ -17,6 +18,7 @@ export async function generatePages(): Promise<Map<string, string>> {
     ['docs/reference/events.md', renderEvents()],
     ['docs/reference/http-api.md', renderApi(await describeApi())],
     ['docs/reference/metrics.md', renderMetrics(METRICS)],
+    ['docs/reference/prices.md', renderPrices()],
     ...Object.entries(LISTINGS).map(([name, listing]): [string, string] => [
       `packages/server/src/realtime/${name}`,
       renderClientEvents(listing),

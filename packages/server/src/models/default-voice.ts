@@ -2,7 +2,8 @@
  * The built-in table of voice models: OpenAI's list prices in US dollars, and how much each model
  * reads and writes. It holds for the catalogue that is built from settings, and for models that the
  * operator's file does not name; a model that the file names has the file's prices only.
- * Source: the models' pages at developers.openai.com/api/docs/models, on the day `PRICES_CHECKED`.
+ * Source: copies of the models' pages at developers.openai.com/api/docs/models, compared on the day
+ * `PRICES_CHECKED`.
  */
 interface Facts {
   readonly protocols: ('realtime' | 'transcription')[];
@@ -68,7 +69,7 @@ const timed = (
   prices: pricesOf({ per_minute }),
 });
 
-const TABLE: Readonly<Record<string, Facts>> = {
+export const BUILTIN_VOICE: Readonly<Record<string, Facts>> = {
   'gpt-realtime': spoken([4, 0.4, 16], AUDIO, IMAGE, SMALL),
   'gpt-realtime-1.5': spoken([4, 0.4, 16], AUDIO, IMAGE, SMALL),
   'gpt-realtime-2': spoken([4, 0.4, 24], AUDIO, IMAGE, LARGE),
@@ -88,5 +89,5 @@ const DATE = /-\d{4}-\d{2}-\d{2}$/;
 /** What the table knows of a name, dated or not; undefined for any other. */
 export function builtinVoice(name: string): Facts | undefined {
   const undated = name.replace(DATE, '');
-  return Object.hasOwn(TABLE, undated) ? TABLE[undated] : undefined;
+  return Object.hasOwn(BUILTIN_VOICE, undated) ? BUILTIN_VOICE[undated] : undefined;
 }
