@@ -8,6 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Stack, startStack } from './harness/stacks.ts';
 
+/** What the SDK sends by default; it takes no model from elsewhere when it has a URL. */
+const DEFAULT_MODEL = 'gpt-realtime-2.1';
+
 /** OpenAI's agents SDK, as it comes from npm. */
 describe('@openai/agents-realtime', () => {
   let stack: Stack;
@@ -31,10 +34,9 @@ describe('@openai/agents-realtime', () => {
       },
     });
     const agent = new RealtimeAgent({ name: 'tester', instructions: 'Be brief.', tools: [lookUp] });
-    const url = `${stack.url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime`;
+    const url = `${stack.url.replace('http', 'ws')}/v1/realtime?model=${DEFAULT_MODEL}`;
     const session = new RealtimeSession(agent, {
       transport: new OpenAIRealtimeWebSocket({ url }),
-      model: 'gpt-realtime',
     });
     const seen: string[] = [];
     session.transport.on('*', event => seen.push(event.type));
@@ -44,6 +46,19 @@ describe('@openai/agents-realtime', () => {
     const answers = () => seen.filter(type => type === 'response.done').length;
     await expect.poll(answers, { timeout: 15_000 }).toBeGreaterThanOrEqual(2);
     expect(seen).toContain('session.updated');
+    session.close();
+  });
+
+  it('hears in words why it is refused', async () => {
+    const url = `${stack.url.replace('http', 'ws')}/v1/realtime?model=no%20model`;
+    const transport = new OpenAIRealtimeWebSocket({ url });
+    const session = new RealtimeSession(new RealtimeAgent({ name: 'tester' }), { transport });
+    const errors: unknown[] = [];
+    session.on('error', ({ error }) => errors.push(error));
+    await session.connect({ apiKey: 'sk-whatever', url }).catch(() => {});
+    await expect
+      .poll(() => JSON.stringify(errors), { timeout: 15_000 })
+      .toContain('There is no such model.');
     session.close();
   });
 });

@@ -92,18 +92,18 @@ async function failing(path: string) {
 
 describe('a model that is missing or unknown', () => {
   it.each(['/v1/realtime', '/openai/v1/realtime', '/openai/realtime?api-version=1'])(
-    'is a 400 in the protocol’s shape at %s',
+    'is an error in words, and a close that is final, at %s',
     async path => {
       const name = path.startsWith('/openai/realtime') ? 'deployment' : 'model';
       const mark = path.includes('?') ? '&' : '?';
       for (const query of ['', `${mark}${name}=`, `${mark}${name}=gpt-3`]) {
-        const { status, body } = await refusedUpgrade(path + query);
-        expect([query, status, body.error]).toMatchObject([
+        const { code, error } = await failing(path + query);
+        expect([query, code, error]).toMatchObject([
           query,
-          400,
+          1008,
           { type: 'invalid_request_error', code: 'model_not_found', param: 'model' },
         ]);
-        const { message } = body.error as { message: string };
+        const { message } = error;
         expect(message.match(/gpt-realtime, nowhere/g)).toHaveLength(1);
       }
     },
@@ -137,8 +137,10 @@ describe('a model that is missing or unknown', () => {
         ['gpt-realtime', 'nowhere'],
       ]);
     }
-    const { status, body } = await refusedUpgrade('/ws?model=gpt-3');
-    expect([status, body.code]).toEqual([400, 'unknown_model']);
+    expect(await failing('/ws?model=gpt-3')).toMatchObject({
+      code: 1008,
+      error: { code: 'model_not_found' },
+    });
   });
 });
 
@@ -190,7 +192,7 @@ describe('an upstream that', () => {
     await eventually(async () => (await active()).length === 0);
   });
 
-  it('is not asked for client secrets', async () => {
+  it('is not needed for client secrets', async () => {
     await fault({ fault: 'refuse', status: 503, routes: ['client_secrets'] });
     expect((await post('/v1/realtime/client_secrets', {})).status).toBe(200);
     const minted = await post('/v1/realtime/client_secrets', { session: { model: 'nowhere' } });

@@ -79,6 +79,15 @@ describe('the openai package', () => {
       .toBe('session.ended');
   });
 
+  it('hears in words why it is refused', async () => {
+    const model = 'no model, but a sentence';
+    const realtime = new OpenAIRealtimeWS({ model, options: { ca } }, socketClient());
+    const { until } = collect(realtime as Realtime);
+    const { error } = (await until('client_error')) as unknown as { error: Error };
+    expect(error.message).toContain('There is no such model. Allowed: gpt-realtime-2.1, ');
+    realtime.close();
+  });
+
   it('talks in the shape of Azure', async () => {
     const azure = new AzureOpenAI({
       apiKey: 'azure-key',
@@ -176,7 +185,7 @@ describe('the openai package', () => {
     const answer = await fetch(`${stack.url}/v1/realtime/client_secrets`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ session: { type: 'realtime', model: 'gpt-nothing' } }),
+      body: JSON.stringify({ session: { type: 'realtime', model: 'no such model' } }),
     });
     expect(answer.status).toBe(400);
     const body = (await answer.json()) as { error: { message: string; param: string } };

@@ -23,7 +23,7 @@ export const realtimeSessionConfig = z.looseObject({
 export type RealtimeSessionConfig = z.infer<typeof realtimeSessionConfig>;
 
 /** Ours: misspelt or misplaced, they would silently lock nothing, so they are refused. */
-const OWN_NAMES = /^(holdfast|locked|max_sessions)$/i;
+const OWN_NAMES = /^(holdfast|locked|max_sessions|defaults)$/i;
 
 const expiresAfter = z
   .strictObject({
@@ -40,6 +40,13 @@ const expiresAfter = z
 const ownPart = z
   .strictObject({
     max_sessions: z.number().int().min(1).max(100).default(1),
+    defaults: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Fill what `session` leaves out from the operator’s file, or, without one, from the ' +
+          'built-in session of `POST /sessions`.',
+      ),
     locked: z
       .array(z.enum(['instructions', 'tools', 'voice', 'model', 'turn_detection', 'all']))
       .max(10)

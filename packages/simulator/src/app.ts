@@ -149,5 +149,6 @@ function configFor({ requests }: NewSession, start: SessionConfig): SessionConfi
 /** A fault in a configuration sent over HTTP is a 400. */
 export function toHttpError(error: unknown): unknown {
   if (!(error instanceof ProtocolError)) return error;
-  return new HttpError(400, error.message, { code: error.code });
+  const { code, param } = error;
+  return new HttpError(400, error.message, { code, param });
 }

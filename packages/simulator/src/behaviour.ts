@@ -47,6 +47,11 @@ export const behaviourSchema = z.strictObject({
     .or(z.boolean())
     .default(false)
     .describe('Whether a sideband receives audio deltas too.'),
+  sidebandGreeting: z
+    .stringbool()
+    .or(z.boolean())
+    .default(true)
+    .describe('Whether a sideband is told `session.created` when it joins.'),
   loadFrameBytes: z.coerce
     .number()
     .int()

@@ -90,7 +90,10 @@ export class VoiceStore {
       ? new Microphone({ workletUrl, processing: choice.audioProcessing })
       : silentInput();
     // A secret for one session: its answer has the server's defaults, or the reason of a refusal.
-    const secretFor = { session: { type: 'realtime', model: choice.model } } as const;
+    const secretFor = {
+      session: { type: 'realtime', model: choice.model },
+      holdfast: { defaults: true },
+    } as const;
     const line = {
       http: this.client.http,
       model: choice.model,

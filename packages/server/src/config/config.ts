@@ -41,6 +41,7 @@ function nested(v: Values) {
       defaultsFile: v.HOLDFAST_SESSION_DEFAULTS_FILE ?? null,
       lockedAlsoAllowed: v.HOLDFAST_LOCKED_ALSO_ALLOWED,
       webhookForwardUrl: v.HOLDFAST_WEBHOOK_FORWARD_URL ?? null,
+      configurationTimeoutMs: v.HOLDFAST_CONFIGURATION_TIMEOUT * S,
       /** Null: kept. */
       retentionDays: v.HOLDFAST_RETENTION_SESSIONS_DAYS ?? null,
     },

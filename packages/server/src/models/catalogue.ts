@@ -1,14 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { HoldfastError } from '../kernel/index.ts';
-import { builtinVoice } from './default-voice.ts';
 
 /**
  * The operator's model file (`models.json`): which models exist, under which names callers request
  * them, and where each one runs. It names secrets, never holds them.
  */
 const PROVIDERS = ['azure', 'openai', 'compatible', 'anthropic', 'gemini'] as const;
-type Provider = (typeof PROVIDERS)[number];
+export type Provider = (typeof PROVIDERS)[number];
 
 /**
  * Protocols of models: OpenAI's, Anthropic's Messages, Google's Gemini. `transcription`: models
@@ -86,7 +85,8 @@ const endpoint = z.strictObject({
   api_key_secret: z.string().max(200).optional().describe('Name of the secret with the API key.'),
 });
 
-const model = z.strictObject({
+/** Also of a realtime model that is passed on, with what its name alone says. */
+export const modelEntry = z.strictObject({
   id: name,
   aliases: z.array(alias).max(50).default([]),
   endpoint: name.describe('One of `endpoints`.'),
@@ -107,6 +107,7 @@ const model = z.strictObject({
     .default(1_000_000)
     .describe('The most it can read; budgets reserve it when a call refers to stored input.'),
   prices: z.array(price).max(100).default([]),
+  shutdown_date: z.iso.date().optional().describe('When the provider has announced its end.'),
 });
 export type Price = z.infer<typeof price>;
 
@@ -115,7 +116,13 @@ export const catalogueFile = z
     $schema: z.string().optional(),
     default: name.describe('The model of routes that name none.'),
     endpoints: z.record(name, endpoint),
-    models: z.array(model).min(1).max(200),
+    pass_on: name
+      .optional()
+      .describe(
+        'One of `endpoints`: it gets the realtime names that no model has, as they are. ' +
+          'Left out: they are refused.',
+      ),
+    models: z.array(modelEntry).min(1).max(200),
   })
   .superRefine((file, context) => {
     for (const fault of catalogueFaults(file)) context.addIssue({ code: 'custom', ...fault });
@@ -132,6 +139,7 @@ interface Fault {
 
 interface Named {
   default: string;
+  pass_on?: string | undefined;
   endpoints: Record<string, Endpoint>;
   models: readonly Pick<
     CatalogueFile['models'][number],
@@ -163,6 +171,12 @@ function catalogueFaults(file: Named): Fault[] {
   });
   if (!taken.has(file.default)) faults.push({ path: ['default'], message: 'names no model' });
   else if (!isSpoken(file)) faults.push({ path: ['default'], message: 'must be a realtime model' });
+  if (file.pass_on !== undefined) {
+    const provider = file.endpoints[file.pass_on]?.provider;
+    if (provider === undefined || !SPEAKERS.realtime.includes(provider)) {
+      faults.push({ path: ['pass_on'], message: 'names no endpoint with realtime models' });
+    }
+  }
   for (const [key, value] of Object.entries(file.endpoints)) {
     const path = ['endpoints', key];
     const fault = endpointFault(value);
@@ -250,74 +264,4 @@ export async function loadCatalogue(path: string): Promise<CatalogueFile> {
     });
   }
   return parseCatalogue(value);
-}
-
-/** Names that clients of earlier releases send for the two realtime models. */
-const REALTIME_ALIASES = [
-  'gpt-4o-realtime-preview',
-  'gpt-4o-realtime-preview-2024-10-01',
-  'gpt-4o-realtime-preview-2024-12-17',
-  'gpt-4o-realtime-preview-2025-06-03',
-  'gpt-realtime-preview',
-  'gpt-realtime-2025-08-28',
-];
-const MINI_ALIASES = [
-  'gpt-4o-mini-realtime-preview',
-  'gpt-4o-mini-realtime-preview-2024-12-17',
-  'gpt-realtime-mini-2025-10-06',
-];
-
-export interface DefaultCatalogueSettings {
-  readonly provider: Provider;
-  /** Azure: the resource's address. Compatible: the base ending in `/v1`. */
-  readonly url?: string;
-  readonly auth: 'api_key' | 'entra' | 'none';
-  /** Name of the secret that holds the API key. */
-  readonly apiKeySecret?: string;
-  /** Azure's deployment of `gpt-realtime`. */
-  readonly deployment?: string;
-  /** Endpoints and models of other protocols, beside the realtime ones. */
-  readonly text?: Pick<CatalogueInput, 'endpoints' | 'models'>;
-}
-
-/**
- * The catalogue when the operator gives none. Of an Azure resource the settings name one
- * deployment, so every name leads to it; other upstreams have both models under their own names.
- */
-export function defaultCatalogue(settings: DefaultCatalogueSettings): CatalogueFile {
-  const { provider, url, auth } = settings;
-  const deployment = settings.deployment ?? 'gpt-realtime';
-  const azure = provider === 'azure';
-  const names = azure
-    ? ['gpt-realtime-mini', ...REALTIME_ALIASES, ...MINI_ALIASES, deployment]
-    : [...REALTIME_ALIASES, deployment];
-  const aliases = [...new Set(names)].filter(
-    alias => alias !== 'gpt-realtime' && (azure || alias !== 'gpt-realtime-mini'),
-  );
-  const realtime = {
-    id: 'gpt-realtime',
-    aliases,
-    endpoint: 'default',
-    deployment,
-    ...sizeAndPrices(deployment),
-  };
-  const mini = {
-    id: 'gpt-realtime-mini',
-    aliases: MINI_ALIASES,
-    endpoint: 'default',
-    ...sizeAndPrices('gpt-realtime-mini'),
-  };
-  return parseCatalogue({
-    default: 'gpt-realtime',
-    endpoints: {
-      default: { provider, url, auth, api_key_secret: settings.apiKeySecret },
-      ...settings.text?.endpoints,
-    },
-    models: [...(azure ? [realtime] : [realtime, mini]), ...(settings.text?.models ?? [])],
-  } satisfies CatalogueInput);
-}
-
-function sizeAndPrices(name: string) {
-  const { protocols: _, ...known } = builtinVoice(name) ?? {};
-  return known;
 }

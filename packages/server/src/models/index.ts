@@ -19,10 +19,11 @@ export { hasBoundedCall, type RunBill, settleLost } from './budgets/reservations
 export { budgetRoutes } from './budgets/routes.ts';
 export {
   type CatalogueFile,
-  defaultCatalogue,
   loadCatalogue,
+  type Model,
   parseCatalogue,
 } from './catalogue.ts';
+export { defaultCatalogue } from './default-catalogue.ts';
 export { defaultTextModels } from './default-text.ts';
 export { entraTokens } from './entra.ts';
 export {

@@ -35,12 +35,15 @@ function faultOf(work: () => unknown): HoldfastError {
 }
 
 describe('resolve', () => {
-  it.each([undefined, null, '', 'gpt-3', 'constructor', '__proto__'])('refuses %s', name => {
-    const error = faultOf(() => azure().resolve(name));
-    expect(error.code).toBe('unknown_model');
-    expect(error.status).toBe(400);
-    expect(error.allowed).toEqual(['gpt-realtime']);
-  });
+  it.each([undefined, null, '', 'a model', '-x', '__proto__', 'x'.repeat(101)])(
+    'refuses %s',
+    name => {
+      const error = faultOf(() => azure().resolve(name));
+      expect(error.code).toBe('unknown_model');
+      expect(error.status).toBe(400);
+      expect(error.allowed).toEqual(['gpt-realtime']);
+    },
+  );
 
   it('refuses agents a model that speaks no text protocol', () => {
     for (const name of ['gpt-realtime', 'gpt-3', '', '__proto__']) {
@@ -49,22 +52,83 @@ describe('resolve', () => {
     }
   });
 
-  it('knows ids, aliases of older clients and the deployment', () => {
+  it('leads the names of OpenAI’s models to the deployment of an Azure resource', () => {
     const models = azure();
-    for (const name of ['gpt-realtime', 'gpt-4o-realtime-preview', 'gpt-realtime-mini', 'voice']) {
-      expect(models.resolve(name).id).toBe('gpt-realtime');
+    for (const name of ['gpt-realtime', 'gpt-realtime-2.1', 'gpt-4o-realtime-preview', 'voice']) {
+      expect(models.upstream(models.resolve(name)).deployment).toBe('voice');
     }
   });
 
-  it('keeps both models apart where the upstream has both', () => {
-    const catalogue = defaultCatalogue({
-      provider: 'openai',
-      auth: 'api_key',
-      apiKeySecret: 'KEY',
+  it.each(['azure', 'openai'] as const)(
+    'passes any other name on, at %s, without a price',
+    provider => {
+      const models = azure({ provider, deployment: undefined });
+      for (const name of [
+        'my-voice',
+        'gpt-realtime-3',
+        'gpt-realtime-2.1-eu',
+        'ft:gpt-realtime:org::1',
+      ]) {
+        const model = models.resolve(name);
+        expect(model).toMatchObject({ id: name, prices: [], protocols: ['realtime'] });
+        expect(new URL(models.upstream(model).wsUrl()).searchParams.get('model')).toBe(name);
+      }
+      expect(() => models.resolve('my-voice', 'responses')).toThrow('no such model');
+      expect(models.list.map(model => model.id)).not.toContain('my-voice');
+    },
+  );
+
+  it('has the models of today, each under its own name', () => {
+    const models = azure({ provider: 'openai', deployment: undefined });
+    for (const name of [
+      'gpt-realtime-2.1',
+      'gpt-realtime-2.1-mini',
+      'gpt-realtime-2',
+      'gpt-realtime-1.5',
+      'gpt-realtime-mini-2025-12-15',
+      'gpt-audio-1.5',
+      'gpt-realtime-2025-08-28',
+      'gpt-realtime-mini-2026-11-30',
+    ]) {
+      expect(models.upstream(models.resolve(name)).deployment).toBe(name);
+    }
+    expect(models.resolve('gpt-realtime').shutdown_date).toBe('2027-01-20');
+    expect(models.resolve('gpt-4o-mini-realtime-preview').id).toBe('gpt-realtime-2.1-mini');
+    expect(models.resolve('gpt-4o-realtime-preview').id).toBe('gpt-realtime-2.1');
+    expect(models.defaultModel.shutdown_date).toBeUndefined();
+  });
+
+  it('gives a dated name the prices of its model, but not its end', () => {
+    const prices = [{ from: '2026-01-01', input_text: 4 }];
+    const catalogue = parseCatalogue({
+      default: 'a',
+      pass_on: 'e',
+      endpoints: { e: { provider: 'openai', auth: 'none' } },
+      models: [
+        { id: 'a', endpoint: 'e', deployment: 'other', prices, shutdown_date: '2027-01-20' },
+        { id: 'b', endpoint: 'e', aliases: ['b-*'] },
+      ],
     });
     const models = createModels({ catalogue, credentials });
-    expect(models.resolve('gpt-4o-mini-realtime-preview').id).toBe('gpt-realtime-mini');
-    expect(models.resolve('gpt-4o-realtime-preview').id).toBe('gpt-realtime');
+    const dated = models.resolve('a-2026-07-01');
+    expect(dated).toMatchObject({ id: 'a-2026-07-01', prices: [{ input_text: 4 }] });
+    expect(dated.shutdown_date).toBeUndefined();
+    expect(models.upstream(dated).deployment).toBe('a-2026-07-01');
+    expect(models.resolve('a-2').prices).toEqual([]);
+    expect(models.resolve('b-anything').id).toBe('b');
+  });
+
+  it('refuses a name that the operator’s file does not have', () => {
+    const catalogue = parseCatalogue({
+      default: 'a',
+      endpoints: { e: { provider: 'openai', auth: 'none' } },
+      models: [{ id: 'a', endpoint: 'e' }],
+    });
+    const models = createModels({ catalogue, credentials });
+    expect(faultOf(() => models.resolve('gpt-realtime-2.1'))).toMatchObject({
+      code: 'unknown_model',
+      allowed: ['a'],
+    });
   });
 });
 
@@ -83,6 +147,7 @@ describe('operator file', () => {
     ['no model', { ...base, models: [] }, 'models'],
     ['a default that is none', { ...base, default: 'b' }, 'default'],
     ['a name used twice', { ...base, models: [...base.models, ...base.models] }, 'used twice'],
+    ['names passed on to nowhere', { ...base, pass_on: 'x' }, 'pass_on'],
     ['an unknown endpoint', { ...base, models: [{ id: 'a', endpoint: 'x' }] }, 'no endpoint x'],
     ['an unknown key', { ...base, secret: 'x' }, 'secret'],
     ['plain http elsewhere', endpoint({ url: 'http://example.org/v1' }), 'https'],
@@ -123,9 +188,9 @@ describe('upstream', () => {
   });
 
   it.each([
-    ['http://127.0.0.1:9100', 'ws://127.0.0.1:9100/v1/realtime?model=gpt-realtime'],
-    ['http://127.0.0.1:9100/v1/', 'ws://127.0.0.1:9100/v1/realtime?model=gpt-realtime'],
-    ['wss://example.org/base', 'wss://example.org/base/realtime?model=gpt-realtime'],
+    ['http://127.0.0.1:9100', 'ws://127.0.0.1:9100/v1/realtime?model=gpt-realtime-2.1'],
+    ['http://127.0.0.1:9100/v1/', 'ws://127.0.0.1:9100/v1/realtime?model=gpt-realtime-2.1'],
+    ['wss://example.org/base', 'wss://example.org/base/realtime?model=gpt-realtime-2.1'],
   ])('builds on the compatible base %s', (url, expected) => {
     const catalogue = defaultCatalogue({ provider: 'compatible', url, auth: 'none' });
     const models = createModels({ catalogue, credentials });
@@ -179,7 +244,7 @@ describe('text models', () => {
 
   it('are not offered to realtime clients, nor the other way round', () => {
     const error = faultOf(() => models.resolve('gpt-5.1-codex'));
-    expect(error.allowed).toEqual(['gpt-realtime', 'gpt-realtime-mini']);
+    expect(error.allowed).toContain('gpt-realtime-2.1');
     const other = faultOf(() => models.resolve('gpt-realtime', 'responses'));
     expect(other.allowed).toEqual(['gpt-5.1-codex', 'gpt-5.1-codex-mini']);
   });

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../kernel/index.ts';
-import { type CatalogueFile, isVoice, type Model, type Protocol } from './catalogue.ts';
+import { type CatalogueFile, isVoice, type Model, modelEntry, type Protocol } from './catalogue.ts';
 import { builtinVoice } from './default-voice.ts';
 import { createTextUpstream, type TextUpstream } from './text-upstream.ts';
 import { createUpstream, type Upstream, type UpstreamCredentials } from './upstream.ts';
@@ -11,13 +11,16 @@ export interface Models {
   readonly defaultModel: Model;
   /**
    * The model of that id or alias that speaks `protocol` (default: realtime). An exact name goes
-   * before an alias that ends in `*`, and of those the longest. Throws `unknown_model`, which lists
-   * the ids that are allowed, also when no name is given.
+   * before an alias that ends in `*`, and of those the longest. A realtime name that no model has
+   * is passed on to the provider as it is where the catalogue says so; it has the prices that
+   * `voicePrices` finds. Throws `unknown_model`, which lists the ids that are allowed, also when no
+   * name is given.
    */
   resolve(name: string | undefined | null, protocol?: Protocol): Model;
   /**
    * What is known of a voice model's prices, by its name at the provider: what the catalogue says
-   * of a model that it names, else what the built-in table says; undefined: nothing.
+   * of a model that it names, with or without a date behind, else what the built-in table says;
+   * undefined: nothing.
    */
   voicePrices(name: string): VoicePrices | undefined;
   /** Throws `unknown_model` unless some model of that id or alias speaks a text protocol. */
@@ -41,11 +44,24 @@ export function createModels(deps: {
     textUpstreams.set(model.id, createTextUpstream(model, endpoint, credentials));
   }
   const find = (name: string) => byName.get(name) ?? byPrefix(byName, name);
+  const voicePrices = (name: string): VoicePrices | undefined => {
+    const isNamed = ({ id, deployment = id }: Model) => deployment === name;
+    const named = find(name) ?? catalogue.models.find(isNamed) ?? find(name.replace(DATE, ''));
+    return named?.protocols.some(isVoice) ? named : builtinVoice(name);
+  };
+  const passedOn = (name: string): Model | undefined => {
+    if (catalogue.pass_on === undefined) return undefined;
+    const { prices, max_output_tokens, context_tokens } = voicePrices(name) ?? {};
+    const sizes = { max_output_tokens, context_tokens };
+    const entry = { id: name, endpoint: catalogue.pass_on, prices, ...sizes };
+    return modelEntry.safeParse(entry).data;
+  };
   return {
     list: catalogue.models,
     defaultModel: byName.get(catalogue.default)!,
     resolve(name, protocol = 'realtime') {
-      const model = name ? find(name) : undefined;
+      const known = name ? find(name) : undefined;
+      const model = name && !known && protocol === 'realtime' ? passedOn(name) : known;
       if (model?.protocols.includes(protocol)) return model;
       const allowed = catalogue.models
         .filter(one => one.protocols.includes(protocol))
@@ -53,12 +69,7 @@ export function createModels(deps: {
       const detail = name ? 'There is no such model.' : 'The model is missing.';
       throw new HoldfastError('unknown_model', detail, { field: 'model', allowed });
     },
-    voicePrices(name) {
-      const isNamed = ({ id, deployment = id }: Model) => deployment === name;
-      const voice = (model: Model) => model.protocols.some(isVoice);
-      const named = find(name) ?? catalogue.models.find(isNamed);
-      return named !== undefined && voice(named) ? named : builtinVoice(name);
-    },
+    voicePrices,
     checkText(name) {
       if (find(name)?.protocols.some(isText)) return;
       const allowed = catalogue.models.filter(one => one.protocols.some(isText)).map(one => one.id);
@@ -70,6 +81,9 @@ export function createModels(deps: {
     textUpstream: model => textUpstreams.get(model.id)!,
   };
 }
+
+/** What follows the name of a model in that of one of its versions. */
+const DATE = /-\d{4}-\d{2}-\d{2}$/;
 
 const isText = (protocol: Protocol) => !isVoice(protocol);
 

@@ -13,6 +13,7 @@ const modelList = z.object({
       object: z.literal('model'),
       created: z.number().int(),
       owned_by: z.string(),
+      shutdown_date: z.string().nullable().describe('When its provider has announced its end.'),
       holdfast: z.object({
         aliases: z.array(z.string()),
         protocols: z.array(z.string()),
@@ -58,6 +59,7 @@ export function modelsRoutes(models: Models, clock: Clock): FastifyPluginAsyncZo
               object: 'model' as const,
               created: 0,
               owned_by: 'holdfast',
+              shutdown_date: model.shutdown_date ?? null,
               holdfast: {
                 aliases: model.aliases,
                 protocols: model.protocols,

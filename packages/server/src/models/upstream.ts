@@ -1,3 +1,4 @@
+import type { SessionType } from '@holdfast/protocol';
 import { HoldfastError } from '../kernel/index.ts';
 import type { Endpoint, Model } from './catalogue.ts';
 
@@ -16,6 +17,8 @@ export interface Upstream {
   readonly callsUrl: string;
   /** Of a command to a call. */
   callUrl(callId: string, verb: 'accept' | 'reject' | 'refer' | 'hangup'): string;
+  /** For sessions of that type. */
+  clientSecretsUrl(type: SessionType): string;
   /** Credentials only. Throws `upstream_rejected` when none are available. */
   headers(): Promise<Record<string, string>>;
 }
@@ -61,6 +64,8 @@ export function createUpstream(
     provider: endpoint.provider,
     deployment,
     callsUrl,
+    clientSecretsUrl: type =>
+      `${base}/realtime/${type === 'translation' ? 'translations/' : ''}client_secrets`,
     wsUrl(target = 'realtime') {
       const path = target === 'translation' ? '/realtime/translations' : '/realtime';
       const url = new URL(base + path);

@@ -1,16 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { HoldfastError } from '../kernel/index.ts';
-import type { Json } from './preview/session.ts';
+import { isObject, type Json } from './preview/session.ts';
 
 /**
- * The operator's defaults for new sessions (`session-defaults.json`).
- *
- * Who gets them: sessions that are minted (`client_secrets`, the seeds' `POST /sessions`) and the
- * seeds' `/ws`, where the caller sets neither what the model should do (instructions, prompt) nor
- * with which tools. A caller that sets either gets exactly that, plus the voice and transcription
- * it left out. A provider-shaped WebSocket opened with a full credential gets no defaults: it
- * behaves as it would at the provider, so that foreign clients meet no tools they do not know.
+ * Defaults for new sessions: the operator's file (`session-defaults.json`), and what the seeds had
+ * built in. Who gets them is the rule of `opening-config.ts`.
  */
 export const sessionDefaultsFile = z.strictObject({
   $schema: z.string().optional(),
@@ -42,7 +37,7 @@ const color = {
   required: ['color'],
 };
 
-/** The defaults when the operator gives none: the seed's. */
+/** What the seeds' routes have where the operator gives no file. */
 export const SEED_DEFAULTS: SessionDefaults = {
   instructions:
     'あなたはとても優秀なAIアシスタントです。会話内容に対して、非常にナチュラルな返事をします。',
@@ -89,22 +84,37 @@ export async function loadSessionDefaults(path: string): Promise<SessionDefaults
   throw new HoldfastError('invalid_request', `session-defaults.json: ${faults.join('; ')}.`);
 }
 
-/** `config` (GA shape) with what it leaves open filled in. */
-export function withDefaults(config: Json, defaults: SessionDefaults): Json {
+/**
+ * `config` (GA shape) with what it leaves open and `defaults` name filled in. Instructions and
+ * tools belong together: who sets either, or a prompt, gets neither.
+ */
+export function withDefaults(config: Json, defaults: SessionDefaults | null): Json {
+  if (defaults === null) return { type: 'realtime', ...config };
+  const { instructions, tools, voice, transcription_model } = defaults;
   const asked = ['instructions', 'prompt', 'tools'].some(key => config[key] !== undefined);
-  const audio = (config.audio ?? {}) as Json;
-  const input = (audio.input ?? {}) as Json;
-  const output = (audio.output ?? {}) as Json;
-  const transcription =
-    input.transcription === undefined && defaults.transcription_model !== null
-      ? { transcription: { model: defaults.transcription_model } }
-      : {};
-  const voice =
-    output.voice === undefined && defaults.voice !== undefined ? { voice: defaults.voice } : {};
-  return {
-    type: 'realtime',
-    ...(!asked && { instructions: defaults.instructions, tools: defaults.tools }),
-    ...config,
-    audio: { ...audio, input: { ...input, ...transcription }, output: { ...output, ...voice } },
+  const audio = {
+    ...(transcription_model !== null && {
+      input: { transcription: { model: transcription_model } },
+    }),
+    ...(voice !== undefined && { output: { voice } }),
   };
+  const base = {
+    type: 'realtime',
+    ...(!asked && instructions !== undefined && { instructions }),
+    ...(!asked && tools.length > 0 && { tools }),
+    ...(Object.keys(audio).length > 0 && { audio }),
+  };
+  return mergeSession(base, config);
+}
+
+/** `base` with each field of `over` in its place; in `audio.input` and `audio.output` likewise. */
+export function mergeSession(base: Json, over: Json): Json {
+  const merged = { ...base, ...over };
+  if (!isObject(base.audio) || !isObject(over.audio)) return merged;
+  const audio: Json = { ...base.audio, ...over.audio };
+  for (const side of ['input', 'output']) {
+    const [under, upper] = [base.audio[side], over.audio[side]];
+    if (isObject(under) && isObject(upper)) audio[side] = { ...under, ...upper };
+  }
+  return { ...merged, audio };
 }

@@ -15,5 +15,7 @@ export interface SocketDeps extends AdmissionDeps {
   readonly knownEvents: KnownEvents;
   /** From the first packet to the upstream until its 101. */
   readonly dialTimeoutMs: number;
+  /** How long the upstream may take to confirm a configuration that we fixed. */
+  readonly configurationTimeoutMs: number;
   readonly relayLimits?: Partial<RelayLimits>;
 }

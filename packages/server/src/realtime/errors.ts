@@ -14,8 +14,15 @@ import { errorEvent, type RefusedAnswer } from './relay/index.ts';
 
 /** Nothing changes until somebody mends something. OpenAI's own code for it; not retried. */
 const PERMANENT = 4000;
-/** Close codes for failures before a session worked. 1013: the same may succeed later. */
+/**
+ * Close codes for failures before a session worked. 1013: the same may succeed later; 1008: it will
+ * not, and clients that connect again by themselves do not after it.
+ */
 const CLOSE_CODES: Partial<Record<ErrorCode, number>> = {
+  invalid_request: 1008,
+  unknown_model: 1008,
+  forbidden: 1008,
+  budget_exceeded: 1008,
   upstream_refused: PERMANENT,
   upstream_rejected: PERMANENT,
   upstream_rate_limited: 1013,

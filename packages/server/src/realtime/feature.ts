@@ -14,6 +14,7 @@ import { eraseAgain } from '../work/index.ts';
 import { type HangUpDeps, hangUpOrphan } from './calls/hang-up.ts';
 import type { CallLimits } from './calls/limits.ts';
 import { type Calls, createCalls } from './calls/service.ts';
+import { ConfigurationCheck } from './check-configuration.ts';
 import type { SessionDefaults } from './defaults.ts';
 import { KnownEvents } from './known-event.ts';
 import { addRegistryGauges, createMetrics, Traffic } from './metrics.ts';
@@ -43,7 +44,8 @@ export interface RealtimeDeps {
   readonly recordings: Pick<Recordings, 'totals' | 'eraseSession' | 'purge'>;
   readonly audit: Pick<Audit, 'record'>;
   readonly watch: Pick<Watch, 'follow'>;
-  readonly defaults: SessionDefaults;
+  /** The operator's file for new sessions; null where there is none. */
+  readonly defaults: SessionDefaults | null;
   /** Events and fields that may pass in locked sessions besides those of the stock clients. */
   readonly lockedAlsoAllowed?: readonly string[];
   readonly revision: string;
@@ -60,6 +62,8 @@ export interface RealtimeDeps {
   readonly drainGraceMs?: number;
   /** How long an upstream may take to open; default 10 s. */
   readonly dialTimeoutMs?: number;
+  /** How long it may take to confirm a configuration that we fixed; default 10 s. */
+  readonly configurationTimeoutMs?: number;
   /** Telephone calls; unset: taken as the provider sends them. */
   readonly sip?: SipSettings;
   readonly relayLimits?: Partial<RelayLimits>;
@@ -84,21 +88,27 @@ export interface Realtime {
 const MAX_SESSION_MS = 3_600_000;
 const DRAIN_ACCEPT_MS = 5_000;
 const DIAL_TIMEOUT_MS = 10_000;
+const CONFIGURATION_TIMEOUT_MS = 10_000;
 
 export function createRealtime(deps: RealtimeDeps): Realtime {
   const { doorbell, telemetry } = deps;
-  const metrics = createMetrics(telemetry.meter);
+  const metrics = createMetrics(
+    telemetry.meter,
+    deps.models.list.map(model => model.id),
+  );
   const hangUp: HangUpDeps = { models: deps.models, telemetry };
   const common = {
     ...deps,
     metrics,
     maxSessionMs: deps.maxSessionMs ?? MAX_SESSION_MS,
     dialTimeoutMs: deps.dialTimeoutMs ?? DIAL_TIMEOUT_MS,
+    configurationTimeoutMs: deps.configurationTimeoutMs ?? CONFIGURATION_TIMEOUT_MS,
     ringReplica: (replica: string) => doorbell.ring(orderBell(replica)),
     hangUpOrphan: (row: SessionRow, requestId?: string) => hangUpOrphan(hangUp, row, requestId),
     ticker: new RelayTicker(),
     traffic: new Traffic(),
     knownEvents: new KnownEvents(deps.lockedAlsoAllowed),
+    configurationCheck: new ConfigurationCheck(telemetry),
   };
   const { drainAcceptMs = DRAIN_ACCEPT_MS, drainGraceMs } = deps;
   const { watch } = deps;

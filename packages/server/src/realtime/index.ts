@@ -15,10 +15,7 @@
  *   up: by the replica that holds it, or by any replica's sweep (`sweep.ts`) when that one is dead.
  * - Expiry is judged by the database's clock.
  */
-export {
-  loadSessionDefaults,
-  SEED_DEFAULTS,
-} from './defaults.ts';
+export { loadSessionDefaults } from './defaults.ts';
 export { createRealtime, type Realtime, type RealtimeDeps } from './feature.ts';
 export { SESSION_KIND } from './kind.ts';
 export { NOT_OFFERED } from './routes/not-offered.ts';

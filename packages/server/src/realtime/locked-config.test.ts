@@ -136,6 +136,19 @@ describe('locked parts of a call, whose data channel bypasses us', () => {
     };
     expect(lockBroken({ config: CONFIG, locked: ['all'] }, { first, now })).toBe(false);
   });
+
+  it('accepts what the provider writes otherwise or does not repeat', () => {
+    const mcp = { type: 'mcp', server_url: 'https://a', authorization: 'x', headers: { a: 'b' } };
+    const vad = { type: 'server_vad', threshold: 0.3 };
+    const config = { tools: [mcp], audio: { input: { turn_detection: vad } } };
+    const repeated = { type: 'mcp', server_url: 'https://a', headers: null };
+    const turn_detection = { ...vad, threshold: Math.fround(0.3) };
+    const now = { tools: [repeated], audio: { input: { turn_detection } } };
+    const locks = { config, locked: ['tools', 'turn_detection'] };
+    expect(lockBroken(locks, { first: now, now })).toBe(false);
+    const other = { ...now, tools: [{ ...repeated, headers: { a: 'c' } }] };
+    expect(lockBroken(locks, { first: other, now: other })).toBe(true);
+  });
 });
 
 describe('the first event to the upstream', () => {

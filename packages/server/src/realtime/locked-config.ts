@@ -203,6 +203,9 @@ export function lockBroken(
   });
 }
 
+/** What a provider need not repeat of a tool: the credentials for its server. */
+const UNREPEATED: ReadonlySet<string> = new Set(['authorization', 'headers']);
+
 /** Whether `found` holds everything that `wanted` holds. */
 function includes(found: unknown, wanted: unknown): boolean {
   if (Array.isArray(wanted)) {
@@ -212,6 +215,16 @@ function includes(found: unknown, wanted: unknown): boolean {
       wanted.every((value, index) => includes(found[index], value))
     );
   }
-  if (!isObject(wanted)) return found === wanted || (found ?? null) === (wanted ?? null);
-  return isObject(found) && Object.keys(wanted).every(key => includes(found[key], wanted[key]));
+  if (typeof found === 'number' && typeof wanted === 'number') return almostEqual(found, wanted);
+  if (!isObject(wanted)) return (found ?? null) === (wanted ?? null);
+  if (!isObject(found)) return false;
+  return Object.keys(wanted).every(
+    key =>
+      includes(found[key], wanted[key]) || (UNREPEATED.has(key) && (found[key] ?? null) === null),
+  );
+}
+
+/** A provider may hold a number in fewer bits than JSON has. */
+function almostEqual(one: number, other: number): boolean {
+  return Math.abs(one - other) <= 1e-6 * Math.max(Math.abs(one), Math.abs(other));
 }

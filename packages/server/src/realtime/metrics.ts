@@ -3,7 +3,8 @@ import type { RelayCounters } from './relay/index.ts';
 
 /** The feature's metrics. Labels are bounded: catalogue ids and words of our own. */
 export interface RealtimeMetrics {
-  readonly created: Counter;
+  /** Counts a new session; a model that is not in the catalogue is `other`. */
+  created(model: string): void;
   readonly durationS: Histogram;
   readonly perOwner: Histogram;
   readonly upstreamErrors: Counter;
@@ -12,9 +13,12 @@ export interface RealtimeMetrics {
   readonly upstreamTroubles: Counter;
 }
 
-export function createMetrics(meter: Meter): RealtimeMetrics {
+export function createMetrics(meter: Meter, models: readonly string[]): RealtimeMetrics {
+  const created = meter.createCounter('sessions_created_total', {
+    description: 'Sessions created.',
+  });
   return {
-    created: meter.createCounter('sessions_created_total', { description: 'Sessions created.' }),
+    created: model => created.add(1, { model: models.includes(model) ? model : 'other' }),
     durationS: meter.createHistogram('holdfast_session_duration_seconds', {
       description: 'Length of finished sessions.',
       unit: 's',

@@ -8,11 +8,12 @@ import {
   type translationSecretRequest,
 } from '@holdfast/protocol';
 import type { z } from 'zod';
-import type { Principal } from '../auth/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
-import type { Models } from '../models/index.ts';
+import type { Model, Models } from '../models/index.ts';
 import type { Trace } from '../platform/telemetry/index.ts';
-import { type SessionDefaults, withDefaults } from './defaults.ts';
+import type { Caller } from '../work/index.ts';
+import type { ConfigurationCheck } from './check-configuration.ts';
+import { SEED_DEFAULTS, type SessionDefaults, withDefaults } from './defaults.ts';
 import type { KnownEvents } from './known-event.ts';
 import { lockableIn, updateTo } from './locked-config.ts';
 import { type AdmissionDeps, mintSession } from './open-session.ts';
@@ -29,13 +30,14 @@ import { typeOf } from './session-type.ts';
 
 export interface SecretsDeps extends AdmissionDeps {
   readonly models: Models;
-  readonly defaults: SessionDefaults;
+  /** The operator's file; null where there is none. */
+  readonly defaults: SessionDefaults | null;
   readonly knownEvents: KnownEvents;
+  readonly configurationCheck: ConfigurationCheck;
 }
 
 /** Who mints, and for whom. */
-export interface Minter {
-  readonly principal: Principal;
+export interface Minter extends Caller {
   /** Of the end user the secret is for. */
   readonly safetyIdentifier?: string | undefined;
   readonly trace?: Trace | undefined;
@@ -47,11 +49,12 @@ type BetaSessionRequest = z.infer<typeof betaSessionRequest>;
 
 /** `POST /v1/realtime/client_secrets`: a token narrowed to a model and a configuration. */
 export async function mintSecret(deps: SecretsDeps, by: Minter, request: ClientSecretRequest) {
-  const { models, defaults } = deps;
+  const { models } = deps;
   const asked: Json = request.session ?? {};
   const type = typeOf(asked);
   const named = type === 'transcription' ? undefined : (asked.model as string | undefined);
   const model = models.resolve(named ?? models.defaultModel.id);
+  const defaults = deps.defaults ?? (request.holdfast?.defaults ? SEED_DEFAULTS : null);
   const session: Json =
     type === 'realtime'
       ? { ...withDefaults(asked, defaults), model: model.id }
@@ -61,6 +64,7 @@ export async function mintSecret(deps: SecretsDeps, by: Minter, request: ClientS
     assertLockable(type, locked);
     assertKnown(deps.knownEvents, session);
   }
+  await checkConfiguration(deps, by, { model, session });
   const secret = await deps.clientSecrets.mint(by.principal, {
     safetyIdentifier: by.safetyIdentifier,
     model: model.id,
@@ -99,6 +103,15 @@ function assertLockable(type: SessionType, locked: readonly string[]): void {
   });
 }
 
+function checkConfiguration(
+  { configurationCheck, models }: SecretsDeps,
+  { principal: { projectId }, requestId }: Caller,
+  { model, session }: { model: Model; session: Json },
+): Promise<void> {
+  const upstream = models.upstream(model, projectId);
+  return configurationCheck.check({ upstream, session, projectId, requestId });
+}
+
 /** A misspelt field would lock nothing, so that its lock would hold something else. */
 function assertKnown(known: KnownEvents, session: Json): void {
   const part = known.unknownPart(updateTo(session), typeOf(session));
@@ -120,11 +133,15 @@ export async function mintLegacySession(
   by: Minter,
   { user_id: label = null, ...flat }: z.infer<typeof legacySessionRequest>,
 ) {
-  const { models, defaults } = deps;
+  const { models } = deps;
   const { model: name, ...rest } = flat;
   const leftOut: string[] = [];
   const model = models.resolve(name === undefined ? models.defaultModel.id : String(name));
-  const session = { ...withDefaults(gaOf(rest, leftOut), defaults), model: model.id };
+  const session = {
+    ...withDefaults(gaOf(rest, leftOut), deps.defaults ?? SEED_DEFAULTS),
+    model: model.id,
+  };
+  await checkConfiguration(deps, by, { model, session });
   const ttlS = CLIENT_SECRET_TTL_DEFAULT_S;
   const secret = await deps.clientSecrets.mint(by.principal, {
     safetyIdentifier: by.safetyIdentifier,
@@ -147,7 +164,7 @@ export async function mintLegacySession(
       expiresInMs: ttlS * 1000,
     }),
   );
-  deps.metrics.created.add(1, { model: model.id });
+  deps.metrics.created(model.id);
   deps.log.ring(row.id);
   const expires_at = epochS(secret.expiresAt);
   return {

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { fixedLimits } from '../auth/testing/index.ts';
 import { createBudgets, createModels, defaultCatalogue, parseCatalogue } from '../models/index.ts';
 import { sessionIdOf, useBench } from './testing/bench.ts';
-import { connectClient, eventually, Refusal, type TestClient } from './testing/client.ts';
+import { connectClient, eventually, type TestClient } from './testing/client.ts';
 import { openRealtimeHost } from './testing/host.ts';
 
 const bench = useBench({ limits: fixedLimits({ maxSessions: 100 }) });
@@ -92,14 +92,12 @@ async function budget(project: string, scope: 'owner' | 'project_month', limit_u
   };
 }
 
-const refusalOf = (connecting: Promise<TestClient>) =>
-  connecting.then(
-    () => undefined,
-    (error: unknown) => {
-      if (error instanceof Refusal) return error;
-      throw error;
-    },
-  );
+/** How a session is refused in words. */
+const refusalOf = async (connecting: Promise<TestClient>) => {
+  const client = await connecting;
+  const { code } = await client.closed;
+  return { code, error: client.events.at(-1)?.error };
+};
 
 describe('the cost of a session', () => {
   it('shows while it runs, by modality, and in its log', async () => {
@@ -169,10 +167,8 @@ describe('the cost of a session', () => {
     // A transcription may write 2,000 tokens at 10 dollars a million: far less than an answer.
     const { spentUsd } = await budget(project, 'project_month', 0.03);
     const caller = callerIn(project);
-    const client = await connectClient(`${bench.host.wsUrl}/v1/realtime?intent=transcription`, {
-      caller,
-    }).catch((error: unknown) => error);
-    expect(client).toBeInstanceOf(Refusal);
+    const unnamed = `${bench.host.wsUrl}/v1/realtime?intent=transcription`;
+    expect((await refusalOf(connectClient(unnamed, { caller }))).code).toBe(1008);
     expect(await spentUsd()).toBe(0);
     const value = await mint(TRANSCRIPTION, caller);
     const writer = await connectClient(`${bench.host.wsUrl}/v1/realtime`, { bearer: value });
@@ -240,8 +236,8 @@ describe('the cost of a session', () => {
       expect(cost).toEqual({ usd: null, unpriced: ['mine'], unreported: 0 });
       await budget(project, 'project_month', 100);
       const refusal = await refusalOf(open());
-      expect(refusal?.status).toBe(400);
-      expect(refusal?.body).toMatchObject({
+      expect(refusal).toMatchObject({
+        code: 1008,
         error: { message: expect.stringContaining('The model mine has no price in US dollars') },
       });
     } finally {
@@ -257,8 +253,8 @@ describe('a budget', () => {
     const refusal = await refusalOf(
       connectClient(bench.host.wsUrl + path, { caller: callerIn(project) }),
     );
-    expect(refusal?.status).toBe(403);
-    expect(refusal?.body).toMatchObject({
+    expect(refusal).toMatchObject({
+      code: 1008,
       error: { code: 'budget_exceeded', message: expect.stringContaining('The next response') },
     });
     expect((await spentUsd()) ?? 0).toBe(0);
@@ -362,14 +358,16 @@ describe('a budget', () => {
     const open = new Set<number>();
     const rounds = Array.from({ length: SESSIONS }, async (_, index) => {
       const caller = callerIn(project, `owner${index}`);
-      const value = await mint({ type: 'realtime', max_output_tokens }, caller);
-      const client = await connectClient(bench.host.wsUrl + path, { bearer: value }).catch(
-        (error: unknown) => {
-          if (error instanceof Refusal && error.status === 403) return undefined;
-          throw error;
-        },
+      const value = await mint(
+        { type: 'realtime', model: 'gpt-realtime', max_output_tokens },
+        caller,
       );
-      if (client === undefined) return 0;
+      const client = await connectClient(bench.host.wsUrl + path, { bearer: value });
+      const opened = await client.event('holdfast.session').catch(() => undefined);
+      if (opened === undefined) {
+        expect((await client.closed).code).toBe(1008);
+        return 0;
+      }
       let done = 0;
       client.socket.on('message', data => {
         if (JSON.parse(String(data)).type !== 'response.done') return;

@@ -46,7 +46,7 @@ describe('a client on the GA path', () => {
 describe("a preview client of the seeds' /ws", () => {
   it('keeps its instructions and tools, and hears events by its names', async () => {
     const client = await connectClient(`${bench.host.wsUrl}/ws`);
-    await client.event('session.updated');
+    await client.event('session.created');
     const tools = [{ type: 'function', name: 'mine', parameters: {} }];
     client.send({
       type: 'session.update',

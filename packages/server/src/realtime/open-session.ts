@@ -70,7 +70,7 @@ export async function openSession(deps: AdmissionDeps, request: OpenRequest): Pr
     return { row, lease, places: places + 1, fresh: minted === undefined };
   });
   deps.metrics.perOwner.record(opened.places);
-  if (opened.fresh) deps.metrics.created.add(1, { model: request.model });
+  if (opened.fresh) deps.metrics.created(request.model);
   deps.log.ring(opened.row.id);
   return opened;
 }

@@ -54,7 +54,7 @@ async function open(database: Database): Promise<Bench> {
     log,
     leases,
     telemetry,
-    metrics: createMetrics(telemetry.meter),
+    metrics: createMetrics(telemetry.meter, []),
     reconnectWindowMs: 0,
     revision: 'r1',
     limits: fixedLimits({ maxSessions: 5 }),

@@ -18,15 +18,7 @@ import type { TransitionDeps } from './transitions.ts';
  * At the deadline every WebSocket is closed with 1012 and left `disconnected`, reason `drain`;
  * calls go on at the provider, and their leases are given up for another replica to take.
  */
-export type StopReason =
-  | 'end'
-  | 'erase'
-  | 'expired'
-  | 'drain'
-  | 'lost'
-  | 'revoked'
-  | 'locked'
-  | 'budget';
+export type StopReason = 'end' | 'erase' | 'expired' | 'drain' | 'lost' | 'revoked' | 'budget';
 
 export interface RegisteredSession {
   readonly leased: LeasedSession;

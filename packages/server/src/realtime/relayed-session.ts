@@ -3,10 +3,11 @@ import { HoldfastError, newId, toHoldfastError } from '../kernel/index.ts';
 import type { Upstream } from '../models/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import { type Logger, type Trace, traceLog } from '../platform/telemetry/index.ts';
+import { configureUpstream } from './configure-upstream.ts';
 import type { SocketDeps } from './deps.ts';
 import { closeCodeOf, eventOf, failureFields } from './errors.ts';
 import { createLeasedSession, type LeasedSession } from './leased-session.ts';
-import { configurationEvent, lockFilter } from './locked-config.ts';
+import { lockFilter } from './locked-config.ts';
 import type { PassedOn } from './passed-on.ts';
 import type { Json } from './preview/session.ts';
 import { eitherHooks, previewHooks } from './preview/translate.ts';
@@ -27,15 +28,13 @@ import { dial, reportAgain } from './upstream.ts';
 /**
  * One session over a WebSocket, from the accepted handshake to the released lease.
  *
- *   dialling ──upstream open──▶ relaying ──closed──▶ releasing ──▶ done
+ *   dialling ──upstream open, configured──▶ relaying ──closed──▶ releasing ──▶ done
  *       └── refused, unreachable, late, stopped ──▶ error event, close ──▶ releasing
  *
- * Order on the wire to the client: the provider's `session.created` as it came, then our
- * `holdfast.session`, then everything else. A configuration of ours goes upstream ahead of all
- * client messages, so what the client sets afterwards wins unless it is locked. The provider's
- * `session.updated` that answers it is passed on: it is what holds, and hiding it would cost the
- * parsing of every message. Where parts are locked and the provider refuses that configuration, the
- * session ends: without it, nothing of what was locked would hold.
+ * Order on the wire to the client: the provider's `session.created`, then our `holdfast.session`,
+ * then everything else. A configuration of ours goes upstream before anything of the client is read
+ * and must be taken first (`configure-upstream.ts`): what the client sets afterwards wins unless it
+ * is locked, and a session whose configuration is refused ends with the provider's own error.
  */
 export interface RelayedSessionOptions {
   /** The client's socket, its handshake answered; ours from here on. */
@@ -66,7 +65,6 @@ const STOPS: Readonly<Record<StopReason, { code: number; ending: Ending }>> = {
   revoked: { code: 1008, ending: { type: 'end', reason: 'access_revoked' } },
   lost: { code: 1012, ending: { type: 'lose', reason: 'replica_lost' } },
   budget: { code: 1008, ending: { type: 'end', reason: 'budget_exceeded' } },
-  locked: { code: 1011, ending: { type: 'end', reason: 'locked_configuration' } },
 };
 
 /** What the client hears before it is closed for a reason of its own. */
@@ -79,10 +77,6 @@ const FAREWELLS: Readonly<Partial<Record<StopReason, { code: string; message: st
     code: 'access_revoked',
     message: 'The key or the sign-in that opened this session has ended.',
   },
-  locked: {
-    code: 'locked_configuration',
-    message: 'The model did not take the configuration that is locked for this session.',
-  },
 };
 
 export class RelayedSession implements RegisteredSession {
@@ -93,9 +87,10 @@ export class RelayedSession implements RegisteredSession {
   readonly #options: RelayedSessionOptions;
   readonly #log: Logger;
   readonly #dialling = new AbortController();
-  readonly #configurationId = newId('evt');
   #stopped: StopReason | undefined;
   #relay: Relay | undefined;
+  /** The upstream's answer to our configuration, which the client does not get. */
+  #updated: string | null = null;
 
   constructor(deps: SocketDeps, options: RelayedSessionOptions) {
     this.#deps = deps;
@@ -118,7 +113,6 @@ export class RelayedSession implements RegisteredSession {
       },
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
       onCreated: () => this.#introduce(),
-      ...(options.locked.length > 0 && { onError: error => this.#watchConfiguration(error) }),
     });
     this.done = this.#run().finally(() => trace.end());
   }
@@ -135,12 +129,6 @@ export class RelayedSession implements RegisteredSession {
     const farewell = FAREWELLS[reason];
     if (farewell) this.#relay?.inject(errorEvent({ type: 'invalid_request_error', ...farewell }));
     this.#relay?.close(STOPS[reason].code, farewell?.code ?? reason);
-  }
-
-  #watchConfiguration(error: Json): void {
-    if (error.event_id !== this.#configurationId) return;
-    this.#log.warn('session.configuration_refused', { code: error.code });
-    this.stop('locked');
   }
 
   async #run(): Promise<void> {
@@ -174,6 +162,7 @@ export class RelayedSession implements RegisteredSession {
       upstream_request_id: upstreamRequestId,
       duration_ms: Math.round(performance.now() - startedMs),
     });
+    await this.#configure(peer);
     const connected = await connectSession(this.#deps, {
       lease,
       transport: this.transport,
@@ -187,6 +176,19 @@ export class RelayedSession implements RegisteredSession {
     peer.socket.destroy();
     this.#stopped ??= 'end';
     throw new HoldfastError('gone', 'The session was ended.');
+  }
+
+  async #configure(peer: RelayPeer): Promise<void> {
+    const { config, locked } = this.#options;
+    const { updated } = await configureUpstream(peer, {
+      config,
+      locked,
+      eventId: newId('evt'),
+      timeoutMs: this.#deps.configurationTimeoutMs,
+      signal: this.#dialling.signal,
+      onRefused: event => this.leased.tap.server(event),
+    });
+    this.#updated = updated;
   }
 
   async #relayBetween(client: RelayPeer, upstream: RelayPeer): Promise<void> {
@@ -210,9 +212,8 @@ export class RelayedSession implements RegisteredSession {
     });
     this.#relay = relay;
     this.#deps.traffic.add(relay.counters);
-    const configuration = configurationEvent(config, this.#configurationId);
-    if (configuration !== null) relay.injectUpstream(configuration);
     relay.start();
+    if (this.#updated !== null) tap.server(this.#updated);
     this.#log.info('bridge.started');
     const outcome = await relay.closed;
     this.#deps.traffic.settle(relay.counters);

@@ -5,11 +5,12 @@ import type { Models } from '../models/index.ts';
 import { incomingContext } from '../platform/telemetry/index.ts';
 import type { SocketDeps } from './deps.ts';
 import { openTraced } from './open-traced.ts';
+import { openingConfig } from './opening-config.ts';
 import { passedOn, safetyIdentifierOf } from './passed-on.ts';
 import type { Json } from './preview/session.ts';
 import { acceptUpgrade } from './relay/index.ts';
 import { RelayedSession } from './relayed-session.ts';
-import { configOf, typeOf } from './session-type.ts';
+import { typeOf } from './session-type.ts';
 import type { Protocol } from './tables.ts';
 
 export interface SocketRequest {
@@ -39,7 +40,7 @@ export async function openSocket(
 ): Promise<void> {
   const { principal } = upgrade;
   deps.registry.assertAdmitting();
-  const config = configOf(principal, request.config);
+  const config = openingConfig(principal, request.config, deps.knownEvents);
   const model = modelOf(deps.models, principal, { name: request.model, config });
   const { protocol, orPreview = false, sessionId } = request;
   const { headers } = upgrade.request;

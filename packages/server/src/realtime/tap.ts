@@ -117,7 +117,8 @@ function saneTime(value: unknown): number | null {
   return typeof value === 'number' && value > 0 && value < LATEST_S ? value : null;
 }
 
-function parse(text: string): Json | undefined {
+/** A JSON object of bounded depth, or undefined. */
+export function parse(text: string): Json | undefined {
   try {
     const value: unknown = parseJson(text);
     return isObject(value) ? value : undefined;

@@ -183,21 +183,25 @@ describe('an upstream that cannot be had', () => {
 
 describe('before any upstream is asked', () => {
   it.each([
-    ['', 400, 'model_not_found'],
-    ['?model=', 400, 'model_not_found'],
-    ['?model=gpt-3', 400, 'model_not_found'],
-    ['?model=gpt-realtime&call_id=rtc_1', 400, 'invalid_request'],
-    ['?model=gpt-realtime&intent=transcription', 400, 'invalid_request'],
-    ['?model=gpt-realtime&resume=x', 400, 'invalid_request'],
-    ['?call_id=rtc_unknown', 404, 'not_found'],
-  ])('%s is refused over HTTP in the shape of the protocol', async (query, status, code) => {
+    ['', 'model_not_found'],
+    ['?model=', 'model_not_found'],
+    ['?model=no%20model', 'model_not_found'],
+    ['?model=gpt-realtime&call_id=rtc_1', 'invalid_request'],
+    ['?model=gpt-realtime&intent=transcription', 'invalid_request'],
+    ['?model=gpt-realtime&resume=x', 'invalid_request'],
+  ])('%s is refused in words', async (query, code) => {
     const before = (await bench.simulator.sessions()).length;
-    const refusal = (await connectClient(`${bench.host.wsUrl}/v1/realtime${query}`).catch(
-      error => error,
-    )) as Refusal;
-    expect(refusal).toMatchObject({ status, body: { error: { code } } });
-    if (code === 'model_not_found') expect(JSON.stringify(refusal.body)).toContain('gpt-realtime');
+    const client = await connectClient(`${bench.host.wsUrl}/v1/realtime${query}`);
+    expect((await client.closed).code).toBe(1008);
+    expect(client.events).toMatchObject([{ type: 'error', error: { code } }]);
+    if (code === 'model_not_found') expect(JSON.stringify(client.events)).toContain('gpt-realtime');
     expect(await bench.simulator.sessions()).toHaveLength(before);
+  });
+
+  it('says over HTTP what a client cannot mend', async () => {
+    const url = `${bench.host.wsUrl}/v1/realtime?call_id=rtc_unknown`;
+    const refusal = await connectClient(url).catch((error: Refusal) => error);
+    expect(refusal).toMatchObject({ status: 404, body: { error: { code: 'not_found' } } });
   });
 
   it('says 429 with Retry-After to the sixth', async () => {
@@ -350,6 +354,7 @@ const unanswering: Upstream = {
   provider: 'compatible',
   deployment: 'm',
   wsUrl: () => 'ws://127.0.0.1:9/',
+  clientSecretsUrl: () => '',
   callsUrl: 'http://127.0.0.1:9/',
   callUrl: () => 'http://127.0.0.1:9/',
   headers: () => new Promise(() => {}),

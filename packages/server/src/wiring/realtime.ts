@@ -7,7 +7,6 @@ import {
   createRealtime,
   loadSessionDefaults,
   NOT_OFFERED,
-  SEED_DEFAULTS,
   SESSION_KIND,
 } from '../realtime/index.ts';
 import type { Recordings } from '../recordings/index.ts';
@@ -29,7 +28,7 @@ export async function openRealtime(
 ): Promise<Feature> {
   const { auth, work, models, accounts, recordings } = others;
   const { defaultsFile, lockedAlsoAllowed, reconnectWindowMs, retentionDays } = config.sessions;
-  const { clientBytesPerSecond } = config.sessions;
+  const { clientBytesPerSecond, configurationTimeoutMs } = config.sessions;
   const { roles, revision, shutdownAcceptMs } = config.server;
   work.kinds.add(SESSION_KIND);
   const realtime = createRealtime({
@@ -40,12 +39,13 @@ export async function openRealtime(
     clientSecrets: auth.clientSecrets,
     audit: auth.audit,
     watch: auth.watch,
-    defaults: defaultsFile === null ? SEED_DEFAULTS : await loadSessionDefaults(defaultsFile),
+    defaults: defaultsFile === null ? null : await loadSessionDefaults(defaultsFile),
     lockedAlsoAllowed,
     sip: {
       secret: () => platform.secrets.get('OPENAI_WEBHOOK_SECRET'),
       forwardTo: config.sessions.webhookForwardUrl,
     },
+    configurationTimeoutMs,
     revision,
     limits: auth.limits,
     relayLimits: { clientBytesPerSecond },

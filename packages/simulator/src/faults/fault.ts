@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import { z } from 'zod';
 import type { Behaviour } from '../behaviour.ts';
+import type { UpdateAnswer } from '../session/handlers.ts';
 
 const ROUTES = [
   'websocket',
@@ -58,7 +59,7 @@ export interface Refusal {
   type: string;
   code: string | null;
   message: string;
-  param?: string;
+  param?: string | null;
   /** Sent in place of the error object. */
   body?: string;
   headers?: Record<string, string>;
@@ -70,6 +71,8 @@ export interface FaultTarget {
     /** Sends an `error` event that no client event caused. */
     fail(error: { type: string; code: string; message: string }): void;
     expire(): void;
+    /** Of a conversation. */
+    updateAnswer?: UpdateAnswer | undefined;
   };
   /** Runs `action` once when the trigger comes true, if the session is still open then. */
   when(trigger: Trigger, action: () => void): void;

@@ -18,6 +18,7 @@ import { malformed } from './malformed.ts';
 import { mutePongs } from './mute-pongs.ts';
 import { refuse } from './refuse.ts';
 import { resetBeforeOpen } from './reset-before-open.ts';
+import { sessionUpdate } from './session-update.ts';
 import { stallReading } from './stall-reading.ts';
 import { text } from './text.ts';
 
@@ -28,6 +29,7 @@ export const FAULTS = {
   delay_open: delayOpen,
   delay_first_event: delayFirstEvent,
   lifetime,
+  session_update: sessionUpdate,
   expire,
   close,
   drop,
@@ -45,6 +47,7 @@ export const faultRule = z.discriminatedUnion('fault', [
   delayOpen.schema,
   delayFirstEvent.schema,
   lifetime.schema,
+  sessionUpdate.schema,
   expire.schema,
   close.schema,
   drop.schema,

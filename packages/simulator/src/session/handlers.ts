@@ -11,9 +11,18 @@ import type { Interrupted } from './host.ts';
 import type { Item } from './items.ts';
 import { type TurnHost, type Turns, withAudio } from './turns.ts';
 
+export interface UpdateAnswer {
+  readonly how: 'refuse' | 'ignore' | 'forget';
+  readonly code: string;
+  readonly message: string;
+  readonly namesEvent: boolean;
+}
+
 /** The session as its handlers act on it. */
 export interface EventHost extends TurnHost {
   readonly turns: Turns;
+  /** How a fault has it answer `session.update`. */
+  readonly updateAnswer: UpdateAnswer | undefined;
   append(bytes: Buffer): void;
   reconfigure(config: SessionConfig): void;
   createResponse(params: ResponseParams): void;
@@ -27,6 +36,7 @@ type Handlers = { [T in ClientEventType]: (session: EventHost, event: Of<T>) => 
 
 const HANDLERS: Handlers = {
   'session.update': (session, event) => {
+    if (session.updateAnswer !== undefined) return answerWrongly(session, event.event_id);
     const request = parseSessionRequest(event.session);
     session.reconfigure(applyRequest(session.config, request, session.conversation.hasSpoken));
   },
@@ -66,6 +76,15 @@ export function handle(session: EventHost, event: ClientEvent): void {
   }
   const handler = HANDLERS[event.type] as (session: EventHost, event: ClientEvent) => void;
   handler(session, event);
+}
+
+function answerWrongly(session: EventHost, eventId: string | undefined): void {
+  const { how, code, message, namesEvent } = session.updateAnswer!;
+  if (how === 'forget') session.emit({ type: 'session.updated', session: session.config });
+  if (how !== 'refuse') return;
+  const event_id = (namesEvent && eventId) || null;
+  const type = 'invalid_request_error';
+  session.emit({ type: 'error', error: { type, code, message, param: 'session', event_id } });
 }
 
 function findItem(session: EventHost, id: string, verb: string): Item {

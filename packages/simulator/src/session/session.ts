@@ -46,6 +46,7 @@ export class RealtimeSession implements EventHost {
   readonly media: MediaOutput | undefined;
   readonly turns: Turns;
   config: SessionConfig;
+  updateAnswer: EventHost['updateAnswer'];
   readonly #disconnect: SessionOptions['disconnect'];
   readonly #sinks: Sinks;
   readonly #responses: Responses;

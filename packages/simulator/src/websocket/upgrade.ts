@@ -162,7 +162,7 @@ export class Upgrades {
         },
       });
       call.sidebands.add(connection);
-      session.greet(connection);
+      if (session.behaviour.sidebandGreeting) session.greet(connection);
       befallSession(upgrade.rules, connection);
     });
   }

@@ -31,6 +31,11 @@ export const sessionSettings = {
       'Operator file (JSON): instructions, voice and tools of new sessions. Default: built in.',
     example: './session-defaults.json',
   }),
+  HOLDFAST_CONFIGURATION_TIMEOUT: setting(integer(1, 60), '10', {
+    description:
+      'Seconds for a provider to confirm the configuration of a client secret or operator file. ' +
+      'The client is heard only after that; without it the session ends.',
+  }),
   HOLDFAST_LOCKED_ALSO_ALLOWED: setting(eventParts, '', {
     description:
       'Events and fields that clients of sessions with locked parts may send besides those of ' +

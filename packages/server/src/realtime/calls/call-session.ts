@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { newId } from '../../kernel/index.ts';
 import type { Upstream } from '../../models/index.ts';
 import type { Lease } from '../../platform/leases/index.ts';
 import { type Logger, type Trace, traceLog } from '../../platform/telemetry/index.ts';
@@ -8,7 +9,7 @@ import {
   type LeasedSession,
   type LeasedSessionDeps,
 } from '../leased-session.ts';
-import { lockBroken } from '../locked-config.ts';
+import { lockBroken, updateTo } from '../locked-config.ts';
 import { passedOn } from '../passed-on.ts';
 import type { Json } from '../preview/session.ts';
 import type { RegisteredSession, StopReason } from '../registry.ts';
@@ -28,6 +29,10 @@ import { hangUpUpstream } from './upstream-call.ts';
  *   any ──stop──▶ hung up, over ; stop('drain') ──▶ handed over, the call goes on
  *
  * A call whose sideband cannot be attached any more is hung up: its usage cannot be metered.
+ *
+ * Where parts are locked, the provider must report within `configurationTimeoutMs` of the first
+ * attachment that they are as they were fixed. It is asked for that when it has said nothing for
+ * half of the time; a refusal, another value and silence all end the call.
  */
 export interface CallSessionOptions {
   readonly lease: Lease;
@@ -43,13 +48,15 @@ export interface CallSessionOptions {
   readonly row: SessionRow;
   /** Another process has held the call before. */
   readonly takenOver: boolean;
+  /** For the provider to report what holds, where parts are locked. */
+  readonly configurationTimeoutMs: number;
   readonly limits?: Partial<CallLimits>;
 }
 
 type Ending = Exclude<SessionInput, { type: 'connect' }>;
 
+const LOCK_BROKEN: Ending = { type: 'end', reason: 'locked_configuration' };
 const STOPS: Readonly<Record<Exclude<StopReason, 'drain' | 'lost'>, Ending>> = {
-  locked: { type: 'end', reason: 'locked_configuration' },
   end: { type: 'end', reason: 'end_requested' },
   erase: { type: 'end', reason: 'deleted' },
   expired: { type: 'expire', reason: 'session_expired' },
@@ -70,6 +77,9 @@ export class CallSession implements RegisteredSession {
   #sideband: Sideband | undefined;
   #stopped: StopReason | undefined;
   #lockBroken = false;
+  readonly #configurationId = newId('evt');
+  /** Runs until the provider has reported what holds. */
+  #confirming: NodeJS.Timeout | undefined;
   /** Since the last attachment that lasted. */
   #attempts = 0;
   #openedAtMs: number | undefined;
@@ -93,6 +103,9 @@ export class CallSession implements RegisteredSession {
       },
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
       onConfiguration: session => this.#watchLocks(session),
+      onError: error => {
+        if (error.event_id === this.#configurationId) this.#breakLock({ code: error.code });
+      },
     });
     if (options.takenOver) this.leased.tap.meter.resume();
     this.done = this.#run().finally(() => trace.end());
@@ -117,6 +130,7 @@ export class CallSession implements RegisteredSession {
       ending = this.#judge(end);
       if (ending === undefined && this.#stopped === undefined) await this.#backOff();
     }
+    clearTimeout(this.#confirming);
     const stopped = this.#stopped;
     if (stopped === 'drain') {
       if (!(await this.leased.handOver())) await this.#hangUp();
@@ -142,6 +156,7 @@ export class CallSession implements RegisteredSession {
         onOpen: () => {
           this.#openedAtMs = performance.now();
           this.#log.info('upstream.connected', { transport: 'sideband' });
+          this.#awaitConfiguration();
           if (this.#stopped !== undefined) this.#sideband?.close();
         },
         onText: text => {
@@ -166,7 +181,7 @@ export class CallSession implements RegisteredSession {
     if (lastedMs >= stableAfterMs) this.#attempts = 0;
     const words = refusal && failureFields(refusal);
     this.#log.info('sideband.closed', { kind, status, close_code: code, ...words });
-    if (this.#lockBroken) return STOPS.locked;
+    if (this.#lockBroken) return LOCK_BROKEN;
     const gone = kind === 'refused' && (status === 404 || status === 410);
     if (gone && (this.#first !== undefined || this.#attempts >= attachAttempts)) {
       return { type: 'end', reason: 'client_closed' };
@@ -197,10 +212,26 @@ export class CallSession implements RegisteredSession {
     await delay(ms, undefined, { signal, ref: false }).catch(() => {});
   }
 
+  #awaitConfiguration(): void {
+    const { locked, configurationTimeoutMs } = this.#options;
+    if (locked.length === 0 || this.#first !== undefined || this.#confirming !== undefined) return;
+    const halfMs = configurationTimeoutMs / 2;
+    this.#confirming = setTimeout(() => {
+      const question = { ...updateTo(this.#options.config), event_id: this.#configurationId };
+      this.#sideband?.send(JSON.stringify(question));
+      this.#confirming = setTimeout(() => this.#breakLock({ code: 'unconfirmed' }), halfMs);
+    }, halfMs);
+  }
+
   #watchLocks(session: Json): void {
+    clearTimeout(this.#confirming);
     this.#first ??= session;
-    if (!lockBroken(this.#options, { first: this.#first, now: session })) return;
-    this.#log.warn('session.lock_broken', { locked: this.#options.locked });
+    if (lockBroken(this.#options, { first: this.#first, now: session })) this.#breakLock({});
+  }
+
+  #breakLock(facts: { readonly code?: unknown }): void {
+    if (this.#lockBroken) return;
+    this.#log.warn('session.lock_broken', { locked: this.#options.locked, ...facts });
     this.#lockBroken = true;
     void this.#hangUp();
     this.#sideband?.close();

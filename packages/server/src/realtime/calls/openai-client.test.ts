@@ -42,7 +42,7 @@ describe('openai', () => {
 
   it('understands our errors', async () => {
     const wrong = openai().realtime.clientSecrets.create({
-      session: { type: 'realtime', model: 'gpt-3' },
+      session: { type: 'realtime', model: 'no model' },
     });
     await expect(wrong).rejects.toMatchObject({ status: 400, code: 'model_not_found' });
     const late = openai().realtime.clientSecrets.create({

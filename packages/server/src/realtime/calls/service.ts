@@ -5,15 +5,17 @@ import { startTrace } from '../../platform/telemetry/index.ts';
 import { authorizeRow, type Caller, recordAdmin, targetOf } from '../../work/index.ts';
 import type { Again } from '../ask-again.ts';
 import { failureFields } from '../errors.ts';
+import type { KnownEvents } from '../known-event.ts';
 import { moneyOf } from '../leased-session.ts';
 import type { AdmissionDeps } from '../open-session.ts';
 import { openTraced, type TracedSession } from '../open-traced.ts';
+import { openingConfig } from '../opening-config.ts';
 import { passedOn } from '../passed-on.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
 import type { SessionRegistry } from '../registry.ts';
 import { isFinal } from '../session.ts';
-import { configOf, typeOf } from '../session-type.ts';
+import { typeOf } from '../session-type.ts';
 import { modelOf } from '../socket.ts';
 import * as store from '../store.ts';
 import type { SessionRow } from '../tables.ts';
@@ -42,7 +44,7 @@ export interface Calls {
 interface Offer {
   readonly sdp: string;
   readonly model: string | null;
-  /** GA shape; ignored where a client secret has fixed it. */
+  /** What the request itself configures, GA shape. */
   readonly config: Json;
   /** Of the end user, as the provider is told. */
   readonly safetyIdentifier?: string | undefined;
@@ -59,6 +61,8 @@ export interface CallsDeps extends AdmissionDeps {
   readonly models: Models;
   readonly registry: SessionRegistry;
   readonly callLimits?: Partial<CallLimits>;
+  readonly knownEvents: KnownEvents;
+  readonly configurationTimeoutMs: number;
   readonly audit: Pick<Audit, 'record'>;
   /** Makes the replica that holds a session read its orders. */
   readonly ringReplica: (replica: string) => void;
@@ -88,7 +92,7 @@ async function create(deps: CallsDeps, caller: Caller, offer: Offer): Promise<Pl
   const { registry, models } = deps;
   const { principal, requestId } = caller;
   registry.assertAdmitting();
-  const config = configOf(principal, offer.config);
+  const config = openingConfig(principal, offer.config, deps.knownEvents);
   if (typeOf(config) === 'translation') {
     throw new HoldfastError(
       'invalid_request',
@@ -142,8 +146,8 @@ export async function hold(
   const { traceId } = trace;
   const connected = await connectSession(deps, { lease, transport, protocol: 'ga', traceId });
   if (!connected) throw new HoldfastError('gone', 'The session was ended.');
-  const limits = deps.callLimits ?? {};
-  const session = new CallSession(deps, { ...call, requestId, limits, takenOver: false });
+  const bounds = { requestId, ...boundsOf(deps) };
+  const session = new CallSession(deps, { ...call, ...bounds, takenOver: false });
   deps.registry.add(session, principal);
   log.info('client.connected', { transport });
 }
@@ -201,13 +205,17 @@ async function hangUp(deps: CallsDeps, caller: Caller, callId: string): Promise<
 }
 
 async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
-  const { database, leases, telemetry } = deps;
+  const { database, leases, telemetry, clientSecrets } = deps;
   const taken = await database.transaction(async trx => {
     const lease = await leases.acquire(trx, sessionId);
-    return lease === null ? null : { lease, row: (await store.lock(trx, sessionId))! };
+    if (lease === null) return null;
+    const row = (await store.lock(trx, sessionId))!;
+    // What was fixed stands in the secret; once that has expired, what is reported first must stay.
+    const fixed = row.secret_id === null ? undefined : await clientSecrets.grantOf(row.secret_id);
+    return { lease, row, config: fixed?.session ?? {} };
   });
   if (taken === null) return false;
-  const { lease, row } = taken;
+  const { lease, row, config } = taken;
   const callId = row.upstream_call_id;
   const upstream = upstreamOf(deps, row);
   if (upstream === undefined) {
@@ -235,13 +243,15 @@ async function takeOver(deps: CallsDeps, sessionId: string): Promise<boolean> {
   }
   const requestId = newId('req');
   telemetry.log.info('session.taken_over', { session_id: sessionId, request_id: requestId });
-  // The configuration that was fixed is not stored, so the first one reported here must stay.
   const locked = row.locked === '' ? [] : row.locked.split(',');
-  const limits = deps.callLimits ?? {};
-  const held = { lease, row, upstream, callId, requestId, trace, config: {}, locked, limits };
-  const session = new CallSession(deps, { ...held, takenOver: true });
+  const held = { lease, row, upstream, callId, requestId, trace, config, locked };
+  const session = new CallSession(deps, { ...held, ...boundsOf(deps), takenOver: true });
   deps.registry.add(session, openerOf(row));
   return true;
+}
+
+function boundsOf({ callLimits, configurationTimeoutMs }: CallsDeps) {
+  return { configurationTimeoutMs, ...(callLimits && { limits: callLimits }) };
 }
 
 /** The right that the call was opened with, on whichever replica. */

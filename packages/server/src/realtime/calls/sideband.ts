@@ -42,6 +42,8 @@ export interface SidebandEvents {
 }
 
 export interface Sideband {
+  /** Says nothing when it is not open. */
+  send(text: string): void;
   close(): void;
 }
 
@@ -104,7 +106,12 @@ export async function attachSideband(
     });
   });
   keepAlive(socket);
-  return { close: () => socket.close(1000) };
+  return {
+    send: text => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+    },
+    close: () => socket.close(1000),
+  };
 }
 
 /** Pings, and ends a connection that has been silent for too long. */

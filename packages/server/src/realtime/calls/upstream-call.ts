@@ -126,7 +126,8 @@ export async function commandUpstream(upstream: Upstream, command: CallCommand):
   await response.body?.cancel();
 }
 
-async function post(
+/** Throws the `HoldfastError` of an upstream that does not answer. */
+export async function post(
   upstream: Upstream,
   url: URL,
   request: {
@@ -174,7 +175,7 @@ function isUnsent(error: unknown): boolean {
   return UNSENT.has((error as { cause?: { code?: unknown } } | undefined)?.cause?.code);
 }
 
-async function refusalOf(response: Response, what: string, secrets: readonly string[]) {
+export async function refusalOf(response: Response, what: string, secrets: readonly string[]) {
   const { status, headers } = response;
   const body = await boundedText(response).catch(() => '');
   const answer = { status, headers: Object.fromEntries(headers), body };

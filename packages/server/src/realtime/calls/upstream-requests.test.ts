@@ -45,6 +45,7 @@ it('an id of ours, beside the credentials', async () => {
     provider: 'compatible',
     deployment: 'm',
     wsUrl: () => `ws://${origin}/sideband`,
+    clientSecretsUrl: () => '',
     callsUrl: `http://${origin}/calls`,
     callUrl: () => `http://${origin}/hangup`,
     headers: async () => ({ 'api-key': 'k' }),

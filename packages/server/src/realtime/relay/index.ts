@@ -30,6 +30,7 @@ export {
   readRefusal,
 } from './dial.ts';
 
+export { type ExchangeEnd, exchange, putBack } from './exchange.ts';
 export type { RelayLimits } from './limits.ts';
 export type { FilterVerdict } from './message-guard.ts';
 export { errorEvent, rejectSession } from './reject.ts';

@@ -122,8 +122,7 @@ function addCreate(app: App, base: string, calls: Calls): void {
       },
       async (request, reply) => {
         const { sdp, config } = await readOffer(request);
-        const named = request.query.model ?? config.model;
-        const model = typeof named === 'string' ? named : null;
+        const model = modelNamed(request.query.model, config);
         const safetyIdentifier = safetyIdentifierOf(request.principal, request.headers);
         const offer = { sdp, model, config, safetyIdentifier };
         const placed = await calls.create(callerOf(request), offer);
@@ -135,6 +134,18 @@ function addCreate(app: App, base: string, calls: Calls): void {
       },
     );
   }
+}
+
+/** Named in the query or in the form; in both only where they agree. */
+function modelNamed(query: string | undefined, config: Json): string | null {
+  const form = typeof config.model === 'string' ? config.model : undefined;
+  if (query !== undefined && form !== undefined && query !== form) {
+    throw new HoldfastError('invalid_request', 'The query and the session name different models.', {
+      field: 'session.model',
+      allowed: [query],
+    });
+  }
+  return query ?? form ?? null;
 }
 
 /** The browser's media goes to the provider; our session's id tells it where to upload to. */
@@ -201,6 +212,7 @@ function sessionOf(part: unknown): Json {
 }
 
 /** The caller of a route that mints, and the end user whom its header names. */
-export function minterOf({ principal, headers, trace }: FastifyRequest): Minter {
-  return { principal, safetyIdentifier: givenSafetyIdentifier(headers), trace };
+export function minterOf(request: FastifyRequest): Minter {
+  const { headers, trace } = request;
+  return { ...callerOf(request), safetyIdentifier: givenSafetyIdentifier(headers), trace };
 }

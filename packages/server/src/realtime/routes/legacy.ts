@@ -2,6 +2,7 @@ import { legacySessionRequest } from '@holdfast/protocol';
 import { z } from 'zod';
 import { type App, callerOf } from '../../work/index.ts';
 import type { Calls } from '../calls/service.ts';
+import { SEED_DEFAULTS, withDefaults } from '../defaults.ts';
 import { mintLegacySession, type SecretsDeps } from '../mint-secret.ts';
 import { safetyIdentifierOf } from '../passed-on.ts';
 import { addSdpParser, minterOf, offerOf, sdpAnswer } from './calls.ts';
@@ -44,8 +45,10 @@ export function addLegacyRoutes(app: App, calls: Calls, secrets: SecretsDeps): v
       async (request, reply) => {
         const sdp = offerOf(request.body);
         const model = request.query.model ?? null;
+        const fresh = request.principal.grant === undefined;
+        const config = fresh ? withDefaults({}, secrets.defaults ?? SEED_DEFAULTS) : {};
         const safetyIdentifier = safetyIdentifierOf(request.principal, request.headers);
-        const offer = { sdp, model, config: {}, safetyIdentifier };
+        const offer = { sdp, model, config, safetyIdentifier };
         const placed = await calls.create(callerOf(request), offer);
         sdpAnswer(reply, placed.sessionId);
         return reply.status(200).send(placed.sdp);

@@ -1,14 +1,15 @@
 import type { SessionType } from '@holdfast/protocol';
 import { type Audit, authorize, type Principal } from '../../auth/index.ts';
 import type { Upgrade, UpgradeRoute } from '../../http/index.ts';
-import { HoldfastError, isId } from '../../kernel/index.ts';
+import { HoldfastError, isId, toHoldfastError } from '../../kernel/index.ts';
 import { recordAdmin, targetOf } from '../../work/index.ts';
 import { openClientSideband } from '../calls/client-sideband.ts';
 import type { Calls } from '../calls/service.ts';
-import { type SessionDefaults, withDefaults } from '../defaults.ts';
+import { SEED_DEFAULTS, type SessionDefaults, withDefaults } from '../defaults.ts';
 import type { SocketDeps } from '../deps.ts';
+import { closeCodeOf, eventOf } from '../errors.ts';
 import { find } from '../queries.ts';
-import { offersBeta } from '../relay/index.ts';
+import { acceptUpgrade, offersBeta, rejectSession } from '../relay/index.ts';
 import { typeOf } from '../session-type.ts';
 import { openSocket } from '../socket.ts';
 import type { Protocol } from '../tables.ts';
@@ -22,33 +23,54 @@ import type { Protocol } from '../tables.ts';
 export interface UpgradeDeps extends SocketDeps {
   readonly calls: Calls;
   readonly audit: Pick<Audit, 'record'>;
-  readonly defaults: SessionDefaults;
+  readonly defaults: SessionDefaults | null;
 }
 
 type Route = UpgradeRoute<Principal>;
 
 export function realtimeUpgrades(deps: UpgradeDeps): Route[] {
   const config = { policy: 'realtime.connect', errors: 'openai' } as const;
+  const own = { ...config, errors: 'problem' } as const;
+  const spoken =
+    (handle: typeof ga): Route['handle'] =>
+    upgrade =>
+      handle(deps, upgrade).catch(thrown => refuseInWords(deps, upgrade, thrown));
   return [
-    { path: '/v1/realtime', config, handle: upgrade => ga(deps, upgrade) },
-    { path: '/openai/v1/realtime', config, handle: upgrade => ga(deps, upgrade) },
-    ...['/v1/realtime/translations', '/openai/v1/realtime/translations'].map(path => ({
-      path,
-      config,
-      handle: (upgrade: Upgrade<Principal>) => translation(deps, upgrade),
-    })),
-    { path: '/openai/realtime', config, handle: upgrade => preview(deps, upgrade) },
-    {
-      path: '/ws',
-      config: { policy: 'realtime.connect', errors: 'problem' },
-      handle: upgrade => bridge(deps, upgrade),
-    },
-    {
-      path: '/api/v1/realtime/webrtc/:session_id',
-      config: { policy: 'realtime.connect', errors: 'problem' },
-      handle: upgrade => mintedSession(deps, upgrade),
-    },
+    { path: '/v1/realtime', config, handle: spoken(ga) },
+    { path: '/openai/v1/realtime', config, handle: spoken(ga) },
+    { path: '/v1/realtime/translations', config, handle: spoken(translation) },
+    { path: '/openai/v1/realtime/translations', config, handle: spoken(translation) },
+    { path: '/openai/realtime', config, handle: spoken(preview) },
+    { path: '/ws', config: own, handle: spoken(bridge) },
+    { path: '/api/v1/realtime/webrtc/:session_id', config: own, handle: spoken(mintedSession) },
   ];
+}
+
+/** What the same request will meet again: the caller must change it, or have a budget raised. */
+const SPOKEN: ReadonlySet<string> = new Set([
+  'unknown_model',
+  'forbidden',
+  'invalid_request',
+  'budget_exceeded',
+]);
+
+/**
+ * Clients show no body of a refused upgrade, and browsers not even its status. So what trying again
+ * does not mend is said as the provider says it: the handshake succeeds, an `error` event and a
+ * close follow. Everything else is answered over HTTP, which proxies and probes understand.
+ */
+async function refuseInWords(
+  deps: UpgradeDeps,
+  upgrade: Upgrade<Principal>,
+  thrown: unknown,
+): Promise<void> {
+  const error = toHoldfastError(thrown);
+  if (!SPOKEN.has(error.code)) throw error;
+  const { code, field } = error;
+  deps.telemetry.log.info('session.refused', { request_id: upgrade.requestId, code, field });
+  const client = acceptUpgrade({ ...upgrade, speaksBeta: spokenBy(upgrade) === 'preview' });
+  const events = [eventOf(error)];
+  await rejectSession({ client, events, code: closeCodeOf(error), reason: code });
 }
 
 /** What the client says it speaks: beta clients send a header, in browsers a subprotocol. */
@@ -107,18 +129,16 @@ async function preview(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<
   return openSocket(deps, upgrade, { protocol: 'preview', model, config });
 }
 
-/** The seed's bridge: one model, no parameters, the operator's defaults. */
+/** The seed's bridge: one model, no parameters; its session's defaults, unless a secret has one. */
 async function bridge(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
   const { searchParams } = upgrade.url;
   refuseResume(searchParams);
-  const granted = upgrade.principal.grant?.model;
-  const model = searchParams.get('model') ?? granted ?? deps.models.defaultModel.id;
-  return openSocket(deps, upgrade, {
-    protocol: spokenBy(upgrade),
-    orPreview: true,
-    model,
-    config: withDefaults({}, deps.defaults),
-  });
+  const { grant } = upgrade.principal;
+  const model = searchParams.get('model') ?? grant?.model ?? deps.models.defaultModel.id;
+  const type = { type: 'realtime' };
+  const config = grant ? type : withDefaults(type, deps.defaults ?? SEED_DEFAULTS);
+  const protocol = spokenBy(upgrade);
+  return openSocket(deps, upgrade, { protocol, orPreview: true, model, config });
 }
 
 /**

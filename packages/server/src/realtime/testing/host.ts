@@ -16,13 +16,7 @@ import {
   recordTelemetry,
 } from '../../platform/log/testing.ts';
 import { createSealer } from '../../platform/secrets/index.ts';
-import {
-  createRealtime,
-  NOT_OFFERED,
-  type Realtime,
-  type RealtimeDeps,
-  SEED_DEFAULTS,
-} from '../index.ts';
+import { createRealtime, NOT_OFFERED, type Realtime, type RealtimeDeps } from '../index.ts';
 
 /**
  * For tests: the feature behind a real HTTP server, on a real database and log. The header
@@ -75,7 +69,7 @@ export async function openRealtimeHost(
       purge: async () => 0,
     },
     audit: { record: async record => void audited.push({ ...record }) },
-    defaults: SEED_DEFAULTS,
+    defaults: null,
     revision: 'test',
     limits: fixedLimits({ maxSessions: 5 }),
     reconnectWindowMs: 0,
