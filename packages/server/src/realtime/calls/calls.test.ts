@@ -16,6 +16,8 @@ interface Placed {
   /** Ours. */
   readonly callId: string;
   readonly sessionId: string;
+  /** What came on the data channel first; undefined without one. */
+  readonly created: Record<string, unknown> | undefined;
 }
 
 async function place(
@@ -46,11 +48,12 @@ async function place(
   expect(response.headers.get('content-type')).toContain('application/sdp');
   await client.accept(answer);
   // The data channel is open too: what is sent or closed before that is lost.
-  if (hasChannel) await client.events.next('session.created');
+  const created = hasChannel ? await client.events.next('session.created') : undefined;
   const location = response.headers.get('location') ?? '';
   expect(location).toMatch(new RegExp(`^${base}/calls/rtc_`));
   return {
     client,
+    created,
     status: response.status,
     callId: location.split('/').at(-1)!,
     sessionId: response.headers.get('holdfast-session')!,
@@ -88,6 +91,50 @@ const ask = (client: WebRtcClient, text: string) => {
   });
   client.send({ type: 'response.create' });
 };
+
+describe('the session of a form', () => {
+  const mint = async (holdfast: object) => {
+    const session = {
+      type: 'realtime',
+      model: 'gpt-realtime',
+      instructions: 'From the secret.',
+      audio: { output: { voice: 'echo' } },
+    };
+    const minted = await bench.host.request('/v1/realtime/client_secrets', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ session, holdfast }),
+    });
+    return ((await minted.json()) as { value: string }).value;
+  };
+  const form = { instructions: 'From the form.', audio: { output: { speed: 1.2 } } };
+
+  it('goes before a client secret that leaves it open', async () => {
+    const { client, callId, created } = await place({ bearer: await mint({}), form });
+    expect(created?.session).toMatchObject({
+      instructions: 'From the form.',
+      audio: { output: { voice: 'echo', speed: 1.2 } },
+    });
+    await bench.host.request(`/v1/realtime/calls/${callId}/hangup`, { method: 'POST' });
+    await client.close();
+  });
+
+  it.each([
+    ['what is locked', form, { locked: ['instructions'] }, 403, 'session.instructions'],
+    ['another model', { ...form, model: 'gpt-realtime-2' }, {}, 400, 'session.model'],
+  ])('is refused where it changes %s', async (_, session, holdfast, status, param) => {
+    const body = new FormData();
+    body.set('sdp', 'v=0\r\nm=audio 9 x\r\n');
+    body.set('session', JSON.stringify(session));
+    const response = await bench.host.request('/v1/realtime/calls?model=gpt-realtime', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${await mint(holdfast)}` },
+      body,
+    });
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ error: { param } });
+  });
+});
 
 describe('offers that are none', () => {
   const post = (body: BodyInit, headers: Record<string, string> = sdpType) =>
