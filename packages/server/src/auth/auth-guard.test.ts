@@ -115,6 +115,20 @@ describe('the guard', () => {
     expect(data.filter(({ action }) => action === 'models.call')).toHaveLength(10);
   });
 
+  it.each(['public.logout', 'public.webhook'])(
+    'limits what providers say by address: %s',
+    async policy => {
+      test = await openTestAuth(database);
+      test.app.post('/said', { config: { policy } }, async () => ({}));
+      const statuses: number[] = [];
+      for (let count = 0; count < 301; count += 1) {
+        const sent = { method: 'POST', url: '/said', headers } as const;
+        statuses.push((await test.app.inject(sent)).statusCode);
+      }
+      expect(statuses).toEqual([...Array(300).fill(200), 429]);
+    },
+  );
+
   it('limits sign-in by address', async () => {
     test = await openTestAuth(database);
     const statuses = new Set<number>();

@@ -37,11 +37,12 @@ const READS_PER_WRITE = 100;
 const FAILURES_PER_WRITE = 10;
 /**
  * Sign-in needs no credential, so it is limited by address; an identity provider that ends sign-ins
- * asks for many people.
+ * asks for many people, and one that announces calls for many callers.
  */
 const ADDRESS_LIMITS: Readonly<Partial<Record<string, BucketSize>>> = {
   'public.auth': { perMinute: 60, burst: 30 },
   'public.logout': { perMinute: 600, burst: 300 },
+  'public.webhook': { perMinute: 600, burst: 300 },
 };
 
 /**

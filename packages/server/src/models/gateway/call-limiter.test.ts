@@ -16,6 +16,8 @@ describe('the limiter of calls', () => {
     other!.hold(20);
     two!.hold(20);
     expect(() => two!.hold(1)).toThrow(expect.objectContaining({ code: 'unavailable' }));
+    other!.drop();
+    two!.hold(20);
     for (const place of [two, other]) place!.leave();
     limiter.enter('a').hold(60);
   });

@@ -12,6 +12,8 @@ type CallLimits = Pick<
 export interface CallPlace {
   /** Counts bytes of its body, until it leaves. Throws when there is no room for them. */
   hold(sizeBytes: number): void;
+  /** Counts nothing of its body any more: what was there of it is gone. */
+  drop(): void;
   /** To be called once, when the call is over. */
   leave(): void;
 }
@@ -41,6 +43,10 @@ export class CallLimiter {
     this.#byCaller.set(caller, own);
     let held = 0;
     for (const use of [own, all]) use.calls += 1;
+    const drop = () => {
+      for (const use of [own, all]) use.heldBytes -= held;
+      held = 0;
+    };
     return {
       hold: sizeBytes => {
         if (own.heldBytes + sizeBytes > maxHeldBytesPerCaller) {
@@ -50,11 +56,10 @@ export class CallLimiter {
         held += sizeBytes;
         for (const use of [own, all]) use.heldBytes += sizeBytes;
       },
+      drop,
       leave: () => {
-        for (const use of [own, all]) {
-          use.calls -= 1;
-          use.heldBytes -= held;
-        }
+        drop();
+        for (const use of [own, all]) use.calls -= 1;
         if (own.calls === 0) this.#byCaller.delete(caller);
       },
     };

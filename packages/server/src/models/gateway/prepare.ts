@@ -35,7 +35,7 @@ type Json = Readonly<Record<string, unknown>>;
 export async function readBody(
   request: IncomingMessage,
   maxBytes: number,
-  place: Pick<CallPlace, 'hold'>,
+  place: Pick<CallPlace, 'hold' | 'drop'>,
 ): Promise<Buffer> {
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
@@ -55,6 +55,7 @@ export async function readBody(
       } catch (error) {
         fault = error;
         parts.length = 0;
+        place.drop();
       }
     }
   } catch (cause) {
