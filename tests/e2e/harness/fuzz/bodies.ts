@@ -47,6 +47,7 @@ const DOCUMENTS: Readonly<Record<string, Json>> = {
     voice: 'verse',
     instructions: 'Be kind.',
     modalities: ['audio', 'text'],
+    user_id: 'user-1',
     tools: [{ type: 'function', name: 'f' }],
     turn_detection: { type: 'server_vad', threshold: 0.5 },
     input_audio_format: 'pcm16',
@@ -90,6 +91,12 @@ const NAMING: Readonly<Record<string, (known: Known) => Json>> = {
     test_command: 'true',
   }),
   '/v1/tasks': ({ repo }) => ({ repo_id: repo, title: 'A task', instruction: 'Do it.' }),
+  '/v1/limits': ({ keys }) => ({
+    subject: keys[0]!,
+    max_sessions: 20,
+    requests_per_minute: 300,
+    request_burst: null,
+  }),
   '/stream/tickets': ({ endedRuns }) => ({ subjects: [...endedRuns.slice(0, 3)] }),
 };
 const METADATA: Json = {
@@ -103,6 +110,7 @@ const METADATA: Json = {
   language: 'ja-JP',
   confidence_score: 0.9,
   transcription: 'hello',
+  speaker: { name: '田中', scores: [0.5] },
 };
 
 function documentOf({ url }: RouteInfo, known: Known): Json | undefined {
