@@ -422,6 +422,23 @@ describe('the console in a browser', () => {
     await sessions.waitFor({ state: 'detached' });
   });
 
+  it('says beside the start of a call when a sign-in ends that cannot be renewed', async () => {
+    const { page } = await visit('/');
+    const endsAt = new Date(Date.now() + 8 * 60_000).toISOString();
+    await page.route('**/v1/me', async route => {
+      const response = await route.fetch();
+      const me = (await response.json()) as object;
+      await route.fulfill({ response, json: { ...me, sign_in_ends_at: endsAt } });
+    });
+    const warning = 'Your sign-in cannot be renewed.';
+    await page.goto('/voice');
+    const session = page.getByRole('region', { name: 'Session' });
+    await session.getByText(warning).waitFor();
+    await session.getByText(/^in [78] minutes$/).waitFor();
+    await page.goto('/settings');
+    await page.getByRole('region', { name: 'Your account' }).getByText(warning).waitFor();
+  });
+
   it('has no barriers on any page, in both languages, light and dark', async () => {
     await script([{ say: ANSWERED }]);
     const { page } = await visit(`/auth/local?token=${stack.servers[0]!.adminToken}`);
