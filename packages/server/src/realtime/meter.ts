@@ -61,6 +61,11 @@ export class Meter {
     return { usage, costUsd, unreported, unpriced: [...this.#unpriced] };
   }
 
+  /** The ids of responses under way. */
+  get open(): readonly string[] {
+    return [...this.#open];
+  }
+
   /** What the event reports as used, if it does. */
   read(event: Json): Costed | undefined {
     if (event.type === 'session.created' || event.type === 'session.updated') {

@@ -301,21 +301,39 @@ describe('a budget', () => {
     expect(await limits.spentUsd()).toBeCloseTo(2 * TURN_USD, 10);
   });
 
-  it('counts a response in full that was cut off before its usage was reported', async () => {
+  /** Closes while the model speaks; `drop` takes the model away instead. */
+  async function cutOff(project: string, drop: boolean): Promise<Session> {
     await bench.simulator.behave({ speed: 1, script: [{ say: 'word '.repeat(200) }] });
-    const project = newProject();
-    const { spentUsd } = await budget(project, 'project_month', 1);
-    const client = await connectClient(bench.host.wsUrl + path, { caller: callerIn(project) });
-    await sessionIdOf(client);
+    if (drop) await bench.simulator.fault({ fault: 'drop', after_ms: 500, times: 1 });
+    const caller = callerIn(project);
+    const client = await connectClient(bench.host.wsUrl + path, { caller });
+    const id = await sessionIdOf(client);
     say(client);
     await client.event('response.output_audio.delta');
-    client.socket.close(1000);
-    const ended = await eventually(async () => {
-      const list = await bench.host.request('/v1/sessions', { caller: callerIn(project) });
-      const { data } = (await list.json()) as { data: { state: string; cost: object }[] };
-      return data[0]?.state === 'ended' && data[0];
+    if (!drop) client.socket.close(1000);
+    await client.closed;
+    return await eventually(async () => {
+      const session = (await (
+        await bench.host.request(`/v1/sessions/${id}`, { caller })
+      ).json()) as Session;
+      return session.ended_at !== null && session;
     });
-    expect(ended.cost).toMatchObject({ unreported: 1 });
+  }
+
+  it('counts what a response had used when its client left', async () => {
+    const project = newProject();
+    const { spentUsd } = await budget(project, 'project_month', 1);
+    const { cost } = await cutOff(project, false);
+    expect(cost).toMatchObject({ unpriced: [], unreported: 0 });
+    expect(cost.usd).toBeGreaterThan(0);
+    expect(await spentUsd()).toBeCloseTo(cost.usd!, 10);
+  });
+
+  it('counts a response in full whose model was lost before it reported its usage', async () => {
+    const project = newProject();
+    const { spentUsd } = await budget(project, 'project_month', 1);
+    const { cost } = await cutOff(project, true);
+    expect(cost).toMatchObject({ unreported: 1 });
     expect(await spentUsd()).toBeCloseTo(RESPONSE_USD, 10);
   });
 

@@ -207,6 +207,9 @@ export class RelayedSession implements RegisteredSession {
       ...(relayLimits && { limits: relayLimits }),
       onServerEvent: text => tap.server(text),
       onClientEvent: text => tap.client(text),
+      // What is cancelled reports what it has used, which counts in full otherwise.
+      lastWords: () =>
+        tap.meter.open.map(response_id => JSON.stringify({ type: 'response.cancel', response_id })),
       upstreamFailureEvent: () =>
         eventOf(new HoldfastError('upstream_error', 'The connection to the model was lost.')),
     });

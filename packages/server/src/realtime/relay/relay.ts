@@ -60,6 +60,8 @@ export interface RelayOptions {
   readonly onClientEvent?: (text: string) => void;
   /** The outcome, once it is decided and before the sockets are closed. */
   readonly onClosing?: (outcome: RelayOutcome) => void;
+  /** Goes upstream ahead of the close frame, where the client or we end the session. */
+  readonly lastWords?: () => readonly string[];
   /** The `error` event that a client gets before its close when the upstream failed. */
   readonly upstreamFailureEvent?: (cause: RelayCause) => string;
 }
@@ -263,6 +265,9 @@ export class Relay implements Ticking, SideEvents {
     this.#deadlineMs = this.#options.ticker.nowMs + this.#limits.closeTimeoutMs;
     if (event !== undefined) this.#count(this.#client.outlet.inject(event));
     this.#client.sendClose(outcome.clientCode, outcome.reason);
+    if (outcome.initiator !== 'upstream') {
+      for (const words of this.#options.lastWords?.() ?? []) this.injectUpstream(words);
+    }
     this.#upstream.sendClose(outcome.upstreamCode, outcome.reason);
     this.#options.onClosing?.(outcome);
     this.#settle();
