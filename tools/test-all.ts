@@ -23,6 +23,7 @@ const STEPS: readonly Step[] = [
     title: 'tests',
     command: ['tools/test.ts'],
     env: {
+      CLIENTS_ALL: '1',
       FUZZ_FRAMES: '1000000',
       FUZZ_REQUESTS: '20000',
       HOSTILE_MESSAGES: '1000000',

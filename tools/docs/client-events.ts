@@ -42,18 +42,32 @@ interface Place {
   isOpen: boolean;
   isAny: boolean;
 }
-type Places = Map<string, Place>;
+export type Places = Map<string, Place>;
 
 /** The JSON text of one listing. */
 export function renderClientEvents(listing: Listing): string {
-  const file = createRequire(import.meta.url)
-    .resolve('openai/resources/realtime/realtime')
-    .replace(/\.m?js$/, '.d.ts');
-  const walk = new Walk(file, listing.leftOut);
-  for (const root of listing.roots) walk.root(root);
-  const events = [...walk.events].sort(([a], [b]) => (a < b ? -1 : 1));
+  const listed = listEvents('openai/resources/realtime/realtime', listing);
+  const events = [...listed].sort(([a], [b]) => (a < b ? -1 : 1));
   const entries = events.map(([type, places]) => renderEvent(type, places));
   return `{\n${entries.join(',\n')}\n}\n`;
+}
+
+/** The events that a module of a client's typings declares, and where their fields stand. */
+export function listEvents(module: string, listing: Listing): ReadonlyMap<string, Places> {
+  const walk = new Walk(declarationsOf(module), listing.leftOut);
+  for (const root of listing.roots) walk.root(root);
+  return walk.events;
+}
+
+/** The fields of one declared type. */
+export function listFields(module: string, name: string): Places {
+  return new Walk(declarationsOf(module), undefined).fields(name);
+}
+
+function declarationsOf(module: string): string {
+  return createRequire(import.meta.url)
+    .resolve(module)
+    .replace(/\.m?js$/, '.d.ts');
 }
 
 function renderEvent(type: string, places: Places): string {
@@ -94,6 +108,14 @@ class Walk {
       this.#event(event, scope);
     }
     if (!isUnion) this.#event(node, this.#scope);
+  }
+
+  fields(name: string): Places {
+    const node = this.#scope.types.get(name);
+    if (node === undefined) throw new Error(`${this.#scope.file} declares no ${name}`);
+    this.#places = new Map();
+    this.#declared(node, this.#scope, '');
+    return this.#places;
   }
 
   #event(node: Node, scope: Scope): void {

@@ -10,6 +10,8 @@ import { sessionDefaultsFile } from '../../packages/server/src/realtime/defaults
 import { parseAgentProfiles } from '../../packages/server/src/runs/agents/profiles.ts';
 import { type ApiRoute, describeApi } from './api.ts';
 import { LISTINGS, renderClientEvents } from './client-events.ts';
+import { readCells } from './clients/cells.ts';
+import { renderClients } from './clients/page.ts';
 import { generatePages } from './pages.ts';
 import { boundsText, propertyRows, typeText } from './schema-text.ts';
 
@@ -137,5 +139,16 @@ describe('npm run docs', () => {
     const script = fileURLToPath(new URL('../docs.ts', import.meta.url));
     const run = promisify(execFile)(process.execPath, [script, '--chek']);
     await expect(run).rejects.toMatchObject({ code: 2 });
+  });
+});
+
+describe('the table of stock clients', () => {
+  it('has no place for what nobody has seen', () => {
+    const { hears = {}, ...others } = readCells();
+    const { 'response.done': _gone, ...rest } = hears;
+    expect(() => renderClients({ ...others, hears: rest })).toThrow(
+      /without a cell: response\.done \(GA\), response\.done response\./,
+    );
+    expect(renderClients()).toContain('| `response.done` |');
   });
 });

@@ -2,6 +2,7 @@ import { renderEnvExample, renderReference } from '../../packages/server/src/con
 import { METRICS } from '../../packages/server/src/platform/telemetry/index.ts';
 import { describeApi } from './api.ts';
 import { LISTINGS, renderClientEvents } from './client-events.ts';
+import { renderClients } from './clients/page.ts';
 import { renderErrors } from './errors-page.ts';
 import { renderEvents } from './events-page.ts';
 import { renderApi } from './http-api-page.ts';
@@ -13,6 +14,7 @@ import { renderPrices } from './prices-page.ts';
 export async function generatePages(): Promise<Map<string, string>> {
   return new Map([
     ['.env.example', renderEnvExample()],
+    ['docs/reference/clients.md', renderClients()],
     ['docs/reference/config.md', renderReference()],
     ['docs/reference/errors.md', renderErrors()],
     ['docs/reference/events.md', renderEvents()],

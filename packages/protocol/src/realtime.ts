@@ -89,7 +89,10 @@ export const translationSecretRequest = z
   })
   .superRefine(refuseMisplaced);
 
-const betaSecret = z.looseObject({ expires_after: expiresAfter }).optional();
+/** The typings of its transcription sessions call the same `expires_at`. */
+const betaSecret = z
+  .looseObject({ expires_after: expiresAfter, expires_at: expiresAfter })
+  .optional();
 
 /** The beta's `POST /v1/realtime/sessions` and `…/transcription_sessions`: flat. */
 export const betaSessionRequest = z.looseObject({

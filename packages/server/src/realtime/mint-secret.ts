@@ -183,7 +183,7 @@ export async function mintBetaSession(
 ) {
   const leftOut: string[] = [];
   const session = realtimeSessionConfig.parse(gaOf(flat, leftOut, type));
-  const { expires_after } = client_secret ?? {};
+  const expires_after = client_secret?.expires_after ?? client_secret?.expires_at;
   const minted = await mintSecret(deps, by, { session, expires_after });
   const toPreview = type === 'transcription' ? transcriptionToPreview : sessionToPreview;
   return {
