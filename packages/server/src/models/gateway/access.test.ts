@@ -1,4 +1,5 @@
 /** Who may call, and what of a call reaches the provider, and of its answer the caller. */
+import { ReadableStream } from 'node:stream/web';
 import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { CATALOGUE_KEY } from '../testing/host.ts';
@@ -50,6 +51,26 @@ describe('denied', () => {
     for (const { token } of [expired, revoked]) {
       expect((await post(RESPONSES, ASKED, bearer(token))).status).toBe(401);
     }
+    expect(world.upstream.seen).toEqual([]);
+  });
+
+  it('a token that is revoked while the body of its call is awaited', async () => {
+    const { id, token } = await world.host.newRun();
+    const known = async () => {
+      const models = '/model/openai/v1/models';
+      return (await world.host.request(models, { headers: bearer(token) })).status;
+    };
+    async function* late() {
+      yield JSON.stringify(ASKED).slice(0, 5);
+      // Asked later, so the call was let in when this is answered.
+      expect(await known()).toBe(200);
+      await world.database.transaction(trx => world.host.gateway.revokeRunTokens(trx, id));
+      yield JSON.stringify(ASKED).slice(5);
+    }
+    const init = { method: 'POST', body: ReadableStream.from(late()), duplex: 'half' };
+    const headers = bearer(token);
+    const answer = await world.host.request(RESPONSES, { ...init, headers } as RequestInit);
+    expect(answer.status).toBe(401);
     expect(world.upstream.seen).toEqual([]);
   });
 
