@@ -188,6 +188,8 @@ describe('tests left out', () => {
 describe('texts', () => {
   it.each([
     ['open-end', `// ${'TO'}DO: later`],
+    ['merge-mark', `${'<'.repeat(7)} HEAD`],
+    ['merge-mark', `${'>'.repeat(7)} 1234567 (A commit)`],
     ['untyped', `// @ts-${'ignore'}`],
     ['own-path', `const dir = '/home/${'reader'}/x';`],
     ['own-path', `const dir = '/somewhere/${'holdfast'}/data';`],

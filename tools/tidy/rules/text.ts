@@ -4,13 +4,15 @@ import type { Project } from '../project.ts';
 const OPEN_ENDS = new RegExp(
   `\\b(${['TO', 'FIX'].map((w, i) => w + ['DO', 'ME'][i]).join('|')})\\b`,
 );
+const MERGE_MARK = /^(<{7}|>{7}) /;
 const UNTYPED = new RegExp(`@ts-${'(ignore|nocheck)'}`);
 const HOME_FOLDER = /(^|[\s"'`(=:])\/(home|Users)\/[A-Za-z0-9._-]+\//;
 const PUBLIC_REGISTRY = 'registry.npmjs.org';
 
 /**
- * What no file may contain: open ends, paths and registries of the machine where it was written,
- * and, in the lock file, where packages came from (`npm ci` takes them from the registry in use).
+ * What no file may contain: open ends, marks of a merge, paths and registries of the machine where
+ * it was written, and, in the lock file, where packages came from (`npm ci` takes them from the
+ * registry in use).
  */
 export function* plainText({ root, files }: Project): Generator<Fault> {
   const ownFolder = root.replace(/\/$/, '');
@@ -19,6 +21,7 @@ export function* plainText({ root, files }: Project): Generator<Fault> {
     for (const [index, line] of text.split('\n').entries()) {
       const at = { file: path, line: index + 1 };
       if (OPEN_ENDS.test(line)) yield { rule: 'open-end', ...at, message: 'finish it or drop it' };
+      if (MERGE_MARK.test(line)) yield { rule: 'merge-mark', ...at, message: 'resolve it' };
       if (UNTYPED.test(line)) yield { rule: 'untyped', ...at, message: 'types are switched off' };
       if (HOME_FOLDER.test(line) || includesPath(line, ownFolder)) {
         yield { rule: 'own-path', ...at, message: 'a path of one machine' };
