@@ -88,6 +88,46 @@ describe('the openai package', () => {
     realtime.close();
   });
 
+  /** What the provider answers next, so often. */
+  const refuse = async (rule: Record<string, unknown>) => {
+    const body = JSON.stringify({ fault: 'refuse', ...rule });
+    const answer = await fetch(`${stack.simulatorUrl}/_simulator/faults`, { method: 'POST', body });
+    expect(answer.status).toBe(201);
+  };
+
+  it.each([
+    [404, 'DeploymentNotFound', 'The API deployment for this resource does not exist.'],
+    [429, 'insufficient_quota', 'You exceeded your current quota.'],
+  ])('hears why the model refuses with %d %s, and connects no more', async (...refusal) => {
+    const [status, code, message] = refusal;
+    // Once: whoever asks again is let in.
+    await refuse({ status, code, message, times: 1 });
+    const realtime = new OpenAIRealtimeWS(
+      { model: 'gpt-realtime', reconnect: true, options: { ca } },
+      socketClient(),
+    );
+    const { until } = collect(realtime as Realtime);
+    const closed = new Promise(resolve => realtime.on('close', resolve));
+    const { error } = (await until('client_error')) as { error: { error: object } };
+    expect(error.error).toMatchObject({ code, message: expect.stringContaining(message) });
+    expect(await closed).toBe(4000);
+  });
+
+  it.each([
+    [401, 'invalid_api_key', 502, 'upstream_rejected'],
+    [429, 'insufficient_quota', 424, 'insufficient_quota'],
+  ])('does not place a call again that is refused with %d %s', async (...refusal) => {
+    const [status, code, answered, shown] = refusal;
+    const { sdp, close } = await offerCall();
+    await refuse({ status, code, times: 1, routes: ['calls'] });
+    const placing = rest().realtime.calls.create({
+      sdp,
+      session: { type: 'realtime', model: 'gpt-realtime' },
+    });
+    await expect(placing).rejects.toMatchObject({ status: answered, code: shown });
+    await close();
+  });
+
   it('talks in the shape of Azure', async () => {
     const azure = new AzureOpenAI({
       apiKey: 'azure-key',
