@@ -55,7 +55,8 @@ withRunsHost(open => {
         const get = (path: string) => host.send('GET', path, undefined, other);
         expect((await get(`/v1/runs/${run}`)).body).toMatchObject({ id: run, summary: null });
         const { data } = (await get(`/v1/runs/${run}/events`)).body;
-        expect(data).toMatchObject([{ type: 'run.created', redacted: true }]);
+        const trace_id = expect.stringMatching(/^[0-9a-f]{32}$/);
+        expect(data).toMatchObject([{ type: 'run.created', redacted: true, trace_id }]);
         expect(JSON.stringify(data)).not.toContain('a secret wish');
         const messages = await get(`/v1/tasks/${task}/messages`);
         expect(messages.body.data).toMatchObject([{ number: 1, instruction: null }]);

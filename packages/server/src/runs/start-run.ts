@@ -71,6 +71,7 @@ export async function startRuns(
           continues: request.continues ?? null,
           instruction,
         })),
+        caller.trace?.traceId,
       );
     },
   });
@@ -162,33 +163,36 @@ export async function retryRun(
       await store.reopenTask(trx, run.task_id);
       const { project_id, task_id, message_id, repository_id } = run;
       const { agent, model, base_ref, continues } = run;
-      return insertRuns(deps, trx, [
-        {
-          id: newId('run'),
-          project_id,
-          task_id,
-          message_id,
-          repository_id,
-          created_by: owner,
-          agent,
-          model,
-          base_ref,
-          retry_of: run.id,
-          continues,
-          instruction,
-        },
-      ]);
+      const draft = {
+        id: newId('run'),
+        project_id,
+        task_id,
+        message_id,
+        repository_id,
+        created_by: owner,
+        agent,
+        model,
+        base_ref,
+        retry_of: run.id,
+        continues,
+        instruction,
+      };
+      return insertRuns(deps, trx, [draft], caller.trace?.traceId);
     },
   });
   if (!repeated) announceRuns(deps, answer);
   return answer;
 }
 
-/** Inserts each run with its subject, its key, its job and its first event. */
+/**
+ * Inserts each run with its subject, its key, its job and its first event, whose trace all later
+ * events of the run have.
+ */
 export async function insertRuns(
   deps: DriverDeps,
   trx: Trx,
   drafts: readonly RunDraft[],
+  traceId?: string,
 ): Promise<StartedRuns> {
   for (const { instruction, ...row } of drafts) {
     const { id, project_id: projectId, created_by: createdBy } = row;
@@ -202,6 +206,7 @@ export async function insertRuns(
       subject: id,
       actor: createdBy,
       appendId: newUuidV7(),
+      traceId,
       events: [{ type: 'run.created', data, private: { instruction } }],
     });
   }
