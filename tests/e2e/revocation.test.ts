@@ -106,6 +106,7 @@ describe('a key that is revoked at another process', () => {
     const kept = await newKey('Developer');
     const own = await speak(key);
     const secret = await post<{ value: string }>('/v1/realtime/client_secrets', key, {
+      session: { model: 'gpt-realtime' },
       holdfast: { max_sessions: 3 },
     });
     const bySecret = await speak(secret.value);

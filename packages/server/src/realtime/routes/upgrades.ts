@@ -49,7 +49,6 @@ export function realtimeUpgrades(deps: UpgradeDeps): Route[] {
 /** What the same request will meet again: the caller must change it, or have a budget raised. */
 const SPOKEN: ReadonlySet<string> = new Set([
   'unknown_model',
-  'forbidden',
   'invalid_request',
   'budget_exceeded',
 ]);
@@ -65,8 +64,10 @@ async function refuseInWords(
   thrown: unknown,
 ): Promise<void> {
   const error = toHoldfastError(thrown);
-  if (!SPOKEN.has(error.code)) throw error;
   const { code, field } = error;
+  // Whether somebody may do a thing at all is answered like everywhere else.
+  const isOtherModel = code === 'forbidden' && field === 'model';
+  if (!SPOKEN.has(code) && !isOtherModel) throw error;
   deps.telemetry.log.info('session.refused', { request_id: upgrade.requestId, code, field });
   const client = acceptUpgrade({ ...upgrade, speaksBeta: spokenBy(upgrade) === 'preview' });
   const events = [eventOf(error)];
