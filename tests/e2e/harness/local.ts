@@ -173,7 +173,8 @@ function pids(): number[] {
 function nameOf(commandLine: string, environment: readonly string[]): string {
   const words = commandLine.split('\0');
   if (/^npm start/.test(commandLine) || words[1]?.endsWith('/npm')) return 'npm';
-  if (words.some(word => word.endsWith('tools/start.mjs')) && words[0] !== 'sh') return 'launcher';
+  const isLauncher = words.some(word => /tools\/start\.(ts|mjs)$/.test(word));
+  if (isLauncher && words[0] !== 'sh') return 'launcher';
   if (words.some(word => word.endsWith('server/src/main.ts'))) {
     return environment.includes('HOLDFAST_ROLES=worker') ? 'worker' : 'server';
   }
