@@ -6,8 +6,11 @@ const SPAWNING = [
   'packages/server/src/runs/{agents,sandbox,tasks,worker,workspace}/**/*.test.ts',
   'tools/**/*.test.ts',
 ];
-/** Tests wait for timers and processes about as long as they compute: one more than cores. */
-const WORKERS = Math.min(availableParallelism() + 1, 8);
+/**
+ * Tests wait for timers and processes as long as they compute, those that take longest even longer
+ * (a file of theirs keeps about half a core busy): two more than cores.
+ */
+const WORKERS = Math.min(availableParallelism() + 2, 8);
 
 /**
  * The end-to-end tests, which start whole servers and a browser, come first: they take longest, and
