@@ -100,15 +100,17 @@ it('begins a trace where the caller has none, and invents no user', async () => 
 
 it.each(['', 'with space', 'x'.repeat(129)])('refuses %j as an identifier', async identifier => {
   const headers = { 'OpenAI-Safety-Identifier': identifier };
-  const refusal = await connectClient(host.wsUrl + PATH, { headers }).catch(error => error);
-  expect(refusal).toMatchObject({ status: 400, body: { error: { param: expect.any(String) } } });
+  const client = await connectClient(host.wsUrl + PATH, { headers });
+  const param = 'openai-safety-identifier';
+  expect(await client.event('error')).toMatchObject({ error: { code: 'invalid_request', param } });
+  expect((await client.closed).code).toBe(1008);
 });
 
 it('tells the provider whom a client secret was minted for, whatever its holder says', async () => {
   const minted = await host.request('/v1/realtime/client_secrets', {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'OpenAI-Safety-Identifier': 'user-7' },
-    body: '{}',
+    body: JSON.stringify({ session: { type: 'realtime', model: 'gpt-realtime' } }),
   });
   const { value: bearer } = (await minted.json()) as { value: string };
   const headers = { 'OpenAI-Safety-Identifier': 'somebody-else' };
