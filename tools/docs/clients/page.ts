@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { code, heading, page, table } from '../markdown.ts';
 import { type Cells, readCells, type Verdicts } from './cells.ts';
+import { KINDS, OPENED } from './kinds.ts';
 import { parametersOf, SECTIONS, type Section, type SectionName } from './sections.ts';
 
 /** Of what has no cell. */
@@ -20,6 +21,7 @@ export function renderClients(cells: Cells = readCells()): string {
   return page([
     ...heading('What stock clients say and hear', '`tools/docs/clients`'),
     ...INTRODUCTION,
+    ...sessionTypes(),
     ...sections.flatMap(([name, section]) => renderSection(name, section, cells)),
   ]);
 }
@@ -53,6 +55,15 @@ const INTRODUCTION = [
   'A number behind a verdict counts parameters, the event without any as one.',
   '',
 ];
+
+/** Which types of sessions the clients open. */
+function sessionTypes(): string[] {
+  const rows = Object.entries(OPENED).map(([client, row]) => [
+    client,
+    ...KINDS.map(kind => row[kind]),
+  ]);
+  return ['## What clients open', '', ...table(['', ...KINDS], rows), ''];
+}
 
 function missingCells(name: SectionName, section: Section, cells: Cells): string[] {
   return [...section.rows].flatMap(([row, places]) =>
