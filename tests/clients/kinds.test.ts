@@ -93,12 +93,14 @@ async function agentTalks(url: string, key: string): Promise<string> {
 
 async function agentJoins(callId: string): Promise<string> {
   const transport = new OpenAIRealtimeSIP();
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  transport.on('error', reject);
   transport.on('*', event => {
-    if (event.type === 'session.created') resolve();
+    if (event.type === 'session.updated') resolve();
   });
   const url = `${host.wsUrl}/v1/realtime?call_id=${callId}`;
-  await transport.connect({ apiKey, callId, url });
+  // The model that the call was accepted with; by default it names its own.
+  await transport.connect({ apiKey, callId, url, model });
   await promise;
   transport.close();
   return 'works';
