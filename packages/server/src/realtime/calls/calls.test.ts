@@ -26,16 +26,19 @@ async function place(
     bearer?: string;
     form?: Record<string, unknown>;
     base?: string;
+    /** Where the offer is posted, below `base`. */
+    path?: string;
     hasChannel?: boolean;
   } = {},
 ): Promise<Placed> {
-  const { host = bench.host, bearer, form, base = '/v1/realtime', hasChannel = true } = options;
+  const { host = bench.host, bearer, form, base = '/v1/realtime', path = '/calls' } = options;
+  const { hasChannel = true } = options;
   const client = new WebRtcClient({ hasChannel });
   const sdp = await client.offer();
   const body = new FormData();
   body.set('sdp', new Blob([sdp], { type: 'application/sdp' }));
   body.set('session', new Blob([JSON.stringify(form)], { type: 'application/json' }));
-  const response = await host.request(`${base}/calls?model=gpt-realtime`, {
+  const response = await host.request(`${base}${path}?model=gpt-realtime`, {
     method: 'POST',
     headers: {
       ...(form === undefined && sdpType),
@@ -451,5 +454,24 @@ describe("the seeds' way", () => {
     expect(record).toBeDefined();
     await endOf(minted.id);
     await client.close();
+  });
+});
+
+describe('offers of other clients', () => {
+  it.each(['/v1/realtime', '/openai/v1/realtime'])('are taken at %s itself', async base => {
+    const { client, sessionId } = await place({ base, path: '' });
+    expect(await bench.session(sessionId)).toMatchObject({ transport: 'webrtc', type: 'realtime' });
+    await client.close();
+    await bench.host.request(`/v1/sessions/${sessionId}/end`, { method: 'POST' });
+  });
+
+  it('may be for a transcription', async () => {
+    const audio = { input: { transcription: { model: 'gpt-4o-transcribe' } } };
+    const { client, sessionId } = await place({ form: { type: 'transcription', audio } });
+    const created = client.events.all.find(event => event.type === 'session.created');
+    expect(created?.session).toMatchObject({ type: 'transcription', audio });
+    expect(await bench.session(sessionId)).toMatchObject({ type: 'transcription' });
+    await client.close();
+    await bench.host.request(`/v1/sessions/${sessionId}/end`, { method: 'POST' });
   });
 });
