@@ -51,6 +51,8 @@ export async function insert(trx: Trx, session: NewSession): Promise<SessionRow>
       basis: basisText(session.basis),
       locked: session.locked.join(','),
       call_id: session.callId,
+      // Of a telephone call before it is accepted: whoever finds the row can hang it up.
+      upstream_call_id: session.transport === 'sip' ? session.callId : null,
       replica: session.replica,
       revision: session.revision,
       expires_at: afterMs(session.expiresInMs),

@@ -154,6 +154,10 @@ export class SessionSweep implements Component {
         throw error;
       });
     if (lease === null) return;
+    // Accepting a telephone call was begun; the provider may have taken it.
+    if (row?.state === 'created') {
+      await hangUpPersistently(deps.telemetry.log, () => deps.hangUpOrphan(row));
+    }
     const lost = row?.state === 'connected';
     const input = lost
       ? { type: 'lose' as const, reason: 'replica_lost' as const }

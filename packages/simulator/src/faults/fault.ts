@@ -52,6 +52,8 @@ export interface PendingRequest {
   socket: Socket;
   /** Answers in the provider's error shape and ends the connection or response. */
   refuse(refusal: Refusal): void;
+  /** Over HTTP: what is answered later is not sent; the connection ends after that. */
+  loseAnswer?(afterMs: number): void;
 }
 
 export interface Refusal {

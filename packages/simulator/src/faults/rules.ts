@@ -14,6 +14,7 @@ import { expire } from './expire.ts';
 import type { Fault, FaultTarget, PendingRequest, Route } from './fault.ts';
 import { hang } from './hang.ts';
 import { lifetime } from './lifetime.ts';
+import { loseAnswer } from './lose-answer.ts';
 import { malformed } from './malformed.ts';
 import { mutePongs } from './mute-pongs.ts';
 import { refuse } from './refuse.ts';
@@ -26,6 +27,7 @@ export const FAULTS = {
   refuse,
   hang,
   reset_before_open: resetBeforeOpen,
+  lose_answer: loseAnswer,
   delay_open: delayOpen,
   delay_first_event: delayFirstEvent,
   lifetime,
@@ -44,6 +46,7 @@ export const faultRule = z.discriminatedUnion('fault', [
   refuse.schema,
   hang.schema,
   resetBeforeOpen.schema,
+  loseAnswer.schema,
   delayOpen.schema,
   delayFirstEvent.schema,
   lifetime.schema,

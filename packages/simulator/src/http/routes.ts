@@ -80,7 +80,13 @@ async function dispatch(app: App, request: IncomingMessage, response: ServerResp
     const model = url.searchParams.get('model') ?? undefined;
     const rules = app.faults.take(name, model);
     const refuse = (refusal: HttpError['refusal']) => sendRefusal(response, refusal);
-    if (await befallRequest(rules, { socket: request.socket, refuse })) return;
+    const loseAnswer = (afterMs: number) => {
+      response.end = () => {
+        setTimeout(() => response.destroy(), afterMs).unref();
+        return response;
+      };
+    };
+    if (await befallRequest(rules, { socket: request.socket, refuse, loseAnswer })) return;
     return handle({ app, request, response, url, rules, params: match.slice(1) });
   }
   throw new HttpError(404, `Invalid URL (${request.method} ${url.pathname.slice(0, 200)})`);

@@ -22,6 +22,13 @@ export function isOrphan(row: Pick<SessionRow, 'transport' | 'state' | 'replica'
   return row.transport !== 'websocket' && !isFinal(row.state) && row.replica === null;
 }
 
+/** Whether the provider carries the call, as far as is known here. */
+export function isPlaced<T extends Pick<SessionRow, 'state' | 'upstream_call_id'>>(
+  row: T,
+): row is T & { upstream_call_id: string } {
+  return !isFinal(row.state) && row.state !== 'created' && row.upstream_call_id !== null;
+}
+
 /**
  * Hangs up a call that no replica holds, by its row; once. Does nothing for a row that never became
  * a call, or whose model is no longer in the catalogue, because then the upstream is unknown.
@@ -48,15 +55,16 @@ export async function hangUpOrphan(
 export async function hangUpPersistently(
   log: Logger,
   hangUp: () => Promise<void>,
-  limits: Pick<CallLimits, 'hangUpAttempts' | 'backoffMinMs'> = defaultCallLimits,
+  limits: Partial<CallLimits> = {},
 ): Promise<boolean> {
-  for (let attempt = 1; attempt <= limits.hangUpAttempts; attempt++) {
+  const { hangUpAttempts, backoffMinMs } = { ...defaultCallLimits, ...limits };
+  for (let attempt = 1; attempt <= hangUpAttempts; attempt++) {
     try {
       await hangUp();
       return true;
     } catch (error) {
       log.warn('call.hangup_failed', { attempt, error });
-      await delay(limits.backoffMinMs * 2 ** attempt, undefined, { ref: false });
+      await delay(backoffMinMs * 2 ** attempt, undefined, { ref: false });
     }
   }
   return false;

@@ -14,7 +14,6 @@ import { passedOn } from '../passed-on.ts';
 import type { Json } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
 import type { SessionRegistry } from '../registry.ts';
-import { isFinal } from '../session.ts';
 import { typeOf } from '../session-type.ts';
 import { modelOf } from '../socket.ts';
 import * as store from '../store.ts';
@@ -22,7 +21,7 @@ import type { SessionRow } from '../tables.ts';
 import { connectSession, transition } from '../transitions.ts';
 import { reportAgain } from '../upstream.ts';
 import { CallSession, type CallSessionOptions } from './call-session.ts';
-import { hangUpOrphan, isOrphan } from './hang-up.ts';
+import { hangUpOrphan, isOrphan, isPlaced } from './hang-up.ts';
 import type { CallLimits } from './limits.ts';
 import { createUpstreamCall, hangUpUpstream } from './upstream-call.ts';
 
@@ -81,7 +80,7 @@ async function forSideband(deps: CallsDeps, caller: Caller, callId: string): Pro
   const row = await findByCall(deps.database.db, callId);
   const target = row === undefined ? null : targetOf(row);
   const standing = authorize('realtime.sideband', caller.principal, target);
-  if (isFinal(row!.state) || row!.upstream_call_id === null) {
+  if (!isPlaced(row!)) {
     throw new HoldfastError('gone', 'This call is over.');
   }
   await recordAdmin(deps.audit, standing, { caller, action: 'calls.sideband', target: callId });

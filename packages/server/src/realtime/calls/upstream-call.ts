@@ -52,6 +52,18 @@ export function createUpstreamCall(upstream: Upstream, offer: CallOffer): Promis
 
 const NOT_TAKEN: ReadonlySet<number> = new Set([429, 503]);
 
+/**
+ * Whether a command that failed may stand for a call that goes on: it was sent, and the provider
+ * has not said that it refuses. What a gateway answers in its place says nothing.
+ */
+export function mayBeTaken(error: unknown): boolean {
+  const cause = error instanceof HoldfastError ? error.cause : undefined;
+  if (!(cause instanceof UpstreamFault)) return false;
+  if (cause.words === undefined) return !isUnsent(cause.cause);
+  const { status } = cause.words;
+  return !NOT_TAKEN.has(status) && (status < 400 || status === 408 || status >= 500);
+}
+
 function wasNotTaken({ code, cause }: HoldfastError): boolean {
   if (code === 'upstream_refused' || !(cause instanceof UpstreamFault)) return false;
   return cause.words === undefined ? isUnsent(cause.cause) : NOT_TAKEN.has(cause.words.status);

@@ -4,12 +4,12 @@ import { authorize } from '../../auth/index.ts';
 import { HoldfastError, parseJson } from '../../kernel/index.ts';
 import { isUniqueViolation } from '../../platform/database/index.ts';
 import { authorizeRow, type Caller, targetOf } from '../../work/index.ts';
+import { hangUpPersistently, isPlaced } from '../calls/hang-up.ts';
 import { type CallsDeps, fail, hold } from '../calls/service.ts';
-import { commandUpstream, hangUpUpstream } from '../calls/upstream-call.ts';
+import { commandUpstream, hangUpUpstream, mayBeTaken } from '../calls/upstream-call.ts';
 import { openTraced, type TracedSession } from '../open-traced.ts';
 import { isObject } from '../preview/session.ts';
 import { findByCall } from '../queries.ts';
-import { isFinal } from '../session.ts';
 import { announceCall, forgetCall, isAnnounced } from '../store.ts';
 import { isSigned, WEBHOOK_HEADERS } from './signature.ts';
 
@@ -69,13 +69,11 @@ export function createSipCalls(deps: SipDeps): SipCalls {
         action: 'calls.refer',
         target: callId,
       });
-      const { upstream_call_id, model, project_id } = row;
       if (row.transport !== 'sip') {
         throw new HoldfastError('invalid_request', 'Only calls by telephone can be transferred.');
       }
-      if (isFinal(row.state) || upstream_call_id === null) {
-        throw new HoldfastError('gone', 'This call is over.');
-      }
+      if (!isPlaced(row)) throw new HoldfastError('gone', 'This call is over.');
+      const { upstream_call_id, model, project_id } = row;
       const upstream = deps.models.upstream(deps.models.resolve(model), project_id);
       const { requestId } = caller;
       await commandUpstream(upstream, { callId: upstream_call_id, verb: 'refer', body, requestId });
@@ -175,7 +173,10 @@ async function accept(
     accepted = true;
     await hold(deps, caller, { ...opened, upstream, callId, config, locked: [] });
   } catch (thrown) {
-    if (accepted) await hangUpUpstream(upstream, callId, requestId).catch(() => {});
+    if (accepted || mayBeTaken(thrown)) {
+      const hangUp = () => hangUpUpstream(upstream, callId, requestId);
+      await hangUpPersistently(opened.log, hangUp, deps.callLimits);
+    }
     const error = await fail(deps, opened, thrown);
     // The call may still ring: another try must find its id free.
     if (!accepted) await forgetCall(deps.database.db, opened.row.id);

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { sql } from 'kysely';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useBench } from '../testing/bench.ts';
@@ -130,6 +131,42 @@ describe('a telephone call', () => {
     expect((await post(bench.host, `${id}/reject`)).status).toBe(409);
     const elsewhere = await post(bench.host, `${id}/accept`, ACCEPT, 'Developer:zoe:another');
     expect(elsewhere.status).toBe(404);
+  });
+
+  it('is hung up where the answer to its acceptance is lost, and its id is free', async () => {
+    const { id } = await ring();
+    await bench.simulator.fault({ fault: 'lose_answer', routes: ['accept'], times: 1 });
+    const caller = 'Developer:lou:default';
+    expect((await post(bench.host, `${id}/accept`, ACCEPT, caller)).status).toBe(502);
+    expect(await stateOf(id)).toBe('ended');
+    const again = await post(bench.host, `${id}/accept`, ACCEPT, caller);
+    expect(await again.json()).toMatchObject({ error: { code: 'call_id_not_found' } });
+  });
+
+  it('is hung up by another replica where the one that accepts it dies over that', async () => {
+    const { id } = await ring();
+    const host = await openRealtimeHost(bench.database, { upstreamUrl: bench.simulator.url });
+    await bench.simulator.fault({
+      fault: 'lose_answer',
+      routes: ['accept'],
+      times: 1,
+      after_ms: 2_000,
+    });
+    const caller = 'Developer:lou:default';
+    const accepting = post(host, `${id}/accept`, ACCEPT, caller);
+    await eventually(async () => (await stateOf(id)) === 'open');
+    const reason = await eventually(async () => {
+      await sql`update replicas set beat_at = clock_timestamp() - interval '1 day'
+        where id = ${host.leases.replica}`.execute(bench.database.db);
+      await bench.host.realtime.sweep.sweep();
+      const { rows } = await sql<{ close_reason: string | null }>`
+        select close_reason from sessions where call_id = ${id}`.execute(bench.database.db);
+      return rows[0]?.close_reason ?? false;
+    });
+    expect(reason).toBe('replica_lost');
+    expect(await simulator(`sip/${id}`)).toMatchObject({ state: 'ended', reason: 'hangup' });
+    await accepting;
+    await host.close();
   });
 
   it('takes a place, and gives it back where the provider refuses', async () => {
