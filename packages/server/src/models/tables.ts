@@ -35,6 +35,7 @@ type Tables = {
     settled_usd: number | null;
     created_at: Generated<Date>;
     settled_at: Date | null;
+    charge_id: string | null;
   };
   budgets: BudgetTable;
   budget_notices: { budget_id: string; about: string; percent: number };

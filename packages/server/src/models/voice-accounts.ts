@@ -1,8 +1,15 @@
 import type { SessionType } from '@holdfast/protocol';
-import { type Clock, HoldfastError } from '../kernel/index.ts';
+import { type Clock, type HoldfastError, newId } from '../kernel/index.ts';
 import type { Database, Trx } from '../platform/database/index.ts';
+import { isHeld, type Lease } from '../platform/leases/index.ts';
 import type { Telemetry } from '../platform/telemetry/index.ts';
-import { reserve, reserveIn, settleSession } from './budgets/reservations.ts';
+import { reserveIn } from './budgets/reservations.ts';
+import {
+  type ChargeOutcome,
+  chargeSession,
+  type NextReservation,
+  type SessionCharge,
+} from './budgets/session-charges.ts';
 import { countCall, settleSoon } from './budgets/settlement.ts';
 import type { Models } from './models.ts';
 import { currentPrice, dayOf } from './prices.ts';
@@ -34,7 +41,7 @@ interface VoiceSession {
 interface Turn extends NextResponse {
   /** The model that transcribes the user, as far as it is known. */
   readonly transcriptionModel: string | undefined;
-  /** Responses that are under way, or may begin: each is reserved. */
+  /** Responses under way: each is reserved. */
   readonly responses: number;
 }
 
@@ -44,8 +51,15 @@ export interface VoiceAccounts {
    * `invalid_request` where a budget applies and the price is not known.
    */
   open(trx: Trx, session: VoiceSession, first: FirstResponse): Promise<void>;
-  /** The account of a session that this process holds. `onRefused` is called once. */
-  hold(session: VoiceSession, onRefused: (error: HoldfastError) => void): VoiceAccount;
+  /**
+   * The account of a session that this process holds by that lease; once another has it, this
+   * account writes nothing. `onRefused` is called once.
+   */
+  hold(
+    session: VoiceSession,
+    lease: Lease,
+    onRefused: (error: HoldfastError) => void,
+  ): VoiceAccount;
 }
 
 type FirstResponse = Pick<Turn, 'maxOutputTokens' | 'transcriptionModel'>;
@@ -55,8 +69,8 @@ export interface VoiceAccount {
   readonly model: string;
   /** What that cost, to be settled with the turn; null: a price is not known. */
   add(used: VoiceUsage, transcriptionModel?: string): number | null;
-  /** A response is over whose usage was not reported: the turn costs what was reserved. */
-  addUnreported(): void;
+  /** Responses are over whose usage was not reported: the turn costs what was reserved. */
+  addUnreported(responses: number): void;
   /** Settles what was added, and reserves. Returns at once; never throws. */
   turn(next: Turn): void;
   /** While a budget has not yet allowed or refused a turn. Never rejects. */
@@ -75,14 +89,14 @@ export interface VoiceAccountsDeps {
 export function createVoiceAccounts(deps: VoiceAccountsDeps): VoiceAccounts {
   return {
     async open(trx, session, { maxOutputTokens, transcriptionModel }) {
-      const turn = { inputTokens: 0, maxOutputTokens, transcriptionModel, responses: 1 };
+      const turn = { inputTokens: 0, maxOutputTokens, transcriptionModel, responses: 0 };
       const unpriced =
         transcriptionModel !== undefined && priceOf(deps, transcriptionModel) === undefined
           ? transcriptionModel
           : undefined;
       await reserveIn(trx, requestOf(deps, session, { turn, unpriced }));
     },
-    hold: (session, onRefused) => new Account(deps, session, onRefused),
+    hold: (session, lease, onRefused) => new Account(deps, session, lease, onRefused),
   };
 }
 
@@ -100,28 +114,30 @@ function requestOf(
   const by = type === 'transcription' ? (turn.transcriptionModel ?? model) : model;
   const known = deps.models.voicePrices(by);
   const each = known && nextResponseUsd(priceOf(deps, by), known, turn);
-  const usd = unpriced !== undefined || each == null ? null : each * turn.responses;
+  const usd = unpriced !== undefined || each == null ? null : each * Math.max(1, turn.responses);
   const caller = { projectId, owner, runId: null };
   return { caller, model: unpriced ?? by, usd, sessionId: id };
 }
-
-const REFUSALS: readonly string[] = ['budget_exceeded', 'invalid_request'];
 
 class Account implements VoiceAccount {
   readonly model: string;
   readonly #deps: VoiceAccountsDeps;
   readonly #session: VoiceSession;
+  readonly #lease: Lease;
   readonly #onRefused: (error: HoldfastError) => void;
   /** Bounded, for metrics. */
   readonly #label: string;
   #owedUsd = 0;
-  #unreported = false;
+  /** Responses. */
+  #unreported = 0;
+  /** The latest charge, until it is known to be written. */
+  #doubtful: SessionCharge | undefined;
   #unpriced: string | undefined;
   #next: Turn | undefined;
   #working: Promise<void> | undefined;
   /** Some budget applied to the latest reservation, as far as is known. */
   #limited = true;
-  /** What could not be reserved, though a response may be under way. */
+  /** One response, where it could not be reserved and yet may be under way. */
   #refusedUsd = 0;
   /** No more is reserved: it was refused, or the session is over. */
   #over = false;
@@ -129,10 +145,12 @@ class Account implements VoiceAccount {
   constructor(
     deps: VoiceAccountsDeps,
     session: VoiceSession,
+    lease: Lease,
     onRefused: (error: HoldfastError) => void,
   ) {
     this.#deps = deps;
     this.#session = session;
+    this.#lease = lease;
     this.model = session.model;
     this.#onRefused = onRefused;
     const isListed = deps.models.list.some(model => model.id === session.model);
@@ -154,8 +172,8 @@ class Account implements VoiceAccount {
     return usd;
   }
 
-  addUnreported(): void {
-    this.#unreported = true;
+  addUnreported(responses: number): void {
+    this.#unreported += responses;
   }
 
   turn(next: Turn): void {
@@ -172,7 +190,7 @@ class Account implements VoiceAccount {
   async close(): Promise<void> {
     this.#over = true;
     await this.#working;
-    if (this.#unreported) this.#owedUsd = Math.max(this.#owedUsd, this.#refusedUsd);
+    this.#owedUsd = Math.max(this.#owedUsd, this.#unreported * this.#refusedUsd);
     await this.#settle();
   }
 
@@ -181,48 +199,57 @@ class Account implements VoiceAccount {
     while (this.#next !== undefined && !this.#over) {
       const turn = this.#next;
       this.#next = undefined;
-      await this.#settle();
-      await this.#reserve(turn);
+      await this.#settle(turn);
     }
   }
 
-  async #settle(): Promise<void> {
-    const { database, telemetry } = this.#deps;
-    const { id, model, projectId, owner } = this.#session;
-    const session = { id, model, caller: { projectId, owner, runId: null } };
-    const charge = { usd: this.#owedUsd, atLeastReserved: this.#unreported };
+  async #settle(turn?: Turn): Promise<void> {
+    // What may have been written goes first, as it was.
+    if (this.#doubtful !== undefined && !(await this.#write(this.#doubtful, turn))) return;
+    // `close` settles the rest, and what is reserved for it.
+    if (turn !== undefined && this.#over) return;
+    const charge = { id: newId('rsv'), usd: this.#owedUsd, atLeastReserved: this.#unreported > 0 };
     this.#owedUsd = 0;
-    this.#unreported = false;
-    const settled = await settleSoon(
-      { db: database.db, telemetry },
-      {
-        ...charge,
-        settle: (executor, one) => settleSession(executor, session, one),
-        model: this.#label,
-        about: { session_id: id },
-      },
-    );
-    if (settled !== undefined) return;
-    this.#owedUsd += charge.usd;
-    this.#unreported ||= charge.atLeastReserved;
+    this.#unreported = 0;
+    await this.#write(charge, turn);
   }
 
-  async #reserve(turn: Turn): Promise<void> {
-    const request = requestOf(this.#deps, this.#session, { turn, unpriced: this.#unpriced });
-    try {
-      this.#limited = (await reserve(this.#deps.database, request)).isLimited;
-    } catch (error) {
-      const refusal = error instanceof HoldfastError && REFUSALS.includes(error.code);
-      if (!refusal) {
-        // Without the database nothing is spent for long: the session's lease is lost with it.
-        const { log } = this.#deps.telemetry;
-        return log.warn('model.unreserved', { session_id: this.#session.id, error });
-      }
-      if (this.#over) return;
-      this.#over = true;
-      this.#refusedUsd = request.usd ?? 0;
-      this.#onRefused(error);
+  /** False where it is not known to be written: the session's lease is lost before that lasts. */
+  async #write(charge: SessionCharge, turn: Turn | undefined): Promise<boolean> {
+    const { database, telemetry } = this.#deps;
+    this.#doubtful = charge;
+    const next = turn && {
+      ...requestOf(this.#deps, this.#session, { turn, unpriced: this.#unpriced }),
+      isUnderWay: turn.responses > 0,
+    };
+    let outcome: ChargeOutcome | undefined;
+    const settled = await settleSoon(telemetry, {
+      ...charge,
+      settle: async () => {
+        outcome = await database.transaction(trx => this.#charge(trx, charge, next));
+        return outcome.settled;
+      },
+      model: this.#label,
+      about: { session_id: this.#session.id },
+    });
+    if (settled === undefined) return false;
+    this.#doubtful = undefined;
+    if (outcome?.isLimited !== undefined) this.#limited = outcome.isLimited;
+    if (outcome?.refusal === undefined || this.#over) return true;
+    this.#over = true;
+    this.#refusedUsd = (next?.usd ?? 0) / Math.max(1, turn?.responses ?? 0);
+    this.#onRefused(outcome.refusal);
+    return true;
+  }
+
+  async #charge(trx: Trx, charge: SessionCharge, next?: NextReservation): Promise<ChargeOutcome> {
+    if (await isHeld(trx, this.#lease)) {
+      const { id, model, projectId, owner } = this.#session;
+      const session = { id, model, caller: { projectId, owner, runId: null } };
+      return chargeSession(trx, session, charge, next);
     }
+    this.#over = true;
+    return { settled: { usd: 0, reservedUsd: 0 } };
   }
 }
 

@@ -79,7 +79,7 @@ export function createLeasedSession(
   const { fence } = lease;
   const { traceId } = trace;
   const journal = createJournal({ log, subject: id, actor, fence, traceId, telemetry, onLost });
-  const account = deps.accounts.hold(moneyOf(row), onOverBudget);
+  const account = deps.accounts.hold(moneyOf(row), lease, onOverBudget);
   const tap = createTap(deps, { id, journal, account }, options);
   const time = row.type === 'translation' ? countTime(tap.meter) : undefined;
   const letGo = async (work: () => Promise<void>) => {

@@ -105,18 +105,18 @@ export class Meter {
 
   /** Another process has held the session: what it had reserved and not settled was spent. */
   resume(): void {
-    this.#account.addUnreported();
+    this.#account.addUnreported(1);
     this.#turn();
   }
 
   /** The session ends: the usage of what is under way will not be reported. */
   end(): void {
     // Beside a conversation a transcription costs next to nothing of what is reserved for it.
-    const isCharged = this.#open.size > 0 || (this.#isTranscription && this.#heard.size > 0);
+    const charged = this.#isTranscription ? this.#heard.size : this.#open.size;
     this.unreported += this.#open.size + this.#heard.size;
     this.#open.clear();
     this.#heard.clear();
-    if (isCharged) this.#account.addUnreported();
+    if (charged > 0) this.#account.addUnreported(charged);
   }
 
   /** Audio that was committed is transcribed, and reported as such or as failed. */
@@ -150,7 +150,7 @@ export class Meter {
     if (typeof id === 'string') this.#open.delete(id.slice(0, NAME_MAX_CHARS));
     if (isReported || status === UNBILLED) return;
     this.unreported += 1;
-    this.#account.addUnreported();
+    this.#account.addUnreported(1);
     this.#turn();
   }
 
@@ -159,7 +159,7 @@ export class Meter {
       inputTokens: this.#inputTokens,
       maxOutputTokens: this.#maxOutputTokens,
       transcriptionModel: this.#transcriptionModel,
-      responses: Math.max(1, this.#open.size),
+      responses: this.#open.size,
     });
     const { reserving } = this.#account;
     if (reserving !== undefined) this.#onReserving?.(reserving);

@@ -22,7 +22,7 @@ const TURN = {
   inputTokens: 0,
   maxOutputTokens: 1_000,
   transcriptionModel: undefined,
-  responses: 1,
+  responses: 0,
 };
 
 let projects = 0;
@@ -50,20 +50,14 @@ async function openAccount(limitUsd: number) {
   client.socket.close(1000);
   await eventually(() => bench.host.realtime.registry.size === 0);
   const { database, host } = bench;
-  const state = { away: false };
+  const state = { away: false, lostAnswers: 0 };
   const gone = () => new HoldfastError('unavailable', 'The database is away.');
-  const awayDb = new Proxy(database.db, {
-    get() {
-      throw gone();
-    },
-  });
   const flaky = {
-    get db() {
-      return state.away ? awayDb : database.db;
-    },
     async transaction(work: never) {
       if (state.away) throw gone();
-      return database.transaction(work);
+      const answer = await database.transaction(work);
+      if (state.lostAnswers-- > 0) throw gone();
+      return answer;
     },
   } as unknown as Database;
   const accounts = createVoiceAccounts({
@@ -77,9 +71,12 @@ async function openAccount(limitUsd: number) {
   });
   const refusals: string[] = [];
   const session = { id, projectId, owner: 'ann', model: 'gpt-realtime', type: 'realtime' } as const;
-  const account = accounts.hold(session, error => void refusals.push(error.code));
-  const turned = async () => {
-    account.turn(TURN);
+  const { rows } = await sql<{ fence: number }>`
+    select fence from subjects where id = ${id}`.execute(database.db);
+  const lease = { subject: id, replica: 'rep_test', fence: rows[0]!.fence };
+  const account = accounts.hold(session, lease, error => void refusals.push(error.code));
+  const turned = async (responses = 0) => {
+    account.turn({ ...TURN, responses });
     await account.reserving;
   };
   return { id, account, state, refusals, spentUsd, turned };
@@ -99,6 +96,58 @@ it('settles what it owes once the database is back, and ends no session for it',
   expect(await spentUsd()).toBeCloseTo(3 * SPOKEN_USD, 10);
   await account.close();
   expect(await spentUsd()).toBeCloseTo(2 * SPOKEN_USD, 10);
+});
+
+const openReservations = async (id: string) => {
+  const { rows } = await sql<{ usd: number }>`
+    select reserved_usd as usd from reservations
+    where session_id = ${id} and settled_at is null`.execute(bench.database.db);
+  return rows.map(row => row.usd);
+};
+
+it.each([1, 2, 3, 4, 7])('charges once, though %i answers of the database are lost', async lost => {
+  const { id, account, state, refusals, spentUsd, turned } = await openAccount(10);
+  // The session has closed, so its first charge finds nothing reserved.
+  account.add(SPOKEN);
+  state.lostAnswers = lost;
+  await turned();
+  account.add(SPOKEN);
+  await turned();
+  account.add(SPOKEN);
+  await turned();
+  expect(refusals).toEqual([]);
+  expect(await openReservations(id)).toEqual([SPOKEN_USD]);
+  await account.close();
+  expect(await spentUsd()).toBeCloseTo(3 * SPOKEN_USD, 10);
+  expect(await openReservations(id)).toEqual([]);
+});
+
+it('leaves no response without a reservation, also where the next is refused', async () => {
+  const { id, account, state, refusals, spentUsd, turned } = await openAccount(SPOKEN_USD);
+  await turned();
+  state.away = true;
+  await turned(2);
+  expect(await openReservations(id)).toEqual([SPOKEN_USD]);
+  state.away = false;
+  await turned(2);
+  expect(refusals).toEqual(['budget_exceeded']);
+  expect(await openReservations(id)).toEqual([2 * SPOKEN_USD]);
+  account.addUnreported(3);
+  await account.close();
+  expect(await spentUsd()).toBeCloseTo(3 * SPOKEN_USD, 10);
+});
+
+it('writes nothing once another process has the session', async () => {
+  const { id, account, refusals, spentUsd, turned } = await openAccount(10);
+  await turned();
+  account.add(SPOKEN);
+  await sql`update subjects set fence = fence + 1 where id = ${id}`.execute(bench.database.db);
+  await turned();
+  account.add(SPOKEN);
+  await account.close();
+  expect(refusals).toEqual([]);
+  expect(await openReservations(id)).toEqual([SPOKEN_USD]);
+  expect(await spentUsd()).toBeCloseTo(SPOKEN_USD, 10);
 });
 
 it('settles also what was used after a refusal', async () => {
@@ -159,5 +208,5 @@ it('reserves every response that is under way', () => {
   end('b');
   end('a');
   end('c');
-  expect(turns).toEqual([2, 3, 2, 1, 1]);
+  expect(turns).toEqual([2, 3, 2, 1, 0]);
 });

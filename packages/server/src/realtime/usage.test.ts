@@ -46,7 +46,7 @@ function metered(
   const database = {} as Database;
   const accounts = createVoiceAccounts({ database, telemetry, clock, models });
   const session = { id: 's', projectId: 'p', owner: 'o', model, type: 'realtime' } as const;
-  const account = accounts.hold(session, () => {});
+  const account = accounts.hold(session, { subject: 's', replica: 'r', fence: 1 }, () => {});
   const add = account.add.bind(account);
   const meter = new Meter({ model, add, addUnreported() {}, turn() {}, reserving: undefined });
   const costs = events.map(event => meter.read(event)?.costUsd ?? null);

@@ -59,7 +59,7 @@ export async function reserve(database: Database, request: ReserveRequest): Prom
 
 /** The same within a transaction, which holds the budgets that apply until it ends. */
 export async function reserveIn(trx: Trx, request: ReserveRequest): Promise<Reservation> {
-  const { caller, model, usd, sessionId } = request;
+  const { caller, usd } = request;
   const budgets = await lockBudgets(trx, caller);
   for (const budget of budgets) {
     if (usd === null) throw unpriced(request, budget);
@@ -68,6 +68,15 @@ export async function reserveIn(trx: Trx, request: ReserveRequest): Promise<Rese
       throw new OverBudget(budget, spentUsd, request);
     }
   }
+  const reserved = await insertReservation(trx, request);
+  return { ...reserved, isLimited: budgets.length > 0 };
+}
+
+/** Reserves without asking any budget. */
+export async function insertReservation(
+  trx: Trx,
+  { caller, model, usd, sessionId }: ReserveRequest,
+): Promise<Omit<Reservation, 'isLimited'>> {
   const id = newId('rsv');
   const reservedUsd = usd ?? 0;
   await tables(trx)
@@ -82,7 +91,7 @@ export async function reserveIn(trx: Trx, request: ReserveRequest): Promise<Rese
       reserved_usd: reservedUsd,
     })
     .execute();
-  return { id, reservedUsd, isLimited: budgets.length > 0 };
+  return { id, reservedUsd };
 }
 
 export interface Charge {
@@ -106,41 +115,19 @@ export async function settle(
   return row;
 }
 
-/** Of a voice session: all that it has reserved, and what it used without. */
-export async function settleSession(
-  executor: Executor,
-  session: { readonly id: string; readonly caller: ModelCaller; readonly model: string },
-  charge: Charge,
-): Promise<Settled | undefined> {
-  const { id, caller, model } = session;
-  const [row, ...others] = await settleWhere(executor, sql`session_id = ${id}`, charge);
-  if (row !== undefined) {
-    return others.reduce(
-      (all, one) => ({ usd: all.usd + one.usd, reservedUsd: all.reservedUsd + one.reservedUsd }),
-      row,
-    );
-  }
-  if (charge.usd === 0) return undefined;
-  await sql`
-    insert into reservations
-      (id, session_id, project_id, owner, model, reserved_usd, settled_usd, settled_at)
-    values (${newId('rsv')}, ${id}, ${caller.projectId}, ${caller.owner}, ${model}, 0,
-      ${charge.usd}, now())`.execute(executor);
-  return { usd: charge.usd, reservedUsd: 0 };
-}
-
 /** The newest has the charge; a takeover after a crash may have left others. */
-async function settleWhere(
+export async function settleWhere(
   executor: Executor,
   which: RawBuilder<unknown>,
-  { usd, atLeastReserved = false }: Charge,
+  { usd, atLeastReserved = false, id = null }: Charge & { readonly id?: string | null },
 ): Promise<Settled[]> {
   const least = atLeastReserved ? sql`reserved_usd` : sql`0`;
+  const newest = sql`id = (
+    select max(id) from reservations where ${which} and settled_at is null)`;
   const { rows } = await sql<{ usd: number; reserved_usd: number }>`
     update reservations set settled_at = now(),
-      settled_usd = greatest(${least}, case when id = (
-        select max(id) from reservations where ${which} and settled_at is null
-      ) then ${usd}::float8 else 0 end)
+      settled_usd = greatest(${least}, case when ${newest} then ${usd}::float8 else 0 end),
+      charge_id = case when ${newest} then ${id}::text end
     where ${which} and settled_at is null
     returning settled_usd as usd, reserved_usd`.execute(executor);
   return rows.map(row => ({ usd: row.usd, reservedUsd: row.reserved_usd }));
@@ -182,7 +169,8 @@ export function hasBoundedCall(runId: RawBuilder<unknown>): RawBuilder<boolean> 
   )`;
 }
 
-async function lockBudgets(trx: Trx, caller: ModelCaller): Promise<BudgetRow[]> {
+/** Until the transaction ends, so that nothing else is reserved on them meanwhile. */
+export async function lockBudgets(trx: Trx, caller: ModelCaller): Promise<BudgetRow[]> {
   const rows = await budgetQuery(trx, caller).forUpdate().execute();
   return applying(rows, caller);
 }

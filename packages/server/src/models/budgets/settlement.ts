@@ -1,10 +1,9 @@
-import type { Executor } from '../../platform/database/index.ts';
 import type { Telemetry } from '../../platform/telemetry/index.ts';
 import type { Charge, Settled } from './reservations.ts';
 
 export interface Settlement extends Charge {
-  /** Writes the charge; undefined where nothing was reserved any more. */
-  readonly settle: (executor: Executor, charge: Charge) => Promise<Settled | undefined>;
+  /** Writes the charge, once however often it is called; undefined where it was written before. */
+  readonly settle: () => Promise<Settled | undefined>;
   /** Bounded: a label of metrics. */
   readonly model: string;
   /** Whose money it is, for the log. */
@@ -25,16 +24,15 @@ const SETTLE_ATTEMPTS = 3;
  * answers undefined.
  */
 export async function settleSoon(
-  deps: { readonly db: Executor; readonly telemetry: Telemetry },
+  { log, meter }: Telemetry,
   settlement: Settlement,
 ): Promise<number | undefined> {
   const { settle, model, about, atLeastReserved = false } = settlement;
-  const { log, meter } = deps.telemetry;
   const unsettled = meter.createCounter('holdfast_model_unsettled_total');
   if (atLeastReserved) unsettled.add(1);
   for (let attempt = 1; ; attempt++) {
     try {
-      const { usd, reservedUsd } = (await settle(deps.db, settlement)) ?? {
+      const { usd, reservedUsd } = (await settle()) ?? {
         usd: settlement.usd,
         reservedUsd: Infinity,
       };

@@ -66,16 +66,13 @@ async function closeAccount(deps: AccountsDeps, account: Account, outcome: Outco
   const { db } = deps.database;
   const { log } = deps.telemetry;
   const charge = chargeOf(account, outcome);
-  const settled = await settleSoon(
-    { db, telemetry: deps.telemetry },
-    {
-      settle: (executor, one) => settle(executor, reservation.id, one),
-      model,
-      usd: charge,
-      atLeastReserved: outcome.charge === 'reservation',
-      about: { run_id: caller.runId },
-    },
-  );
+  const cost = { usd: charge, atLeastReserved: outcome.charge === 'reservation' };
+  const settled = await settleSoon(deps.telemetry, {
+    ...cost,
+    settle: () => settle(db, reservation.id, cost),
+    model,
+    about: { run_id: caller.runId },
+  });
   const { input = 0, output = 0, cached = 0 } = outcome.usage ?? {};
   const tokens = { input, output, cached };
   countCall(deps.telemetry, { model, status: outcome.status, tokens });

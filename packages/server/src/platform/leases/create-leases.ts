@@ -104,6 +104,18 @@ async function release(executor: Executor, lease: Lease): Promise<void> {
     .execute();
 }
 
+/** Whether nobody has taken the lease since; nobody does before the transaction ends. */
+export async function isHeld(trx: Trx, lease: Lease): Promise<boolean> {
+  const row = await leaseTables(trx)
+    .selectFrom('subjects')
+    .select('id')
+    .where('id', '=', lease.subject)
+    .where('fence', '=', lease.fence)
+    .forShare()
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 async function held(
   executor: Executor,
   replica: string,

@@ -10,5 +10,5 @@
  *
  * Tables: `replicas`, and `fence`, `lease_replica`, `leased_at` of `subjects`.
  */
-export { createLeases } from './create-leases.ts';
+export { createLeases, isHeld } from './create-leases.ts';
 export * from './leases.ts';

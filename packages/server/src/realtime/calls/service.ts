@@ -173,7 +173,7 @@ export async function fail(
   const { code: reason, upstreamCode } = error;
   const input = { type: 'fail' as const, reason, upstreamCode };
   const actor = `replica:${lease.replica}`;
-  await deps.accounts.hold(moneyOf(row), () => {}).close();
+  await deps.accounts.hold(moneyOf(row), lease, () => {}).close();
   const options = { actor, lease, traceId: trace.traceId };
   await transition(deps, lease.subject, input, options).catch((failure: unknown) => {
     log.warn('session.release_failed', { error: failure });
