@@ -1,5 +1,10 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { Skimmer } from './skimmer.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 function skim(text: string, maxTapStringBytes = 4, maxTapBytes = 1_000, step = 1): unknown {
   const skimmer = new Skimmer({ maxTapBytes, maxTapStringBytes });
@@ -35,5 +40,24 @@ describe('what is left of a long message', () => {
     const text = JSON.stringify({ n: Array.from({ length: 100 }, () => 1_000) });
     expect(skim(text, 4, text.length)).toEqual(JSON.parse(text));
     expect(skim(text, 4, text.length - 1)).toBeUndefined();
+  });
+
+  it('holds only what it keeps of messages that never end, in pieces of any size', () => {
+    const held = () => {
+      collect();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    const before = held();
+    const unfinished = Array.from({ length: 20 }, (_, at) => {
+      const skimmer = new Skimmer({ maxTapBytes: 2 ** 20, maxTapStringBytes: 2 ** 16 });
+      const piece = Buffer.alloc(at % 2 === 0 ? 2 ** 16 : 16, 'x');
+      skimmer.add(Buffer.from('{"a":"'));
+      for (let sent = 0; sent < 2 ** 22; sent += piece.length) skimmer.add(piece);
+      return skimmer;
+    });
+    // Of each its string's first 64 KiB in a growing buffer, where 4 MiB came.
+    expect(held() - before).toBeLessThan(unfinished.length * 2 ** 19);
+    for (const skimmer of unfinished) expect(skimmer.end()!.length).toBe(2 ** 16 + 6);
   });
 });

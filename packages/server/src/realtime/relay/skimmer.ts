@@ -1,7 +1,8 @@
 /**
  * Shortens the long strings of a JSON message while it comes, so that what is left of a message too
  * long for the taps can still be read: every field stands, and only long texts are cut. It keeps no
- * more than `maxBytes`. It does not check the JSON: whoever parses what is left does.
+ * more than `maxBytes`, in one buffer of its own that grows: a message that never ends must not pin
+ * the chunks it came in. It does not check the JSON: whoever parses what is left does.
  *
  * Within a string, a byte is kept until `maxStringBytes` are, and on from there to the end of a
  * character or an escape; the rest is left out up to the closing quote.
@@ -10,12 +11,13 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const UNICODE_ESCAPE = 0x75;
 const UNICODE_DIGITS = 4;
+const FIRST_BYTES = 1024;
 
 export class Skimmer {
   readonly #maxBytes: number;
   readonly #maxStringBytes: number;
-  #parts: Buffer[] = [];
-  #sizeBytes = 0;
+  #kept: Buffer = Buffer.alloc(0);
+  #keptBytes = 0;
   #inString = false;
   /** Bytes of the string so far. */
   #stringBytes = 0;
@@ -23,6 +25,8 @@ export class Skimmer {
   #cutting = false;
   /** Bytes that still belong to an escape; -1: the one after a backslash. */
   #escape = 0;
+  /** More than `maxBytes` would have to be kept. */
+  #tooLong = false;
 
   constructor(limits: { readonly maxTapBytes: number; readonly maxTapStringBytes: number }) {
     this.#maxBytes = limits.maxTapBytes;
@@ -31,20 +35,27 @@ export class Skimmer {
 
   /** More of the message, unmasked. */
   add(bytes: Buffer): void {
-    if (this.#sizeBytes > this.#maxBytes) return;
-    const kept = Buffer.allocUnsafe(bytes.length);
-    let length = 0;
+    if (this.#tooLong) return;
     for (const byte of bytes) {
-      if (this.#keeps(byte)) kept[length++] = byte;
+      if (!this.#keeps(byte)) continue;
+      if (this.#keptBytes === this.#kept.length && !this.#grow()) return;
+      this.#kept[this.#keptBytes++] = byte;
     }
-    this.#sizeBytes += length;
-    if (this.#sizeBytes > this.#maxBytes) this.#parts = [];
-    else this.#parts.push(kept.subarray(0, length));
   }
 
   /** What is left of the message; undefined where that is too long as well. */
   end(): Buffer | undefined {
-    return this.#sizeBytes > this.#maxBytes ? undefined : Buffer.concat(this.#parts);
+    return this.#tooLong ? undefined : this.#kept.subarray(0, this.#keptBytes);
+  }
+
+  /** False, and nothing is kept any more, at `maxBytes`. */
+  #grow(): boolean {
+    this.#tooLong = this.#keptBytes >= this.#maxBytes;
+    const wanted = Math.min(this.#maxBytes, Math.max(FIRST_BYTES, 2 * this.#keptBytes));
+    const larger = Buffer.allocUnsafeSlow(this.#tooLong ? 0 : wanted);
+    this.#kept.copy(larger);
+    this.#kept = larger;
+    return !this.#tooLong;
   }
 
   #keeps(byte: number): boolean {
