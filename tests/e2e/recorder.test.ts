@@ -151,7 +151,7 @@ describe('a recording of MediaRecorder', () => {
           moves: true,
         });
       }
-      expect((await one(sent.audio_id)).last_accessed).not.toBeNull();
+      await expect.poll(async () => (await one(sent.audio_id)).last_accessed).not.toBeNull();
     },
   );
 

@@ -433,7 +433,7 @@ withDatabase(open => {
       expect(await seen()).toBeNull();
       const { pathname, search } = new URL(sas_url!);
       expect((await get(pathname + search)).status).toBe(200);
-      expect(await seen()).not.toBeNull();
+      await expect.poll(seen).not.toBeNull();
     });
 
     it('is played in ranges, each noted as an access', async () => {

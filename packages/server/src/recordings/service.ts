@@ -43,7 +43,7 @@ export interface Recordings {
    * Notes an access to a blob by its link; one that is no complete recording is left alone. Never
    * rejects.
    */
-  noteRead(blobKey: string): Promise<void>;
+  noteRead(blobKey: string): void;
   /** Opens the audio and notes the access; the caller consumes or destroys the body. */
   play(
     caller: Caller,
@@ -74,6 +74,8 @@ interface Playback {
 }
 
 export function createRecordings(deps: RecordingsDeps): Recordings {
+  /** Blobs whose reading is being noted: the readers of one share a statement. */
+  const noting = new Set<string>();
   return {
     uploadMaxBytes: deps.uploadMaxBytes,
     uploads: createUploads(deps),
@@ -87,13 +89,13 @@ export function createRecordings(deps: RecordingsDeps): Recordings {
       const row = await accessRecording(deps, 'recordings.read', caller, id);
       return presentRecording(row, await openPrivate(deps, row));
     },
-    async noteRead(blobKey) {
-      try {
-        await store.touch(deps.database.db, { blob_key: blobKey });
-      } catch (error) {
-        // The link alone permits the reading, with or without a database.
-        deps.telemetry.log.warn('recording.read_not_noted', { error });
-      }
+    noteRead(blobKey) {
+      if (noting.has(blobKey)) return;
+      noting.add(blobKey);
+      store
+        .touch(deps.database.db, { blob_key: blobKey })
+        .catch(error => deps.telemetry.log.warn('recording.read_not_noted', { error }))
+        .finally(() => noting.delete(blobKey));
     },
     play: (caller, id, range) => play(deps, caller, id, range),
     async delete(caller, id) {

@@ -14,11 +14,11 @@ const params = z.object({ '*': z.string().max(1024) });
 /**
  * `GET /blobs/<key>?expires=…&signature=…`: what signed links of the filesystem adapter point to.
  * The link is the permission: no other credential is needed. Only the holder of a genuine link
- * learns whether the blob exists. `onRead` is told of each use of one.
+ * learns whether the blob exists. `onRead` is told of each blob that is sent; nothing waits for it.
  */
 export function blobRoutes(
   store: FilesystemBlobs,
-  onRead: (key: string) => Promise<void> = async () => {},
+  onRead: (key: string) => void = () => {},
 ): FastifyPluginAsync {
   return async plain => {
     plain.withTypeProvider<ZodTypeProvider>().get(
@@ -38,24 +38,26 @@ export function blobRoutes(
         if (!store.verify(key, expires, signature)) {
           throw new HoldfastError('forbidden', 'The link is not valid or has expired.');
         }
-        await onRead(key);
-        return sendBlob(store, key, request.headers.range, reply);
+        const blob = await findBlob(store, key, request.headers.range);
+        onRead(key);
+        return sendBlob(blob, reply);
       },
     );
   };
 }
 
-async function sendBlob(
-  store: FilesystemBlobs,
-  key: string,
-  rangeHeader: string | undefined,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+async function findBlob(store: FilesystemBlobs, key: string, rangeHeader: string | undefined) {
   const info = await store.head(key);
   const range = info ? parseByteRange(rangeHeader, info.sizeBytes) : undefined;
   const blob = info ? await store.get(key, range) : null;
   if (!info || !blob) throw new HoldfastError('not_found', 'There is no such blob.');
-  const { sizeBytes, contentType } = info;
+  return { ...info, range, body: blob.body };
+}
+
+function sendBlob(
+  { sizeBytes, contentType, range, body }: Awaited<ReturnType<typeof findBlob>>,
+  reply: FastifyReply,
+): FastifyReply {
   // A browser must not run uploaded bytes as a page, whatever they contain.
   reply
     .status(range ? 206 : 200)
@@ -66,5 +68,5 @@ async function sendBlob(
     .header('content-security-policy', "default-src 'none'; sandbox")
     .header('x-content-type-options', 'nosniff');
   if (range) reply.header('content-range', `bytes ${range.start}-${range.end}/${sizeBytes}`);
-  return reply.send(blob.body);
+  return reply.send(body);
 }

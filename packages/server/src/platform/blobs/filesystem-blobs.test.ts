@@ -35,7 +35,7 @@ async function open(options: { dir?: string; nowMs?: () => number } = {}) {
 }
 
 /** A server with the routes and an error mapper that shows only status and code. */
-async function serve(nowMs?: () => number) {
+async function serve(nowMs?: () => number, onRead?: (key: string) => void) {
   const { store, put } = await open({ nowMs });
   const app = Fastify();
   app.setValidatorCompiler(validatorCompiler);
@@ -44,7 +44,7 @@ async function serve(nowMs?: () => number) {
     const code = error instanceof HoldfastError ? error.code : 'invalid_request';
     return reply.status(error instanceof HoldfastError ? error.status : 400).send({ code });
   });
-  await app.register(blobRoutes(store));
+  await app.register(blobRoutes(store, onRead));
   onTestFinished(() => app.close());
   const link = async (key: string, expiresInS = 60) => {
     const { pathname, search } = new URL(await store.signedUrl(key, expiresInS));
@@ -166,6 +166,19 @@ describe('signed links', () => {
       expect([400, 403], target).toContain(statusCode);
       expect(body).not.toContain('secret');
     }
+  });
+
+  it('tell which blob was sent, and wait for nothing that hears of it', async () => {
+    const read: string[] = [];
+    const never = (key: string) => {
+      read.push(key);
+      return new Promise<void>(() => {});
+    };
+    const { app, put, link } = await serve(undefined, never);
+    await put('a/b', 'x');
+    expect((await app.inject(await link('a/none'))).statusCode).toBe(404);
+    expect((await app.inject(await link('a/b'))).body).toBe('x');
+    expect(read).toEqual(['a/b']);
   });
 
   it('answer 404 once the blob is deleted', async () => {
