@@ -4,6 +4,7 @@ import { type Component, HoldfastError, RepeatedLook } from '../kernel/index.ts'
 import type { Doorbell } from '../platform/doorbell/index.ts';
 import type { LeasedSession } from './leased-session.ts';
 import * as queries from './queries.ts';
+import { SERVICE_RESTART } from './relay/index.ts';
 import * as store from './store.ts';
 import type { Transport } from './tables.ts';
 import type { TransitionDeps } from './transitions.ts';
@@ -42,7 +43,7 @@ const HEARTBEAT_EVERY_POLLS = 5;
 const STOP_TIMEOUT_MS = 12_000;
 /** The longest time a timer can wait: 24 days. */
 const FOREVER_MS = 2 ** 31 - 1;
-const DRAIN_CLOSE = [1012, 'drain'] as const;
+const DRAIN_CLOSE = [SERVICE_RESTART, 'drain'] as const;
 /** Policy violation: connecting again with the same credential will not help. */
 const REVOKED_CLOSE = [1008, 'access_revoked'] as const;
 const ORDERS_MAX = 500;

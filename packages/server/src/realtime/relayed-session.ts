@@ -18,6 +18,7 @@ import {
   type RelayOutcome,
   type RelayPeer,
   rejectSession,
+  SERVICE_RESTART,
 } from './relay/index.ts';
 import { judgeEnd, type SessionInput } from './session.ts';
 import { typeOf } from './session-type.ts';
@@ -61,9 +62,9 @@ const STOPS: Readonly<Record<StopReason, { code: number; ending: Ending }>> = {
   end: { code: 1000, ending: { type: 'end', reason: 'end_requested' } },
   erase: { code: 1000, ending: { type: 'end', reason: 'deleted' } },
   expired: { code: 1001, ending: { type: 'expire', reason: 'session_expired' } },
-  drain: { code: 1012, ending: { type: 'lose', reason: 'drain' } },
+  drain: { code: SERVICE_RESTART, ending: { type: 'lose', reason: 'drain' } },
   revoked: { code: 1008, ending: { type: 'end', reason: 'access_revoked' } },
-  lost: { code: 1012, ending: { type: 'lose', reason: 'replica_lost' } },
+  lost: { code: SERVICE_RESTART, ending: { type: 'lose', reason: 'replica_lost' } },
   budget: { code: 1008, ending: { type: 'end', reason: 'budget_exceeded' } },
 };
 
@@ -123,8 +124,9 @@ export class RelayedSession implements RegisteredSession {
   }
 
   stop(reason: StopReason): void {
-    if (this.#stopped !== undefined) return;
-    this.#stopped = reason;
+    // A drain hurries what closes already.
+    if (this.#stopped !== undefined && reason !== 'drain') return;
+    this.#stopped ??= reason;
     this.#dialling.abort();
     const farewell = FAREWELLS[reason];
     if (farewell) this.#relay?.inject(errorEvent({ type: 'invalid_request_error', ...farewell }));

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { Lifecycle } from '../kernel/index.ts';
 import { sessionIdOf, useBench } from './testing/bench.ts';
 import { connectClient, eventually, type Refusal, type TestClient } from './testing/client.ts';
 import { openRealtimeHost } from './testing/host.ts';
@@ -194,6 +195,35 @@ describe('a drain', () => {
     expect(session).toMatchObject({ close_reason: 'drain' });
     expect(['disconnected', 'expired']).toContain(session.state);
     expect(await bench.logged(id)).toContain('session.disconnected');
+    await host.close();
+  });
+});
+
+describe('a drain that is cut off', () => {
+  it('leaves time to say why a session ended whose client answers no close', async () => {
+    const { database, simulator } = bench;
+    const host = await openRealtimeHost(database, { upstreamUrl: simulator.url });
+    const [silent, ending] = [
+      await connectClient(host.wsUrl + path),
+      await connectClient(host.wsUrl + path),
+    ];
+    const ids = [await sessionIdOf(silent), await sessionIdOf(ending)];
+    for (const { socket } of [silent, ending]) socket.pause();
+    const ended = await host.request(`/v1/sessions/${ids[1]}/end`, { method: 'POST' });
+    expect(ended.status).toBe(200);
+    const { promise: drained, resolve } = Promise.withResolvers<void>();
+    const { registry } = host.realtime;
+    const lifecycle = new Lifecycle([
+      { name: 'realtime', drain: signal => registry.drain(signal).then(resolve) },
+    ]);
+    await lifecycle.start();
+    // The default closing time, of which drains have half.
+    await lifecycle.stop({ drainMs: 0, closingMs: 9_000 });
+    expect(await bench.session(ids[0]!)).toMatchObject({ close_reason: 'drain' });
+    expect(await bench.session(ids[1]!)).toMatchObject({ close_reason: 'end_requested' });
+    expect(registry.size).toBe(0);
+    for (const { socket } of [silent, ending]) socket.terminate();
+    await drained;
     await host.close();
   });
 });

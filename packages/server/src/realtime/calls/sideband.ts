@@ -14,6 +14,7 @@ import { REQUEST_ID_HEADER, secretsOf, upstreamHeaders } from '../upstream.ts';
 const ATTACH_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 15_000;
 const DEAD_AFTER_MS = 45_000;
+const CLOSE_TIMEOUT_MS = 1_500;
 /** Events may carry audio; the provider's own bound on messages is 15 MiB. */
 const MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
 /** Audio is told by the beginning of a message alone. */
@@ -110,7 +111,11 @@ export async function attachSideband(
     send: text => {
       if (socket.readyState === WebSocket.OPEN) socket.send(text);
     },
-    close: () => socket.close(1000),
+    close() {
+      socket.close(1000);
+      // A call is handed over only then, and a drain waits for that.
+      setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
+    },
   };
 }
 

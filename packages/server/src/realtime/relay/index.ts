@@ -31,7 +31,7 @@ export {
 } from './dial.ts';
 
 export { type ExchangeEnd, exchange, putBack } from './exchange.ts';
-export type { RelayLimits } from './limits.ts';
+export { type RelayLimits, SERVICE_RESTART } from './limits.ts';
 export type { FilterVerdict } from './message-guard.ts';
 export { errorEvent, rejectSession } from './reject.ts';
 export {

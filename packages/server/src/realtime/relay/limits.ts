@@ -39,7 +39,15 @@ export interface RelayLimits {
   readonly stallAfterMs: number;
   /** From the first close frame until both sockets are destroyed. */
   readonly closeTimeoutMs: number;
+  /**
+   * The same from a close with `SERVICE_RESTART` on. What follows, a last write to the database,
+   * has to fit the drains' part of this process's closing time as well.
+   */
+  readonly restartCloseTimeoutMs: number;
 }
+
+/** The close code of a process that stops: a client should connect again. */
+export const SERVICE_RESTART = 1012;
 
 export const defaultLimits: RelayLimits = {
   maxMessageBytes: 16 * MIB + 64 * KIB,
@@ -56,6 +64,7 @@ export const defaultLimits: RelayLimits = {
   deadAfterMs: 45_000,
   stallAfterMs: 10_000,
   closeTimeoutMs: 5_000,
+  restartCloseTimeoutMs: 1_500,
 };
 
 /** How often pings, silence, stalls and close deadlines of all sessions are looked at. */

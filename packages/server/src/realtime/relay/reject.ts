@@ -5,7 +5,7 @@
 import { newId } from '../../kernel/index.ts';
 import { sendableCloseCode } from './close-codes.ts';
 import { encodeClose, encodeText } from './frame-encoder.ts';
-import { defaultLimits } from './limits.ts';
+import { defaultLimits, SERVICE_RESTART } from './limits.ts';
 import type { RelayPeer } from './side.ts';
 
 /** A client's own id of an event is repeated up to here. */
@@ -27,7 +27,9 @@ export function rejectSession(options: RejectOptions): Promise<void> {
   const { socket } = options.client;
   return new Promise(resolve => {
     if (socket.closed) return resolve();
-    const timeoutMs = options.closeTimeoutMs ?? defaultLimits.closeTimeoutMs;
+    const { closeTimeoutMs, restartCloseTimeoutMs } = defaultLimits;
+    const usualMs = options.code === SERVICE_RESTART ? restartCloseTimeoutMs : closeTimeoutMs;
+    const timeoutMs = options.closeTimeoutMs ?? usualMs;
     const timer = setTimeout(() => socket.destroy(), timeoutMs);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {

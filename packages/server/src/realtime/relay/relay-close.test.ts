@@ -172,6 +172,15 @@ describe('closing', () => {
     await upstream.closed();
   });
 
+  it('waits less where this process restarts, whatever began the close', async () => {
+    const limits = { closeTimeoutMs: 60_000, restartCloseTimeoutMs: 50 };
+    const { client, relay } = await start({ limits });
+    relay.close(1000, 'end');
+    expect((await client.nextClose()).code).toBe(1000);
+    relay.close(1012, 'drain');
+    expect(await outcome(bed)).toMatchObject({ clientCode: 1000 });
+  });
+
   it('says the outcome once, before the sockets are closed', async () => {
     const outcomes: RelayOutcome[] = [];
     const { client, upstream } = await start({ onClosing: o => outcomes.push(o) });

@@ -18,7 +18,7 @@
 import { readClose, sendableCloseCode } from './close-codes.ts';
 import { type RelayCounters, relayCounters } from './counters.ts';
 import { type FrameViolation, OPCODE_CLOSE, OPCODE_PING } from './frame-scanner.ts';
-import { defaultLimits, type RelayLimits } from './limits.ts';
+import { defaultLimits, type RelayLimits, SERVICE_RESTART } from './limits.ts';
 import { Outlet } from './outlet.ts';
 import { Pace } from './pace.ts';
 import type { Pump, PumpEvents } from './pump.ts';
@@ -150,7 +150,10 @@ export class Relay implements Ticking, SideEvents {
     return sent;
   }
 
-  /** Ends the session from our side. The client gets `code`, the upstream 1000 unless given. */
+  /**
+   * Ends the session from our side. The client gets `code`, the upstream 1000 unless given. With
+   * `SERVICE_RESTART` closing ends sooner, also where it has begun for another reason.
+   */
   close(code: number, reason: string, upstreamCode = 1000): void {
     this.#end({
       initiator: 'server',
@@ -159,6 +162,9 @@ export class Relay implements Ticking, SideEvents {
       upstreamCode,
       reason,
     });
+    if (code !== SERVICE_RESTART) return;
+    const deadlineMs = this.#options.ticker.nowMs + this.#limits.restartCloseTimeoutMs;
+    this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
   }
 
   /** Whether the outcome is decided. */
