@@ -35,7 +35,7 @@ export function presentMeasured(row: RecordingRow): MeasuredAudio {
 /** Of the stored bytes, and of the sent ones. */
 export function presentDigests(row: RecordingRow) {
   return {
-    sha256: row.stored_sha256 ?? row.sha256,
+    sha256: row.sha256,
     sent_sha256: row.sent_sha256 ?? row.sha256,
   };
 }

@@ -138,7 +138,7 @@ withDatabase(open => {
       const id = await idOf(await upload(full));
       await sql`insert into recordings select (r).* from (
           select jsonb_populate_record(recordings, jsonb_build_object(
-            'id', id || n, 'blob_key', blob_key || n, 'sha256', n)) as r
+            'id', id || n, 'blob_key', blob_key || n, 'upload_key', n)) as r
           from recordings, generate_series(2, ${RECORDINGS_BY_SECRET_MAX}) n where id = ${id}
         ) copies`.execute(database.db);
       await refused(await upload(full, { caller: 'secret:sec_full' }), 409);
@@ -277,6 +277,19 @@ withDatabase(open => {
       expect(Buffer.from(await audio.arrayBuffer()).equals(whole)).toBe(true);
       expect(await idOf(await upload(session, { file }))).toBe(body.audio_id);
       await expect.poll(spooled).toBe(0);
+    });
+
+    it('that was stored before uploads had keys is found again, and another is not', async () => {
+      const session = await host.newSession('ann');
+      const metadata = declared({ transcription: 'はい', own: { b: 1, a: [2] } });
+      const before = await idOf(await upload(session, { metadata }));
+      await sql`update recordings set upload_key = null, sent_sha256 = null
+        where id = ${before}`.execute(database.db);
+      expect(await idOf(await upload(session, { metadata }))).toBe(before);
+      for (const other of [{ transcription: 'いいえ' }, { own: 3 }]) {
+        const changed = await upload(session, { metadata: declared(other) });
+        expect(await idOf(changed)).not.toBe(before);
+      }
     });
 
     it('keeps fields that are not known, and they stand on the blob', async () => {

@@ -11,11 +11,12 @@ interface RecordingsTable {
   blob_key: string;
   content_type: string;
   size_bytes: number;
-  /** Tells an upload from others: its bytes and what was said of them. See `uploadKey`. */
+  /** Of the stored bytes. */
   sha256: string;
-  /** Null in rows from before: both were `sha256`. */
-  stored_sha256: string | null;
+  /** Null in rows from before: what is stored was sent so. */
   sent_sha256: string | null;
+  /** See `uploadKey`. Null in rows from before: `sha256` told an upload from others. */
+  upload_key: string | null;
   metadata: ColumnType<Record<string, unknown>, string, string>;
   private_key_id: string | null;
   private_data: Uint8Array | null;
@@ -46,8 +47,7 @@ export interface NewRecording {
   readonly blobKey: string;
   readonly contentType: string;
   readonly sizeBytes: number;
-  /** See `uploadKey`. */
-  readonly key: string;
+  readonly uploadKey: string;
   readonly storedSha256: string;
   readonly sentSha256: string;
   readonly metadata: Record<string, unknown>;
@@ -77,9 +77,9 @@ export async function insertPending(
       blob_key: recording.blobKey,
       content_type: recording.contentType,
       size_bytes: recording.sizeBytes,
-      sha256: recording.key,
-      stored_sha256: recording.storedSha256,
+      sha256: recording.storedSha256,
       sent_sha256: recording.sentSha256,
+      upload_key: recording.uploadKey,
       metadata: JSON.stringify(recording.metadata),
       private_key_id: recording.private?.keyId ?? null,
       private_data: recording.private?.ciphertext ?? null,
@@ -92,7 +92,9 @@ export async function insertPending(
       truncated: measured.truncated,
       uploaded_by: recording.uploadedBy,
     })
-    .onConflict(conflict => conflict.columns(['session_id', 'audio_type', 'sha256']).doNothing())
+    .onConflict(conflict =>
+      conflict.columns(['session_id', 'audio_type', 'upload_key']).doNothing(),
+    )
     .returningAll()
     .executeTakeFirst();
   if (inserted) return { row: inserted, inserted: true };
@@ -101,9 +103,25 @@ export async function insertPending(
     .selectAll()
     .where('session_id', '=', recording.sessionId)
     .where('audio_type', '=', recording.audioType)
-    .where('sha256', '=', recording.key)
+    .where('upload_key', '=', recording.uploadKey)
     .executeTakeFirstOrThrow();
   return { row, inserted: false };
+}
+
+/** The row of these bytes and of what is said of them, where it has no `upload_key` yet. */
+export function findUnkeyed(
+  executor: Executor,
+  upload: Pick<NewRecording, 'sessionId' | 'audioType' | 'sentSha256' | 'metadata'>,
+): Promise<RecordingRow | undefined> {
+  return tables(executor)
+    .selectFrom('recordings')
+    .selectAll()
+    .where('session_id', '=', upload.sessionId)
+    .where('audio_type', '=', upload.audioType)
+    .where('upload_key', 'is', null)
+    .where('sha256', '=', upload.sentSha256)
+    .where('metadata', '=', sql<Record<string, unknown>>`${JSON.stringify(upload.metadata)}::jsonb`)
+    .executeTakeFirst();
 }
 
 /** Turns pending into complete; undefined when it was complete already or is gone. */

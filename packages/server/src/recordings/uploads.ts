@@ -143,12 +143,19 @@ async function insertPending(
   const stored = edits.length === 0 ? upload.file : await deps.spool.edit(upload.id, edits);
   const { container } = measured;
   const { transcription, ...open } = upload.metadata;
+  const sent = {
+    sessionId: upload.session.id,
+    audioType: upload.metadata.audio_type,
+    sentSha256: upload.file.sha256,
+    metadata: open,
+  };
+  const unkeyed = await store.findUnkeyed(deps.database.db, sent);
+  if (unkeyed && (await openPrivate(deps, unkeyed)).transcription === transcription) return unkeyed;
   for (let version = 0; version < VERSIONS_MAX; version++) {
     const row = await deps.database.transaction(async trx => {
       const found = await store.insertPending(trx, {
+        ...sent,
         id: upload.id,
-        sessionId: upload.session.id,
-        audioType: upload.metadata.audio_type,
         blobKey: blobKey({
           id: upload.id,
           sessionId: upload.session.id,
@@ -158,10 +165,8 @@ async function insertPending(
         }),
         contentType: CONTAINERS[container].contentType,
         sizeBytes: stored.sizeBytes,
-        key: uploadKey(upload.file.sha256, open, version),
+        uploadKey: uploadKey(upload.file.sha256, open, version),
         storedSha256: stored.sha256,
-        sentSha256: upload.file.sha256,
-        metadata: open,
         private:
           transcription === undefined
             ? null
