@@ -49,3 +49,30 @@ it('makes metadata that a blob store takes of whatever was declared', () => {
     none: 'null',
   });
 });
+
+it('keeps what is known, and every other name, where names become the same on a blob', () => {
+  const said = {
+    'AUDIO-TYPE': 'mine',
+    ...declared,
+    'Sample Rate': 1,
+    transcription_: 'stands',
+    Transcription: 'kept apart',
+    話者: '田中',
+    言語: 'ja',
+    _others: 'too',
+  };
+  const { _others, ...rest } = blobMetadata(said);
+  expect(rest).toEqual({
+    ...declared,
+    duration: '100',
+    transcription_: 'stands',
+    __: '%E7%94%B0%E4%B8%AD',
+  });
+  expect(JSON.parse(decodeURIComponent(_others!))).toEqual({
+    'AUDIO-TYPE': 'mine',
+    'Sample Rate': 1,
+    Transcription: 'kept apart',
+    言語: 'ja',
+    _others: 'too',
+  });
+});

@@ -1,4 +1,4 @@
-import type { AudioType, RecordingMetadata } from '@holdfast/protocol';
+import { type AudioType, type RecordingMetadata, recordingMetadata } from '@holdfast/protocol';
 import { HoldfastError } from '../kernel/index.ts';
 
 /**
@@ -33,18 +33,35 @@ export function checkDeclaration(declared: RecordingMetadata): void {
 /**
  * What was declared, but for what is private, as a blob store keeps it: names of lower-case ASCII
  * letters, digits and underlines, and texts of printable ASCII, in which all else is
- * percent-encoded.
+ * percent-encoded. A name of the client's own that would be a known name so, or another of its own
+ * that came first, stands in `OTHERS` as it was.
  */
 export function blobMetadata(open: Readonly<Record<string, unknown>>): Record<string, string> {
-  const named = Object.entries(open).map(([name, value]) => {
-    const plain = name.toLowerCase().replace(/[^a-z0-9_]/g, '_');
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
-    return [
-      plain.replace(/^(?=[0-9]|$)/, '_'),
-      text.replace(/[^ -$&-~]+|^ | $/g, encodeURIComponent),
-    ];
-  });
-  return Object.fromEntries(named);
+  const said = new Map<string, string>();
+  const others: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(open)) {
+    const plain = plainName(name);
+    const isTaken = isKnown(plain) || said.has(plain) || plain === OTHERS;
+    if (isTaken && !isKnown(name)) others.push([name, value]);
+    else said.set(plain, plainText(value));
+  }
+  if (others.length > 0) said.set(OTHERS, plainText(Object.fromEntries(others)));
+  return Object.fromEntries(said);
+}
+
+/** Where those fields stand, as one JSON object, whose names have no room elsewhere. */
+const OTHERS = '_others';
+
+const isKnown = (name: string) => Object.hasOwn(recordingMetadata.shape, name);
+
+function plainName(name: string): string {
+  const plain = name.toLowerCase().replace(/[^a-z0-9_]/g, '_');
+  return plain.replace(/^(?=[0-9]|$)/, '_');
+}
+
+function plainText(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.replace(/[^ -$&-~]+|^ | $/g, encodeURIComponent);
 }
 
 /** The one blob layout: `{audio_type}/{yyyy}/{mm}/{dd}/{session_id}/{audio_id}.{ext}`, UTC. */
