@@ -16,7 +16,8 @@ import { typeOf } from './session-type.ts';
 /**
  * Asks the provider's own mint whether it takes a configuration, so that a secret for one that it
  * refuses is not minted. The provider's secret is thrown away. Each configuration of a model is
- * asked about once, also when many are minted at once; the answer is kept by its hash.
+ * asked about once, also when many are minted at once; the answer is kept by its hash, for long
+ * unless it is that there is no such model, which a deployment mends.
  *
  * A provider that cannot be asked (away, or without such a route) keeps no secret from being
  * minted: whether it takes the configuration is seen before the client is heard
@@ -25,8 +26,8 @@ import { typeOf } from './session-type.ts';
 const TIMEOUT_MS = 5_000;
 const ANSWERS_MAX = 1_000;
 const ANSWER_TTL_MS = 3_600_000;
-/** How long a provider that could not be asked is left alone. */
-const UNASKED_TTL_MS = 30_000;
+/** How long a provider that could not be asked, or lacks the model, is left alone. */
+const PASSING_TTL_MS = 30_000;
 /** The shortest that the provider's secrets may have. */
 const SECRET_LIFE = '{"anchor":"created_at","seconds":10}';
 
@@ -46,13 +47,13 @@ export interface Question {
 export class ConfigurationCheck {
   readonly #telemetry: Telemetry;
   readonly #answers: ExpiringCache<Exclude<Answer, undefined>>;
-  readonly #unasked: ExpiringCache<true>;
+  readonly #passing: ExpiringCache<{ readonly answer: Answer }>;
   readonly #asking = new Map<string, Promise<Answer>>();
 
   constructor(telemetry: Telemetry, clock: Clock = systemClock) {
     this.#telemetry = telemetry;
     this.#answers = new ExpiringCache(clock, ANSWERS_MAX, ANSWER_TTL_MS);
-    this.#unasked = new ExpiringCache(clock, ANSWERS_MAX, UNASKED_TTL_MS);
+    this.#passing = new ExpiringCache(clock, ANSWERS_MAX, PASSING_TTL_MS);
   }
 
   /** Throws the refusal in the provider's words where it does not take it. */
@@ -69,12 +70,13 @@ export class ConfigurationCheck {
   }
 
   async #once(key: string, question: Question, wanted: string): Promise<Answer> {
-    if (this.#unasked.get(key)) return undefined;
+    const passing = this.#passing.get(key);
+    if (passing !== undefined) return passing.answer;
     const under = this.#asking.get(key);
     if (under !== undefined) return under;
     const asking = this.#ask(question, wanted)
       .then(answer => {
-        if (answer === undefined) this.#unasked.put(key, true);
+        if (answer === undefined || isOfModel(answer)) this.#passing.put(key, { answer });
         else this.#answers.put(key, answer);
         return answer;
       })
@@ -104,8 +106,14 @@ export class ConfigurationCheck {
 }
 
 /** No other failure says anything of the configuration or the model that it is for. */
-function isAboutConfiguration({ code, upstreamCode = '' }: HoldfastError): boolean {
-  return code === 'invalid_request' || NO_MODEL.test(upstreamCode);
+function isAboutConfiguration(error: HoldfastError): boolean {
+  // How long the secret lives is our part of the question.
+  const isOurs = /^expires_after\b/.test(error.field ?? '');
+  return (error.code === 'invalid_request' && !isOurs) || isOfModel(error);
+}
+
+function isOfModel(answer: HoldfastError | null): boolean {
+  return NO_MODEL.test(answer?.upstreamCode ?? '');
 }
 
 const NO_MODEL = /^(model|Deployment)_?not_?found$/i;

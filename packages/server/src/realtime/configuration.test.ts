@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createModels, defaultCatalogue } from '../models/index.ts';
+import { ConfigurationCheck } from './check-configuration.ts';
 import { sessionIdOf, useBench } from './testing/bench.ts';
 import { connectClient, type TestClient } from './testing/client.ts';
 
@@ -193,6 +195,41 @@ describe('at the mint', () => {
     await bench.simulator.fault(asking);
     expect((await minted(taken)).status).toBe(200);
     expect((await minted(session({ instructions: 'Another.' }))).status).toBe(400);
+  });
+
+  it('a refusal of our own part of the question keeps no secret back', async () => {
+    await bench.simulator.fault({
+      ...asking,
+      param: 'expires_after.seconds',
+      message: 'Too short.',
+    });
+    expect((await minted(session({ instructions: 'Not at fault.' }))).status).toBe(200);
+  });
+
+  it.each([
+    ['model_not_found', 404, 31],
+    ['DeploymentNotFound', 404, 31],
+    ['invalid_value', 400, 3_601],
+  ])('the refusal %s (%d) is asked about again after %d s', async (code, status, afterS) => {
+    let nowMs = 0;
+    const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
+    const check = new ConfigurationCheck(bench.host.telemetry, clock);
+    const models = createModels({
+      catalogue: defaultCatalogue({
+        provider: 'compatible',
+        url: bench.simulator.url,
+        auth: 'none',
+      }),
+      credentials: { secret: async () => undefined },
+    });
+    const upstream = models.upstream(models.defaultModel, 'default');
+    const question = { upstream, session: { type: 'realtime' }, projectId: 'p', requestId: 'r' };
+    await bench.simulator.fault({ ...asking, status, code, times: 1 });
+    await expect(check.check(question)).rejects.toMatchObject({ upstreamCode: code });
+    nowMs = (afterS - 2) * 1_000;
+    await expect(check.check(question)).rejects.toMatchObject({ upstreamCode: code });
+    nowMs = afterS * 1_000;
+    await check.check(question);
   });
 
   it.each([401, 404, 429, 500])(
