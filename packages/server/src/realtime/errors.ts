@@ -59,7 +59,7 @@ export interface Refused {
   readonly isCallers?: boolean;
 }
 
-/** What an upstream's refusal means to our caller, in the provider's words. */
+/** What an upstream's refusal means to our caller, as far as may be in the provider's words. */
 export function refusalError(refused: Refused): HoldfastError {
   const { what, answer, secrets, requestId, isCallers = false } = refused;
   const words = readWords(answer, secrets, Date.now());
@@ -101,9 +101,12 @@ function kindOf(words: ProviderWords, isCallers: boolean): RefusalKind {
 }
 
 function detailOf(kind: RefusalKind, words: ProviderWords): string {
-  const { message, code, retryAfterS } = words;
-  // The code of refused credentials would read as if the caller's own were meant.
-  const ending = code === null || kind === 'upstream_rejected' ? '' : ` (${code})`;
+  const { retryAfterS } = words;
+  // Of refused credentials, which are not the caller's, some providers quote a part; and the code
+  // would read as if the caller's own were meant. Both are for the log.
+  const isOurs = kind === 'upstream_rejected';
+  const { message, code } = isOurs ? { message: null, code: null } : words;
+  const ending = code === null ? '' : ` (${code})`;
   const said =
     message === null ? `${TEXTS[kind]}${ending}.` : `${TEXTS[kind]}: ${message}${ending}`;
   if (retryAfterS === null || kind === 'upstream_refused') return said;

@@ -43,8 +43,10 @@ export function readWords(
 const MASK = '***';
 const ACCOUNT = String.raw`\b(?:org|proj)[-_][A-Za-z0-9]{6,}`;
 const PRIVATE_NET = String.raw`\b(?:10|127|192\.168|172\.(?:1[6-9]|2\d|3[01]))`;
-const ACCOUNT_OR_ADDRESS = new RegExp(
-  String.raw`${ACCOUNT}|${PRIVATE_NET}(?:\.\d{1,3}){2,3}(?::\d+)?\b`,
+/** Something secret of which only the ends are shown. */
+const HALF_HIDDEN = String.raw`[\w-]*\*{4,}[\w*-]*`;
+const HIDDEN = new RegExp(
+  String.raw`${HALF_HIDDEN}|${ACCOUNT}|${PRIVATE_NET}(?:\.\d{1,3}){2,3}(?::\d+)?\b`,
   'g',
 );
 
@@ -68,7 +70,7 @@ function spoken(value: unknown, secrets: readonly string[]): string | null {
   if (line === '') return null;
   let shown = line;
   for (const secret of secrets) if (secret.length >= 4) shown = shown.replaceAll(secret, MASK);
-  return boundText(shown, MESSAGE_MAX_CHARS).replace(ACCOUNT_OR_ADDRESS, MASK);
+  return boundText(shown, MESSAGE_MAX_CHARS).replace(HIDDEN, MASK);
 }
 
 function word(value: unknown): string | null {

@@ -43,10 +43,12 @@ describe('an upstream that cannot be had', () => {
     const words = { code: 'word_of_theirs', message: 'words of the provider' };
     await bench.simulator.fault({ fault: 'refuse', status, ...words });
     const failure = await failing();
-    // Refused credentials are ours, not the caller's: only their message is told.
-    const shown = status === 401 ? code : words.code;
+    // Refused credentials are ours, not the caller's.
+    const isOurs = status === 401;
+    const shown = isOurs ? code : words.code;
     expect(failure).toMatchObject({ error: { code: shown }, code: closeCode, reason: code });
-    expect((failure.error as { message?: string }).message).toContain(words.message);
+    const { message = '' } = failure.error as { message?: string };
+    expect(message.includes(words.message)).toBe(!isOurs);
     expect(await lastSession()).toMatchObject({ state: 'failed', close_reason: code });
   });
 
@@ -117,13 +119,20 @@ describe('an upstream that cannot be had', () => {
   });
 
   it('never repeats a secret that the provider echoes', async () => {
-    const message =
-      'Incorrect key sk-proj-abcdefghijklmnop of org-AbCdEf123456 at 10.0.3.7 for resource.';
-    await bench.simulator.fault({ fault: 'refuse', status: 401, message });
-    const { error } = await failing();
-    expect(error).toMatchObject({
-      message: 'The model refused our credentials: Incorrect key *** of *** at *** for resource.',
+    const key = 'sk-proj-********************************abcd';
+    const message = `Incorrect key ${key} of org-AbCdEf123456 at 10.0.3.7 for resource.`;
+    const masked = 'Incorrect key *** of *** at *** for resource.';
+    await bench.simulator.fault({ fault: 'refuse', status: 404, message });
+    expect((await failing()).error).toMatchObject({
+      message: `The model refused the request: ${masked}`,
     });
+    await bench.simulator.clearFaults();
+    await bench.simulator.fault({ fault: 'refuse', status: 401, message });
+    expect((await failing()).error).toMatchObject({
+      message: 'The model refused our credentials.',
+    });
+    expect(bench.host.telemetry.text().split(`"upstream_message":"${masked}"`)).toHaveLength(3);
+    expect(bench.host.telemetry.text()).not.toContain('**abcd');
   });
 
   it("keeps the upstream's request id for the log", async () => {

@@ -17,6 +17,8 @@ const SECRET_NAME = new RegExp(`^(authorization|(set-)?cookie|.*(${SECRET_WORDS}
 const SECRET_TEXT = new RegExp(
   [
     String.raw`\b(?:ek|hf|sk|seam)[-_][A-Za-z0-9_-]{12,}`,
+    // As a provider shows a key that it refuses: its ends, with signs in place of the rest.
+    String.raw`\b(?:ek|hf|sk|seam)[-_][\w-]*(?:[*•…]|\.{3})[\w*•….-]*[\w*•…-]`,
     String.raw`(?<=\bBearer\s)[A-Za-z0-9._~+/=-]+`,
     String.raw`(?<=[?&;\s](?:api-key|key|token|code|sig|signature|access_token)=)[^&\s"';]+`,
     String.raw`(?<=\b(?:AccountKey|SharedAccessSignature|InstrumentationKey|Password)=)[^;\s"']+`,

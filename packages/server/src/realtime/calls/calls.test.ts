@@ -197,7 +197,8 @@ describe('offers that are none', () => {
     const response = await post('v=0\nm=audio 9\n').finally(() => bench.simulator.clearFaults());
     expect(response.status).toBe(answered);
     const { error } = (await response.json()) as { error: object };
-    const message = expect.stringContaining('Words of theirs.');
+    const theirs = expect.stringContaining('Words of theirs.');
+    const message = status === 401 ? 'The model refused our credentials.' : theirs;
     expect(error).toMatchObject({ code, message, param: rule.param ?? null });
     if (status === 429) {
       expect(response.headers.get('retry-after')).toBe(rule.retry_after_s ? '120' : null);
