@@ -40,6 +40,8 @@ function nested(v: Values) {
       reconnectWindowMs: v.HOLDFAST_RECONNECT_WINDOW * S,
       defaultsFile: v.HOLDFAST_SESSION_DEFAULTS_FILE ?? null,
       lockedAlsoAllowed: v.HOLDFAST_LOCKED_ALSO_ALLOWED,
+      /** Null: any. */
+      telephoneProject: v.HOLDFAST_TELEPHONE_PROJECT ?? null,
       webhookForwardUrl: v.HOLDFAST_WEBHOOK_FORWARD_URL ?? null,
       configurationTimeoutMs: v.HOLDFAST_CONFIGURATION_TIMEOUT * S,
       /** Null: kept. */

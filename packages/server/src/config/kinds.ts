@@ -92,13 +92,11 @@ export const list: Kind<readonly string[]> = kind(
 );
 
 /** As `auth/` names projects. */
+const PROJECT_ID = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/);
+export const projectId = kind('lower-case letters, digits, - and _', PROJECT_ID);
 export const projectIds: Kind<readonly string[]> = kind(
   'a comma-separated list of lower-case letters, digits, - and _',
-  z
-    .string()
-    .max(4096)
-    .transform(splitList)
-    .pipe(z.array(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/))),
+  z.string().max(4096).transform(splitList).pipe(z.array(PROJECT_ID)),
 );
 
 /** Addresses and ranges in CIDR notation. */

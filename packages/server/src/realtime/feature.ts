@@ -127,7 +127,7 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
   const sessions = createSessions(common);
   const withRegistry = { ...common, registry };
   const calls = createCalls(withRegistry);
-  const { sip = { secret: async () => undefined, forwardTo: null } } = deps;
+  const { sip = { secret: async () => undefined, forwardTo: null, projectId: null } } = deps;
   const sipCalls = createSipCalls({ ...withRegistry, sip });
   const { takeOver } = calls;
   const { retentionMs } = deps;

@@ -44,6 +44,7 @@ export async function openRealtime(
     sip: {
       secret: () => platform.secrets.get('OPENAI_WEBHOOK_SECRET'),
       forwardTo: config.sessions.webhookForwardUrl,
+      projectId: config.sessions.telephoneProject,
     },
     configurationTimeoutMs,
     revision,

@@ -1,4 +1,4 @@
-import { eventParts, httpUrl, integer, secret, text } from '../kinds.ts';
+import { eventParts, httpUrl, integer, projectId, secret, text } from '../kinds.ts';
 import { optional, setting } from '../setting.ts';
 
 const MIB = 1024 * 1024;
@@ -47,6 +47,12 @@ export const sessionSettings = {
     description:
       "Signing secret of the provider's webhook to `/v1/realtime/webhook`. With it, only " +
       'telephone calls that a signed webhook announced can be accepted.',
+  }),
+  HOLDFAST_TELEPHONE_PROJECT: optional(projectId, {
+    description:
+      'The only project whose principals may accept or reject telephone calls. Unset: a ' +
+      'Developer of any project who knows the id of a call that rings may.',
+    example: 'support',
   }),
   HOLDFAST_WEBHOOK_FORWARD_URL: optional(httpUrl, {
     description: 'Back end that verified webhooks are passed on to, as they came.',

@@ -34,6 +34,8 @@ export interface SipSettings {
   readonly secret: () => Promise<string | undefined>;
   /** The back end that verified webhooks are passed on to. */
   readonly forwardTo: string | null;
+  /** The only project whose principals may accept or reject calls; null: any may. */
+  readonly projectId: string | null;
 }
 
 export interface SipCalls {
@@ -147,7 +149,9 @@ async function assertFree(deps: SipDeps, caller: Caller, callId: string): Promis
   const row = await findByCall(deps.database.db, callId);
   authorize('realtime.answer', caller.principal, row === undefined ? undefined : targetOf(row));
   if (row !== undefined) throw new HoldfastError('conflict', 'This call is taken already.');
-  const known = CALL_ID.test(callId);
+  const { projectId } = deps.sip;
+  const isTheirs = projectId === null || projectId === caller.principal.projectId;
+  const known = isTheirs && CALL_ID.test(callId);
   const announced = (await deps.sip.secret()) === undefined || !known;
   if (known && (announced || (await isAnnounced(deps.database.db, callId)))) return;
   throw new HoldfastError('not_found', 'No such call has come in.', { field: 'call_id' });

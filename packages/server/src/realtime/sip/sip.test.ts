@@ -31,7 +31,11 @@ beforeAll(async () => {
   const { port } = backend.address() as AddressInfo;
   guarded = await openRealtimeHost(bench.database, {
     upstreamUrl: bench.simulator.url,
-    sip: { secret: async () => SECRET, forwardTo: `http://127.0.0.1:${port}/webhooks` },
+    sip: {
+      secret: async () => SECRET,
+      forwardTo: `http://127.0.0.1:${port}/webhooks`,
+      projectId: null,
+    },
   });
 });
 afterAll(async () => {
@@ -112,6 +116,21 @@ describe('a telephone call', () => {
     expect(await simulator(`sip/${id}`)).toMatchObject({ state: 'referred', ...target });
     const session = await sessionOf(bench.host, id);
     await bench.settled(session!.id, 'ended');
+  });
+
+  it('is for the one project that answers, where one is named', async () => {
+    const host = await openRealtimeHost(bench.database, {
+      upstreamUrl: bench.simulator.url,
+      sip: { secret: async () => undefined, forwardTo: null, projectId: 'hotline' },
+    });
+    const { id } = await ring();
+    for (const verb of ['accept', 'reject']) {
+      const stranger = await post(host, `${id}/${verb}`, ACCEPT, 'Admin:eve:default');
+      expect(stranger.status).toBe(404);
+    }
+    expect(await stateOf(id)).toBe('ringing');
+    expect((await post(host, `${id}/reject`, {}, 'Developer:lou:hotline')).status).toBe(200);
+    await host.close();
   });
 
   it('is rejected with a status', async () => {
