@@ -94,6 +94,23 @@ describe('a configuration that the model refuses', () => {
     expect(await bench.logged(data[0]!.id)).toContain('upstream.error');
   });
 
+  it('that is a refusal of our key tells nobody but the operator', async () => {
+    const message = 'Incorrect API key provided: sk-proj-****abcd.';
+    await bench.simulator.fault({ fault: 'session_update', code: 'invalid_api_key', message });
+    const client = await connectClient(bench.host.wsUrl + GA, await locked());
+    expect(await client.closed).toEqual({ code: 4000, reason: 'upstream_rejected' });
+    const refused = 'The model refused our credentials.';
+    expect(client.events).toMatchObject([{ error: { message: refused } }]);
+    const { data } = (await (await bench.host.request('/v1/sessions?limit=1')).json()) as {
+      data: { id: string }[];
+    };
+    await bench.settled(data[0]!.id, 'failed');
+    expect(await bench.logged(data[0]!.id)).toContain('upstream.error');
+    const events = await bench.host.request(`/v1/sessions/${data[0]!.id}/events`);
+    expect(await events.text()).not.toContain('sk-proj');
+    expect(bench.host.telemetry.text()).toContain('Incorrect API key provided: ***.');
+  });
+
   it('is known by its kind where the provider does not say which event it answers', async () => {
     await bench.simulator.fault({ fault: 'session_update', names_event: false });
     const client = await connectClient(bench.host.wsUrl + GA, await locked());

@@ -45,6 +45,8 @@ export function eventOf(error: HoldfastError): string {
 const RATE_LIMIT_RETRY_S = 5;
 /** 429 also means that an account is used up, which no waiting changes. */
 const USED_UP = /quota|billing|insufficient|hard_limit/i;
+/** In an `error` event OpenAI says no status; the message quotes a part of the key. */
+export const REFUSED_KEY = 'invalid_api_key';
 /** Codes of a 403 that is about who we are, not about what was asked for. */
 const ABOUT_CREDENTIALS = /key|auth|credential|token|permission|^40[13]$/i;
 
@@ -92,7 +94,7 @@ const TEXTS = {
 function kindOf(words: ProviderWords, isCallers: boolean): RefusalKind {
   const { status } = words;
   const code = words.code ?? '';
-  if (status === 401) return 'upstream_rejected';
+  if (status === 401 || code === REFUSED_KEY) return 'upstream_rejected';
   if (status === 403 && (code === '' || ABOUT_CREDENTIALS.test(code))) return 'upstream_rejected';
   if (status === 429) return USED_UP.test(code) ? 'upstream_refused' : 'upstream_rate_limited';
   if (status === 408 || status === 504) return 'upstream_timeout';

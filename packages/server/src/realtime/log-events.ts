@@ -1,5 +1,6 @@
 import type { NewEvent } from '../platform/log/index.ts';
 import { boundedText } from '../work/index.ts';
+import { REFUSED_KEY } from './errors.ts';
 import { entry, isObject, type Json } from './preview/session.ts';
 import { countsOf, type ReportedUsage } from './usage.ts';
 
@@ -180,7 +181,7 @@ function upstreamError(error: Json): NewEvent {
   return {
     type: 'upstream.error',
     data: { error_type: word(error.type), error_code: wordOrNull(error.code) },
-    ...messageOf(error, 'message'),
+    ...(error.code !== REFUSED_KEY && messageOf(error, 'message')),
   };
 }
 
