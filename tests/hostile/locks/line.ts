@@ -46,6 +46,7 @@ export class Line {
       counters: relayCounters(0),
       outlet: new Outlet({ socket, masked: true, maxInjectBytes, slab: new Slab() }),
       events: {
+        held: () => false,
         control: () => undefined,
         violated: () => {
           this.isOver = true;

@@ -26,8 +26,9 @@ import {
  * A provider answers a user by itself, so no response can be refused before it begins. Each open
  * session has its next response reserved instead, when it opens and at the end of each turn; where
  * that is refused, the session ends. Where a budget applies, the client's events wait until it is
- * known. So a budget is exceeded by one response of each open session at most: by what it read
- * beyond what the one before had left to it, or because the provider began it by itself meanwhile.
+ * known, and so they do after a response that it has asked for beside another. So a budget is
+ * exceeded by one response of each open session at most: by what it read beyond what the one before
+ * had left to it, or because it began before it could be refused.
  */
 interface VoiceSession {
   readonly id: string;
@@ -73,6 +74,8 @@ export interface VoiceAccount {
   addUnreported(responses: number): void;
   /** Settles what was added, and reserves. Returns at once; never throws. */
   turn(next: Turn): void;
+  /** Some budget applies, as far as is known. */
+  readonly isLimited: boolean;
   /** While a budget has not yet allowed or refused a turn. Never rejects. */
   readonly reserving: Promise<void> | undefined;
   /** Settles what was added, after the turns before. Never rejects. */
@@ -181,6 +184,10 @@ class Account implements VoiceAccount {
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined;
     });
+  }
+
+  get isLimited(): boolean {
+    return this.#limited;
   }
 
   get reserving(): Promise<void> | undefined {

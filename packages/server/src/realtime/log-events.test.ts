@@ -152,6 +152,7 @@ describe('the tap', () => {
       add: () => 0,
       addUnreported() {},
       turn() {},
+      isLimited: false,
       reserving: undefined,
     };
     const tap = new SessionTap(

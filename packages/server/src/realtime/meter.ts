@@ -1,5 +1,6 @@
 import type { SessionUsage } from '@holdfast/protocol';
 import type { VoiceAccount, VoiceUsage } from '../models/index.ts';
+import { AskedResponses } from './asked-responses.ts';
 import type { Costed } from './log-events.ts';
 import { isObject, type Json } from './preview/session.ts';
 import { addUsage, NOTHING, noUsage, reportedUsage, TRANSCRIBED } from './usage.ts';
@@ -35,6 +36,7 @@ export class Meter {
   readonly #onReserving: ((reserving: Promise<void>) => void) | undefined;
   readonly #unpriced: Set<string>;
   readonly #open = new Set<string>();
+  readonly #asked = new AskedResponses();
   /** Items that are being transcribed. */
   readonly #heard = new Set<string>();
   #isTranscription = false;
@@ -66,12 +68,23 @@ export class Meter {
     return [...this.#open];
   }
 
+  /** The client has asked for a response. Where a budget applies, it may wait for one at most. */
+  ask(eventId: unknown): void {
+    if (!this.#account.isLimited) return;
+    this.#asked.add(eventId);
+    if (this.#asked.size + this.#open.size < 2 || this.#asked.isAwaited) return;
+    this.#onReserving?.(this.#asked.answered());
+  }
+
   /** What the event reports as used, if it does. */
   read(event: Json): Costed | undefined {
     if (event.type === 'session.created' || event.type === 'session.updated') {
       this.#configure(event.session);
     }
     if (event.type === 'response.created') this.#begin(event.response);
+    // After its reservation has begun, so that the client waits on.
+    if (event.type === 'response.created') this.#asked.begun();
+    if (event.type === 'error' && isObject(event.error)) this.#asked.refused(event.error);
     this.#transcribe(event);
     const reported = reportedUsage(event);
     this.usage = addUsage(this.usage, event, reported);

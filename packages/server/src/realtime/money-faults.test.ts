@@ -193,6 +193,7 @@ it('reserves every response that is under way', () => {
   const turns: number[] = [];
   const meter = new Meter({
     model: 'm',
+    isLimited: false,
     reserving: undefined,
     add: () => 0,
     addUnreported() {},

@@ -1,5 +1,6 @@
 /** What sessions cost, as the API shows it, and how budgets end them. */
 import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { Session } from '@holdfast/protocol';
 import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
@@ -58,11 +59,11 @@ async function storedProject(): Promise<string> {
   return id;
 }
 
-async function mint(session: object, caller: string): Promise<string> {
+async function mint(session: object, caller: string, locked: string[] = []): Promise<string> {
   const response = await bench.host.request('/v1/realtime/client_secrets', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ session }),
+    body: JSON.stringify({ session, holdfast: { locked } }),
     caller,
   });
   expect(response.status).toBe(200);
@@ -364,6 +365,62 @@ describe('a budget', () => {
     await bench.simulator.clearFaults();
     await eventually(() => bench.host.realtime.registry.size === 0);
     expect(await spentUsd()).toBe(0);
+  });
+
+  /** All in one chunk, as a client may write them. */
+  function pipeline(client: TestClient, events: readonly Record<string, unknown>[]) {
+    const { _socket: socket } = client.socket as unknown as { _socket: Socket };
+    socket.cork();
+    for (const event of events) client.send(event);
+    socket.uncork();
+  }
+
+  const talkative = () =>
+    bench.simulator.behave({
+      speed: 1,
+      responseDelayMs: 20,
+      script: Array.from({ length: 30 }, () => ({ say: 'word '.repeat(200) })),
+    });
+
+  it.each([
+    ['without locks', []],
+    ['with locks', ['instructions']],
+  ])('lets no client have responses beside each other beyond it, %s', async (_, locked) => {
+    await talkative();
+    const project = await storedProject();
+    const caller = callerIn(project);
+    const { spentUsd } = await budget(project, 'project_month', 3.5 * RESPONSE_USD);
+    const session = { type: 'realtime', model: 'gpt-realtime', instructions: 'Be brief.' };
+    const value = await mint(session, caller, locked);
+    const client = await connectClient(bench.host.wsUrl + path, { bearer: value });
+    const id = await sessionIdOf(client);
+    const event = { type: 'response.create', response: { conversation: 'none' } };
+    pipeline(client, new Array(30).fill(event));
+    expect(await client.closed).toEqual({ code: 1008, reason: 'budget' });
+    // Three are allowed, and the fourth had to begin before it could be refused.
+    expect(countOf(client, 'response.created')).toBe(4);
+    await ended(id, caller);
+    expect(await spentUsd()).toBeLessThan(RESPONSE_USD);
+  });
+
+  it('holds no client for good whose response is refused', async () => {
+    await talkative();
+    const project = newProject();
+    await budget(project, 'project_month', 10);
+    const client = await connectClient(bench.host.wsUrl + path, { caller: callerIn(project) });
+    await sessionIdOf(client);
+    const startedMs = performance.now();
+    pipeline(client, [
+      { type: 'response.create' },
+      { type: 'response.create' },
+      { type: 'response.create' },
+      { type: 'input_audio_buffer.clear' },
+    ]);
+    await client.event('input_audio_buffer.cleared');
+    expect(performance.now() - startedMs).toBeLessThan(1_500);
+    expect(countOf(client, 'error')).toBe(2);
+    client.socket.close(1000);
+    await client.closed;
   });
 
   const SESSIONS = 50;

@@ -89,6 +89,8 @@ export class RelayedSession implements RegisteredSession {
   readonly #log: Logger;
   readonly #dialling = new AbortController();
   #stopped: StopReason | undefined;
+  /** What the client's events wait for. */
+  #holds = 0;
   #relay: Relay | undefined;
   /** The upstream's answer to our configuration, which the client does not get. */
   #updated: string | null = null;
@@ -109,8 +111,12 @@ export class RelayedSession implements RegisteredSession {
         this.stop('budget');
       },
       onReserving: reserving => {
+        this.#holds += 1;
         this.#relay?.hold();
-        void reserving.then(() => this.#relay?.resume());
+        void reserving.then(() => {
+          this.#holds -= 1;
+          if (this.#holds === 0) this.#relay?.resume();
+        });
       },
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
       onCreated: () => this.#introduce(),

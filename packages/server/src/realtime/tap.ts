@@ -71,8 +71,11 @@ export class SessionTap {
 
   client(text: string): void {
     // Only results of functions are kept; everything else comes back from the upstream.
-    if (!text.includes('function_call_output')) return;
+    const isResult = text.includes('function_call_output');
+    // The name may be written with escapes.
+    if (!isResult && !text.includes('response.create') && !text.includes('\\u')) return;
     const event = parse(text);
+    if (event?.type === 'response.create') this.meter.ask(event.event_id);
     const logged = event === undefined ? null : clientLogEvent(event);
     if (logged !== null) this.#listener.record(logged);
   }

@@ -48,7 +48,14 @@ function metered(
   const session = { id: 's', projectId: 'p', owner: 'o', model, type: 'realtime' } as const;
   const account = accounts.hold(session, { subject: 's', replica: 'r', fence: 1 }, () => {});
   const add = account.add.bind(account);
-  const meter = new Meter({ model, add, addUnreported() {}, turn() {}, reserving: undefined });
+  const meter = new Meter({
+    model,
+    add,
+    addUnreported() {},
+    turn() {},
+    isLimited: false,
+    reserving: undefined,
+  });
   const costs = events.map(event => meter.read(event)?.costUsd ?? null);
   return { meter, costs };
 }

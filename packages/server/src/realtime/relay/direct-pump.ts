@@ -26,6 +26,8 @@ export interface DirectPumpOptions {
   readonly tap: MessageTap;
   readonly counters: DirectionCounters;
   readonly events: PumpEvents;
+  /** Each message that is tapped goes out, and to its tap, before the next is looked at. */
+  readonly mayHold?: boolean;
 }
 
 export class DirectPump implements Pump {
@@ -34,6 +36,10 @@ export class DirectPump implements Pump {
   readonly #tap: MessageTap;
   readonly #counters: DirectionCounters;
   readonly #events: PumpEvents;
+  readonly #mayHold: boolean;
+  /** Bytes `[from, at)` of the chunk are scanned and not yet forwarded. */
+  #from = 0;
+  #at = 0;
   #ended = false;
 
   constructor(options: DirectPumpOptions) {
@@ -42,46 +48,63 @@ export class DirectPump implements Pump {
     this.#tap = options.tap;
     this.#counters = options.counters;
     this.#events = options.events;
+    this.#mayHold = options.mayHold ?? false;
   }
 
-  chunk(chunk: Buffer, borrowed: boolean): void {
-    if (this.#ended) return;
+  chunk(chunk: Buffer, borrowed: boolean): number {
+    if (this.#ended) return chunk.length;
     const scanner = this.#scanner;
     const outlet = this.#outlet;
-    // Bytes [from, at) of the chunk are scanned and not yet forwarded.
-    let from = 0;
-    let at = 0;
+    this.#from = 0;
+    this.#at = 0;
     let violation: FrameViolation | null = null;
     try {
-      while (at < chunk.length && !this.#ended) {
-        const found = scanner.step(chunk, at);
-        if (found === SCAN_DATA) {
-          if (scanner.carried !== null) from = this.#carried();
-          this.#tap.piece(chunk, scanner);
-          if (scanner.messageEnd) this.#counters.messages++;
-          if (scanner.frameEnd && outlet.waiting) {
-            from = this.#split(chunk, from, scanner.next, borrowed);
-          }
-        } else {
-          this.#split(chunk, from, scanner.frameStart, borrowed);
-          at = from = scanner.next;
-          if (found === SCAN_CONTROL) this.#control();
-        }
-        at = scanner.next;
-      }
+      this.#scan(chunk, borrowed);
     } catch (error) {
       if (!(error instanceof FrameViolation)) throw error;
       violation = error;
     }
-    outlet.forward(chunk, from, at, borrowed);
+    outlet.forward(chunk, this.#from, this.#at, borrowed);
     outlet.mark(scanner.insideFrame, scanner.insideMessage);
     outlet.uncork();
-    this.#counters.bytes += chunk.length;
+    const used = violation === null && !this.#ended ? this.#at : chunk.length;
+    this.#counters.bytes += used;
     this.#counters.frames = scanner.frames;
     violation = this.#deliver() ?? violation;
-    if (violation === null) return;
+    if (violation === null) return used;
     this.#ended = true;
     this.#events.violated(violation);
+    return used;
+  }
+
+  #scan(chunk: Buffer, borrowed: boolean): void {
+    const scanner = this.#scanner;
+    while (this.#at < chunk.length && !this.#ended) {
+      const found = scanner.step(chunk, this.#at);
+      if (found === SCAN_DATA) {
+        if (this.#data(chunk, borrowed)) return;
+      } else {
+        this.#split(chunk, this.#from, scanner.frameStart, borrowed);
+        this.#at = this.#from = scanner.next;
+        if (found === SCAN_CONTROL) this.#control();
+      }
+    }
+  }
+
+  /** Whether the source is held after this piece. */
+  #data(chunk: Buffer, borrowed: boolean): boolean {
+    const scanner = this.#scanner;
+    if (scanner.carried !== null) this.#from = this.#carried();
+    this.#tap.piece(chunk, scanner);
+    this.#at = scanner.next;
+    if (scanner.messageEnd) this.#counters.messages++;
+    const isTapped = this.#mayHold && this.#tap.messages.length > 0;
+    if (scanner.frameEnd && (this.#outlet.waiting || isTapped)) {
+      this.#from = this.#split(chunk, this.#from, scanner.next, borrowed);
+    }
+    if (!isTapped) return false;
+    this.#deliverNow();
+    return this.#events.held();
   }
 
   /** Forwards `[from, to)`, a boundary, and lets own frames in. Answers where to go on from. */
@@ -101,10 +124,14 @@ export class DirectPump implements Pump {
 
   #control(): void {
     this.#counters.controlFrames++;
-    const violation = this.#deliver();
-    if (violation !== null) throw violation;
+    this.#deliverNow();
     this.#ended = this.#scanner.opcode === OPCODE_CLOSE;
     this.#events.control(this.#scanner.opcode, this.#scanner.control);
+  }
+
+  #deliverNow(): void {
+    const violation = this.#deliver();
+    if (violation !== null) throw violation;
   }
 
   /** Hands out what the tap has; answers what was wrong with it. */

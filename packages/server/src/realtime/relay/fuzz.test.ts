@@ -133,7 +133,9 @@ class Subject {
         maxTapStringBytes: MAX_MESSAGE_BYTES,
         wantsText: true,
       }),
+      mayHold: true,
       events: {
+        held: () => false,
         control: (opcode, payload) => this.#control(opcode, payload),
         violated: violation => {
           this.end ||= `violation ${violation.closeCode}`;

@@ -56,25 +56,28 @@ export class GuardedPump implements Pump {
     this.#o = options;
   }
 
-  chunk(chunk: Buffer, borrowed: boolean): void {
-    if (this.#ended) return;
-    this.#o.counters.bytes += chunk.length;
+  chunk(chunk: Buffer, borrowed: boolean): number {
+    if (this.#ended) return chunk.length;
+    let used = chunk.length;
     this.#o.outlet.cork();
     let violation: FrameViolation | null = null;
     try {
-      this.#scan(chunk, borrowed);
+      used = this.#scan(chunk, borrowed);
     } catch (error) {
       if (!(error instanceof FrameViolation)) throw error;
       violation = error;
     }
     this.#o.outlet.uncork();
+    this.#o.counters.bytes += used;
     this.#o.counters.frames = this.#o.scanner.frames;
-    if (violation === null) return;
+    if (violation === null) return used;
     this.#ended = true;
     this.#o.events.violated(violation);
+    return used;
   }
 
-  #scan(chunk: Buffer, borrowed: boolean): void {
+  /** How much of the chunk was used. */
+  #scan(chunk: Buffer, borrowed: boolean): number {
     const { scanner, events, counters } = this.#o;
     for (let at = 0; at < chunk.length && !this.#ended; at = scanner.next) {
       const found = scanner.step(chunk, at);
@@ -86,8 +89,10 @@ export class GuardedPump implements Pump {
         if (scanner.opcode === OPCODE_TEXT) this.#text(chunk, borrowed);
         else this.#binary(chunk, borrowed);
         if (scanner.messageEnd) counters.messages++;
+        if (scanner.messageEnd && events.held()) return scanner.next;
       }
     }
+    return chunk.length;
   }
 
   #binary(chunk: Buffer, borrowed: boolean): void {

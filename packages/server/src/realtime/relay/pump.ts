@@ -9,6 +9,8 @@ import type { FrameViolation } from './frame-scanner.ts';
 
 /** What a pump reports to the session. */
 export interface PumpEvents {
+  /** Nothing more may go on from this side for now; asked after each message. */
+  held(): boolean;
   /** A whole control frame came; everything before it was forwarded and tapped. */
   control(opcode: number, payload: Buffer): void;
   /** The source broke a rule; what came before was forwarded. */
@@ -20,6 +22,9 @@ export interface PumpEvents {
 }
 
 export interface Pump {
-  /** `borrowed`: the chunk is only valid during this call. */
-  chunk(chunk: Buffer, borrowed: boolean): void;
+  /**
+   * `borrowed`: the chunk is only valid during this call. Answers how much of it was used: less
+   * than all where the side is held after a message in the middle.
+   */
+  chunk(chunk: Buffer, borrowed: boolean): number;
 }

@@ -54,7 +54,7 @@ export function clientPump(parts: PumpParts): Pump {
       longMessages,
       ...tapPart(parts),
     });
-    return new DirectPump({ ...parts, counters, scanner, tap });
+    return new DirectPump({ ...parts, counters, scanner, tap, mayHold: true });
   }
   return new GuardedPump({
     ...parts,

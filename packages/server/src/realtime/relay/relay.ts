@@ -82,6 +82,8 @@ export class Relay implements Ticking, SideEvents {
   readonly #pace: Pace;
   /** By `hold`. */
   #held = false;
+  /** What the client had sent already when it was held. */
+  #rest: Buffer | null = null;
   #outcome: RelayOutcome | null = null;
   #deadlineMs = 0;
   #resolveClosed!: (outcome: RelayOutcome) => void;
@@ -133,7 +135,7 @@ export class Relay implements Ticking, SideEvents {
     return this.#count(this.#upstream.outlet.inject(text));
   }
 
-  /** Reads nothing from the client until `resume`. */
+  /** Forwards nothing more from the client until `resume`, not even of what has been read. */
   hold(): void {
     this.#held = true;
     if (this.#outcome === null) this.#client.holdBack();
@@ -141,7 +143,14 @@ export class Relay implements Ticking, SideEvents {
 
   resume(): void {
     this.#held = false;
-    if (!this.#pace.spent) this.#client.goOn();
+    this.#takeRest();
+    if (!this.#held && !this.#pace.spent) this.#client.goOn();
+  }
+
+  #takeRest(): void {
+    const rest = this.#rest;
+    this.#rest = null;
+    if (rest !== null) this.chunk(this.#client, rest, false);
   }
 
   #count(sent: boolean): boolean {
@@ -180,6 +189,7 @@ export class Relay implements Ticking, SideEvents {
 
   #pumpEvents(side: Side, tap: ((text: string) => void) | undefined): PumpEvents {
     return {
+      held: () => side === this.#client && this.#held && this.#outcome === null,
       control: (opcode, payload) => this.#control(side, opcode, payload),
       violated: violation => this.#violated(side, violation),
       refused: event => this.#count(side.outlet.inject(event)),
@@ -197,12 +207,17 @@ export class Relay implements Ticking, SideEvents {
   chunk(side: Side, chunk: Buffer, borrowed: boolean): void {
     const fromClient = side === this.#client;
     const reader = fromClient ? this.#upstream : this.#client;
-    (fromClient ? this.#clientPump : this.#upstreamPump).chunk(chunk, borrowed);
+    if (fromClient && this.#held && this.#outcome === null) {
+      this.#rest = Buffer.concat([this.#rest ?? EMPTY, chunk]);
+      return;
+    }
+    const used = (fromClient ? this.#clientPump : this.#upstreamPump).chunk(chunk, borrowed);
+    if (used < chunk.length) this.#rest = Buffer.from(chunk.subarray(used));
     if (this.#outcome !== null) {
       this.#settle();
       return;
     }
-    if (fromClient) this.#paceClient(chunk.length);
+    if (fromClient) this.#paceClient(used);
     if (reader.backlogBytes >= this.#limits.highWaterBytes && side.pauseFor(reader)) {
       const { clientToUpstream, upstreamToClient } = this.counters;
       (fromClient ? clientToUpstream : upstreamToClient).pauses++;
@@ -275,6 +290,8 @@ export class Relay implements Ticking, SideEvents {
       for (const words of this.#options.lastWords?.() ?? []) this.injectUpstream(words);
     }
     this.#upstream.sendClose(outcome.upstreamCode, outcome.reason);
+    // Its close frame may be there.
+    this.#takeRest();
     this.#options.onClosing?.(outcome);
     this.#settle();
   }
@@ -320,6 +337,7 @@ export class Relay implements Ticking, SideEvents {
 }
 
 const ABNORMAL = 1006;
+const EMPTY = Buffer.alloc(0);
 
 function defaultFailureEvent(): string {
   return errorEvent({
