@@ -66,6 +66,10 @@ function record(socket: WebSocket, path: string): RecordedSession {
     const event = JSON.parse(String(data)) as Json;
     messages.push(event);
     if (typeof event.event_id === 'string') received.set(event.event_id, event);
+    // As every provider does; until then we hold a client that asks for a second one.
+    if (event.type === 'response.create') {
+      send({ type: 'response.created', event_id: `of_${event.event_id}`, response: {} });
+    }
     if (event.type !== 'session.update') return;
     send({ type: 'session.updated', event_id: `of_${event.event_id}`, session: event.session });
   });
