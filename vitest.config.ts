@@ -7,10 +7,10 @@ const SPAWNING = [
   'tools/**/*.test.ts',
 ];
 /**
- * Tests wait for timers and processes as long as they compute, those that take longest even longer
- * (a file of theirs keeps about half a core busy): two more than cores.
+ * Tests wait for timers and processes about as long as they compute: one more than cores. With two
+ * more, a lease ran out beside the longest tests while a database was started again.
  */
-const WORKERS = Math.min(availableParallelism() + 2, 8);
+const WORKERS = Math.min(availableParallelism() + 1, 8);
 
 /**
  * The end-to-end tests, which start whole servers and a browser, come first: they take longest, and
