@@ -40,16 +40,9 @@ afterEach(async () => {
 });
 
 async function visit(as: 'reader' | 'Admin'): Promise<Page> {
-  const visited = await openPage(browser, { baseURL });
+  const signedIn = as === 'Admin' ? admin : undefined;
+  const visited = await openPage(browser, { baseURL, signedIn });
   open.push(visited);
-  if (as === 'Admin') {
-    const [name, value] = admin.cookie.split('=') as [string, string];
-    await visited.context.addCookies([{ name, value, url: baseURL }]);
-    await visited.context.addInitScript(
-      secret => localStorage.setItem('holdfast-page', secret),
-      admin['x-holdfast-page'],
-    );
-  }
   await visited.page.goto('/settings');
   return visited.page;
 }

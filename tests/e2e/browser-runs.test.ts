@@ -57,16 +57,9 @@ describe('tasks in the console', () => {
   });
 
   async function visitPage(path: string, as: 'Developer' | 'Admin' = 'Developer') {
-    const visited = await openPage(browser, { baseURL });
+    const signedIn = as === 'Admin' ? admin : undefined;
+    const visited = await openPage(browser, { baseURL, signedIn });
     open.push(visited);
-    if (as === 'Admin') {
-      const [name, value] = admin.cookie.split('=') as [string, string];
-      await visited.context.addCookies([{ name, value, url: baseURL }]);
-      await visited.context.addInitScript(
-        secret => localStorage.setItem('holdfast-page', secret),
-        admin['x-holdfast-page'],
-      );
-    }
     await visited.page.goto(path);
     return visited;
   }

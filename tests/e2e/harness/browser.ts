@@ -1,6 +1,7 @@
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { findChromium } from '../../../tools/services/chromium.ts';
+import type { PageHeaders } from './runs.ts';
 
 /** Generous, because the machine may be busy; each wait normally takes a moment. */
 const WAIT_TIMEOUT_MS = 30_000;
@@ -32,6 +33,8 @@ export interface PageOptions {
   readonly baseURL: string;
   readonly locale?: 'en-GB' | 'ja-JP';
   readonly colorScheme?: 'light' | 'dark';
+  /** Who has signed in on this profile before; default: nobody. */
+  readonly signedIn?: PageHeaders | undefined;
 }
 
 /** A browser profile of its own with one tab, and everything that went wrong in it. */
@@ -45,7 +48,10 @@ export interface ConsolePage {
 }
 
 /** Pages move nothing for show, so that a picture or a check never falls into a transition. */
-export async function openPage(browser: Browser, options: PageOptions): Promise<ConsolePage> {
+export async function openPage(
+  browser: Browser,
+  { signedIn, ...options }: PageOptions,
+): Promise<ConsolePage> {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     locale: 'en-GB',
@@ -68,6 +74,14 @@ export async function openPage(browser: Browser, options: PageOptions): Promise<
       console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI}`),
     );
   });
+  if (signedIn !== undefined) {
+    const [name, value] = signedIn.cookie.split('=') as [string, string];
+    await context.addCookies([{ name, value, url: options.baseURL }]);
+    await context.addInitScript(
+      secret => localStorage.setItem('holdfast-page', secret),
+      signedIn['x-holdfast-page'],
+    );
+  }
   const page = await context.newPage();
   return { page, context, faults, expectFault: pattern => void expected.push(pattern) };
 }

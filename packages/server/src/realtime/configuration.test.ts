@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createModels, defaultCatalogue } from '../models/index.ts';
 import { ConfigurationCheck } from './check-configuration.ts';
 import { sessionIdOf, useBench } from './testing/bench.ts';
 import { connectClient, type TestClient } from './testing/client.ts';
+import { modelsAt } from './testing/host.ts';
 
 /** What we fixed is taken before the client is heard, on every path; else there is no session. */
 const bench = useBench();
@@ -231,14 +231,7 @@ describe('at the mint', () => {
     let nowMs = 0;
     const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
     const check = new ConfigurationCheck(bench.host.telemetry, clock);
-    const models = createModels({
-      catalogue: defaultCatalogue({
-        provider: 'compatible',
-        url: bench.simulator.url,
-        auth: 'none',
-      }),
-      credentials: { secret: async () => undefined },
-    });
+    const models = modelsAt(bench.simulator.url);
     const upstream = models.upstream(models.defaultModel, 'default');
     const question = { upstream, session: { type: 'realtime' }, projectId: 'p', requestId: 'r' };
     await bench.simulator.fault({ ...asking, status, code, times: 1 });

@@ -27,8 +27,8 @@ export async function openRealtime(
   },
 ): Promise<Feature> {
   const { auth, work, models, accounts, recordings } = others;
-  const { defaultsFile, lockedAlsoAllowed, reconnectWindowMs, retentionDays } = config.sessions;
-  const { clientBytesPerSecond, configurationTimeoutMs } = config.sessions;
+  const { sessions } = config;
+  const { defaultsFile, clientBytesPerSecond, retentionDays } = sessions;
   const { roles, revision, shutdownAcceptMs } = config.server;
   work.kinds.add(SESSION_KIND);
   const realtime = createRealtime({
@@ -40,17 +40,17 @@ export async function openRealtime(
     audit: auth.audit,
     watch: auth.watch,
     defaults: defaultsFile === null ? null : await loadSessionDefaults(defaultsFile),
-    lockedAlsoAllowed,
+    lockedAlsoAllowed: sessions.lockedAlsoAllowed,
     sip: {
       secret: () => platform.secrets.get('OPENAI_WEBHOOK_SECRET'),
-      forwardTo: config.sessions.webhookForwardUrl,
-      projectId: config.sessions.telephoneProject,
+      forwardTo: sessions.webhookForwardUrl,
+      projectId: sessions.telephoneProject,
     },
-    configurationTimeoutMs,
+    configurationTimeoutMs: sessions.configurationTimeoutMs,
     revision,
     limits: auth.limits,
     relayLimits: { clientBytesPerSecond },
-    reconnectWindowMs,
+    reconnectWindowMs: sessions.reconnectWindowMs,
     retentionMs: retentionDays === null ? null : retentionDays * DAY_MS,
     drainAcceptMs: shutdownAcceptMs,
   });

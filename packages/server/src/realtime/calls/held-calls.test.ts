@@ -2,10 +2,14 @@ import { sql } from 'kysely';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebRtcClient } from '../../../../simulator/src/testing/webrtc-client.ts';
 import { HoldfastError } from '../../kernel/index.ts';
-import { createModels, defaultCatalogue } from '../../models/index.ts';
 import { useBench } from '../testing/bench.ts';
 import { connectClient, eventually } from '../testing/client.ts';
-import { type HostOptions, openRealtimeHost, type RealtimeHost } from '../testing/host.ts';
+import {
+  type HostOptions,
+  modelsAt,
+  openRealtimeHost,
+  type RealtimeHost,
+} from '../testing/host.ts';
 
 /** Who holds a call, who gives it up, and that somebody hangs it up. */
 const bench = useBench();
@@ -168,14 +172,7 @@ describe('a call that nobody holds', () => {
 
   it('expires when its model is known no more, and its lease is free', async () => {
     const { sessionId } = await orphan();
-    const models = createModels({
-      catalogue: defaultCatalogue({
-        provider: 'compatible',
-        url: bench.simulator.url,
-        auth: 'none',
-      }),
-      credentials: { secret: async () => undefined },
-    });
+    const models = modelsAt(bench.simulator.url);
     const resolve = () => {
       throw new HoldfastError('invalid_request', 'No such model.');
     };

@@ -144,6 +144,10 @@ export class Relay implements Ticking, SideEvents {
   resume(): void {
     this.#held = false;
     this.#takeRest();
+    this.#letClientOn();
+  }
+
+  #letClientOn(): void {
     if (!this.#held && !this.#pace.spent) this.#client.goOn();
   }
 
@@ -316,7 +320,7 @@ export class Relay implements Ticking, SideEvents {
       return;
     }
     this.#pace.refill(nowMs);
-    if (!this.#pace.spent && !this.#held) this.#client.goOn();
+    this.#letClientOn();
     this.#check(this.#client, this.#upstream, nowMs);
     if (this.#outcome === null) this.#check(this.#upstream, this.#client, nowMs);
     this.counters.lastActivityMs = Math.max(this.#client.heardAtMs, this.#upstream.heardAtMs);

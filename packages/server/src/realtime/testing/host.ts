@@ -142,7 +142,8 @@ function openAuth(ports: Awaited<ReturnType<typeof openPorts>>): Auth {
   );
 }
 
-function modelsAt(url: string) {
+/** The default catalogue, with that provider behind it. */
+export function modelsAt(url: string) {
   const catalogue = defaultCatalogue({ provider: 'compatible', url, auth: 'none' });
   return createModels({ catalogue, credentials: { secret: async () => undefined } });
 }

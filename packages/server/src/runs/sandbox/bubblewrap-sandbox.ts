@@ -10,6 +10,7 @@ import {
   PASSWD_FD,
   SECCOMP_FD,
 } from './bubblewrap.ts';
+import { confine } from './control-groups.ts';
 import { accounts, bridgeOrder, commandOwner, pathsInside } from './inside.ts';
 import type { Sandbox, SandboxCommand, SandboxedProcess } from './sandbox.ts';
 import { ownerOf } from './user-ids.ts';
@@ -45,13 +46,7 @@ function spawnInBubblewrap(
     stdio: Array(8).fill('pipe'),
   });
   // Bubblewrap starts nothing before it has read what follows.
-  try {
-    if (child.pid !== undefined) group?.add(child.pid);
-  } catch (error) {
-    child.on('error', () => {}).kill('SIGKILL');
-    void group?.remove();
-    throw error;
-  }
+  confine(child, group);
   write(child, ARGUMENTS_FD, setup);
   write(child, SECCOMP_FD, settings.seccomp);
   const { passwd, group: groupFile } = accounts(

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   accessSync,
@@ -146,6 +147,20 @@ export class ControlGroup {
         await delay(REMOVE_RETRY_MS);
       }
     }
+  }
+}
+
+/**
+ * Takes a fresh child into its group. One that cannot be taken in is killed, and its group removed:
+ * nothing would limit it.
+ */
+export function confine(child: ChildProcess, group: ControlGroup | undefined): void {
+  try {
+    if (child.pid !== undefined) group?.add(child.pid);
+  } catch (error) {
+    child.on('error', () => {}).kill('SIGKILL');
+    void group?.remove();
+    throw error;
   }
 }
 

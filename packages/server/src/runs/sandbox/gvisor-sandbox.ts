@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex, PassThrough, type Writable } from 'node:stream';
 import { bridgedProcess } from './bridged-process.ts';
+import { confine } from './control-groups.ts';
 import { BUNDLE, containerSpec, type GvisorSettings, runscCommand } from './gvisor.ts';
 import { GvisorMemory } from './gvisor-memory.ts';
 import { accounts, bridgeOrder, commandOwner, pathsInside } from './inside.ts';
@@ -65,13 +66,7 @@ function spawnInGvisor(settings: GvisorSettings, command: SandboxCommand): Sandb
       line.server.close();
       remove();
     });
-    try {
-      if (child.pid !== undefined) group?.add(child.pid);
-    } catch (error) {
-      child.on('error', () => {}).kill('SIGKILL');
-      void group?.remove();
-      throw error;
-    }
+    confine(child, group);
     const start = child.stdio[START_FD] as Writable;
     start.on('error', () => {}).end('start\n');
     // Killing runsc ends its kernel, and with it every process inside.
