@@ -64,7 +64,7 @@ export async function openPage(
   const blame = (text: string) => {
     if (!expected.some(pattern => pattern.test(text))) faults.push(text);
   };
-  context.on('weberror', ({ error }) => blame(`uncaught: ${error().stack ?? error()}`));
+  context.on('weberror', thrown => blame(`uncaught: ${thrown.error().stack ?? thrown.error()}`));
   context.on('console', message => {
     const { url } = message.location();
     if (message.type() === 'error') blame(`console: ${message.text()} (${url})`);
@@ -77,8 +77,9 @@ export async function openPage(
   if (signedIn !== undefined) {
     const [name, value] = signedIn.cookie.split('=') as [string, string];
     await context.addCookies([{ name, value, url: options.baseURL }]);
+    // The script runs on the tab's first, blank page too, which may store nothing.
     await context.addInitScript(
-      secret => localStorage.setItem('holdfast-page', secret),
+      secret => location.origin !== 'null' && localStorage.setItem('holdfast-page', secret),
       signedIn['x-holdfast-page'],
     );
   }
