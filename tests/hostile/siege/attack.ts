@@ -1,6 +1,10 @@
 import { execFile } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import {
+  confine,
+  ownControlGroups,
+} from '../../../packages/server/src/platform/isolation/index.ts';
 
 const ATTACKERS = fileURLToPath(new URL('./attackers.ts', import.meta.url));
 
@@ -24,14 +28,20 @@ export interface Attacked {
   requests: number;
 }
 
-/** Attacks in a process of the lowest priority: attackers have processors of their own. */
+/** In the world attackers have processors of their own: what they burn is taken from nobody. */
+const ATTACKERS_CPU_WEIGHT = 10;
+
+/** Attacks in a process that others have little to share with. */
 export function startAttack(attack: Attack): Promise<Attacked> {
-  return new Promise((resolve, reject) => {
+  const group = ownControlGroups()?.create({ cpuWeight: ATTACKERS_CPU_WEIGHT });
+  const attacked = new Promise<Attacked>((resolve, reject) => {
     const args = ['--disable-warning=ExperimentalWarning', ATTACKERS, JSON.stringify(attack)];
     const child = execFile(process.execPath, args, (error, stdout) => {
       if (error) reject(error);
       else resolve(JSON.parse(stdout) as Attacked);
     });
+    confine(child, group);
     if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   });
+  return attacked.finally(() => group?.remove());
 }

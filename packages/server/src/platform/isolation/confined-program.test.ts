@@ -1,9 +1,19 @@
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findBubblewrap } from '../../../../../tools/services/binaries.ts';
 import { type ConfinedLimits, createConfined } from './confined-program.ts';
+import { ownControlGroups } from './control-groups.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'holdfast-confined-'));
 const secret = join(dir, 'secret');
@@ -105,6 +115,20 @@ describe.each(['isolated', 'open'])('a confined program, %s', way => {
   it('comes after the work of others', async () => {
     const lowest = String(constants.priority.PRIORITY_LOW);
     expect(await open().run('priority')).toEqual({ kind: 'done', output: lowest });
+  });
+
+  it('weighs little beside the server where the machine has control groups', async () => {
+    const root = '/sys/fs/cgroup/cpu';
+    const weights = () =>
+      (existsSync(root) ? readdirSync(root, { recursive: true, encoding: 'utf8' }) : [])
+        .filter(name => name.includes(`holdfast-run-${process.pid}-`))
+        .filter(name => name.endsWith('/cpu.shares'))
+        .map(name => readFileSync(join(root, name), 'utf8'));
+    const running = open({ timeoutMs: 1_500 }).run('wait');
+    const hasGroups = ownControlGroups() !== undefined && existsSync(root);
+    await vi.waitFor(() => expect(weights()).toEqual(hasGroups ? ['41\n'] : []), 1_500);
+    await running;
+    expect(weights()).toEqual([]);
   });
 
   it.each([

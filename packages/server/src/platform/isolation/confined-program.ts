@@ -11,6 +11,7 @@ import {
   namespaces,
   programMounts,
 } from './bubblewrap.ts';
+import { type ControlGroups, confine, ownControlGroups } from './control-groups.ts';
 
 /** A program of ours that reads untrusted input, from its standard input only. */
 export interface ConfinedProgram {
@@ -44,6 +45,11 @@ interface Confined {
   run(fd: number): Promise<ConfinedEnd>;
 }
 
+/**
+ * Of all its processes, beside the hundred of the server: priorities order processes of one group
+ * only. What is parsed can wait; nobody's work has to wait for it.
+ */
+const CPU_WEIGHT = 4;
 /** A Node process reserves about so much besides its heap: code, stacks, buffers. */
 const PROCESS_DATA_BYTES = 768 * 1024 * 1024;
 const OUTPUT_MAX_BYTES = 64 * 1024;
@@ -66,7 +72,7 @@ export function createConfined(program: ConfinedProgram, onOpen: (why: string) =
         throw error;
       });
       const command = [...(await prefix), ...nodeArguments(program)];
-      return turns.take(() => supervise(start(command, limits, fd), limits.timeoutMs));
+      return turns.take(() => runOnce(command, limits, fd));
     },
   };
 }
@@ -106,7 +112,8 @@ async function isolation(
   }
   const isolated = [bwrap, ...bubblewrapArguments(program)];
   const probe = [...isolated, ...nodeArguments(program), '--probe'];
-  const end = await supervise(start(probe, program.limits, 'ignore'), PROBE_TIMEOUT_MS);
+  const limits = { ...program.limits, timeoutMs: PROBE_TIMEOUT_MS };
+  const end = await runOnce(probe, limits, 'ignore');
   if (end.kind === 'done') return isolated;
   if (end.by === 'wall' || end.by === 'cpu') {
     throw new HoldfastError('unavailable', 'The machine is too busy to start a parser; try again.');
@@ -149,6 +156,28 @@ function start(
   const dataKib = Math.ceil((heapMaxBytes + PROCESS_DATA_BYTES) / 1024);
   const limited = ['-c', LIMITED, 'sh', String(cpuMaxS), String(dataKib), ...command];
   return spawn('/bin/sh', limited, { env: {}, cwd: '/', stdio: [input, 'pipe', 'ignore'] });
+}
+
+async function runOnce(
+  command: readonly string[],
+  limits: ConfinedLimits,
+  input: number | 'ignore',
+): Promise<ConfinedEnd> {
+  const group = groups()?.create({ cpuWeight: CPU_WEIGHT });
+  try {
+    const child = start(command, limits, input);
+    confine(child, group);
+    return await supervise(child, limits.timeoutMs);
+  } finally {
+    await group?.remove();
+  }
+}
+
+/** Looked for once: the kernel's files tell where a process may make groups. */
+let ownGroups: { readonly found: ControlGroups | undefined } | undefined;
+function groups(): ControlGroups | undefined {
+  ownGroups ??= { found: ownControlGroups() };
+  return ownGroups.found;
 }
 
 async function supervise(child: ChildProcess, timeoutMs: number): Promise<ConfinedEnd> {

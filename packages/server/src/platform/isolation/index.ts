@@ -16,3 +16,4 @@ export {
   type ConfinedLimits,
   createConfined,
 } from './confined-program.ts';
+export { type ControlGroup, ControlGroups, confine, ownControlGroups } from './control-groups.ts';

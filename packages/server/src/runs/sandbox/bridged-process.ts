@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
-import type { ControlGroup } from './control-groups.ts';
+import type { ControlGroup } from '../../platform/isolation/index.ts';
 import { GroupProcess } from './group-process.ts';
 import type { SandboxedProcess } from './sandbox.ts';
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
+import { confine } from '../../platform/isolation/index.ts';
 import { bridgedProcess } from './bridged-process.ts';
 import {
   ARGUMENTS_FD,
@@ -10,8 +11,7 @@ import {
   PASSWD_FD,
   SECCOMP_FD,
 } from './bubblewrap.ts';
-import { confine } from './control-groups.ts';
-import { accounts, bridgeOrder, commandOwner, pathsInside } from './inside.ts';
+import { accounts, bridgeOrder, CPU_WEIGHT, commandOwner, pathsInside } from './inside.ts';
 import type { Sandbox, SandboxCommand, SandboxedProcess } from './sandbox.ts';
 import { ownerOf } from './user-ids.ts';
 
@@ -37,7 +37,7 @@ function spawnInBubblewrap(
   const owner = commandOwner(mounts, settings.ids);
   // Other processes of the same user can read an environment in /proc: bubblewrap gets none.
   const setup = bubblewrapArguments(settings, mounts);
-  const group = settings.groups?.create(settings.resources);
+  const group = settings.groups?.create({ ...settings.resources, cpuWeight: CPU_WEIGHT });
   const child = spawn(settings.bwrap, bubblewrapCommand(settings, owner), {
     argv0: 'bwrap',
     env: {},

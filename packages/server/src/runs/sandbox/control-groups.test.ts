@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ControlGroups, ownControlGroups } from './control-groups.ts';
+import { ControlGroups, ownControlGroups } from '../../platform/isolation/index.ts';
 import { isolatedSandbox, mountsFor, temporaryFolder } from './testing.ts';
 
 const MIB = 1024 ** 2;
-const LIMITS = { memoryMaxBytes: 256 * MIB, processesMax: 100 };
+const LIMITS = { memoryMaxBytes: 256 * MIB, processesMax: 100, cpuWeight: 25 };
 
 /** Takes so much memory in a process of its own, and says so. */
 const taking = (mib: number) =>

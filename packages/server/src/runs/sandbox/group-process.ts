@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
-import type { ControlGroup } from './control-groups.ts';
+import type { ControlGroup } from '../../platform/isolation/index.ts';
 import type { SandboxedProcess } from './sandbox.ts';
 
 export interface Ending {

@@ -5,11 +5,11 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex, PassThrough, type Writable } from 'node:stream';
+import { confine } from '../../platform/isolation/index.ts';
 import { bridgedProcess } from './bridged-process.ts';
-import { confine } from './control-groups.ts';
 import { BUNDLE, containerSpec, type GvisorSettings, runscCommand } from './gvisor.ts';
 import { GvisorMemory } from './gvisor-memory.ts';
-import { accounts, bridgeOrder, commandOwner, pathsInside } from './inside.ts';
+import { accounts, bridgeOrder, CPU_WEIGHT, commandOwner, pathsInside } from './inside.ts';
 import type { Sandbox, SandboxCommand, SandboxedProcess, SandboxOwner } from './sandbox.ts';
 import { ownerOf } from './user-ids.ts';
 
@@ -52,6 +52,7 @@ function spawnInGvisor(settings: GvisorSettings, command: SandboxCommand): Sandb
     const group = settings.groups?.create({
       memoryMaxBytes,
       processesMax: KERNEL_THREADS_MAX + THREADS_PER_PROCESS * processesMax,
+      cpuWeight: CPU_WEIGHT,
     });
     // Its control socket is named after the id, for all processes of the machine.
     const id = `holdfast-${randomBytes(12).toString('hex')}`;

@@ -1,9 +1,8 @@
 import { chownSync, lstatSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NODE_INSIDE } from '../../platform/isolation/index.ts';
+import { type ControlGroups, NODE_INSIDE } from '../../platform/isolation/index.ts';
 import type { BridgeOrder } from './bridged-process.ts';
-import type { ControlGroups } from './control-groups.ts';
 import { isolatedEnvironment } from './environment.ts';
 import {
   GATEWAY_PORT,
@@ -44,6 +43,9 @@ export const SYSTEM_FILES = [
 ] as const;
 /** Files of `/etc` that the server writes for all commands. */
 export const WRITTEN_FILES = ['hosts', 'nsswitch.conf'] as const;
+
+/** Of a command, beside the hundred of the server. */
+export const CPU_WEIGHT = 25;
 
 /** Limits on what is inside. */
 export interface ResourceLimits {

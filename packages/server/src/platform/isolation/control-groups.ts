@@ -12,17 +12,19 @@ import {
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What the kernel holds all processes of a command to, together. */
+/** What the kernel holds all processes of a group to, together; what is left out is not limited. */
 export interface GroupLimits {
   /** With what they wrote to `/tmp` and `/dev/shm`. */
-  readonly memoryMaxBytes: number;
-  readonly processesMax: number;
+  readonly memoryMaxBytes?: number;
+  readonly processesMax?: number;
+  /** Of processors, in hundredths of what another group gets while both want more than there is. */
+  readonly cpuWeight: number;
 }
 
 /** A folder of the kernel's in which groups can be made, and what is written into each. */
 interface Hierarchy {
   readonly dir: string;
-  settings(limits: GroupLimits): readonly (readonly [file: string, value: number])[];
+  settings(limits: GroupLimits): readonly (readonly [file: string, value: number | undefined])[];
   /** Counts processes that were ended for memory, on a line `oom_kill`. */
   readonly events?: string;
 }
@@ -34,10 +36,12 @@ const REMOVE_TRIES = 250;
 /** A quarter of what another group gets, while both want more of the disks than there is. */
 const DISK_WEIGHT = 25;
 
+/** What version 1 gives a group of weight 100. */
+const SHARES = 1024;
+
 /**
- * Version 1 has a hierarchy for each kind of limit. Of the processors a command gets a quarter of
- * what another group gets, while both want more than there is; of disks too, where their scheduler
- * is BFQ, the only one that knows of weights in this version.
+ * Version 1 has a hierarchy for each kind of limit. Weights for disks hold where their scheduler is
+ * BFQ, the only one that knows of weights in this version.
  */
 const VERSION_1: Readonly<Record<string, Omit<Hierarchy, 'dir'>>> = {
   memory: {
@@ -45,17 +49,19 @@ const VERSION_1: Readonly<Record<string, Omit<Hierarchy, 'dir'>>> = {
     events: 'memory.oom_control',
   },
   pids: { settings: ({ processesMax }) => [['pids.max', processesMax]] },
-  cpu: { settings: () => [['cpu.shares', 256]] },
+  cpu: {
+    settings: ({ cpuWeight }) => [['cpu.shares', Math.round((cpuWeight * SHARES) / 100)]],
+  },
   blkio: { settings: () => [['blkio.bfq.weight', DISK_WEIGHT]] },
 };
 
 const VERSION_2: Omit<Hierarchy, 'dir'> = {
-  settings: ({ memoryMaxBytes, processesMax }) => [
+  settings: ({ memoryMaxBytes, processesMax, cpuWeight }) => [
     ['memory.max', memoryMaxBytes],
     ['memory.swap.max', 0],
     ['memory.oom.group', 1],
     ['pids.max', processesMax],
-    ['cpu.weight', 25],
+    ['cpu.weight', cpuWeight],
     ['io.weight', DISK_WEIGHT],
     ['io.bfq.weight', DISK_WEIGHT],
   ],
@@ -116,7 +122,7 @@ export class ControlGroups {
   }
 }
 
-/** A control group of one command. */
+/** The control group of a command, or of several. */
 export class ControlGroup {
   readonly #parts: readonly Hierarchy[];
   #ranOutOfMemory = false;
@@ -237,7 +243,8 @@ function isRemoved(dir: string): boolean {
   }
 }
 
-function set(dir: string, file: string, value: number): void {
+function set(dir: string, file: string, value: number | undefined): void {
+  if (value === undefined) return;
   try {
     writeFileSync(join(dir, file), String(value));
   } catch (error) {
