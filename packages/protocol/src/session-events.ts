@@ -59,6 +59,25 @@ export const SESSION_EVENTS = {
       upstream_expires_at: z.iso.datetime({ offset: true }).nullable(),
     },
   }),
+  'session.upstream_replaced': define(
+    'session',
+    'The model’s connection ended, or was about to; another took its place, and was told all.',
+    {
+      public: {
+        reason: z
+          .string()
+          .describe(
+            '`close`, `lost`, `silent`, `stalled`, `expired`, or `limit`: before it ended.',
+          ),
+        close_code: closeCode,
+        items: count.describe('Items of the conversation that it was told.'),
+        left_out: count.describe('Items that it was not told.'),
+        lost_input: count.describe('What the client had sent and the model has never got.'),
+        continued: z.boolean().describe('A response that was cut is asked for once more.'),
+        duration_ms: count,
+      },
+    },
+  ),
   'session.updated': define('session', 'The effective configuration changed.', {
     public: {
       voice: z.string().nullable(),

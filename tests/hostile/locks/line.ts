@@ -52,9 +52,11 @@ export class Line {
           this.isOver = true;
         },
         text: () => undefined,
+        audio: () => undefined,
         refused: () => undefined,
       },
       wantsText: false,
+      wantsAudio: false,
     });
   }
 

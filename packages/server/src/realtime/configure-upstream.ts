@@ -38,13 +38,30 @@ export async function configureUpstream(
   peer: RelayPeer,
   options: ConfigureOptions,
 ): Promise<Configured> {
-  const { eventId, timeoutMs, signal } = options;
-  const message = configurationEvent(options.config, eventId);
+  const message = configurationEvent(options.config, options.eventId);
   if (message === null) return { updated: null };
+  const { texts, updated } = await takeConfiguration(peer, message, options);
+  putBack(peer, texts);
+  return { updated };
+}
+
+/** What an upstream has said while it took a configuration; `texts` without its answer. */
+export interface Taken {
+  readonly texts: readonly string[];
+  readonly updated: string;
+}
+
+/** Sends `message`, the event with the configuration, and waits until it is taken. */
+export async function takeConfiguration(
+  peer: RelayPeer,
+  message: string,
+  options: ConfigureOptions,
+): Promise<Taken> {
+  const { eventId, timeoutMs, signal } = options;
   const opening = new Opening(eventId);
   const end = await exchange({
     peer,
-    message,
+    messages: [message],
     heard: said => opening.hear(said),
     timeoutMs,
     maxBytes: MAX_BYTES,
@@ -56,7 +73,7 @@ export async function configureUpstream(
       throw refusal(opening.error);
     }
     if (end.kind !== 'done') throw failure(end);
-    return { updated: taken(peer, opening, options) };
+    return taken(opening, options);
   } catch (error) {
     peer.socket.destroy();
     throw error;
@@ -98,8 +115,7 @@ class Opening {
   }
 }
 
-/** The text of the answer, once the client's first events stand ready in the peer. */
-function taken(peer: RelayPeer, opening: Opening, locks: Locks): string {
+function taken(opening: Opening, locks: Locks): Taken {
   const { texts, created, updated } = opening;
   const { session, text } = updated!;
   if (lockBroken(locks, { first: session, now: session })) {
@@ -115,8 +131,7 @@ function taken(peer: RelayPeer, opening: Opening, locks: Locks): string {
     const before = isObject(event.session) ? event.session : {};
     texts[at] = JSON.stringify({ ...event, session: { ...before, ...session } });
   }
-  putBack(peer, texts);
-  return text;
+  return { texts, updated: text };
 }
 
 /** As if it had answered a request: an `error` event has the same object in it. */

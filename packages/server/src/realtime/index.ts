@@ -4,6 +4,7 @@
  * A session is a subject with a log, a lease and a row of its own (states in `session.ts`, written
  * by `transitions.ts`). Over a WebSocket the frames pass through `relay/`; over WebRTC media goes
  * between browser and provider, and this holds the provider's sideband (`calls/`).
+ * Where an upstream ends, `handover/` puts another one in its place.
  * Preview-shape clients are translated at the edge (`preview/`); inside everything is GA.
  *
  * Invariants:

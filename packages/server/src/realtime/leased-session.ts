@@ -16,7 +16,7 @@ import type { Json } from './preview/session.ts';
 import { isFinal, type SessionInput } from './session.ts';
 import * as store from './store.ts';
 import type { SessionRow } from './tables.ts';
-import { SessionTap } from './tap.ts';
+import { SessionTap, type UpstreamSession } from './tap.ts';
 import { type Close, type TransitionDeps, transition } from './transitions.ts';
 
 /**
@@ -39,9 +39,11 @@ export interface LeasedSessionOptions {
   readonly row: SessionRow;
   /** The lease is gone, or the session was erased: stop at once. */
   readonly onLost: (loss: JournalLoss) => void;
-  readonly onCreated?: () => void;
+  readonly onCreated?: (upstream: UpstreamSession) => void;
   readonly onConfiguration?: (session: Json) => void;
   readonly onError?: (error: Json) => void;
+  readonly onEvent?: (event: Json) => void;
+  readonly onWords?: (text: string) => void;
   /** Its next response is more than a budget allows; what is under way may end. Called once. */
   readonly onOverBudget: (error: HoldfastError) => void;
   /** Whether the next response may be is known when the promise resolves. */
@@ -180,7 +182,7 @@ function createTap(
       deps.telemetry.log.warn('session.facts_lost', { session_id: id, error });
     });
   };
-  const { onConfiguration, onError, onReserving } = options;
+  const { onConfiguration, onError, onEvent, onWords, onReserving } = options;
   const report = troubleReport(deps, id, options.trace);
   return new SessionTap(
     {
@@ -194,12 +196,14 @@ function createTap(
           upstreamExpiresAtS: upstream.expiresAtS,
           ...(upstream.voice !== null && { voice: upstream.voice }),
         });
-        options.onCreated?.();
+        options.onCreated?.(upstream);
       },
       onVoice: voice => note({ voice }),
       onUnread: () => deps.metrics.unread.add(1),
       ...(onConfiguration && { onConfiguration }),
       ...(onError && { onError }),
+      ...(onEvent && { onEvent }),
+      ...(onWords && { onWords }),
       ...(onReserving && { onReserving }),
     },
     account,

@@ -302,17 +302,19 @@ describe('a budget', () => {
     expect(await limits.spentUsd()).toBeCloseTo(2 * TURN_USD, 10);
   });
 
-  /** Closes while the model speaks; `drop` takes the model away instead. */
+  /** Closes while the model speaks; `drop` takes the model away instead, and lets none come. */
   async function cutOff(project: string, drop: boolean): Promise<Session> {
     await bench.simulator.behave({ speed: 1, script: [{ say: 'word '.repeat(200) }] });
     if (drop) await bench.simulator.fault({ fault: 'drop', after_ms: 500, times: 1 });
     const caller = callerIn(project);
     const client = await connectClient(bench.host.wsUrl + path, { caller });
     const id = await sessionIdOf(client);
+    if (drop) await bench.simulator.fault({ fault: 'refuse', status: 400 });
     say(client);
     await client.event('response.output_audio.delta');
     if (!drop) client.socket.close(1000);
     await client.closed;
+    await bench.simulator.clearFaults();
     return await eventually(async () => {
       const session = (await (
         await bench.host.request(`/v1/sessions/${id}`, { caller })

@@ -6,6 +6,7 @@ import { type Logger, type Trace, traceLog } from '../platform/telemetry/index.t
 import { configureUpstream } from './configure-upstream.ts';
 import type { SocketDeps } from './deps.ts';
 import { closeCodeOf, eventOf, failureFields } from './errors.ts';
+import { Rebuilder } from './handover/rebuilder.ts';
 import { createLeasedSession, type LeasedSession } from './leased-session.ts';
 import { lockFilter } from './locked-config.ts';
 import type { PassedOn } from './passed-on.ts';
@@ -19,6 +20,7 @@ import {
   type RelayPeer,
   rejectSession,
   SERVICE_RESTART,
+  type UpstreamEnd,
 } from './relay/index.ts';
 import { judgeEnd, type SessionInput } from './session.ts';
 import { typeOf } from './session-type.ts';
@@ -94,6 +96,10 @@ export class RelayedSession implements RegisteredSession {
   #relay: Relay | undefined;
   /** The upstream's answer to our configuration, which the client does not get. */
   #updated: string | null = null;
+  readonly #rebuilder: Rebuilder;
+  /** The end of the upstream that nothing could replace. */
+  #unreplaced: UpstreamEnd | undefined;
+  #isIntroduced = false;
 
   constructor(deps: SocketDeps, options: RelayedSessionOptions) {
     this.#deps = deps;
@@ -119,9 +125,43 @@ export class RelayedSession implements RegisteredSession {
         });
       },
       onLost: loss => this.stop(loss === 'erased' ? 'erase' : 'lost'),
-      onCreated: () => this.#introduce(),
+      onCreated: ({ expiresAtS }) => {
+        this.#rebuilder.limitedTo(expiresAtS);
+        if (!this.#isIntroduced) this.#introduce();
+      },
+      onEvent: event => this.#rebuilder.server(event),
+      onWords: text => this.#rebuilder.words(text),
     });
-    this.done = this.#run().finally(() => trace.end());
+    this.#rebuilder = this.#createRebuilder();
+    this.done = this.#run().finally(() => {
+      this.#rebuilder.stop();
+      trace.end();
+    });
+  }
+
+  #createRebuilder(): Rebuilder {
+    const { tap, journal } = this.leased;
+    const { config, locked } = this.#options;
+    const { knownEvents: known, configurationTimeoutMs: timeoutMs } = this.#deps;
+    return new Rebuilder({
+      config,
+      locked,
+      known,
+      timeoutMs,
+      relay: () => this.#relay!,
+      dial: signal => this.#open(signal),
+      tell: event => tap.server(event),
+      renew: () => tap.renew(),
+      record: event => journal.push(event),
+      isExpired: () => tap.upstreamExpired,
+      onFailed: (error, end) => {
+        this.#log.error('upstream.not_replaced', failureFields(error));
+        this.#deps.metrics.upstreamErrors.add(1, { reason: error.code });
+        this.#unreplaced = end;
+        this.#relay?.inject(eventOf(error));
+        this.#relay?.close(1011, error.code);
+      },
+    });
   }
 
   idleMs(): number {
@@ -134,6 +174,7 @@ export class RelayedSession implements RegisteredSession {
     if (this.#stopped !== undefined && reason !== 'drain') return;
     this.#stopped ??= reason;
     this.#dialling.abort();
+    this.#rebuilder.stop();
     const farewell = FAREWELLS[reason];
     if (farewell) this.#relay?.inject(errorEvent({ type: 'invalid_request_error', ...farewell }));
     this.#relay?.close(STOPS[reason].code, farewell?.code ?? reason);
@@ -154,22 +195,28 @@ export class RelayedSession implements RegisteredSession {
     }
   }
 
-  async #dial(): Promise<RelayPeer> {
+  async #open(signal: AbortSignal): Promise<RelayPeer> {
     const startedMs = performance.now();
-    const { upstream, lease, protocol, requestId, config, passedOn, trace } = this.#options;
+    const { upstream, requestId, config, passedOn } = this.#options;
     const { peer, upstreamRequestId } = await dial({
       upstream,
       target: typeOf(config),
       requestId,
       passedOn,
       timeoutMs: this.#deps.dialTimeoutMs,
-      signal: this.#dialling.signal,
+      signal,
       onAgain: again => reportAgain(this.#deps, this.#log, again),
     });
     this.#log.info('upstream.connected', {
       upstream_request_id: upstreamRequestId,
       duration_ms: Math.round(performance.now() - startedMs),
     });
+    return peer;
+  }
+
+  async #dial(): Promise<RelayPeer> {
+    const { lease, protocol, trace } = this.#options;
+    const peer = await this.#open(this.#dialling.signal);
     await this.#configure(peer);
     const connected = await connectSession(this.#deps, {
       lease,
@@ -214,7 +261,12 @@ export class RelayedSession implements RegisteredSession {
       },
       ...(relayLimits && { limits: relayLimits }),
       onServerEvent: text => tap.server(text),
-      onClientEvent: text => tap.client(text),
+      onClientEvent: text => {
+        tap.client(text);
+        this.#rebuilder.client(text);
+      },
+      onClientAudio: (payload, mask) => this.#rebuilder.audio(payload, mask),
+      mayReplace: end => this.#rebuilder.mayReplace(end),
       // What is cancelled reports what it has used, which counts in full otherwise.
       lastWords: () =>
         tap.meter.open.map(response_id => JSON.stringify({ type: 'response.cancel', response_id })),
@@ -229,13 +281,11 @@ export class RelayedSession implements RegisteredSession {
     const outcome = await relay.closed;
     this.#deps.traffic.settle(relay.counters);
     this.#report(outcome);
-    const ending =
-      outcome.initiator === 'server'
-        ? STOPS[this.#stopped ?? 'end'].ending
-        : judgeEnd({ ...outcome, upstreamExpired: tap.upstreamExpired });
+    const ending = this.#endingOf(outcome);
     const code = outcome.initiator === 'upstream' ? outcome.upstreamCode : outcome.clientCode;
     // Any other reason is a word of ours.
-    const text = outcome.cause === 'close' ? outcome.reason : '';
+    const { cause, reason } = this.#unreplaced ?? outcome;
+    const text = cause === 'close' ? reason : '';
     await this.leased.release(ending, { code, text });
     const { clientToUpstream, upstreamToClient } = relay.counters;
     this.#log.info('bridge.completed', {
@@ -244,6 +294,18 @@ export class RelayedSession implements RegisteredSession {
       upstream_bytes: upstreamToClient.bytes,
       upstream_messages: upstreamToClient.messages,
     });
+  }
+
+  #endingOf(outcome: RelayOutcome): Ending {
+    const { upstreamExpired } = this.leased.tap;
+    const lost = this.#unreplaced;
+    if (lost !== undefined) {
+      const { cause, code: upstreamCode, reason } = lost;
+      const end = { cause, upstreamCode, clientCode: outcome.clientCode, reason, upstreamExpired };
+      return judgeEnd({ ...end, initiator: 'upstream' });
+    }
+    if (outcome.initiator === 'server') return STOPS[this.#stopped ?? 'end'].ending;
+    return judgeEnd({ ...outcome, upstreamExpired });
   }
 
   #translation() {
@@ -271,6 +333,7 @@ export class RelayedSession implements RegisteredSession {
 
   /** Sends `holdfast.session`, right after the provider's `session.created`. */
   #introduce(): void {
+    this.#isIntroduced = true;
     const event: HoldfastSessionEvent = {
       type: 'holdfast.session',
       event_id: newId('evt'),

@@ -13,7 +13,7 @@ import { EVENT_TYPE } from './relay/index.ts';
 export interface TapListener {
   /** An event for the journal. */
   record(event: NewEvent): void;
-  /** The upstream has opened its session. Called once. */
+  /** The upstream has opened its session. Called once for each. */
   onCreated(session: UpstreamSession): void;
   /** The effective configuration, whenever the upstream reports it. */
   onConfiguration?(session: Json): void;
@@ -21,13 +21,17 @@ export interface TapListener {
   onError?(error: Json): void;
   /** The voice has changed. */
   onVoice?(voice: string): void;
+  /** Each of the upstream's events that is read, after what follows from it. */
+  onEvent?(event: Json): void;
+  /** A piece of an answer's words, unread. */
+  onWords?(text: string): void;
   /** An event could not be read, so that neither log nor usage have it. */
   onUnread?(): void;
   /** Whether the next response may be is known when the promise resolves. */
   onReserving?(reserving: Promise<void>): void;
 }
 
-interface UpstreamSession {
+export interface UpstreamSession {
   readonly id: string;
   /** Seconds since the epoch, if the provider reports when it will end the session. */
   readonly expiresAtS: number | null;
@@ -35,6 +39,10 @@ interface UpstreamSession {
 }
 
 const ID_MAX_CHARS = 200;
+const WORDS: ReadonlySet<string> = new Set([
+  'response.output_audio_transcript.delta',
+  'response.output_text.delta',
+]);
 
 export class SessionTap {
   readonly meter: Meter;
@@ -52,7 +60,10 @@ export class SessionTap {
   server(text: string): void {
     // Frequent pieces of transcripts are recognised by their type and never parsed.
     const type = EVENT_TYPE.exec(text)?.[1];
-    if (type?.endsWith('.delta')) return;
+    if (type?.endsWith('.delta')) {
+      if (WORDS.has(type)) this.#listener.onWords?.(text);
+      return;
+    }
     const event = parse(text);
     if (event === undefined) {
       this.#listener.onUnread?.();
@@ -67,6 +78,13 @@ export class SessionTap {
     }
     const logged = serverLogEvent(event, costed);
     if (logged !== null) this.#listener.record(logged);
+    this.#listener.onEvent?.(event);
+  }
+
+  /** Another upstream session follows. */
+  renew(): void {
+    this.#created = false;
+    this.upstreamExpired = false;
   }
 
   client(text: string): void {

@@ -16,10 +16,16 @@ export class Assembler {
   /** Adds the piece that `scanner` found in `chunk`. */
   add(chunk: Buffer, scanner: FrameScanner): void {
     const from = this.sizeBytes;
-    const to = from + scanner.pieceEnd - scanner.pieceStart;
+    this.addBytes(chunk, scanner.pieceStart, scanner.pieceEnd);
+    const piece = this.#buffer.subarray(from, this.sizeBytes);
+    applyMask(piece, scanner.mask, scanner.maskPhase);
+  }
+
+  /** Adds `[start, end)` of `chunk` as it is. */
+  addBytes(chunk: Buffer, start: number, end: number): void {
+    const to = this.sizeBytes + end - start;
     if (to > this.#buffer.length) this.#grow(to);
-    chunk.copy(this.#buffer, from, scanner.pieceStart, scanner.pieceEnd);
-    applyMask(this.#buffer.subarray(from, to), scanner.mask, scanner.maskPhase);
+    chunk.copy(this.#buffer, this.sizeBytes, start, end);
     this.sizeBytes = to;
   }
 

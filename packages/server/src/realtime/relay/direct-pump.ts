@@ -1,13 +1,17 @@
 /**
- * The hot path: forwards one direction as it comes. A chunk usually holds nothing but data frames
- * and leaves in one write, as the very buffer it came in. It is split only around control frames
- * (which are answered, not forwarded), around an incomplete header at its end, and where own frames
- * wait for a boundary.
+ * The hot path: forwards one direction as it comes. A chunk usually holds nothing but whole
+ * messages and leaves in one write, as the very buffer it came in. It is split only around control
+ * frames (which are answered, not forwarded), around an incomplete message at its end, and where
+ * own frames wait for a boundary.
+ *
+ * A message leaves whole, so that either side can be replaced without the other being left inside
+ * of one: the beginning of one waits for its end. One longer than `wholeMessageBytes` leaves as it
+ * comes.
  *
  * Order within one chunk: forward, then taps. A control frame or a violation in the middle first
  * lets everything before it out.
  */
-import { decodeText } from './assembler.ts';
+import { Assembler, decodeText } from './assembler.ts';
 import type { DirectionCounters } from './counters.ts';
 import {
   type FrameScanner,
@@ -26,6 +30,7 @@ export interface DirectPumpOptions {
   readonly tap: MessageTap;
   readonly counters: DirectionCounters;
   readonly events: PumpEvents;
+  readonly wholeMessageBytes: number;
   /** Each message that is tapped goes out, and to its tap, before the next is looked at. */
   readonly mayHold?: boolean;
 }
@@ -36,10 +41,16 @@ export class DirectPump implements Pump {
   readonly #tap: MessageTap;
   readonly #counters: DirectionCounters;
   readonly #events: PumpEvents;
+  readonly #wholeMessageBytes: number;
   readonly #mayHold: boolean;
-  /** Bytes `[from, at)` of the chunk are scanned and not yet forwarded. */
+  /** Bytes `[from, at)` of the chunk are scanned and not yet forwarded; messages end at `whole`. */
   #from = 0;
+  #whole = 0;
   #at = 0;
+  /** The beginning of a message that came in earlier chunks. */
+  #begun: Assembler | null = null;
+  /** The message is too long to wait for its end. */
+  #isStreaming = false;
   #ended = false;
 
   constructor(options: DirectPumpOptions) {
@@ -48,6 +59,7 @@ export class DirectPump implements Pump {
     this.#tap = options.tap;
     this.#counters = options.counters;
     this.#events = options.events;
+    this.#wholeMessageBytes = options.wholeMessageBytes;
     this.#mayHold = options.mayHold ?? false;
   }
 
@@ -56,6 +68,7 @@ export class DirectPump implements Pump {
     const scanner = this.#scanner;
     const outlet = this.#outlet;
     this.#from = 0;
+    this.#whole = 0;
     this.#at = 0;
     let violation: FrameViolation | null = null;
     try {
@@ -64,8 +77,7 @@ export class DirectPump implements Pump {
       if (!(error instanceof FrameViolation)) throw error;
       violation = error;
     }
-    outlet.forward(chunk, this.#from, this.#at, borrowed);
-    outlet.mark(scanner.insideFrame, scanner.insideMessage);
+    this.#forward(chunk, this.#at, borrowed);
     outlet.uncork();
     const used = violation === null && !this.#ended ? this.#at : chunk.length;
     this.#counters.bytes += used;
@@ -84,8 +96,9 @@ export class DirectPump implements Pump {
       if (found === SCAN_DATA) {
         if (this.#data(chunk, borrowed)) return;
       } else {
-        this.#split(chunk, this.#from, scanner.frameStart, borrowed);
-        this.#at = this.#from = scanner.next;
+        this.#outlet.cork();
+        this.#forward(chunk, scanner.frameStart, borrowed);
+        this.#at = this.#from = this.#whole = scanner.next;
         if (found === SCAN_CONTROL) this.#control();
       }
     }
@@ -94,32 +107,63 @@ export class DirectPump implements Pump {
   /** Whether the source is held after this piece. */
   #data(chunk: Buffer, borrowed: boolean): boolean {
     const scanner = this.#scanner;
-    if (scanner.carried !== null) this.#from = this.#carried();
+    if (scanner.carried !== null) this.#carry(scanner.carried);
     this.#tap.piece(chunk, scanner);
     this.#at = scanner.next;
-    if (scanner.messageEnd) this.#counters.messages++;
+    if (scanner.messageEnd) {
+      this.#whole = scanner.next;
+      this.#counters.messages++;
+    }
     const isTapped = this.#mayHold && this.#tap.messages.length > 0;
     if (scanner.frameEnd && (this.#outlet.waiting || isTapped)) {
-      this.#from = this.#split(chunk, this.#from, scanner.next, borrowed);
+      this.#outlet.cork();
+      this.#forward(chunk, scanner.next, borrowed);
     }
     if (!isTapped) return false;
     this.#deliverNow();
     return this.#events.held();
   }
 
-  /** Forwards `[from, to)`, a boundary, and lets own frames in. Answers where to go on from. */
-  #split(chunk: Buffer, from: number, to: number, borrowed: boolean): number {
-    this.#outlet.cork();
-    this.#outlet.forward(chunk, from, to, borrowed);
-    this.#outlet.mark(false, this.#scanner.insideMessage);
-    return to;
+  /** Takes a header that began in an earlier chunk. */
+  #carry(header: Buffer): void {
+    if (this.#isStreaming) this.#outlet.write(header);
+    else this.#begin(header, 0, header.length);
+    this.#from = this.#scanner.frameStart;
   }
 
-  /** Forwards a header that began in an earlier chunk. */
-  #carried(): number {
+  #begin(chunk: Buffer, from: number, to: number): void {
+    this.#begun ??= new Assembler();
+    this.#begun.addBytes(chunk, from, to);
+  }
+
+  /** Forwards the messages that end before `to`, and keeps the beginning of the next. */
+  #forward(chunk: Buffer, to: number, borrowed: boolean): void {
+    const outlet = this.#outlet;
+    if (this.#whole > this.#from) {
+      this.#release();
+      outlet.forward(chunk, this.#from, this.#whole, borrowed);
+      this.#from = this.#whole;
+      this.#isStreaming = false;
+    }
+    if (to > this.#from) {
+      if (this.#isStreaming) outlet.forward(chunk, this.#from, to, borrowed);
+      else this.#begin(chunk, this.#from, to);
+      this.#from = to;
+    }
+    if (this.#begun !== null && this.#begun.sizeBytes > this.#wholeMessageBytes) {
+      this.#release();
+      this.#isStreaming = true;
+    }
+    const { insideFrame, insideMessage } = this.#scanner;
+    if (this.#isStreaming) outlet.mark(insideFrame, insideMessage);
+    else outlet.mark(false, false);
+  }
+
+  #release(): void {
+    if (this.#begun === null) return;
     this.#outlet.cork();
-    this.#outlet.write(this.#scanner.carried!);
-    return this.#scanner.frameStart;
+    this.#outlet.write(this.#begun.bytes());
+    this.#begun = null;
   }
 
   #control(): void {

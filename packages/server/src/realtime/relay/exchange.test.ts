@@ -20,7 +20,7 @@ function world(options: Partial<ExchangeOptions> = {}) {
   const start = () =>
     exchange({
       peer,
-      message: 'hello',
+      messages: ['hello'],
       heard: text => heard.push(text) > 0 && text === 'done',
       timeoutMs: 5_000,
       maxBytes: 1_000,

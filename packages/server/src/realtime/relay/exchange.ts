@@ -1,7 +1,7 @@
 /**
- * Speaks first on a fresh upstream, before a relay takes it over: sends one message, and reads text
+ * Speaks first on a fresh upstream, before a relay takes it over: sends messages, and reads text
  * messages until the caller has heard what it waits for. The client's socket is not read meanwhile,
- * so what its user sends waits in the system's buffers, and none of it can overtake the message.
+ * so what its user sends waits in the system's buffers, and none of it can overtake the messages.
  *
  *   sent ──`heard` says so──▶ done: the peer is paused, what came after waits in its `head`
  *    └── closed, lost, broken rule, too long, late, aborted ──▶ the socket is destroyed
@@ -25,7 +25,7 @@ import type { RelayPeer } from './side.ts';
 export interface ExchangeOptions {
   /** The upstream, not read by anybody yet. */
   readonly peer: RelayPeer;
-  readonly message: string;
+  readonly messages: readonly string[];
   /** Told each text message that comes; true ends the exchange. */
   readonly heard: (text: string) => boolean;
   readonly timeoutMs: number;
@@ -67,7 +67,7 @@ class Exchange {
   }
 
   start(): void {
-    const { peer, message, timeoutMs, signal } = this.#options;
+    const { peer, messages, timeoutMs, signal } = this.#options;
     const { socket, read } = peer;
     this.#timer = setTimeout(() => this.#end({ kind: 'timeout' }), timeoutMs);
     signal?.addEventListener('abort', this.#abort);
@@ -76,7 +76,7 @@ class Exchange {
     if (this.#ended) return;
     socket.on('close', this.#lost);
     socket.on('end', this.#lost);
-    socket.write(encodeText(message, true));
+    for (const message of messages) socket.write(encodeText(message, true));
     const { head } = peer;
     peer.head = undefined;
     if (head !== undefined) this.#take(head);

@@ -134,6 +134,7 @@ class Subject {
         wantsText: true,
       }),
       mayHold: true,
+      wholeMessageBytes: 100,
       events: {
         held: () => false,
         control: (opcode, payload) => this.#control(opcode, payload),
@@ -141,6 +142,7 @@ class Subject {
           this.end ||= `violation ${violation.closeCode}`;
         },
         text: text => this.texts.push(`1 ${Buffer.from(text).toString('latin1')}`),
+        audio: () => undefined,
         refused: () => undefined,
       },
     });

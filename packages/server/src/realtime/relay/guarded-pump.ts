@@ -115,6 +115,7 @@ export class GuardedPump implements Pump {
     if (scanner.messageStart && scanner.messageEnd) {
       if (passAppends && isCanonicalAppend(chunk, pieceStart, pieceEnd, scanner.mask)) {
         this.#countAudio(pieceEnd - pieceStart);
+        this.#o.events.audio(chunk.subarray(pieceStart, pieceEnd), scanner.mask);
         this.#asItCame(chunk, borrowed);
       } else {
         const bytes = unmaskedPiece(chunk, scanner);
@@ -126,7 +127,7 @@ export class GuardedPump implements Pump {
   }
 
   #hold(chunk: Buffer): void {
-    const { scanner, masked, outlet, passAppends, streamAppendBytes } = this.#o;
+    const { scanner, masked, outlet, passAppends, streamAppendBytes, events } = this.#o;
     this.#held ??= new Assembler();
     this.#held.add(chunk, scanner);
     const bytes = this.#held.bytes();
@@ -135,6 +136,7 @@ export class GuardedPump implements Pump {
       this.#dropHeld();
       if (passAppends && isCanonicalAppend(bytes, 0, bytes.length, 0)) {
         this.#countAudio(bytes.length);
+        events.audio(bytes, 0);
         outlet.write(encodeFrame(OPCODE_TEXT, bytes, masked));
         outlet.mark(false, false);
       } else this.#decide(bytes);
@@ -175,6 +177,7 @@ export class GuardedPump implements Pump {
     outlet.mark(false, !scanner.messageEnd);
     if (!scanner.messageEnd) return;
     this.#countAudio(this.#streamedBytes);
+    this.#o.events.audio(null, 0);
     this.#stream = null;
   }
 
@@ -189,8 +192,10 @@ export class GuardedPump implements Pump {
     for (const text of verdict.forward) outlet.write(encodeText(text, masked));
     outlet.mark(false, false);
     for (const text of verdict.tap) {
-      if (classifier.classifyText(text) === AUDIO) this.#countAudio(text.length);
-      else events.text(text);
+      if (classifier.classifyText(text) === AUDIO) {
+        this.#countAudio(text.length);
+        events.audio(Buffer.from(text), 0);
+      } else events.text(text);
     }
     for (const refusal of verdict.refusals) {
       counters.refusedMessages++;

@@ -32,11 +32,13 @@ export {
 
 export { type ExchangeEnd, exchange, putBack } from './exchange.ts';
 export { type RelayLimits, SERVICE_RESTART } from './limits.ts';
+export { applyMask } from './masking.ts';
 export type { FilterVerdict } from './message-guard.ts';
 export { errorEvent, rejectSession } from './reject.ts';
 export {
   Relay,
   type RelayOutcome,
+  type UpstreamEnd,
 } from './relay.ts';
 export type { RelayPeer } from './side.ts';
 export { RelayTicker } from './ticker.ts';

@@ -29,6 +29,8 @@ export interface RelayLimits {
   readonly highWaterBytes: number;
   /** Bytes of own events that may wait for a message boundary or a slow reader. */
   readonly maxInjectBytes: number;
+  /** A message up to this length waits until it is whole; a longer one passes as it comes. */
+  readonly wholeMessageBytes: number;
   /** A canonical append longer than this is checked while it streams instead of being held. */
   readonly streamAppendBytes: number;
   /** Own ping to each side. */
@@ -59,6 +61,7 @@ export const defaultLimits: RelayLimits = {
   maxTapStringBytes: 64 * KIB,
   highWaterBytes: 128 * KIB,
   maxInjectBytes: MIB,
+  wholeMessageBytes: 256 * KIB,
   streamAppendBytes: MIB,
   pingIntervalMs: 15_000,
   deadAfterMs: 45_000,

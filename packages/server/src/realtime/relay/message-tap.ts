@@ -12,6 +12,7 @@ import { AUDIO, type Classifier, OTHER, typeOf, UNDECIDED } from './classify.ts'
 import type { DirectionCounters } from './counters.ts';
 import { type FrameScanner, OPCODE_TEXT } from './frame-scanner.ts';
 import type { LongMessages } from './long-messages.ts';
+import type { PumpEvents } from './pump.ts';
 import { Skimmer } from './skimmer.ts';
 
 const DECIDING = 0;
@@ -35,6 +36,8 @@ export interface MessageTapOptions {
   readonly wantsText: boolean;
   /** Bounds what is no audio, in the direction from the client. */
   readonly longMessages?: LongMessages;
+  /** Gets audio too, as in `PumpEvents`. */
+  readonly onAudio?: PumpEvents['audio'];
 }
 
 export class MessageTap {
@@ -58,12 +61,12 @@ export class MessageTap {
     const pieceBytes = scanner.pieceEnd - scanner.pieceStart;
     this.#sizeBytes = scanner.messageStart ? pieceBytes : this.#sizeBytes + pieceBytes;
     if (scanner.messageStart) this.#begin(chunk, scanner);
-    else if (this.#mode === COUNTING) this.#audioBytes += pieceBytes;
+    else if (this.#mode === COUNTING) this.#moreAudio(chunk, scanner);
     else if (this.#mode !== SKIPPING) this.#more(chunk, scanner);
     if (this.#mode !== COUNTING) {
       this.#options.longMessages?.piece(this.#sizeBytes, pieceBytes, () => this.#type);
     }
-    if (scanner.messageEnd) this.#end();
+    if (scanner.messageEnd) this.#end(scanner);
   }
 
   #begin(chunk: Buffer, scanner: FrameScanner): void {
@@ -75,6 +78,8 @@ export class MessageTap {
     if (kind === AUDIO) {
       this.#mode = COUNTING;
       this.#audioBytes = pieceEnd - pieceStart;
+      if (!scanner.messageEnd) this.#keepAudio(chunk, scanner);
+      else this.#options.onAudio?.(chunk.subarray(pieceStart, pieceEnd), scanner.mask);
     } else if (kind === OTHER && (scanner.opcode !== OPCODE_TEXT || !this.#options.wantsText)) {
       this.#mode = SKIPPING;
       this.#type = typeOf(chunk, pieceStart, scanner.mask);
@@ -123,11 +128,24 @@ export class MessageTap {
     if (kind === AUDIO) {
       this.#mode = COUNTING;
       this.#audioBytes = bytes.length;
-      this.#assembler = null;
+      if (this.#options.onAudio === undefined) this.#assembler = null;
     } else if (kind === OTHER) {
       this.#mode = ASSEMBLING;
       this.#type = typeOf(bytes, 0, 0);
     }
+  }
+
+  #moreAudio(chunk: Buffer, scanner: FrameScanner): void {
+    this.#audioBytes += scanner.pieceEnd - scanner.pieceStart;
+    if (this.#assembler !== null) this.#keepAudio(chunk, scanner);
+  }
+
+  /** Of a message of audio in several pieces, where somebody wants it. */
+  #keepAudio(chunk: Buffer, scanner: FrameScanner): void {
+    if (this.#options.onAudio === undefined) return;
+    this.#assembler ??= new Assembler();
+    if (this.#audioBytes <= this.#options.maxTapBytes) this.#assembler.add(chunk, scanner);
+    else this.#assembler = null;
   }
 
   #assemble(chunk: Buffer, scanner: FrameScanner): void {
@@ -144,10 +162,11 @@ export class MessageTap {
     this.#mode = SKIMMING;
   }
 
-  #end(): void {
+  #end(scanner: FrameScanner): void {
     if (this.#mode === COUNTING) {
       this.#options.counters.audioMessages++;
       this.#options.counters.audioBytes += this.#audioBytes;
+      if (!scanner.messageStart) this.#options.onAudio?.(this.#assembler?.bytes() ?? null, 0);
     } else if (this.#mode === SKIMMING) this.#skimmed();
     else if (this.#mode !== SKIPPING) this.#whole(this.#assembler!.bytes());
     this.#mode = DECIDING;

@@ -23,7 +23,8 @@ export interface OutletOptions {
 }
 
 export class Outlet {
-  readonly socket: Duplex;
+  /** Where it leads now. */
+  socket: Duplex;
   /** A close frame was written, or the socket is gone: everything further is dropped. */
   closed = false;
   insideFrame = false;
@@ -46,6 +47,19 @@ export class Outlet {
     this.#masked = options.masked;
     this.#maxInjectBytes = options.maxInjectBytes;
     this.#slab = options.slab;
+  }
+
+  /** Leads to another socket from now on. What waited for the old one is dropped. */
+  attach(socket: Duplex): void {
+    this.uncork();
+    this.socket = socket;
+    this.closed = false;
+    this.waiting = false;
+    this.#pong = null;
+    this.#ping = false;
+    this.#close = null;
+    this.#events = null;
+    this.#eventBytes = 0;
   }
 
   /** Bytes that the reader has not taken yet. */

@@ -17,6 +17,8 @@ export interface PumpEvents {
   violated(violation: FrameViolation): void;
   /** A message other than audio, after its bytes were forwarded. */
   text(text: string): void;
+  /** A message of audio, masked as it came; null for one that is too long to be kept whole. */
+  audio(payload: Buffer | null, mask: number): void;
   /** A message was not forwarded; `errorEvent` is to be sent back to its sender. */
   refused(errorEvent: string): void;
 }

@@ -40,6 +40,7 @@ export interface PumpParts {
   readonly outlet: Outlet;
   readonly events: PumpEvents;
   readonly wantsText: boolean;
+  readonly wantsAudio: boolean;
 }
 
 export function clientPump(parts: PumpParts): Pump {
@@ -53,8 +54,9 @@ export function clientPump(parts: PumpParts): Pump {
       counters,
       longMessages,
       ...tapPart(parts),
+      ...(parts.wantsAudio && { onAudio: parts.events.audio }),
     });
-    return new DirectPump({ ...parts, counters, scanner, tap, mayHold: true });
+    return new DirectPump({ ...parts, ...wholePart(parts), counters, scanner, tap, mayHold: true });
   }
   return new GuardedPump({
     ...parts,
@@ -76,7 +78,7 @@ export function upstreamPump(parts: PumpParts): Pump {
   const counters = parts.counters.upstreamToClient;
   if (rewrite === undefined) {
     const tap = new MessageTap({ classifier: serverAudio, counters, ...tapPart(parts) });
-    return new DirectPump({ ...parts, counters, scanner, tap });
+    return new DirectPump({ ...parts, ...wholePart(parts), counters, scanner, tap });
   }
   const guard: MessageGuard = serverRewriteGuard(rewrite);
   return new GuardedPump({
@@ -94,6 +96,10 @@ export function upstreamPump(parts: PumpParts): Pump {
 
 function scannerFor(masked: boolean, limits: RelayLimits): FrameScanner {
   return new FrameScanner({ masked, maxMessageBytes: limits.maxMessageBytes });
+}
+
+function wholePart({ limits: { wholeMessageBytes } }: PumpParts) {
+  return { wholeMessageBytes };
 }
 
 function tapPart({ limits, wantsText }: PumpParts) {

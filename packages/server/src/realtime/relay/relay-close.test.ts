@@ -98,7 +98,7 @@ describe('closing', () => {
   }
 
   it('sends the close alone when the upstream dies between fragments', async () => {
-    const { client, upstream } = await start();
+    const { client, upstream } = await start({ limits: { wholeMessageBytes: 0 } });
     upstream.send(1, 'half a message', { fin: false });
     upstream.socket.end();
     await client.next();
@@ -106,7 +106,7 @@ describe('closing', () => {
   });
 
   it('cuts the client off when the upstream dies inside a frame', async () => {
-    const { client, upstream } = await start();
+    const { client, upstream } = await start({ limits: { wholeMessageBytes: 0 } });
     upstream.socket.end(rawFrame(1, 'x'.repeat(100)).subarray(0, 50));
     await client.closed();
     expect(client.frames).toEqual([]);
@@ -144,7 +144,7 @@ describe('closing', () => {
   });
 
   it('finishes the frame under way before it closes', async () => {
-    const { client, upstream, relay } = await start();
+    const { client, upstream, relay } = await start({ limits: { wholeMessageBytes: 0 } });
     const frame = rawFrame(1, 'x'.repeat(1000));
     upstream.socket.write(frame.subarray(0, 500));
     const before = client.receivedBytes;

@@ -166,7 +166,7 @@ describe('Relay', () => {
   });
 
   it('injects at message boundaries only', async () => {
-    const { client, upstream, relay } = await start();
+    const { client, upstream, relay } = await start({ limits: { wholeMessageBytes: 0 } });
     upstream.send(1, 'first ', { fin: false });
     await client.next();
     expect(relay.inject('{"type":"holdfast.session"}')).toBe(true);
@@ -180,7 +180,8 @@ describe('Relay', () => {
   });
 
   it('lets own control frames stand between fragments, but not inside a frame', async () => {
-    const { client, upstream } = await start({ limits: { pingIntervalMs: 20 } });
+    const limits = { pingIntervalMs: 20, wholeMessageBytes: 0 };
+    const { client, upstream } = await start({ limits });
     const frame = rawFrame(1, 'x'.repeat(1000), { fin: false });
     const before = client.receivedBytes;
     upstream.socket.write(frame.subarray(0, 500));
@@ -202,7 +203,9 @@ describe('Relay', () => {
   });
 
   it('bounds what waits to be injected', async () => {
-    const { client, upstream, relay } = await start({ limits: { maxInjectBytes: 100 } });
+    const { client, upstream, relay } = await start({
+      limits: { maxInjectBytes: 100, wholeMessageBytes: 0 },
+    });
     upstream.send(1, 'open', { fin: false });
     await client.next();
     expect(relay.inject('x'.repeat(50))).toBe(true);

@@ -7,6 +7,9 @@
  *
  *     open ──(first of: close frame, loss, violation, silence, stall, close())──▶ closing
  *     closing ──(both sockets closed, or closeTimeoutMs and then destroyed)──▶ closed
+ *     open ──(the upstream ends, and `mayReplace` says so)──▶ vacant ──replaceUpstream()──▶ open
+ *
+ * In `vacant` the client is not read, and what it had sent waits; it is told nothing.
  *
  * The first event decides the outcome; what comes later changes nothing. In `closing` each side is
  * sent its close frame at the next frame boundary (or destroyed, if it is gone or stuck in a frame
@@ -17,6 +20,7 @@
  */
 import { readClose, sendableCloseCode } from './close-codes.ts';
 import { type RelayCounters, relayCounters } from './counters.ts';
+import { encodeText } from './frame-encoder.ts';
 import { type FrameViolation, OPCODE_CLOSE, OPCODE_PING } from './frame-scanner.ts';
 import { defaultLimits, type RelayLimits, SERVICE_RESTART } from './limits.ts';
 import { Outlet } from './outlet.ts';
@@ -45,6 +49,13 @@ export interface RelayOutcome {
   readonly reason: string;
 }
 
+/** How an upstream ended by itself; code 1006: without a close frame. */
+export interface UpstreamEnd {
+  readonly cause: Exclude<RelayCause, 'server'>;
+  readonly code: number;
+  readonly reason: string;
+}
+
 export interface RelayOptions {
   readonly client: RelayPeer;
   readonly upstream: RelayPeer;
@@ -58,6 +69,16 @@ export interface RelayOptions {
   readonly onServerEvent?: (text: string) => void;
   /** The same for messages from the client that were forwarded. */
   readonly onClientEvent?: (text: string) => void;
+  /**
+   * Asked when the upstream ends by itself: true where another one will take its place. Where the
+   * end cuts a message that was too long to wait for its end, it is not asked.
+   */
+  readonly mayReplace?: (end: UpstreamEnd) => boolean;
+  /**
+   * Each append of audio that is forwarded, masked as it came and valid during the call; null for
+   * one that is too long to be kept whole.
+   */
+  readonly onClientAudio?: (payload: Buffer | null, mask: number) => void;
   /** The outcome, once it is decided and before the sockets are closed. */
   readonly onClosing?: (outcome: RelayOutcome) => void;
   /** Goes upstream ahead of the close frame, where the client or we end the session. */
@@ -76,12 +97,14 @@ export class Relay implements Ticking, SideEvents {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
   readonly #client: Side;
-  readonly #upstream: Side;
+  #upstream: Side;
   readonly #clientPump: Pump;
-  readonly #upstreamPump: Pump;
+  #upstreamPump: Pump;
   readonly #pace: Pace;
   /** By `hold`. */
   #held = false;
+  /** The upstream has ended, and another one will come. */
+  #vacant = false;
   /** What the client had sent already when it was held. */
   #rest: Buffer | null = null;
   #outcome: RelayOutcome | null = null;
@@ -98,19 +121,28 @@ export class Relay implements Ticking, SideEvents {
     });
     this.#client = this.#side('client', options.client);
     this.#upstream = this.#side('upstream', options.upstream);
-    const guard = options.guard ?? {};
-    const common = { guard, limits: this.#limits, counters: this.counters };
     this.#clientPump = clientPump({
-      ...common,
+      ...this.#pumpParts(),
       outlet: this.#upstream.outlet,
       events: this.#pumpEvents(this.#client, options.onClientEvent),
       wantsText: options.onClientEvent !== undefined,
+      wantsAudio: options.onClientAudio !== undefined,
     });
-    this.#upstreamPump = upstreamPump({
-      ...common,
+    this.#upstreamPump = this.#pumpFrom(this.#upstream);
+  }
+
+  #pumpParts() {
+    return { guard: this.#options.guard ?? {}, limits: this.#limits, counters: this.counters };
+  }
+
+  #pumpFrom(upstream: Side): Pump {
+    const { onServerEvent } = this.#options;
+    return upstreamPump({
+      ...this.#pumpParts(),
       outlet: this.#client.outlet,
-      events: this.#pumpEvents(this.#upstream, options.onServerEvent),
-      wantsText: options.onServerEvent !== undefined,
+      events: this.#pumpEvents(upstream, onServerEvent),
+      wantsText: onServerEvent !== undefined,
+      wantsAudio: false,
     });
   }
 
@@ -147,8 +179,47 @@ export class Relay implements Ticking, SideEvents {
     this.#letClientOn();
   }
 
+  /**
+   * Puts another upstream in the place of the one that has ended, or of the present one, which gets
+   * close code 1000. `first` goes to it before anything of the client. False, and the peer is the
+   * caller's still, where the relay is closing.
+   */
+  replaceUpstream(peer: RelayPeer, first: readonly string[]): boolean {
+    if (this.#outcome !== null) return false;
+    if (!this.#vacant) this.#vacate(1000);
+    const { outlet } = this.#upstream;
+    outlet.attach(peer.socket);
+    for (const text of first) outlet.write(encodeText(text, true));
+    this.#upstream = new Side('upstream', peer, outlet);
+    this.#upstreamPump = this.#pumpFrom(this.#upstream);
+    this.#vacant = false;
+    this.#upstream.start(this, this.#options.ticker.nowMs);
+    this.#takeRest();
+    this.#letClientOn();
+    return true;
+  }
+
+  /** Whether neither side is inside a message, so that the upstream can be replaced. */
+  get replaceable(): boolean {
+    return !this.#client.outlet.insideMessage && !this.#upstream.outlet.insideMessage;
+  }
+
+  #vacate(code: number): void {
+    this.#vacant = true;
+    this.#client.holdBack();
+    this.#client.forgetReader();
+    const { socket, outlet } = this.#upstream;
+    outlet.close(code, '');
+    socket.end();
+    setTimeout(() => socket.destroy(), this.#limits.closeTimeoutMs).unref();
+  }
+
+  #isHeld(): boolean {
+    return this.#held || this.#vacant;
+  }
+
   #letClientOn(): void {
-    if (!this.#held && !this.#pace.spent) this.#client.goOn();
+    if (!this.#isHeld() && !this.#pace.spent) this.#client.goOn();
   }
 
   #takeRest(): void {
@@ -193,7 +264,7 @@ export class Relay implements Ticking, SideEvents {
 
   #pumpEvents(side: Side, tap: ((text: string) => void) | undefined): PumpEvents {
     return {
-      held: () => side === this.#client && this.#held && this.#outcome === null,
+      held: () => side === this.#client && this.#isHeld() && this.#outcome === null,
       control: (opcode, payload) => this.#control(side, opcode, payload),
       violated: violation => this.#violated(side, violation),
       refused: event => this.#count(side.outlet.inject(event)),
@@ -204,14 +275,18 @@ export class Relay implements Ticking, SideEvents {
           this.counters.tapErrors++;
         }
       },
+      audio: (payload, mask) => {
+        if (side === this.#client) this.#options.onClientAudio?.(payload, mask);
+      },
     };
   }
 
   /** @internal Bytes from one side. */
   chunk(side: Side, chunk: Buffer, borrowed: boolean): void {
     const fromClient = side === this.#client;
+    if (!fromClient && (side !== this.#upstream || this.#vacant)) return;
     const reader = fromClient ? this.#upstream : this.#client;
-    if (fromClient && this.#held && this.#outcome === null) {
+    if (fromClient && this.#isHeld() && this.#outcome === null) {
       this.#rest = Buffer.concat([this.#rest ?? EMPTY, chunk]);
       return;
     }
@@ -240,6 +315,7 @@ export class Relay implements Ticking, SideEvents {
     if (opcode === OPCODE_PING) side.outlet.pong(payload);
     if (opcode !== OPCODE_CLOSE) return;
     const { code, reason } = readClose(payload, side === this.#client);
+    if (side === this.#upstream && this.#isReplaced({ cause: 'close', code, reason })) return;
     side.closeReceived = true;
     const sent = sendableCloseCode(code);
     this.#end({
@@ -263,17 +339,26 @@ export class Relay implements Ticking, SideEvents {
     this.#end({ initiator: 'client', cause, clientCode, upstreamCode: 1001, reason });
   }
 
-  #upstreamFailed(cause: RelayCause, upstreamCode: number): void {
+  #upstreamFailed(cause: Exclude<RelayCause, 'server'>, upstreamCode: number): void {
+    if (this.#isReplaced({ cause, code: upstreamCode, reason: '' })) return;
     const event = (this.#options.upstreamFailureEvent ?? defaultFailureEvent)(cause);
     const reason = 'upstream failed';
     this.#end({ initiator: 'upstream', cause, clientCode: 1011, upstreamCode, reason }, event);
   }
 
+  #isReplaced(end: UpstreamEnd): boolean {
+    if (this.#outcome !== null || !this.replaceable) return false;
+    if (this.#options.mayReplace?.(end) !== true) return false;
+    this.#vacate(1000);
+    return true;
+  }
+
   /** @internal No more bytes will come from `side`. */
   gone(side: Side): void {
-    if (this.#outcome === null) this.#lost(side, 'lost');
+    const isReplaced = side === this.#upstream ? this.#vacant : side !== this.#client;
+    if (this.#outcome === null && !isReplaced) this.#lost(side, 'lost');
     side.gone = true;
-    this.#settle();
+    if (this.#outcome !== null) this.#settle();
   }
 
   /** A side went away without a close frame, or is as good as gone. */
@@ -306,8 +391,9 @@ export class Relay implements Ticking, SideEvents {
     this.#upstream.settle(this.#client.gone);
   }
 
-  /** @internal One socket is closed. */
+  /** @internal A socket is closed. */
   shut(): void {
+    if (this.#outcome === null) return;
     if (!this.#client.isShut || !this.#upstream.isShut) return;
     this.#options.ticker.remove(this);
     this.#resolveClosed(this.#outcome!);
@@ -322,7 +408,8 @@ export class Relay implements Ticking, SideEvents {
     this.#pace.refill(nowMs);
     this.#letClientOn();
     this.#check(this.#client, this.#upstream, nowMs);
-    if (this.#outcome === null) this.#check(this.#upstream, this.#client, nowMs);
+    const isChecked = this.#outcome === null && !this.#vacant;
+    if (isChecked) this.#check(this.#upstream, this.#client, nowMs);
     this.counters.lastActivityMs = Math.max(this.#client.heardAtMs, this.#upstream.heardAtMs);
   }
 

@@ -114,6 +114,11 @@ export class Side {
     return true;
   }
 
+  /** Its reader is another one now, for which nothing waits yet. */
+  forgetReader(): void {
+    this.paused = false;
+  }
+
   #resume(): void {
     if (!this.paused) return;
     this.paused = false;

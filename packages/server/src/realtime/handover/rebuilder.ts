@@ -1,0 +1,230 @@
+import { type HoldfastError, newId, toHoldfastError } from '../../kernel/index.ts';
+import type { NewEvent } from '../../platform/log/index.ts';
+import type { Json } from '../preview/session.ts';
+import type { Relay, RelayPeer, UpstreamEnd } from '../relay/index.ts';
+import { judgeEnd } from '../session.ts';
+import { Conversation } from './conversation.ts';
+import { type Replayed, type ReplayOptions, replay } from './replay.ts';
+import { Unanswered } from './unanswered.ts';
+
+/**
+ * Keeps a client's connection through the loss of its upstream, and through the provider's limit on
+ * the time of a session: another upstream is opened, told the conversation, and put in place. What
+ * was under way is reported to the client as cancelled, and asked for once more where nobody else
+ * will. Ahead of the limit the same is done while the old upstream still answers, in a pause.
+ *
+ *   watching ──upstream ends──▶ rebuilding ──taken──▶ watching
+ *       │                           └── refused, late, too often ──▶ failed: the relay is closed
+ *       └──`BEFORE_LIMIT_MS` before the provider's limit, in a pause──▶ replacing ──▶ watching
+ */
+export interface RebuilderDeps extends Omit<ReplayOptions, 'conversation' | 'signal'> {
+  readonly relay: () => Relay;
+  /** Opens another upstream. */
+  readonly dial: (signal: AbortSignal) => Promise<RelayPeer>;
+  /** Each event that the client gets or that tells of the new upstream, for the tap. */
+  readonly tell: (event: string) => void;
+  readonly renew: () => void;
+  readonly record: (event: NewEvent) => void;
+  /** The provider announced the end of its session's time. */
+  readonly isExpired: () => boolean;
+  /** No upstream could be put in place. */
+  readonly onFailed: (error: HoldfastError, end: UpstreamEnd) => void;
+}
+
+const REBUILD_TIMEOUT_MS = 30_000;
+/** An upstream that is lost so often is not there any more. */
+const REBUILDS_MAX = 5;
+const REBUILDS_WITHIN_MS = 60_000;
+const ATTEMPTS = 3;
+const BEFORE_LIMIT_MS = 60_000;
+const PAUSE_LOOK_MS = 500;
+/** The longest time a timer can wait. */
+const FOREVER_MS = 2 ** 31 - 1;
+
+export type ReplacementReason = UpstreamEnd['cause'] | 'expired' | 'limit';
+
+export class Rebuilder {
+  readonly #deps: RebuilderDeps;
+  readonly #conversation = new Conversation();
+  readonly #unanswered = new Unanswered();
+  readonly #stopped = new AbortController();
+  readonly #rebuiltAtMs: number[] = [];
+  #limit: NodeJS.Timeout | undefined;
+  #isRebuilding = false;
+
+  constructor(deps: RebuilderDeps) {
+    this.#deps = deps;
+  }
+
+  /** An event of the upstream's, as it has been passed on. */
+  server(event: Json): void {
+    this.#conversation.server(event);
+    const audio = this.#unanswered.server(event);
+    if (audio !== undefined) this.#conversation.said(String(event.item_id), audio);
+  }
+
+  words(text: string): void {
+    this.#conversation.delta(text);
+  }
+
+  client(text: string): void {
+    this.#unanswered.event(text);
+  }
+
+  audio(payload: Buffer | null, mask: number): void {
+    this.#unanswered.audio(payload, mask);
+  }
+
+  /** The provider's limit on the upstream's time, if it reports one. */
+  limitedTo(expiresAtS: number | null): void {
+    clearTimeout(this.#limit);
+    if (expiresAtS === null) return;
+    const lookMs = expiresAtS * 1000 - Date.now() - BEFORE_LIMIT_MS;
+    this.#limit = setTimeout(
+      () => this.#replaceInPause(),
+      Math.min(Math.max(lookMs, 0), FOREVER_MS),
+    );
+    this.#limit.unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.#limit);
+    this.#stopped.abort();
+  }
+
+  /** Whether another upstream will come; it is on its way then. */
+  mayReplace(end: UpstreamEnd): boolean {
+    if (this.#stopped.signal.aborted || this.#conversation.config === undefined) return false;
+    if (end.cause === 'violation' || this.#isRebuilding) return false;
+    const { type } = judgeEnd({
+      initiator: 'upstream',
+      cause: end.cause,
+      clientCode: end.code,
+      upstreamCode: end.code,
+      reason: end.reason,
+      upstreamExpired: this.#deps.isExpired(),
+    });
+    if (type !== 'lose' && type !== 'expire') return false;
+    const nowMs = performance.now();
+    const recent = this.#rebuiltAtMs.filter(atMs => atMs > nowMs - REBUILDS_WITHIN_MS);
+    if (recent.length >= REBUILDS_MAX) return false;
+    this.#rebuiltAtMs.splice(0, Infinity, ...recent, nowMs);
+    void this.#rebuild(end, type === 'expire' ? 'expired' : end.cause);
+    return true;
+  }
+
+  async #rebuild(end: UpstreamEnd, reason: ReplacementReason): Promise<void> {
+    const startedMs = performance.now();
+    this.#isRebuilding = true;
+    clearTimeout(this.#limit);
+    const asks = this.#conversation.needsResponse && !this.#unanswered.asksForResponse;
+    this.#cancelOpen();
+    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(REBUILD_TIMEOUT_MS)]);
+    try {
+      const { peer, replayed } = await this.#persist(signal);
+      const first = [...this.#unanswered.texts(), ...(asks ? [RESPONSE_CREATE] : [])];
+      if (!this.#deps.relay().replaceUpstream(peer, first)) peer.socket.destroy();
+      else this.#report(replayed, { reason, code: end.code, startedMs, continued: asks });
+    } catch (error) {
+      this.#deps.onFailed(toHoldfastError(error), end);
+    } finally {
+      this.#isRebuilding = false;
+    }
+  }
+
+  /** The client hears of what it waits for, and nothing is billed twice. */
+  #cancelOpen(): void {
+    const { open } = this.#conversation;
+    this.#conversation.cut();
+    for (const response of open) {
+      const event = JSON.stringify({
+        type: 'response.done',
+        event_id: newId('evt'),
+        response: {
+          ...response,
+          status: 'cancelled',
+          status_details: { type: 'cancelled', reason: 'upstream_lost' },
+        },
+      });
+      this.#deps.tell(event);
+      this.#deps.relay().inject(event);
+    }
+  }
+
+  async #persist(signal: AbortSignal) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#open(signal);
+      } catch (error) {
+        const { code } = toHoldfastError(error);
+        if (signal.aborted || attempt === ATTEMPTS || code === 'invalid_request') throw error;
+      }
+    }
+  }
+
+  async #open(signal: AbortSignal): Promise<{ peer: RelayPeer; replayed: Replayed }> {
+    const peer = await this.#deps.dial(signal);
+    const conversation = this.#conversation;
+    return { peer, replayed: await replay(peer, { ...this.#deps, conversation, signal }) };
+  }
+
+  #report(
+    { opening, items, leftOut }: Replayed,
+    facts: { reason: ReplacementReason; code: number; startedMs: number; continued: boolean },
+  ): void {
+    const { tell, renew, record, relay } = this.#deps;
+    const lostInput = this.#unanswered.lost;
+    this.#unanswered.lost = 0;
+    renew();
+    for (const text of opening) tell(text);
+    const data = {
+      reason: facts.reason,
+      close_code: facts.code,
+      items,
+      left_out: leftOut,
+      lost_input: lostInput,
+      continued: facts.continued,
+      duration_ms: Math.round(performance.now() - facts.startedMs),
+    };
+    record({ type: 'session.upstream_replaced', data });
+    const type = 'holdfast.session.upstream_replaced';
+    relay().inject(JSON.stringify({ type, event_id: newId('evt'), ...data }));
+  }
+
+  /** Before the provider ends its session: while the old one answers, and says nothing. */
+  async #replaceInPause(): Promise<void> {
+    const { signal } = this.#stopped;
+    const startedMs = performance.now();
+    const relay = this.#deps.relay();
+    const { isQuiet, version } = this.#conversation;
+    if (signal.aborted || relay.closing || this.#isRebuilding) return;
+    let isDone = false;
+    if (isQuiet && relay.replaceable) {
+      isDone = await this.#replace(version, startedMs).catch(() => false);
+    }
+    if (isDone || signal.aborted) return;
+    this.#limit = setTimeout(() => this.#replaceInPause(), PAUSE_LOOK_MS);
+    this.#limit.unref();
+  }
+
+  async #replace(version: number, startedMs: number): Promise<boolean> {
+    const { signal } = this.#stopped;
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(REBUILD_TIMEOUT_MS)]);
+    const { peer, replayed } = await this.#open(bounded);
+    const relay = this.#deps.relay();
+    const isStill = this.#conversation.version === version && this.#conversation.isQuiet;
+    const isUsed =
+      isStill &&
+      relay.replaceable &&
+      !this.#isRebuilding &&
+      relay.replaceUpstream(peer, this.#unanswered.texts());
+    if (!isUsed) {
+      peer.socket.destroy();
+      return false;
+    }
+    this.#report(replayed, { reason: 'limit', code: 1000, startedMs, continued: false });
+    return true;
+  }
+}
+
+const RESPONSE_CREATE = JSON.stringify({ type: 'response.create' });

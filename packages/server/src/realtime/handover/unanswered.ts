@@ -1,0 +1,174 @@
+import { isObject, type Json } from '../preview/session.ts';
+import { applyMask, EVENT_TYPE } from '../relay/index.ts';
+import { parse } from '../tap.ts';
+
+/**
+ * What a client has sent and the upstream has not answered yet, in its order: another upstream gets
+ * it again. Events leave with their answer. Audio leaves when the provider has made an item of it
+ * (which gets it then); before anybody speaks, all but the newest seconds leave, from which a
+ * provider that listens by itself takes the beginning of a word.
+ *
+ * Bounded by `UNANSWERED_MAX_BYTES`; what is lost then is counted, the oldest first.
+ */
+const UNANSWERED_MAX_BYTES = 4 * 1024 * 1024;
+const BEFORE_SPEECH_MS = 2_000;
+
+/** What answers an event; an `error` that names the event answers it too. */
+const ANSWERS: Readonly<Record<string, readonly string[]>> = {
+  'session.update': ['session.updated'],
+  'conversation.item.create': ['conversation.item.added', 'conversation.item.created'],
+  'conversation.item.delete': ['conversation.item.deleted'],
+  'conversation.item.truncate': ['conversation.item.truncated'],
+  'conversation.item.retrieve': ['conversation.item.retrieved'],
+  'response.create': ['response.created'],
+  'input_audio_buffer.commit': ['input_audio_buffer.committed'],
+  'input_audio_buffer.clear': ['input_audio_buffer.cleared'],
+};
+
+interface Event {
+  readonly kind: 'event';
+  readonly type: string;
+  readonly eventId: unknown;
+  readonly text: string;
+}
+
+interface Audio {
+  readonly kind: 'audio';
+  readonly atMs: number;
+  /** The whole message, masked as it came. */
+  readonly payload: Buffer;
+  readonly mask: number;
+}
+
+type Entry = Event | Audio;
+
+export class Unanswered {
+  /** Events and appends that could not be kept. */
+  lost = 0;
+  #entries: Entry[] = [];
+  #sizeBytes = 0;
+  /** How many entries had come when the user fell silent. */
+  #spoken: number | undefined;
+  #isSpeaking = false;
+  /** The provider notices by itself when somebody speaks. */
+  #listens = true;
+
+  /** An append of audio; null: one that was too long to be kept. */
+  audio(payload: Buffer | null, mask: number): void {
+    if (payload === null) {
+      this.lost += 1;
+      return;
+    }
+    const atMs = performance.now();
+    this.#push({ kind: 'audio', atMs, payload: Buffer.from(payload), mask });
+    if (this.#isSpeaking || !this.#listens || this.#spoken !== undefined) return;
+    while (isOld(this.#entries[0], atMs)) this.#drop(1);
+  }
+
+  /** Any other event of the client's. */
+  event(text: string): void {
+    const type = EVENT_TYPE.exec(text)?.[1] ?? '';
+    if (ANSWERS[type] === undefined) return;
+    this.#push({ kind: 'event', type, eventId: parse(text)?.event_id, text });
+  }
+
+  /** An event of the provider's. Answers the audio that it has made an item of. */
+  server(event: Json): Buffer | undefined {
+    const { type } = event;
+    if (typeof type !== 'string') return undefined;
+    if (type === 'session.created' || type === 'session.updated') this.#configure(event.session);
+    if (type === 'input_audio_buffer.speech_started') {
+      this.#isSpeaking = true;
+      this.#spoken = undefined;
+    } else if (type === 'input_audio_buffer.speech_stopped') {
+      this.#isSpeaking = false;
+      this.#spoken = this.#entries.length;
+    } else if (type === 'error') this.#refuse(event.error);
+    const at = this.#entries.findIndex(
+      entry => entry.kind === 'event' && ANSWERS[entry.type]!.includes(type),
+    );
+    const isEnd = type === 'input_audio_buffer.committed' || type === 'input_audio_buffer.cleared';
+    const audio = isEnd ? this.#takeAudio(at >= 0 ? at : (this.#spoken ?? 0)) : undefined;
+    if (at >= 0)
+      this.#remove(entry => entry.kind === 'event' && ANSWERS[entry.type]!.includes(type));
+    return type === 'input_audio_buffer.committed' ? audio : undefined;
+  }
+
+  /** All of it as the messages that it was. */
+  texts(): string[] {
+    return this.#entries.map(entry => (entry.kind === 'event' ? entry.text : textOf(entry)));
+  }
+
+  get asksForResponse(): boolean {
+    return this.#entries.some(entry => entry.kind === 'event' && entry.type === 'response.create');
+  }
+
+  #configure(session: unknown): void {
+    const audio = isObject(session) ? session.audio : undefined;
+    const input = isObject(audio) ? audio.input : undefined;
+    this.#listens = !isObject(input) || input.turn_detection !== null;
+  }
+
+  #push(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#sizeBytes += sizeOf(entry);
+    while (this.#sizeBytes > UNANSWERED_MAX_BYTES) {
+      this.#drop(1);
+      this.lost += 1;
+    }
+  }
+
+  #drop(count: number): void {
+    for (const entry of this.#entries.splice(0, count)) this.#sizeBytes -= sizeOf(entry);
+    if (this.#spoken !== undefined) this.#spoken = Math.max(0, this.#spoken - count);
+  }
+
+  /** Removes the first such entry. */
+  #remove(matches: (entry: Entry) => boolean): void {
+    const at = this.#entries.findIndex(matches);
+    if (at < 0) return;
+    this.#sizeBytes -= sizeOf(this.#entries[at]!);
+    this.#entries.splice(at, 1);
+    if (this.#spoken !== undefined && at < this.#spoken) this.#spoken -= 1;
+  }
+
+  #refuse(error: unknown): void {
+    const eventId = isObject(error) ? error.event_id : undefined;
+    if (typeof eventId !== 'string') return;
+    this.#remove(entry => entry.kind === 'event' && entry.eventId === eventId);
+  }
+
+  /** The audio among the first entries, which leave. */
+  #takeAudio(count: number): Buffer {
+    const taken: Buffer[] = [];
+    const isTaken = (entry: Entry, at: number): entry is Audio =>
+      at < count && entry.kind === 'audio';
+    for (const [at, entry] of this.#entries.entries()) {
+      if (!isTaken(entry, at)) continue;
+      this.#sizeBytes -= sizeOf(entry);
+      taken.push(soundOf(entry));
+    }
+    this.#entries = this.#entries.filter((entry, at) => !isTaken(entry, at));
+    this.#spoken = undefined;
+    return Buffer.concat(taken);
+  }
+}
+
+function isOld(entry: Entry | undefined, nowMs: number): boolean {
+  return entry?.kind === 'audio' && entry.atMs < nowMs - BEFORE_SPEECH_MS;
+}
+
+function sizeOf(entry: Entry): number {
+  return entry.kind === 'event' ? entry.text.length : entry.payload.length;
+}
+
+function textOf({ payload, mask }: Audio): string {
+  const plain = Buffer.from(payload);
+  applyMask(plain, mask, 0);
+  return plain.toString('utf8');
+}
+
+function soundOf(entry: Audio): Buffer {
+  const audio = parse(textOf(entry))?.audio;
+  return typeof audio === 'string' ? Buffer.from(audio, 'base64') : Buffer.alloc(0);
+}
