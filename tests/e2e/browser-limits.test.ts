@@ -81,5 +81,7 @@ it('shows what holds for whom, and lets Admins set it for a key', async () => {
     const init = { method: 'POST', headers };
     return (await fetch(`${baseURL}/v1/realtime/client_secrets`, init)).status;
   };
-  expect([await mint(), await mint()]).toEqual([200, 429]);
+  // Ten a second are allowed besides: so many at once are refused on a slow machine, too.
+  const statuses = await Promise.all(Array.from({ length: 40 }, mint));
+  expect(new Set(statuses)).toEqual(new Set([200, 429]));
 });

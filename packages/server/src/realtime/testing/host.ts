@@ -75,7 +75,7 @@ export async function openRealtimeHost(
     reconnectWindowMs: 0,
     retentionMs: null,
     drainAcceptMs: 0,
-    dialTimeoutMs: 2_000,
+    dialTimeoutMs: 5_000,
     ...overrides,
   });
   const server = await createHttpServer<Principal>({
