@@ -72,7 +72,7 @@ export class Rebuilder {
   }
 
   audio(payload: Buffer | null, mask: number): void {
-    this.#unanswered.audio(payload, mask);
+    if (!this.#stopped.signal.aborted) this.#unanswered.audio(payload, mask);
   }
 
   /** The provider's limit on the upstream's time, if it reports one. */
@@ -90,6 +90,7 @@ export class Rebuilder {
   stop(): void {
     clearTimeout(this.#limit);
     this.#stopped.abort();
+    this.#unanswered.clear();
   }
 
   /** Whether another upstream will come; it is on its way then. */

@@ -1,17 +1,19 @@
 import { isObject, type Json } from '../preview/session.ts';
 import { applyMask, EVENT_TYPE } from '../relay/index.ts';
 import { parse } from '../tap.ts';
+import { type Kept, Shelf } from './shelf.ts';
 
 /**
  * What a client has sent and the upstream has not answered yet, in its order: another upstream gets
  * it again. Events leave with their answer. Audio leaves when the provider has made an item of it
- * (which gets it then); before anybody speaks, all but the newest seconds leave, from which a
- * provider that listens by itself takes the beginning of a word.
+ * (which gets it then); before anybody speaks, all but the newest leaves, from which a provider
+ * that listens by itself takes the beginning of a word.
  *
  * Bounded by `UNANSWERED_MAX_BYTES`; what is lost then is counted, the oldest first.
  */
 const UNANSWERED_MAX_BYTES = 4 * 1024 * 1024;
-const BEFORE_SPEECH_MS = 2_000;
+/** A second and a half of 24 kHz PCM as base64; more of other formats. */
+const BEFORE_SPEECH_BYTES = 96 * 1024;
 
 /** What answers an event; an `error` that names the event answers it too. */
 const ANSWERS: Readonly<Record<string, readonly string[]>> = {
@@ -34,18 +36,27 @@ interface Event {
 
 interface Audio {
   readonly kind: 'audio';
-  readonly atMs: number;
   /** The whole message, masked as it came. */
-  readonly payload: Buffer;
+  readonly kept: Kept;
   readonly mask: number;
 }
 
 type Entry = Event | Audio;
 
+/** How many that have left are dragged along before they are cut off. */
+const LEFT_MAX = 256;
+
+/** One for all sessions of the process. */
+const shelf = new Shelf();
+
 export class Unanswered {
   /** Events and appends that could not be kept. */
   lost = 0;
   #entries: Entry[] = [];
+  /** Audio of before anybody spoke; what is ahead of `#beforeFrom` has left. */
+  #before: Audio[] = [];
+  #beforeFrom = 0;
+  #beforeBytes = 0;
   #sizeBytes = 0;
   /** How many entries had come when the user fell silent. */
   #spoken: number | undefined;
@@ -59,16 +70,16 @@ export class Unanswered {
       this.lost += 1;
       return;
     }
-    const atMs = performance.now();
-    this.#push({ kind: 'audio', atMs, payload: Buffer.from(payload), mask });
-    if (this.#isSpeaking || !this.#listens || this.#spoken !== undefined) return;
-    while (isOld(this.#entries[0], atMs)) this.#drop(1);
+    const audio: Audio = { kind: 'audio', kept: shelf.keep(payload), mask };
+    if (this.#isSpeaking || !this.#listens || this.#spoken !== undefined) this.#push(audio);
+    else this.#pushBefore(audio);
   }
 
   /** Any other event of the client's. */
   event(text: string): void {
     const type = EVENT_TYPE.exec(text)?.[1] ?? '';
     if (ANSWERS[type] === undefined) return;
+    if (type.startsWith('input_audio_buffer.')) this.#takeBefore();
     this.#push({ kind: 'event', type, eventId: parse(text)?.event_id, text });
   }
 
@@ -80,6 +91,7 @@ export class Unanswered {
     if (type === 'input_audio_buffer.speech_started') {
       this.#isSpeaking = true;
       this.#spoken = undefined;
+      this.#takeBefore();
     } else if (type === 'input_audio_buffer.speech_stopped') {
       this.#isSpeaking = false;
       this.#spoken = this.#entries.length;
@@ -96,6 +108,7 @@ export class Unanswered {
 
   /** All of it as the messages that it was. */
   texts(): string[] {
+    this.#takeBefore();
     return this.#entries.map(entry => (entry.kind === 'event' ? entry.text : textOf(entry)));
   }
 
@@ -103,10 +116,43 @@ export class Unanswered {
     return this.#entries.some(entry => entry.kind === 'event' && entry.type === 'response.create');
   }
 
+  /** The session is over. */
+  clear(): void {
+    this.#takeBefore();
+    this.#drop(this.#entries.length);
+  }
+
+  #leave(entry: Entry): void {
+    this.#sizeBytes -= sizeOf(entry);
+    if (entry.kind === 'audio') shelf.giveBack(entry.kept);
+  }
+
   #configure(session: unknown): void {
     const audio = isObject(session) ? session.audio : undefined;
     const input = isObject(audio) ? audio.input : undefined;
     this.#listens = !isObject(input) || input.turn_detection !== null;
+  }
+
+  /** The newest of what is said before anybody speaks; the oldest leaves. */
+  #pushBefore(audio: Audio): void {
+    this.#before.push(audio);
+    this.#beforeBytes += sizeOf(audio);
+    while (this.#beforeBytes > BEFORE_SPEECH_BYTES && this.#beforeFrom < this.#before.length - 1) {
+      const oldest = this.#before[this.#beforeFrom++]!;
+      this.#beforeBytes -= sizeOf(oldest);
+      shelf.giveBack(oldest.kept);
+    }
+    if (this.#beforeFrom < LEFT_MAX) return;
+    this.#before = this.#before.slice(this.#beforeFrom);
+    this.#beforeFrom = 0;
+  }
+
+  #takeBefore(): void {
+    const before = this.#before.slice(this.#beforeFrom);
+    this.#before = [];
+    this.#beforeFrom = 0;
+    this.#beforeBytes = 0;
+    for (const audio of before) this.#push(audio);
   }
 
   #push(entry: Entry): void {
@@ -119,7 +165,7 @@ export class Unanswered {
   }
 
   #drop(count: number): void {
-    for (const entry of this.#entries.splice(0, count)) this.#sizeBytes -= sizeOf(entry);
+    for (const entry of this.#entries.splice(0, count)) this.#leave(entry);
     if (this.#spoken !== undefined) this.#spoken = Math.max(0, this.#spoken - count);
   }
 
@@ -127,8 +173,7 @@ export class Unanswered {
   #remove(matches: (entry: Entry) => boolean): void {
     const at = this.#entries.findIndex(matches);
     if (at < 0) return;
-    this.#sizeBytes -= sizeOf(this.#entries[at]!);
-    this.#entries.splice(at, 1);
+    for (const entry of this.#entries.splice(at, 1)) this.#leave(entry);
     if (this.#spoken !== undefined && at < this.#spoken) this.#spoken -= 1;
   }
 
@@ -145,8 +190,8 @@ export class Unanswered {
       at < count && entry.kind === 'audio';
     for (const [at, entry] of this.#entries.entries()) {
       if (!isTaken(entry, at)) continue;
-      this.#sizeBytes -= sizeOf(entry);
       taken.push(soundOf(entry));
+      this.#leave(entry);
     }
     this.#entries = this.#entries.filter((entry, at) => !isTaken(entry, at));
     this.#spoken = undefined;
@@ -154,16 +199,12 @@ export class Unanswered {
   }
 }
 
-function isOld(entry: Entry | undefined, nowMs: number): boolean {
-  return entry?.kind === 'audio' && entry.atMs < nowMs - BEFORE_SPEECH_MS;
-}
-
 function sizeOf(entry: Entry): number {
-  return entry.kind === 'event' ? entry.text.length : entry.payload.length;
+  return entry.kind === 'event' ? entry.text.length : entry.kept.bytes.length;
 }
 
-function textOf({ payload, mask }: Audio): string {
-  const plain = Buffer.from(payload);
+function textOf({ kept, mask }: Audio): string {
+  const plain = Buffer.from(kept.bytes);
   applyMask(plain, mask, 0);
   return plain.toString('utf8');
 }
