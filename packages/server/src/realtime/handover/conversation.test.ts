@@ -86,6 +86,34 @@ describe('a conversation that is given back', () => {
     expect(conversation.replay()).toEqual({ items: [call], leftOut: 0 });
   });
 
+  it('knows a call by its arguments, on which many a client acts before the call is done', () => {
+    const conversation = new Conversation();
+    const call = { id: 'f', type: 'function_call', call_id: 'c', name: 'n', arguments: '' };
+    conversation.server(open());
+    conversation.server(added({ ...call, status: 'in_progress' }));
+    conversation.server({
+      type: 'response.function_call_arguments.done',
+      item_id: 'f',
+      call_id: 'c',
+      arguments: '{"a":1}',
+    });
+    expect(conversation.needsResponse).toBe(false);
+    expect(conversation.replay().items).toEqual([{ ...call, arguments: '{"a":1}' }]);
+  });
+
+  it('asks for nothing where the answer was whole and only its end is missing', () => {
+    const conversation = new Conversation();
+    const item = message('a', 'assistant', [{ type: 'output_text', text: 'All of it.' }]);
+    conversation.server(open());
+    conversation.server({ type: 'response.output_item.added', item: { ...item, content: [] } });
+    conversation.server(added({ ...item, content: [] }));
+    expect(conversation.needsResponse).toBe(true);
+    conversation.server({ type: 'response.output_item.done', item });
+    expect(conversation.needsResponse).toBe(false);
+    conversation.server({ type: 'response.output_item.added', item: { ...item, id: 'b' } });
+    expect(conversation.needsResponse).toBe(true);
+  });
+
   it('asks for nothing while the user speaks, nor for answers outside of it', () => {
     const conversation = new Conversation();
     const aside = { id: 'aside', conversation_id: null };

@@ -33,6 +33,8 @@ interface OpenResponse {
   readonly response: Json;
   /** A function call of it has reached the client, which will act on it. */
   hasCall: boolean;
+  /** Its newest item is an answer that is whole: only the response's own end is missing. */
+  isAnswered: boolean;
 }
 
 export interface Replay {
@@ -79,8 +81,18 @@ export class Conversation {
       case 'conversation.item.added':
       case 'conversation.item.created':
       case 'conversation.item.done':
-      case 'response.output_item.done':
         this.#put(event);
+        break;
+      case 'response.output_item.added':
+      case 'response.output_item.done':
+        this.#output(event);
+        break;
+      case 'response.function_call_arguments.done':
+        // Many a client acts on this already.
+        if (item) {
+          const { arguments: given } = event;
+          this.#put({ item: { ...item.value, arguments: given, status: 'completed' } });
+        }
         break;
       case 'conversation.item.deleted':
         if (typeof item_id === 'string') this.#forget(item_id);
@@ -131,7 +143,7 @@ export class Conversation {
   /** A response was cut that nothing else will have answered: not the client, not the user. */
   get needsResponse(): boolean {
     if (this.#open.size === 0 || this.isSpeaking) return false;
-    return [...this.#open.values()].every(({ hasCall }) => !hasCall);
+    return [...this.#open.values()].every(({ hasCall, isAnswered }) => !hasCall && !isAnswered);
   }
 
   /** What was under way has ended with its upstream. What was said of it stays. */
@@ -167,12 +179,23 @@ export class Conversation {
     return words;
   }
 
+  #output(event: Json): void {
+    const { item } = event;
+    const open = this.#newest;
+    const isDone = event.type === 'response.output_item.done';
+    if (open && isObject(item)) open.isAnswered = isDone && item.type === 'message';
+    if (isDone) this.#put(event);
+  }
+
+  get #newest(): OpenResponse | undefined {
+    return [...this.#open.values()].at(-1);
+  }
+
   #put({ item: value, previous_item_id: previous }: Json): void {
     if (!isObject(value) || typeof value.id !== 'string') return;
     const { id } = value;
-    const open = [...this.#open.values()].at(-1);
     const isCall = value.type === 'function_call' && value.status === 'completed';
-    if (open && isCall) open.hasCall = true;
+    if (isCall && this.#newest) this.#newest.hasCall = true;
     const sizeBytes = ITEM_BYTES + JSON.stringify(value).length;
     const known = this.#items.get(id);
     if (known !== undefined) {
@@ -223,7 +246,7 @@ export class Conversation {
     if (!isObject(response) || typeof response.id !== 'string') return;
     // Answers outside of the conversation leave nothing in it.
     if (response.conversation_id === null) return;
-    this.#open.set(response.id, { response, hasCall: false });
+    this.#open.set(response.id, { response, hasCall: false, isAnswered: false });
   }
 
   #finish(response: unknown): void {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sessionIdOf, useBench } from '../testing/bench.ts';
 import { connectClient, eventually, type TestClient } from '../testing/client.ts';
+import { openRealtimeHost } from '../testing/host.ts';
 
 const bench = useBench();
 const PATH = '/v1/realtime?model=gpt-realtime';
@@ -150,6 +151,32 @@ describe('a session whose upstream ends', () => {
       client.socket.close(1000);
     }
     expect((await client.closed).code).toBe(isReplaced ? 1000 : code);
+  });
+
+  it('goes on where the provider announces that its time is over', async () => {
+    await bench.simulator.fault({ fault: 'expire', times: 1, after_received_frames: 1 });
+    const client = await open();
+    await sessionIdOf(client);
+    client.send({ type: 'input_audio_buffer.clear' });
+    expect(await client.event(REPLACED)).toMatchObject({ reason: 'expired', close_code: 1001 });
+    ask(client, 'Still there?');
+    expect((await client.event('response.done')).response).toMatchObject({ status: 'completed' });
+    client.socket.close(1000);
+  });
+
+  it('goes on where the upstream is there and says nothing any more', async () => {
+    await bench.simulator.fault({ fault: 'mute_pongs', times: 1 });
+    const relayLimits = { pingIntervalMs: 500, deadAfterMs: 2_000 };
+    const upstreamUrl = bench.simulator.url;
+    const host = await openRealtimeHost(bench.database, { upstreamUrl, relayLimits });
+    try {
+      const client = await connectClient(host.wsUrl + PATH);
+      expect(await client.event(REPLACED)).toMatchObject({ reason: 'silent', close_code: 1006 });
+      client.socket.close(1000);
+      await client.closed;
+    } finally {
+      await host.close();
+    }
   });
 
   it('ends with an error where there is no other upstream', async () => {
