@@ -25,8 +25,9 @@ export default defineConfig({
     globalSetup: ['tools/services/global-setup.ts'],
     pool: 'forks',
     maxWorkers: WORKERS,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // A machine may be four times as slow as another; waits have bounds of their own.
+    testTimeout: 180_000,
+    hookTimeout: 300_000,
     teardownTimeout: 20_000,
     // A poll ends as soon as it holds; its limit of a second is too short for a busy machine.
     expect: { poll: { timeout: 15_000 } },
@@ -46,8 +47,8 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['tests/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
       {

@@ -4,6 +4,7 @@ import { OpenAIRealtimeWS as BetaRealtimeWS } from 'openai/beta/realtime/ws';
 import { OpenAIRealtimeTranslationWS } from 'openai/realtime/translations/ws';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { fixedLimits } from '../../packages/server/src/auth/testing/index.ts';
 import type { Database } from '../../packages/server/src/platform/database/index.ts';
 import { openTestDatabase } from '../../packages/server/src/platform/database/testing.ts';
@@ -63,6 +64,20 @@ async function hears(client: Emitter, type: string, say?: () => void): Promise<s
   await promise.finally(() => clearTimeout(timer));
   client.close();
   return 'works';
+}
+
+/** What a program speaks that uses no client library. */
+function raw(rest: string, key = apiKey): Emitter {
+  const headers = { authorization: `Bearer ${key}` };
+  const socket = new WebSocket(`${host.wsUrl}/v1/realtime${rest}`, { headers });
+  return {
+    on(name, listener) {
+      if (name === 'error') socket.on('error', error => listener(error as never));
+      else socket.on('message', data => listener(JSON.parse(String(data))));
+    },
+    send: event => socket.send(JSON.stringify(event)),
+    close: () => socket.close(),
+  };
 }
 
 /** A telephone call that was accepted with the client's own REST. */
@@ -180,6 +195,22 @@ const ATTEMPTS: Readonly<Record<string, Attempts>> = {
   '`openai`, beta, Azure': {
     conversation: async () =>
       talks((await BetaRealtimeWS.azure(azure(), { deploymentName: model, ...tls() })) as Emitter),
+  },
+  'a WebSocket of one’s own': {
+    conversation: () => talks(raw(`?model=${model}`)),
+    transcription: () => {
+      const client = raw('?intent=transcription');
+      const session = { type: 'transcription' };
+      return hears(client, 'session.updated', () =>
+        client.send({ type: 'session.update', session } as never),
+      );
+    },
+    translation: () => {
+      const client = raw(`/translations?model=${model}`);
+      return hears(client, 'session.closed', () => client.send({ type: 'session.close' } as never));
+    },
+    'sideband of a telephone call': async () => talks(raw(`?call_id=${await telephoned()}`)),
+    'client secret': async () => talks(raw(`?model=${model}`, await minted())),
   },
   '`@openai/agents-realtime`, WebSocket': {
     conversation: () => agentTalks(`${host.wsUrl}/v1/realtime?model=${model}`, apiKey),

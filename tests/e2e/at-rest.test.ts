@@ -73,4 +73,4 @@ it('what users write is found in no table and in no file, but in objects of its 
   expect(filesWith(dataDir, CANARY)).toEqual([
     expect.stringMatching(/^runs\/workspaces\/objects\/rpo_[0-9a-f]+\/run_[0-9a-f]+$/),
   ]);
-}, 120_000);
+}, 600_000);

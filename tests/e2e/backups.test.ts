@@ -50,7 +50,7 @@ beforeAll(async () => {
   const { url, drop } = await createTestDatabase(15);
   undo.push(drop);
   await liveAndBackUp(url);
-}, 120_000);
+}, 600_000);
 afterAll(async () => {
   await simulator?.process.kill();
   for (const step of undo.toReversed()) await step();
@@ -175,7 +175,7 @@ it('data without keys, or with older ones, are refused until the lost is erased'
   } finally {
     await app.stop();
   }
-}, 60_000);
+}, 300_000);
 
 it('old data, newest keys: what was erased is erased again, all else is readable', async () => {
   const [data] = await backups('data');
@@ -206,7 +206,7 @@ it('old data, newest keys: what was erased is erased again, all else is readable
   } finally {
     await app.stop();
   }
-}, 60_000);
+}, 300_000);
 
 it('what was erased opens with older keys while they are kept, and then with nothing', async () => {
   const [data] = await backups('data');
@@ -239,4 +239,4 @@ it('what was erased opens with older keys while they are kept, and then with not
     for (const row of rows) expect(row).toMatch(/^\w+\tdk_\w+\t\\N\t\\N\t/);
     if (path.includes('keys-') && stdout.includes(ids.kept)) expect(rows).toHaveLength(1);
   }
-}, 60_000);
+}, 300_000);

@@ -298,7 +298,7 @@ describe('npm start', () => {
     expect(started.output()).toMatch(/"signal":"SIGTERM"/);
     expect(started.output()).not.toContain('ended unexpectedly');
     await expect(fetch(`${origin}/readyz`)).rejects.toThrow();
-  }, 120_000);
+  }, 300_000);
 
   it('keeps nothing in memory that strips types, at a first start neither', async () => {
     await rm(join(ROOT, 'node_modules/.cache/launcher'), { recursive: true, force: true });
@@ -321,7 +321,7 @@ describe('npm start', () => {
       HOLDFAST_TLS_KEY: '/nonexistent',
     });
     expect((await started.ended).code).toBe(1);
-  }, 120_000);
+  }, 300_000);
 
   it('starts nothing when settings are wrong', async () => {
     const started = await start({ HOLDFAST_PORT: '8080' });

@@ -132,5 +132,5 @@ new Worker(new URL('./thread.ts', import.meta.url));\n`,
     ]);
     const written = await readFile(join(folder, 'summary.json'), 'utf8');
     expect(JSON.parse(written) as CoverageSummary).toEqual(summary);
-  }, 60_000);
+  }, 180_000);
 });

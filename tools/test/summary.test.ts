@@ -106,11 +106,11 @@ describe('npm test', () => {
       lines.at(-2)!,
     )!;
     expect(Number(seconds)).toBeGreaterThanOrEqual(0.3);
-  }, 60_000);
+  }, 180_000);
 
   it('does not report a broken file as a success', async () => {
     const { lines, code } = await run(`throw new Error('broken');`);
     expect(lines.at(-1)).toBe('0 passed, 1 failed');
     expect(code).toBe(1);
-  }, 60_000);
+  }, 180_000);
 });

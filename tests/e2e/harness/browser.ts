@@ -4,7 +4,7 @@ import { findChromium } from '../../../tools/services/chromium.ts';
 import type { PageHeaders } from './runs.ts';
 
 /** Generous, because the machine may be busy; each wait normally takes a moment. */
-const WAIT_TIMEOUT_MS = 30_000;
+const WAIT_TIMEOUT_MS = 60_000;
 
 const FLAGS = [
   '--no-sandbox',

@@ -10,7 +10,7 @@ import { findBinary } from '../../../tools/services/binaries.ts';
  * silences, and a listener that misses it gets it the next time.
  */
 const run = promisify(execFile);
-const SPEAK_TIMEOUT_MS = 20_000;
+const SPEAK_TIMEOUT_MS = 60_000;
 const WINDOW_MS = 20;
 const FULL_SCALE = 32_768;
 /** What belongs to the sentence: everything between the first and the last window this loud. */

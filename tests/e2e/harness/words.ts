@@ -10,7 +10,7 @@ const AUDIO = fileURLToPath(
   new URL('../../../packages/server/src/recordings/fixtures/tone.webm', import.meta.url),
 );
 
-const WAIT_MS = 15_000;
+const WAIT_MS = 60_000;
 
 /** A session, ended, whose instructions and conversation hold the word; answers its id. */
 export async function saySomething(url: string, word: string): Promise<string> {

@@ -49,6 +49,14 @@ export const OPENED: Readonly<Record<string, Readonly<Record<SessionKind, string
     'client secret': NONE,
     'GPT-Live': NONE,
   },
+  'a WebSocket of one’s own': {
+    conversation: WORKS,
+    transcription: WORKS,
+    translation: WORKS,
+    'sideband of a telephone call': WORKS,
+    'client secret': WORKS,
+    'GPT-Live': NONE,
+  },
   '`@openai/agents-realtime`, WebSocket': {
     conversation: WORKS,
     transcription: NONE,

@@ -96,7 +96,7 @@ describe('a model that thinks', () => {
     const contents = [{ role: 'user', parts: [{ text: '[[simulate: slow 4500]] Hello.' }] }];
     const { call } = await called(`${GEMINI}:generateContent`, { contents });
     expect(call.status).toBe(200);
-  }, 15_000);
+  }, 60_000);
 });
 
 describe('Gemini', () => {

@@ -178,7 +178,7 @@ describe('rings over Redis', () => {
     await here.close();
     await there.close();
     await telemetry.close();
-  }, 40_000);
+  }, 120_000);
 });
 
 describe('rings over PostgreSQL', () => {

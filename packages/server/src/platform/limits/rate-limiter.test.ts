@@ -185,7 +185,7 @@ describe('in Redis', () => {
       expect(await gauge()).toBe(0);
       await limiter.close();
       await telemetry.close();
-    }, 30_000);
+    }, 120_000);
 
     it('waits a bounded time for a Redis that hangs, and then not at all', async () => {
       const limiter = createRedisRateLimiter({ redis });

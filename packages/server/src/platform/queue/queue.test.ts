@@ -120,7 +120,7 @@ forEachPostgres((_version, open) => {
     expect(await agentDepth()).toMatchObject({ queued: 1 });
   });
 
-  it('tries a failing job again, buries it, and redrives it', { timeout: 30_000 }, async () => {
+  it('tries a failing job again, buries it, and redrives it', { timeout: 120_000 }, async () => {
     const { take, until, taken } = inbox();
     let broken = true;
     stops.push(
@@ -192,7 +192,7 @@ it('starts in two processes at once on a fresh database', async () => {
   await drop();
 });
 
-it('gives a job of a killed worker to another one', { timeout: 60_000 }, async () => {
+it('gives a job of a killed worker to another one', { timeout: 180_000 }, async () => {
   const { url, drop } = await createTestDatabase();
   const telemetry = await recordTelemetry();
   const database = await openPostgres({ url, poolSize: 0, maxOverflow: 2 });
@@ -221,7 +221,7 @@ it('gives a job of a killed worker to another one', { timeout: 60_000 }, async (
   await drop();
 });
 
-it('takes jobs and dead letters that wait under a former name', { timeout: 60_000 }, async () => {
+it('takes jobs and dead letters that wait under a former name', { timeout: 180_000 }, async () => {
   const { url, drop } = await createTestDatabase();
   const telemetry = await recordTelemetry();
   const database = await openPostgres({ url, poolSize: 0, maxOverflow: 4 });

@@ -108,7 +108,7 @@ describe('a connection to Redis', () => {
       expect(await redis.command(['PUBLISH', 'news', 'again'], COMMAND_MS)).toBe(1);
       expect(heard).toContain('again');
     }, WAIT);
-  }, 40_000);
+  }, 120_000);
 
   it('stops receiving when unsubscribed, one listener at a time', async () => {
     const redis = open(await start());

@@ -11,7 +11,7 @@ export interface TestClient {
   readonly closed: Promise<{ code: number; reason: string }>;
 }
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 export interface ConnectOptions {
   readonly caller?: string;
