@@ -155,6 +155,7 @@ export class RelayedSession implements RegisteredSession {
       record: event => journal.push(event),
       isExpired: () => tap.upstreamExpired,
       onFailed: (error, end) => {
+        if (this.#relay?.closing !== false) return;
         this.#log.error('upstream.not_replaced', failureFields(error));
         this.#deps.metrics.upstreamErrors.add(1, { reason: error.code });
         this.#unreplaced = end;

@@ -37,6 +37,8 @@ const REBUILDS_MAX = 5;
 const REBUILDS_WITHIN_MS = 60_000;
 const ATTEMPTS = 3;
 const BEFORE_LIMIT_MS = 60_000;
+/** A session that has less left when it begins is not replaced ahead of its limit. */
+const LEFT_MIN_MS = 1_000;
 const PAUSE_LOOK_MS = 500;
 /** The longest time a timer can wait. */
 const FOREVER_MS = 2 ** 31 - 1;
@@ -79,11 +81,11 @@ export class Rebuilder {
   limitedTo(expiresAtS: number | null): void {
     clearTimeout(this.#limit);
     if (expiresAtS === null) return;
-    const lookMs = expiresAtS * 1000 - Date.now() - BEFORE_LIMIT_MS;
-    this.#limit = setTimeout(
-      () => this.#replaceInPause(),
-      Math.min(Math.max(lookMs, 0), FOREVER_MS),
-    );
+    const leftMs = expiresAtS * 1000 - Date.now();
+    // A clock may be wrong, and a limit too near to be avoided.
+    if (leftMs < LEFT_MIN_MS) return;
+    const lookMs = leftMs - Math.min(BEFORE_LIMIT_MS, leftMs / 2);
+    this.#limit = setTimeout(() => this.#replaceInPause(), Math.min(lookMs, FOREVER_MS));
     this.#limit.unref();
   }
 
@@ -213,7 +215,8 @@ export class Rebuilder {
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(REBUILD_TIMEOUT_MS)]);
     const { peer, replayed } = await this.#open(bounded);
     const relay = this.#deps.relay();
-    const isStill = this.#conversation.version === version && this.#conversation.isQuiet;
+    const { isQuiet, version: now } = this.#conversation;
+    const isStill = isQuiet && now === version && !this.#unanswered.asksForResponse;
     const isUsed =
       isStill &&
       relay.replaceable &&

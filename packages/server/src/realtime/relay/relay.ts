@@ -349,7 +349,8 @@ export class Relay implements Ticking, SideEvents {
   #isReplaced(end: UpstreamEnd): boolean {
     if (this.#outcome !== null || !this.replaceable) return false;
     if (this.#options.mayReplace?.(end) !== true) return false;
-    this.#vacate(1000);
+    // The session may have been ended meanwhile, by what its upstream's end has cost.
+    if (!this.closing) this.#vacate(1000);
     return true;
   }
 
