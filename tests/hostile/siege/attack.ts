@@ -33,7 +33,11 @@ const ATTACKERS_CPU_WEIGHT = 10;
 
 /** Attacks in a process that others have little to share with. */
 export function startAttack(attack: Attack): Promise<Attacked> {
-  const group = ownControlGroups()?.create({ cpuWeight: ATTACKERS_CPU_WEIGHT });
+  // In the short form nothing is measured, and every attack is to be made.
+  const isMeasured = attack.minutes >= 1;
+  const group = isMeasured
+    ? ownControlGroups()?.create({ cpuWeight: ATTACKERS_CPU_WEIGHT })
+    : undefined;
   const attacked = new Promise<Attacked>((resolve, reject) => {
     const args = ['--disable-warning=ExperimentalWarning', ATTACKERS, JSON.stringify(attack)];
     const child = execFile(process.execPath, args, (error, stdout) => {

@@ -16,6 +16,7 @@ import type { RegisteredSession, StopReason } from './registry.ts';
 import {
   errorEvent,
   Relay,
+  type RelayGuard,
   type RelayOutcome,
   type RelayPeer,
   rejectSession,
@@ -100,6 +101,10 @@ export class RelayedSession implements RegisteredSession {
   /** The end of the upstream that nothing could replace. */
   #unreplaced: UpstreamEnd | undefined;
   #isIntroduced = false;
+  readonly #hooks: Pick<RelayGuard, 'rewriteClientMessage' | 'rewriteServerMessage'>;
+  /** Messages that were too long to be read whole, of each side. */
+  #cut = { client: 0, upstream: 0 };
+  #isCut = false;
 
   constructor(deps: SocketDeps, options: RelayedSessionOptions) {
     this.#deps = deps;
@@ -129,9 +134,10 @@ export class RelayedSession implements RegisteredSession {
         this.#rebuilder.limitedTo(expiresAtS);
         if (!this.#isIntroduced) this.#introduce();
       },
-      onEvent: event => this.#rebuilder.server(event),
+      onEvent: event => this.#rebuilder.server(event, this.#isCut),
       onWords: text => this.#rebuilder.words(text),
     });
+    this.#hooks = this.#translation();
     this.#rebuilder = this.#createRebuilder();
     this.done = this.#run().finally(() => {
       this.#rebuilder.stop();
@@ -151,6 +157,10 @@ export class RelayedSession implements RegisteredSession {
       relay: () => this.#relay!,
       dial: signal => this.#open(signal),
       tell: event => tap.server(event),
+      show: event => {
+        const shown = this.#hooks.rewriteServerMessage?.(event) ?? [event];
+        for (const text of shown) this.#relay?.inject(text);
+      },
       renew: () => tap.renew(),
       record: event => journal.push(event),
       isExpired: () => tap.upstreamExpired,
@@ -258,13 +268,18 @@ export class RelayedSession implements RegisteredSession {
       ticker,
       guard: {
         ...(filter && { filterClientMessage: filter }),
-        ...this.#translation(),
+        ...this.#hooks,
       },
       ...(relayLimits && { limits: relayLimits }),
-      onServerEvent: text => tap.server(text),
+      onServerEvent: text => {
+        this.#isCut = this.#wasCut('upstream', relay.counters.upstreamToClient.skimmedMessages);
+        tap.server(text);
+        this.#isCut = false;
+      },
       onClientEvent: text => {
         tap.client(text);
-        this.#rebuilder.client(text);
+        const { skimmedMessages } = relay.counters.clientToUpstream;
+        this.#rebuilder.client(text, this.#wasCut('client', skimmedMessages));
       },
       onClientAudio: (payload, mask) => this.#rebuilder.audio(payload, mask),
       mayReplace: end => this.#rebuilder.mayReplace(end),
@@ -297,6 +312,12 @@ export class RelayedSession implements RegisteredSession {
     });
   }
 
+  #wasCut(side: 'client' | 'upstream', count: number): boolean {
+    const isCut = count > this.#cut[side];
+    this.#cut[side] = count;
+    return isCut;
+  }
+
   #endingOf(outcome: RelayOutcome): Ending {
     const { upstreamExpired } = this.leased.tap;
     const lost = this.#unreplaced;
@@ -309,7 +330,7 @@ export class RelayedSession implements RegisteredSession {
     return judgeEnd({ ...outcome, upstreamExpired });
   }
 
-  #translation() {
+  #translation(): Pick<RelayGuard, 'rewriteClientMessage' | 'rewriteServerMessage'> {
     const { protocol, orPreview } = this.#options;
     const tell = (event: string) => void this.#relay?.inject(event);
     if (protocol === 'preview') return previewHooks(tell);

@@ -119,9 +119,35 @@ describe('a conversation that is given back', () => {
     const aside = { id: 'aside', conversation_id: null };
     conversation.server({ type: 'response.created', response: aside });
     expect(conversation.needsResponse).toBe(false);
+    // Its client waits for its end all the same.
+    expect(conversation.open).toEqual([aside]);
+    expect(conversation.isQuiet).toBe(false);
     conversation.server(open());
     conversation.server({ type: 'input_audio_buffer.speech_started', item_id: 'x' });
     expect(conversation.needsResponse).toBe(false);
+  });
+
+  it.each([
+    [{ type: 'server_vad', create_response: true }, true],
+    [{ type: 'semantic_vad' }, true],
+    [{ type: 'server_vad', create_response: false }, false],
+    [null, false],
+  ])('owes an answer to what was heard with %j: %s', (turn_detection, isOwed) => {
+    const conversation = new Conversation();
+    const session = { audio: { input: { turn_detection } } };
+    conversation.server({ type: 'session.updated', session });
+    conversation.server({ type: 'input_audio_buffer.committed', item_id: 'i' });
+    expect(conversation.needsResponse).toBe(isOwed);
+    expect(conversation.isQuiet).toBe(!isOwed);
+    conversation.server(open());
+    conversation.server({ type: 'response.done', response: { id: 'resp_1' } });
+    expect(conversation.needsResponse).toBe(false);
+  });
+
+  it('leaves out an item that was too long to be read', () => {
+    const conversation = new Conversation();
+    conversation.server(added(message('long', 'user', [{ type: 'input_text', text: 'cu' }])), true);
+    expect(conversation.replay()).toEqual({ items: [], leftOut: 1 });
   });
 
   it('forgets the oldest beyond its bound, and counts them', () => {
@@ -152,6 +178,39 @@ describe('what is not answered', () => {
     input.server({ type: 'response.created' });
     input.server({ type: 'error', error: { event_id: 'event of session.update' } });
     expect(input.texts().map(text => JSON.parse(text).type)).toEqual(['conversation.item.create']);
+  });
+
+  it('leaves with an error that names no event: by what it is about, else the oldest', () => {
+    const input = new Unanswered();
+    for (const type of ['session.update', 'response.create', 'input_audio_buffer.commit']) {
+      input.event(JSON.stringify({ type }));
+    }
+    const left = () => input.texts().map(text => JSON.parse(text).type);
+    const refuse = (code: string | null) => input.server({ type: 'error', error: { code } });
+    refuse('input_audio_buffer_commit_empty');
+    expect(left()).toEqual(['session.update', 'response.create']);
+    refuse('conversation_already_has_active_response');
+    expect(left()).toEqual(['session.update']);
+    refuse(null);
+    expect(left()).toEqual([]);
+  });
+
+  it('keeps audio in its order where the provider stops listening by itself', () => {
+    const input = new Unanswered();
+    input.audio(sound('one'), 0);
+    input.server({
+      type: 'session.updated',
+      session: { audio: { input: { turn_detection: null } } },
+    });
+    input.audio(sound('two'), 0);
+    expect(input.texts()).toEqual([sound('one').toString(), sound('two').toString()]);
+  });
+
+  it('counts an event as lost that was too long to be kept whole', () => {
+    const input = new Unanswered();
+    input.event('{"type":"conversation.item.create"}', true);
+    expect(input.texts()).toEqual([]);
+    expect(input.lost).toBe(1);
   });
 
   it('gives the audio that was committed to the item, and keeps what came later', () => {

@@ -33,6 +33,8 @@ interface OpenResponse {
   readonly response: Json;
   /** A function call of it has reached the client, which will act on it. */
   hasCall: boolean;
+  /** It leaves nothing in the conversation. */
+  readonly isAside: boolean;
   /** Its newest item is an answer that is whole: only the response's own end is missing. */
   isAnswered: boolean;
 }
@@ -54,14 +56,20 @@ export class Conversation {
   readonly #items = new Map<string, Item>();
   #order: string[] = [];
   readonly #open = new Map<string, OpenResponse>();
+  /** The user has said something that the provider answers by itself, and has not begun to. */
+  #owesAnswer = false;
   /** Events with pieces of the words of responses under way, unparsed. */
   #deltas: string[] = [];
   #deltaBytes = 0;
   #sizeBytes = 0;
   #forgotten = 0;
 
-  /** An event of the provider's. */
-  server(event: Json): void {
+  /** An event of the provider's; of one that is cut, its item cannot be given back. */
+  server(event: Json, isCut = false): void {
+    if (isCut && isObject(event.item)) {
+      this.server({ ...event, item: { id: event.item.id, type: 'cut' } });
+      return;
+    }
     const { type, item_id } = event;
     if (typeof type !== 'string') return;
     const item = typeof item_id === 'string' ? this.#items.get(item_id) : undefined;
@@ -73,8 +81,11 @@ export class Conversation {
       case 'input_audio_buffer.speech_started':
         this.isSpeaking = true;
         break;
-      case 'input_audio_buffer.speech_stopped':
       case 'input_audio_buffer.committed':
+        this.isSpeaking = false;
+        this.#owesAnswer = answersSpeech(this.config);
+        break;
+      case 'input_audio_buffer.speech_stopped':
       case 'input_audio_buffer.cleared':
         this.isSpeaking = false;
         break;
@@ -137,13 +148,15 @@ export class Conversation {
 
   /** Nothing is under way, so that another upstream may take over unnoticed. */
   get isQuiet(): boolean {
-    return this.#open.size === 0 && !this.isSpeaking;
+    return this.#open.size === 0 && !this.isSpeaking && !this.#owesAnswer;
   }
 
   /** A response was cut that nothing else will have answered: not the client, not the user. */
   get needsResponse(): boolean {
-    if (this.#open.size === 0 || this.isSpeaking) return false;
-    return [...this.#open.values()].every(({ hasCall, isAnswered }) => !hasCall && !isAnswered);
+    if (this.isSpeaking) return false;
+    const open = [...this.#open.values()].filter(({ isAside }) => !isAside);
+    if (open.length === 0) return this.#owesAnswer;
+    return open.every(({ hasCall, isAnswered }) => !hasCall && !isAnswered);
   }
 
   /** What was under way has ended with its upstream. What was said of it stays. */
@@ -156,6 +169,7 @@ export class Conversation {
     this.#deltas = [];
     this.#deltaBytes = 0;
     this.isSpeaking = false;
+    this.#owesAnswer = false;
     this.version += 1;
   }
 
@@ -244,9 +258,9 @@ export class Conversation {
 
   #begin(response: unknown): void {
     if (!isObject(response) || typeof response.id !== 'string') return;
-    // Answers outside of the conversation leave nothing in it.
-    if (response.conversation_id === null) return;
-    this.#open.set(response.id, { response, hasCall: false, isAnswered: false });
+    const isAside = response.conversation_id === null;
+    if (!isAside) this.#owesAnswer = false;
+    this.#open.set(response.id, { response, isAside, hasCall: false, isAnswered: false });
   }
 
   #finish(response: unknown): void {
@@ -256,6 +270,14 @@ export class Conversation {
     this.#deltas = [];
     this.#deltaBytes = 0;
   }
+}
+
+/** Whether the provider answers by itself what it has heard. */
+function answersSpeech(config: Json | undefined): boolean {
+  const audio = isObject(config?.audio) ? config.audio : {};
+  const input = isObject(audio.input) ? audio.input : {};
+  const { turn_detection: detection } = input;
+  return isObject(detection) && detection.create_response !== false;
 }
 
 /** An item as a client would create it; undefined where that is not possible. */

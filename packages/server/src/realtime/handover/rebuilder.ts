@@ -1,8 +1,9 @@
 import { type HoldfastError, newId, toHoldfastError } from '../../kernel/index.ts';
 import type { NewEvent } from '../../platform/log/index.ts';
-import type { Json } from '../preview/session.ts';
+import { isObject, type Json } from '../preview/session.ts';
 import type { Relay, RelayPeer, UpstreamEnd } from '../relay/index.ts';
 import { judgeEnd } from '../session.ts';
+import { typeOf } from '../session-type.ts';
 import { Conversation } from './conversation.ts';
 import { type Replayed, type ReplayOptions, replay } from './replay.ts';
 import { Unanswered } from './unanswered.ts';
@@ -23,6 +24,8 @@ export interface RebuilderDeps extends Omit<ReplayOptions, 'conversation' | 'sig
   readonly dial: (signal: AbortSignal) => Promise<RelayPeer>;
   /** Each event that the client gets or that tells of the new upstream, for the tap. */
   readonly tell: (event: string) => void;
+  /** Shows the client an event of the provider's shape. */
+  readonly show: (event: string) => void;
   readonly renew: () => void;
   readonly record: (event: NewEvent) => void;
   /** The provider announced the end of its session's time. */
@@ -40,6 +43,8 @@ const BEFORE_LIMIT_MS = 60_000;
 /** A session that has less left when it begins is not replaced ahead of its limit. */
 const LEFT_MIN_MS = 1_000;
 const PAUSE_LOOK_MS = 500;
+/** After so many the provider's limit is left to come. */
+const FAILURES_MAX = 6;
 /** The longest time a timer can wait. */
 const FOREVER_MS = 2 ** 31 - 1;
 
@@ -53,14 +58,17 @@ export class Rebuilder {
   readonly #rebuiltAtMs: number[] = [];
   #limit: NodeJS.Timeout | undefined;
   #isRebuilding = false;
+  /** Of the upstream: a replacement that was begun for an earlier one is dropped. */
+  #generation = 0;
+  #failures = 0;
 
   constructor(deps: RebuilderDeps) {
     this.#deps = deps;
   }
 
   /** An event of the upstream's, as it has been passed on. */
-  server(event: Json): void {
-    this.#conversation.server(event);
+  server(event: Json, isCut = false): void {
+    this.#conversation.server(event, isCut);
     const audio = this.#unanswered.server(event);
     if (audio !== undefined) this.#conversation.said(String(event.item_id), audio);
   }
@@ -69,8 +77,8 @@ export class Rebuilder {
     this.#conversation.delta(text);
   }
 
-  client(text: string): void {
-    this.#unanswered.event(text);
+  client(text: string, isCut: boolean): void {
+    this.#unanswered.event(text, isCut);
   }
 
   audio(payload: Buffer | null, mask: number): void {
@@ -80,7 +88,7 @@ export class Rebuilder {
   /** The provider's limit on the upstream's time, if it reports one. */
   limitedTo(expiresAtS: number | null): void {
     clearTimeout(this.#limit);
-    if (expiresAtS === null) return;
+    if (expiresAtS === null || !this.#isReplaceable) return;
     const leftMs = expiresAtS * 1000 - Date.now();
     // A clock may be wrong, and a limit too near to be avoided.
     if (leftMs < LEFT_MIN_MS) return;
@@ -92,13 +100,17 @@ export class Rebuilder {
   stop(): void {
     clearTimeout(this.#limit);
     this.#stopped.abort();
-    this.#unanswered.clear();
+  }
+
+  /** Of a translation nothing tells what of its audio has been translated. */
+  get #isReplaceable(): boolean {
+    return typeOf(this.#deps.config) !== 'translation';
   }
 
   /** Whether another upstream will come; it is on its way then. */
   mayReplace(end: UpstreamEnd): boolean {
     if (this.#stopped.signal.aborted || this.#conversation.config === undefined) return false;
-    if (end.cause === 'violation' || this.#isRebuilding) return false;
+    if (end.cause === 'violation' || this.#isRebuilding || !this.#isReplaceable) return false;
     const { type } = judgeEnd({
       initiator: 'upstream',
       cause: end.cause,
@@ -120,12 +132,17 @@ export class Rebuilder {
     const startedMs = performance.now();
     this.#isRebuilding = true;
     clearTimeout(this.#limit);
-    const asks = this.#conversation.needsResponse && !this.#unanswered.asksForResponse;
-    this.#cancelOpen();
+    this.#generation += 1;
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(REBUILD_TIMEOUT_MS)]);
     try {
+      const asks = this.#conversation.needsResponse && !this.#unanswered.asksForResponse;
+      const request = requestLike(this.#conversation.open[0]);
+      this.#cancelOpen();
+      this.#unanswered.forgetSpeech();
       const { peer, replayed } = await this.#persist(signal);
-      const first = [...this.#unanswered.texts(), ...(asks ? [RESPONSE_CREATE] : [])];
+      const first = [...this.#unanswered.texts(), ...(asks ? [request] : [])];
+      // The new one may have ended already.
+      this.#isRebuilding = false;
       if (!this.#deps.relay().replaceUpstream(peer, first)) peer.socket.destroy();
       else this.#report(replayed, { reason, code: end.code, startedMs, continued: asks });
     } catch (error) {
@@ -150,7 +167,7 @@ export class Rebuilder {
         },
       });
       this.#deps.tell(event);
-      this.#deps.relay().inject(event);
+      this.#deps.show(event);
     }
   }
 
@@ -201,17 +218,25 @@ export class Rebuilder {
     const relay = this.#deps.relay();
     const { isQuiet, version } = this.#conversation;
     if (signal.aborted || relay.closing || this.#isRebuilding) return;
-    let isDone = false;
-    if (isQuiet && relay.replaceable) {
-      isDone = await this.#replace(version, startedMs).catch(() => false);
+    const generation = this.#generation;
+    if (isQuiet && relay.replaceable && !this.#unanswered.asksForResponse) {
+      const isDone = await this.#replace(version, startedMs).catch(() => {
+        this.#failures += 1;
+        return false;
+      });
+      if (isDone) this.#failures = 0;
+      if (isDone || this.#failures > FAILURES_MAX) return;
     }
-    if (isDone || signal.aborted) return;
-    this.#limit = setTimeout(() => this.#replaceInPause(), PAUSE_LOOK_MS);
+    if (signal.aborted || generation !== this.#generation) return;
+    clearTimeout(this.#limit);
+    const waitMs = PAUSE_LOOK_MS * 2 ** this.#failures;
+    this.#limit = setTimeout(() => this.#replaceInPause(), waitMs);
     this.#limit.unref();
   }
 
   async #replace(version: number, startedMs: number): Promise<boolean> {
     const { signal } = this.#stopped;
+    const generation = this.#generation;
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(REBUILD_TIMEOUT_MS)]);
     const { peer, replayed } = await this.#open(bounded);
     const relay = this.#deps.relay();
@@ -220,6 +245,7 @@ export class Rebuilder {
     const isUsed =
       isStill &&
       relay.replaceable &&
+      generation === this.#generation &&
       !this.#isRebuilding &&
       relay.replaceUpstream(peer, this.#unanswered.texts());
     if (!isUsed) {
@@ -231,4 +257,12 @@ export class Rebuilder {
   }
 }
 
-const RESPONSE_CREATE = JSON.stringify({ type: 'response.create' });
+/** Asks for a response like the one that was cut; what it does not report is the session's. */
+function requestLike(cut: Json | undefined): string {
+  const { metadata, output_modalities } = cut ?? {};
+  const response = {
+    ...(isObject(metadata) && { metadata }),
+    ...(Array.isArray(output_modalities) && { output_modalities }),
+  };
+  return JSON.stringify({ type: 'response.create', response });
+}

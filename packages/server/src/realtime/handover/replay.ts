@@ -42,7 +42,6 @@ export async function replay(peer: RelayPeer, options: ReplayOptions): Promise<R
     eventId,
     onRefused: () => {},
   });
-  peer.head = undefined;
   const opening = [...texts.filter(text => parse(text)?.type === 'session.created'), updated];
   const { items, leftOut } = conversation.replay();
   if (items.length === 0) return { opening, items: 0, leftOut };
@@ -75,7 +74,7 @@ class ItemAnswers {
   refused = 0;
   readonly #waiting = new Map<string, Json>();
   readonly #added = new Set<unknown>();
-  #done = 0;
+  readonly #done = new Set<unknown>();
 
   constructor(items: readonly Json[]) {
     for (const item of items) this.#waiting.set(newId('evt'), item);
@@ -94,10 +93,10 @@ class ItemAnswers {
       if (this.#waiting.has(String(event.error.event_id))) this.refused += 1;
     }
     const id = isObject(event?.item) ? event.item.id : undefined;
-    if (event?.type === 'conversation.item.created') this.#done += 1;
+    if (event?.type === 'conversation.item.created') this.#done.add(id);
     if (event?.type === 'conversation.item.added') this.#added.add(id);
-    if (event?.type === 'conversation.item.done' && this.#added.has(id)) this.#done += 1;
-    return this.#done + this.refused >= this.#waiting.size;
+    if (event?.type === 'conversation.item.done' && this.#added.has(id)) this.#done.add(id);
+    return this.#done.size + this.refused >= this.#waiting.size;
   }
 }
 

@@ -1,7 +1,7 @@
 import { isObject, type Json } from '../preview/session.ts';
 import { applyMask, EVENT_TYPE } from '../relay/index.ts';
 import { parse } from '../tap.ts';
-import { type Kept, Shelf } from './shelf.ts';
+import { type Append, Recent } from './recent.ts';
 
 /**
  * What a client has sent and the upstream has not answered yet, in its order: another upstream gets
@@ -12,8 +12,6 @@ import { type Kept, Shelf } from './shelf.ts';
  * Bounded by `UNANSWERED_MAX_BYTES`; what is lost then is counted, the oldest first.
  */
 const UNANSWERED_MAX_BYTES = 4 * 1024 * 1024;
-/** A second and a half of 24 kHz PCM as base64; more of other formats. */
-const BEFORE_SPEECH_BYTES = 96 * 1024;
 
 /** What answers an event; an `error` that names the event answers it too. */
 const ANSWERS: Readonly<Record<string, readonly string[]>> = {
@@ -27,6 +25,12 @@ const ANSWERS: Readonly<Record<string, readonly string[]>> = {
   'input_audio_buffer.clear': ['input_audio_buffer.cleared'],
 };
 
+/** What errors are about that may come without an event's id. */
+const REFUSED: Readonly<Record<string, string>> = {
+  conversation_already_has_active_response: 'response.create',
+  input_audio_buffer_commit_empty: 'input_audio_buffer.commit',
+};
+
 interface Event {
   readonly kind: 'event';
   readonly type: string;
@@ -34,29 +38,18 @@ interface Event {
   readonly text: string;
 }
 
-interface Audio {
+interface Audio extends Append {
   readonly kind: 'audio';
-  /** The whole message, masked as it came. */
-  readonly kept: Kept;
-  readonly mask: number;
 }
 
 type Entry = Event | Audio;
-
-/** How many that have left are dragged along before they are cut off. */
-const LEFT_MAX = 256;
-
-/** One for all sessions of the process. */
-const shelf = new Shelf();
 
 export class Unanswered {
   /** Events and appends that could not be kept. */
   lost = 0;
   #entries: Entry[] = [];
-  /** Audio of before anybody spoke; what is ahead of `#beforeFrom` has left. */
-  #before: Audio[] = [];
-  #beforeFrom = 0;
-  #beforeBytes = 0;
+  /** Audio of before anybody spoke. */
+  readonly #before = new Recent();
   #sizeBytes = 0;
   /** How many entries had come when the user fell silent. */
   #spoken: number | undefined;
@@ -70,15 +63,19 @@ export class Unanswered {
       this.lost += 1;
       return;
     }
-    const audio: Audio = { kind: 'audio', kept: shelf.keep(payload), mask };
-    if (this.#isSpeaking || !this.#listens || this.#spoken !== undefined) this.#push(audio);
-    else this.#pushBefore(audio);
+    const isKept = this.#isSpeaking || !this.#listens || this.#spoken !== undefined;
+    if (isKept) this.#push({ kind: 'audio', payload: Buffer.from(payload), mask });
+    else this.#before.push(payload, mask);
   }
 
-  /** Any other event of the client's. */
-  event(text: string): void {
+  /** Any other event of the client's; one that is cut cannot be sent again. */
+  event(text: string, isCut = false): void {
     const type = EVENT_TYPE.exec(text)?.[1] ?? '';
     if (ANSWERS[type] === undefined) return;
+    if (isCut) {
+      this.lost += 1;
+      return;
+    }
     if (type.startsWith('input_audio_buffer.')) this.#takeBefore();
     this.#push({ kind: 'event', type, eventId: parse(text)?.event_id, text });
   }
@@ -116,43 +113,21 @@ export class Unanswered {
     return this.#entries.some(entry => entry.kind === 'event' && entry.type === 'response.create');
   }
 
-  /** The session is over. */
-  clear(): void {
-    this.#takeBefore();
-    this.#drop(this.#entries.length);
-  }
-
-  #leave(entry: Entry): void {
-    this.#sizeBytes -= sizeOf(entry);
-    if (entry.kind === 'audio') shelf.giveBack(entry.kept);
+  /** The upstream is gone, and what it had noticed with it. */
+  forgetSpeech(): void {
+    this.#isSpeaking = false;
+    this.#spoken = undefined;
   }
 
   #configure(session: unknown): void {
     const audio = isObject(session) ? session.audio : undefined;
     const input = isObject(audio) ? audio.input : undefined;
     this.#listens = !isObject(input) || input.turn_detection !== null;
-  }
-
-  /** The newest of what is said before anybody speaks; the oldest leaves. */
-  #pushBefore(audio: Audio): void {
-    this.#before.push(audio);
-    this.#beforeBytes += sizeOf(audio);
-    while (this.#beforeBytes > BEFORE_SPEECH_BYTES && this.#beforeFrom < this.#before.length - 1) {
-      const oldest = this.#before[this.#beforeFrom++]!;
-      this.#beforeBytes -= sizeOf(oldest);
-      shelf.giveBack(oldest.kept);
-    }
-    if (this.#beforeFrom < LEFT_MAX) return;
-    this.#before = this.#before.slice(this.#beforeFrom);
-    this.#beforeFrom = 0;
+    if (!this.#listens) this.#takeBefore();
   }
 
   #takeBefore(): void {
-    const before = this.#before.slice(this.#beforeFrom);
-    this.#before = [];
-    this.#beforeFrom = 0;
-    this.#beforeBytes = 0;
-    for (const audio of before) this.#push(audio);
+    for (const append of this.#before.take()) this.#push({ kind: 'audio', ...append });
   }
 
   #push(entry: Entry): void {
@@ -165,7 +140,7 @@ export class Unanswered {
   }
 
   #drop(count: number): void {
-    for (const entry of this.#entries.splice(0, count)) this.#leave(entry);
+    for (const entry of this.#entries.splice(0, count)) this.#sizeBytes -= sizeOf(entry);
     if (this.#spoken !== undefined) this.#spoken = Math.max(0, this.#spoken - count);
   }
 
@@ -173,14 +148,20 @@ export class Unanswered {
   #remove(matches: (entry: Entry) => boolean): void {
     const at = this.#entries.findIndex(matches);
     if (at < 0) return;
-    for (const entry of this.#entries.splice(at, 1)) this.#leave(entry);
+    this.#sizeBytes -= sizeOf(this.#entries[at]!);
+    this.#entries.splice(at, 1);
     if (this.#spoken !== undefined && at < this.#spoken) this.#spoken -= 1;
   }
 
   #refuse(error: unknown): void {
-    const eventId = isObject(error) ? error.event_id : undefined;
-    if (typeof eventId !== 'string') return;
-    this.#remove(entry => entry.kind === 'event' && entry.eventId === eventId);
+    const { event_id: eventId, code } = isObject(error) ? error : {};
+    if (typeof eventId === 'string') {
+      this.#remove(entry => entry.kind === 'event' && entry.eventId === eventId);
+      return;
+    }
+    // One that names none answers what it is about, else the oldest.
+    const about = typeof code === 'string' ? REFUSED[code] : undefined;
+    this.#remove(entry => entry.kind === 'event' && entry.type === (about ?? entry.type));
   }
 
   /** The audio among the first entries, which leave. */
@@ -191,7 +172,7 @@ export class Unanswered {
     for (const [at, entry] of this.#entries.entries()) {
       if (!isTaken(entry, at)) continue;
       taken.push(soundOf(entry));
-      this.#leave(entry);
+      this.#sizeBytes -= sizeOf(entry);
     }
     this.#entries = this.#entries.filter((entry, at) => !isTaken(entry, at));
     this.#spoken = undefined;
@@ -200,11 +181,11 @@ export class Unanswered {
 }
 
 function sizeOf(entry: Entry): number {
-  return entry.kind === 'event' ? entry.text.length : entry.kept.bytes.length;
+  return entry.kind === 'event' ? entry.text.length : entry.payload.length;
 }
 
-function textOf({ kept, mask }: Audio): string {
-  const plain = Buffer.from(kept.bytes);
+function textOf({ payload, mask }: Audio): string {
+  const plain = Buffer.from(payload);
   applyMask(plain, mask, 0);
   return plain.toString('utf8');
 }

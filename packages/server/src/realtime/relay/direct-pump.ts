@@ -52,6 +52,8 @@ export class DirectPump implements Pump {
   /** The message is too long to wait for its end. */
   #isStreaming = false;
   #ended = false;
+  /** Of the connections before this one. */
+  readonly #framesBefore: number;
 
   constructor(options: DirectPumpOptions) {
     this.#scanner = options.scanner;
@@ -59,6 +61,7 @@ export class DirectPump implements Pump {
     this.#tap = options.tap;
     this.#counters = options.counters;
     this.#events = options.events;
+    this.#framesBefore = options.counters.frames;
     this.#wholeMessageBytes = options.wholeMessageBytes;
     this.#mayHold = options.mayHold ?? false;
   }
@@ -81,7 +84,7 @@ export class DirectPump implements Pump {
     outlet.uncork();
     const used = violation === null && !this.#ended ? this.#at : chunk.length;
     this.#counters.bytes += used;
-    this.#counters.frames = scanner.frames;
+    this.#counters.frames = this.#framesBefore + scanner.frames;
     violation = this.#deliver() ?? violation;
     if (violation === null) return used;
     this.#ended = true;
@@ -113,6 +116,11 @@ export class DirectPump implements Pump {
     if (scanner.messageEnd) {
       this.#whole = scanner.next;
       this.#counters.messages++;
+      // Its end may be a header alone, which began in an earlier chunk.
+      if (this.#whole === this.#from) {
+        this.#release();
+        this.#isStreaming = false;
+      }
     }
     const isTapped = this.#mayHold && this.#tap.messages.length > 0;
     if (scanner.frameEnd && (this.#outlet.waiting || isTapped)) {

@@ -51,9 +51,12 @@ export class GuardedPump implements Pump {
   #triedStream = false;
   #streamedBytes = 0;
   #ended = false;
+  /** Of the connections before this one. */
+  readonly #framesBefore: number;
 
   constructor(options: GuardedPumpOptions) {
     this.#o = options;
+    this.#framesBefore = options.counters.frames;
   }
 
   chunk(chunk: Buffer, borrowed: boolean): number {
@@ -69,7 +72,7 @@ export class GuardedPump implements Pump {
     }
     this.#o.outlet.uncork();
     this.#o.counters.bytes += used;
-    this.#o.counters.frames = this.#o.scanner.frames;
+    this.#o.counters.frames = this.#framesBefore + this.#o.scanner.frames;
     if (violation === null) return used;
     this.#ended = true;
     this.#o.events.violated(violation);

@@ -34,6 +34,7 @@ export { type ExchangeEnd, exchange, putBack } from './exchange.ts';
 export { type RelayLimits, SERVICE_RESTART } from './limits.ts';
 export { applyMask } from './masking.ts';
 export type { FilterVerdict } from './message-guard.ts';
+export type { RelayGuard } from './pumps.ts';
 export { errorEvent, rejectSession } from './reject.ts';
 export {
   Relay,
