@@ -126,7 +126,7 @@ describe.each(['isolated', 'open'])('a confined program, %s', way => {
         .map(name => readFileSync(join(root, name), 'utf8'));
     const running = open({ timeoutMs: 1_500 }).run('wait');
     const hasGroups = ownControlGroups() !== undefined && existsSync(root);
-    await vi.waitFor(() => expect(weights()).toEqual(hasGroups ? ['41\n'] : []), 1_500);
+    await vi.waitFor(() => expect(weights()).toEqual(hasGroups ? ['102\n'] : []), 1_500);
     await running;
     expect(weights()).toEqual([]);
   });

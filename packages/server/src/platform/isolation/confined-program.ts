@@ -49,7 +49,7 @@ interface Confined {
  * Of all its processes, beside the hundred of the server: priorities order processes of one group
  * only. What is parsed can wait; nobody's work has to wait for it.
  */
-const CPU_WEIGHT = 4;
+const CPU_WEIGHT = 10;
 /** A Node process reserves about so much besides its heap: code, stacks, buffers. */
 const PROCESS_DATA_BYTES = 768 * 1024 * 1024;
 const OUTPUT_MAX_BYTES = 64 * 1024;
