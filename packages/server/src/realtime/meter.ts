@@ -179,10 +179,16 @@ export class Meter {
   }
 }
 
+/** How the user is heard in this configuration (GA shape); empty where it says nothing of that. */
+export function audioInputOf(session: unknown): Json {
+  const audio = isObject(session) ? session.audio : undefined;
+  const input = isObject(audio) ? audio.input : undefined;
+  return isObject(input) ? input : {};
+}
+
 /** The model that transcribes the user in this configuration (GA shape). */
 export function transcriptionModelOf(session: Json): string | undefined {
-  const audio = isObject(session.audio) ? session.audio : {};
-  const input = isObject(audio.input) ? audio.input : {};
+  const input = audioInputOf(session);
   const transcription = isObject(input.transcription) ? input.transcription : {};
   const { model } = transcription;
   return typeof model === 'string' ? model.slice(0, NAME_MAX_CHARS) : undefined;

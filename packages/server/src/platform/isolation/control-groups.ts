@@ -122,7 +122,7 @@ export class ControlGroups {
   }
 }
 
-/** The control group of a command, or of several. */
+/** A control group of one command. */
 export class ControlGroup {
   readonly #parts: readonly Hierarchy[];
   #ranOutOfMemory = false;

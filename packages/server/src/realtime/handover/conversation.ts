@@ -1,3 +1,4 @@
+import { audioInputOf } from '../meter.ts';
 import { isObject, type Json } from '../preview/session.ts';
 import { parse } from '../tap.ts';
 
@@ -274,9 +275,7 @@ export class Conversation {
 
 /** Whether the provider answers by itself what it has heard. */
 function answersSpeech(config: Json | undefined): boolean {
-  const audio = isObject(config?.audio) ? config.audio : {};
-  const input = isObject(audio.input) ? audio.input : {};
-  const { turn_detection: detection } = input;
+  const { turn_detection: detection } = audioInputOf(config);
   return isObject(detection) && detection.create_response !== false;
 }
 

@@ -48,7 +48,7 @@ const FAILURES_MAX = 6;
 /** The longest time a timer can wait. */
 const FOREVER_MS = 2 ** 31 - 1;
 
-export type ReplacementReason = UpstreamEnd['cause'] | 'expired' | 'limit';
+type ReplacementReason = UpstreamEnd['cause'] | 'expired' | 'limit';
 
 export class Rebuilder {
   readonly #deps: RebuilderDeps;
@@ -246,7 +246,6 @@ export class Rebuilder {
       isStill &&
       relay.replaceable &&
       generation === this.#generation &&
-      !this.#isRebuilding &&
       relay.replaceUpstream(peer, this.#unanswered.texts());
     if (!isUsed) {
       peer.socket.destroy();

@@ -1,3 +1,4 @@
+import { audioInputOf } from '../meter.ts';
 import { isObject, type Json } from '../preview/session.ts';
 import { applyMask, EVENT_TYPE } from '../relay/index.ts';
 import { parse } from '../tap.ts';
@@ -93,13 +94,12 @@ export class Unanswered {
       this.#isSpeaking = false;
       this.#spoken = this.#entries.length;
     } else if (type === 'error') this.#refuse(event.error);
-    const at = this.#entries.findIndex(
-      entry => entry.kind === 'event' && ANSWERS[entry.type]!.includes(type),
-    );
+    const isAnswered = (entry: Entry) =>
+      entry.kind === 'event' && ANSWERS[entry.type]!.includes(type);
+    const at = this.#entries.findIndex(isAnswered);
     const isEnd = type === 'input_audio_buffer.committed' || type === 'input_audio_buffer.cleared';
     const audio = isEnd ? this.#takeAudio(at >= 0 ? at : (this.#spoken ?? 0)) : undefined;
-    if (at >= 0)
-      this.#remove(entry => entry.kind === 'event' && ANSWERS[entry.type]!.includes(type));
+    this.#remove(isAnswered);
     return type === 'input_audio_buffer.committed' ? audio : undefined;
   }
 
@@ -120,9 +120,7 @@ export class Unanswered {
   }
 
   #configure(session: unknown): void {
-    const audio = isObject(session) ? session.audio : undefined;
-    const input = isObject(audio) ? audio.input : undefined;
-    this.#listens = !isObject(input) || input.turn_detection !== null;
+    this.#listens = audioInputOf(session).turn_detection !== null;
     if (!this.#listens) this.#takeBefore();
   }
 

@@ -56,7 +56,8 @@ export function clientPump(parts: PumpParts): Pump {
       ...tapPart(parts),
       ...(parts.wantsAudio && { onAudio: parts.events.audio }),
     });
-    return new DirectPump({ ...parts, ...wholePart(parts), counters, scanner, tap, mayHold: true });
+    const { wholeMessageBytes } = parts.limits;
+    return new DirectPump({ ...parts, wholeMessageBytes, counters, scanner, tap, mayHold: true });
   }
   return new GuardedPump({
     ...parts,
@@ -78,7 +79,8 @@ export function upstreamPump(parts: PumpParts): Pump {
   const counters = parts.counters.upstreamToClient;
   if (rewrite === undefined) {
     const tap = new MessageTap({ classifier: serverAudio, counters, ...tapPart(parts) });
-    return new DirectPump({ ...parts, ...wholePart(parts), counters, scanner, tap });
+    const { wholeMessageBytes } = parts.limits;
+    return new DirectPump({ ...parts, wholeMessageBytes, counters, scanner, tap });
   }
   const guard: MessageGuard = serverRewriteGuard(rewrite);
   return new GuardedPump({
@@ -96,10 +98,6 @@ export function upstreamPump(parts: PumpParts): Pump {
 
 function scannerFor(masked: boolean, limits: RelayLimits): FrameScanner {
   return new FrameScanner({ masked, maxMessageBytes: limits.maxMessageBytes });
-}
-
-function wholePart({ limits: { wholeMessageBytes } }: PumpParts) {
-  return { wholeMessageBytes };
 }
 
 function tapPart({ limits, wantsText }: PumpParts) {

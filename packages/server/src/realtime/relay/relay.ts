@@ -186,7 +186,7 @@ export class Relay implements Ticking, SideEvents {
    */
   replaceUpstream(peer: RelayPeer, first: readonly string[]): boolean {
     if (this.#outcome !== null) return false;
-    if (!this.#vacant) this.#vacate(1000);
+    if (!this.#vacant) this.#vacate();
     const { outlet } = this.#upstream;
     outlet.attach(peer.socket);
     for (const text of first) outlet.write(encodeText(text, true));
@@ -204,12 +204,12 @@ export class Relay implements Ticking, SideEvents {
     return !this.#client.outlet.insideMessage && !this.#upstream.outlet.insideMessage;
   }
 
-  #vacate(code: number): void {
+  #vacate(): void {
     this.#vacant = true;
     this.#client.holdBack();
     this.#client.forgetReader();
     const { socket, outlet } = this.#upstream;
-    outlet.close(code, '');
+    outlet.close(1000, '');
     socket.end();
     setTimeout(() => socket.destroy(), this.#limits.closeTimeoutMs).unref();
   }
@@ -350,7 +350,7 @@ export class Relay implements Ticking, SideEvents {
     if (this.#outcome !== null || !this.replaceable) return false;
     if (this.#options.mayReplace?.(end) !== true) return false;
     // The session may have been ended meanwhile, by what its upstream's end has cost.
-    if (!this.closing) this.#vacate(1000);
+    if (!this.closing) this.#vacate();
     return true;
   }
 
