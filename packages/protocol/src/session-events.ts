@@ -51,6 +51,10 @@ export const SESSION_EVENTS = {
       revision: z.string(),
       transport: z.enum(['websocket', 'webrtc', 'sip']),
       protocol: z.enum(['ga', 'preview']),
+      resumed: z
+        .object({ away_ms: count, lost: count, withheld: count })
+        .optional()
+        .describe('Its client has come back; messages that it did not get.'),
     },
   }),
   'session.upstream_created': define('session', 'The model accepted the session.', {

@@ -99,10 +99,33 @@ export const holdfastSessionEvent = z.object({
     id: z.string(),
     revision: z.string(),
     replica: z.string(),
-    resume_token: z.string().nullable().describe('Reserved: null until sessions can be resumed.'),
+    resume_token: z
+      .string()
+      .nullable()
+      .describe('For `?resume=` of the next connection; null where none is awaited.'),
+    resumed: z
+      .object({
+        input: z.number().int().describe("Messages of the client's that were taken."),
+        output: z.number().int().describe('The number before that of the next message.'),
+        lost: z.number().int().describe('Messages that are not known any more.'),
+        withheld: z
+          .number()
+          .int()
+          .describe('Messages that may have come before, and must not come twice.'),
+      })
+      .optional()
+      .describe('On a connection that goes on; messages count from the first one of the session.'),
   }),
 });
 export type HoldfastSessionEvent = z.infer<typeof holdfastSessionEvent>;
+
+/** For a client that asked (`acknowledge=true`): it need not keep these to send them again. */
+export const holdfastAcknowledgedEvent = z.object({
+  type: z.literal('holdfast.session.acknowledged'),
+  event_id: z.string(),
+  input: z.number().int().describe("Messages of the client's that were taken so far."),
+});
+export type HoldfastAcknowledgedEvent = z.infer<typeof holdfastAcknowledgedEvent>;
 
 /** Our event for a client whose event was applied but for some fields. Its session goes on. */
 export const holdfastWarningEvent = z.object({

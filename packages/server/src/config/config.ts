@@ -38,6 +38,7 @@ function nested(v: Values) {
     sessions: {
       clientBytesPerSecond: v.HOLDFAST_CLIENT_BYTES_PER_SECOND,
       reconnectWindowMs: v.HOLDFAST_RECONNECT_WINDOW * S,
+      keptOutputBytes: v.HOLDFAST_KEPT_OUTPUT_BYTES,
       defaultsFile: v.HOLDFAST_SESSION_DEFAULTS_FILE ?? null,
       lockedAlsoAllowed: v.HOLDFAST_LOCKED_ALSO_ALLOWED,
       /** Null: any. */

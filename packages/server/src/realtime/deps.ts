@@ -3,13 +3,15 @@ import type { KnownEvents } from './known-event.ts';
 import type { Traffic } from './metrics.ts';
 import type { AdmissionDeps } from './open-session.ts';
 import type { SessionRegistry } from './registry.ts';
-import type { RelayLimits, RelayTicker } from './relay/index.ts';
+import type { BlockPool, RelayLimits, RelayTicker } from './relay/index.ts';
 
 /** What a session over a WebSocket is built from. */
 export interface SocketDeps extends AdmissionDeps {
   readonly models: Models;
   readonly registry: SessionRegistry;
   readonly ticker: RelayTicker;
+  /** Where output is kept for clients that have lost their line. */
+  readonly keptIn: BlockPool;
   readonly traffic: Traffic;
   /** What may pass where parts of a session are locked. */
   readonly knownEvents: KnownEvents;

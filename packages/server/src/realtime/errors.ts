@@ -22,6 +22,7 @@ const CLOSE_CODES: Partial<Record<ErrorCode, number>> = {
   invalid_request: 1008,
   unknown_model: 1008,
   forbidden: 1008,
+  gone: 1008,
   budget_exceeded: 1008,
   upstream_refused: PERMANENT,
   upstream_rejected: PERMANENT,

@@ -20,7 +20,7 @@ import { KnownEvents } from './known-event.ts';
 import { addRegistryGauges, createMetrics, Traffic } from './metrics.ts';
 import type { SecretsDeps } from './mint-secret.ts';
 import { orderBell, SessionRegistry } from './registry.ts';
-import { type RelayLimits, RelayTicker } from './relay/index.ts';
+import { BlockPool, type RelayLimits, RelayTicker } from './relay/index.ts';
 import { addCallRoutes } from './routes/calls.ts';
 import { addLegacyRoutes } from './routes/legacy.ts';
 import { addSessionRoutes } from './routes/sessions.ts';
@@ -52,8 +52,10 @@ export interface RealtimeDeps {
   readonly limits: Pick<Limits, 'of'>;
   /** The longest a session may last; default one hour. */
   readonly maxSessionMs?: number;
-  /** How long a lost session keeps its place; 0 until sessions can be resumed. */
+  /** How long a session waits for a client that has lost its line; 0: not at all. */
   readonly reconnectWindowMs: number;
+  /** What all sessions together may keep for their clients; default 256 MiB. */
+  readonly keptOutputBytes?: number;
   /** How long finished sessions and their logs are kept; null: for ever. */
   readonly retentionMs: number | null;
   /** How long a draining process still takes new sessions; default 5 s. */
@@ -85,6 +87,7 @@ export interface Realtime {
   readonly upgrades: readonly UpgradeRoute<Principal>[];
 }
 
+const KEPT_OUTPUT_BYTES = 256 * 1024 * 1024;
 const MAX_SESSION_MS = 3_600_000;
 const DRAIN_ACCEPT_MS = 5_000;
 const DIAL_TIMEOUT_MS = 10_000;
@@ -106,6 +109,7 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     ringReplica: (replica: string) => doorbell.ring(orderBell(replica)),
     hangUpOrphan: (row: SessionRow, requestId?: string) => hangUpOrphan(hangUp, row, requestId),
     ticker: new RelayTicker(),
+    keptIn: new BlockPool(deps.keptOutputBytes ?? KEPT_OUTPUT_BYTES),
     traffic: new Traffic(),
     knownEvents: new KnownEvents(deps.lockedAlsoAllowed),
     configurationCheck: new ConfigurationCheck(telemetry),
@@ -123,6 +127,7 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
   addRegistryGauges(telemetry.meter, {
     sessions: () => registry.size,
     sockets: () => registry.socketCount,
+    keptBytes: () => common.keptIn.takenBytes,
   });
   const sessions = createSessions(common);
   const withRegistry = { ...common, registry };

@@ -7,6 +7,7 @@ export interface RealtimeMetrics {
   created(model: string): void;
   readonly durationS: Histogram;
   readonly perOwner: Histogram;
+  readonly absences: Counter;
   readonly upstreamErrors: Counter;
   readonly unread: Counter;
   readonly upstreamRetries: Counter;
@@ -26,6 +27,9 @@ export function createMetrics(meter: Meter, models: readonly string[]): Realtime
     perOwner: meter.createHistogram('holdfast_sessions_per_owner', {
       description: 'Active sessions of an owner, seen whenever one of theirs starts.',
     }),
+    absences: meter.createCounter('holdfast_client_absences_total', {
+      description: 'Times that a client lost its line, by whether it came back.',
+    }),
     upstreamErrors: meter.createCounter('holdfast_upstream_errors_total', {
       description: 'Upstreams that could not be used or were lost.',
     }),
@@ -42,7 +46,7 @@ export function createMetrics(meter: Meter, models: readonly string[]): Realtime
 /** Gauges of what this process holds now. */
 export function addRegistryGauges(
   meter: Meter,
-  registry: { readonly sessions: () => number; readonly sockets: () => number },
+  registry: Readonly<Record<'sessions' | 'sockets' | 'keptBytes', () => number>>,
 ): void {
   meter
     .createObservableGauge('active_sessions_count', {
@@ -54,6 +58,11 @@ export function addRegistryGauges(
       description: 'Open WebSocket connections of clients.',
     })
     .addCallback(result => result.observe(registry.sockets()));
+  meter
+    .createObservableGauge('holdfast_kept_output_bytes', {
+      description: 'Room taken by output that clients have not acknowledged.',
+    })
+    .addCallback(result => result.observe(registry.keptBytes()));
 }
 
 /**

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Rights, roleIncludes, type Watch } from '../auth/index.ts';
+import { type Principal, type Rights, roleIncludes, type Watch } from '../auth/index.ts';
 import { type Component, HoldfastError, RepeatedLook } from '../kernel/index.ts';
 import type { Doorbell } from '../platform/doorbell/index.ts';
 import type { LeasedSession } from './leased-session.ts';
 import * as queries from './queries.ts';
-import { SERVICE_RESTART } from './relay/index.ts';
+import { type RelayPeer, SERVICE_RESTART } from './relay/index.ts';
 import * as store from './store.ts';
-import type { Transport } from './tables.ts';
+import type { Protocol, Transport } from './tables.ts';
 import type { TransitionDeps } from './transitions.ts';
 
 /**
@@ -21,11 +21,29 @@ import type { TransitionDeps } from './transitions.ts';
  */
 export type StopReason = 'end' | 'erase' | 'expired' | 'drain' | 'lost' | 'revoked' | 'budget';
 
+/** The way of one session's client back into it. */
+export interface WayBack {
+  readonly protocol: Protocol;
+  /** How many messages the client has been sent. */
+  readonly sentMessages: number;
+  admits(handle: string): boolean;
+  isOf(caller: Principal): boolean;
+  isBySecret(secretId: string): boolean;
+  /** Whether the present connection answers; false where there is none. */
+  isAnswering(): Promise<boolean>;
+  /** Waits until `resume` may be called; false where it never may. */
+  isReady(): Promise<boolean>;
+  /** Goes on at that connection, after the messages that the client has had, if it knows. */
+  resume(peer: RelayPeer, received: number | null): void;
+}
+
 export interface RegisteredSession {
   readonly leased: LeasedSession;
   readonly transport: Transport;
   /** Milliseconds since a byte last came from either side. */
   idleMs(): number;
+  /** How a client that has lost its line goes on; absent where it cannot. */
+  readonly line?: WayBack;
   /** Ends it, once; later calls change nothing. */
   stop(reason: StopReason): void;
   /** Resolves when nothing of it is left. Never rejects. */
@@ -68,6 +86,8 @@ export class SessionRegistry implements Component {
   readonly #sidebands = new Set<ClientSideband>();
   readonly #options: SessionRegistryOptions;
   readonly #sessions = new Map<string, RegisteredSession>();
+  /** How each is no longer ended with its opener's right. */
+  readonly #unfollow = new Map<RegisteredSession, () => void>();
   #refusing = false;
   #stopping = false;
   #timer: NodeJS.Timeout | undefined;
@@ -98,6 +118,15 @@ export class SessionRegistry implements Component {
     return this.#sessions.has(id);
   }
 
+  find(id: string): RegisteredSession | undefined {
+    return this.#sessions.get(id);
+  }
+
+  /** The session that was opened with that one-session secret. */
+  findBySecret(secretId: string): RegisteredSession | undefined {
+    return [...this.#sessions.values()].find(session => session.line?.isBySecret(secretId));
+  }
+
   /** Throws `draining` once this process takes no more sessions. */
   assertAdmitting(): void {
     if (!this.#refusing) return;
@@ -113,12 +142,22 @@ export class SessionRegistry implements Component {
   add(session: RegisteredSession, opener: Rights): void {
     const { id } = session.leased;
     this.#sessions.set(id, session);
-    const unfollow = this.#follow(opener, () => session.stop('revoked'));
+    this.follow(session, opener);
     void session.done.then(() => {
-      unfollow();
+      this.#unfollow.get(session)?.();
+      this.#unfollow.delete(session);
       if (this.#sessions.get(id) === session) this.#sessions.delete(id);
     });
     if (this.#stopping) session.stop('drain');
+  }
+
+  /** From now on the session ends with the right of that caller, who holds it. */
+  follow(session: RegisteredSession, opener: Rights): void {
+    this.#unfollow.get(session)?.();
+    this.#unfollow.set(
+      session,
+      this.#follow(opener, () => session.stop('revoked')),
+    );
   }
 
   /** The same for a client's sideband; returns the function to call when it is over. */

@@ -1,8 +1,8 @@
-import type { HoldfastSessionEvent } from '@holdfast/protocol';
 import { HoldfastError, newId, toHoldfastError } from '../kernel/index.ts';
 import type { Upstream } from '../models/index.ts';
 import type { Lease } from '../platform/leases/index.ts';
 import { type Logger, type Trace, traceLog } from '../platform/telemetry/index.ts';
+import { ClientLine, isForOnce } from './client-line.ts';
 import { configureUpstream } from './configure-upstream.ts';
 import type { SocketDeps } from './deps.ts';
 import { closeCodeOf, eventOf, failureFields } from './errors.ts';
@@ -21,7 +21,7 @@ import {
   type RelayPeer,
   rejectSession,
   SERVICE_RESTART,
-  type UpstreamEnd,
+  type SideEnd,
 } from './relay/index.ts';
 import { judgeEnd, type SessionInput } from './session.ts';
 import { typeOf } from './session-type.ts';
@@ -52,6 +52,8 @@ export interface RelayedSessionOptions {
   readonly upstream: Upstream;
   readonly model: string;
   readonly protocol: Protocol;
+  /** The client wants to know how many of its messages were taken. */
+  readonly acknowledges: boolean;
   /** As in `SocketRequest`. */
   readonly orPreview: boolean;
   readonly config: Json;
@@ -60,19 +62,23 @@ export interface RelayedSessionOptions {
 
 type Ending = Exclude<SessionInput, { type: 'connect' }>;
 
+/** `unreturned`: its client has lost its line and did not come back. */
+type Stop = StopReason | 'unreturned';
+
 /** What each way of being stopped means for the client and for the session. */
-const STOPS: Readonly<Record<StopReason, { code: number; ending: Ending }>> = {
+const STOPS: Readonly<Record<Stop, { code: number; ending: Ending }>> = {
   end: { code: 1000, ending: { type: 'end', reason: 'end_requested' } },
   erase: { code: 1000, ending: { type: 'end', reason: 'deleted' } },
   expired: { code: 1001, ending: { type: 'expire', reason: 'session_expired' } },
   drain: { code: SERVICE_RESTART, ending: { type: 'lose', reason: 'drain' } },
   revoked: { code: 1008, ending: { type: 'end', reason: 'access_revoked' } },
   lost: { code: SERVICE_RESTART, ending: { type: 'lose', reason: 'replica_lost' } },
+  unreturned: { code: 1001, ending: { type: 'expire', reason: 'window_over' } },
   budget: { code: 1008, ending: { type: 'end', reason: 'budget_exceeded' } },
 };
 
 /** What the client hears before it is closed for a reason of its own. */
-const FAREWELLS: Readonly<Partial<Record<StopReason, { code: string; message: string }>>> = {
+const FAREWELLS: Readonly<Partial<Record<Stop, { code: string; message: string }>>> = {
   expired: {
     code: 'session_expired',
     message: 'The session has reached its maximum duration.',
@@ -83,15 +89,23 @@ const FAREWELLS: Readonly<Partial<Record<StopReason, { code: string; message: st
   },
 };
 
+/** Events after which it matters most whether the client has had them. */
+const PROVEN_SOON: ReadonlySet<string> = new Set([
+  'response.function_call_arguments.done',
+  'response.output_item.done',
+  'response.done',
+]);
+
 export class RelayedSession implements RegisteredSession {
   readonly transport = 'websocket';
   readonly leased: LeasedSession;
+  readonly line: ClientLine;
   readonly done: Promise<void>;
   readonly #deps: SocketDeps;
   readonly #options: RelayedSessionOptions;
   readonly #log: Logger;
   readonly #dialling = new AbortController();
-  #stopped: StopReason | undefined;
+  #stopped: Stop | undefined;
   /** What the client's events wait for. */
   #holds = 0;
   #relay: Relay | undefined;
@@ -99,7 +113,7 @@ export class RelayedSession implements RegisteredSession {
   #updated: string | null = null;
   readonly #rebuilder: Rebuilder;
   /** The end of the upstream that nothing could replace. */
-  #unreplaced: UpstreamEnd | undefined;
+  #unreplaced: SideEnd | undefined;
   #isIntroduced = false;
   readonly #hooks: Pick<RelayGuard, 'rewriteClientMessage' | 'rewriteServerMessage'>;
   /** Messages that were too long to be read whole, of each side. */
@@ -134,14 +148,37 @@ export class RelayedSession implements RegisteredSession {
         this.#rebuilder.limitedTo(expiresAtS);
         if (!this.#isIntroduced) this.#introduce();
       },
-      onEvent: event => this.#rebuilder.server(event, this.#isCut),
+      onEvent: event => {
+        this.#rebuilder.server(event, this.#isCut);
+        if (PROVEN_SOON.has(String(event.type))) this.#relay?.acknowledgeNow();
+      },
       onWords: text => this.#rebuilder.words(text),
     });
     this.#hooks = this.#translation();
     this.#rebuilder = this.#createRebuilder();
+    this.line = this.#createLine();
     this.done = this.#run().finally(() => {
       this.#rebuilder.stop();
+      this.line.stop();
       trace.end();
+    });
+  }
+
+  #createLine(): ClientLine {
+    const { row, protocol, trace, acknowledges } = this.#options;
+    return new ClientLine({
+      acknowledges,
+      deps: this.#deps,
+      leased: this.leased,
+      row,
+      protocol,
+      trace,
+      log: this.#log,
+      relay: () => this.#relay,
+      config: () => (this.#isIntroduced ? this.#rebuilder.configuration : undefined),
+      shown: event => this.#hooks.rewriteServerMessage?.(event) ?? [event],
+      onOver: () => this.stop('unreturned'),
+      onGone: () => this.stop('end'),
     });
   }
 
@@ -180,12 +217,13 @@ export class RelayedSession implements RegisteredSession {
     return counters ? Math.max(0, this.#deps.ticker.nowMs - counters.lastActivityMs) : 0;
   }
 
-  stop(reason: StopReason): void {
+  stop(reason: Stop): void {
     // A drain hurries what closes already.
     if (this.#stopped !== undefined && reason !== 'drain') return;
     this.#stopped ??= reason;
     this.#dialling.abort();
     this.#rebuilder.stop();
+    this.line.stop();
     const farewell = FAREWELLS[reason];
     if (farewell) this.#relay?.inject(errorEvent({ type: 'invalid_request_error', ...farewell }));
     this.#relay?.close(STOPS[reason].code, farewell?.code ?? reason);
@@ -260,7 +298,7 @@ export class RelayedSession implements RegisteredSession {
   async #relayBetween(client: RelayPeer, upstream: RelayPeer): Promise<void> {
     const { tap } = this.leased;
     const { config, locked } = this.#options;
-    const { ticker, relayLimits, knownEvents } = this.#deps;
+    const { ticker, relayLimits, knownEvents, keptIn, reconnectWindowMs } = this.#deps;
     const filter = lockFilter({ config, locked }, knownEvents);
     const relay = new Relay({
       client,
@@ -283,9 +321,15 @@ export class RelayedSession implements RegisteredSession {
       },
       onClientAudio: (payload, mask) => this.#rebuilder.audio(payload, mask),
       mayReplace: end => this.#rebuilder.mayReplace(end),
+      ...(reconnectWindowMs > 0 && {
+        keptIn,
+        mayAwait: end => this.line.mayAwait(end),
+        onAcknowledged: () => this.line.acknowledged(),
+        onFull: () => this.#cancelUnheard(),
+        isOnce: isForOnce,
+      }),
       // What is cancelled reports what it has used, which counts in full otherwise.
-      lastWords: () =>
-        tap.meter.open.map(response_id => JSON.stringify({ type: 'response.cancel', response_id })),
+      lastWords: () => this.#cancellations(),
       upstreamFailureEvent: () =>
         eventOf(new HoldfastError('upstream_error', 'The connection to the model was lost.')),
     });
@@ -302,6 +346,7 @@ export class RelayedSession implements RegisteredSession {
     // Any other reason is a word of ours.
     const { cause, reason } = this.#unreplaced ?? outcome;
     const text = cause === 'close' ? reason : '';
+    await this.line.written();
     await this.leased.release(ending, { code, text });
     const { clientToUpstream, upstreamToClient } = relay.counters;
     this.#log.info('bridge.completed', {
@@ -310,6 +355,18 @@ export class RelayedSession implements RegisteredSession {
       upstream_bytes: upstreamToClient.bytes,
       upstream_messages: upstreamToClient.messages,
     });
+  }
+
+  #cancellations(): string[] {
+    const { open } = this.leased.tap.meter;
+    return open.map(response_id => JSON.stringify({ type: 'response.cancel', response_id }));
+  }
+
+  /** A client that is away gets no more than can be kept for it. */
+  #cancelUnheard(): void {
+    const cancellations = this.#cancellations();
+    for (const event of cancellations) this.#relay?.injectUpstream(event);
+    this.#log.warn('client.output_full', { cancelled: cancellations.length });
   }
 
   #wasCut(side: 'client' | 'upstream', count: number): boolean {
@@ -356,17 +413,7 @@ export class RelayedSession implements RegisteredSession {
   /** Sends `holdfast.session`, right after the provider's `session.created`. */
   #introduce(): void {
     this.#isIntroduced = true;
-    const event: HoldfastSessionEvent = {
-      type: 'holdfast.session',
-      event_id: newId('evt'),
-      session: {
-        id: this.leased.id,
-        revision: this.#deps.revision,
-        replica: this.#deps.leases.replica,
-        resume_token: null,
-      },
-    };
-    this.#relay?.inject(JSON.stringify(event));
+    this.#relay?.inject(this.line.introduction());
   }
 
   /** Without an upstream: sends the client an error event, closes, and releases the session. */

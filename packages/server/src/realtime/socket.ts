@@ -10,6 +10,7 @@ import { passedOn, safetyIdentifierOf } from './passed-on.ts';
 import type { Json } from './preview/session.ts';
 import { acceptUpgrade } from './relay/index.ts';
 import { RelayedSession } from './relayed-session.ts';
+import { resumeBySecret } from './resume-socket.ts';
 import { typeOf } from './session-type.ts';
 import type { Protocol } from './tables.ts';
 
@@ -29,9 +30,10 @@ export interface SocketRequest {
 }
 
 /**
- * A client's WebSocket becomes a session: resolve the model, take a place and the lease, answer the
- * handshake, and hand over to `RelayedSession`. What fails before the handshake is answered with an
- * HTTP error and leaves nothing behind; what fails later becomes an `error` event and a close.
+ * A client's WebSocket becomes a session, or goes on with the one of its secret: resolve the model,
+ * take a place and the lease, answer the handshake, and hand over to `RelayedSession`. What fails
+ * before the handshake is answered with an HTTP error and leaves nothing behind; what fails later
+ * becomes an `error` event and a close.
  */
 export async function openSocket(
   deps: SocketDeps,
@@ -39,6 +41,7 @@ export async function openSocket(
   request: SocketRequest,
 ): Promise<void> {
   const { principal } = upgrade;
+  if (await resumeBySecret(deps, upgrade)) return;
   deps.registry.assertAdmitting();
   const config = openingConfig(principal, request.config, deps.knownEvents);
   const model = modelOf(deps.models, principal, { name: request.model, config });
@@ -69,6 +72,7 @@ export async function openSocket(
     model: model.id,
     protocol,
     orPreview,
+    acknowledges: upgrade.url.searchParams.get('acknowledge') === 'true',
     config,
     locked: principal.grant?.locked ?? [],
   });

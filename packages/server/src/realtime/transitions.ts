@@ -20,7 +20,7 @@ export interface TransitionDeps {
   readonly leases: Leases;
   readonly telemetry: Telemetry;
   readonly metrics: RealtimeMetrics;
-  /** How long a lost session keeps its place; 0 until sessions can be resumed. */
+  /** How long a session waits for a client that has lost its line; 0: not at all. */
   readonly reconnectWindowMs: number;
   readonly revision: string;
 }
@@ -37,8 +37,9 @@ export interface TransitionOptions {
   readonly actor: string;
   readonly close?: Close;
   readonly traceId?: string | undefined;
-  /** Fences the transition; given up with it. */
+  /** Fences the transition; given up with it, unless it `isKept`. */
   readonly lease?: Lease;
+  readonly isKept?: boolean;
   /** The order for the replica that holds the session. */
   readonly control?: Control;
 }
@@ -60,7 +61,7 @@ export async function transition(
     const row = await store.lock(trx, id);
     if (row === undefined) return undefined;
     const step = await write(deps, trx, row, { input, options });
-    if (options.lease) await deps.leases.release(trx, options.lease);
+    if (options.lease && !options.isKept) await deps.leases.release(trx, options.lease);
     if (step === null) return { row, to: null, livedS: 0 };
     await deps.log.append(trx, {
       subject: id,
@@ -152,6 +153,12 @@ export interface Connection {
   readonly transport: Transport;
   readonly protocol: Protocol;
   readonly traceId?: string | undefined;
+  /** Set when its client has come back: for how long it was away, and what it did not get. */
+  readonly resumed?: {
+    readonly away_ms: number;
+    readonly lost: number;
+    readonly withheld: number;
+  };
   /** Set when the session is taken over: no log has what happened meanwhile. */
   readonly gap?: { readonly reason: 'drain' | 'replica_lost'; readonly since: Date | null };
 }
@@ -161,7 +168,7 @@ export async function connectSession(
   deps: TransitionDeps,
   connection: Connection,
 ): Promise<boolean> {
-  const { lease, transport, protocol, gap, traceId } = connection;
+  const { lease, transport, protocol, gap, resumed, traceId } = connection;
   const { replica } = deps.leases;
   const { revision } = deps;
   const appendId = newUuidV7();
@@ -184,7 +191,10 @@ export async function connectSession(
               },
             ]
           : []),
-        { type: 'session.connected', data: { replica, revision, transport, protocol } },
+        {
+          type: 'session.connected',
+          data: { replica, revision, transport, protocol, ...(resumed && { resumed }) },
+        },
       ],
     });
     return true;

@@ -197,7 +197,7 @@ describe('before any upstream is asked', () => {
     ['?model=no%20model', 'model_not_found'],
     ['?model=gpt-realtime&call_id=rtc_1', 'invalid_request'],
     ['?model=gpt-realtime&intent=transcription', 'invalid_request'],
-    ['?model=gpt-realtime&resume=x', 'invalid_request'],
+    ['?model=gpt-realtime&resume=x', 'gone'],
   ])('%s is refused in words', async (query, code) => {
     const before = (await bench.simulator.sessions()).length;
     const client = await connectClient(`${bench.host.wsUrl}/v1/realtime${query}`);

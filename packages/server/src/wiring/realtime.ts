@@ -51,6 +51,7 @@ export async function openRealtime(
     limits: auth.limits,
     relayLimits: { clientBytesPerSecond },
     reconnectWindowMs: sessions.reconnectWindowMs,
+    keptOutputBytes: sessions.keptOutputBytes,
     retentionMs: retentionDays === null ? null : retentionDays * DAY_MS,
     drainAcceptMs: shutdownAcceptMs,
   });

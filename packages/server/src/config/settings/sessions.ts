@@ -23,8 +23,15 @@ export const sessionSettings = {
       "Bytes a second that a session's client may send in the long run, four times as many at " +
       'once; each message counts 1,024 besides. One that sends more is read more slowly.',
   }),
-  HOLDFAST_RECONNECT_WINDOW: setting(integer(0, 3600), '0', {
-    description: 'Seconds for which a disconnected session keeps its place.',
+  HOLDFAST_RECONNECT_WINDOW: setting(integer(0, 3600), '30', {
+    description:
+      'Seconds for which a session over a WebSocket goes on without its client, whose line has ' +
+      'dropped, and keeps its place. 0: it ends at once.',
+  }),
+  HOLDFAST_KEPT_OUTPUT_BYTES: setting(integer(MIB, 64 * 1024 * MIB), String(256 * MIB), {
+    description:
+      'What all sessions of a process together may keep of what their clients have not ' +
+      'acknowledged, at most 4 MiB each. Beyond that a client that comes back hears what it lacks.',
   }),
   HOLDFAST_SESSION_DEFAULTS_FILE: optional(text, {
     description:

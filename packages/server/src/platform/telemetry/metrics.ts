@@ -41,6 +41,11 @@ export const METRICS: Readonly<Record<string, MetricDeclaration>> = {
   sessions_created_total: counter('Sessions created.', ['model']),
   active_sessions_count: gauge('Sessions that are active in this process.'),
   websocket_connections_count: gauge('Open WebSocket connections of clients.'),
+  holdfast_kept_output_bytes: gauge('Room taken by output that clients have not acknowledged.'),
+  holdfast_client_absences_total: counter(
+    'Times that a WebSocket client lost its line: `resumed`, or `over` when it stayed away.',
+    ['end'],
+  ),
   holdfast_relay_bytes_total: counter(
     'Bytes that relays carried; direction `in` is from clients, `out` from upstreams.',
     ['direction'],

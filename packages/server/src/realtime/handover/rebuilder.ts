@@ -1,7 +1,7 @@
 import { type HoldfastError, newId, toHoldfastError } from '../../kernel/index.ts';
 import type { NewEvent } from '../../platform/log/index.ts';
 import { isObject, type Json } from '../preview/session.ts';
-import type { Relay, RelayPeer, UpstreamEnd } from '../relay/index.ts';
+import type { Relay, RelayPeer, SideEnd } from '../relay/index.ts';
 import { judgeEnd } from '../session.ts';
 import { typeOf } from '../session-type.ts';
 import { Conversation } from './conversation.ts';
@@ -31,7 +31,7 @@ export interface RebuilderDeps extends Omit<ReplayOptions, 'conversation' | 'sig
   /** The provider announced the end of its session's time. */
   readonly isExpired: () => boolean;
   /** No upstream could be put in place. */
-  readonly onFailed: (error: HoldfastError, end: UpstreamEnd) => void;
+  readonly onFailed: (error: HoldfastError, end: SideEnd) => void;
 }
 
 const REBUILD_TIMEOUT_MS = 30_000;
@@ -48,7 +48,7 @@ const FAILURES_MAX = 6;
 /** The longest time a timer can wait. */
 const FOREVER_MS = 2 ** 31 - 1;
 
-type ReplacementReason = UpstreamEnd['cause'] | 'expired' | 'limit';
+type ReplacementReason = SideEnd['cause'] | 'expired' | 'limit';
 
 export class Rebuilder {
   readonly #deps: RebuilderDeps;
@@ -64,6 +64,11 @@ export class Rebuilder {
 
   constructor(deps: RebuilderDeps) {
     this.#deps = deps;
+  }
+
+  /** As the provider reports it; undefined before its first word. */
+  get configuration(): Json | undefined {
+    return this.#conversation.config;
   }
 
   /** An event of the upstream's, as it has been passed on. */
@@ -108,7 +113,7 @@ export class Rebuilder {
   }
 
   /** Whether another upstream will come; it is on its way then. */
-  mayReplace(end: UpstreamEnd): boolean {
+  mayReplace(end: SideEnd): boolean {
     if (this.#stopped.signal.aborted || this.#conversation.config === undefined) return false;
     if (end.cause === 'violation' || this.#isRebuilding || !this.#isReplaceable) return false;
     const { type } = judgeEnd({
@@ -128,7 +133,7 @@ export class Rebuilder {
     return true;
   }
 
-  async #rebuild(end: UpstreamEnd, reason: ReplacementReason): Promise<void> {
+  async #rebuild(end: SideEnd, reason: ReplacementReason): Promise<void> {
     const startedMs = performance.now();
     this.#isRebuilding = true;
     clearTimeout(this.#limit);

@@ -10,10 +10,12 @@ export interface Append {
   readonly mask: number;
 }
 
+/** Where each append ends, and its mask: an object for each would cost more than its copy. */
 interface Half {
   readonly bytes: Buffer;
   usedBytes: number;
-  appends: Append[];
+  readonly ends: number[];
+  readonly masks: number[];
 }
 
 export class Recent {
@@ -22,32 +24,42 @@ export class Recent {
 
   push(payload: Buffer, mask: number): void {
     if (payload.length > HALF_BYTES) {
-      this.#now = { bytes: Buffer.alloc(0), usedBytes: 0, appends: [] };
+      const { length } = payload;
+      this.#now = { bytes: Buffer.from(payload), usedBytes: length, ends: [length], masks: [mask] };
       this.#before = undefined;
-      this.#now.appends.push({ payload: Buffer.from(payload), mask });
       return;
     }
     if (this.#now === undefined || this.#now.usedBytes + payload.length > this.#now.bytes.length) {
       const next = this.#before?.bytes.length === HALF_BYTES ? this.#before : newHalf();
       next.usedBytes = 0;
-      next.appends = [];
+      next.ends.length = 0;
+      next.masks.length = 0;
       [this.#before, this.#now] = [this.#now, next];
     }
     const half = this.#now;
-    const from = half.usedBytes;
-    half.usedBytes += payload.copy(half.bytes, from);
-    half.appends.push({ payload: half.bytes.subarray(from, half.usedBytes), mask });
+    half.usedBytes += payload.copy(half.bytes, half.usedBytes);
+    half.ends.push(half.usedBytes);
+    half.masks.push(mask);
   }
 
   /** All of them, the oldest first, as copies; none is left. */
   take(): Append[] {
-    const appends = [...(this.#before?.appends ?? []), ...(this.#now?.appends ?? [])];
+    const appends = [...appendsOf(this.#before), ...appendsOf(this.#now)];
     this.#now = undefined;
     this.#before = undefined;
-    return appends.map(({ payload, mask }) => ({ payload: Buffer.from(payload), mask }));
+    return appends;
   }
 }
 
 function newHalf(): Half {
-  return { bytes: Buffer.allocUnsafeSlow(HALF_BYTES), usedBytes: 0, appends: [] };
+  return { bytes: Buffer.allocUnsafeSlow(HALF_BYTES), usedBytes: 0, ends: [], masks: [] };
+}
+
+function appendsOf(half: Half | undefined): Append[] {
+  if (half === undefined) return [];
+  const { bytes, ends, masks } = half;
+  return ends.map((end, i) => ({
+    payload: Buffer.from(bytes.subarray(ends[i - 1] ?? 0, end)),
+    mask: masks[i]!,
+  }));
 }

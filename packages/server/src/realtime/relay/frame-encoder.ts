@@ -76,8 +76,17 @@ export function encodePong(payload: Buffer, masked: boolean): Buffer {
 const EMPTY = Buffer.alloc(0);
 const unmaskedPing = encodeFrame(OPCODE_PING, EMPTY, false);
 
-export function encodePing(masked: boolean): Buffer {
-  return masked ? encodeFrame(OPCODE_PING, EMPTY, true) : unmaskedPing;
+/** A ping whose pong brings the number back. */
+export function encodePing(masked: boolean, number?: number): Buffer {
+  if (number === undefined) return masked ? encodeFrame(OPCODE_PING, EMPTY, true) : unmaskedPing;
+  const payload = Buffer.allocUnsafe(8);
+  payload.writeDoubleBE(number);
+  return encodeFrame(OPCODE_PING, payload, masked);
+}
+
+/** The number that a pong brings back; null for the pong of another ping. */
+export function numberIn(pong: Buffer): number | null {
+  return pong.length === 8 ? pong.readDoubleBE() : null;
 }
 
 /**

@@ -21,8 +21,10 @@ export {
   offersBeta,
 } from './accept.ts';
 
+export { BlockPool } from './block-pool.ts';
 export { EVENT_TYPE } from './classify.ts';
 export type { RelayCounters } from './counters.ts';
+export type { Resumption } from './delivery.ts';
 export {
   type DialFailure,
   dialUpstream,
@@ -39,7 +41,7 @@ export { errorEvent, rejectSession } from './reject.ts';
 export {
   Relay,
   type RelayOutcome,
-  type UpstreamEnd,
+  type SideEnd,
 } from './relay.ts';
 export type { RelayPeer } from './side.ts';
 export { RelayTicker } from './ticker.ts';

@@ -31,6 +31,10 @@ export interface RelayLimits {
   readonly maxInjectBytes: number;
   /** A message up to this length waits until it is whole; a longer one passes as it comes. */
   readonly wholeMessageBytes: number;
+  /**
+   * Output that is kept for a client until it acknowledges it; beyond that the oldest is forgotten.
+   */
+  readonly maxKeptBytes: number;
   /** A canonical append longer than this is checked while it streams instead of being held. */
   readonly streamAppendBytes: number;
   /** Own ping to each side. */
@@ -51,6 +55,9 @@ export interface RelayLimits {
 /** The close code of a process that stops: a client should connect again. */
 export const SERVICE_RESTART = 1012;
 
+/** The close code of a connection whose client goes on with another one: nobody comes back. */
+export const RESUMED_ELSEWHERE = 4001;
+
 export const defaultLimits: RelayLimits = {
   maxMessageBytes: 16 * MIB + 64 * KIB,
   maxTextBytes: MIB,
@@ -62,6 +69,7 @@ export const defaultLimits: RelayLimits = {
   highWaterBytes: 128 * KIB,
   maxInjectBytes: MIB,
   wholeMessageBytes: 256 * KIB,
+  maxKeptBytes: 4 * MIB,
   streamAppendBytes: MIB,
   pingIntervalMs: 15_000,
   deadAfterMs: 45_000,
@@ -72,6 +80,12 @@ export const defaultLimits: RelayLimits = {
 
 /** How often pings, silence, stalls and close deadlines of all sessions are looked at. */
 export const tickIntervalMs = 1_000;
+
+/** How long a client's acknowledgement of what it was sent may stay away, at the least. */
+export const acknowledgeEveryMs = 250;
+
+/** Size of one block in which a session keeps its output. */
+export const keptBlockBytes = 16 * KIB;
 
 /** Longest payload of a control frame (RFC 6455 §5.5). */
 export const maxControlBytes = 125;

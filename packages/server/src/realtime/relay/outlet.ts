@@ -7,10 +7,13 @@
  * 6455 §5.5.3), one ping, one close, and `maxInjectBytes` of events. After the close frame nothing
  * is written any more.
  *
+ * Where its reader is away (`detach`), what is sent is only kept, for its next socket.
+ *
  * Several writes for one chunk are corked (`begin`/`end`), so that they leave in one system call.
  */
 import type { Duplex } from 'node:stream';
 import { encodeClose, encodePing, encodePong, encodeText } from './frame-encoder.ts';
+import type { KeptOutput } from './kept-output.ts';
 import { maxPongBacklogBytes } from './limits.ts';
 import type { Slab } from './slab.ts';
 
@@ -20,6 +23,8 @@ export interface OutletOptions {
   readonly masked: boolean;
   readonly maxInjectBytes: number;
   readonly slab: Slab;
+  /** Keeps what is sent for another connection of the same reader; pings ask for its progress. */
+  readonly kept?: KeptOutput | undefined;
 }
 
 export class Outlet {
@@ -35,6 +40,8 @@ export class Outlet {
   readonly #masked: boolean;
   readonly #maxInjectBytes: number;
   readonly #slab: Slab;
+  readonly #kept: KeptOutput | undefined;
+  #isDetached = false;
   #corked = false;
   #pong: Buffer | null = null;
   #ping = false;
@@ -47,6 +54,7 @@ export class Outlet {
     this.#masked = options.masked;
     this.#maxInjectBytes = options.maxInjectBytes;
     this.#slab = options.slab;
+    this.#kept = options.kept;
   }
 
   /** Leads to another socket from now on. What waited for the old one is dropped. */
@@ -62,14 +70,36 @@ export class Outlet {
     this.#eventBytes = 0;
   }
 
+  /** The reader is away: nothing is written to its socket any more. */
+  detach(): void {
+    this.uncork();
+    this.#isDetached = true;
+    this.closed = false;
+    this.#pong = null;
+    this.#ping = false;
+    this.#close = null;
+    this.waiting = this.#events !== null;
+  }
+
+  /** The reader is back at another socket, which gets `first` before what is sent from now on. */
+  reattach(socket: Duplex, first: Iterable<Buffer>): void {
+    this.socket = socket;
+    this.#isDetached = false;
+    socket.cork();
+    for (const frame of first) socket.write(frame);
+    socket.uncork();
+  }
+
   /** Bytes that the reader has not taken yet. */
   get backlogBytes(): number {
-    return this.socket.writableLength;
+    return this.#isDetached ? 0 : this.socket.writableLength;
   }
 
   /** Forwards `[from, to)` of `chunk`; copies it first if the chunk is only `borrowed`. */
   forward(chunk: Buffer, from: number, to: number, borrowed: boolean): void {
     if (from === to || this.closed) return;
+    this.#kept?.push(chunk, from, to);
+    if (this.#isDetached) return;
     if (borrowed) {
       const copy = this.#slab.copy(chunk, from, to);
       this.socket.write(copy);
@@ -81,12 +111,14 @@ export class Outlet {
 
   /** Writes a whole message or header bytes that are the caller's to give away. */
   write(bytes: Buffer): void {
-    if (!this.closed) this.socket.write(bytes);
+    if (this.closed) return;
+    this.#kept?.push(bytes, 0, bytes.length);
+    if (!this.#isDetached) this.socket.write(bytes);
   }
 
   /** From here on, several writes for one chunk follow. */
   cork(): void {
-    if (this.#corked) return;
+    if (this.#corked || this.#isDetached) return;
     this.#corked = true;
     this.socket.cork();
   }
@@ -109,15 +141,15 @@ export class Outlet {
     if (this.insideFrame || this.closed) return;
     if (!this.insideMessage) this.#releaseEvents();
     if (this.#pong !== null && this.backlogBytes <= maxPongBacklogBytes) {
-      this.write(encodePong(this.#pong, this.#masked));
+      this.socket.write(encodePong(this.#pong, this.#masked));
       this.#pong = null;
     }
     if (this.#ping) {
-      this.write(encodePing(this.#masked));
+      this.socket.write(encodePing(this.#masked, this.#kept?.end));
       this.#ping = false;
     }
     if (this.#close !== null) {
-      this.write(this.#close);
+      this.socket.write(this.#close);
       this.closed = true;
       this.#events = null;
     }
@@ -133,11 +165,13 @@ export class Outlet {
 
   /** Answers a ping. Of several that could not be answered yet, only the latest is. */
   pong(payload: Buffer): void {
+    if (this.#isDetached) return;
     this.#pong = payload;
     this.#wait();
   }
 
   ping(): void {
+    if (this.#isDetached) return;
     this.#ping = true;
     this.#wait();
   }
@@ -157,7 +191,7 @@ export class Outlet {
 
   /** Sends a close frame at the next frame boundary; the first one counts. */
   close(code: number, reason: string): void {
-    if (this.closed || this.#close !== null) return;
+    if (this.closed || this.#isDetached || this.#close !== null) return;
     this.#close = encodeClose(code, reason, this.#masked);
     this.#wait();
   }

@@ -8,8 +8,10 @@
  *     open ──(first of: close frame, loss, violation, silence, stall, close())──▶ closing
  *     closing ──(both sockets closed, or closeTimeoutMs and then destroyed)──▶ closed
  *     open ──(the upstream ends, and `mayReplace` says so)──▶ vacant ──replaceUpstream()──▶ open
+ *     open ──(the client's line drops, and `mayAwait` says so)──▶ absent ──attachClient()──▶ open
  *
- * In `vacant` the client is not read, and what it had sent waits; it is told nothing.
+ * In `vacant` the client is not read, and what it had sent waits; it is told nothing. In `absent`
+ * the upstream goes on, and what it says is kept for the client. Both can be at once.
  *
  * The first event decides the outcome; what comes later changes nothing. In `closing` each side is
  * sent its close frame at the next frame boundary (or destroyed, if it is gone or stuck in a frame
@@ -18,11 +20,13 @@
  *
  * Knows nothing of HTTP routes, identity or storage. Imports nothing from outside this folder.
  */
+import type { BlockPool } from './block-pool.ts';
 import { readClose, sendableCloseCode } from './close-codes.ts';
 import { type RelayCounters, relayCounters } from './counters.ts';
-import { encodeText } from './frame-encoder.ts';
-import { type FrameViolation, OPCODE_CLOSE, OPCODE_PING } from './frame-scanner.ts';
-import { defaultLimits, type RelayLimits, SERVICE_RESTART } from './limits.ts';
+import { Delivery, type Resumption } from './delivery.ts';
+import { encodeText, numberIn } from './frame-encoder.ts';
+import { type FrameViolation, OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG } from './frame-scanner.ts';
+import { defaultLimits, RESUMED_ELSEWHERE, type RelayLimits, SERVICE_RESTART } from './limits.ts';
 import { Outlet } from './outlet.ts';
 import { Pace } from './pace.ts';
 import type { Pump, PumpEvents } from './pump.ts';
@@ -49,8 +53,8 @@ export interface RelayOutcome {
   readonly reason: string;
 }
 
-/** How an upstream ended by itself; code 1006: without a close frame. */
-export interface UpstreamEnd {
+/** How a side ended by itself; code 1006: without a close frame. */
+export interface SideEnd {
   readonly cause: Exclude<RelayCause, 'server'>;
   readonly code: number;
   readonly reason: string;
@@ -73,7 +77,17 @@ export interface RelayOptions {
    * Asked when the upstream ends by itself: true where another one will take its place. Where the
    * end cuts a message that was too long to wait for its end, it is not asked.
    */
-  readonly mayReplace?: (end: UpstreamEnd) => boolean;
+  readonly mayReplace?: (end: SideEnd) => boolean;
+  /** Asked when the client's line drops: true where it is awaited. Only with `keptIn`. */
+  readonly mayAwait?: (end: SideEnd) => boolean;
+  /** Where output is kept for a client that may come back. */
+  readonly keptIn?: BlockPool;
+  /** Most of the room for output is taken while the client is away; called once each time. */
+  readonly onFull?: () => void;
+  /** The client of the present connection has acknowledged something. */
+  readonly onAcknowledged?: () => void;
+  /** Whether a message must not reach a client twice that may have had it. */
+  readonly isOnce?: (text: string) => boolean;
   /**
    * Each append of audio that is forwarded, masked as it came and valid during the call; null for
    * one that is too long to be kept whole.
@@ -96,15 +110,18 @@ export class Relay implements Ticking, SideEvents {
   readonly closed: Promise<RelayOutcome>;
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
-  readonly #client: Side;
+  #client: Side;
   #upstream: Side;
-  readonly #clientPump: Pump;
+  #clientPump: Pump;
   #upstreamPump: Pump;
+  readonly #delivery: Delivery | undefined;
   readonly #pace: Pace;
   /** By `hold`. */
   #held = false;
   /** The upstream has ended, and another one will come. */
   #vacant = false;
+  /** The client's line has dropped, and it is awaited. */
+  #absent = false;
   /** What the client had sent already when it was held. */
   #rest: Buffer | null = null;
   #outcome: RelayOutcome | null = null;
@@ -119,20 +136,29 @@ export class Relay implements Ticking, SideEvents {
     this.closed = new Promise(resolve => {
       this.#resolveClosed = resolve;
     });
+    const { keptIn, onFull, isOnce } = options;
+    const { maxKeptBytes } = this.#limits;
+    const ping = () => this.acknowledgeNow();
+    this.#delivery = keptIn && new Delivery({ keptIn, maxKeptBytes, ping, onFull, isOnce });
     this.#client = this.#side('client', options.client);
     this.#upstream = this.#side('upstream', options.upstream);
-    this.#clientPump = clientPump({
-      ...this.#pumpParts(),
-      outlet: this.#upstream.outlet,
-      events: this.#pumpEvents(this.#client, options.onClientEvent),
-      wantsText: options.onClientEvent !== undefined,
-      wantsAudio: options.onClientAudio !== undefined,
-    });
+    this.#clientPump = this.#pumpFromClient();
     this.#upstreamPump = this.#pumpFrom(this.#upstream);
   }
 
   #pumpParts() {
     return { guard: this.#options.guard ?? {}, limits: this.#limits, counters: this.counters };
+  }
+
+  #pumpFromClient(): Pump {
+    const { onClientEvent, onClientAudio } = this.#options;
+    return clientPump({
+      ...this.#pumpParts(),
+      outlet: this.#upstream.outlet,
+      events: this.#pumpEvents(this.#client, onClientEvent),
+      wantsText: onClientEvent !== undefined,
+      wantsAudio: onClientAudio !== undefined,
+    });
   }
 
   #pumpFrom(upstream: Side): Pump {
@@ -204,8 +230,78 @@ export class Relay implements Ticking, SideEvents {
     return !this.#client.outlet.insideMessage && !this.#upstream.outlet.insideMessage;
   }
 
+  /** Whether a client can be attached at this moment. */
+  get attachable(): boolean {
+    const waits = this.#held && this.#rest !== null;
+    return this.#outcome === null && !waits && this.#delivery?.kept.isContinuable === true;
+  }
+
+  get absent(): boolean {
+    return this.#absent;
+  }
+
+  /** What has come from the present connection of the client. */
+  get clientBytes(): number {
+    return this.#client.bytesRead;
+  }
+
+  /** Messages that the client has been sent, those that wait for it included. */
+  get sentMessages(): number {
+    return this.#delivery?.kept.messages ?? 0;
+  }
+
+  /**
+   * Puts another connection of the client in the place of the one that has dropped, or of the
+   * present one, which is closed with `RESUMED_ELSEWHERE`. It gets what `introduce` answers, which
+   * is not counted, and then what it has not had: after `received` messages, or where that is not
+   * known, after what is acknowledged, but for what it must not have twice. While `attachable`.
+   */
+  attachClient(
+    peer: RelayPeer,
+    received: number | null,
+    introduce: (resumption: Resumption) => readonly string[],
+  ): void {
+    if (!this.#absent) this.#leaveClient(RESUMED_ELSEWHERE, 'resumed on another connection');
+    const { outlet } = this.#client;
+    const { frames, ...facts } = this.#delivery!.returned(received);
+    const input = this.counters.clientToUpstream.messages;
+    const first = introduce({ input, ...facts }).map(text => encodeText(text, false));
+    this.#absent = false;
+    this.#client = new Side('client', peer, outlet);
+    this.#clientPump = this.#pumpFromClient();
+    outlet.reattach(peer.socket, [...first, ...frames]);
+    if (this.#isHeld() || this.#pace.spent) this.#client.holdBack();
+    this.#client.start(this, this.#options.ticker.nowMs);
+    outlet.ping();
+  }
+
+  /** Asks the client now how far it has got. */
+  acknowledgeNow(): void {
+    this.#client.outlet.ping();
+  }
+
+  /** What comes from the upstream is kept from now on. */
+  #leaveClient(code: number, reason: string): void {
+    const { socket, outlet } = this.#client;
+    this.#absent = true;
+    this.#delivery!.left();
+    this.#client.gone = true;
+    // A coming upstream gets what nobody has answered.
+    this.#takeRest();
+    if (!outlet.insideFrame) outlet.close(code, reason);
+    outlet.detach();
+    socket.end();
+    setTimeout(() => socket.destroy(), this.#limits.closeTimeoutMs).unref();
+    this.#upstream.forgetReader();
+    if (!this.#upstream.heldBack) this.#upstream.socket.resume();
+  }
+
   #vacate(): void {
     this.#vacant = true;
+    if (this.#absent && this.#client.outlet.insideMessage) {
+      this.#delivery!.kept.cut();
+      this.#client.outlet.mark(false, false);
+    }
     this.#client.holdBack();
     this.#client.forgetReader();
     const { socket, outlet } = this.#upstream;
@@ -215,17 +311,17 @@ export class Relay implements Ticking, SideEvents {
   }
 
   #isHeld(): boolean {
-    return this.#held || this.#vacant;
+    return this.#held || (this.#vacant && !this.#absent);
   }
 
   #letClientOn(): void {
-    if (!this.#isHeld() && !this.#pace.spent) this.#client.goOn();
+    if (!this.#absent && !this.#isHeld() && !this.#pace.spent) this.#client.goOn();
   }
 
   #takeRest(): void {
     const rest = this.#rest;
     this.#rest = null;
-    if (rest !== null) this.chunk(this.#client, rest, false);
+    if (rest !== null) this.#take(rest, false, true);
   }
 
   #count(sent: boolean): boolean {
@@ -259,7 +355,9 @@ export class Relay implements Ticking, SideEvents {
   #side(name: 'client' | 'upstream', peer: RelayPeer): Side {
     const { maxInjectBytes } = this.#limits;
     const masked = name === 'upstream';
-    return new Side(name, peer, new Outlet({ socket: peer.socket, masked, maxInjectBytes, slab }));
+    const kept = name === 'client' ? this.#delivery?.kept : undefined;
+    const { socket } = peer;
+    return new Side(name, peer, new Outlet({ socket, masked, maxInjectBytes, slab, kept }));
   }
 
   #pumpEvents(side: Side, tap: ((text: string) => void) | undefined): PumpEvents {
@@ -283,9 +381,12 @@ export class Relay implements Ticking, SideEvents {
 
   /** @internal Bytes from one side. */
   chunk(side: Side, chunk: Buffer, borrowed: boolean): void {
-    const fromClient = side === this.#client;
-    if (!fromClient && (side !== this.#upstream || this.#vacant)) return;
-    const reader = fromClient ? this.#upstream : this.#client;
+    const isUpstream = side === this.#upstream && !this.#vacant;
+    const isClient = side === this.#client && !this.#absent;
+    if (isUpstream || isClient) this.#take(chunk, borrowed, isClient);
+  }
+
+  #take(chunk: Buffer, borrowed: boolean, fromClient: boolean): void {
     if (fromClient && this.#isHeld() && this.#outcome === null) {
       this.#rest = Buffer.concat([this.#rest ?? EMPTY, chunk]);
       return;
@@ -297,6 +398,10 @@ export class Relay implements Ticking, SideEvents {
       return;
     }
     if (fromClient) this.#paceClient(used);
+    else this.#delivery?.moved();
+    const [side, reader] = fromClient
+      ? [this.#client, this.#upstream]
+      : [this.#upstream, this.#client];
     if (reader.backlogBytes >= this.#limits.highWaterBytes && side.pauseFor(reader)) {
       const { clientToUpstream, upstreamToClient } = this.counters;
       (fromClient ? clientToUpstream : upstreamToClient).pauses++;
@@ -313,9 +418,11 @@ export class Relay implements Ticking, SideEvents {
 
   #control(side: Side, opcode: number, payload: Buffer): void {
     if (opcode === OPCODE_PING) side.outlet.pong(payload);
+    if (opcode === OPCODE_PONG && side === this.#client) this.#acknowledged(numberIn(payload));
     if (opcode !== OPCODE_CLOSE) return;
     const { code, reason } = readClose(payload, side === this.#client);
-    if (side === this.#upstream && this.#isReplaced({ cause: 'close', code, reason })) return;
+    const end = { cause: 'close', code, reason } as const;
+    if (side === this.#upstream ? this.#isReplaced(end) : this.#isAwaited(end)) return;
     side.closeReceived = true;
     const sent = sendableCloseCode(code);
     this.#end({
@@ -325,6 +432,12 @@ export class Relay implements Ticking, SideEvents {
       upstreamCode: sent,
       reason,
     });
+  }
+
+  #acknowledged(offset: number | null): void {
+    if (offset === null) return;
+    this.#delivery?.acknowledged(offset);
+    this.#options.onAcknowledged?.();
   }
 
   #violated(side: Side, violation: FrameViolation): void {
@@ -346,8 +459,22 @@ export class Relay implements Ticking, SideEvents {
     this.#end({ initiator: 'upstream', cause, clientCode: 1011, upstreamCode, reason }, event);
   }
 
-  #isReplaced(end: UpstreamEnd): boolean {
-    if (this.#outcome !== null || !this.replaceable) return false;
+  /** Whether the client may come back; the session goes on then. */
+  #isAwaited(end: SideEnd): boolean {
+    if (this.#outcome !== null || this.#absent || this.#delivery === undefined) return false;
+    if (this.#options.mayAwait?.(end) !== true) return false;
+    if (this.closing) return true;
+    this.#leaveClient(end.cause === 'close' ? sendableCloseCode(end.code) : 1001, end.reason);
+    // Half a message of the client's would stand before what comes next.
+    const half = this.#upstream.outlet.insideMessage && !this.#vacant;
+    if (half && !this.#isReplaced({ cause: 'lost', code: ABNORMAL, reason: '' })) {
+      this.#clientFailed(end.cause === 'close' ? 'lost' : end.cause, end.code, end.reason);
+    }
+    return true;
+  }
+
+  #isReplaced(end: SideEnd): boolean {
+    if (this.#outcome !== null || !(this.replaceable || this.#absent)) return false;
     if (this.#options.mayReplace?.(end) !== true) return false;
     // The session may have been ended meanwhile, by what its upstream's end has cost.
     if (!this.closing) this.#vacate();
@@ -356,8 +483,8 @@ export class Relay implements Ticking, SideEvents {
 
   /** @internal No more bytes will come from `side`. */
   gone(side: Side): void {
-    const isReplaced = side === this.#upstream ? this.#vacant : side !== this.#client;
-    if (this.#outcome === null && !isReplaced) this.#lost(side, 'lost');
+    const isPast = side === this.#upstream ? this.#vacant : side !== this.#client || this.#absent;
+    if (this.#outcome === null && !isPast) this.#lost(side, 'lost');
     side.gone = true;
     if (this.#outcome !== null) this.#settle();
   }
@@ -366,7 +493,9 @@ export class Relay implements Ticking, SideEvents {
   #lost(side: Side, cause: 'lost' | 'silent'): void {
     side.gone = true;
     if (side === this.#upstream) this.#upstreamFailed(cause, ABNORMAL);
-    else this.#clientFailed(cause, ABNORMAL, `client ${cause}`);
+    else if (!this.#isAwaited({ cause, code: ABNORMAL, reason: '' })) {
+      this.#clientFailed(cause, ABNORMAL, `client ${cause}`);
+    }
   }
 
   /** The session ends; the first call decides how. `event` goes to the client before its close. */
@@ -397,6 +526,7 @@ export class Relay implements Ticking, SideEvents {
     if (this.#outcome === null) return;
     if (!this.#client.isShut || !this.#upstream.isShut) return;
     this.#options.ticker.remove(this);
+    this.#delivery?.end();
     this.#resolveClosed(this.#outcome!);
   }
 
@@ -408,7 +538,7 @@ export class Relay implements Ticking, SideEvents {
     }
     this.#pace.refill(nowMs);
     this.#letClientOn();
-    this.#check(this.#client, this.#upstream, nowMs);
+    if (!this.#absent) this.#check(this.#client, this.#upstream, nowMs);
     const isChecked = this.#outcome === null && !this.#vacant;
     if (isChecked) this.#check(this.#upstream, this.#client, nowMs);
     this.counters.lastActivityMs = Math.max(this.#client.heardAtMs, this.#upstream.heardAtMs);
@@ -418,8 +548,10 @@ export class Relay implements Ticking, SideEvents {
     const ailment = side.check(nowMs, this.#limits, source.paused);
     if (ailment === 'silent') this.#lost(side, 'silent');
     if (ailment !== 'stalled') return;
-    if (side === this.#client) this.#clientFailed('stalled', 1013, 'reader stalled');
-    else this.#upstreamFailed('stalled', 1013);
+    if (side === this.#client) {
+      if (this.#isAwaited({ cause: 'stalled', code: 1013, reason: 'reader stalled' })) return;
+      this.#clientFailed('stalled', 1013, 'reader stalled');
+    } else this.#upstreamFailed('stalled', 1013);
   }
 
   #destroy(): void {

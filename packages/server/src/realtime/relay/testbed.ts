@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import { acceptKey, acceptUpgrade } from './accept.ts';
 import { dialUpstream } from './dial.ts';
 import { Relay, type RelayOptions } from './relay.ts';
+import type { RelayPeer } from './side.ts';
 import { RelayTicker } from './ticker.ts';
 
 const WAIT_MS = 10_000;
@@ -206,6 +207,19 @@ export async function rawClient(port: number): Promise<RawPeer> {
   }
   const rest = head.slice(head.indexOf('\r\n\r\n') + 4);
   return new RawPeer(socket, true, Buffer.from(rest, 'latin1'));
+}
+
+/** Both ends of another connection of a client. */
+export async function connection(): Promise<{ client: RawPeer; peer: RelayPeer }> {
+  const server = createServer();
+  const peer = new Promise<RelayPeer>(resolve => {
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      resolve(acceptUpgrade({ request, socket, head }));
+    });
+  });
+  const client = await rawClient(await listen(server));
+  server.close();
+  return { client, peer: await peer };
 }
 
 /** A relay between a raw client and a raw upstream. Stop it in the test's clean-up. */

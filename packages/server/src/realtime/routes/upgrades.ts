@@ -10,6 +10,7 @@ import type { SocketDeps } from '../deps.ts';
 import { closeCodeOf, eventOf } from '../errors.ts';
 import { find } from '../queries.ts';
 import { acceptUpgrade, offersBeta, rejectSession } from '../relay/index.ts';
+import { resumeByHandle } from '../resume-socket.ts';
 import { typeOf } from '../session-type.ts';
 import { openSocket } from '../socket.ts';
 import type { Protocol } from '../tables.ts';
@@ -17,8 +18,7 @@ import type { Protocol } from '../tables.ts';
 /**
  * The WebSocket routes: the provider's GA paths, its preview path, and the seeds'.
  *
- * `?resume=` is reserved: a client that sends one gets an error instead of a session that it did
- * not ask for.
+ * With `?resume=` each goes on with the session of that handle, whichever path opened it.
  */
 export interface UpgradeDeps extends SocketDeps {
   readonly calls: Calls;
@@ -33,8 +33,12 @@ export function realtimeUpgrades(deps: UpgradeDeps): Route[] {
   const own = { ...config, errors: 'problem' } as const;
   const spoken =
     (handle: typeof ga): Route['handle'] =>
-    upgrade =>
-      handle(deps, upgrade).catch(thrown => refuseInWords(deps, upgrade, thrown));
+    upgrade => {
+      const resume = upgrade.url.searchParams.get('resume');
+      const opened =
+        resume === null ? handle(deps, upgrade) : resumeByHandle(deps, upgrade, resume);
+      return opened.catch(thrown => refuseInWords(deps, upgrade, thrown));
+    };
   return [
     { path: '/v1/realtime', config, handle: spoken(ga) },
     { path: '/openai/v1/realtime', config, handle: spoken(ga) },
@@ -51,6 +55,7 @@ const SPOKEN: ReadonlySet<string> = new Set([
   'unknown_model',
   'invalid_request',
   'budget_exceeded',
+  'gone',
 ]);
 
 /**
@@ -98,7 +103,6 @@ function typeAsked({ url, principal }: Upgrade<Principal>): SessionType {
 
 async function ga(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
   const { searchParams } = upgrade.url;
-  refuseResume(searchParams);
   const given = ['model', 'intent', 'call_id'].filter(name => searchParams.has(name));
   if (given.length > 1) {
     throw new HoldfastError('invalid_request', `Give one of ${given.join(' and ')}, not both.`, {
@@ -116,7 +120,6 @@ async function ga(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void>
 
 async function translation(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
   const { searchParams } = upgrade.url;
-  refuseResume(searchParams);
   const model = searchParams.get('model');
   return openSocket(deps, upgrade, { protocol: 'ga', model, config: { type: 'translation' } });
 }
@@ -124,7 +127,6 @@ async function translation(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Prom
 /** Azure's preview path names a deployment; `model` is what OpenAI's preview clients sent. */
 async function preview(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
   const { searchParams } = upgrade.url;
-  refuseResume(searchParams);
   const model = searchParams.get('deployment') ?? searchParams.get('model');
   const config = { type: typeAsked(upgrade) };
   return openSocket(deps, upgrade, { protocol: 'preview', model, config });
@@ -133,7 +135,6 @@ async function preview(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<
 /** The seed's bridge: one model, no parameters; its session's defaults, unless a secret has one. */
 async function bridge(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
   const { searchParams } = upgrade.url;
-  refuseResume(searchParams);
   const { grant } = upgrade.principal;
   const model = searchParams.get('model') ?? grant?.model ?? deps.models.defaultModel.id;
   const type = { type: 'realtime' };
@@ -149,7 +150,6 @@ async function bridge(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<v
  */
 async function mintedSession(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Promise<void> {
   const sessionId = upgrade.params.session_id ?? '';
-  refuseResume(upgrade.url.searchParams);
   const row = isId('ses', sessionId) ? await find(deps.database.db, sessionId) : undefined;
   const target = row === undefined ? null : targetOf(row);
   const { principal, requestId } = upgrade;
@@ -169,12 +169,5 @@ async function mintedSession(deps: UpgradeDeps, upgrade: Upgrade<Principal>): Pr
     model,
     config: {},
     sessionId,
-  });
-}
-
-function refuseResume(query: URLSearchParams): void {
-  if (!query.has('resume')) return;
-  throw new HoldfastError('invalid_request', 'Sessions cannot be resumed yet.', {
-    field: 'resume',
   });
 }

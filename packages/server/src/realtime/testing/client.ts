@@ -18,6 +18,8 @@ export interface ConnectOptions {
   readonly bearer?: string;
   readonly protocols?: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
+  /** False: it answers no ping. */
+  readonly autoPong?: boolean;
 }
 
 /** Connects; rejects with the status when the handshake is refused. */
@@ -27,6 +29,7 @@ export async function connectClient(
 ): Promise<TestClient> {
   const socket = new WebSocket(url, [...(options.protocols ?? [])], {
     perMessageDeflate: false,
+    autoPong: options.autoPong ?? true,
     headers: {
       ...options.headers,
       ...(options.caller !== undefined && { 'x-caller': options.caller }),

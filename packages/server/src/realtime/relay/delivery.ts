@@ -1,0 +1,109 @@
+/**
+ * How far a client has got with what it was sent: asks it by pings, keeps what it has not
+ * acknowledged, and says with what it goes on at another connection.
+ */
+import type { BlockPool } from './block-pool.ts';
+import { KeptOutput, textOf } from './kept-output.ts';
+import { acknowledgeEveryMs } from './limits.ts';
+
+export interface DeliveryOptions {
+  readonly keptIn: BlockPool;
+  readonly maxKeptBytes: number;
+  /** Asks the client how far it has got. */
+  readonly ping: () => void;
+  /** Most of the room is taken while the client is away; called once each time. */
+  readonly onFull?: (() => void) | undefined;
+  /** Whether a message must not reach a client twice that may have had it. */
+  readonly isOnce?: ((text: string) => boolean) | undefined;
+}
+
+/** What a client that comes back is told, in numbers of messages since the session began. */
+export interface Resumption {
+  /** Of its own, those that have been taken. */
+  readonly input: number;
+  /** The number before the first of those that follow. */
+  readonly output: number;
+  /** Of those that it has not had, those that are not known any more. */
+  readonly lost: number;
+  /** Those that it may have had, and must not have twice. */
+  readonly withheld: number;
+}
+
+/** Of the room; what ends the answer under way still fits then. */
+const FULL_PART = 0.75;
+
+export class Delivery {
+  readonly kept: KeptOutput;
+  readonly #options: DeliveryOptions;
+  #asking: NodeJS.Timeout | undefined;
+  #isAway = false;
+  /** How many messages the client was sent before it went away. */
+  #sentMessages = 0;
+  #isFull = false;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.kept = new KeptOutput(options.keptIn, options.maxKeptBytes);
+  }
+
+  /** Something was sent, or kept. */
+  moved(): void {
+    if (this.#isAway) this.#lookAtRoom();
+    else if (this.#asking === undefined && this.kept.isOwed) this.#askSoon();
+  }
+
+  /** By the client's pong. */
+  acknowledged(offset: number): void {
+    this.kept.acknowledge(offset);
+    this.moved();
+  }
+
+  left(): void {
+    this.#isAway = true;
+    this.#isFull = false;
+    this.#sentMessages = this.kept.messages;
+    this.#stopAsking();
+  }
+
+  /**
+   * The client is back, and has had `received` messages; null where it does not know. Then it may
+   * have had all that was sent and is not acknowledged.
+   */
+  returned(received: number | null): { frames: Buffer[] } & Omit<Resumption, 'input'> {
+    this.#isAway = false;
+    const { after, lost } = this.kept.continuation(received);
+    const doubtful = received === null ? this.#sentMessages : 0;
+    const frames = [...this.kept.from(after)];
+    const wanted = frames.filter((frame, i) => after + i >= doubtful || !this.#isOnce(frame));
+    return { frames: wanted, output: after, lost, withheld: frames.length - wanted.length };
+  }
+
+  end(): void {
+    this.#stopAsking();
+    this.kept.forget();
+  }
+
+  #isOnce(frame: Buffer): boolean {
+    const text = textOf(frame);
+    return text === null || this.#options.isOnce?.(text) === true;
+  }
+
+  #askSoon(): void {
+    this.#asking = setTimeout(() => {
+      this.#asking = undefined;
+      this.#options.ping();
+    }, acknowledgeEveryMs);
+    this.#asking.unref();
+  }
+
+  #stopAsking(): void {
+    clearTimeout(this.#asking);
+    this.#asking = undefined;
+  }
+
+  #lookAtRoom(): void {
+    if (this.#isFull || this.kept.keptBytes < FULL_PART * this.#options.maxKeptBytes) return;
+    this.#isFull = true;
+    this.#options.onFull?.();
+  }
+}
