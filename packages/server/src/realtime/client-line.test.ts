@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { isForOnce } from './client-line.ts';
 import { useBench } from './testing/bench.ts';
 import { connectClient, eventually, Refusal, type TestClient } from './testing/client.ts';
+import { introduction, SteadyClient } from './testing/steady-client.ts';
 
 const WINDOW_MS = 5_000;
 const bench = useBench({ reconnectWindowMs: WINDOW_MS, dialTimeoutMs: 2_000 });
@@ -13,15 +14,7 @@ afterEach(async () => {
   await bench.simulator.behave({ script: [] });
 });
 
-interface Introduction {
-  readonly id: string;
-  readonly resume_token: string;
-  readonly resumed?: { input: number; output: number; lost: number; withheld: number };
-}
-
 const open = (query = '', options = {}) => connectClient(bench.host.wsUrl + PATH + query, options);
-const introduction = async (client: TestClient) =>
-  (await client.event('holdfast.session')).session as Introduction;
 const back = (handle: string, received?: number) =>
   open(`&resume=${handle}${received === undefined ? '' : `&received=${received}`}`);
 /** What a client is told that is refused for good. */
@@ -220,57 +213,10 @@ describe('a client whose line drops', () => {
   });
 });
 
-/** Counts and keeps what it sends, and comes back whenever it is cut, as the guide tells. */
-async function steady(query = '') {
-  const sent: string[] = [];
-  const received: Record<string, unknown>[] = [];
-  let forgotten = 0;
-  let count = 0;
-  let now = await open(`&acknowledge=true${query}`);
-  let handle = (await introduction(now)).resume_token;
-  const read = (client: TestClient, from: number) => {
-    const take = (event: Record<string, unknown>) => {
-      count += 1;
-      received.push(event);
-      if (event.type === 'holdfast.session.acknowledged') forgotten = Number(event.input);
-    };
-    for (const event of client.events.slice(from)) take(event);
-    client.socket.on('message', data => take(JSON.parse(String(data))));
-  };
-  read(now, 0);
-  return {
-    received,
-    get forgotten() {
-      return forgotten;
-    },
-    get id() {
-      return introduction(now).then(({ id }) => id);
-    },
-    send(event: Record<string, unknown>) {
-      sent.push(JSON.stringify(event));
-      if (now.socket.readyState === 1) now.socket.send(sent.at(-1)!);
-    },
-    async cut() {
-      now.socket.removeAllListeners('message');
-      drop(now);
-      now = await back(handle, count);
-      const { resumed, resume_token } = await introduction(now);
-      expect(resumed).toMatchObject({ lost: 0, withheld: 0, output: count });
-      expect(resumed!.input).toBeGreaterThanOrEqual(forgotten);
-      handle = resume_token;
-      // What came before the listener of the next line is among the events.
-      const from = now.events.findIndex(({ type }) => type === 'holdfast.session') + 1;
-      read(now, from);
-      for (const text of sent.slice(resumed!.input)) now.socket.send(text);
-    },
-    close: () => now.socket.close(1000),
-  };
-}
-
 describe('a client that counts', () => {
   it('loses and doubles nothing of either side through thirty cuts of its line', async () => {
     await bench.simulator.behave({ script: [{ say: LONG }] });
-    const client = await steady();
+    const client = await SteadyClient.open(() => bench.host.wsUrl + PATH);
     const sound = createHash('sha256');
     const append = (i: number) => {
       const audio = Buffer.alloc(960, i);
@@ -288,15 +234,15 @@ describe('a client that counts', () => {
       await client.cut();
     }
     client.send({ type: 'input_audio_buffer.commit' });
-    const of = (type: string) => client.received.filter(event => event.type === type);
-    await eventually(() => of('input_audio_buffer.committed').length === 1);
-    await eventually(() => of('response.done').length === 1);
+    await eventually(() => client.of('input_audio_buffer.committed').length === 1);
+    await eventually(() => client.of('response.done').length === 1);
+    for (const { lost, withheld } of client.resumptions) expect(lost + withheld).toBe(0);
     const ids = client.received.map(event => event.event_id);
     expect(ids).toHaveLength(new Set(ids).size);
-    const words = of('response.output_audio_transcript.delta').map(({ delta }) => delta);
+    const words = client.of('response.output_audio_transcript.delta').map(({ delta }) => delta);
     expect(words.join('').trim()).toBe(LONG.trim());
     await eventually(() => client.forgotten === 303);
-    const { upstream_session_id: upstream } = await bench.session(await client.id);
+    const { upstream_session_id: upstream } = await bench.session(client.id);
     const records = (await bench.simulator.sessions()) as { id: string; audio_sha256: string }[];
     const heard = records.find(({ id }) => id === upstream);
     expect(heard?.audio_sha256).toBe(sound.digest('hex'));
@@ -304,20 +250,21 @@ describe('a client that counts', () => {
   });
 
   it('goes on where its line dropped inside of a long message', async () => {
-    const client = await steady();
+    const client = await SteadyClient.open(() => bench.host.wsUrl + PATH);
     const text = 'x'.repeat(900 * 1024);
     const long = {
       type: 'conversation.item.create',
       item: { type: 'message', role: 'user', content: [{ type: 'input_text', text }] },
     };
-    const id = await client.id;
+    const { id } = client;
     client.send(long);
     await client.cut();
     client.send({ type: 'response.create' });
-    const of = (type: string) => client.received.filter(event => event.type === type);
-    await eventually(() => of('response.done').length === 1);
-    expect(of('error')).toEqual([]);
-    expect(of('conversation.item.added').filter(({ item }) => isOfUser(item))).toHaveLength(1);
+    await eventually(() => client.of('response.done').length === 1);
+    expect(client.of('error')).toEqual([]);
+    expect(client.of('conversation.item.added').filter(({ item }) => isOfUser(item))).toHaveLength(
+      1,
+    );
     client.close();
     await bench.settled(id, 'ended');
   });

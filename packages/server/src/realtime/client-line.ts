@@ -167,6 +167,15 @@ export class ClientLine implements WayBack {
     return this.#options.row.secret_id === secretId;
   }
 
+  /** Hashes of the handles that are good. */
+  get handles(): readonly string[] {
+    return this.#handles.record();
+  }
+
+  restore(handles: readonly string[]): void {
+    this.#handles.restore(handles);
+  }
+
   admits(handle: string): boolean {
     return this.#windowMs > 0 && this.#handles.admits(handle);
   }
@@ -177,7 +186,7 @@ export class ClientLine implements WayBack {
     if (relay === undefined || this.#windowMs === 0) return true;
     if (relay.absent) return false;
     const heard = relay.clientBytes;
-    relay.acknowledgeNow();
+    relay.probeClient();
     return until(() => relay.clientBytes !== heard, ANSWER_WITHIN_MS);
   }
 
@@ -194,20 +203,17 @@ export class ClientLine implements WayBack {
 
   /** Once `isReady`, in the same turn. */
   resume(peer: RelayPeer, received: number | null): void {
-    const { relay, config, shown, log, deps, leased, protocol, trace, onGone } = this.#options;
+    const { relay, deps, leased, protocol, trace, onGone } = this.#options;
     clearTimeout(this.#window);
-    const created = { type: 'session.created', event_id: newId('evt'), session: config() };
     const awayMs = this.#awaySinceMs === undefined ? 0 : performance.now() - this.#awaySinceMs;
     this.#awaySinceMs = undefined;
     let facts: Resumption | undefined;
     relay()!.attachClient(peer, received, resumption => {
       facts = resumption;
-      return [...shown(JSON.stringify(created)), this.introduction(resumption)];
+      return this.welcome(resumption);
     });
     const { lost, withheld } = facts!;
     const resumed = { away_ms: Math.round(awayMs), lost, withheld };
-    log.info('client.resumed', resumed);
-    deps.metrics.absences.add(1, { end: 'resumed' });
     this.#write(async () => {
       const { lease } = leased;
       const { transport } = { transport: 'websocket' } as const;
@@ -215,6 +221,16 @@ export class ClientLine implements WayBack {
       const connection = { lease, transport, protocol, traceId, resumed };
       if (!(await connectSession(deps, connection))) onGone();
     });
+  }
+
+  /** The first events of a connection that goes on. */
+  welcome(resumption: Resumption): string[] {
+    const { config, shown, log, deps } = this.#options;
+    const { lost, withheld } = resumption;
+    log.info('client.resumed', { lost, withheld });
+    deps.metrics.absences.add(1, { end: 'resumed' });
+    const created = { type: 'session.created', event_id: newId('evt'), session: config() };
+    return [...shown(JSON.stringify(created)), this.introduction(resumption)];
   }
 
   #write(work: () => Promise<void>): void {

@@ -1,4 +1,5 @@
 import type { Models } from '../models/index.ts';
+import type { RecordDeps } from './handover/record.ts';
 import type { KnownEvents } from './known-event.ts';
 import type { Traffic } from './metrics.ts';
 import type { AdmissionDeps } from './open-session.ts';
@@ -6,7 +7,7 @@ import type { SessionRegistry } from './registry.ts';
 import type { BlockPool, RelayLimits, RelayTicker } from './relay/index.ts';
 
 /** What a session over a WebSocket is built from. */
-export interface SocketDeps extends AdmissionDeps {
+export interface SocketDeps extends AdmissionDeps, RecordDeps {
   readonly models: Models;
   readonly registry: SessionRegistry;
   readonly ticker: RelayTicker;

@@ -16,6 +16,7 @@ import type { CallLimits } from './calls/limits.ts';
 import { type Calls, createCalls } from './calls/service.ts';
 import { ConfigurationCheck } from './check-configuration.ts';
 import type { SessionDefaults } from './defaults.ts';
+import type { RecordDeps } from './handover/record.ts';
 import { KnownEvents } from './known-event.ts';
 import { addRegistryGauges, createMetrics, Traffic } from './metrics.ts';
 import type { SecretsDeps } from './mint-secret.ts';
@@ -32,7 +33,7 @@ import { SessionSweep } from './sweep.ts';
 import type { SessionRow } from './tables.ts';
 
 /** Everything the feature needs from outside; compose provides it. */
-export interface RealtimeDeps {
+export interface RealtimeDeps extends RecordDeps {
   readonly database: Database;
   readonly log: Log;
   readonly leases: Leases;
@@ -62,6 +63,8 @@ export interface RealtimeDeps {
   readonly drainAcceptMs?: number;
   /** How long its sessions may go on after that; unset: until the drain's deadline. */
   readonly drainGraceMs?: number;
+  /** What clients are told of the time that is left then. */
+  readonly drainTimeMs?: number;
   /** How long an upstream may take to open; default 10 s. */
   readonly dialTimeoutMs?: number;
   /** How long it may take to confirm a configuration that we fixed; default 10 s. */
@@ -114,7 +117,7 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     knownEvents: new KnownEvents(deps.lockedAlsoAllowed),
     configurationCheck: new ConfigurationCheck(telemetry),
   };
-  const { drainAcceptMs = DRAIN_ACCEPT_MS, drainGraceMs } = deps;
+  const { drainAcceptMs = DRAIN_ACCEPT_MS, drainGraceMs, drainTimeMs } = deps;
   const { watch } = deps;
   const registry = new SessionRegistry({
     deps: common,
@@ -122,6 +125,7 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
     watch,
     drainAcceptMs,
     drainGraceMs,
+    drainTimeMs,
   });
   common.traffic.reportTo(telemetry.meter);
   addRegistryGauges(telemetry.meter, {
@@ -136,7 +140,15 @@ export function createRealtime(deps: RealtimeDeps): Realtime {
   const sipCalls = createSipCalls({ ...withRegistry, sip });
   const { takeOver } = calls;
   const { retentionMs } = deps;
-  const sweep = new SessionSweep({ deps: common, registry, sessions, takeOver, retentionMs });
+  const { blobs } = deps;
+  const sweep = new SessionSweep({
+    deps: common,
+    registry,
+    sessions,
+    takeOver,
+    blobs,
+    retentionMs,
+  });
   return {
     sessions,
     registry,

@@ -59,8 +59,15 @@ export interface LeasedSession {
   readonly lease: Lease;
   readonly journal: Journal;
   readonly tap: SessionTap;
-  /** Transitions the session and gives up the lease. Never rejects; called once. */
-  release(input: Exclude<SessionInput, { type: 'connect' }>, close: Close): Promise<void>;
+  /**
+   * Transitions the session and gives up the lease. Never rejects; called once. `handoverKey`: of
+   * what is left for another process.
+   */
+  release(
+    input: Exclude<SessionInput, { type: 'connect' }>,
+    close: Close,
+    handoverKey?: string,
+  ): Promise<void>;
   /**
    * Gives up the lease of a call that goes on without us. False when a request has ended it and
    * this process has not read that order yet: then this process still has to hang the call up.
@@ -109,11 +116,11 @@ export function createLeasedSession(
     lease,
     journal,
     tap,
-    release(input, close) {
+    release(input, close, handoverKey) {
       tap.meter.end();
       trace.event(`session.${input.type}`, { reason: input.reason, close_code: close.code });
       return letGo(async () => {
-        await transition(deps, id, input, { actor, close, lease, traceId });
+        await transition(deps, id, input, { actor, close, lease, traceId, handoverKey });
       });
     },
     async handOver() {

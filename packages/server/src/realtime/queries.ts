@@ -61,6 +61,20 @@ export async function findMinted(
     .executeTakeFirst();
 }
 
+/** The session of a one-session secret that was handed over, or is about to be. */
+export async function findLeft(
+  executor: Executor,
+  secretId: string,
+): Promise<SessionRow | undefined> {
+  return await tables(executor)
+    .selectFrom('sessions')
+    .selectAll()
+    .where('secret_id', '=', secretId)
+    .where('state', '=', 'disconnected')
+    .where('handover_key', 'is not', null)
+    .executeTakeFirst();
+}
+
 export interface ListFilter {
   readonly projectId: string;
   readonly state?: SessionState | undefined;
@@ -131,6 +145,21 @@ export async function orders(
       ]),
     )
     .limit(limit)
+    .execute();
+}
+
+/** Of sessions that are over, what a process left for another one that never came. */
+export async function leftBehind(
+  executor: Executor,
+  limit: number,
+): Promise<{ id: string; handover_key: string }[]> {
+  return await tables(executor)
+    .selectFrom('sessions')
+    .select(['id', 'handover_key'])
+    .where('handover_key', 'is not', null)
+    .where('state', 'not in', OPEN)
+    .limit(limit)
+    .$narrowType<{ handover_key: string }>()
     .execute();
 }
 

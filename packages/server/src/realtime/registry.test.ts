@@ -80,6 +80,7 @@ async function open(database: Database): Promise<Bench> {
     retentionMs = undefined as number | undefined,
   } = {}) =>
     new SessionSweep({
+      blobs: { delete: async () => true },
       deps,
       registry: { has: (id: string) => registered.includes(id) },
       sessions,

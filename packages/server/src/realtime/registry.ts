@@ -16,8 +16,9 @@ import type { TransitionDeps } from './transitions.ts';
  *
  *   open ──drain──▶ accepting late-comers ──acceptMs──▶ refusing ──all gone or deadline──▶ closed
  *
- * At the deadline every WebSocket is closed with 1012 and left `disconnected`, reason `drain`;
- * calls go on at the provider, and their leases are given up for another replica to take.
+ * While it refuses, each WebSocket's session is left to another process in its next pause; at the
+ * deadline all others are, or are closed with 1012, and all are `disconnected`, reason `drain`.
+ * Calls go on at the provider, and their leases are given up for another replica to take.
  */
 export type StopReason = 'end' | 'erase' | 'expired' | 'drain' | 'lost' | 'revoked' | 'budget';
 
@@ -37,6 +38,13 @@ export interface WayBack {
   resume(peer: RelayPeer, received: number | null): void;
 }
 
+export interface MoveOptions {
+  readonly hurry: AbortSignal;
+  readonly timeLeftMs: number;
+  /** Resolves when it is the turn of the one that asks. */
+  readonly turn: () => Promise<void>;
+}
+
 export interface RegisteredSession {
   readonly leased: LeasedSession;
   readonly transport: Transport;
@@ -46,6 +54,11 @@ export interface RegisteredSession {
   readonly line?: WayBack;
   /** Ends it, once; later calls change nothing. */
   stop(reason: StopReason): void;
+  /**
+   * Leaves it to another process in a pause, or at once where `hurry` is aborted; called again, it
+   * only hurries. Absent where nothing can go on elsewhere: it is stopped.
+   */
+  moveOut?(options: MoveOptions): void;
   /** Resolves when nothing of it is left. Never rejects. */
   readonly done: Promise<void>;
 }
@@ -64,6 +77,8 @@ const FOREVER_MS = 2 ** 31 - 1;
 const DRAIN_CLOSE = [SERVICE_RESTART, 'drain'] as const;
 /** Policy violation: connecting again with the same credential will not help. */
 const REVOKED_CLOSE = [1008, 'access_revoked'] as const;
+/** Between two clients that are sent elsewhere: 1,000 come back over five seconds. */
+const TURN_MS = 5;
 const ORDERS_MAX = 500;
 const ACTIVITY_BATCH = 500;
 
@@ -75,6 +90,8 @@ export interface SessionRegistryOptions {
   readonly drainAcceptMs: number;
   /** How long after that its sessions may go on; unset: until the drain's deadline. */
   readonly drainGraceMs?: number | undefined;
+  /** What clients are told of the time that is left when it begins to refuse. */
+  readonly drainTimeMs?: number | undefined;
 }
 
 /** The bell that makes a replica read its orders. */
@@ -89,6 +106,7 @@ export class SessionRegistry implements Component {
   /** How each is no longer ended with its opener's right. */
   readonly #unfollow = new Map<RegisteredSession, () => void>();
   #refusing = false;
+  #nextTurnMs = 0;
   #stopping = false;
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -193,6 +211,7 @@ export class SessionRegistry implements Component {
   async drain(signal: AbortSignal): Promise<void> {
     await delay(this.#options.drainAcceptMs, undefined, { signal, ref: false }).catch(() => {});
     this.#refusing = true;
+    this.#moveOut(signal);
     const emptied = new AbortController();
     const over = AbortSignal.any([signal, emptied.signal]);
     const { drainGraceMs = FOREVER_MS } = this.#options;
@@ -202,12 +221,28 @@ export class SessionRegistry implements Component {
     await this.stop();
   }
 
+  /** Lets go of all sessions with which another process can go on. */
+  #moveOut(hurry: AbortSignal): void {
+    const timeLeftMs = this.#options.drainTimeMs ?? 0;
+    const options = { hurry, timeLeftMs, turn: () => this.#turn() };
+    for (const session of this.#sessions.values()) session.moveOut?.(options);
+  }
+
+  #turn(): Promise<void> {
+    const nowMs = performance.now();
+    this.#nextTurnMs = Math.max(nowMs, this.#nextTurnMs + TURN_MS);
+    return delay(this.#nextTurnMs - nowMs, undefined, { ref: false });
+  }
+
   async stop(): Promise<void> {
     this.#refusing = true;
     this.#stopping = true;
+    this.#moveOut(AbortSignal.abort());
     clearInterval(this.#timer);
     this.#unsubscribe?.();
-    for (const session of this.#sessions.values()) session.stop('drain');
+    for (const session of this.#sessions.values()) {
+      if (session.moveOut === undefined) session.stop('drain');
+    }
     for (const sideband of this.#sidebands) sideband.close(...DRAIN_CLOSE);
     await Promise.race([this.#emptied(), delay(STOP_TIMEOUT_MS, undefined, { ref: false })]);
   }

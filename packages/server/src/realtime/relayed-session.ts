@@ -6,15 +6,18 @@ import { ClientLine, isForOnce } from './client-line.ts';
 import { configureUpstream } from './configure-upstream.ts';
 import type { SocketDeps } from './deps.ts';
 import { closeCodeOf, eventOf, failureFields } from './errors.ts';
-import { Rebuilder } from './handover/rebuilder.ts';
+import { letGo } from './handover/let-go.ts';
+import { Rebuilder, type TakenUp } from './handover/rebuilder.ts';
+import { type HandoverRecord, putRecord } from './handover/record.ts';
 import { createLeasedSession, type LeasedSession } from './leased-session.ts';
 import { lockFilter } from './locked-config.ts';
 import type { PassedOn } from './passed-on.ts';
 import type { Json } from './preview/session.ts';
 import { eitherHooks, previewHooks } from './preview/translate.ts';
-import type { RegisteredSession, StopReason } from './registry.ts';
+import type { MoveOptions, RegisteredSession, StopReason } from './registry.ts';
 import {
   errorEvent,
+  type GoingOn,
   Relay,
   type RelayGuard,
   type RelayOutcome,
@@ -26,7 +29,7 @@ import {
 import { judgeEnd, type SessionInput } from './session.ts';
 import { typeOf } from './session-type.ts';
 import type { Protocol, SessionRow } from './tables.ts';
-import { connectSession } from './transitions.ts';
+import { type Connection, connectSession } from './transitions.ts';
 import { dial, reportAgain } from './upstream.ts';
 
 /**
@@ -58,6 +61,17 @@ export interface RelayedSessionOptions {
   readonly orPreview: boolean;
   readonly config: Json;
   readonly locked: readonly string[];
+  /** Of the user, as the provider is told. */
+  readonly safetyIdentifier?: string | undefined;
+  /** The session goes on from another process. */
+  readonly left?: Left;
+}
+
+/** What another process has left, and how many messages the client has had, if it knows. */
+export interface Left {
+  readonly record: HandoverRecord;
+  readonly received: number | null;
+  readonly since: Date | null;
 }
 
 type Ending = Exclude<SessionInput, { type: 'connect' }>;
@@ -115,6 +129,11 @@ export class RelayedSession implements RegisteredSession {
   /** The end of the upstream that nothing could replace. */
   #unreplaced: SideEnd | undefined;
   #isIntroduced = false;
+  #taken: TakenUp | undefined;
+  /** Ends the waiting for a pause in which it may be moved. */
+  readonly #hurry = new AbortController();
+  #isMoving = false;
+  readonly #moved = Promise.withResolvers<HandoverRecord>();
   readonly #hooks: Pick<RelayGuard, 'rewriteClientMessage' | 'rewriteServerMessage'>;
   /** Messages that were too long to be read whole, of each side. */
   #cut = { client: 0, upstream: 0 };
@@ -157,6 +176,7 @@ export class RelayedSession implements RegisteredSession {
     this.#hooks = this.#translation();
     this.#rebuilder = this.#createRebuilder();
     this.line = this.#createLine();
+    if (options.left) this.line.restore(options.left.record.client.handles);
     this.done = this.#run().finally(() => {
       this.#rebuilder.stop();
       this.line.stop();
@@ -229,13 +249,46 @@ export class RelayedSession implements RegisteredSession {
     this.#relay?.close(STOPS[reason].code, farewell?.code ?? reason);
   }
 
+  moveOut(options: MoveOptions): void {
+    const { hurry } = options;
+    if (hurry.aborted) this.#hurry.abort();
+    else hurry.addEventListener('abort', () => this.#hurry.abort(), { once: true });
+    if (this.#isMoving) return;
+    this.#isMoving = true;
+    const relay = this.#relay;
+    const isMovable = this.#deps.reconnectWindowMs > 0 && this.#rebuilder.isMovable;
+    if (relay === undefined || !isMovable) {
+      const stop = () => this.stop('drain');
+      if (hurry.aborted) stop();
+      else this.#hurry.signal.addEventListener('abort', stop, { once: true });
+      return;
+    }
+    void this.#letGo(relay, options);
+  }
+
+  async #letGo(relay: Relay, options: MoveOptions): Promise<void> {
+    const { config, locked, orPreview, acknowledges, safetyIdentifier } = this.#options;
+    const record = await letGo({
+      ...options,
+      relay,
+      rebuilder: this.#rebuilder,
+      hurry: this.#hurry.signal,
+      handles: () => this.line.handles,
+      session: { config, locked: [...locked], orPreview, acknowledges, safetyIdentifier },
+    });
+    if (record !== null) this.#moved.resolve(record);
+    this.stop('drain');
+  }
+
   async #run(): Promise<void> {
     const { client } = this.#options;
     const gone = () => this.#dialling.abort();
     client.socket.once('close', gone);
     this.#log.info('client.connected');
     try {
-      const upstream = await this.#dial();
+      const upstream = this.#options.left
+        ? await this.#takeUp(this.#options.left)
+        : await this.#dial();
       await this.#relayBetween(client, upstream);
     } catch (thrown) {
       await this.#refuse(client, toHoldfastError(thrown));
@@ -264,22 +317,43 @@ export class RelayedSession implements RegisteredSession {
   }
 
   async #dial(): Promise<RelayPeer> {
-    const { lease, protocol, trace } = this.#options;
     const peer = await this.#open(this.#dialling.signal);
     await this.#configure(peer);
+    return await this.#connect(peer);
+  }
+
+  async #takeUp({ record, since }: Left): Promise<RelayPeer> {
+    this.#isIntroduced = true;
+    this.#taken = await this.#rebuilder.takeUp(record.upstream, this.#dialling.signal);
+    return await this.#connect(this.#taken.peer, { reason: 'drain', since });
+  }
+
+  async #connect(peer: RelayPeer, gap?: Connection['gap']): Promise<RelayPeer> {
+    const { lease, protocol, trace } = this.#options;
     const connected = await connectSession(this.#deps, {
       lease,
       transport: this.transport,
       protocol,
       traceId: trace.traceId,
+      ...(gap && { gap }),
     }).catch((error: unknown) => {
       peer.socket.destroy();
       throw error;
     });
+    if (connected) await this.#forgetLeft();
     if (connected && this.#stopped === undefined) return peer;
     peer.socket.destroy();
     this.#stopped ??= 'end';
     throw new HoldfastError('gone', 'The session was ended.');
+  }
+
+  /** What was left has been taken; the row does not name it any more. */
+  async #forgetLeft(): Promise<void> {
+    const key = this.#options.row.handover_key;
+    if (this.#options.left === undefined || key === null) return;
+    await this.#deps.blobs.delete(key).catch((error: unknown) => {
+      this.#log.warn('session.handover_kept', { error });
+    });
   }
 
   async #configure(peer: RelayPeer): Promise<void> {
@@ -327,6 +401,7 @@ export class RelayedSession implements RegisteredSession {
         onAcknowledged: () => this.line.acknowledged(),
         onFull: () => this.#cancelUnheard(),
         isOnce: isForOnce,
+        ...(this.#options.left && { goesOn: this.#goingOn(this.#options.left) }),
       }),
       // What is cancelled reports what it has used, which counts in full otherwise.
       lastWords: () => this.#cancellations(),
@@ -337,8 +412,12 @@ export class RelayedSession implements RegisteredSession {
     this.#deps.traffic.add(relay.counters);
     relay.start();
     if (this.#updated !== null) tap.server(this.#updated);
+    this.#taken?.report();
     this.#log.info('bridge.started');
-    const outcome = await relay.closed;
+    const moved = this.#moved.promise;
+    const left = await Promise.race([moved, relay.closed.then(() => undefined)]);
+    const handoverKey = left && (await this.#leave(left));
+    const outcome = await relay.decided;
     this.#deps.traffic.settle(relay.counters);
     this.#report(outcome);
     const ending = this.#endingOf(outcome);
@@ -347,7 +426,7 @@ export class RelayedSession implements RegisteredSession {
     const { cause, reason } = this.#unreplaced ?? outcome;
     const text = cause === 'close' ? reason : '';
     await this.line.written();
-    await this.leased.release(ending, { code, text });
+    await this.leased.release(ending, { code, text }, handoverKey);
     const { clientToUpstream, upstreamToClient } = relay.counters;
     this.#log.info('bridge.completed', {
       client_bytes: clientToUpstream.bytes,
@@ -355,6 +434,29 @@ export class RelayedSession implements RegisteredSession {
       upstream_bytes: upstreamToClient.bytes,
       upstream_messages: upstreamToClient.messages,
     });
+  }
+
+  #goingOn({ record, received }: Left): GoingOn {
+    const { input, frames, ...output } = record.client;
+    const kept = frames.map(frame => Buffer.from(frame, 'base64'));
+    return {
+      from: { input, output: { ...output, frames: kept } },
+      received,
+      introduce: resumption => this.line.welcome(resumption),
+      first: record.upstream.first,
+    };
+  }
+
+  /** For the process that goes on; undefined where that fails, and the session ends. */
+  async #leave(left: HandoverRecord): Promise<string | undefined> {
+    const { lease } = this.#options;
+    const of = { sessionId: lease.subject, fence: lease.fence };
+    try {
+      return await putRecord(this.#deps, of, left);
+    } catch (error) {
+      this.#log.error('session.not_handed_over', { error });
+      return undefined;
+    }
   }
 
   #cancellations(): string[] {

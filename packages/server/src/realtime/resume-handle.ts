@@ -28,9 +28,22 @@ export class ResumeHandles {
   }
 
   admits(handle: string): boolean {
-    const hash = hashSecret(handle);
-    return hash === this.#newest || hash === this.#used;
+    return isAdmitted(this.record(), handle);
   }
+
+  record(): string[] {
+    return [this.#newest, this.#used].filter(hash => hash !== undefined);
+  }
+
+  restore([newest, used]: readonly string[]): void {
+    this.#newest = newest;
+    this.#used = used;
+  }
+}
+
+/** `hashes`: of the handles that are good. */
+export function isAdmitted(hashes: readonly string[], handle: string): boolean {
+  return hashes.includes(hashSecret(handle));
 }
 
 /** The session that a handle names; nothing is proved by it. */

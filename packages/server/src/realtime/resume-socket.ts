@@ -1,10 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Principal } from '../auth/index.ts';
 import type { Upgrade } from '../http/index.ts';
 import { HoldfastError } from '../kernel/index.ts';
 import type { SocketDeps } from './deps.ts';
-import type { RegisteredSession, WayBack } from './registry.ts';
+import type { WayBack } from './registry.ts';
 import { acceptUpgrade } from './relay/index.ts';
 import { sessionOf } from './resume-handle.ts';
+import { findToTakeUp, findToTakeUpBySecret, takeUp } from './take-up.ts';
 
 /**
  * Ways back into a session whose client has lost its line: its handle, which takes the session from
@@ -14,43 +16,65 @@ import { sessionOf } from './resume-handle.ts';
 
 type Caller = Upgrade<Principal>;
 
+/** How long a session that is ending may take to. */
+const ENDED_WITHIN_MS = 5_000;
+
 /** `?resume=<handle>&received=<messages>`. */
 export async function resumeByHandle(
-  deps: Pick<SocketDeps, 'registry'>,
+  deps: SocketDeps,
   upgrade: Caller,
   handle: string,
 ): Promise<void> {
-  const session = deps.registry.find(sessionOf(handle));
-  const line = session?.line;
-  if (!session || !line?.admits(handle) || !line.isOf(upgrade.principal)) throw nothingToResume();
-  await resume(deps, upgrade, { session, line });
+  const sessionId = sessionOf(handle);
+  const line = deps.registry.find(sessionId)?.line;
+  if (line && !(line.admits(handle) && line.isOf(upgrade.principal))) throw nothingToResume();
+  if (line && (await resume(deps, upgrade, { sessionId, line }))) return;
+  deps.registry.assertAdmitting();
+  const found = await findToTakeUp(deps, upgrade, { sessionId, handle });
+  if (found === undefined) throw nothingToResume();
+  const received = receivedIn(upgrade, found.record.client.messages);
+  await takeUp(deps, upgrade, { ...found, received });
 }
 
 /** Whether the secret of that caller is a session's that goes on with it. */
-export async function resumeBySecret(
-  deps: Pick<SocketDeps, 'registry'>,
-  upgrade: Caller,
-): Promise<boolean> {
+export async function resumeBySecret(deps: SocketDeps, upgrade: Caller): Promise<boolean> {
   const { grant } = upgrade.principal;
   if (grant === undefined) return false;
   const session = deps.registry.findBySecret(grant.secretId);
   const line = session?.line;
-  if (!session || !line || (await line.isAnswering())) return false;
-  await resume(deps, upgrade, { session, line });
+  if (session && line) {
+    if (await line.isAnswering()) return false;
+    const sessionId = session.leased.id;
+    if (await resume(deps, upgrade, { sessionId, line })) return true;
+  }
+  const found = await findToTakeUpBySecret(deps, grant.secretId);
+  if (found === undefined) return false;
+  deps.registry.assertAdmitting();
+  await takeUp(deps, upgrade, {
+    ...found,
+    received: receivedIn(upgrade, found.record.client.messages),
+  });
   return true;
 }
 
+/** False where the session is ending here; it may be left to whoever takes it up. */
 async function resume(
   { registry }: Pick<SocketDeps, 'registry'>,
   upgrade: Caller,
-  { session, line }: { session: RegisteredSession; line: WayBack },
-): Promise<void> {
-  const received = receivedIn(upgrade.url.searchParams, line);
-  if (!(await line.isReady())) throw nothingToResume();
-  if (upgrade.socket.destroyed) return;
+  { sessionId, line }: { sessionId: string; line: WayBack },
+): Promise<boolean> {
+  const isReady = await line.isReady();
+  const session = registry.find(sessionId);
+  if (!isReady || session?.line !== line) {
+    await Promise.race([session?.done, delay(ENDED_WITHIN_MS, undefined, { ref: false })]);
+    return false;
+  }
+  const received = receivedIn(upgrade, line.sentMessages);
+  if (upgrade.socket.destroyed) return true;
   const client = acceptUpgrade({ ...upgrade, speaksBeta: line.protocol === 'preview' });
   registry.follow(session, upgrade.principal);
   line.resume(client, received);
+  return true;
 }
 
 function nothingToResume(): HoldfastError {
@@ -58,8 +82,8 @@ function nothingToResume(): HoldfastError {
   return new HoldfastError('gone', text, { field: 'resume' });
 }
 
-function receivedIn(query: URLSearchParams, { sentMessages }: WayBack): number | null {
-  const given = query.get('received');
+function receivedIn({ url }: Caller, sentMessages: number): number | null {
+  const given = url.searchParams.get('received');
   if (given === null) return null;
   const received = /^\d{1,15}$/.test(given) ? Number(given) : Number.NaN;
   if (received <= sentMessages) return received;

@@ -75,6 +75,7 @@ export async function openSocket(
     acknowledges: upgrade.url.searchParams.get('acknowledge') === 'true',
     config,
     locked: principal.grant?.locked ?? [],
+    safetyIdentifier,
   });
   deps.registry.add(session, principal);
 }

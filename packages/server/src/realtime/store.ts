@@ -164,6 +164,7 @@ export async function setConnected(
       connected_at: sql`coalesce(connected_at, now())`,
       disconnected_at: null,
       reconnect_until: null,
+      handover_key: null,
       last_activity_at: sql`now()`,
       replica: taker.replica,
       revision: taker.revision,
@@ -192,6 +193,20 @@ export async function setDisconnected(
     .returningAll()
     .returning(livedS.as('lived_s'))
     .executeTakeFirstOrThrow();
+}
+
+/** Leaves the session to whichever process its client comes to; not where it is final. */
+export async function setHandedOver(
+  trx: Trx,
+  id: string,
+  { handoverKey, windowMs }: { handoverKey: string; windowMs: number },
+): Promise<void> {
+  await tables(trx)
+    .updateTable('sessions')
+    .set({ handover_key: handoverKey, reconnect_until: afterMs(windowMs) })
+    .where('id', '=', id)
+    .where('state', '=', 'disconnected')
+    .execute();
 }
 
 export async function setFinal(
@@ -356,6 +371,15 @@ export async function forgetCall(executor: Executor, id: string): Promise<void> 
   await tables(executor)
     .updateTable('sessions')
     .set({ call_id: null })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** The blob is deleted. */
+export async function forgetHandover(executor: Executor, id: string): Promise<void> {
+  await tables(executor)
+    .updateTable('sessions')
+    .set({ handover_key: null })
     .where('id', '=', id)
     .execute();
 }

@@ -1,4 +1,5 @@
 import { type Component, HoldfastError } from '../kernel/index.ts';
+import type { BlobStore } from '../platform/blobs/index.ts';
 import { eachOf, Sweep } from '../work/index.ts';
 import { hangUpPersistently } from './calls/hang-up.ts';
 import * as queries from './queries.ts';
@@ -14,6 +15,7 @@ import { transition } from './transitions.ts';
  * - sessions of dead replicas: calls are taken over, WebSockets are lost;
  * - calls that a draining replica gave up;
  * - rows that say this process holds a session which it does not (a release that failed);
+ * - what was left of sessions that nobody took up, which is deleted;
  * - finished sessions older than their retention, which are erased.
  *
  * Every process sweeps. Two that sweep the same session do no harm: the row's lock orders them and
@@ -30,6 +32,7 @@ export interface SweepOptions {
   readonly deps: SessionsDeps;
   readonly registry: Pick<SessionRegistry, 'has'>;
   readonly sessions: Pick<Sessions, 'eraseRetired'>;
+  readonly blobs: Pick<BlobStore, 'delete'>;
   readonly takeOver: (sessionId: string) => Promise<boolean>;
   /** How long finished sessions and their logs are kept; null: for ever. */
   readonly retentionMs: number | null;
@@ -75,7 +78,12 @@ export class SessionSweep implements Component {
 
   async #runSteps(): Promise<void> {
     // Calls are taken over before anything expires: only the replica that holds a call hangs it up.
-    const steps = [() => this.#dead(), () => this.#orphans(), () => this.#overdue()];
+    const steps = [
+      () => this.#dead(),
+      () => this.#orphans(),
+      () => this.#overdue(),
+      () => this.#left(),
+    ];
     if (this.#sweeps % RETENTION_EVERY_SWEEPS === 0) {
       steps.push(
         () => this.#forgotten(),
@@ -178,6 +186,14 @@ export class SessionSweep implements Component {
           : { type: 'expire' as const, reason: 'replica_lost' as const };
       await transition(deps, id, input, { actor: this.#actor });
       await store.clearControl(deps.database.db, id);
+    }
+  }
+
+  async #left(): Promise<void> {
+    const { deps, blobs } = this.#options;
+    for (const { id, handover_key: key } of await queries.leftBehind(deps.database.db, BATCH)) {
+      await blobs.delete(key);
+      await store.forgetHandover(deps.database.db, id);
     }
   }
 

@@ -41,6 +41,8 @@ export interface SessionsTable extends UsageColumns {
   upstream_expires_at: Date | null;
   last_activity_at: Date | null;
   erased_at: Date | null;
+  /** Of the blob in which a process that drained has left the session; null once it is taken. */
+  handover_key: string | null;
   close_reason: string | null;
   close_code: number | null;
   /** The known part of the cost. */

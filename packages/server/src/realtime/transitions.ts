@@ -40,6 +40,8 @@ export interface TransitionOptions {
   /** Fences the transition; given up with it, unless it `isKept`. */
   readonly lease?: Lease;
   readonly isKept?: boolean;
+  /** Where this process has left what another one needs to go on. */
+  readonly handoverKey?: string | undefined;
   /** The order for the replica that holds the session. */
   readonly control?: Control;
 }
@@ -61,6 +63,10 @@ export async function transition(
     const row = await store.lock(trx, id);
     if (row === undefined) return undefined;
     const step = await write(deps, trx, row, { input, options });
+    const { handoverKey } = options;
+    if (handoverKey !== undefined) {
+      await store.setHandedOver(trx, id, { handoverKey, windowMs: deps.reconnectWindowMs });
+    }
     if (options.lease && !options.isKept) await deps.leases.release(trx, options.lease);
     if (step === null) return { row, to: null, livedS: 0 };
     await deps.log.append(trx, {

@@ -29,7 +29,7 @@ export async function openRealtime(
   const { auth, work, models, accounts, recordings } = others;
   const { sessions } = config;
   const { defaultsFile, clientBytesPerSecond, retentionDays } = sessions;
-  const { roles, revision, shutdownAcceptMs } = config.server;
+  const { roles, revision, shutdownAcceptMs, shutdownGraceMs } = config.server;
   work.kinds.add(SESSION_KIND);
   const realtime = createRealtime({
     ...platform,
@@ -54,6 +54,7 @@ export async function openRealtime(
     keptOutputBytes: sessions.keptOutputBytes,
     retentionMs: retentionDays === null ? null : retentionDays * DAY_MS,
     drainAcceptMs: shutdownAcceptMs,
+    drainTimeMs: shutdownGraceMs,
   });
   const isGateway = roles.includes('gateway');
   return {

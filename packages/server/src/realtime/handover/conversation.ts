@@ -47,6 +47,18 @@ export interface Replay {
   readonly leftOut: number;
 }
 
+/** As JSON; `audio` is base64. */
+export interface ConversationRecord {
+  readonly config?: Json | undefined;
+  readonly items: readonly {
+    readonly value: Json;
+    readonly audio?: string | undefined;
+    readonly transcript?: string | undefined;
+    readonly heardMs?: number | undefined;
+  }[];
+  readonly forgotten: number;
+}
+
 export class Conversation {
   /** As the provider reports it; undefined before its first word. */
   config: Json | undefined;
@@ -172,6 +184,29 @@ export class Conversation {
     this.isSpeaking = false;
     this.#owesAnswer = false;
     this.version += 1;
+  }
+
+  /** For another process, once what was under way is `cut`. */
+  record(): ConversationRecord {
+    const items = this.#order.map(id => {
+      const { value, audio, transcript, heardMs } = this.#items.get(id)!;
+      return { value, audio: audio?.toString('base64'), transcript, heardMs };
+    });
+    return { config: this.config, items, forgotten: this.#forgotten };
+  }
+
+  restore({ config, items, forgotten }: ConversationRecord): void {
+    this.config = config;
+    this.#forgotten = forgotten;
+    for (const { value, audio, transcript, heardMs } of items) {
+      const id = String(value.id);
+      this.#put({ item: value });
+      if (audio !== undefined) this.said(id, Buffer.from(audio, 'base64'));
+      const item = this.#items.get(id);
+      if (item === undefined) continue;
+      if (transcript !== undefined) this.#transcribe(item, transcript);
+      if (heardMs !== undefined) item.heardMs = heardMs;
+    }
   }
 
   /** What a fresh upstream is to be told. */

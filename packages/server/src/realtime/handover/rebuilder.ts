@@ -1,10 +1,10 @@
 import { type HoldfastError, newId, toHoldfastError } from '../../kernel/index.ts';
 import type { NewEvent } from '../../platform/log/index.ts';
 import { isObject, type Json } from '../preview/session.ts';
-import type { Relay, RelayPeer, SideEnd } from '../relay/index.ts';
+import { type Relay, type RelayPeer, SERVICE_RESTART, type SideEnd } from '../relay/index.ts';
 import { judgeEnd } from '../session.ts';
 import { typeOf } from '../session-type.ts';
-import { Conversation } from './conversation.ts';
+import { Conversation, type ConversationRecord } from './conversation.ts';
 import { type Replayed, type ReplayOptions, replay } from './replay.ts';
 import { Unanswered } from './unanswered.ts';
 
@@ -48,7 +48,21 @@ const FAILURES_MAX = 6;
 /** The longest time a timer can wait. */
 const FOREVER_MS = 2 ** 31 - 1;
 
-type ReplacementReason = SideEnd['cause'] | 'expired' | 'limit';
+type ReplacementReason = SideEnd['cause'] | 'expired' | 'limit' | 'drain';
+
+/** What another process needs to go on with an upstream of its own. */
+export interface UpstreamRecord {
+  readonly conversation: ConversationRecord;
+  /** What the client had sent and nobody has answered, as messages. */
+  readonly first: readonly string[];
+  readonly lostInput: number;
+}
+
+export interface TakenUp {
+  readonly peer: RelayPeer;
+  /** Tells log and client of it, once the relay runs. */
+  readonly report: () => void;
+}
 
 export class Rebuilder {
   readonly #deps: RebuilderDeps;
@@ -140,21 +154,63 @@ export class Rebuilder {
     this.#generation += 1;
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(REBUILD_TIMEOUT_MS)]);
     try {
-      const asks = this.#conversation.needsResponse && !this.#unanswered.asksForResponse;
-      const request = requestLike(this.#conversation.open[0]);
-      this.#cancelOpen();
-      this.#unanswered.forgetSpeech();
+      const requests = this.#end();
       const { peer, replayed } = await this.#persist(signal);
-      const first = [...this.#unanswered.texts(), ...(asks ? [request] : [])];
+      const first = [...this.#unanswered.texts(), ...requests];
       // The new one may have ended already.
       this.#isRebuilding = false;
       if (!this.#deps.relay().replaceUpstream(peer, first)) peer.socket.destroy();
-      else this.#report(replayed, { reason, code: end.code, startedMs, continued: asks });
+      else
+        this.#report(replayed, {
+          reason,
+          code: end.code,
+          startedMs,
+          continued: requests.length > 0,
+        });
     } catch (error) {
       this.#deps.onFailed(toHoldfastError(error), end);
     } finally {
       this.#isRebuilding = false;
     }
+  }
+
+  /** What was under way ends with its upstream; answers the request that goes on with it. */
+  #end(): string[] {
+    const asks = this.#conversation.needsResponse && !this.#unanswered.asksForResponse;
+    const request = requestLike(this.#conversation.open[0]);
+    this.#cancelOpen();
+    this.#unanswered.forgetSpeech();
+    return asks ? [request] : [];
+  }
+
+  /** Whether another process could go on with it. */
+  get isMovable(): boolean {
+    return this.#isReplaceable && this.#conversation.config !== undefined;
+  }
+
+  /** Nothing is under way, so that the session may be moved unnoticed. */
+  get isQuiet(): boolean {
+    return this.#conversation.isQuiet && !this.#unanswered.asksForResponse;
+  }
+
+  /** Ends what is under way, for another process to go on. */
+  record(): UpstreamRecord {
+    this.stop();
+    const requests = this.#end();
+    const first = [...this.#unanswered.texts(), ...requests];
+    return { conversation: this.#conversation.record(), first, lostInput: this.#unanswered.lost };
+  }
+
+  /** Opens an upstream that goes on for the one of another process. */
+  async takeUp(record: UpstreamRecord, signal: AbortSignal): Promise<TakenUp> {
+    const startedMs = performance.now();
+    this.#conversation.restore(record.conversation);
+    this.#unanswered.lost = record.lostInput;
+    const { peer, replayed } = await this.#open(signal);
+    this.#unanswered.restore(record.first);
+    const continued = record.first.some(text => text.includes('response.create'));
+    const facts = { reason: 'drain', code: SERVICE_RESTART, startedMs, continued } as const;
+    return { peer, report: () => this.#report(replayed, facts) };
   }
 
   /** The client hears of what it waits for, and nothing is billed twice. */

@@ -109,6 +109,15 @@ export class Unanswered {
     return this.#entries.map(entry => (entry.kind === 'event' ? entry.text : textOf(entry)));
   }
 
+  /** Takes what another process had not got an answer to. */
+  restore(texts: readonly string[]): void {
+    for (const text of texts) {
+      const type = EVENT_TYPE.exec(text)?.[1];
+      if (type === 'input_audio_buffer.append') this.audio(Buffer.from(text), 0);
+      else this.event(text);
+    }
+  }
+
   get asksForResponse(): boolean {
     return this.#entries.some(entry => entry.kind === 'event' && entry.type === 'response.create');
   }

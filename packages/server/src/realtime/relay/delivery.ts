@@ -1,9 +1,10 @@
 /**
  * How far a client has got with what it was sent: asks it by pings, keeps what it has not
- * acknowledged, and says with what it goes on at another connection.
+ * acknowledged, and says with what it goes on at another connection. One ping at a time is under
+ * way: clients take more for an attack.
  */
 import type { BlockPool } from './block-pool.ts';
-import { KeptOutput, textOf } from './kept-output.ts';
+import { KeptOutput, type KeptRecord, textOf } from './kept-output.ts';
 import { acknowledgeEveryMs } from './limits.ts';
 
 export interface DeliveryOptions {
@@ -29,6 +30,11 @@ export interface Resumption {
   readonly withheld: number;
 }
 
+/** `sent`: messages that a client may have had without acknowledging them. */
+export interface DeliveryRecord extends KeptRecord {
+  readonly sent: number;
+}
+
 /** Of the room; what ends the answer under way still fits then. */
 const FULL_PART = 0.75;
 
@@ -36,9 +42,14 @@ export class Delivery {
   readonly kept: KeptOutput;
   readonly #options: DeliveryOptions;
   #asking: NodeJS.Timeout | undefined;
+  /** A ping is under way. */
+  #isAsked = false;
+  /** Another one is to follow at once. */
+  #isUrgent = false;
   #isAway = false;
-  /** How many messages the client was sent before it went away. */
+  /** How many messages and bytes the client was sent before it went away. */
   #sentMessages = 0;
+  #sentBytes = 0;
   #isFull = false;
 
   constructor(options: DeliveryOptions) {
@@ -49,19 +60,34 @@ export class Delivery {
   /** Something was sent, or kept. */
   moved(): void {
     if (this.#isAway) this.#lookAtRoom();
-    else if (this.#asking === undefined && this.kept.isOwed) this.#askSoon();
+    else if (this.#asking === undefined && !this.#isAsked && this.kept.isOwed) this.#askSoon();
   }
 
   /** By the client's pong. */
   acknowledged(offset: number): void {
     this.kept.acknowledge(offset);
-    this.moved();
+    this.#isAsked = false;
+    if (this.#isUrgent) this.ask();
+    else this.moved();
+  }
+
+  /** Asks at once, or as soon as the answer that is under way has come. */
+  ask(): void {
+    if (this.#isAway) return;
+    this.#isUrgent = this.#isAsked;
+    if (this.#isAsked) return;
+    this.#stopAsking();
+    this.#isAsked = true;
+    this.#options.ping();
   }
 
   left(): void {
     this.#isAway = true;
+    this.#isAsked = false;
+    this.#isUrgent = false;
     this.#isFull = false;
     this.#sentMessages = this.kept.messages;
+    this.#sentBytes = this.kept.end;
     this.#stopAsking();
   }
 
@@ -78,6 +104,22 @@ export class Delivery {
     return { frames: wanted, output: after, lost, withheld: frames.length - wanted.length };
   }
 
+  /** The client has surely had all that it was sent before it went away. */
+  proven(): void {
+    this.kept.acknowledge(this.#sentBytes);
+    this.#sentMessages = 0;
+  }
+
+  record(): DeliveryRecord {
+    return { ...this.kept.record(), sent: this.#sentMessages };
+  }
+
+  restore(record: DeliveryRecord): void {
+    this.kept.restore(record);
+    this.#sentMessages = record.sent;
+    this.#isAway = true;
+  }
+
   end(): void {
     this.#stopAsking();
     this.kept.forget();
@@ -91,7 +133,7 @@ export class Delivery {
   #askSoon(): void {
     this.#asking = setTimeout(() => {
       this.#asking = undefined;
-      this.#options.ping();
+      this.ask();
     }, acknowledgeEveryMs);
     this.#asking.unref();
   }

@@ -36,12 +36,9 @@ export { type ExchangeEnd, exchange, putBack } from './exchange.ts';
 export { type RelayLimits, SERVICE_RESTART } from './limits.ts';
 export { applyMask } from './masking.ts';
 export type { FilterVerdict } from './message-guard.ts';
+export type { GoingOn, RelayOutcome, SideEnd } from './options.ts';
 export type { RelayGuard } from './pumps.ts';
 export { errorEvent, rejectSession } from './reject.ts';
-export {
-  Relay,
-  type RelayOutcome,
-  type SideEnd,
-} from './relay.ts';
+export { Relay } from './relay.ts';
 export type { RelayPeer } from './side.ts';
 export { RelayTicker } from './ticker.ts';

@@ -22,6 +22,13 @@ export interface Continuation {
   readonly lost: number;
 }
 
+/** `frames`: those of the newest messages, the oldest first. */
+export interface KeptRecord {
+  readonly messages: number;
+  readonly acknowledged: number;
+  readonly frames: readonly Buffer[];
+}
+
 export class KeptOutput {
   /** Bytes and whole messages sent so far. */
   end = 0;
@@ -50,6 +57,21 @@ export class KeptOutput {
   constructor(pool: BlockPool, limitBytes: number) {
     this.#pool = pool;
     this.#limitBytes = limitBytes;
+  }
+
+  /** As before in another process: the frames are those of the newest messages. */
+  restore({ messages, acknowledged, frames }: KeptRecord): void {
+    this.messages = messages - frames.length;
+    this.#acknowledged = acknowledged;
+    for (const frame of frames) this.push(frame, 0, frame.length);
+  }
+
+  /** What another process needs to know; of a message under way nothing. */
+  record(): KeptRecord {
+    this.cut();
+    const { messages } = this;
+    const frames = [...this.from(this.#oldest)];
+    return { messages, acknowledged: this.#acknowledged, frames };
   }
 
   get keptBytes(): number {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { BlockPool } from './block-pool.ts';
 import type { Resumption } from './delivery.ts';
 import { dialUpstream } from './dial.ts';
-import type { SideEnd } from './relay.ts';
+import type { SideEnd } from './options.ts';
 import {
   type Bed,
   type BedOptions,
@@ -196,6 +196,21 @@ describe('a relay whose client is absent', () => {
     expect(full).toBe(1);
     expect(told!.lost).toBe(told!.output);
     expect(told!.output).toBeGreaterThanOrEqual(6);
+  });
+
+  it('asks a client how far it is only while no other such ping is under way', async () => {
+    const { client, upstream, relay } = await start();
+    const pings = () => client.frames.filter(frame => frame.opcode === 9);
+    for (let i = 0; i < 50; i += 1) {
+      upstream.text(`${i}`);
+      relay.acknowledgeNow();
+    }
+    await until(() => client.frames.length === 51, 'messages');
+    expect(pings()).toHaveLength(1);
+    client.send(10, pings()[0]!.payload);
+    await until(() => pings().length === 2, 'the next ping');
+    client.send(10, pings()[1]!.payload);
+    await until(() => pool.takenBytes === 0, 'acknowledgement of all');
   });
 
   it('takes the place of a connection that is there still', async () => {

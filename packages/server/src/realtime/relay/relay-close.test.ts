@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { RelayOutcome } from './relay.ts';
+import type { RelayOutcome } from './options.ts';
 import { type Bed, type BedOptions, rawFrame, startBed, within } from './testbed.ts';
 
 let bed: Bed;

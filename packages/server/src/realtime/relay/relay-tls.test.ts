@@ -6,7 +6,8 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { type Certificate, createCertificate } from '../../../../../tools/services/certificate.ts';
 import { acceptUpgrade } from './accept.ts';
 import { dialUpstream } from './dial.ts';
-import { Relay, type RelayOutcome } from './relay.ts';
+import type { RelayOutcome } from './options.ts';
+import { Relay } from './relay.ts';
 import { listen, until, within } from './testbed.ts';
 import { RelayTicker } from './ticker.ts';
 

@@ -20,86 +20,28 @@
  *
  * Knows nothing of HTTP routes, identity or storage. Imports nothing from outside this folder.
  */
-import type { BlockPool } from './block-pool.ts';
 import { readClose, sendableCloseCode } from './close-codes.ts';
 import { type RelayCounters, relayCounters } from './counters.ts';
 import { Delivery, type Resumption } from './delivery.ts';
 import { encodeText, numberIn } from './frame-encoder.ts';
 import { type FrameViolation, OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG } from './frame-scanner.ts';
 import { defaultLimits, RESUMED_ELSEWHERE, type RelayLimits, SERVICE_RESTART } from './limits.ts';
+import type {
+  GoingOn,
+  RelayCause,
+  RelayOptions,
+  RelayOutcome,
+  RelayRecord,
+  SideEnd,
+} from './options.ts';
 import { Outlet } from './outlet.ts';
 import { Pace } from './pace.ts';
 import type { Pump, PumpEvents } from './pump.ts';
-import { clientPump, type RelayGuard, upstreamPump } from './pumps.ts';
+import { clientPump, upstreamPump } from './pumps.ts';
 import { errorEvent } from './reject.ts';
 import { type RelayPeer, Side, type SideEvents } from './side.ts';
 import { Slab } from './slab.ts';
-import type { RelayTicker, Ticking } from './ticker.ts';
-
-/** Who ended the session. `server` is us. */
-type RelayInitiator = 'client' | 'upstream' | 'server';
-
-/** Why: a close frame, bytes lost, a broken rule, silence, a stalled reader, or `close()`. */
-export type RelayCause = 'close' | 'lost' | 'violation' | 'silent' | 'stalled' | 'server';
-
-/** How a session ended, as decided by the first event. */
-export interface RelayOutcome {
-  readonly initiator: RelayInitiator;
-  readonly cause: RelayCause;
-  /** Of the client's close frame, or the one it was sent. 1005: no code; 1006: it vanished. */
-  readonly clientCode: number;
-  /** The same for the upstream. */
-  readonly upstreamCode: number;
-  readonly reason: string;
-}
-
-/** How a side ended by itself; code 1006: without a close frame. */
-export interface SideEnd {
-  readonly cause: Exclude<RelayCause, 'server'>;
-  readonly code: number;
-  readonly reason: string;
-}
-
-export interface RelayOptions {
-  readonly client: RelayPeer;
-  readonly upstream: RelayPeer;
-  readonly ticker: RelayTicker;
-  readonly limits?: Partial<RelayLimits>;
-  readonly guard?: RelayGuard;
-  /**
-   * Each text message from the upstream, but audio and over-long ones, after it was forwarded.
-   * Called synchronously: keep it short. What it throws is counted and dropped.
-   */
-  readonly onServerEvent?: (text: string) => void;
-  /** The same for messages from the client that were forwarded. */
-  readonly onClientEvent?: (text: string) => void;
-  /**
-   * Asked when the upstream ends by itself: true where another one will take its place. Where the
-   * end cuts a message that was too long to wait for its end, it is not asked.
-   */
-  readonly mayReplace?: (end: SideEnd) => boolean;
-  /** Asked when the client's line drops: true where it is awaited. Only with `keptIn`. */
-  readonly mayAwait?: (end: SideEnd) => boolean;
-  /** Where output is kept for a client that may come back. */
-  readonly keptIn?: BlockPool;
-  /** Most of the room for output is taken while the client is away; called once each time. */
-  readonly onFull?: () => void;
-  /** The client of the present connection has acknowledged something. */
-  readonly onAcknowledged?: () => void;
-  /** Whether a message must not reach a client twice that may have had it. */
-  readonly isOnce?: (text: string) => boolean;
-  /**
-   * Each append of audio that is forwarded, masked as it came and valid during the call; null for
-   * one that is too long to be kept whole.
-   */
-  readonly onClientAudio?: (payload: Buffer | null, mask: number) => void;
-  /** The outcome, once it is decided and before the sockets are closed. */
-  readonly onClosing?: (outcome: RelayOutcome) => void;
-  /** Goes upstream ahead of the close frame, where the client or we end the session. */
-  readonly lastWords?: () => readonly string[];
-  /** The `error` event that a client gets before its close when the upstream failed. */
-  readonly upstreamFailureEvent?: (cause: RelayCause) => string;
-}
+import type { Ticking } from './ticker.ts';
 
 /** One slab for all sessions of the process: its use never outlasts one call (`slab.ts`). */
 const slab = new Slab();
@@ -122,6 +64,8 @@ export class Relay implements Ticking, SideEvents {
   #vacant = false;
   /** The client's line has dropped, and it is awaited. */
   #absent = false;
+  /** The client is sent away, and heard until it has closed. */
+  #dismissal: { readonly resolve: () => void; readonly timer: NodeJS.Timeout } | undefined;
   /** What the client had sent already when it was held. */
   #rest: Buffer | null = null;
   #outcome: RelayOutcome | null = null;
@@ -138,7 +82,7 @@ export class Relay implements Ticking, SideEvents {
     });
     const { keptIn, onFull, isOnce } = options;
     const { maxKeptBytes } = this.#limits;
-    const ping = () => this.acknowledgeNow();
+    const ping = () => this.#client.outlet.ping();
     this.#delivery = keptIn && new Delivery({ keptIn, maxKeptBytes, ping, onFull, isOnce });
     this.#client = this.#side('client', options.client);
     this.#upstream = this.#side('upstream', options.upstream);
@@ -176,8 +120,18 @@ export class Relay implements Ticking, SideEvents {
   start(): void {
     const { nowMs } = this.#options.ticker;
     this.#options.ticker.add(this);
+    const { goesOn } = this.#options;
+    if (goesOn !== undefined) this.#goOn(goesOn);
     this.#upstream.start(this, nowMs);
     this.#client.start(this, nowMs);
+  }
+
+  #goOn({ from, received, introduce, first }: GoingOn): void {
+    this.counters.clientToUpstream.messages = from.input;
+    this.#delivery!.restore(from.output);
+    this.#client.outlet.reattach(this.#client.socket, this.#welcome(received, introduce));
+    for (const text of first) this.#upstream.outlet.write(encodeText(text, true));
+    this.acknowledgeNow();
   }
 
   /**
@@ -263,37 +217,91 @@ export class Relay implements Ticking, SideEvents {
   ): void {
     if (!this.#absent) this.#leaveClient(RESUMED_ELSEWHERE, 'resumed on another connection');
     const { outlet } = this.#client;
-    const { frames, ...facts } = this.#delivery!.returned(received);
-    const input = this.counters.clientToUpstream.messages;
-    const first = introduce({ input, ...facts }).map(text => encodeText(text, false));
+    const first = this.#welcome(received, introduce);
     this.#absent = false;
     this.#client = new Side('client', peer, outlet);
     this.#clientPump = this.#pumpFromClient();
-    outlet.reattach(peer.socket, [...first, ...frames]);
+    outlet.reattach(peer.socket, first);
     if (this.#isHeld() || this.#pace.spent) this.#client.holdBack();
     this.#client.start(this, this.#options.ticker.nowMs);
-    outlet.ping();
+    this.acknowledgeNow();
+  }
+
+  #welcome(received: number | null, introduce: GoingOn['introduce']): Buffer[] {
+    const { frames, ...facts } = this.#delivery!.returned(received);
+    const input = this.counters.clientToUpstream.messages;
+    return [...introduce({ input, ...facts }).map(text => encodeText(text, false)), ...frames];
+  }
+
+  /**
+   * Closes the client's connection, and goes on hearing it until it has closed as well, which
+   * proves what it has had. Resolves once it is absent, within `restartCloseTimeoutMs`.
+   */
+  async dismissClient(code: number, reason: string): Promise<void> {
+    if (this.#outcome !== null || this.#absent) return;
+    if (this.#client.outlet.insideFrame) {
+      this.#leaveClient(code, reason);
+      return;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => this.#dismissed(), this.#limits.restartCloseTimeoutMs);
+    this.#dismissal = { resolve, timer };
+    this.#turnAway(code, reason);
+    await promise;
+  }
+
+  #dismissed(): void {
+    if (this.#dismissal === undefined) return;
+    const { resolve, timer } = this.#dismissal;
+    this.#dismissal = undefined;
+    clearTimeout(timer);
+    this.#partFrom(this.#client);
+    resolve();
+  }
+
+  /** For a relay in another process, once the client is absent; this one is to be closed now. */
+  record(): RelayRecord {
+    const input = this.counters.clientToUpstream.messages;
+    return { input, output: this.#delivery!.record() };
   }
 
   /** Asks the client now how far it has got. */
   acknowledgeNow(): void {
+    this.#delivery?.ask();
+  }
+
+  /** Pings the client, for something to come from it if it is there. */
+  probeClient(): void {
     this.#client.outlet.ping();
   }
 
   /** What comes from the upstream is kept from now on. */
   #leaveClient(code: number, reason: string): void {
-    const { socket, outlet } = this.#client;
+    this.#turnAway(code, reason);
+    this.#partFrom(this.#client);
+  }
+
+  #turnAway(code: number, reason: string): void {
+    const { outlet } = this.#client;
     this.#absent = true;
     this.#delivery!.left();
-    this.#client.gone = true;
-    // A coming upstream gets what nobody has answered.
-    this.#takeRest();
     if (!outlet.insideFrame) outlet.close(code, reason);
     outlet.detach();
-    socket.end();
-    setTimeout(() => socket.destroy(), this.#limits.closeTimeoutMs).unref();
     this.#upstream.forgetReader();
     if (!this.#upstream.heldBack) this.#upstream.socket.resume();
+  }
+
+  #partFrom(client: Side): void {
+    client.gone = true;
+    // A coming upstream gets what nobody has answered.
+    this.#takeRest();
+    client.socket.end();
+    setTimeout(() => client.socket.destroy(), this.#limits.closeTimeoutMs).unref();
+  }
+
+  /** Whether the client is heard. */
+  get #isHeard(): boolean {
+    return !this.#absent || this.#dismissal !== undefined;
   }
 
   #vacate(): void {
@@ -315,7 +323,7 @@ export class Relay implements Ticking, SideEvents {
   }
 
   #letClientOn(): void {
-    if (!this.#absent && !this.#isHeld() && !this.#pace.spent) this.#client.goOn();
+    if (this.#isHeard && !this.#isHeld() && !this.#pace.spent) this.#client.goOn();
   }
 
   #takeRest(): void {
@@ -345,6 +353,11 @@ export class Relay implements Ticking, SideEvents {
     if (code !== SERVICE_RESTART) return;
     const deadlineMs = this.#options.ticker.nowMs + this.#limits.restartCloseTimeoutMs;
     this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
+  }
+
+  /** How it ends, once that is decided; the sockets may be open still. */
+  get decided(): Promise<RelayOutcome> {
+    return this.#outcome === null ? this.closed : Promise.resolve(this.#outcome);
   }
 
   /** Whether the outcome is decided. */
@@ -382,7 +395,7 @@ export class Relay implements Ticking, SideEvents {
   /** @internal Bytes from one side. */
   chunk(side: Side, chunk: Buffer, borrowed: boolean): void {
     const isUpstream = side === this.#upstream && !this.#vacant;
-    const isClient = side === this.#client && !this.#absent;
+    const isClient = side === this.#client && this.#isHeard;
     if (isUpstream || isClient) this.#take(chunk, borrowed, isClient);
   }
 
@@ -422,6 +435,11 @@ export class Relay implements Ticking, SideEvents {
     if (opcode !== OPCODE_CLOSE) return;
     const { code, reason } = readClose(payload, side === this.#client);
     const end = { cause: 'close', code, reason } as const;
+    if (side === this.#client && this.#dismissal !== undefined) {
+      this.#delivery!.proven();
+      this.#dismissed();
+      return;
+    }
     if (side === this.#upstream ? this.#isReplaced(end) : this.#isAwaited(end)) return;
     side.closeReceived = true;
     const sent = sendableCloseCode(code);
@@ -443,7 +461,8 @@ export class Relay implements Ticking, SideEvents {
   #violated(side: Side, violation: FrameViolation): void {
     // Nothing more is expected of this side: its own close frame could not be understood.
     side.closeReceived = true;
-    if (side === this.#client)
+    if (side === this.#client && this.#dismissal !== undefined) this.#dismissed();
+    else if (side === this.#client)
       this.#clientFailed('violation', violation.closeCode, violation.message);
     else this.#upstreamFailed('violation', violation.closeCode);
   }
@@ -485,6 +504,7 @@ export class Relay implements Ticking, SideEvents {
   gone(side: Side): void {
     const isPast = side === this.#upstream ? this.#vacant : side !== this.#client || this.#absent;
     if (this.#outcome === null && !isPast) this.#lost(side, 'lost');
+    if (side === this.#client) this.#dismissed();
     side.gone = true;
     if (this.#outcome !== null) this.#settle();
   }
@@ -502,6 +522,7 @@ export class Relay implements Ticking, SideEvents {
   #end(outcome: RelayOutcome, event?: string): void {
     if (this.#outcome !== null) return;
     this.#outcome = outcome;
+    this.#dismissed();
     this.#deadlineMs = this.#options.ticker.nowMs + this.#limits.closeTimeoutMs;
     if (event !== undefined) this.#count(this.#client.outlet.inject(event));
     this.#client.sendClose(outcome.clientCode, outcome.reason);

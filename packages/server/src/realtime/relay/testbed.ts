@@ -9,7 +9,8 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { acceptKey, acceptUpgrade } from './accept.ts';
 import { dialUpstream } from './dial.ts';
-import { Relay, type RelayOptions } from './relay.ts';
+import type { RelayOptions } from './options.ts';
+import { Relay } from './relay.ts';
 import type { RelayPeer } from './side.ts';
 import { RelayTicker } from './ticker.ts';
 

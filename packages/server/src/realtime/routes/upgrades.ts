@@ -55,7 +55,6 @@ const SPOKEN: ReadonlySet<string> = new Set([
   'unknown_model',
   'invalid_request',
   'budget_exceeded',
-  'gone',
 ]);
 
 /**
@@ -72,7 +71,8 @@ async function refuseInWords(
   const { code, field } = error;
   // Whether somebody may do a thing at all is answered like everywhere else.
   const isOtherModel = code === 'forbidden' && field === 'model';
-  if (!SPOKEN.has(code) && !isOtherModel) throw error;
+  const isOver = code === 'gone' && field === 'resume';
+  if (!SPOKEN.has(code) && !isOtherModel && !isOver) throw error;
   deps.telemetry.log.info('session.refused', { request_id: upgrade.requestId, code, field });
   const client = acceptUpgrade({ ...upgrade, speaksBeta: spokenBy(upgrade) === 'preview' });
   const events = [eventOf(error)];

@@ -67,7 +67,7 @@ export async function connectClient(
       for (;;) {
         const found = events.find(event => event.type === type);
         if (found) return found;
-        if (socket.readyState >= WebSocket.CLOSING) throw new Error(`Closed before ${type}.`);
+        if (socket.readyState >= WebSocket.CLOSING) throw closedBefore(type, events);
         await new Promise<void>((resolve, reject) => {
           const wake = () => {
             waiting.delete(wake);
@@ -80,6 +80,11 @@ export async function connectClient(
       }
     },
   };
+}
+
+function closedBefore(type: string, events: readonly Record<string, unknown>[]): Error {
+  const error = events.find(event => event.type === 'error')?.error;
+  return new Error(`Closed before ${type}: ${JSON.stringify(error)}`);
 }
 
 /** An upgrade that was answered over HTTP. */

@@ -1,9 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Role } from '@holdfast/protocol';
 import { type Auth, createAuth, type Principal } from '../../auth/index.ts';
 import { fixedLimits, limitsOf } from '../../auth/testing/index.ts';
 import { createHttpServer, type Guard } from '../../http/index.ts';
 import { HoldfastError, systemClock } from '../../kernel/index.ts';
 import { createModels, createVoiceAccounts, defaultCatalogue } from '../../models/index.ts';
+import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.ts';
 import type { Database } from '../../platform/database/index.ts';
 import type { Doorbell } from '../../platform/doorbell/index.ts';
 import { createProcessDoorbell } from '../../platform/doorbell/testing.ts';
@@ -15,7 +19,7 @@ import {
   randomMasterKey,
   recordTelemetry,
 } from '../../platform/log/testing.ts';
-import { createSealer } from '../../platform/secrets/index.ts';
+import { createSealer, type Sealer } from '../../platform/secrets/index.ts';
 import { createRealtime, NOT_OFFERED, type Realtime, type RealtimeDeps } from '../index.ts';
 
 /**
@@ -41,6 +45,9 @@ export interface HostOptions extends Partial<RealtimeDeps> {
   /** The upstream's base address. */
   readonly upstreamUrl: string;
   readonly doorbell?: Doorbell;
+  /** Shared by hosts of which one goes on with sessions of another. */
+  readonly blobs?: BlobStore;
+  readonly sealer?: Sealer;
   /** A collector, for its spans. */
   readonly otlpUrl?: string;
 }
@@ -51,14 +58,21 @@ export async function openRealtimeHost(
   database: Database,
   options: HostOptions,
 ): Promise<RealtimeHost> {
-  const { doorbell = createProcessDoorbell(), otlpUrl } = options;
-  const ports = await openPorts(database, doorbell, otlpUrl);
+  const { doorbell = createProcessDoorbell() } = options;
+  const ports = await openPorts(database, doorbell, options);
   const { telemetry, leases, log } = ports;
+  const dir = await mkdtemp(join(tmpdir(), 'holdfast-realtime-'));
+  const blobs = await openFilesystemBlobs({
+    dir,
+    baseUrl: () => 'http://localhost',
+    signingKey: new Uint8Array(32),
+  });
   const { clientSecrets, watch } = openAuth(ports);
   const audited: Record<string, unknown>[] = [];
   const { upstreamUrl, models = modelsAt(upstreamUrl), ...overrides } = options;
   const realtime = createRealtime({
     ...ports,
+    blobs,
     models,
     accounts: createVoiceAccounts({ ...ports, clock: systemClock, models }),
     clientSecrets,
@@ -110,13 +124,15 @@ export async function openRealtimeHost(
       await server.close(0);
       await leases.stop();
       await telemetry.close();
+      await blobs.close();
+      await rm(dir, { recursive: true, force: true });
     },
   };
 }
 
-async function openPorts(database: Database, doorbell: Doorbell, otlpUrl?: string) {
-  const telemetry = await recordTelemetry(otlpUrl);
-  const sealer = createSealer({ database, masterKeys: randomMasterKey() });
+async function openPorts(database: Database, doorbell: Doorbell, options: HostOptions) {
+  const telemetry = await recordTelemetry(options.otlpUrl);
+  const sealer = options.sealer ?? createSealer({ database, masterKeys: randomMasterKey() });
   const log = createLog({ database, sealer, doorbell });
   const leases = createLeases({ database, revision: 'test', roles: ['gateway'] });
   await leases.start();

@@ -1,0 +1,115 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Principal } from '../auth/index.ts';
+import type { Upgrade } from '../http/index.ts';
+import { HoldfastError } from '../kernel/index.ts';
+import { incomingContext, startTrace } from '../platform/telemetry/index.ts';
+import type { SocketDeps } from './deps.ts';
+import { getRecord, type HandoverRecord } from './handover/record.ts';
+import { passedOn } from './passed-on.ts';
+import { find, findLeft } from './queries.ts';
+import { acceptUpgrade } from './relay/index.ts';
+import { RelayedSession } from './relayed-session.ts';
+import { isAdmitted } from './resume-handle.ts';
+import { isFinal } from './session.ts';
+import * as store from './store.ts';
+import type { SessionRow } from './tables.ts';
+
+/**
+ * Goes on with a session that another process has left: its lease is taken, and what was left is
+ * read. The client is answered then; the upstream is opened and told the conversation meanwhile.
+ */
+type Caller = Upgrade<Principal>;
+
+/** A client may come sooner than the process that sends it away has left its session. */
+const LEFT_WITHIN_MS = 5_000;
+const LOOK_MS = 100;
+
+interface LeftRow extends SessionRow {
+  readonly handover_key: string;
+}
+
+/** By its handle. Undefined where there is no such session of that caller's. */
+export async function findToTakeUp(
+  deps: SocketDeps,
+  { principal }: Caller,
+  { sessionId, handle }: { readonly sessionId: string; readonly handle: string },
+): Promise<{ row: LeftRow; record: HandoverRecord } | undefined> {
+  const deadlineMs = performance.now() + LEFT_WITHIN_MS;
+  for (;;) {
+    const row = await find(deps.database.db, sessionId);
+    if (row === undefined || isFinal(row.state) || !isOf(row, principal)) return undefined;
+    if (isLeft(row)) {
+      const record = await getRecord(deps, row.handover_key);
+      return isAdmitted(record.client.handles, handle) ? { row, record } : undefined;
+    }
+    if (performance.now() > deadlineMs) throw elsewhere();
+    await delay(LOOK_MS, undefined, { ref: false });
+  }
+}
+
+/** By its one-session secret. */
+export async function findToTakeUpBySecret(deps: SocketDeps, secretId: string) {
+  const row = await findLeft(deps.database.db, secretId);
+  if (row === undefined || !isLeft(row)) return undefined;
+  return { row, record: await getRecord(deps, row.handover_key) };
+}
+
+export async function takeUp(
+  deps: SocketDeps,
+  upgrade: Caller,
+  found: { row: LeftRow; record: HandoverRecord; received: number | null },
+): Promise<void> {
+  const { row, record, received } = found;
+  const { principal, requestId, request } = upgrade;
+  const { config, locked, orPreview, acknowledges, safetyIdentifier } = record.session;
+  const model = deps.models.resolve(row.model);
+  const lease = await takeLease(deps, row);
+  const trace = startTrace(deps.telemetry.tracer, 'realtime.session', {
+    parent: incomingContext(request.headers),
+    attributes: { 'gen_ai.request.model': model.id, 'session.id': row.id },
+  });
+  const session = new RelayedSession(deps, {
+    client: acceptUpgrade({ ...upgrade, speaksBeta: row.protocol === 'preview' }),
+    requestId,
+    trace,
+    passedOn: passedOn(trace, safetyIdentifier),
+    lease,
+    row,
+    upstream: deps.models.upstream(model, row.project_id),
+    model: model.id,
+    protocol: row.protocol,
+    orPreview,
+    acknowledges,
+    config,
+    locked,
+    safetyIdentifier,
+    left: { record, received, since: row.disconnected_at },
+  });
+  deps.registry.add(session, principal);
+}
+
+/** Of many that try, one gets it. */
+async function takeLease(deps: SocketDeps, { id, handover_key }: LeftRow) {
+  const lease = await deps.database.transaction(async trx => {
+    const row = await store.lock(trx, id);
+    if (row?.handover_key !== handover_key) return null;
+    return await deps.leases.acquire(trx, id);
+  });
+  if (lease === null) throw elsewhere();
+  return lease;
+}
+
+function isLeft(row: SessionRow): row is LeftRow {
+  return row.state === 'disconnected' && row.handover_key !== null;
+}
+
+function isOf(row: SessionRow, { id, projectId, grant }: Principal): boolean {
+  if (row.created_by !== id || row.project_id !== projectId) return false;
+  return grant === undefined || grant.secretId === row.secret_id;
+}
+
+/** Another process holds it, which may be the one that the next attempt comes to. */
+function elsewhere(): HoldfastError {
+  const text = 'Another process holds this session. Connect again.';
+  return new HoldfastError('unavailable', text, { retryAfterS: 1 });
+}
