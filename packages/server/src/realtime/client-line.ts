@@ -119,7 +119,7 @@ export class ClientLine implements WayBack {
         id: leased.id,
         revision: deps.revision,
         replica: deps.leases.replica,
-        resume_token: this.#windowMs > 0 ? this.#handles.issue() : null,
+        resume_token: this.#windowMs > 0 ? this.#handles.handle : null,
         ...(resumption && { resumed: resumption }),
       },
     };
@@ -205,6 +205,7 @@ export class ClientLine implements WayBack {
   resume(peer: RelayPeer, received: number | null): void {
     const { relay, deps, leased, protocol, trace, onGone } = this.#options;
     clearTimeout(this.#window);
+    this.#handles.renew();
     const awayMs = this.#awaySinceMs === undefined ? 0 : performance.now() - this.#awaySinceMs;
     this.#awaySinceMs = undefined;
     let facts: Resumption | undefined;
@@ -218,7 +219,8 @@ export class ClientLine implements WayBack {
       const { lease } = leased;
       const { transport } = { transport: 'websocket' } as const;
       const { traceId } = trace;
-      const connection = { lease, transport, protocol, traceId, resumed };
+      const { handles } = this;
+      const connection = { lease, transport, protocol, traceId, handles, resumed };
       if (!(await connectSession(deps, connection))) onGone();
     });
   }

@@ -16,6 +16,8 @@ export interface SocketDeps extends AdmissionDeps, RecordDeps {
   readonly traffic: Traffic;
   /** What may pass where parts of a session are locked. */
   readonly knownEvents: KnownEvents;
+  /** Makes that replica look at its orders. */
+  readonly ringReplica: (replica: string) => void;
   /** From the first packet to the upstream until its 101. */
   readonly dialTimeoutMs: number;
   /** How long the upstream may take to confirm a configuration that we fixed. */

@@ -61,8 +61,8 @@ export async function findMinted(
     .executeTakeFirst();
 }
 
-/** The session of a one-session secret that was handed over, or is about to be. */
-export async function findLeft(
+/** The session of a one-session secret whose client's line is down. */
+export async function findDisconnected(
   executor: Executor,
   secretId: string,
 ): Promise<SessionRow | undefined> {
@@ -71,7 +71,6 @@ export async function findLeft(
     .selectAll()
     .where('secret_id', '=', secretId)
     .where('state', '=', 'disconnected')
-    .where('handover_key', 'is not', null)
     .executeTakeFirst();
 }
 
@@ -128,19 +127,20 @@ export async function overdue(
     .execute();
 }
 
-/** What `replica` must act on: sessions with an order to end, or whose time is over. */
+/** What `replica` must act on: sessions to end or to let go of, or whose time is over. */
 export async function orders(
   executor: Executor,
   replica: string,
   limit: number,
-): Promise<{ id: string; control: Control | null }[]> {
+): Promise<{ id: string; control: Control | null; handover_wanted: boolean }[]> {
   return await tables(executor)
     .selectFrom('sessions')
-    .select(['id', 'control'])
+    .select(['id', 'control', 'handover_wanted'])
     .where('replica', '=', replica)
     .where(eb =>
       eb.or([
         eb('control', 'is not', null),
+        eb('handover_wanted', '=', true),
         eb.and([eb('state', '=', 'connected'), eb('expires_at', '<=', sql<Date>`now()`)]),
       ]),
     )

@@ -40,6 +40,8 @@ export interface WayBack {
 
 export interface MoveOptions {
   readonly hurry: AbortSignal;
+  /** Its client has come to another process already. */
+  readonly isElsewhere?: boolean;
   readonly timeLeftMs: number;
   /** Resolves when it is the turn of the one that asks. */
   readonly turn: () => Promise<void>;
@@ -79,6 +81,11 @@ const DRAIN_CLOSE = [SERVICE_RESTART, 'drain'] as const;
 const REVOKED_CLOSE = [1008, 'access_revoked'] as const;
 /** Between two clients that are sent elsewhere: 1,000 come back over five seconds. */
 const TURN_MS = 5;
+const AT_ONCE: MoveOptions = {
+  hurry: AbortSignal.abort(),
+  timeLeftMs: 0,
+  turn: () => Promise.resolve(),
+};
 const ORDERS_MAX = 500;
 const ACTIVITY_BATCH = 500;
 
@@ -237,7 +244,7 @@ export class SessionRegistry implements Component {
   async stop(): Promise<void> {
     this.#refusing = true;
     this.#stopping = true;
-    this.#moveOut(AbortSignal.abort());
+    for (const session of this.#sessions.values()) session.moveOut?.(AT_ONCE);
     clearInterval(this.#timer);
     this.#unsubscribe?.();
     for (const session of this.#sessions.values()) {
@@ -258,7 +265,13 @@ export class SessionRegistry implements Component {
     const { database, leases } = this.#options.deps;
     if (this.#sessions.size === 0) return;
     for (const order of await queries.orders(database.db, leases.replica, ORDERS_MAX)) {
-      this.#sessions.get(order.id)?.stop(order.control ?? 'expired');
+      const session = this.#sessions.get(order.id);
+      if (order.handover_wanted && order.control === null) {
+        session?.moveOut?.({ ...AT_ONCE, isElsewhere: true });
+        await store.unwantHandover(database.db, order.id);
+        continue;
+      }
+      session?.stop(order.control ?? 'expired');
       if (order.control !== null) await store.clearControl(database.db, order.id);
     }
   }

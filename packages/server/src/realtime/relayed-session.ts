@@ -335,6 +335,7 @@ export class RelayedSession implements RegisteredSession {
       transport: this.transport,
       protocol,
       traceId: trace.traceId,
+      handles: this.line.handles,
       ...(gap && { gap }),
     }).catch((error: unknown) => {
       peer.socket.destroy();

@@ -2,29 +2,39 @@ import { hashSecret, newSecret } from '../auth/index.ts';
 
 /**
  * The handles with which one session's client comes back: unguessable, and each for one connection.
- * The one that was used last is good until its client has surely had the next one, for a line may
- * drop before that.
+ * Earlier ones are good until the client has surely had the newest, for a line may drop before
+ * that.
  */
+const HANDLES_MAX = 8;
+
 export class ResumeHandles {
   readonly #sessionId: string;
-  #newest: string | undefined;
-  #used: string | undefined;
+  #newest = '';
+  /** Good until the client has surely had the newest. */
+  #earlier: readonly string[] = [];
+  /** Of the present connection; `<session id>.<secret>`. */
+  handle: string;
 
   constructor(sessionId: string) {
     this.#sessionId = sessionId;
+    this.handle = this.#issue();
   }
 
-  /** `<session id>.<secret>`. */
-  issue(): string {
+  /** For another connection. */
+  renew(): void {
+    this.#earlier = this.record();
+    this.handle = this.#issue();
+  }
+
+  #issue(): string {
     const handle = `${this.#sessionId}.${newSecret()}`;
-    this.#used = this.#newest;
     this.#newest = hashSecret(handle);
     return handle;
   }
 
   /** The client has the newest. */
   confirm(): void {
-    this.#used = undefined;
+    this.#earlier = [];
   }
 
   admits(handle: string): boolean {
@@ -32,12 +42,12 @@ export class ResumeHandles {
   }
 
   record(): string[] {
-    return [this.#newest, this.#used].filter(hash => hash !== undefined);
+    return [this.#newest, ...this.#earlier].slice(0, HANDLES_MAX);
   }
 
-  restore([newest, used]: readonly string[]): void {
-    this.#newest = newest;
-    this.#used = used;
+  /** The client comes with one of those, and goes on with a new one. */
+  restore(hashes: readonly string[]): void {
+    this.#earlier = hashes;
   }
 }
 

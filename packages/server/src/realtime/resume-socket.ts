@@ -6,7 +6,7 @@ import type { SocketDeps } from './deps.ts';
 import type { WayBack } from './registry.ts';
 import { acceptUpgrade } from './relay/index.ts';
 import { sessionOf } from './resume-handle.ts';
-import { findToTakeUp, findToTakeUpBySecret, takeUp } from './take-up.ts';
+import { findByHandle, findBySecret, takeUp } from './take-up.ts';
 
 /**
  * Ways back into a session whose client has lost its line: its handle, which takes the session from
@@ -30,7 +30,7 @@ export async function resumeByHandle(
   if (line && !(line.admits(handle) && line.isOf(upgrade.principal))) throw nothingToResume();
   if (line && (await resume(deps, upgrade, { sessionId, line }))) return;
   deps.registry.assertAdmitting();
-  const found = await findToTakeUp(deps, upgrade, { sessionId, handle });
+  const found = await findByHandle(deps, upgrade, { sessionId, handle });
   if (found === undefined) throw nothingToResume();
   const received = receivedIn(upgrade, found.record.client.messages);
   await takeUp(deps, upgrade, { ...found, received });
@@ -47,7 +47,7 @@ export async function resumeBySecret(deps: SocketDeps, upgrade: Caller): Promise
     const sessionId = session.leased.id;
     if (await resume(deps, upgrade, { sessionId, line })) return true;
   }
-  const found = await findToTakeUpBySecret(deps, grant.secretId);
+  const found = await findBySecret(deps, grant.secretId);
   if (found === undefined) return false;
   deps.registry.assertAdmitting();
   await takeUp(deps, upgrade, {

@@ -154,7 +154,7 @@ const livedS = sql<number>`coalesce(
 export async function setConnected(
   trx: Trx,
   id: string,
-  taker: { replica: string; revision: string },
+  taker: { replica: string; revision: string; handles?: readonly string[] | undefined },
 ): Promise<RowAfter> {
   return await tables(trx)
     .updateTable('sessions')
@@ -165,9 +165,11 @@ export async function setConnected(
       disconnected_at: null,
       reconnect_until: null,
       handover_key: null,
+      handover_wanted: false,
       last_activity_at: sql`now()`,
       replica: taker.replica,
       revision: taker.revision,
+      ...(taker.handles && { handles: [...taker.handles] }),
     })
     .where('id', '=', id)
     .returningAll()
@@ -193,6 +195,27 @@ export async function setDisconnected(
     .returningAll()
     .returning(livedS.as('lived_s'))
     .executeTakeFirstOrThrow();
+}
+
+/** Asks the replica that holds an open session to let go of it; answers which one that is. */
+export async function wantHandover(executor: Executor, id: string): Promise<string | null> {
+  const row = await tables(executor)
+    .updateTable('sessions')
+    .set({ handover_wanted: true })
+    .where('id', '=', id)
+    .where('state', 'in', ['connected', 'disconnected'])
+    .where('handover_key', 'is', null)
+    .returning('replica')
+    .executeTakeFirst();
+  return row?.replica ?? null;
+}
+
+export async function unwantHandover(executor: Executor, id: string): Promise<void> {
+  await tables(executor)
+    .updateTable('sessions')
+    .set({ handover_wanted: false })
+    .where('id', '=', id)
+    .execute();
 }
 
 /** Leaves the session to whichever process its client comes to; not where it is final. */

@@ -43,6 +43,10 @@ export interface SessionsTable extends UsageColumns {
   erased_at: Date | null;
   /** Of the blob in which a process that drained has left the session; null once it is taken. */
   handover_key: string | null;
+  /** Digests of the handles with which its client may come back. */
+  handles: Generated<string[]>;
+  /** Its client has come to another replica. */
+  handover_wanted: Generated<boolean>;
   close_reason: string | null;
   close_code: number | null;
   /** The known part of the cost. */

@@ -6,7 +6,7 @@ import { incomingContext, startTrace } from '../platform/telemetry/index.ts';
 import type { SocketDeps } from './deps.ts';
 import { getRecord, type HandoverRecord } from './handover/record.ts';
 import { passedOn } from './passed-on.ts';
-import { find, findLeft } from './queries.ts';
+import { find, findDisconnected } from './queries.ts';
 import { acceptUpgrade } from './relay/index.ts';
 import { RelayedSession } from './relayed-session.ts';
 import { isAdmitted } from './resume-handle.ts';
@@ -28,38 +28,58 @@ interface LeftRow extends SessionRow {
   readonly handover_key: string;
 }
 
-/** By its handle. Undefined where there is no such session of that caller's. */
-export async function findToTakeUp(
+export interface Found {
+  readonly row: LeftRow;
+  readonly record: HandoverRecord;
+}
+
+/** By its handle, from whichever process holds it; undefined where that caller has none such. */
+export function findByHandle(
   deps: SocketDeps,
   { principal }: Caller,
   { sessionId, handle }: { readonly sessionId: string; readonly handle: string },
-): Promise<{ row: LeftRow; record: HandoverRecord } | undefined> {
+): Promise<Found | undefined> {
+  return found(
+    deps,
+    () => find(deps.database.db, sessionId),
+    row => isOf(row, principal) && isAdmitted(row.handles, handle),
+  );
+}
+
+/** By its one-session secret, if its client's line is down. */
+export function findBySecret(deps: SocketDeps, secretId: string): Promise<Found | undefined> {
+  return found(
+    deps,
+    () => findDisconnected(deps.database.db, secretId),
+    () => true,
+  );
+}
+
+/** What its process has left. One that has not let go is asked to. */
+async function found(
+  deps: SocketDeps,
+  look: () => Promise<SessionRow | undefined>,
+  isAllowed: (row: SessionRow) => boolean,
+): Promise<Found | undefined> {
   const deadlineMs = performance.now() + LEFT_WITHIN_MS;
-  for (;;) {
-    const row = await find(deps.database.db, sessionId);
-    if (row === undefined || isFinal(row.state) || !isOf(row, principal)) return undefined;
-    if (isLeft(row)) {
-      const record = await getRecord(deps, row.handover_key);
-      return isAdmitted(record.client.handles, handle) ? { row, record } : undefined;
+  for (let looks = 0; ; looks += 1) {
+    const row = await look();
+    if (row === undefined || isFinal(row.state) || !isAllowed(row)) return undefined;
+    if (isLeft(row)) return { row, record: await getRecord(deps, row.handover_key) };
+    if (looks === 0) {
+      const replica = await store.wantHandover(deps.database.db, row.id);
+      if (replica !== null) deps.ringReplica(replica);
     }
     if (performance.now() > deadlineMs) throw elsewhere();
     await delay(LOOK_MS, undefined, { ref: false });
   }
 }
 
-/** By its one-session secret. */
-export async function findToTakeUpBySecret(deps: SocketDeps, secretId: string) {
-  const row = await findLeft(deps.database.db, secretId);
-  if (row === undefined || !isLeft(row)) return undefined;
-  return { row, record: await getRecord(deps, row.handover_key) };
-}
-
 export async function takeUp(
   deps: SocketDeps,
   upgrade: Caller,
-  found: { row: LeftRow; record: HandoverRecord; received: number | null },
+  { row, record, received }: Found & { readonly received: number | null },
 ): Promise<void> {
-  const { row, record, received } = found;
   const { principal, requestId, request } = upgrade;
   const { config, locked, orPreview, acknowledges, safetyIdentifier } = record.session;
   const model = deps.models.resolve(row.model);

@@ -159,6 +159,8 @@ export interface Connection {
   readonly transport: Transport;
   readonly protocol: Protocol;
   readonly traceId?: string | undefined;
+  /** Digests of the handles with which the client may come back. */
+  readonly handles?: readonly string[];
   /** Set when its client has come back: for how long it was away, and what it did not get. */
   readonly resumed?: {
     readonly away_ms: number;
@@ -174,14 +176,14 @@ export async function connectSession(
   deps: TransitionDeps,
   connection: Connection,
 ): Promise<boolean> {
-  const { lease, transport, protocol, gap, resumed, traceId } = connection;
+  const { lease, transport, protocol, gap, resumed, traceId, handles } = connection;
   const { replica } = deps.leases;
   const { revision } = deps;
   const appendId = newUuidV7();
   const connected = await deps.database.transaction(async trx => {
     const row = await store.lock(trx, lease.subject);
     if (row === undefined || isFinal(row.state)) return false;
-    await store.setConnected(trx, row.id, { replica, revision });
+    await store.setConnected(trx, row.id, { replica, revision, handles });
     await deps.log.append(trx, {
       subject: row.id,
       actor: `replica:${replica}`,

@@ -220,6 +220,26 @@ describe('a session whose process stops', () => {
     await third.close();
   });
 
+  it('follows its client to another process while its own one stays', async () => {
+    const steady = await client();
+    ask(steady, 'The first question');
+    await eventually(() => answers(steady, 'completed').length === 1);
+    steady.drop();
+    await steady.move(1006);
+    expect(steady.replica).toBe(second.leases.replica);
+    expect(steady.resumptions).toMatchObject([{ input: 2, lost: 0, withheld: 0 }]);
+    ask(steady, 'The second question');
+    await eventually(() => answers(steady, 'completed').length === 2);
+    await eventually(() => first.realtime.registry.size === 0);
+    // Also from a line that seems to be there still, and to nobody without the handle.
+    const wrong = await connectClient(
+      `${first.wsUrl}${PATH}&resume=${steady.id}.${'A'.repeat(43)}`,
+    );
+    expect(await wrong.event('error')).toMatchObject({ error: { code: 'gone' } });
+    expect(second.realtime.registry.has(steady.id)).toBe(true);
+    steady.close();
+  });
+
   it('can be tried again where the model cannot be had', async () => {
     const steady = await client();
     const drained = first.realtime.registry.drain(hurry.signal);

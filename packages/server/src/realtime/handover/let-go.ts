@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { newId } from '../../kernel/index.ts';
-import { type Relay, SERVICE_RESTART } from '../relay/index.ts';
+import { RESUMED_ELSEWHERE, type Relay, SERVICE_RESTART } from '../relay/index.ts';
 import type { Rebuilder } from './rebuilder.ts';
 import type { HandoverRecord } from './record.ts';
 
@@ -15,6 +15,8 @@ import type { HandoverRecord } from './record.ts';
 export interface LetGoOptions {
   readonly relay: Relay;
   readonly rebuilder: Rebuilder;
+  /** The client has come to another process: nothing more is heard of it here. */
+  readonly isElsewhere?: boolean;
   /** Ends the waiting for a pause. */
   readonly hurry: AbortSignal;
   /** When the process stops at the latest, on the monotonic clock. */
@@ -32,9 +34,8 @@ const HELD_MAX_MS = 2_000;
 /** Null where the session ended by itself meanwhile. The relay is to be closed at once then. */
 export async function letGo(options: LetGoOptions): Promise<HandoverRecord | null> {
   const { relay, rebuilder, hurry, turn, handles, session } = options;
-  const type = 'holdfast.session.going_away';
-  const time_left_ms = Math.round(options.timeLeftMs);
-  relay.inject(JSON.stringify({ type, event_id: newId('evt'), time_left_ms }));
+  if (options.isElsewhere) relay.leaveClient(RESUMED_ELSEWHERE, 'resumed on another connection');
+  else tell(relay, options.timeLeftMs);
   while (!hurry.aborted && !relay.closing && !rebuilder.isQuiet) await pause();
   if (!hurry.aborted) await turn();
   await relay.dismissClient(SERVICE_RESTART, 'drain');
@@ -56,6 +57,12 @@ export async function letGo(options: LetGoOptions): Promise<HandoverRecord | nul
       frames: frames.map(frame => frame.toString('base64')),
     },
   };
+}
+
+function tell(relay: Relay, timeLeftMs: number): void {
+  const type = 'holdfast.session.going_away';
+  const time_left_ms = Math.round(timeLeftMs);
+  relay.inject(JSON.stringify({ type, event_id: newId('evt'), time_left_ms }));
 }
 
 function pause(): Promise<void> {

@@ -33,7 +33,7 @@ export {
 } from './dial.ts';
 
 export { type ExchangeEnd, exchange, putBack } from './exchange.ts';
-export { type RelayLimits, SERVICE_RESTART } from './limits.ts';
+export { RESUMED_ELSEWHERE, type RelayLimits, SERVICE_RESTART } from './limits.ts';
 export { applyMask } from './masking.ts';
 export type { FilterVerdict } from './message-guard.ts';
 export type { GoingOn, RelayOutcome, SideEnd } from './options.ts';

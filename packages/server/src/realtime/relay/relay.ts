@@ -275,6 +275,11 @@ export class Relay implements Ticking, SideEvents {
     this.#client.outlet.ping();
   }
 
+  /** The client is absent from now on; nothing more is heard from its connection. */
+  leaveClient(code: number, reason: string): void {
+    if (this.#outcome === null && !this.#absent) this.#leaveClient(code, reason);
+  }
+
   /** What comes from the upstream is kept from now on. */
   #leaveClient(code: number, reason: string): void {
     this.#turnAway(code, reason);
