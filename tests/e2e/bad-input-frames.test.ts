@@ -18,7 +18,10 @@ let stack: Stack;
 let log: LogWatch;
 let port: number;
 beforeAll(async () => {
-  stack = await startStack('embedded', { server: { HOLDFAST_MAX_ACTIVE_SESSIONS: '1000' } });
+  stack = await startStack('embedded', {
+    // Nobody who breaks off is waited for.
+    server: { HOLDFAST_MAX_ACTIVE_SESSIONS: '1000', HOLDFAST_RECONNECT_WINDOW: '0' },
+  });
   log = watchLog(stack.servers[0]!.process);
   port = Number(new URL(stack.url).port);
 });

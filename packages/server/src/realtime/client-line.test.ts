@@ -5,7 +5,7 @@ import { useBench } from './testing/bench.ts';
 import { connectClient, eventually, Refusal, type TestClient } from './testing/client.ts';
 import { introduction, SteadyClient } from './testing/steady-client.ts';
 
-const WINDOW_MS = 5_000;
+const WINDOW_MS = 2_500;
 const bench = useBench({ reconnectWindowMs: WINDOW_MS, dialTimeoutMs: 2_000 });
 const PATH = '/v1/realtime?model=gpt-realtime';
 
@@ -37,7 +37,7 @@ function ask(client: TestClient, text: string): void {
 
 const ofType = (client: TestClient, type: string) =>
   client.events.filter(event => event.type === type);
-const LONG = 'A long answer, word after word. '.repeat(12);
+const LONG = 'A long answer, word after word. '.repeat(5);
 const DELTA = 'response.output_audio.delta';
 
 async function upstreams(): Promise<number> {

@@ -47,7 +47,8 @@ export async function orphans(server: InspectedServer): Promise<string[]> {
     for (const { id } of await server.query<{ id: string }>(sql)) found.push(`${name}: ${id}`);
   }
   const rows = await server.query<{ blob_key: string }>(
-    'select blob_key from recordings union all select blob_key from artifacts',
+    `select blob_key from recordings union all select blob_key from artifacts
+      union all select handover_key from sessions where handover_key is not null`,
   );
   const keys = new Set(rows.map(row => row.blob_key));
   const blobs = await server.blobs();

@@ -14,7 +14,7 @@ import { openRealtimeHost, type RealtimeHost } from '../testing/host.ts';
 import { introduction, SteadyClient } from '../testing/steady-client.ts';
 
 const PATH = '/v1/realtime?model=gpt-realtime';
-const LONG = 'A long answer, word after word. '.repeat(12);
+const LONG = 'A long answer, word after word. '.repeat(5);
 
 let dir: string;
 let database: Database;
