@@ -6,12 +6,13 @@
 import type { BlockPool } from './block-pool.ts';
 import { KeptOutput, type KeptRecord, textOf } from './kept-output.ts';
 import { acknowledgeEveryMs } from './limits.ts';
+import type { Outlet } from './outlet.ts';
 
 export interface DeliveryOptions {
   readonly keptIn: BlockPool;
   readonly maxKeptBytes: number;
-  /** Asks the client how far it has got. */
-  readonly ping: () => void;
+  /** The way out to the client. */
+  readonly outlet: () => Pick<Outlet, 'ping' | 'pingAlong' | 'release'>;
   /** Most of the room is taken while the client is away; called once each time. */
   readonly onFull?: (() => void) | undefined;
   /** Whether a message must not reach a client twice that may have had it. */
@@ -74,11 +75,22 @@ export class Delivery {
   /** Asks at once, or as soon as the answer that is under way has come. */
   ask(): void {
     if (this.#isAway) return;
+    const outlet = this.#options.outlet();
     this.#isUrgent = this.#isAsked;
-    if (this.#isAsked) return;
+    // What was to go along with something goes now.
+    if (this.#isAsked) {
+      outlet.release();
+      return;
+    }
     this.#stopAsking();
     this.#isAsked = true;
-    this.#options.ping();
+    outlet.ping();
+  }
+
+  #askAlong(): void {
+    this.#asking = undefined;
+    this.#isAsked = true;
+    this.#options.outlet().pingAlong();
   }
 
   left(): void {
@@ -131,10 +143,7 @@ export class Delivery {
   }
 
   #askSoon(): void {
-    this.#asking = setTimeout(() => {
-      this.#asking = undefined;
-      this.ask();
-    }, acknowledgeEveryMs);
+    this.#asking = setTimeout(() => this.#askAlong(), acknowledgeEveryMs);
     this.#asking.unref();
   }
 

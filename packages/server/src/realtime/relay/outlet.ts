@@ -176,6 +176,13 @@ export class Outlet {
     this.#wait();
   }
 
+  /** Pings with the next bytes that leave, which costs no write of its own; a tick is the latest. */
+  pingAlong(): void {
+    if (this.#isDetached) return;
+    this.#ping = true;
+    this.waiting = true;
+  }
+
   /** Sends an own event at the next message boundary; false if too much is waiting already. */
   inject(text: string): boolean {
     if (this.closed || this.#close !== null) return false;

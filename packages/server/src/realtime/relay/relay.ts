@@ -82,8 +82,8 @@ export class Relay implements Ticking, SideEvents {
     });
     const { keptIn, onFull, isOnce } = options;
     const { maxKeptBytes } = this.#limits;
-    const ping = () => this.#client.outlet.ping();
-    this.#delivery = keptIn && new Delivery({ keptIn, maxKeptBytes, ping, onFull, isOnce });
+    const outlet = () => this.#client.outlet;
+    this.#delivery = keptIn && new Delivery({ keptIn, maxKeptBytes, outlet, onFull, isOnce });
     this.#client = this.#side('client', options.client);
     this.#upstream = this.#side('upstream', options.upstream);
     this.#clientPump = this.#pumpFromClient();
