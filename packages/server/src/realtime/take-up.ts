@@ -22,7 +22,9 @@ type Caller = Upgrade<Principal>;
 
 /** A client may come sooner than the process that sends it away has left its session. */
 const LEFT_WITHIN_MS = 5_000;
-const LOOK_MS = 100;
+const LOOK_MS = 50;
+/** So often the wait between two looks doubles. */
+const LOOKS_DOUBLED = 4;
 
 interface LeftRow extends SessionRow {
   readonly handover_key: string;
@@ -71,7 +73,7 @@ async function found(
       if (replica !== null) deps.ringReplica(replica);
     }
     if (performance.now() > deadlineMs) throw elsewhere();
-    await delay(LOOK_MS, undefined, { ref: false });
+    await delay(LOOK_MS * 2 ** Math.min(looks, LOOKS_DOUBLED), undefined, { ref: false });
   }
 }
 

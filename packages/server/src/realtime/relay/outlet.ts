@@ -176,7 +176,7 @@ export class Outlet {
     this.#wait();
   }
 
-  /** Pings with the next bytes that leave, which costs no write of its own; a tick is the latest. */
+  /** Pings with the next bytes that leave, which costs no write of its own; or at a tick. */
   pingAlong(): void {
     if (this.#isDetached) return;
     this.#ping = true;
