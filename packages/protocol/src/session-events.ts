@@ -71,7 +71,7 @@ export const SESSION_EVENTS = {
         reason: z
           .string()
           .describe(
-            '`close`, `lost`, `silent`, `stalled`, `expired`, `drain`, or `limit`: before it ended.',
+            '`close`, `lost`, `silent`, `stalled`, `expired`, `drain`; `limit`: before its end.',
           ),
         close_code: closeCode,
         items: count.describe('Items of the conversation that it was told.'),

@@ -9,7 +9,7 @@ import type { Database } from '../../platform/database/index.ts';
 import { openTestDatabase } from '../../platform/database/testing.ts';
 import { randomMasterKey } from '../../platform/log/testing.ts';
 import { createSealer } from '../../platform/secrets/index.ts';
-import { connectClient, eventually } from '../testing/client.ts';
+import { type ConnectOptions, connectClient, eventually } from '../testing/client.ts';
 import { openRealtimeHost, type RealtimeHost } from '../testing/host.ts';
 import { introduction, SteadyClient } from '../testing/steady-client.ts';
 
@@ -63,9 +63,9 @@ const left = async (id: string) => {
 };
 
 /** A client of the first host; it comes back to the second one. */
-async function client() {
+async function client(options: ConnectOptions = {}, path = PATH) {
   let host = first;
-  const steady = await SteadyClient.open(() => host.wsUrl + PATH);
+  const steady = await SteadyClient.open(() => host.wsUrl + path, options);
   return Object.assign(steady, {
     async move(code = 1012) {
       expect(await steady.closed).toMatchObject({ code });
@@ -171,6 +171,67 @@ describe('a session whose process stops', () => {
     ).json();
     const records = (await simulator.sessions()) as { id: string; audio_sha256: string }[];
     expect(records.find(({ id }) => id === upstream)?.audio_sha256).toBe(sound.digest('hex'));
+    steady.close();
+  });
+
+  it('awaits the result of a function that the model has called', async () => {
+    await simulator.behave({ script: [{ call: { name: 'look', arguments: {} } }, { say: 'So.' }] });
+    const steady = await client();
+    const tool = { type: 'function', name: 'look', parameters: { type: 'object' } };
+    steady.send({ type: 'session.update', session: { type: 'realtime', tools: [tool] } });
+    ask(steady, 'Look it up');
+    await eventually(() => answers(steady, 'completed').length === 1);
+    const [called] = steady.of('response.function_call_arguments.done');
+    const drained = first.realtime.registry.drain(hurry.signal);
+    await steady.move();
+    await drained;
+    steady.send({
+      type: 'conversation.item.create',
+      item: { type: 'function_call_output', call_id: called!.call_id, output: '42' },
+    });
+    steady.send({ type: 'response.create' });
+    await eventually(() => answers(steady, 'completed').length === 2);
+    expect(steady.of('response.function_call_arguments.done')).toHaveLength(1);
+    expect(steady.of('error')).toEqual([]);
+    steady.close();
+  });
+
+  it('keeps what its client secret locks, and takes that secret for a way back', async () => {
+    const minted = await first.request('/v1/realtime/client_secrets', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        session: { type: 'realtime', model: 'gpt-realtime', instructions: 'Ours.' },
+        holdfast: { locked: ['instructions'] },
+      }),
+    });
+    const { value: bearer } = (await minted.json()) as { value: string };
+    const opened = await connectClient(first.wsUrl + PATH, { bearer });
+    const { id } = await introduction(opened);
+    const drained = first.realtime.registry.drain(hurry.signal);
+    await opened.closed;
+    await drained;
+    const back = await connectClient(second.wsUrl + PATH, { bearer });
+    expect((await introduction(back)).id).toBe(id);
+    back.send({ type: 'session.update', session: { type: 'realtime', instructions: 'Mine.' } });
+    expect(await back.event('error')).toMatchObject({ error: { param: 'session.instructions' } });
+    expect(await back.event('session.created')).toMatchObject({
+      session: { instructions: 'Ours.' },
+    });
+    back.socket.close(1000);
+  });
+
+  it.each([
+    ['in the preview protocol', { headers: { 'openai-beta': 'realtime=v1' } }, PATH],
+    ['where it transcribes', {}, '/v1/realtime?intent=transcription'],
+  ])('goes on %s', async (_, options, path) => {
+    const steady = await client(options, path);
+    const drained = first.realtime.registry.drain(hurry.signal);
+    await steady.move();
+    await drained;
+    steady.send({ type: 'input_audio_buffer.clear' });
+    await eventually(() => steady.of('input_audio_buffer.cleared').length === 1);
+    expect(steady.of('error')).toEqual([]);
     steady.close();
   });
 

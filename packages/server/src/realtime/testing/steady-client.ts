@@ -1,4 +1,4 @@
-import { connectClient, type TestClient } from './client.ts';
+import { type ConnectOptions, connectClient, type TestClient } from './client.ts';
 
 /** What `holdfast.session` says. */
 export interface Introduction {
@@ -26,17 +26,19 @@ export class SteadyClient {
   replica = '';
   readonly #sent: string[] = [];
   readonly #url: () => string;
+  readonly #options: ConnectOptions;
   #handle = '';
   #count = 0;
   #now!: TestClient;
 
-  private constructor(url: () => string) {
+  private constructor(url: () => string, options: ConnectOptions) {
     this.#url = url;
+    this.#options = options;
   }
 
-  static async open(url: () => string): Promise<SteadyClient> {
-    const client = new SteadyClient(url);
-    const line = await connectClient(`${url()}&acknowledge=true`);
+  static async open(url: () => string, options: ConnectOptions = {}): Promise<SteadyClient> {
+    const client = new SteadyClient(url, options);
+    const line = await connectClient(`${url()}&acknowledge=true`, options);
     await client.#meet(line);
     client.#read(line, 0);
     return client;
@@ -69,7 +71,7 @@ export class SteadyClient {
 
   async comeBack(): Promise<void> {
     const query = `&acknowledge=true&resume=${this.#handle}&received=${this.#count}`;
-    const line = await connectClient(this.#url() + query);
+    const line = await connectClient(this.#url() + query, this.#options);
     const { resumed } = await this.#meet(line);
     this.resumptions.push(resumed!);
     this.#count = resumed!.output;
