@@ -57,6 +57,14 @@ export const OPENED: Readonly<Record<string, Readonly<Record<SessionKind, string
     'client secret': WORKS,
     'GPT-Live': NONE,
   },
+  '`@openai/agents-realtime`, WebRTC': {
+    conversation: 'status 400: The model is missing.',
+    transcription: NONE,
+    translation: NONE,
+    'sideband of a telephone call': NONE,
+    'client secret': WORKS,
+    'GPT-Live': NONE,
+  },
   '`@openai/agents-realtime`, WebSocket': {
     conversation: WORKS,
     transcription: NONE,
