@@ -38,8 +38,15 @@ export type KnownEvent =
   | { type: 'session.created' | 'session.updated'; session?: SessionConfig }
   | {
       type: 'holdfast.session';
-      session?: { id?: string; revision?: string; replica?: string; resume_token?: string | null };
+      session?: {
+        id?: string;
+        revision?: string;
+        replica?: string;
+        resume_token?: string | null;
+        resumed?: { input?: number; output?: number; lost?: number; withheld?: number };
+      };
     }
+  | { type: 'holdfast.session.acknowledged'; input?: number }
   | { type: 'input_audio_buffer.speech_started'; item_id?: string; audio_start_ms?: number }
   | { type: 'input_audio_buffer.speech_stopped'; item_id?: string; audio_end_ms?: number }
   | {

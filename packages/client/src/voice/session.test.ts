@@ -63,7 +63,7 @@ describe('VoiceSession over WebSocket', () => {
   it('opens with the secret as a subprotocol and learns which server carries it', async () => {
     const { line, states } = await open();
     expect(line.protocols).toBe('realtime, openai-insecure-api-key.ek_1');
-    expect(line.url).toBe('/v1/realtime?model=gpt-realtime');
+    expect(line.url).toBe('/v1/realtime?model=gpt-realtime&acknowledge=true');
     await settled(line);
     expect(session.snapshot.session).toEqual({
       id: 'ses_1',

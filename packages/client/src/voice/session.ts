@@ -10,7 +10,7 @@ import { signalsOf } from './signals.ts';
 import { INITIAL_FACTS, stateOf, transition, type VoiceSignal, type VoiceState } from './state.ts';
 import { type AudioSent, AudioStats } from './stats.ts';
 import { type ToolHandler, ToolRunner } from './tools.ts';
-import type { TransportClosed, VoiceTransport } from './transport.ts';
+import type { LineChange, TransportClosed, VoiceTransport } from './transport.ts';
 import { addUsage, NO_USAGE, type VoiceUsage } from './usage.ts';
 
 export interface VoiceSessionOptions {
@@ -48,6 +48,18 @@ export interface VoiceSnapshot {
   /** The last thing that went wrong; the session may live on. */
   readonly problem: VoiceProblem | null;
   readonly closed: TransportClosed | null;
+  /** The line was lost and is tried to be replaced; what is said meanwhile is kept. */
+  readonly isAway: boolean;
+  /** How the line last came back; null where it was never lost. */
+  readonly comeback: Comeback | null;
+}
+
+interface Comeback {
+  /** To another process of the server than before. */
+  readonly moved: boolean;
+  /** Events of the server that were lost for good. */
+  readonly lost: number;
+  readonly atMs: number;
 }
 
 export interface VoiceEvents {
@@ -74,6 +86,8 @@ export class VoiceSession {
   private readonly audioStats = new AudioStats();
   private readonly abort = new AbortController();
   private facts = INITIAL_FACTS;
+  /** The server's process before the line was lost. */
+  private leftReplica: string | null = null;
   private current: VoiceSnapshot = {
     state: 'idle',
     turns: [],
@@ -82,6 +96,8 @@ export class VoiceSession {
     session: null,
     problem: null,
     closed: null,
+    isAway: false,
+    comeback: null,
   };
 
   constructor(options: VoiceSessionOptions) {
@@ -143,6 +159,7 @@ export class VoiceSession {
         signal: this.abort.signal,
         onEvent: event => this.onEvent(event),
         onClosed: closed => this.onClosed(closed),
+        onLine: change => this.onLine(change),
         onRemoteStream: stream => {
           audio?.output.attach?.(stream);
           this.emitter.emit('remoteStream', stream);
@@ -232,9 +249,21 @@ export class VoiceSession {
     }
   }
 
+  private onLine(change: LineChange): void {
+    const replica = this.current.session?.replica ?? null;
+    if (change.state === 'away') {
+      this.leftReplica = replica;
+      this.update({ isAway: true });
+      return;
+    }
+    const moved = replica !== this.leftReplica;
+    const comeback = { moved, lost: change.lost, atMs: this.now() };
+    this.update({ isAway: false, comeback });
+  }
+
   private onClosed(closed: TransportClosed): void {
     if (this.current.closed !== null) return;
-    this.update({ closed });
+    this.update({ closed, isAway: false });
     this.signal({ type: closed.clean ? 'close' : 'fail' });
     void this.release();
   }

@@ -9,10 +9,17 @@ export interface TransportClosed {
   clean: boolean;
 }
 
+/** Whether the line is there. `lost`: messages that the server could not keep meanwhile. */
+export type LineChange =
+  | { readonly state: 'away' }
+  | { readonly state: 'here'; readonly lost: number };
+
 export interface TransportHandlers {
   onEvent(event: ServerEvent): void;
   /** Exactly once after `connect` resolved, never before. */
   onClosed(closed: TransportClosed): void;
+  /** WebSocket only: the line was lost, and the session waits; or it is back. */
+  onLine?(change: LineChange): void;
   /** WebRTC only: the model's voice, to be played or recorded. */
   onRemoteStream?(stream: MediaStream): void;
 }

@@ -11,6 +11,7 @@ import layout from '../ui/layout.module.css';
 import { useNow } from '../ui/use-now.ts';
 import { Length } from '../ui/when.tsx';
 import { LevelMeter } from './level-meter.tsx';
+import { LineNotice } from './line-notice.tsx';
 import { defaultModel } from './models.ts';
 import { voice } from './use-voice.ts';
 import styles from './voice.module.css';
@@ -60,6 +61,7 @@ export function Controls({ view, active }: { view: VoiceView; active: boolean })
         </Button>
       </div>
       <RecordingLine view={view} />
+      <LineNotice view={view} />
       <VoiceFailure view={view} onTyped={start === null ? null : () => void start(false)} />
     </section>
   );

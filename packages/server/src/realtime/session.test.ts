@@ -51,6 +51,7 @@ describe('what a close means', () => {
 
   it.each([
     ['another code', { clientCode: 1011 }, 'client_lost'],
+    ['the code of who comes back', { clientCode: 4002 }, 'client_lost'],
     ['a private code on a lost socket', { cause: 'lost', clientCode: 4000 }, 'client_lost'],
     ['a going away without a close frame', { cause: 'lost', clientCode: 1006 }, 'client_lost'],
     ['a lost socket whatever the code says', { cause: 'lost', clientCode: 1000 }, 'client_lost'],

@@ -74,6 +74,8 @@ export function nextState(state: SessionState, input: SessionInput): SessionStat
 
 /** Codes of applications (RFC 6455 §7.4.2): one has closed, and knew why. */
 const isPrivate = (code: number) => code >= 3000 && code <= 4999;
+/** A client that leaves a connection which seems dead: it comes back with another one. */
+const COMES_BACK = 4002;
 /** A policy's refusal, for instance of a region or a model: the next connection meets it, too. */
 const POLICY_VIOLATION = 1008;
 /** 1005 stands for a close frame without a code, which is what `close()` of a browser sends. */
@@ -94,12 +96,14 @@ export interface RelayEnd {
 /**
  * The input that follows from how the client or the upstream ended the connection. The client's
  * 1000, 1001 or empty close frame is a normal close, and so is the upstream's 1000; what a client
- * closes with a private code is closed on purpose, too. An upstream's 1001 or private code about
- * the session's time is expiry, its other private codes and 1008 are a refusal; all else is a loss.
+ * closes with a private code is closed on purpose, too, but for the one that says it comes back. An
+ * upstream's 1001 or private code about the session's time is expiry, its other private codes and
+ * 1008 are a refusal; all else is a loss.
  */
 export function judgeEnd(end: RelayEnd): Exclude<SessionInput, { type: 'connect' }> {
   if (end.initiator === 'client') {
-    const isMeant = NORMAL_CLOSES.has(end.clientCode) || isPrivate(end.clientCode);
+    const isClosed = isPrivate(end.clientCode) && end.clientCode !== COMES_BACK;
+    const isMeant = NORMAL_CLOSES.has(end.clientCode) || isClosed;
     if (end.cause === 'close' && isMeant) {
       return { type: 'end', reason: 'client_closed' };
     }
