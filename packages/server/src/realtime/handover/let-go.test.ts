@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type SimulatorService, startSimulator } from '../../../../../tools/services/simulator.ts';
 import { type BlobStore, openFilesystemBlobs } from '../../platform/blobs/index.ts';
@@ -140,6 +141,21 @@ describe('a session whose process stops', () => {
     expect(answers(steady, 'cancelled')).toHaveLength(1);
     const ids = steady.received.map(({ event_id }) => event_id);
     expect(ids).toHaveLength(new Set(ids).size);
+    steady.close();
+  });
+
+  it('is moved while another upstream is dialled, which was to go on with an answer', async () => {
+    await simulator.behave({ script: [{ say: LONG }] });
+    await simulator.fault({ fault: 'drop', times: 1, after_sent_frames: 14 });
+    const steady = await client();
+    await simulator.fault({ fault: 'delay_open', delay_ms: 3_000, times: 1 });
+    ask(steady, 'Tell me');
+    await eventually(() => answers(steady, 'cancelled').length === 1);
+    hurry.abort();
+    const drained = first.realtime.registry.drain(hurry.signal);
+    await steady.move();
+    await drained;
+    await eventually(() => answers(steady, 'completed').length === 1);
     steady.close();
   });
 
@@ -315,11 +331,15 @@ describe('a session whose process stops', () => {
     steady.close();
   });
 
-  it('leaves nothing behind where its client does not come back', async () => {
+  it('leaves nothing behind where its client does not come back, and nothing to read', async () => {
     const steady = await client();
-    const drained = first.realtime.registry.drain(hurry.signal);
-    await drained;
-    expect(await left(steady.id)).toHaveLength(1);
+    ask(steady, 'Whoever reads this');
+    await eventually(() => answers(steady, 'completed').length === 1);
+    await first.realtime.registry.drain(hurry.signal);
+    const keys = await left(steady.id);
+    expect(keys).toHaveLength(1);
+    const blob = await blobs.get(keys[0]!);
+    expect((await buffer(blob!.body)).toString('latin1')).not.toContain('Whoever');
     await second.request(`/v1/sessions/${steady.id}/end`, { method: 'POST' });
     await second.realtime.sweep.sweep();
     expect(await left(steady.id)).toEqual([]);

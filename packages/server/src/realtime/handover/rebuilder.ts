@@ -72,6 +72,8 @@ export class Rebuilder {
   readonly #rebuiltAtMs: number[] = [];
   #limit: NodeJS.Timeout | undefined;
   #isRebuilding = false;
+  /** What the coming upstream is to be asked for in the place of what was cut. */
+  #requests: string[] = [];
   /** Of the upstream: a replacement that was begun for an earlier one is dropped. */
   #generation = 0;
   #failures = 0;
@@ -154,9 +156,11 @@ export class Rebuilder {
     this.#generation += 1;
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(REBUILD_TIMEOUT_MS)]);
     try {
-      const requests = this.#end();
+      this.#requests = this.#end();
       const { peer, replayed } = await this.#persist(signal);
+      const requests = this.#requests;
       const first = [...this.#unanswered.texts(), ...requests];
+      this.#requests = [];
       // The new one may have ended already.
       this.#isRebuilding = false;
       if (!this.#deps.relay().replaceUpstream(peer, first)) peer.socket.destroy();
@@ -196,7 +200,7 @@ export class Rebuilder {
   /** Ends what is under way, for another process to go on. */
   record(): UpstreamRecord {
     this.stop();
-    const requests = this.#end();
+    const requests = [...this.#requests, ...this.#end()];
     const first = [...this.#unanswered.texts(), ...requests];
     return { conversation: this.#conversation.record(), first, lostInput: this.#unanswered.lost };
   }

@@ -62,6 +62,8 @@ export class Outlet {
     this.uncork();
     this.socket = socket;
     this.closed = false;
+    this.insideFrame = false;
+    this.insideMessage = false;
     this.waiting = false;
     this.#pong = null;
     this.#ping = false;

@@ -147,6 +147,7 @@ describe('a relay whose client is absent', () => {
     const dialled = await dialUpstream({ url: other.url, timeoutMs: 5_000 });
     if (!dialled.ok) throw new Error(dialled.failure.detail);
     expect(relay.replaceUpstream(dialled.peer, [])).toBe(true);
+    expect(relay.replaceable).toBe(true);
     const back = await attach(0);
     expect(back.told).toMatchObject({ input: 0 });
     back.client.text('again, whole');
