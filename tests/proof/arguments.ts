@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { BREAKS, type Break } from './handover/prove.ts';
 
 export const CONTROLS = ['fencing-off', 'doorbell-as-truth', 'append-id-ignored'] as const;
 export type ControlName = (typeof CONTROLS)[number];
@@ -22,23 +23,38 @@ export interface LocalOptions {
   readonly seed: string;
 }
 
+/** Of voice sessions, around which everything breaks. */
+export interface HandoverProofOptions {
+  readonly what: 'handover';
+  readonly sessions: number;
+  readonly rounds: number;
+  readonly breaks: readonly Break[];
+  readonly seed: string;
+}
+
 export class ArgumentError extends Error {
   override readonly name = 'ArgumentError';
 }
 
 const DEFAULTS = { kills: '200', runs: '10', subscribers: '20' } as const;
 const LOCAL_KILLS = '50';
+const SESSIONS = '50';
 /** A control needs each kind of fault a few times, and no more. */
 const CONTROL_KILLS = '12';
 
 export const HELP = `Usage: npm run proof -- runs [options]
        npm run proof -- local [--kills <n>]
+       npm run proof -- handover [--sessions <n>] [--rounds <n>] [--breaks <list>]
 
 Kills or stops workers, API processes, PostgreSQL and Redis at named points of their work, starts
 them again, and proves that no run and no event was lost or doubled.
 
 'local' does the same to the parts of npm start on this machine, from the making of the cluster to
 the stop (default ${LOCAL_KILLS} kills).
+
+'handover' lets people speak while servers are drained, lines cut, and models' connections cut or
+ended, and proves that nothing said is lost or doubled (default ${SESSIONS} sessions, 1 round;
+--breaks of ${BREAKS.join(',')}).
 
   --kills <n>        how many (default ${DEFAULTS.kills}; ${CONTROL_KILLS} with --control)
   --runs <n>         runs at work at the same time (default ${DEFAULTS.runs})
@@ -55,15 +71,20 @@ arguments.`;
 export function readArguments(
   args: readonly string[],
   seed = String(Date.now()),
-): ProofOptions | LocalOptions | 'help' {
+): ProofOptions | LocalOptions | HandoverProofOptions | 'help' {
   const { values, positionals } = parse(args);
   if (values.help) return 'help';
   if (positionals.length === 1 && positionals[0] === 'local') {
     const kills = whole('--kills', values.kills ?? LOCAL_KILLS, { min: 1, max: 10_000 });
     return { what: 'local', kills, seed };
   }
+  if (positionals.length === 1 && positionals[0] === 'handover') {
+    const sessions = whole('--sessions', values.sessions, { min: 1, max: 500 });
+    const rounds = whole('--rounds', values.rounds, { min: 1, max: 1_000 });
+    return { what: 'handover', sessions, rounds, breaks: breaksOf(values.breaks), seed };
+  }
   if (positionals.length !== 1 || positionals[0] !== 'runs') {
-    throw new ArgumentError("Say what is to be proved: 'runs' or 'local'.");
+    throw new ArgumentError("Say what is to be proved: 'runs', 'local' or 'handover'.");
   }
   const control = CONTROLS.find(name => name === values.control);
   if (values.control !== undefined && control === undefined) {
@@ -96,12 +117,23 @@ function parse(args: readonly string[]) {
         runs: option(DEFAULTS.runs),
         subscribers: option(DEFAULTS.subscribers),
         control: { type: 'string' },
+        sessions: option(SESSIONS),
+        rounds: option('1'),
+        breaks: option(BREAKS.join(',')),
         help: { type: 'boolean', default: false },
       },
     });
   } catch (error) {
     throw new ArgumentError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function breaksOf(list: string): Break[] {
+  return list.split(',').map(name => {
+    const known = BREAKS.find(one => one === name);
+    if (known === undefined) throw new ArgumentError(`--breaks are of ${BREAKS.join(', ')}.`);
+    return known;
+  });
 }
 
 function whole(name: string, text: string, bounds: { min: number; max: number }): number {

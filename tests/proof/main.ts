@@ -1,6 +1,7 @@
 /**
  * `npm run proof -- runs`: agent runs through a real system whose processes are killed under them.
  * `npm run proof -- local`: `npm start` whose parts are killed (`local/kills.ts`).
+ * `npm run proof -- handover`: voice sessions around which everything breaks (`handover/prove.ts`).
  *
  *   services, servers → load (runs and subscribers) → faults → last runs end → checks → verdict
  *
@@ -11,6 +12,7 @@
 import { relative } from 'node:path';
 import {
   ArgumentError,
+  type HandoverProofOptions,
   HELP,
   type LocalOptions,
   type ProofOptions,
@@ -18,6 +20,7 @@ import {
 } from './arguments.ts';
 import { checkProcesses, checkRuns, checkWorkspaces } from './checks.ts';
 import { FAULTS, type Fault, Faults, POINTS } from './faults.ts';
+import { proveHandover } from './handover/prove.ts';
 import { type Check, checkPoints } from './judge.ts';
 import { Load } from './load.ts';
 import { proveKills } from './local/kills.ts';
@@ -116,16 +119,31 @@ async function local({ kills, seed }: LocalOptions): Promise<number> {
   return faults.length === 0 ? 0 : 1;
 }
 
+async function handover(options: HandoverProofOptions): Promise<number> {
+  const { sessions, breaks, rounds, seed } = options;
+  const broken: string[] = [];
+  for (let round = 1; round <= rounds; round += 1) {
+    console.log(`round ${round}, SEED=${seed}`);
+    const random = new Random(`${seed}/${round}`);
+    const report = (line: string) => console.log(line);
+    broken.push(...(await proveHandover({ sessions, breaks, random, report })));
+  }
+  for (const line of broken.slice(0, SHOWN_LINES)) console.log(`broken: ${line}`);
+  console.log(`${broken.length} promises broken: ${broken.length === 0 ? 'PASSED' : 'FAILED'}`);
+  return broken.length === 0 ? 0 : 1;
+}
+
 async function main(): Promise<number> {
   // Children are killed when this process exits, however it is asked to.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
   try {
     const options = readArguments(process.argv.slice(2), process.env.SEED);
-    if (options !== 'help' && options.what === 'local') return await local(options);
     if (options === 'help') {
       console.log(HELP);
       return 0;
     }
+    if (options.what === 'local') return await local(options);
+    if (options.what === 'handover') return await handover(options);
     return (await proof(options)) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error;
