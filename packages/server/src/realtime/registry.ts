@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Principal, type Rights, roleIncludes, type Watch } from '../auth/index.ts';
 import { type Component, HoldfastError, RepeatedLook } from '../kernel/index.ts';
@@ -8,6 +9,7 @@ import { type RelayPeer, SERVICE_RESTART } from './relay/index.ts';
 import * as store from './store.ts';
 import type { Protocol, Transport } from './tables.ts';
 import type { TransitionDeps } from './transitions.ts';
+import { Turns } from './turns.ts';
 
 /**
  * The sessions this process holds, and what it does for them besides relaying. Once a second it
@@ -43,8 +45,10 @@ export interface MoveOptions {
   /** Its client has come to another process already. */
   readonly isElsewhere?: boolean;
   readonly timeLeftMs: number;
-  /** Resolves when it is the turn of the one that asks. */
-  readonly turn: () => Promise<void>;
+  /** Not even its turn is waited for. */
+  readonly isNow?: boolean;
+  /** Resolves when it is the turn of the one that asks, which lasts `until` that. */
+  readonly turn: (until: Promise<void>) => Promise<void>;
 }
 
 export interface RegisteredSession {
@@ -79,10 +83,16 @@ const FOREVER_MS = 2 ** 31 - 1;
 const DRAIN_CLOSE = [SERVICE_RESTART, 'drain'] as const;
 /** Policy violation: connecting again with the same credential will not help. */
 const REVOKED_CLOSE = [1008, 'access_revoked'] as const;
-/** Between two clients that are sent elsewhere: 1,000 come back over five seconds. */
-const TURN_MS = 5;
+/**
+ * So many sessions are on their way out at once; the others talk on meanwhile. More would wait for
+ * each other's processor time without a line.
+ */
+const MOVES_AT_ONCE = availableParallelism() + 1;
+/** So long before the deadline pauses are no longer waited for: the moves take their time. */
+const HURRY_MS = 5_000;
 const AT_ONCE: MoveOptions = {
   hurry: AbortSignal.abort(),
+  isNow: true,
   timeLeftMs: 0,
   turn: () => Promise.resolve(),
 };
@@ -113,7 +123,7 @@ export class SessionRegistry implements Component {
   /** How each is no longer ended with its opener's right. */
   readonly #unfollow = new Map<RegisteredSession, () => void>();
   #refusing = false;
-  #nextTurnMs = 0;
+  readonly #moves = new Turns(MOVES_AT_ONCE);
   #stopping = false;
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -229,16 +239,13 @@ export class SessionRegistry implements Component {
   }
 
   /** Lets go of all sessions with which another process can go on. */
-  #moveOut(hurry: AbortSignal): void {
-    const timeLeftMs = this.#options.drainTimeMs ?? 0;
-    const options = { hurry, timeLeftMs, turn: () => this.#turn() };
+  #moveOut(deadline: AbortSignal): void {
+    const timeLeftMs = this.#options.drainTimeMs ?? FOREVER_MS;
+    const calm = AbortSignal.timeout(Math.max(0, timeLeftMs - HURRY_MS));
+    const hurry = AbortSignal.any([deadline, calm]);
+    const turn = (until: Promise<void>) => this.#moves.take(until);
+    const options = { hurry, timeLeftMs, turn };
     for (const session of this.#sessions.values()) session.moveOut?.(options);
-  }
-
-  #turn(): Promise<void> {
-    const nowMs = performance.now();
-    this.#nextTurnMs = Math.max(nowMs, this.#nextTurnMs + TURN_MS);
-    return delay(this.#nextTurnMs - nowMs, undefined, { ref: false });
   }
 
   async stop(): Promise<void> {

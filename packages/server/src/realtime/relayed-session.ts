@@ -130,8 +130,9 @@ export class RelayedSession implements RegisteredSession {
   #unreplaced: SideEnd | undefined;
   #isIntroduced = false;
   #taken: TakenUp | undefined;
-  /** Ends the waiting for a pause in which it may be moved. */
+  /** Ends the waiting for a pause in which it may be moved, and for its turn. */
   readonly #hurry = new AbortController();
+  readonly #now = new AbortController();
   #isMoving = false;
   readonly #moved = Promise.withResolvers<HandoverRecord>();
   readonly #hooks: Pick<RelayGuard, 'rewriteClientMessage' | 'rewriteServerMessage'>;
@@ -250,17 +251,18 @@ export class RelayedSession implements RegisteredSession {
   }
 
   moveOut(options: MoveOptions): void {
-    const { hurry } = options;
+    const { hurry, isNow = false } = options;
     if (hurry.aborted) this.#hurry.abort();
     else hurry.addEventListener('abort', () => this.#hurry.abort(), { once: true });
+    if (isNow) this.#now.abort();
     if (this.#isMoving) return;
     this.#isMoving = true;
     const relay = this.#relay;
     const isMovable = this.#deps.reconnectWindowMs > 0 && this.#rebuilder.isMovable;
     if (relay === undefined || !isMovable) {
       const stop = () => this.stop('drain');
-      if (hurry.aborted) stop();
-      else this.#hurry.signal.addEventListener('abort', stop, { once: true });
+      if (isNow) stop();
+      else this.#now.signal.addEventListener('abort', stop, { once: true });
       return;
     }
     void this.#letGo(relay, options);
@@ -273,6 +275,8 @@ export class RelayedSession implements RegisteredSession {
       relay,
       rebuilder: this.#rebuilder,
       hurry: this.#hurry.signal,
+      now: this.#now.signal,
+      turn: () => options.turn(this.done),
       handles: () => this.line.handles,
       session: { config, locked: [...locked], orPreview, acknowledges, safetyIdentifier },
     });

@@ -21,6 +21,8 @@ export interface LetGoOptions {
   readonly hurry: AbortSignal;
   /** When the process stops at the latest, on the monotonic clock. */
   readonly timeLeftMs: number;
+  /** Ends the waiting for its turn. */
+  readonly now: AbortSignal;
   /** Resolves when it is this session's turn: clients do not come back all at once. */
   readonly turn: () => Promise<void>;
   readonly handles: () => readonly string[];
@@ -33,11 +35,11 @@ const HELD_MAX_MS = 2_000;
 
 /** Null where the session ended by itself meanwhile. The relay is to be closed at once then. */
 export async function letGo(options: LetGoOptions): Promise<HandoverRecord | null> {
-  const { relay, rebuilder, hurry, turn, handles, session } = options;
+  const { relay, rebuilder, hurry, now, turn, handles, session } = options;
   if (options.isElsewhere) relay.leaveClient(RESUMED_ELSEWHERE, 'resumed on another connection');
   else tell(relay, options.timeLeftMs);
   while (!hurry.aborted && !relay.closing && !rebuilder.isQuiet) await pause();
-  if (!hurry.aborted) await turn();
+  await Promise.race([turn(), aborted(now)]);
   await relay.dismissClient(SERVICE_RESTART, 'drain');
   const heldUntilMs = performance.now() + HELD_MAX_MS;
   while (!relay.closing && !relay.attachable && performance.now() < heldUntilMs) await pause();
@@ -57,6 +59,13 @@ export async function letGo(options: LetGoOptions): Promise<HandoverRecord | nul
       frames: frames.map(frame => frame.toString('base64')),
     },
   };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise(resolve => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function tell(relay: Relay, timeLeftMs: number): void {
