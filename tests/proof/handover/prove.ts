@@ -81,7 +81,12 @@ async function breakIt(what: Break, { world, speakers, random }: Scene): Promise
   }
   if (what === 'line') for (const { client } of speakers) client.drop();
   if (what === 'upstream') upstream.cut();
-  if (what === 'cap') await delay(CAP_MS);
+  if (what === 'cap') {
+    await delay(CAP_MS);
+    // While the model is asked what it has heard, none of its sessions ends.
+    await world.behave({ sessionLifetimeMs: HOUR_MS });
+    await delay(CAP_MS);
+  }
   if (what === 'redis' || what === 'postgres') {
     await takeAway(what === 'redis' ? redis : database);
   }
@@ -110,7 +115,7 @@ async function judgeAll(
 ): Promise<string[]> {
   const broken: string[] = [];
   const verdicts: Verdict[] = [];
-  for (const speaker of speakers) {
+  const judge = async (speaker: Speaker) => {
     const { id } = speaker.client;
     await speaker.judge().then(
       verdict => verdicts.push(verdict),
@@ -118,7 +123,8 @@ async function judgeAll(
     );
     await speaker.close();
     broken.push(...speaker.broken.map(text => `${what}, ${id}: ${text}`));
-  }
+  };
+  await Promise.all(speakers.map(judge));
   const sum = (key: keyof Verdict) => verdicts.reduce((all, verdict) => all + verdict[key], 0);
   for (const key of ['lost', 'doubled', 'disordered', 'eventsDoubled', 'answersTorn'] as const) {
     if (sum(key) > 0) broken.push(`${what}: ${key} ${sum(key)}`);
