@@ -94,6 +94,31 @@ describe('a voice session whose line is lost', () => {
     expect(session.snapshot).toMatchObject({ isAway: false, closed: { code: 1012 } });
   });
 
+  it('waits for no answer whose end may have been lost', async () => {
+    const line = await open();
+    line.send({ type: 'response.created', response: { id: 'resp_1' } });
+    await expect.poll(() => session.snapshot.state).toBe('thinking');
+    say('next');
+    line.socket.terminate();
+    await nth(2);
+    const again = model.lines[1]!;
+    introduce(again, 'ses_1.two', { resumed: { input: 1, output: 3, lost: 9, withheld: 0 } });
+    await again.next('response.create');
+    expect(session.snapshot).toMatchObject({ comeback: { lost: 9 }, state: 'thinking' });
+  });
+
+  it('takes no other session for its own', async () => {
+    const line = await open();
+    say('one');
+    line.socket.terminate();
+    await nth(2);
+    const other = model.lines[1]!;
+    introduce(other, 'ses_2.one', { id: 'ses_2' });
+    await expect.poll(() => session.snapshot.state).toBe('failed');
+    expect(texts(other)).toEqual([]);
+    expect(session.snapshot.session?.id).toBe('ses_1');
+  });
+
   it('is over when nobody has taken it for too long', async () => {
     const line = await open('ses_1.one', 500);
     const { port } = model.server.address() as { port: number };

@@ -256,9 +256,20 @@ export class VoiceSession {
       this.update({ isAway: true });
       return;
     }
+    if (change.lost > 0) this.endAnswers();
     const moved = replica !== this.leftReplica;
     const comeback = { moved, lost: change.lost, atMs: this.now() };
     this.update({ isAway: false, comeback });
+  }
+
+  /** The ends of answers may be among what was lost: none is waited for. */
+  private endAnswers(): void {
+    for (const id of this.facts.responses) {
+      const end = { type: 'response.done', response: { id } };
+      this.signal({ type: 'response_done', id });
+      this.answers.apply(end, this.kind);
+      this.asking.apply(end);
+    }
   }
 
   private onClosed(closed: TransportClosed): void {

@@ -126,9 +126,9 @@ class ResumableSocket implements VoiceTransport {
    * event behind it. Before that the upstream may still refuse, which the server reports by an
    * `error` event and a close.
    */
-  private open(resume: string | null): Promise<void> {
+  private open(resume: string | null, withinMs = CONNECT_TIMEOUT_MS): Promise<void> {
     const { signal } = this.context;
-    const timeoutMs = this.line.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+    const timeoutMs = Math.min(withinMs, this.line.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
     const socket = new (this.line.WebSocket ?? WebSocket)(this.address(resume), this.protocols);
     return new Promise((resolve, reject) => {
       let state: 'opening' | 'open' | 'over' = 'opening';
@@ -137,7 +137,9 @@ class ResumableSocket implements VoiceTransport {
         if (state !== 'opening') return;
         state = 'over';
         clearTimeout(timer);
-        socket.close();
+        // The server may have gone on with this connection already.
+        if (resume === null) socket.close();
+        else socket.close(COMES_BACK, 'given up');
         reject(error);
       };
       const timer = setTimeout(() => fail(timeoutError()), timeoutMs);
@@ -197,13 +199,18 @@ class ResumableSocket implements VoiceTransport {
     if (event?.type !== 'holdfast.session') return false;
     const e = known(event);
     const resumed = e.type === 'holdfast.session' ? e.session?.resumed : undefined;
+    if (resumed === undefined) {
+      // Another session, of a server that does not know how to go on with this one.
+      socket.close(1000, 'not resumed');
+      return false;
+    }
     this.socket = socket;
     this.isHere = true;
-    this.received = resumed?.output ?? this.received;
+    this.received = resumed.output ?? this.received;
     this.take(event);
-    this.outbox.forget(resumed?.input ?? 0);
+    this.outbox.forget(resumed.input ?? 0);
     for (const text of this.outbox.all()) socket.send(text);
-    this.context.onLine?.({ state: 'here', lost: resumed?.lost ?? 0 });
+    this.context.onLine?.({ state: 'here', lost: resumed.lost ?? 0 });
     return true;
   }
 
@@ -237,7 +244,7 @@ class ResumableSocket implements VoiceTransport {
       await untilOnline(pauseMs, this.over.signal).catch(() => {});
       if (this.over.signal.aborted) break;
       try {
-        await this.open(this.handle);
+        await this.open(this.handle, Math.max(0, untilMs - Date.now()));
         return;
       } catch (error) {
         const isRefused = error instanceof Refused && isMeant(error.closed.code);

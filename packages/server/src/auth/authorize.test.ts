@@ -20,6 +20,7 @@ const TABLE: Record<Exclude<PolicyId, `public.${string}`>, Record<Role | 'secret
   'limits.manage': { Viewer: 'fff', Developer: 'fff', Admin: 'yyn', secret: 'fff' },
   'realtime.mint': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
   'realtime.connect': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'yyn' },
+  'realtime.socket': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'yyn' },
   'realtime.answer': { Viewer: 'fff', Developer: 'yyn', Admin: 'yyn', secret: 'fff' },
   'realtime.control': { Viewer: 'fff', Developer: 'ynn', Admin: 'yAn', secret: 'ynn' },
   'realtime.sideband': { Viewer: 'fff', Developer: 'ynn', Admin: 'yAn', secret: 'fff' },

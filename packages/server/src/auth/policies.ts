@@ -52,6 +52,7 @@ export const POLICIES = {
   'limits.manage': { role: 'Admin' },
   'realtime.mint': { role: 'Developer', scopes: VOICE },
   'realtime.connect': { role: 'Developer', clientSecret: true, scopes: VOICE },
+  'realtime.socket': { role: 'Developer', clientSecret: 'opened', scopes: VOICE },
   'realtime.answer': { role: 'Developer', scopes: VOICE },
   'realtime.control': { ...OPENED, scopes: VOICE },
   'realtime.sideband': { role: 'Developer', owner: 'hidden', scopes: VOICE },

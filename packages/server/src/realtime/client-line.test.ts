@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isForOnce } from './client-line.ts';
 import { useBench } from './testing/bench.ts';
@@ -197,9 +198,21 @@ describe('a client whose line drops', () => {
     expect((await introduction(again)).id).toBe(id);
     ask(again, 'Anything');
     await again.event('response.done');
-    again.socket.close(1000);
+    // A talk lasts longer than a secret.
+    await sql`update client_secrets set expires_at = now() - interval '1 minute'`.execute(
+      bench.database.db,
+    );
+    drop(again);
+    await bench.settled(id, 'disconnected');
+    const late = await open('', { bearer: value });
+    const { resume_token } = await introduction(late);
+    drop(late);
+    await bench.settled(id, 'disconnected');
+    const latest = await open(`&resume=${resume_token}`, { bearer: value });
+    expect((await introduction(latest)).id).toBe(id);
+    latest.socket.close(1000);
     await bench.settled(id, 'ended');
-    await expect(open('', { bearer: value })).rejects.toBeInstanceOf(Refusal);
+    await expect(open('', { bearer: value })).rejects.toMatchObject({ status: 401 });
   });
 
   it('is revoked with the right of its newest connection', async () => {

@@ -190,11 +190,14 @@ export class ClientLine implements WayBack {
     return until(() => relay.clientBytes !== heard, ANSWER_WITHIN_MS);
   }
 
+  get isOver(): boolean {
+    return this.#isStopped || this.#options.relay()?.closing !== false;
+  }
+
   async isReady(): Promise<boolean> {
     const { relay, config } = this.#options;
-    const isOver = () => this.#isStopped || relay()?.closing !== false;
-    await until(() => isOver() || relay()!.attachable, READY_WITHIN_MS);
-    return !isOver() && relay()!.attachable && config() !== undefined;
+    await until(() => this.isOver || relay()!.attachable, READY_WITHIN_MS);
+    return !this.isOver && relay()!.attachable && config() !== undefined;
   }
 
   get sentMessages(): number {

@@ -34,7 +34,9 @@ export interface WayBack {
   isBySecret(secretId: string): boolean;
   /** Whether the present connection answers; false where there is none. */
   isAnswering(): Promise<boolean>;
-  /** Waits until `resume` may be called; false where it never may. */
+  /** The session is ending, so that nobody comes back to it here. */
+  readonly isOver: boolean;
+  /** Waits until `resume` may be called; false where it is over, or takes too long. */
   isReady(): Promise<boolean>;
   /** Goes on at that connection, after the messages that the client has had, if it knows. */
   resume(peer: RelayPeer, received: number | null): void;

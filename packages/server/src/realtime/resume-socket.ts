@@ -64,6 +64,11 @@ async function resume(
   { sessionId, line }: { sessionId: string; line: WayBack },
 ): Promise<boolean> {
   const isReady = await line.isReady();
+  if (!isReady && !line.isOver) {
+    throw new HoldfastError('unavailable', 'The session is busy. Connect again.', {
+      retryAfterS: 1,
+    });
+  }
   const session = registry.find(sessionId);
   if (!isReady || session?.line !== line) {
     await Promise.race([session?.done, delay(ENDED_WITHIN_MS, undefined, { ref: false })]);

@@ -175,6 +175,13 @@ describe('a relay whose client is absent', () => {
     else setInterval(() => upstream.send(9, 'alive'), 10).unref();
     await until(() => bed.relay.absent, 'absence');
     expect(ends).toMatchObject([{ cause }]);
+    if (cause === 'silent') {
+      client.socket.resume();
+      await until(() => client.frames.some(({ opcode }) => opcode === 8), 'close');
+      const close = client.frames.find(({ opcode }) => opcode === 8);
+      // 1001 would be a goodbye.
+      expect(close?.payload.readUInt16BE(0)).toBe(1013);
+    }
     const back = await attach(null);
     back.client.text('here');
     expect(await textOf(upstream)).toBe('here');

@@ -488,7 +488,7 @@ export class Relay implements Ticking, SideEvents {
     if (this.#outcome !== null || this.#absent || this.#delivery === undefined) return false;
     if (this.#options.mayAwait?.(end) !== true) return false;
     if (this.closing) return true;
-    this.#leaveClient(end.cause === 'close' ? sendableCloseCode(end.code) : 1001, end.reason);
+    this.#leaveClient(end.cause === 'close' ? sendableCloseCode(end.code) : COME_AGAIN, end.reason);
     // Half a message of the client's would stand before what comes next.
     const half = this.#upstream.outlet.insideMessage && !this.#vacant;
     if (half && !this.#isReplaced({ cause: 'lost', code: ABNORMAL, reason: '' })) {
@@ -587,6 +587,8 @@ export class Relay implements Ticking, SideEvents {
 }
 
 const ABNORMAL = 1006;
+/** RFC 6455's registry, 1013: what closes may try again; to clients 1001 is a goodbye. */
+const COME_AGAIN = 1013;
 const EMPTY = Buffer.alloc(0);
 
 function defaultFailureEvent(): string {

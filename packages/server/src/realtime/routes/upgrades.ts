@@ -10,7 +10,7 @@ import type { SocketDeps } from '../deps.ts';
 import { closeCodeOf, eventOf } from '../errors.ts';
 import { find } from '../queries.ts';
 import { acceptUpgrade, offersBeta, rejectSession } from '../relay/index.ts';
-import { resumeByHandle } from '../resume-socket.ts';
+import { resumeByHandle, resumeBySecret } from '../resume-socket.ts';
 import { typeOf } from '../session-type.ts';
 import { openSocket } from '../socket.ts';
 import type { Protocol } from '../tables.ts';
@@ -29,14 +29,14 @@ export interface UpgradeDeps extends SocketDeps {
 type Route = UpgradeRoute<Principal>;
 
 export function realtimeUpgrades(deps: UpgradeDeps): Route[] {
-  const config = { policy: 'realtime.connect', errors: 'openai' } as const;
+  const config = { policy: 'realtime.socket', errors: 'openai' } as const;
   const own = { ...config, errors: 'problem' } as const;
   const spoken =
     (handle: typeof ga): Route['handle'] =>
     upgrade => {
       const resume = upgrade.url.searchParams.get('resume');
       const opened =
-        resume === null ? handle(deps, upgrade) : resumeByHandle(deps, upgrade, resume);
+        resume === null ? open(handle, deps, upgrade) : resumeByHandle(deps, upgrade, resume);
       return opened.catch(thrown => refuseInWords(deps, upgrade, thrown));
     };
   return [
@@ -48,6 +48,14 @@ export function realtimeUpgrades(deps: UpgradeDeps): Route[] {
     { path: '/ws', config: own, handle: spoken(bridge) },
     { path: '/api/v1/realtime/webrtc/:session_id', config: own, handle: spoken(mintedSession) },
   ];
+}
+
+/** An expired client secret opens nothing, but is still the way back into what it has opened. */
+async function open(handle: typeof ga, deps: UpgradeDeps, upgrade: Upgrade<Principal>) {
+  const { principal } = upgrade;
+  if (principal.grant?.isOver && (await resumeBySecret(deps, upgrade))) return;
+  authorize('realtime.connect', principal);
+  await handle(deps, upgrade);
 }
 
 /** What the same request will meet again: the caller must change it, or have a budget raised. */
