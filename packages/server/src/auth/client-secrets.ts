@@ -183,6 +183,7 @@ async function load(
       session: session as Record<string, unknown>,
       locked: row.locked,
       ...(row.safety_identifier !== null && { safetyIdentifier: row.safety_identifier }),
+      maxSessions: row.max_sessions,
       isOver: row.is_over,
     },
   };

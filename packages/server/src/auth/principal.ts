@@ -46,6 +46,8 @@ export interface ClientSecretGrant {
   readonly model: string;
   /** The session configuration fixed when the secret was minted (GA shape). */
   readonly session: Record<string, unknown>;
+  /** How many sessions it may open. */
+  readonly maxSessions?: number;
   /** It has expired, and is good only for what it opened. */
   readonly isOver: boolean;
   /** Parts of the configuration the client may not change; empty: all free. */

@@ -285,6 +285,7 @@ withDatabase(open => {
           model: 'm',
           session,
           locked: ['instructions', 'voice'],
+          maxSessions: 2,
           isOver: false,
         },
       });

@@ -215,6 +215,27 @@ describe('a client whose line drops', () => {
     await expect(open('', { bearer: value })).rejects.toMatchObject({ status: 401 });
   });
 
+  it('opens a session of its own with a secret for several, whoever else is away', async () => {
+    const minted = await bench.host.request('/v1/realtime/client_secrets', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        session: { type: 'realtime', model: 'gpt-realtime' },
+        holdfast: { max_sessions: 2 },
+      }),
+    });
+    const { value: bearer } = (await minted.json()) as { value: string };
+    const one = await open('', { bearer });
+    const { id, resume_token } = await introduction(one);
+    drop(one);
+    await bench.settled(id, 'disconnected');
+    const other = await open('', { bearer });
+    expect((await introduction(other)).id).not.toBe(id);
+    const back = await open(`&resume=${resume_token}`, { bearer });
+    expect((await introduction(back)).id).toBe(id);
+    for (const client of [other, back]) client.socket.close(1000);
+  });
+
   it('is revoked with the right of its newest connection', async () => {
     const client = await open();
     const { id } = await introduction(client);

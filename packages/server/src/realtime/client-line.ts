@@ -196,6 +196,7 @@ export class ClientLine implements WayBack {
 
   async isReady(): Promise<boolean> {
     const { relay, config } = this.#options;
+    relay()?.makeRoom();
     await until(() => this.isOver || relay()!.attachable, READY_WITHIN_MS);
     return !this.isOver && relay()!.attachable && config() !== undefined;
   }

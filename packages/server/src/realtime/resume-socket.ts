@@ -39,7 +39,8 @@ export async function resumeByHandle(
 /** Whether the secret of that caller is a session's that goes on with it. */
 export async function resumeBySecret(deps: SocketDeps, upgrade: Caller): Promise<boolean> {
   const { grant } = upgrade.principal;
-  if (grant === undefined) return false;
+  // With a secret for several, whoever comes may be another device, with a session of its own.
+  if (grant?.maxSessions !== 1) return false;
   const session = deps.registry.findBySecret(grant.secretId);
   const line = session?.line;
   if (session && line) {

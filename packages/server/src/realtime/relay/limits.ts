@@ -55,6 +55,9 @@ export interface RelayLimits {
 /** The close code of a process that stops: a client should connect again. */
 export const SERVICE_RESTART = 1012;
 
+/** The close code of a client that is awaited; 1001 would be a goodbye to it. */
+export const COME_AGAIN = 1013;
+
 /** The close code of a connection whose client goes on with another one: nobody comes back. */
 export const RESUMED_ELSEWHERE = 4001;
 

@@ -78,3 +78,12 @@ export function errorEvent(error: ErrorEvent): string {
     },
   });
 }
+
+/** For a client whose upstream is lost, where its session has no words of its own. */
+export function upstreamFailedEvent(): string {
+  return errorEvent({
+    type: 'server_error',
+    code: 'upstream_failed',
+    message: 'The connection to the model was lost.',
+  });
+}

@@ -156,6 +156,24 @@ describe('a relay whose client is absent', () => {
     (await other.peer).socket.destroy();
   });
 
+  it('puts nothing behind half a message of a connection that is there still', async () => {
+    const other = await rawUpstream();
+    const { client, upstream, relay } = await start({ mayReplace: () => true });
+    client.socket.write(rawFrame(1, 'x'.repeat(MIB), { masked: true }).subarray(0, MIB / 2));
+    await until(() => upstream.receivedBytes > 0, 'half of it');
+    expect(relay.attachable).toBe(false);
+    relay.makeRoom();
+    expect(relay.absent).toBe(true);
+    const back = await attach(0);
+    const dialled = await dialUpstream({ url: other.url, timeoutMs: 5_000 });
+    if (!dialled.ok) throw new Error(dialled.failure.detail);
+    expect(relay.replaceUpstream(dialled.peer, [])).toBe(true);
+    back.client.text('whole');
+    expect(await (await other.peer).nextText()).toBe('whole');
+    other.server.close();
+    (await other.peer).socket.destroy();
+  });
+
   it('ends where such an upstream cannot be replaced', async () => {
     const { client, upstream, relay } = await start();
     client.socket.write(rawFrame(1, 'x'.repeat(MIB), { masked: true }).subarray(0, MIB / 2));

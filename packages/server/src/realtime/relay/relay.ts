@@ -25,7 +25,7 @@ import { type RelayCounters, relayCounters } from './counters.ts';
 import { Delivery, type Resumption } from './delivery.ts';
 import { encodeText, numberIn } from './frame-encoder.ts';
 import { type FrameViolation, OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG } from './frame-scanner.ts';
-import { defaultLimits, RESUMED_ELSEWHERE, type RelayLimits, SERVICE_RESTART } from './limits.ts';
+import { COME_AGAIN, defaultLimits, RESUMED_ELSEWHERE, SERVICE_RESTART } from './limits.ts';
 import type {
   GoingOn,
   RelayCause,
@@ -38,7 +38,7 @@ import { Outlet } from './outlet.ts';
 import { Pace } from './pace.ts';
 import type { Pump, PumpEvents } from './pump.ts';
 import { clientPump, upstreamPump } from './pumps.ts';
-import { errorEvent } from './reject.ts';
+import { upstreamFailedEvent } from './reject.ts';
 import { type RelayPeer, Side, type SideEvents } from './side.ts';
 import { Slab } from './slab.ts';
 import type { Ticking } from './ticker.ts';
@@ -51,7 +51,7 @@ export class Relay implements Ticking, SideEvents {
   /** Resolves once both sockets are closed. Never rejects. */
   readonly closed: Promise<RelayOutcome>;
   readonly #options: RelayOptions;
-  readonly #limits: RelayLimits;
+  readonly #limits: typeof defaultLimits;
   #client: Side;
   #upstream: Side;
   #clientPump: Pump;
@@ -63,7 +63,7 @@ export class Relay implements Ticking, SideEvents {
   /** The upstream has ended, and another one will come. */
   #vacant = false;
   /** The client's line has dropped, and it is awaited. */
-  #absent = false;
+  absent = false;
   /** The client is sent away, and heard until it has closed. */
   #dismissal: { readonly resolve: () => void; readonly timer: NodeJS.Timeout } | undefined;
   /** What the client had sent already when it was held. */
@@ -186,12 +186,23 @@ export class Relay implements Ticking, SideEvents {
 
   /** Whether a client can be attached at this moment. */
   get attachable(): boolean {
-    const waits = this.#held && this.#rest !== null;
+    const waits = (this.#held && this.#rest !== null) || this.#hasHalf;
     return this.#outcome === null && !waits && this.#delivery?.kept.isContinuable === true;
   }
 
-  get absent(): boolean {
-    return this.#absent;
+  /** The upstream has half a message of the client's, which nothing else may follow. */
+  get #hasHalf(): boolean {
+    return this.#upstream.outlet.insideMessage && !this.#vacant;
+  }
+
+  /**
+   * For another connection of the client: where the present one is inside of a long message, it is
+   * left, and another upstream comes, or the session ends.
+   */
+  makeRoom(): void {
+    if (this.#outcome !== null || !this.#hasHalf) return;
+    this.leaveClient(RESUMED_ELSEWHERE, ELSEWHERE);
+    this.#dropHalf({ cause: 'lost', code: ABNORMAL, reason: '' });
   }
 
   /** What has come from the present connection of the client. */
@@ -215,10 +226,10 @@ export class Relay implements Ticking, SideEvents {
     received: number | null,
     introduce: (resumption: Resumption) => readonly string[],
   ): void {
-    if (!this.#absent) this.#leaveClient(RESUMED_ELSEWHERE, 'resumed on another connection');
+    this.leaveClient(RESUMED_ELSEWHERE, ELSEWHERE);
     const { outlet } = this.#client;
     const first = this.#welcome(received, introduce);
-    this.#absent = false;
+    this.absent = false;
     this.#client = new Side('client', peer, outlet);
     this.#clientPump = this.#pumpFromClient();
     outlet.reattach(peer.socket, first);
@@ -238,9 +249,9 @@ export class Relay implements Ticking, SideEvents {
    * proves what it has had. Resolves once it is absent, within `restartCloseTimeoutMs`.
    */
   async dismissClient(code: number, reason: string): Promise<void> {
-    if (this.#outcome !== null || this.#absent) return;
+    if (this.#outcome !== null || this.absent) return;
     if (this.#client.outlet.insideFrame) {
-      this.#leaveClient(code, reason);
+      this.leaveClient(code, reason);
       return;
     }
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -277,18 +288,14 @@ export class Relay implements Ticking, SideEvents {
 
   /** The client is absent from now on; nothing more is heard from its connection. */
   leaveClient(code: number, reason: string): void {
-    if (this.#outcome === null && !this.#absent) this.#leaveClient(code, reason);
-  }
-
-  /** What comes from the upstream is kept from now on. */
-  #leaveClient(code: number, reason: string): void {
+    if (this.#outcome !== null || this.absent) return;
     this.#turnAway(code, reason);
     this.#partFrom(this.#client);
   }
 
   #turnAway(code: number, reason: string): void {
     const { outlet } = this.#client;
-    this.#absent = true;
+    this.absent = true;
     this.#delivery!.left();
     if (!outlet.insideFrame) outlet.close(code, reason);
     outlet.detach();
@@ -306,12 +313,12 @@ export class Relay implements Ticking, SideEvents {
 
   /** Whether the client is heard. */
   get #isHeard(): boolean {
-    return !this.#absent || this.#dismissal !== undefined;
+    return !this.absent || this.#dismissal !== undefined;
   }
 
   #vacate(): void {
     this.#vacant = true;
-    if (this.#absent && this.#client.outlet.insideMessage) {
+    if (this.absent && this.#client.outlet.insideMessage) {
       this.#delivery!.kept.cut();
       this.#client.outlet.mark(false, false);
     }
@@ -324,7 +331,7 @@ export class Relay implements Ticking, SideEvents {
   }
 
   #isHeld(): boolean {
-    return this.#held || (this.#vacant && !this.#absent);
+    return this.#held || (this.#vacant && !this.absent);
   }
 
   #letClientOn(): void {
@@ -478,27 +485,29 @@ export class Relay implements Ticking, SideEvents {
 
   #upstreamFailed(cause: Exclude<RelayCause, 'server'>, upstreamCode: number): void {
     if (this.#isReplaced({ cause, code: upstreamCode, reason: '' })) return;
-    const event = (this.#options.upstreamFailureEvent ?? defaultFailureEvent)(cause);
+    const event = (this.#options.upstreamFailureEvent ?? upstreamFailedEvent)(cause);
     const reason = 'upstream failed';
     this.#end({ initiator: 'upstream', cause, clientCode: 1011, upstreamCode, reason }, event);
   }
 
   /** Whether the client may come back; the session goes on then. */
   #isAwaited(end: SideEnd): boolean {
-    if (this.#outcome !== null || this.#absent || this.#delivery === undefined) return false;
+    if (this.#outcome !== null || this.absent || this.#delivery === undefined) return false;
     if (this.#options.mayAwait?.(end) !== true) return false;
     if (this.closing) return true;
-    this.#leaveClient(end.cause === 'close' ? sendableCloseCode(end.code) : COME_AGAIN, end.reason);
-    // Half a message of the client's would stand before what comes next.
-    const half = this.#upstream.outlet.insideMessage && !this.#vacant;
-    if (half && !this.#isReplaced({ cause: 'lost', code: ABNORMAL, reason: '' })) {
-      this.#clientFailed(end.cause === 'close' ? 'lost' : end.cause, end.code, end.reason);
-    }
+    this.leaveClient(end.cause === 'close' ? sendableCloseCode(end.code) : COME_AGAIN, end.reason);
+    this.#dropHalf(end);
     return true;
   }
 
+  /** Half a message of the client's would stand before what comes next. */
+  #dropHalf(end: SideEnd): void {
+    if (!this.#hasHalf || this.#isReplaced({ cause: 'lost', code: ABNORMAL, reason: '' })) return;
+    this.#clientFailed(end.cause === 'close' ? 'lost' : end.cause, end.code, end.reason);
+  }
+
   #isReplaced(end: SideEnd): boolean {
-    if (this.#outcome !== null || !(this.replaceable || this.#absent)) return false;
+    if (this.#outcome !== null || !(this.replaceable || this.absent)) return false;
     if (this.#options.mayReplace?.(end) !== true) return false;
     // The session may have been ended meanwhile, by what its upstream's end has cost.
     if (!this.closing) this.#vacate();
@@ -507,7 +516,7 @@ export class Relay implements Ticking, SideEvents {
 
   /** @internal No more bytes will come from `side`. */
   gone(side: Side): void {
-    const isPast = side === this.#upstream ? this.#vacant : side !== this.#client || this.#absent;
+    const isPast = side === this.#upstream ? this.#vacant : side !== this.#client || this.absent;
     if (this.#outcome === null && !isPast) this.#lost(side, 'lost');
     if (side === this.#client) this.#dismissed();
     side.gone = true;
@@ -559,12 +568,14 @@ export class Relay implements Ticking, SideEvents {
   /** @internal Once per tick. */
   tick(nowMs: number): void {
     if (this.#outcome !== null) {
-      if (nowMs >= this.#deadlineMs) this.#destroy();
+      if (nowMs < this.#deadlineMs) return;
+      this.#client.socket.destroy();
+      this.#upstream.socket.destroy();
       return;
     }
     this.#pace.refill(nowMs);
     this.#letClientOn();
-    if (!this.#absent) this.#check(this.#client, this.#upstream, nowMs);
+    if (!this.absent) this.#check(this.#client, this.#upstream, nowMs);
     const isChecked = this.#outcome === null && !this.#vacant;
     if (isChecked) this.#check(this.#upstream, this.#client, nowMs);
     this.counters.lastActivityMs = Math.max(this.#client.heardAtMs, this.#upstream.heardAtMs);
@@ -579,22 +590,8 @@ export class Relay implements Ticking, SideEvents {
       this.#clientFailed('stalled', 1013, 'reader stalled');
     } else this.#upstreamFailed('stalled', 1013);
   }
-
-  #destroy(): void {
-    this.#client.socket.destroy();
-    this.#upstream.socket.destroy();
-  }
 }
 
 const ABNORMAL = 1006;
-/** RFC 6455's registry, 1013: what closes may try again; to clients 1001 is a goodbye. */
-const COME_AGAIN = 1013;
+const ELSEWHERE = 'resumed on another connection';
 const EMPTY = Buffer.alloc(0);
-
-function defaultFailureEvent(): string {
-  return errorEvent({
-    type: 'server_error',
-    code: 'upstream_failed',
-    message: 'The connection to the model was lost.',
-  });
-}
